@@ -1,0 +1,74 @@
+"""How to reach a host and as whom to act there: what the inventory, the command line and the prompts add up to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["Become", "Endpoint", "Secret"]
+
+
+class Secret:
+    """A password: shown by no repr, no str, no traceback; read with `reveal()` where it is sent."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+@dataclass(frozen=True, slots=True)
+class Become:
+    """Act as another user.
+
+    Args:
+        method: `sudo`, `su` or `doas`.
+        user: whom to become.
+        password: what the method's prompt is answered with; None where none is expected.
+    """
+
+    method: str = "sudo"
+    user: str = "root"
+    password: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """The resolved connection settings of one inventory host.
+
+    Args:
+        name: the inventory name; the only name that results carry.
+        address: what to connect to, before `~/.ssh/config` is asked (`ansible_host`, else the name).
+        local: run on this machine without SSH (`ansible_connection: local`).
+        port, user, key_files: None or empty where `~/.ssh/config` decides.
+        options: OpenSSH options (`-o`) of `ssh_common_args` and `ssh_extra_args`, keyed by lower-case name.
+        python: `ansible_python_interpreter`, tried first; None finds one.
+        state_dir: `agentless_state_dir`; None takes the user's own.
+        connect_timeout: seconds for every phase of connecting together.
+        host_key_checking: `strict` or `accept-new`.
+    """
+
+    name: str
+    address: str
+    local: bool = False
+    port: int | None = None
+    user: str | None = None
+    password: Secret | None = None
+    key_files: tuple[str, ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
+    python: str | None = None
+    state_dir: str | None = None
+    become: Become | None = None
+    connect_timeout: float = 10.0
+    host_key_checking: str = field(default="strict")

@@ -1,0 +1,108 @@
+"""Every error that agentless raises on purpose: what failed, on which host, and what to do about it.
+
+    AgentlessError
+    ├── UsageError             the call is wrong: exit code 2
+    │   ├── ConfigError        a configuration file, with file and line
+    │   ├── InventoryError     an inventory file, with file and line
+    │   ├── TargetError        a pattern that cannot be read, or that matches no host
+    │   ├── ScheduleError      a schedule file, with file, line and key
+    │   └── UnknownJob         a JID that the cache and every host deny
+    ├── CacheError             the job cache cannot be read or written
+    └── HostError              one host: becomes the `error` of its result, never an exit of the whole
+        ├── Unreachable        no answer; `kind` names the step that failed
+        └── Refused            the host answered, and said no
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AgentlessError",
+    "CacheError",
+    "ConfigError",
+    "HostError",
+    "InventoryError",
+    "Refused",
+    "ScheduleError",
+    "TargetError",
+    "UnknownJob",
+    "Unreachable",
+    "UsageError",
+]
+
+
+class AgentlessError(Exception):
+    """Base of all errors raised on purpose.
+
+    Args:
+        message: what failed, naming the file, line or host.
+        hint: what to do next; empty when the message says it all.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(AgentlessError):
+    """The call itself is wrong; nothing was done."""
+
+
+class FileError(UsageError):
+    """A file that a person wrote is wrong; the message starts with `file:line:` where the line is known."""
+
+    def __init__(self, message: str, hint: str = "", *, file: str = "", line: int | None = None) -> None:
+        where = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
+        super().__init__(where + message, hint)
+        self.file = file
+        self.line = line
+
+
+class ConfigError(FileError):
+    """The configuration file is wrong."""
+
+
+class InventoryError(FileError):
+    """The inventory is wrong, or needs something that is not resolved here (Jinja, vault)."""
+
+
+class ScheduleError(FileError):
+    """The schedule file is wrong."""
+
+
+class TargetError(UsageError):
+    """A target pattern cannot be read, or selects no host."""
+
+
+class UnknownJob(UsageError):
+    """The cache and every host that was asked deny the JID."""
+
+
+class CacheError(AgentlessError):
+    """The job cache cannot be read or written."""
+
+
+class HostError(AgentlessError):
+    """Something failed on one host.
+
+    Args:
+        kind: a stable word for scripts, such as `auth` or `disk-full`.
+        message: what failed.
+        hint: what to do next.
+    """
+
+    def __init__(self, kind: str, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.kind = kind
+
+
+class Unreachable(HostError):
+    """No answer from the host.
+
+    `kind` is the step that failed: `resolve`, `connect`, `connect-timeout`, `host-key`, `auth`, `throttled`,
+    `no-python`, `become`, `connection-lost` or `protocol`.
+    """
+
+
+class Refused(HostError):
+    """The host answered and will not run it, for example `state-dir`, `disk-full`, `same-host` or `cwd`."""
