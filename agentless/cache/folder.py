@@ -1,0 +1,293 @@
+"""The directory of the job cache: its names, its locks, and writes that are whole or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import stat
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from agentless.errors import CacheError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+__all__ = ["Folder"]
+
+OPEN = ".open.jsonl"
+FINISHED = ".jsonl"
+OUTPUT = ".output.jsonl"
+LIVE = ".live"
+TEMPORARY = ".tmp"
+LOCK = "lock"
+STAMP = "pruned"
+SET_ASIDE = "set-aside"
+NAME = re.compile(r"(\d{20})(\.open\.jsonl|\.jsonl|\.output\.jsonl|\.live|\.tmp)", re.ASCII)
+
+LOCK_TIMEOUT = 30.0
+LOCK_POLL = 0.002  # filelock's own 50 ms is long beside an append
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_CHUNK = 4096
+
+
+class Folder:
+    """The files of a job cache.
+
+    Args:
+        root: the directory, made 0700 at the first write.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.root = os.fspath(root)
+        self._thread = threading.RLock()
+        self._lock: FileLock | None = None
+
+    def path(self, name: str) -> str:
+        return f"{self.root}/{name}"
+
+    # --- the directory itself -----------------------------------------------------------------------------------
+    def check(self) -> bool:
+        """Whether the directory exists; raises CacheError where it is a link, or belongs to another user."""
+        try:
+            found = os.lstat(self.root)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise self.failed("read", error) from error
+        if not stat.S_ISDIR(found.st_mode):
+            kind = "a link" if stat.S_ISLNK(found.st_mode) else "no directory"
+            raise CacheError(f"the job cache {self.root} is {kind}", "move it away, or set XDG_CACHE_HOME")
+        if found.st_uid != os.geteuid():
+            raise CacheError(
+                f"the job cache {self.root} belongs to uid {found.st_uid}, not to uid {os.geteuid()}",
+                "set XDG_CACHE_HOME to a directory of your own (sudo keeps HOME on some systems)",
+            )
+        if stat.S_IMODE(found.st_mode) & 0o077:
+            try:
+                os.chmod(self.root, 0o700)
+            except OSError as error:
+                raise self.failed("close to others", error) from error
+        return True
+
+    def make(self) -> None:
+        """Make the directory where it is missing; raises CacheError."""
+        if self.check():
+            return
+        try:
+            os.makedirs(os.path.dirname(self.root) or ".", 0o700, exist_ok=True)
+            with contextlib.suppress(FileExistsError):  # another process was faster; check() looks at what it made
+                os.mkdir(self.root, 0o700)
+        except OSError as error:
+            raise self.failed("make", error) from error
+        self.check()
+
+    def names(self) -> list[str]:
+        """All names in the directory, unsorted; none where there is no directory."""
+        if not self.check():
+            return []
+        try:
+            return os.listdir(self.root)
+        except OSError as error:
+            raise self.failed("list", error) from error
+
+    def failed(self, what: str, error: OSError, name: str = "") -> CacheError:
+        """The error to raise for a system call that failed."""
+        hint = "set XDG_CACHE_HOME to a directory that you can write to"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            hint = "make room on that disk, or lower keep_jobs and run `agentless jobs prune`"
+        where = self.path(name) if name else self.root
+        return CacheError(f"cannot {what} the job cache {where}: {error.strerror or error}", hint)
+
+    # --- locks --------------------------------------------------------------------------------------------------
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the only writer, over threads and processes; raises CacheError after 30 s."""
+        from filelock import FileLock, Timeout  # 50 ms, which those who only read need not spend
+
+        with self._thread:
+            if self._lock is None:
+                self.make()
+                self._lock = FileLock(
+                    self.path(LOCK), timeout=LOCK_TIMEOUT, mode=0o600, thread_local=False, poll_interval=LOCK_POLL
+                )
+            try:
+                self._lock.acquire()
+            except Timeout as error:
+                raise CacheError(
+                    f"another process has held {self.path(LOCK)} for {LOCK_TIMEOUT:.0f} s",
+                    "look for a stopped agentless process",
+                ) from error
+            except OSError as error:
+                raise self.failed("lock", error, LOCK) from error
+            try:
+                yield
+            finally:
+                self._lock.release()
+
+    def take_live(self, jid: str) -> FileLock:
+        """The lock that says: the run of this job lives; raises CacheError where another process has it."""
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.path(jid + LIVE), timeout=1.0, mode=0o600, thread_local=False, poll_interval=LOCK_POLL)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise CacheError(f"job {jid} is in the hands of another agentless process") from error
+        except OSError as error:
+            raise self.failed("lock", error, jid + LIVE) from error
+        return lock
+
+    def is_live(self, jid: str) -> bool:
+        """Whether some process holds the job's lock.
+
+        Asks with a shared lock, so that two who ask do not see each other, and without filelock, whose import costs
+        more than all the rest of a command that only reads.
+        """
+        import fcntl
+
+        try:
+            handle = os.open(self.path(jid + LIVE), _READ)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise self.failed("read", error, jid + LIVE) from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError as error:
+            raise self.failed("lock", error, jid + LIVE) from error
+        finally:
+            os.close(handle)
+        return False
+
+    # --- files --------------------------------------------------------------------------------------------------
+    def first_line(self, name: str) -> bytes:
+        """The first line, without its newline; b"" where no line is whole. Raises OSError."""
+        handle = os.open(self.path(name), _READ)
+        try:
+            data = os.read(handle, _CHUNK)
+            end = data.find(b"\n")
+            while end < 0:
+                more = os.read(handle, len(data) + _CHUNK)
+                if not more:
+                    return b""
+                start, data = len(data), data + more
+                end = data.find(b"\n", start)
+            return data[:end]
+        finally:
+            os.close(handle)
+
+    def whole_lines(self, name: str) -> bytes:
+        """The file up to its last newline: what follows is a write that was cut off. Raises OSError."""
+        handle = os.open(self.path(name), _READ)
+        with open(handle, "rb") as file:
+            data = file.read()
+        return data[: data.rfind(b"\n") + 1]
+
+    def piece(self, name: str, offset: int, length: int) -> bytes:
+        """A piece of a file; raises OSError."""
+        handle = os.open(self.path(name), _READ)
+        try:
+            return os.pread(handle, length, offset)
+        finally:
+            os.close(handle)
+
+    def replace(self, name: str, data: bytes, temporary: str) -> None:
+        """Write a file whole, on disk when this returns; only under the lock. Raises OSError."""
+        path = self.path(temporary)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                write(handle, data)
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            os.replace(path, self.path(name))
+        except OSError:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+            raise
+
+    def append(self, name: str, data: bytes, *, create: bool = False) -> tuple[int, int]:
+        """Append whole lines, or nothing; only under the lock. Raises OSError.
+
+        Returns:
+            The open descriptor, for the caller to fsync and close, and the offset at which the lines begin.
+        """
+        flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+        handle = os.open(self.path(name), flags, 0o600)
+        try:
+            size = whole_size(handle)
+            try:
+                write(handle, data)
+            except OSError:
+                os.ftruncate(handle, size)
+                raise
+            return handle, size
+        except BaseException:
+            os.close(handle)
+            raise
+
+    def rename(self, old: str, new: str) -> None:
+        os.rename(self.path(old), self.path(new))
+
+    def remove(self, name: str) -> int:
+        """Remove a file; the bytes on disk that this frees. A file that is gone already frees none."""
+        try:
+            size = os.lstat(self.path(name)).st_blocks * 512
+            os.unlink(self.path(name))
+        except FileNotFoundError:
+            return 0
+        return size
+
+    def sync(self) -> None:
+        """Bring the names to disk; raises OSError."""
+        handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def set_aside(self, name: str) -> str:
+        """Move a file out of the way, under the lock; returns where it lies now."""
+        try:
+            os.makedirs(self.path(SET_ASIDE), 0o700, exist_ok=True)
+            target, n = f"{SET_ASIDE}/{name}", 0
+            while os.path.lexists(self.path(target)):
+                n += 1
+                target = f"{SET_ASIDE}/{name}.{n}"
+            self.rename(name, target)
+        except OSError as error:
+            raise self.failed("set aside", error, name) from error
+        return self.path(target)
+
+
+def write(handle: int, data: bytes) -> None:
+    """Write all of it: one write, and more only where the system took less."""
+    view: Any = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def whole_size(handle: int) -> int:
+    """The size up to the last newline; what a killed writer left behind it is cut off, since nobody was told of it."""
+    size = os.fstat(handle).st_size
+    if size == 0 or os.pread(handle, 1, size - 1) == b"\n":
+        return size
+    end = size
+    while end > 0:
+        start = max(0, end - 65536)
+        found = os.pread(handle, end - start, start).rfind(b"\n")
+        if found >= 0:
+            end = start + found + 1
+            break
+        end = start
+    os.ftruncate(handle, end)
+    return end

@@ -1,0 +1,312 @@
+"""The format of a job's record: lines of JSON, the job first, then one line for each thing learned about a host.
+
+A record that is open grows by lines; the first final state of a host counts, and else the last state. A finished
+record is written anew: its first line also has the summary, and each host has one line. What is at its default is
+left out, so that a small job fits a disk block of 4 KiB.
+
+    {"v":1,"jid":"…","function":"cmd.run","arguments":["uptime"],"target":"web*","user":"ada","start":…,"hosts":["web1"],
+     "last":…,"summary":{"returned":1}}
+    {"host":"web1","nonce":"…","pid":4711,"started":…,"finished":…,"duration":0.012,"stdout":"…"}
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agentless.job import Dispatched, HostResult, Job, Problem, Return, State
+
+__all__ = ["Damaged", "JobRow", "Record", "decode_result", "encode_result", "head_of", "line", "row_of"]
+
+FORMAT = 1
+Raw = dict[str, Any]
+
+_RETURN_DEFAULTS: Raw = {
+    "retcode": 0,
+    "signal": None,
+    "ended_by": "exit",
+    "stdout_truncated": 0,
+    "stderr_truncated": 0,
+    "pid": None,
+    "started": None,
+    "finished": None,
+    "duration": None,
+    "left_running": 0,
+    "uncapped": False,
+}
+_FINAL = frozenset(state.value for state in State if state.final)
+_STATES = tuple(state.value for state in State)
+
+
+class Damaged(Exception):
+    """These bytes are no record, or no longer one; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job as `jobs list` shows it.
+
+    Args:
+        job: the job.
+        summary: hosts by state (all six) and `failed`, as in `Report.summary`.
+        exit_code: as `Report.exit_code`: 4, 3, 1 or 0.
+        last_event: Unix seconds, this controller's clock, when it last learned something about the job.
+    """
+
+    job: Job
+    summary: Mapping[str, int]
+    exit_code: int
+    last_event: float
+
+
+def line(raw: Raw) -> bytes:
+    """One line of JSON with its newline; text that has no UTF-8 form (lone surrogates of argv) is escaped."""
+    try:
+        return json.dumps(raw, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(raw, separators=(",", ":")).encode() + b"\n"
+
+
+def parse(data: bytes) -> Raw:
+    try:
+        raw = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f"not JSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise Damaged("not a JSON object")
+    return raw
+
+
+# --- the job ---------------------------------------------------------------------------------------------------------
+def head_of(job: Job, last: float, summary: Mapping[str, int] | None = None) -> Raw:
+    """The first line of a record."""
+    raw: Raw = {
+        "v": FORMAT,
+        "jid": job.jid,
+        "function": job.function,
+        "arguments": list(job.arguments),
+        "target": job.target,
+        "user": job.user,
+        "start": job.start_time,
+        "hosts": list(job.hosts),
+    }
+    if job.metadata:
+        raw["metadata"] = dict(job.metadata)
+    for key in ("login", "become", "schedule"):
+        if (value := getattr(job, key)) is not None:
+            raw[key] = value
+    if job.keep_returns != 168.0:
+        raw["keep_returns"] = job.keep_returns
+    raw["last"] = last
+    if summary is not None:
+        raw["summary"] = {key: count for key, count in summary.items() if count}
+    return raw
+
+
+def job_of(raw: Raw, jid: str) -> Job:
+    """The job of a head line.
+
+    Raises:
+        Damaged: it is no head line, that of another job, or of a later format.
+    """
+    try:
+        if raw["v"] != FORMAT:
+            raise Damaged(f"format {raw['v']!r} is not known to this version of agentless")
+        if raw["jid"] != jid:
+            raise Damaged(f"it holds job {raw['jid']!r}")
+        return Job(
+            jid,
+            raw["function"],
+            tuple(raw["arguments"]),
+            raw["target"],
+            tuple(raw["hosts"]),
+            raw["user"],
+            float(raw["start"]),
+            raw.get("metadata") or {},
+            raw.get("login"),
+            raw.get("become"),
+            raw.get("schedule"),
+            float(raw.get("keep_returns", 168.0)),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Damaged(f"its first line is no job ({error!r})") from error
+
+
+def row_of(raw: Raw, jid: str) -> JobRow:
+    """The row of a finished record's first line."""
+    job = job_of(raw, jid)
+    try:
+        return _row(job, raw["summary"], float(raw["last"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise Damaged(f"its first line has no summary ({error!r})") from error
+
+
+def _row(job: Job, counts: Mapping[str, int], last: float) -> JobRow:
+    get = counts.get
+    summary = {
+        "pending": get("pending", 0),
+        "running": get("running", 0),
+        "returned": get("returned", 0),
+        "lost": get("lost", 0),
+        "unreachable": get("unreachable", 0),
+        "not-started": get("not-started", 0),
+        "failed": get("failed", 0),
+    }
+    if summary["pending"] or summary["running"]:
+        code = 4
+    elif summary["unreachable"] or summary["lost"] or summary["not-started"]:
+        code = 3
+    else:
+        code = 1 if summary["failed"] else 0
+    return JobRow(job, summary, code, last)
+
+
+# --- one host --------------------------------------------------------------------------------------------------------
+def encode_result(host: str, result: HostResult) -> tuple[Raw, Raw]:
+    """A host's line, and its output apart: the caller joins the two, or puts the output elsewhere."""
+    ret = result.ret
+    raw: Raw = {"host": host}
+    if result.state is not State.RETURNED:
+        raw["state"] = result.state.value
+    if result.dispatched is not Dispatched.YES:
+        raw["dispatched"] = result.dispatched.value
+    if result.nonce:
+        raw["nonce"] = result.nonce
+    if result.problem is not None:
+        raw["problem"] = [result.problem.kind, result.problem.message, result.problem.hint]
+    if result.pid is not None:
+        raw["seen_pid"] = result.pid
+    if result.started is not None:
+        raw["seen_started"] = result.started
+    if ret is None:
+        return raw, {}
+    for key, default in _RETURN_DEFAULTS.items():
+        if (value := getattr(ret, key)) != default:
+            raw[key] = value
+    return raw, {**_encode_stream("stdout", ret.stdout), **_encode_stream("stderr", ret.stderr)}
+
+
+def decode_result(raw: Raw, output: Raw) -> HostResult:
+    """The result of a host's line and its output.
+
+    Raises:
+        Damaged: the line is no result.
+    """
+    try:
+        state = State(raw.get("state", "returned"))
+        ret = None
+        if state is State.RETURNED:
+            fields = {key: raw.get(key, default) for key, default in _RETURN_DEFAULTS.items()}
+            ret = Return(**fields, stdout=_decode_stream("stdout", output), stderr=_decode_stream("stderr", output))
+        problem = raw.get("problem")
+        return HostResult(
+            state=state,
+            dispatched=Dispatched(raw.get("dispatched", "yes")),
+            nonce=raw.get("nonce", ""),
+            ret=ret,
+            pid=raw.get("seen_pid"),
+            started=raw.get("seen_started"),
+            problem=Problem(*problem) if problem is not None else None,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Damaged(f"a line is no result of a host ({error!r})") from error
+
+
+def _encode_stream(name: str, data: bytes) -> Raw:
+    if not data:
+        return {}
+    try:
+        return {name: data.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {f"{name}_base64": base64.b64encode(data).decode("ascii")}
+
+
+def _decode_stream(name: str, raw: Raw) -> bytes:
+    encoded = raw.get(f"{name}_base64")
+    if encoded is not None:
+        return base64.b64decode(encoded, validate=True)
+    text: str = raw.get(name, "")
+    return text.encode("utf-8")
+
+
+# --- the whole -------------------------------------------------------------------------------------------------------
+_PENDING: Raw = {"state": "pending", "dispatched": "no"}
+
+
+class Record:
+    """A record as far as it was read: the job, and the line that counts for each host.
+
+    Args:
+        head: the first line.
+        jid: whose record it must be.
+    """
+
+    __slots__ = ("job", "last", "lines", "open_hosts")
+
+    def __init__(self, head: Raw, jid: str) -> None:
+        self.job = job_of(head, jid)
+        try:
+            self.last = float(head["last"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise Damaged(f"its first line has no last event ({error!r})") from error
+        self.lines: dict[str, Raw] = {host: {"host": host, **_PENDING} for host in self.job.hosts}
+        self.open_hosts = len(self.lines)
+
+    @classmethod
+    def read(cls, data: bytes, jid: str) -> Record:
+        """The record of whole lines; raises Damaged."""
+        lines = data.split(b"\n")
+        record = cls(parse(lines[0]), jid)
+        record.feed(lines[1:])
+        return record
+
+    def feed(self, lines: Iterable[bytes]) -> None:
+        """Take further lines in the order in which they stand in the file; raises Damaged."""
+        for data in lines:
+            if data:
+                raw = parse(data)
+                self.take(raw, raw.pop("at", self.last))
+
+    def take(self, raw: Raw, at: float) -> bool:
+        """Take one line; False when it changes nothing: its host is final already, or this is known."""
+        host = raw.get("host")
+        current = self.lines.get(host) if isinstance(host, str) else None
+        if current is None:
+            raise Damaged(f"a line names {host!r}, which is no host of this job")
+        if is_final(current) or current == raw:
+            return False
+        self.lines[current["host"]] = raw
+        if is_final(raw):
+            self.open_hosts -= 1
+        self.last = max(self.last, at)
+        return True
+
+    def counts(self) -> dict[str, int]:
+        """Hosts by state, and `failed`."""
+        counts = dict.fromkeys(_STATES, 0)
+        failed = 0
+        for raw in self.lines.values():
+            state = raw.get("state", "returned")
+            counts[state] += 1
+            failed += state == "returned" and raw.get("retcode", 0) != 0
+        counts["failed"] = failed
+        return counts
+
+    def row(self) -> JobRow:
+        return _row(self.job, self.counts(), self.last)
+
+    def finished(self) -> bytes:
+        """The record written anew: the head with its summary, and one line for each host."""
+        return b"".join([line(head_of(self.job, self.last, self.counts())), *map(line, self.lines.values())])
+
+    def results(self, output: Callable[[Raw], Raw]) -> dict[str, HostResult]:
+        """By host, in the job's order; `output` finds the output of a line."""
+        return {host: decode_result(raw, output(raw)) for host, raw in self.lines.items()}
+
+
+def is_final(raw: Raw) -> bool:
+    """Whether the line's state is one that nothing changes any more."""
+    return raw.get("state", "returned") in _FINAL

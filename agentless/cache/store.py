@@ -1,0 +1,464 @@
+"""JobCache: the jobs sent from this controller, safe under many processes and under SIGKILL at any instant."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from agentless.cache import folder as names
+from agentless.cache.folder import Folder
+from agentless.cache.record import Damaged, JobRow, Raw, Record, encode_result, head_of, is_final, line, parse, row_of
+from agentless.errors import CacheError
+from agentless.job import Dispatched, HostResult, Job, Problem, Report, State, check_jid, new_jid
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+__all__ = ["JobCache", "Pruned"]
+
+INLINE = 1024
+
+
+def _log(message: str) -> None:
+    import logging
+
+    logging.getLogger("agentless").warning(message)
+
+
+class JobCache:
+    """The controller's record of jobs and returns, in one directory, at most two files a job.
+
+    All methods may be called from any thread and any number of processes. All raise CacheError where the directory
+    cannot be read or written, and ValueError for a JID that is none.
+
+    Args:
+        root: the directory (`cache_dir(environ) / "jobs"`); made 0700 by the first write.
+        keep_jobs: hours for which a job is kept after its last event.
+        max_bytes: of disk; above it the oldest finished jobs go first.
+        clock: Unix seconds.
+        warn: told, in one line, of every file that had to be set aside.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        *,
+        keep_jobs: float,
+        max_bytes: int,
+        clock: Callable[[], float] = time.time,
+        warn: Callable[[str], None] = _log,
+    ) -> None:
+        self.keep_jobs = keep_jobs
+        self.max_bytes = max_bytes
+        self._folder = Folder(root)
+        self._clock = clock
+        self._warn = warn
+        self._live: dict[str, FileLock] = {}
+        self._tails: dict[str, _Tail] = {}
+
+    # --- writing ------------------------------------------------------------------------------------------------
+    def create(
+        self,
+        *,
+        function: str,
+        arguments: Iterable[str],
+        target: str,
+        hosts: Iterable[str],
+        user: str,
+        metadata: Mapping[str, str] | None = None,
+        login: str | None = None,
+        become: str | None = None,
+        schedule: str | None = None,
+        keep_returns: float = 168.0,
+    ) -> Job:
+        """Take a new JID, and hold it; the job and its hosts, all `pending`, are on disk when this returns.
+
+        The arguments are those of `Job`. The job is held (see `hold`) from before anybody can see it, so that nobody
+        can take its `pending` hosts for those of a run that is gone.
+        """
+        with self._guard("write"), self._folder.locked():
+            now = self._clock()
+            moment = datetime.fromtimestamp(now, timezone.utc)
+            while self._taken(jid := new_jid(moment)):
+                moment += timedelta(microseconds=1)
+            job = Job(
+                jid, function, tuple(arguments), target, tuple(dict.fromkeys(hosts)), user, moment.timestamp(),
+                dict(metadata or {}), login, become, schedule, keep_returns,
+            )  # fmt: skip
+            self._live[jid] = self._folder.take_live(jid)
+            try:
+                self._folder.replace(jid + names.OPEN, line(head_of(job, now)), jid + names.TEMPORARY)
+                self._folder.sync()
+            except BaseException:
+                self.release(jid)
+                raise
+        return job
+
+    def adopt(self, job: Job) -> None:
+        """Enter a job that another controller or a schedule sent; where it is known, add the hosts that are new.
+
+        Raises:
+            CacheError: the JID is that of another job here.
+        """
+        check_jid(job.jid)
+        with self._guard("write", job.jid), self._folder.locked():
+            found = self._read(job.jid)
+            now = self._clock()
+            if found is None:
+                data = line(head_of(job, now))
+                self._folder.replace(job.jid + names.OPEN, data, job.jid + names.TEMPORARY)
+                self._folder.sync()
+                return
+            name, record = found
+            known = record.job
+            if (known.function, known.arguments, known.schedule) != (job.function, job.arguments, job.schedule):
+                raise CacheError(f"job {job.jid} is known here as another job: {' '.join(known.arguments)!r}")
+            hosts = tuple(dict.fromkeys((*known.hosts, *job.hosts)))
+            if hosts == known.hosts:
+                return
+            data = line(head_of(replace(known, hosts=hosts), now))
+            data += b"".join(line({**raw, "at": record.last}) for raw in record.lines.values())
+            self._folder.replace(name, data, job.jid + names.TEMPORARY)
+            if not name.endswith(names.OPEN):
+                self._folder.rename(name, job.jid + names.OPEN)
+            self._folder.sync()
+
+    def record(self, jid: str, host: str, result: HostResult) -> None:
+        """Enter what was learned about a host; it is on disk when this returns.
+
+        What ends a host (`returned`, `lost`, `not-started`) is final: whatever comes later is ignored. The job is
+        finished (see `finish`) by the last host that ends.
+
+        Raises:
+            CacheError: the job is not here.
+            ValueError: the host is none of the job's, or the result has a return without being `returned`.
+        """
+        self.record_many(jid, {host: result})
+
+    def record_many(self, jid: str, results: Mapping[str, HostResult]) -> None:
+        """`record` for several hosts in one write."""
+        check_jid(jid)
+        for host, result in results.items():
+            if (result.ret is not None) != (result.state is State.RETURNED):
+                raise ValueError(f"{host}: a result has a return exactly when it is returned, not {result.state.value}")
+        with self._guard("write", jid), contextlib.ExitStack() as unsynced:
+            with self._folder.locked():
+                tail = self._tail(jid)
+                if tail is None:
+                    if os.path.lexists(self._folder.path(jid + names.FINISHED)):
+                        return
+                    raise CacheError(f"job {jid} is not in the job cache", "it was pruned, or its file was removed")
+                data, outputs = [], False
+                now = self._clock()
+                for host, result in results.items():
+                    if (current := tail.record.lines.get(host)) is None:
+                        raise ValueError(f"{host!r} is no host of job {jid}")
+                    raw, output = encode_result(host, result)
+                    if sum(map(len, output.values())) > INLINE:
+                        if is_final(current):
+                            continue
+                        text = line({"host": host, **output})
+                        handle, offset = self._folder.append(jid + names.OUTPUT, text, create=True)
+                        unsynced.callback(os.close, handle)
+                        unsynced.callback(os.fsync, handle)
+                        raw["output"] = [offset, len(text)]
+                        outputs = True
+                    else:
+                        raw |= output
+                    if tail.record.take(dict(raw), now):
+                        data.append(line({**raw, "at": now}))
+                if not data:
+                    return
+                # a line must never be on disk before the output that it points to
+                if outputs:
+                    unsynced.close()
+                try:
+                    handle, offset = self._folder.append(jid + names.OPEN, b"".join(data))
+                except OSError:
+                    del self._tails[jid]
+                    raise
+                unsynced.callback(os.close, handle)
+                unsynced.callback(os.fsync, handle)
+                tail.offset = offset + sum(map(len, data))
+                if not tail.record.open_hosts:
+                    unsynced.close()
+                    # on a disk too full to write it anew it stays an open record, whole and safe; prune comes back to it
+                    with _unless_full():
+                        self._compact(jid, tail.record)
+
+    def finish(self, jid: str) -> bool:
+        """Whether every host has ended; its record is then written anew, so that the list need not read it whole."""
+        check_jid(jid)
+        with self._guard("write", jid), self._folder.locked():
+            tail = self._tail(jid)
+            if tail is None:
+                return os.path.lexists(self._folder.path(jid + names.FINISHED))
+            if tail.record.open_hosts:
+                return False
+            self._compact(jid, tail.record)
+            return True
+
+    def abandon(self, jid: str) -> bool:
+        """Make the hosts to which nothing was sent `not-started`, kind `controller-gone`, where the run is gone.
+
+        Returns:
+            False where the run still lives: its hosts are `pending` and nothing was changed.
+        """
+        check_jid(jid)
+        with self._folder.locked():
+            if self.is_held(jid):
+                return False
+            found = self._read(jid)
+            if found is not None and found[1].open_hosts:
+                gone = HostResult(
+                    State.NOT_STARTED,
+                    Dispatched.NO,
+                    problem=Problem("controller-gone", "the run that was to send it is gone"),
+                )
+                waiting = [host for host, raw in found[1].lines.items() if raw.get("state") == "pending"]
+                unsent = {host: gone for host in waiting if found[1].lines[host].get("dispatched") == "no"}
+                if unsent:
+                    self.record_many(jid, unsent)
+            return True
+
+    # --- the run's lock -----------------------------------------------------------------------------------------
+    @contextlib.contextmanager
+    def hold(self, jid: str) -> Iterator[None]:
+        """Say that the run of this job lives; gone by itself when the process is. `create` holds its job already.
+
+        Raises:
+            CacheError: another process holds it.
+        """
+        check_jid(jid)
+        if jid not in self._live:
+            with self._folder.locked():
+                self._live[jid] = self._folder.take_live(jid)
+        try:
+            yield
+        finally:
+            self.release(jid)
+
+    def release(self, jid: str) -> None:
+        """Let go of a job that `create` or `hold` holds; harmless where it is not held."""
+        lock = self._live.pop(jid, None)
+        if lock is not None:
+            with self._folder.locked():
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self._folder.path(jid + names.LIVE))
+                lock.release(force=True)
+
+    def is_held(self, jid: str) -> bool:
+        """Whether the run of this job lives, here or in another process: its `pending` hosts will still be asked."""
+        check_jid(jid)
+        return jid in self._live or self._folder.is_live(jid)
+
+    # --- reading ------------------------------------------------------------------------------------------------
+    def load(self, jid: str) -> Report | None:
+        """The job with all that its hosts gave back; None where it is not here."""
+        return self._report(jid, self._output)
+
+    def load_states(self, jid: str) -> Report | None:
+        """As `load`, with empty output: what later contacts need to know, without reading much."""
+        return self._report(jid, lambda jid, raw: {})
+
+    def _report(self, jid: str, output: Callable[[str, Raw], Raw]) -> Report | None:
+        check_jid(jid)
+        with self._guard("read", jid):
+            found = self._read(jid)
+            if found is None:
+                return None
+            name, record = found
+            try:
+                return Report(record.job, record.results(lambda raw: output(jid, raw)))
+            except Damaged as error:
+                self._set_aside(name, str(error))
+                return None
+
+    def _output(self, jid: str, raw: Raw) -> Raw:
+        if "output" not in raw:
+            return raw
+        offset, length = raw["output"]
+        return parse(self._folder.piece(jid + names.OUTPUT, offset, length))
+
+    def rows(self, limit: int | None = None, where: Callable[[JobRow], bool] | None = None) -> Iterator[JobRow]:
+        """The jobs, newest first, without their returns.
+
+        Args:
+            limit: how many at most; None for all.
+            where: only those for which this holds.
+        """
+        count = 0
+        for jid, is_open in self._jobs():
+            if limit is not None and count >= limit:
+                return
+            row = self._row(jid, is_open)
+            if row is not None and (where is None or where(row)):
+                count += 1
+                yield row
+
+    def _row(self, jid: str, is_open: bool) -> JobRow | None:
+        if not is_open:
+            name = jid + names.FINISHED
+            try:
+                return row_of(parse(self._folder.first_line(name)), jid)
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                self._warn(self._folder.failed("read", error, name).message)
+                return None
+            except Damaged as error:
+                self._set_aside(name, str(error))
+                return None
+        with self._guard("read", jid):
+            found = self._read(jid)
+        return found[1].row() if found else None
+
+    def _jobs(self) -> list[tuple[str, bool]]:
+        """JIDs, newest first, and whether the record is open."""
+        found = {}
+        for name in self._folder.names():
+            if name.endswith(names.FINISHED) and (match := names.NAME.fullmatch(name)):
+                jid, suffix = match.groups()
+                if suffix != names.OUTPUT:
+                    found[jid] = suffix == names.OPEN
+        return sorted(found.items(), reverse=True)
+
+    def last(self) -> str | None:
+        """The JID of the newest job, or None."""
+        return next((row.job.jid for row in self.rows(1)), None)
+
+    def open_jobs(self) -> Iterator[str]:
+        """JIDs of the jobs with hosts that have not ended, newest first; reads no finished job."""
+        return (jid for jid, is_open in self._jobs() if is_open)
+
+    def wanted(
+        self, hosts: Iterable[str], where: Callable[[Job], bool] | None = None
+    ) -> dict[str, tuple[tuple[str, str], ...]]:
+        """What every contact with these hosts should bring home.
+
+        Args:
+            hosts: inventory names.
+            where: only jobs for which this holds (sent as the same login and become user, say: other users' records
+                lie elsewhere on the host).
+
+        Returns:
+            By host, `(jid, nonce)` of the jobs that were or may have been sent there and have not ended there, the
+            newest first; hosts without any are left out.
+        """
+        asked = dict.fromkeys(hosts)
+        wanted: dict[str, list[tuple[str, str]]] = {}
+        for jid in self.open_jobs():
+            with self._guard("read", jid):
+                found = self._read(jid)
+            if found is None or (where is not None and not where(found[1].job)):
+                continue
+            for host, raw in found[1].lines.items():
+                if host in asked and not is_final(raw) and raw.get("dispatched", "yes") != "no":
+                    wanted.setdefault(host, []).append((jid, raw.get("nonce", "")))
+        return {host: tuple(jobs) for host, jobs in wanted.items()}
+
+    # --- inside -------------------------------------------------------------------------------------------------
+    def _taken(self, jid: str) -> bool:
+        return any(
+            os.path.lexists(self._folder.path(jid + suffix)) for suffix in (names.OPEN, names.FINISHED, names.LIVE)
+        )
+
+    def _read(self, jid: str) -> tuple[str, Record] | None:
+        """The record and its file's name; None where there is none. Raises OSError."""
+        # its name changes once, when it is finished, and back when `adopt` adds a host: look again then
+        for suffix in (names.OPEN, names.FINISHED, names.OPEN, names.FINISHED):
+            name = jid + suffix
+            try:
+                return name, Record.read(self._folder.whole_lines(name), jid)
+            except FileNotFoundError:
+                continue
+            except Damaged as error:
+                self._set_aside(name, str(error))
+                return None
+        return None
+
+    def _tail(self, jid: str) -> _Tail | None:
+        """What the open record says, of which only what is new since the last time is read; under the lock."""
+        name = jid + names.OPEN
+        try:
+            handle = os.open(self._folder.path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            self._tails.pop(jid, None)
+            return None
+        try:
+            found = os.fstat(handle)
+            tail = self._tails.get(jid)
+            start = 0 if tail is None or tail.inode != found.st_ino or tail.offset > found.st_size else tail.offset
+            data = os.pread(handle, found.st_size - start, start)
+        finally:
+            os.close(handle)
+        data = data[: data.rfind(b"\n") + 1]
+        try:
+            if tail is None or start == 0:
+                tail = self._tails[jid] = _Tail(found.st_ino, 0, Record.read(data, jid))
+            else:
+                tail.record.feed(data.split(b"\n"))
+        except Damaged as error:
+            self._tails.pop(jid, None)
+            self._set_aside(name, str(error))
+            return None
+        tail.offset = start + len(data)
+        return tail
+
+    def _compact(self, jid: str, record: Record) -> None:
+        # the name changes last: a record with an open name and finished content is only finished once more
+        self._folder.replace(jid + names.OPEN, record.finished(), jid + names.TEMPORARY)
+        self._folder.rename(jid + names.OPEN, jid + names.FINISHED)
+        self._folder.sync()
+        self._tails.pop(jid, None)
+
+    def _set_aside(self, name: str, reason: str) -> None:
+        with self._folder.locked():
+            where = self._folder.set_aside(name)
+        self._warn(f"set aside {where}, which is no record of a job: {reason}")
+
+    @contextlib.contextmanager
+    def _guard(self, what: str, jid: str = "") -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._folder.failed(what, error, jid) from error
+
+
+@contextlib.contextmanager
+def _unless_full() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+
+
+@dataclass(slots=True)
+class _Tail:
+    """How far this process has read an open record."""
+
+    inode: int
+    offset: int
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What pruning did.
+
+    Args:
+        jobs: JIDs that were removed.
+        set_aside: files that were no records.
+        freed: bytes of disk.
+    """
+
+    jobs: tuple[str, ...] = ()
+    set_aside: tuple[str, ...] = ()
+    freed: int = 0
