@@ -2,31 +2,60 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
-from pytest import CollectReport, TestReport
+
+from tests.hosts import Nodes, Proxy, Sshd
 
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 
 
-def _refuse_skip(report: CollectReport | TestReport) -> None:
+def _refuse_skip(report: pytest.CollectReport | pytest.TestReport) -> None:
     if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         report.outcome = "failed"
-        report.longrepr = f"{report.nodeid}: skipped, and in CI nothing may skip: {reason}"
+        report.longrepr = f"{report.nodeid}: in CI nothing may skip: {reason}"
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, TestReport, TestReport]:
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     _refuse_skip(report)
     return report
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report() -> Generator[None, CollectReport, CollectReport]:
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     report = yield
     _refuse_skip(report)
     return report
+
+
+@pytest.fixture
+def start_sshd() -> Iterator[Callable[..., Sshd]]:
+    """Start real sshds of the current user, with the arguments of `Sshd`; they end with the test."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *args, **kwargs: stack.enter_context(Sshd(*args, **kwargs))
+
+
+@pytest.fixture
+def start_nodes() -> Iterator[Callable[..., Nodes]]:
+    """Boot hosts in namespaces, with the arguments of `Nodes`; they end with the test. Needs root."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *args, **kwargs: stack.enter_context(Nodes(*args, **kwargs))
+
+
+@pytest.fixture
+def start_proxy() -> Iterator[Callable[..., Proxy]]:
+    """Start a proxy, with the arguments of `Proxy`; it ends with the test."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *args, **kwargs: stack.enter_context(Proxy(*args, **kwargs))
+
+
+@pytest.fixture
+def sshd(start_sshd: Callable[..., Sshd]) -> Sshd:
+    """Three names on one sshd of the current user, each with its own state directory."""
+    return start_sshd(3)
