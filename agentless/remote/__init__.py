@@ -1,0 +1,4 @@
+"""The helper: what agentless brings to a host. Standard library only, Python 3.6 and later.
+
+On the host this package is called `remote`; the controller shares `wire`.
+"""

@@ -1,0 +1,126 @@
+"""A job's output: two files that it appends to, capped by punching holes into their middle.
+
+A record is the first `head` and the last `tail` bytes of the `size` that were written; what lies between was dropped.
+"""
+
+import os
+
+from . import system, wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAGE = 4096
+# Below this, a hole is not worth the call.
+HOLE = 1 << 20
+NAMES = ("stdout", "stderr")
+
+
+class Capped:
+    """One output file, kept near the cap while it grows.
+
+    Args:
+        path: a file to create.
+        cap: bytes kept: half of them from the start, half from the end.
+    """
+
+    def __init__(self, path: str, cap: int) -> None:
+        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self.head = cap - cap // 2
+        self.tail = cap // 2
+        self.size = 0
+        self.uncapped = False
+        self._punched = -(-self.head // PAGE) * PAGE
+
+    def look(self) -> int:
+        """Punch what is over the cap; return by how many bytes the file grew since the last look."""
+        size = os.fstat(self.fd).st_size
+        grown = size - self.size
+        self.size = size
+        end = (size - self.tail) // PAGE * PAGE
+        if end - self._punched >= HOLE:
+            self._punch(end)
+        return grown
+
+    def _punch(self, end: int) -> None:
+        if not self.uncapped and end > self._punched:
+            self.uncapped = not system.punch(self.fd, self._punched, end)
+            self._punched = end
+
+    def close(self) -> "list[int]":
+        """Head, tail and size of the record, cut between UTF-8 characters; the file is as small as it gets."""
+        size = self.size = os.fstat(self.fd).st_size
+        if size <= self.head + self.tail:
+            return [size, 0, size]
+        head, tail = self.head, self.tail
+        before = os.pread(self.fd, 4, max(0, head - 4))
+        for back in range(1, len(before) + 1):
+            byte = before[-back]
+            if byte & 0xC0 != 0x80:
+                length = 1 if byte < 0xC0 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+                if length > back:
+                    head -= back
+                break
+        for byte in os.pread(self.fd, min(3, tail), size - tail):
+            if byte & 0xC0 != 0x80:
+                break
+            tail -= 1
+        self._punch((size - self.tail) // PAGE * PAGE)
+        return [head, tail, size]
+
+
+def pieces(path: str, head: int, tail: int, size: int) -> "Iterator[bytes]":
+    """The record of one output file, in chunks."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        for start, end in ((0, head), (size - tail, size)):
+            while start < end:
+                data = os.pread(fd, min(wire.CHUNK, end - start), start)
+                if not data:
+                    break
+                start += len(data)
+                yield data
+    finally:
+        os.close(fd)
+
+
+class Growing:
+    """One output file read while the job appends to it, from an offset on; never a byte of a hole."""
+
+    def __init__(self, path: str, at: int, cap: int) -> None:
+        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.at = at
+        self.whole = at == 0
+        self._head = cap - cap // 2
+        self._tail = cap // 2
+
+    def next(self, limit: "int | None" = None) -> "tuple[int, int, bytes] | None":
+        """What comes next, as (offset, bytes dropped there, data); None while there is nothing.
+
+        `limit` is the size of the record where the job has ended.
+        """
+        size = os.fstat(self.fd).st_size
+        if size < self.at:
+            # The job truncated its own output.
+            self.at, self.whole = 0, False
+        end = size if limit is None else min(size, limit)
+        if self.at >= end:
+            return None
+        start = self.at
+        data = os.pread(self.fd, min(wire.CHUNK, end - start), start)
+        # A hole may have been punched since: only head and tail of the size as it is now are certain to be data.
+        size = os.fstat(self.fd).st_size
+        certain = size - self._tail
+        if size <= self._head + self._tail or start >= certain:
+            pass
+        elif start < self._head:
+            data = data[: self._head - start]
+        else:
+            self.at, self.whole = certain, False
+            return start, certain - start, b""
+        self.at += len(data)
+        return (start, 0, data) if data else None
+
+    def close(self) -> None:
+        os.close(self.fd)

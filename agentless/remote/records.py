@@ -1,0 +1,187 @@
+"""What a host keeps of jobs, in the state directory: `<node>/proc/<jid>` while one runs, `<node>/jobs/<jid>/` for a time.
+
+Readers never delete; only the sweep does. A plain file in the place of `jobs/<jid>` is the tombstone of a record.
+"""
+
+import errno
+import os
+import time
+
+from . import system, wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+RETURN = "return.json"
+RETURN_ROOM = 4096
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def write(path: str, value: "dict[str, Any]") -> None:
+    """Replace the file by `value` as JSON, all of it or nothing."""
+    new = "%s.%d" % (path, os.getpid())
+    try:
+        put(new, value)
+        os.rename(new, path)
+    except OSError:
+        remove(new)
+        raise
+
+
+def put(path: str, value: "dict[str, Any]") -> None:
+    """Write a new file with `value` as JSON, on disk when this returns."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        write_all(fd, wire.dumps(value).encode("ascii"))
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def sync(path: str) -> None:
+    """Put a directory's entries on disk."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    except OSError as e:
+        # Some network file systems refuse to sync a directory, and have no need of it.
+        if e.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(fd)
+
+
+def load(path: str) -> "dict[str, Any] | None":
+    """The JSON object in a file, or None where there is no such file or it is torn."""
+    try:
+        value = wire.loads(system.read(path, wire.REQUEST_MAX * 2).decode("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def remove(path: str) -> None:
+    """Remove a file or a directory of files; what is not there is gone already."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError as e:
+        if e.errno not in (errno.EISDIR, errno.EPERM):
+            raise
+        for name in os.listdir(path):
+            remove(path + "/" + name)
+        os.rmdir(path)
+
+
+class Records:
+    """The records of this node under a state directory."""
+
+    def __init__(self, state_dir: str) -> None:
+        node = os.uname().nodename.replace("/", "_").lstrip(".")
+        self.state_dir = state_dir
+        self.root = "%s/%s" % (state_dir, node or "node")
+        self.procs = self.root + "/proc"
+        self.jobs = self.root + "/jobs"
+
+    def make(self) -> None:
+        for path in (self.root, self.procs, self.jobs):
+            try:
+                os.mkdir(path, 0o700)
+            except FileExistsError:
+                pass
+
+    def proc(self, jid: str) -> str:
+        return self.procs + "/" + jid
+
+    def job(self, jid: str, name: str = "") -> str:
+        return self.jobs + "/" + jid + ("/" + name if name else "")
+
+    def running(self) -> "list[dict[str, Any]]":
+        """The proc records of the jobs that run, oldest first."""
+        try:
+            names = sorted(n for n in os.listdir(self.procs) if wire.is_jid(n))
+        except FileNotFoundError:
+            return []
+        states = [self.state(name) for name in names]
+        return [state for state in states if state["state"] == wire.RUNNING]
+
+    def state(self, jid: str) -> "dict[str, Any]":
+        """What is known of a job: `state`, and with it the fields of its return, its proc file or its end.
+
+        Nothing is changed. A job is running while its supervisor or its first process is the one that the proc file
+        names; when neither is and there is no return, it is lost.
+        """
+        found = load(self.job(jid, RETURN))
+        if found is not None:
+            return found
+        tombstone = load(self.job(jid))
+        if tombstone is not None:
+            return tombstone
+        proc = load(self.proc(jid))
+        if proc is None:
+            # Not yet there, or not any more, or never: what the record says of its supervisor tells.
+            proc = load(self.job(jid, "job.json"))
+            if proc is None:
+                return {"state": wire.UNKNOWN}
+        boot = proc.get("boot")
+        supervised = system.is_process(proc.get("supervisor_pid"), proc.get("supervisor_start"), boot)
+        if supervised:
+            proc["state"] = wire.RUNNING
+            return proc
+        found = load(self.job(jid, RETURN))
+        if found is not None:
+            return found
+        if system.is_process(proc.get("pid"), proc.get("start"), boot):
+            proc["state"] = wire.RUNNING
+            proc["warning"] = {
+                "kind": "unsupervised",
+                "message": "its supervisor was killed: it runs on without a deadline, and its exit code will not be known",
+                "hint": "it can still be signalled",
+            }
+            return proc
+        return self.lost(proc)
+
+    def lost(self, proc: "dict[str, Any]") -> "dict[str, Any]":
+        """The end of a job that neither runs nor left a return, with the reason as far as it is known."""
+        kind, hint = "killed", ""
+        message = "the job and its supervisor are gone without a return: killed from outside"
+        if proc.get("boot") != system.table.boot_id():
+            kind, message = "reboot", "the host was rebooted, or lost power, while the job was running"
+        elif "ooms" in proc and (system.ooms() or 0) > proc["ooms"]:
+            kind, message = "oom", "the kernel ran out of memory and killed processes while the job was running"
+            hint = "see `journalctl -k` or `dmesg` on the host"
+        elif "pid" not in proc:
+            message = "the supervisor was killed before the job started"
+        else:
+            last = load(self.job(str(proc.get("jid")), "signalled.json"))
+            if last is not None:
+                message = "its supervisor had been killed before; the last it got was signal %s by %s"
+                message %= (last.get("signal"), last.get("by"))
+        end = {"state": wire.LOST, "kind": kind, "message": message, "hint": hint}
+        for key in ("jid", "nonce", "pid", "started"):
+            end[key] = proc.get(key)
+        return end
+
+    def bury(self, jid: str, nonce: str) -> "dict[str, Any]":
+        """Make sure that a dispatch that never arrived can't start any more; return what holds now."""
+        end = {"state": wire.NOT_STARTED, "jid": jid, "nonce": nonce, "kind": "never-arrived"}
+        end.update(message="the request never arrived, and can't start any more", hint="", finished=time.time())
+        new = "%s/.new-%s-%d" % (self.jobs, jid, os.getpid())
+        put(new, end)
+        try:
+            # A link fails where a record stands, and a record's rename fails where this stands.
+            os.link(new, self.job(jid))
+        except FileExistsError:
+            return self.state(jid)
+        finally:
+            remove(new)
+        sync(self.jobs)
+        return end

@@ -1,0 +1,93 @@
+"""Signals to a job: left beside it for its supervisor, who alone knows the whole tree; sent from here where that is dead."""
+
+import os
+import time
+
+from . import records, supervisor, system, tree, wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ANSWER_WITHIN = 15.0
+LOOK_AFTER = 0.2
+
+
+def signal(book: records.Records, jid: str, number: int, by: str) -> "dict[str, Any]":
+    """Signal a job's tree; return the `signalled` answer: who got it, who lives on, and a sentence."""
+    state = book.state(jid)
+    if state["state"] != wire.RUNNING or "pid" not in state:
+        return _answer([], [], "Job %s is not running" % jid, False)
+    message = "Signal %d sent to job %s at pid %d" % (number, jid, state["pid"])
+    done = _ask(book, jid, number, by, state)
+    if done is None:
+        state = book.state(jid)
+        if state["state"] != wire.RUNNING:
+            return _answer([], [], "Job %s is not running" % jid, False)
+        done = _send(book, jid, number, by, state)
+    if number == tree.SIGKILL:
+        return _answer([pid for pid, _ in done["delivered"]], done["survivors"], message, True)
+    end = time.monotonic() + LOOK_AFTER
+    rows = [system.table.process(pid) for pid, _ in done["delivered"]]
+    while True:
+        rows = [system.table.process(pid) for pid, _ in done["delivered"]]
+        alive = [
+            r for r, (_, start) in zip(rows, done["delivered"]) if r is not None and r.start == start and not r.dead
+        ]
+        if not alive or time.monotonic() >= end:
+            break
+        time.sleep(0.02)
+    survivors = [tree.survivor(row, "alive %g s after signal %d" % (LOOK_AFTER, number)) for row in alive]
+    return _answer([pid for pid, _ in done["delivered"]], survivors, message, True)
+
+
+def _answer(delivered: "list[int]", survivors: "list[Any]", message: str, running: bool) -> "dict[str, Any]":
+    return {"delivered": delivered, "survivors": survivors, "message": message, "running": running}
+
+
+def _ask(book: records.Records, jid: str, number: int, by: str, state: "dict[str, Any]") -> "dict[str, Any] | None":
+    """Have the supervisor do it; None when it is dead, or does not answer."""
+    pid, start, boot = state.get("supervisor_pid"), state.get("supervisor_start"), state.get("boot")
+    if not system.is_process(pid, start, boot):
+        return None
+    path = book.job(jid, "signal-%d-%s" % (os.getpid(), os.urandom(4).hex()))
+    try:
+        records.write(path + ".json", {"signal": number, "by": by})
+    except OSError:
+        # A full disk must not keep anybody from killing what filled it.
+        return None
+    row = system.table.process(pid)
+    if row is None or row.start != start or tree.send(row, supervisor.number("USR1")) is not True:
+        records.remove(path + ".json")
+        return None
+    end = time.monotonic() + ANSWER_WITHIN
+    pause = 0.002
+    while time.monotonic() < end:
+        done = records.load(path + ".done")
+        if done is not None:
+            records.remove(path + ".done")
+            return done
+        if not system.is_process(pid, start, boot):
+            break
+        time.sleep(pause)
+        pause = min(pause * 2, 0.05)
+    done = records.load(path + ".done")
+    for end_ in (".json", ".done"):
+        records.remove(path + end_)
+    return done
+
+
+def _send(book: records.Records, jid: str, number: int, by: str, state: "dict[str, Any]") -> "dict[str, Any]":
+    pid = state["pid"]
+
+    def walk() -> "list[system.Process]":
+        return tree.around(pid, jid)
+
+    try:
+        records.write(book.job(jid, "signalled.json"), {"signal": number, "by": by})
+    except OSError:
+        pass
+    if number != tree.SIGKILL:
+        return {"delivered": [[row.pid, row.start] for row in tree.signal(walk, number)], "survivors": []}
+    delivered, survivors = tree.kill(walk, lambda: not walk(), supervisor.KILL_WITHIN)
+    return {"delivered": [[pid, None] for pid in delivered], "survivors": survivors}

@@ -1,0 +1,218 @@
+"""What the operating system knows of processes, and the few calls that differ: through /proc on Linux, else through ps(1).
+
+Start times are opaque texts, compared for equality only: field 22 of /proc/PID/stat (proc(5)), or `lstart` of ps in UTC.
+"""
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+LINUX = os.uname().sysname == "Linux"
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+
+class Process:
+    """One row of the process table. `state` is ps's first letter: R S D T Z and so on."""
+
+    __slots__ = ("pid", "ppid", "pgid", "sid", "start", "state")
+
+    def __init__(self, pid: int, ppid: int, pgid: int, sid: int, start: str, state: str) -> None:
+        self.pid = pid
+        self.ppid = ppid
+        self.pgid = pgid
+        self.sid = sid
+        self.start = start
+        self.state = state
+
+    @property
+    def dead(self) -> bool:
+        return self.state in "ZXx"
+
+
+def read(path: str, limit: int = 1 << 16) -> bytes:
+    """At most `limit` bytes of a small file."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, limit)
+    finally:
+        os.close(fd)
+
+
+class ProcTable:
+    """The process table as Linux's /proc shows it (under hidepid, only the user's own)."""
+
+    def boot_id(self) -> str:
+        return read(BOOT_ID).decode("ascii").strip()
+
+    def process(self, pid: int) -> "Process | None":
+        """One process, or None where there is none or it is hidden."""
+        try:
+            line = read("/proc/%d/stat" % pid)
+        except OSError:
+            return None
+        # The command's name is in parentheses and may hold anything, parentheses too.
+        fields = line[line.rfind(b")") + 2 :].split()
+        if len(fields) < 20:
+            return None
+        return Process(
+            pid, int(fields[1]), int(fields[2]), int(fields[3]), fields[19].decode("ascii"), fields[0].decode("ascii")
+        )
+
+    def table(self) -> "dict[int, Process]":
+        """Every process that can be seen, by PID."""
+        rows = {}
+        for name in os.listdir("/proc"):
+            if name.isdigit():
+                row = self.process(int(name))
+                if row is not None:
+                    rows[row.pid] = row
+        return rows
+
+    def uid(self, pid: int) -> "int | None":
+        """The effective user of a process."""
+        try:
+            for line in read("/proc/%d/status" % pid).split(b"\n"):
+                if line.startswith(b"Uid:"):
+                    return int(line.split()[2])
+        except OSError:
+            pass
+        return None
+
+    def tagged(self, pid: int, tag: bytes) -> bool:
+        """Whether a process was started with `tag` (NAME=VALUE) in its environment."""
+        try:
+            return (b"\0" + tag + b"\0") in b"\0" + read("/proc/%d/environ" % pid, 1 << 21)
+        except OSError:
+            return False
+
+
+class PsTable:
+    """The process table as ps(1) shows it (macOS, BSD). There are no session ids: the process group stands for them."""
+
+    columns = "pid=,ppid=,pgid=,state=,lstart="
+
+    def boot_id(self) -> str:
+        for name in ("kern.bootsessionuuid", "kern.boot_id", "kern.boottime"):
+            text = _output(["sysctl", "-n", name]).strip()
+            if text:
+                return text
+        return read(BOOT_ID).decode("ascii").strip()
+
+    def _rows(self, select: "list[str]") -> "dict[int, Process]":
+        rows = {}
+        for line in _output(["ps", "-o", self.columns] + select).split("\n"):
+            part = line.split()
+            if len(part) >= 9:
+                pid, ppid, pgid = int(part[0]), int(part[1]), int(part[2])
+                rows[pid] = Process(pid, ppid, pgid, pgid, " ".join(part[4:9]), part[3][0])
+        return rows
+
+    def process(self, pid: int) -> "Process | None":
+        return self._rows(["-p", str(pid)]).get(pid)
+
+    def table(self) -> "dict[int, Process]":
+        return self._rows(["-ax"])
+
+    def uid(self, pid: int) -> "int | None":
+        text = _output(["ps", "-o", "uid=", "-p", str(pid)]).strip()
+        return int(text) if text.isdigit() else None
+
+    def tagged(self, pid: int, tag: bytes) -> bool:
+        return (" " + tag.decode("ascii") + " ") in _output(["ps", "-Eww", "-o", "command=", "-p", str(pid)]) + " "
+
+
+def _output(argv: "list[str]") -> str:
+    import subprocess
+
+    env = dict(os.environ, TZ="UTC", LC_ALL="C")
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env
+        )
+    except OSError:
+        return ""
+    return done.stdout.decode("utf-8", "replace")
+
+
+table = ProcTable() if os.path.exists("/proc/self/stat") else PsTable()  # type: ProcTable | PsTable
+
+
+def is_process(pid: "Any", start: "Any", boot: "Any") -> bool:
+    """Whether the process of this PID is alive and the one that was meant: PID, start time and boot all agree."""
+    if not isinstance(pid, int) or pid <= 1 or boot != table.boot_id():
+        return False
+    row = table.process(pid)
+    return row is not None and row.start == start and not row.dead
+
+
+def user_name(uid: "int | None") -> str:
+    """The name of a user, the number where passwd has none."""
+    if uid is None:
+        return "?"
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _function(name: str, *types: str) -> "Any":
+    # The ctypes package costs 6 ms; what it is made of is enough for a call with integers.
+    try:
+        import _ctypes
+
+        class Int(_ctypes._SimpleCData):  # type: ignore[name-defined,misc]
+            _type_ = "i"
+
+        class Long(_ctypes._SimpleCData):  # type: ignore[name-defined,misc]
+            _type_ = "q"
+
+        class Function(_ctypes.CFuncPtr):
+            _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
+            _restype_ = Int
+
+        kinds = {"i": Int, "q": Long}
+        function = Function(_ctypes.dlsym(_ctypes.dlopen(None, 0), name))
+        function.argtypes = [kinds[t] for t in types]
+        return function
+    except (ImportError, AttributeError, TypeError):
+        import ctypes
+
+        function = getattr(ctypes.CDLL(None, use_errno=True), name)
+        function.argtypes = [{"i": ctypes.c_int, "q": ctypes.c_longlong}[t] for t in types]
+        return function
+
+
+def become_subreaper() -> bool:
+    """Make orphaned descendants children of this process (prctl(2), PR_SET_CHILD_SUBREAPER); False where it cannot be."""
+    if not LINUX:
+        return False
+    try:
+        return _function("prctl", "i", "q", "q", "q", "q")(36, 1, 0, 0, 0) == 0  # type: ignore[no-any-return]
+    except (OSError, AttributeError):
+        return False
+
+
+def punch(fd: int, start: int, end: int) -> bool:
+    """Give the file's blocks from `start` to `end` back to the file system; False where it cannot do that."""
+    if not LINUX:
+        return False
+    try:
+        # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, fallocate(2); fallocate64 takes 64 bits on every machine.
+        return _function("fallocate64", "i", "i", "q", "q")(fd, 3, start, end - start) == 0  # type: ignore[no-any-return]
+    except (OSError, AttributeError):
+        return False
+
+
+def ooms() -> "int | None":
+    """How many processes the kernel has killed for want of memory since boot; None where it does not tell."""
+    try:
+        for line in read("/proc/vmstat").split(b"\n"):
+            if line.startswith(b"oom_kill "):
+                return int(line.split()[1])
+    except OSError:
+        pass
+    return None

@@ -1,0 +1,132 @@
+"""The helper as it travels: the one line that starts it on a host, and the package that follows where the host lacks it."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import functools
+import hashlib
+import json
+import re
+import secrets
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from agentless.remote import wire
+
+__all__ = ["LINE_MAX", "Command", "command"]
+
+LINE_MAX = 32 << 10
+# Plain to every login shell between single quotes: no quote, backslash, `!` or newline.
+PYTHON = re.compile(r"[A-Za-z0-9_./+:@%~ =,-]+")
+PYTHONS = ("python3", *(f"python3.{minor}" for minor in range(15, 5, -1)), "/usr/libexec/platform-python")
+PYTHONS += ("/usr/bin/python3", "/usr/local/bin/python3", "/opt/homebrew/bin/python3")
+
+# Exit codes that leave no doubt that the helper did not start: python2's "unknown option" (2), a Python that cannot
+# start (1, 134 by abort), one that the loader calls unfit, a command that is not there or cannot be run (126, 127).
+SHELL = (
+    'p=$1; shift; for p in "$p" @PYTHONS@; do case $p in -) continue;; "~/"*) p=$HOME/${p#??};; esac; '
+    'command -v "$p" >/dev/null 2>&1 || continue; '
+    '"$p" -I -S -c "import binascii,sys;exec(binascii.a2b_base64(sys.argv[2]))" "${LC_CTYPE+x$LC_CTYPE}" "$@"; r=$?; '
+    "case $r in 1|2|97|126|127|134) ;; *) exit $r;; esac; done; "
+    'echo "no Python 3.6 or newer was found; looked for: @PYTHONS@" >&2; exit 96'
+).replace("@PYTHONS@", " ".join(PYTHONS))
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One call of the helper.
+
+    Args:
+        line: the remote command, one line that every login shell takes as it stands.
+        nonce: 16 hex digits that mark the frames of the answer.
+        payload: what to send on stdin when the host answers `need`.
+        stdin: the request, to be sent after that, where it is too long for the line; else empty.
+    """
+
+    line: str
+    nonce: str
+    payload: bytes
+    stdin: bytes
+
+
+def command(
+    request: Mapping[str, Any], *, sections_len: int = 0, python: str | None = None, state_dir: str | None = None
+) -> Command:
+    """Build the call of the helper for one request.
+
+    Args:
+        request: see remote/operations.py; `sections` names what follows on stdin.
+        sections_len: bytes of all sections together.
+        python: `ansible_python_interpreter`, tried first; Ansible's `auto…` words mean none.
+        state_dir: `agentless_state_dir`; None takes the user's own.
+
+    Raises:
+        ValueError: `python` holds characters that some login shell would not leave alone.
+    """
+    if not python or python.startswith("auto"):
+        python = "-"
+    if not PYTHON.fullmatch(python):
+        raise ValueError(f"ansible_python_interpreter {python!r} holds characters that a login shell may change")
+    nonce = secrets.token_hex(8)
+    asked = json.dumps(request).encode("ascii")
+    payload, files = _payload()
+    jid = request["jid"] if request["op"] == "run" else "-"
+
+    def line(encoded: str) -> str:
+        words = [_loader(), nonce, hashlib.sha256(payload).hexdigest(), str(len(payload)), str(files)]
+        words += [_base64((state_dir or "").encode()), jid, str(len(asked)), str(sections_len), encoded]
+        quoted = " ".join(f"'{word}'" for word in words)
+        return f"exec /bin/sh -c '{SHELL}' agentless '{python}' {quoted}"
+
+    whole = line(_base64(asked))
+    stdin = b""
+    if len(whole) > LINE_MAX:
+        whole, stdin = line("-"), asked
+    return Command(whole, nonce, payload, stdin)
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+@functools.cache
+def _loader() -> str:
+    return _base64(_squeeze(_sources()["loader.py"], indent=True).encode())
+
+
+@functools.cache
+def _payload() -> tuple[bytes, int]:
+    """The package as it travels, and the number of its files."""
+    files = {name: _squeeze(text).encode() for name, text in _sources().items() if name != "loader.py"}
+    return zlib.compress(repr(files).encode(), 9), len(files)
+
+
+@functools.cache
+def _sources() -> dict[str, str]:
+    folder = resources.files("agentless.remote")
+    return {
+        file.name: file.read_text("utf-8")
+        for file in sorted(folder.iterdir(), key=lambda file: file.name)
+        if file.name.endswith(".py")
+    }
+
+
+def _squeeze(text: str, *, indent: bool = False) -> str:
+    """Source without docstrings and comment lines; line numbers stay unless `indent` asks for the shortest form."""
+    lines = text.splitlines()
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) or ast.get_docstring(node) is None:
+            continue
+        expr = node.body[0]
+        assert expr.end_lineno is not None
+        lines[expr.lineno - 1 : expr.end_lineno] = [""] * (expr.end_lineno - expr.lineno + 1)
+        if len(node.body) == 1:
+            lines[expr.lineno - 1] = " " * expr.col_offset + "pass"
+    lines = ["" if line.lstrip().startswith("#") else line.rstrip() for line in lines]
+    if indent:
+        lines = [re.sub("^(?:    )+", lambda found: " " * (len(found[0]) // 4), line) for line in lines if line]
+    return "\n".join(lines) + "\n"
