@@ -1,0 +1,96 @@
+"""Host names as an inventory writes them: with ports, IPv6 addresses, and ranges that stand for many hosts.
+
+The grammar is Ansible's (its "Inventory basics" page, and what its parser accepts): `web[01:50:2].example.com`,
+`db-[a:f]`, `host:2222`, `[2001:db8::1]:22`.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+
+__all__ = ["expand", "split_port"]
+
+_RANGE = r"\[(?:[a-z]:[a-z]|[0-9]+:[0-9]+)(?::[0-9]+)?\]"
+_LABEL = rf"(?:\w|{_RANGE})(?:[\w-]|{_RANGE})*(?<![_-])"
+_HOSTNAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.IGNORECASE)
+
+_PIECE = r"(?:[0-9a-f]{1,4}|\[[0-9a-f]+:[0-9a-f]+(?::[0-9]+)?\])"
+_PIECES = re.compile(rf"{_PIECE}(?::{_PIECE})*", re.IGNORECASE)
+_FULL_IPV6 = re.compile(rf"(?:{_PIECE}:){{7}}{_PIECE}", re.IGNORECASE)
+_MAPPED_IPV4 = re.compile(
+    rf"(?:(?:0:){{6}}|::(?:ffff:)?|(?:0:){{5}}ffff:)(?:{_PIECE}\.){{3}}{_PIECE}",
+    re.IGNORECASE,
+)
+_PIECE_ONLY = re.compile(_PIECE, re.IGNORECASE)
+
+_BRACKETED_PORT = re.compile(r"\[(.+)\]:([0-9]+)")
+_PORT = re.compile(r"((?:[^:\[\]]|\[[^\]]*\])*):([0-9]+)")
+
+
+def split_port(text: str) -> tuple[str, int | None] | None:
+    """A host, its ranges unexpanded, and its port; None where `text` is no host at all (`user@host`, `a:b`, `web*`).
+
+    A port behind an IPv6 address needs brackets, as in a URL.
+    """
+    port = None
+    for shape in (_BRACKETED_PORT, _PORT):
+        if match := shape.fullmatch(text):
+            text, port = match[1], int(match[2])
+    if _HOSTNAME.fullmatch(text) or _is_ipv6(text):
+        return text, port
+    return None
+
+
+def _is_ipv6(text: str) -> bool:
+    if _FULL_IPV6.fullmatch(text) or _MAPPED_IPV4.fullmatch(text):
+        return True
+    left, double_colon, right = text.partition("::")
+    if not double_colon:
+        return False
+    count = 0
+    for side in (left, right):
+        if side:
+            if not _PIECES.fullmatch(side):
+                return False
+            pieces = len(_PIECE_ONLY.findall(side))
+            if pieces > 6:
+                return False
+            count += pieces
+    return count <= 7
+
+
+def expand(name: str) -> list[str]:
+    """Every host that `name` stands for, ranges counted from left to right; ValueError says what is wrong with one.
+
+    A range is `[begin:end]` or `[begin:end:step]`, both ends included, of numbers (`01` keeps its width) or letters.
+    """
+    if "[" not in name:
+        return [name]
+    head, _, rest = name.partition("[")
+    inside, closed, tail = rest.partition("]")
+    bounds = inside.split(":")
+    if not closed or len(bounds) not in (2, 3) or "|" in name:
+        raise ValueError(f"{name!r}: a range is written [begin:end] or [begin:end:step]")
+    begin, end = bounds[0] or "0", bounds[1]
+    if not end:
+        raise ValueError(f"{name!r}: the range needs an end")
+    width = len(begin) if begin[0] == "0" and len(begin) > 1 else 0
+    if width and width != len(end):
+        raise ValueError(f"{name!r}: both ends of a range with leading zeros need the same length")
+    names: list[str] = []
+    for value in _values(name, begin, end, bounds[2] if len(bounds) == 3 else "1"):
+        names.extend(expand(f"{head}{value.zfill(width)}{tail}"))
+    return names
+
+
+def _values(name: str, begin: str, end: str, step: str) -> list[str]:
+    letters = string.ascii_letters
+    try:
+        if begin in letters and end in letters:
+            if letters.index(begin) > letters.index(end):
+                raise ValueError
+            return list(letters[letters.index(begin) : letters.index(end) + 1 : int(step)])
+        return [str(value) for value in range(int(begin), int(end) + 1, int(step))]
+    except ValueError:
+        raise ValueError(f"{name!r}: the range [{begin}:{end}:{step}] counts neither numbers nor letters upwards") from None

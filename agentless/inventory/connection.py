@@ -1,0 +1,276 @@
+"""From a host's `ansible_*` variables, and what the command line adds, to an Endpoint."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agentless.endpoint import Become, Endpoint, Secret
+from agentless.errors import InventoryError
+from agentless.inventory.sshargs import SshArgs, parse
+from agentless.inventory.tree import Layer
+
+__all__ = ["Overrides", "resolve"]
+
+_TRUE = frozenset({"y", "yes", "on", "1", "true", "t", "1.0"})
+_FALSE = frozenset({"n", "no", "off", "0", "false", "f", "0.0", ""})
+_SSH = frozenset({"ssh", "smart", "paramiko", "paramiko_ssh"})
+_METHODS = ("sudo", "su", "doas")
+_DISCOVER = frozenset({"auto", "auto_silent", "auto_legacy", "auto_legacy_silent"})
+_REFERENCE = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)\s*-?\}\}")
+_JINJA = ("{{", "{%", "{#")
+_UNHONOURED = ("ansible_become_exe", "ansible_become_flags", "ansible_sudo_exe", "ansible_sudo_flags", "ansible_ssh_executable")
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What the command line, the configuration and the prompts say for every host.
+
+    As with Ansible, variables of the inventory are stronger; `host_key_checking` alone is stronger than the inventory.
+
+    Args:
+        become: `-b`; a host whose inventory says `ansible_become: false` stays itself.
+        password, become_password: the answers to `-k` and `-K`.
+        connect_timeout: seconds; None takes 10.
+        host_key_checking: `strict` or `accept-new`; None lets the inventory decide, else `strict`.
+    """
+
+    user: str | None = None
+    key_file: str | None = None
+    become: bool = False
+    become_user: str | None = None
+    become_method: str | None = None
+    password: Secret | None = None
+    become_password: Secret | None = None
+    connect_timeout: float | None = None
+    host_key_checking: str | None = None
+
+
+def resolve(
+    name: str,
+    variables: Mapping[str, Any],
+    layer: Layer,
+    overrides: Overrides,
+    warn: Callable[[str], None],
+    source: str | None = None,
+) -> Endpoint:
+    """The endpoint of the host `name`; `Inventory.endpoint` says more."""
+    known = _Variables(name, variables, layer, source)
+    args = _ssh_args(known, warn)
+    address, name_user = _address(known, args)
+    for unhonoured in _UNHONOURED:
+        if unhonoured in variables:
+            warn(f"{unhonoured} is not honoured")
+    key_file = known.text("ansible_private_key_file", "ansible_ssh_private_key_file", instead=overrides.key_file, option="--private-key")
+    key_files = ([key_file] if key_file else []) + args.key_files
+    return Endpoint(
+        name=name,
+        address=address,
+        local=_is_local(known),
+        port=known.number("ansible_port", "ansible_ssh_port") or args.port,
+        user=known.text("ansible_user", "ansible_ssh_user", instead=overrides.user, option="-u") or args.user or name_user,
+        password=known.secret(
+            "ansible_password", "ansible_ssh_pass", "ansible_ssh_password", instead=overrides.password, option="-k"
+        ),
+        key_files=tuple(os.path.expanduser(path) for path in key_files),
+        options=tuple(args.options.items()),
+        python=_python(known),
+        state_dir=known.text("agentless_state_dir"),
+        become=_become(known, overrides),
+        connect_timeout=known.seconds("ansible_timeout", "ansible_ssh_timeout") or overrides.connect_timeout or 10.0,
+        host_key_checking=overrides.host_key_checking or _host_key_checking(known, args, warn),
+    )
+
+
+def _ssh_args(known: _Variables, warn: Callable[[str], None]) -> SshArgs:
+    texts = []
+    # The order of Ansible's command line, in which the first value of an option holds.
+    for variable in ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args"):
+        if text := known.text(variable):
+            try:
+                parse(text)
+            except ValueError as error:
+                raise known.error(variable, f"{variable} cannot be read: {error}") from None
+            texts.append(text)
+    args = parse(*texts)
+    for ignored in args.ignored:
+        warn(f"{ignored}: this ssh argument of the inventory is not honoured")
+    return args
+
+
+def _address(known: _Variables, args: SshArgs) -> tuple[str, str | None]:
+    """What to connect to, and the user that a name such as `ec2-user@203.0.113.7` carries: ssh reads it so."""
+    address = known.text("ansible_host", "ansible_ssh_host") or args.options.get("hostname") or known.host
+    user, at, rest = address.rpartition("@")
+    if rest.startswith("[") and rest.endswith("]"):
+        rest = rest[1:-1]
+    return rest, user if at and user else None
+
+
+def _is_local(known: _Variables) -> bool:
+    connection = known.text("ansible_connection") or "ssh"
+    plugin = connection.removeprefix("ansible.builtin.").removeprefix("ansible.legacy.")
+    if plugin == "local":
+        return True
+    if plugin not in _SSH and connection not in ("community.general.paramiko", "ansible.netcommon.libssh"):
+        raise known.error(
+            "ansible_connection",
+            f"ansible_connection {connection!r} of {known.host} is not supported: ssh and local are",
+            f"Leave the host out: !{known.host}",
+        )
+    return False
+
+
+def _python(known: _Variables) -> str | None:
+    python = known.text("ansible_python_interpreter")
+    return None if python is None or python in _DISCOVER else python
+
+
+def _become(known: _Variables, overrides: Overrides) -> Become | None:
+    wanted = known.boolean("ansible_become")
+    if not (overrides.become if wanted is None else wanted):
+        return None
+    method = known.text("ansible_become_method", instead=overrides.become_method) or "sudo"
+    method = method.removeprefix("ansible.builtin.").removeprefix("community.general.")
+    if method not in _METHODS:
+        raise known.error("ansible_become_method", f"become method {method!r} is not supported: sudo, su and doas are")
+    user = known.text("ansible_become_user", f"ansible_{method}_user", instead=overrides.become_user, option="--become-user")
+    password = known.secret(
+        "ansible_become_password",
+        "ansible_become_pass",
+        f"ansible_{method}_pass",
+        instead=overrides.become_password,
+        option="-K",
+    )
+    return Become(method, user or "root", password)
+
+
+def _host_key_checking(known: _Variables, args: SshArgs, warn: Callable[[str], None]) -> str:
+    checking = known.boolean("ansible_host_key_checking", "ansible_ssh_host_key_checking")
+    said = args.options.get("stricthostkeychecking", "").lower()
+    if checking is False or said in ("no", "off", "false"):
+        warn("the inventory turns host key checking off: new keys are accepted here, changed ones are still refused")
+        return "accept-new"
+    return "accept-new" if said == "accept-new" else "strict"
+
+
+class _Variables:
+    """A host's variables by name, with Ansible's aliases: of several that are set, the last one counts."""
+
+    def __init__(self, host: str, variables: Mapping[str, Any], layer: Layer, source: str | None) -> None:
+        self.host = host
+        self._variables = variables
+        self._layer = layer
+        self._magic = {
+            "inventory_hostname": host,
+            "inventory_hostname_short": host.partition(".")[0],
+            "ansible_playbook_python": sys.executable,
+        }
+        if source:
+            self._magic["inventory_file"] = source
+            self._magic["inventory_dir"] = os.path.dirname(source)
+
+    def error(self, name: str, message: str, hint: str = "") -> InventoryError:
+        place = self._layer.places.get(name)
+        if place is None:
+            return InventoryError(message, hint)
+        return InventoryError(message, hint, file=place.file, line=place.line)
+
+    def text(self, *names: str, instead: str | None = None, option: str = "") -> str | None:
+        name, value = self._get(names, instead is not None, option)
+        if value is None:
+            return instead
+        if isinstance(value, (dict, list)):
+            raise self.error(name, f"{name} of {self.host} is no text")
+        return str(value) or instead
+
+    def secret(self, *names: str, instead: Secret | None, option: str) -> Secret | None:
+        _, value = self._get(names, instead is not None, option)
+        return instead if value is None else Secret(str(value))
+
+    def number(self, *names: str) -> int | None:
+        name, value = self._get(names)
+        if value is None or value == "":
+            return None
+        if isinstance(value, bool) or not re.fullmatch(r"\s*[0-9]+\s*", str(value)) or not 0 < int(value) < 65536:
+            raise self.error(name, f"{name} of {self.host} is no port: {value!r}")
+        return int(value)
+
+    def seconds(self, *names: str) -> float | None:
+        name, value = self._get(names)
+        if value is None or value == "":
+            return None
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise self.error(name, f"{name} of {self.host} is no number of seconds: {value!r}") from None
+
+    def boolean(self, *names: str) -> bool | None:
+        name, value = self._get(names)
+        if value is None:
+            return None
+        word = str(value).strip().lower()
+        if word not in _TRUE and word not in _FALSE:
+            raise self.error(name, f"{name} of {self.host} is neither true nor false: {value!r}")
+        return word in _TRUE
+
+    def _get(self, names: tuple[str, ...], optional: bool = False, option: str = "") -> tuple[str, Any]:
+        """The last of `names` that is set, Jinja and vault dealt with; where that fails and `optional`, as if unset."""
+        for name in reversed(names):
+            value = self._variables.get(name)
+            if value is None:
+                continue
+            try:
+                return name, self._value(name, value, (name,), option)
+            except InventoryError:
+                if optional:
+                    return name, None
+                raise
+        return names[0], None
+
+    def _value(self, name: str, value: Any, path: tuple[str, ...], option: str) -> Any:
+        """`path` are the variables that led here, the first of them the connection's own."""
+        if isinstance(value, dict):
+            if "__ansible_vault" in value:
+                raise self._unresolved(path, "is encrypted by Ansible Vault", "Write it in clear in a file of mode 0600", option)
+            return value.get("__ansible_unsafe", value)
+        if not isinstance(value, str) or not any(mark in value for mark in _JINJA):
+            return value
+        whole = _REFERENCE.fullmatch(value.strip())
+        if whole:
+            return self._referred(whole[1], value, path, option)
+        text = _REFERENCE.sub(lambda found: str(self._referred(found[1], value, path, option)), value)
+        if any(mark in _REFERENCE.sub("", value) for mark in _JINJA):
+            raise self._unresolved(
+                path,
+                f"needs Jinja: {value}",
+                "Only plain references such as {{ inventory_hostname }} are followed here; write the value itself",
+                option,
+            )
+        return text
+
+    def _referred(self, name: str, template: str, path: tuple[str, ...], option: str) -> Any:
+        if name in self._magic:
+            return self._magic[name]
+        if name in path:
+            raise self._unresolved(path, f"refers to itself: {template}", "Write the value itself", option)
+        value = self._variables.get(name)
+        if value is not None:
+            return self._value(name, value, (*path, name), option)
+        if self._layer.vaulted:
+            files = ", ".join(self._layer.vaulted)
+            raise self._unresolved(
+                path,
+                f"needs {name}, and {files} is encrypted by Ansible Vault, which is not opened here",
+                "Write the value in clear in a file of mode 0600",
+                option,
+            )
+        raise self._unresolved(path, f"needs {name}, which is not set: {template}", "Set it, or write the value itself", option)
+
+    def _unresolved(self, path: tuple[str, ...], why: str, way: str, option: str) -> InventoryError:
+        through = f" (through {' and '.join(path[1:])})" if len(path) > 1 else ""
+        return self.error(path[0], f"{path[0]} of {self.host}{through} {why}", f"{way}{f', or give it with {option}' if option else ''}.")

@@ -1,0 +1,167 @@
+"""YAML and JSON text as plain values, with the line of every key at hand."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any, NoReturn
+
+import yaml
+
+from agentless.errors import InventoryError
+
+__all__ = ["Document"]
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_OPEN = object()
+_RESOLVER: Any = yaml.resolver.Resolver()
+_TAG = "tag:yaml.org,2002:"
+_STR, _INT, _MAP, _SEQ, _MERGE = _TAG + "str", _TAG + "int", _TAG + "map", _TAG + "seq", _TAG + "merge"
+
+
+class Document:
+    """One file's content.
+
+    Values are those that `ansible-inventory` shows: dates as ISO 8601 text, sets as lists, `!vault` and `!unsafe` as
+    `{"__ansible_vault": …}` and `{"__ansible_unsafe": …}`.
+
+    Args:
+        text: JSON, or YAML 1.1.
+        file: named in errors.
+
+    Raises:
+        InventoryError: neither; with the line.
+    """
+
+    def __init__(self, text: str, file: str) -> None:
+        self.file = file
+        self._nodes: dict[int, Any] = {}
+        self._built: dict[int, Any] = {}
+        self._scalars = yaml.constructor.SafeConstructor()
+        self.data: Any
+        if text.lstrip()[:1] in ("{", "["):
+            # As Ansible: what is JSON is read as JSON, whose numbers differ from YAML's.
+            try:
+                self.data = json.loads(text)
+                return
+            except ValueError:
+                pass
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            self.data = None if node is None else self._build(node)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+            problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
+            raise InventoryError(
+                f"this is no YAML: {problem}",
+                "Check the indentation and the quotes there.",
+                file=file,
+                line=mark.line + 1 if mark else None,
+            ) from None
+        finally:
+            loader.dispose()
+
+    def line(self, mapping: Any, key: object) -> int | None:
+        """The line, from 1, in which `key` of a mapping of this document stands; None for JSON."""
+        node = self._nodes.get(id(mapping))
+        if node is not None:
+            for key_node, _ in reversed(node.value):
+                if key_node.value == key:
+                    return int(key_node.start_mark.line) + 1
+        return None
+
+    def _build(self, node: Any) -> Any:
+        tag = node.tag
+        if tag == _STR:
+            return node.value
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        key = id(node)
+        if key in self._built:
+            if self._built[key] is _OPEN:
+                self._fail(node, "an alias that contains itself")
+            return self._built[key]
+        self._built[key] = _OPEN
+        value: Any
+        if tag == _MAP:
+            value = self._mapping(node)
+            self._nodes[id(value)] = node
+        elif tag == _SEQ:
+            value = [self._build(item) for item in node.value]
+        elif tag == _TAG + "set":
+            value = list(self._mapping(node))
+        elif tag == _TAG + "omap" or tag == _TAG + "pairs":
+            value = [self._mapping(item) for item in node.value]
+        elif tag == "!unsafe":
+            value = _unsafe(self._build(self._untagged(node)))
+        else:
+            self._fail(node, f"could not determine a constructor for the tag {tag!r}")
+        self._built[key] = value
+        return value
+
+    def _scalar(self, node: Any) -> Any:
+        tag, text = node.tag, node.value
+        if tag == _INT and text.isdigit() and text[0] != "0":
+            return int(text)
+        if tag in ("!vault", "!vault-encrypted"):
+            return {"__ansible_vault": text}
+        if tag == "!unsafe":
+            return _unsafe(self._build(self._untagged(node)))
+        constructors = self._scalars.yaml_constructors
+        if tag not in constructors or not tag.startswith(_TAG):
+            self._fail(node, f"could not determine a constructor for the tag {tag!r}")
+        try:
+            value = constructors[tag](self._scalars, node)
+        except (ValueError, AttributeError, IndexError, KeyError):
+            self._fail(node, f"{text!r} is no {tag.removeprefix(_TAG)}")
+        if isinstance(value, bytes):
+            return value.decode("utf-8", "backslashreplace")
+        return value.isoformat() if hasattr(value, "isoformat") else value
+
+    def _untagged(self, node: Any) -> Any:
+        plain = copy.copy(node)
+        plain.tag = _RESOLVER.resolve(type(node), node.value, (True, False))
+        return plain
+
+    def _mapping(self, node: Any) -> dict[Any, Any]:
+        if not isinstance(node, yaml.MappingNode):
+            self._fail(node, "a mapping is needed here")
+        pairs = node.value
+        if any(key.tag == _MERGE for key, _ in pairs):
+            pairs = self._merged(node)
+        value: dict[Any, Any] = {}
+        for key_node, value_node in pairs:
+            key = key_node.value if key_node.tag in (_STR, _TAG + "value") else self._build(key_node)
+            try:
+                value[key] = self._build(value_node)
+            except TypeError:
+                self._fail(key_node, "this cannot be a key")
+        return value
+
+    def _merged(self, node: Any) -> list[tuple[Any, Any]]:
+        inherited: list[tuple[Any, Any]] = []
+        own = []
+        for key, value in node.value:
+            if key.tag != _MERGE:
+                own.append((key, value))
+                continue
+            bases = [value] if isinstance(value, yaml.MappingNode) else value.value
+            if not isinstance(bases, list) or not all(isinstance(base, yaml.MappingNode) for base in bases):
+                self._fail(value, "<< needs a mapping, or a list of mappings")
+            for base in reversed(bases):
+                inherited.extend(self._merged(base))
+        return inherited + own
+
+    def _fail(self, node: Any, problem: str) -> NoReturn:
+        raise InventoryError(problem, file=self.file, line=node.start_mark.line + 1)
+
+
+def _unsafe(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"__ansible_unsafe": value}
+    if isinstance(value, list):
+        return [_unsafe(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _unsafe(item) for key, item in value.items()}
+    return value

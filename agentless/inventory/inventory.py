@@ -1,0 +1,283 @@
+"""An inventory: its hosts with their groups and variables, and what a pattern selects of them."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from agentless import targets
+from agentless.endpoint import Endpoint
+from agentless.errors import TargetError
+from agentless.inventory.address import split_port
+from agentless.inventory.connection import Overrides, resolve
+from agentless.inventory.sources import is_host_list, read
+from agentless.inventory.tree import LOCALHOST, HostNode, Layer, Place, Tree
+from agentless.inventory.varsfiles import VarsFiles
+
+__all__ = ["Group", "Host", "HostVars", "Inventory", "load"]
+
+# Ansible's INTERNAL_STATIC_VARS: names that ansible-inventory never shows as variables.
+_INTERNAL = frozenset(
+    "ansible_async_path ansible_collection_name ansible_config_file ansible_dependent_role_names ansible_diff_mode "
+    "ansible_facts ansible_forks ansible_inventory_sources ansible_limit ansible_play_batch ansible_play_hosts "
+    "ansible_play_hosts_all ansible_play_role_names ansible_playbook_python ansible_role_name ansible_role_names "
+    "ansible_run_tags ansible_skip_tags ansible_verbosity ansible_version inventory_dir inventory_file "
+    "inventory_hostname inventory_hostname_short groups group_names hostvars playbook_dir play_hosts role_name "
+    "role_names role_path role_uuid".split()
+)
+
+
+class HostVars(Mapping[str, Any]):
+    """The variables of one host after all precedence, as `ansible-inventory --list` shows them.
+
+    They are put together when first looked at, which may raise InventoryError: the host's own file in `host_vars/`
+    is read then.
+    """
+
+    __slots__ = ("_inventory", "_layer", "_node")
+
+    def __init__(self, inventory: Inventory, node: HostNode) -> None:
+        self._inventory = inventory
+        self._node = node
+        self._layer: Layer | None = None
+
+    @property
+    def layer(self) -> Layer:
+        if self._layer is None:
+            self._layer = self._inventory.merged(self._node)
+        return self._layer
+
+    @property
+    def source(self) -> str | None:
+        """The inventory file that named the host first."""
+        return self._node.source
+
+    def __getitem__(self, name: str) -> Any:
+        return self.layer.values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.layer.values)
+
+    def __len__(self) -> int:
+        return len(self.layer.values)
+
+    def __repr__(self) -> str:
+        # Values may be passwords.
+        return f"<variables of {self._node.name}>"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Host:
+    """One host.
+
+    Args:
+        name: as the inventory writes it, ranges expanded.
+        groups: every group it is in, directly or not, sorted, without `all`.
+        vars: its variables, as JSON values.
+    """
+
+    name: str
+    groups: tuple[str, ...]
+    vars: HostVars
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group: the hosts and groups directly in it, in the inventory's order."""
+
+    name: str
+    hosts: tuple[str, ...]
+    children: tuple[str, ...]
+
+
+class Inventory:
+    """Hosts and groups of all sources together; made by `load`."""
+
+    def __init__(self, tree: Tree, files: Sequence[VarsFiles], play_files: VarsFiles) -> None:
+        self._tree = tree
+        self._files = files
+        self._play_files = play_files
+        self._shared: dict[tuple[str, ...], Layer] = {}
+        self._members: dict[str, list[str]] = {}
+        self._implicit: Host | None = None
+        self._near: set[str] = set()
+        self.hosts: Mapping[str, Host] = MappingProxyType(
+            {name: self._host(tree.hosts[name]) for name in self.members("all")}
+        )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was skipped or cannot be honoured so far, each once; grows with `select` and `endpoint`."""
+        return tuple(self._tree.warnings)
+
+    @property
+    def groups(self) -> Mapping[str, Group]:
+        return {
+            group.name: Group(group.name, tuple(group.hosts), tuple(group.children))
+            for group in self._tree.groups.values()
+        }
+
+    def members(self, group: str) -> list[str]:
+        """The hosts in a group and in the groups below it; KeyError where there is no such group."""
+        if group not in self._members:
+            found: dict[str, None] = {}
+            for node in self._tree.groups[group].descendants():
+                found.update(dict.fromkeys(node.hosts))
+            self._members[group] = list(found)
+        return self._members[group]
+
+    def select(self, pattern: str, limit: str | None = None, limit_hosts: Collection[str] | None = None) -> tuple[Host, ...]:
+        """The hosts that a pattern selects, in the order in which Ansible would take them.
+
+        Args:
+            pattern: Ansible's, such as `web*:&prod:!web3`.
+            limit: a further pattern; its parts may be `@FILE`, a file with one pattern a line.
+            limit_hosts: host names; the others are left out.
+
+        Raises:
+            TargetError: it cannot be read, or nothing matches.
+        """
+        unmatched: dict[str, None] = {}
+        names = targets.Names(
+            hosts=self.hosts,
+            groups=self._tree.groups,
+            members=self.members,
+            implicit=self._localhost,
+            unmatched=lambda name: unmatched.update({name: None}),
+        )
+        chosen = targets.select(targets.split(pattern, _is_address), names)
+        if limit is not None and chosen:
+            kept = set(targets.select(_limit_parts(limit), names))
+            chosen = [name for name in chosen if name in kept]
+        if limit_hosts is not None:
+            chosen = [name for name in chosen if name in limit_hosts]
+        unmatched.pop("all", None)
+        hints = {name: targets.near(name, [*self._tree.groups, *self.hosts]) for name in unmatched}
+        if not chosen:
+            raise TargetError(self._nothing(pattern, limit, list(unmatched)), " ".join(filter(None, hints.values())))
+        for name, hint in hints.items():
+            self._tree.warn(f"{name!r} matches no host and no group. {hint}".rstrip())
+        return tuple(self._by_name(name) for name in chosen)
+
+    def _nothing(self, pattern: str, limit: str | None, unmatched: list[str]) -> str:
+        if not self.hosts:
+            return f"{pattern!r} matches nothing: the inventory has no hosts"
+        if unmatched:
+            return f"no host or group is called {', '.join(unmatched)}"
+        return f"{pattern!r}" + (f" limited to {limit!r}" if limit else "") + " matches no host"
+
+    def _by_name(self, name: str) -> Host:
+        host = self.hosts.get(name)
+        if host is not None:
+            return host
+        assert self._implicit is not None
+        return self._implicit
+
+    def _localhost(self, name: str) -> str | None:
+        """Ansible's implicit localhost: this machine, where the inventory doesn't have it."""
+        if name not in LOCALHOST:
+            return None
+        if self._tree.localhost is not None:
+            return self._tree.localhost.name
+        if self._implicit is None:
+            node = HostNode(name, None)
+            place = Place("implicit localhost", None)
+            node.own.put("ansible_python_interpreter", sys.executable, place)
+            node.own.put("ansible_connection", "local", place)
+            self._implicit = self._host(node)
+        return self._implicit.name
+
+    def _host(self, node: HostNode) -> Host:
+        groups = tuple(sorted(group.name for group in self._tree.lineage(node)))
+        return Host(node.name, groups, HostVars(self, node))
+
+    def endpoint(self, host: Host, overrides: Overrides) -> Endpoint:
+        """How to reach a host: its `ansible_*` variables, and `overrides` where they say nothing.
+
+        Raises:
+            InventoryError: a variable that is needed and cannot be used, with its file and line.
+        """
+        return resolve(host.name, host.vars, host.vars.layer, overrides, self._tree.warn, host.vars.source)
+
+    def merged(self, node: HostNode) -> Layer:
+        """All variables of a host, weakest first: Ansible's VARIABLE_PRECEDENCE."""
+        groups = self._tree.lineage(node)
+        names = tuple(group.name for group in groups)
+        if names not in self._shared:
+            shared = Layer()
+            shared.update(self._tree.groups["all"].own)
+            for group in groups:
+                shared.update(group.own)
+            for folder in (*self._files, self._play_files):
+                self._add(shared, folder, "group_vars", "all")
+            for folder in self._files:
+                for name in names:
+                    self._add(shared, folder, "group_vars", name)
+            for name in names:
+                self._add(shared, self._play_files, "group_vars", name)
+            self._shared[names] = shared
+        layer = Layer()
+        layer.update(self._shared[names])
+        layer.update(node.own)
+        for folder in (*self._files, self._play_files):
+            self._add(layer, folder, "host_vars", node.name)
+        for name in _INTERNAL & layer.values.keys():
+            del layer.values[name]
+        return layer
+
+    @staticmethod
+    def _add(layer: Layer, files: VarsFiles, folder: str, name: str) -> None:
+        found = files.layer(folder, name)
+        if found is not None:
+            layer.update(found)
+
+
+def load(sources: Sequence[str], *, directory: str | None = None) -> Inventory:
+    """Read inventories, the later ones added to the earlier ones.
+
+    Args:
+        sources: files, directories, executables, or hosts with commas, as Ansible's `-i`.
+        directory: whose `group_vars/` and `host_vars/` count too, as a playbook's would; the working directory if None.
+
+    Raises:
+        InventoryError: a source that is missing or wrong.
+    """
+    tree = Tree()
+    files = []
+    collecting = gc.isenabled()
+    # Nothing here is garbage while it is built, and looking for some doubles the time of a large inventory.
+    gc.disable()
+    try:
+        for source in sources:
+            source = source if "," in source else os.path.abspath(os.path.expanduser(source))
+            read(tree, source)
+            if not is_host_list(source):
+                files.append(VarsFiles(source if os.path.isdir(source) else os.path.dirname(source)))
+        tree.reconcile()
+        return Inventory(tree, files, VarsFiles(directory or os.getcwd()))
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _is_address(text: str) -> bool:
+    return split_port(text) is not None
+
+
+def _limit_parts(limit: str) -> list[str]:
+    parts: list[str] = []
+    for part in targets.split(limit, _is_address):
+        if part[0] != "@":
+            parts.append(part)
+            continue
+        try:
+            with open(part[1:], encoding="utf-8") as file:
+                parts.extend(line.strip() for line in file)
+        except OSError as error:
+            raise TargetError(f"the limit file {part[1:]} cannot be read: {error.strerror}") from None
+    return parts

@@ -1,0 +1,174 @@
+"""What `-i` names: files, directories, scripts and lists of hosts, each read as what it is."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from agentless.errors import InventoryError
+from agentless.inventory.address import split_port
+from agentless.inventory.tree import Tree
+
+__all__ = ["is_host_list", "read"]
+
+# Ansible's INVENTORY_IGNORE_EXTS and what it always leaves out of a directory.
+_IGNORED_ENDINGS = (".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry")
+_IGNORED_NAMES = frozenset({"host_vars", "group_vars", "vars_plugins"})
+_YAML_SUFFIXES = frozenset({"", ".yml", ".yaml", ".json"})
+_SUFFIXES = _YAML_SUFFIXES | {".ini"}
+_EXPORT = "Ansible can turn it into something to read here: ansible-inventory -i {0} --list > inventory.json"
+
+
+def is_host_list(source: str) -> bool:
+    return "," in source and not os.path.exists(source)
+
+
+def read(tree: Tree, source: str) -> None:
+    """Add one source to the tree.
+
+    Raises:
+        InventoryError: it is not there, or cannot be read, or is of a kind that only Ansible's plugins read.
+    """
+    if is_host_list(source):
+        tree.source = source
+        _read_host_list(tree, source)
+    elif os.path.isdir(source):
+        _read_directory(tree, source)
+    elif os.path.exists(source):
+        tree.source = source
+        _read_file(tree, source)
+    else:
+        raise InventoryError(
+            f"there is no inventory {source}",
+            "Name a file, a directory, or hosts with a comma: -i web1,web2 (one host: -i web1,).",
+        )
+
+
+def _read_host_list(tree: Tree, source: str) -> None:
+    for text in source.split(","):
+        if text := text.strip():
+            name, port = split_port(text) or (text, None)
+            if "[" in name:
+                name, port = text, None
+            if name not in tree.hosts:
+                tree.add_host(name, "ungrouped", port)
+
+
+def _read_directory(tree: Tree, source: str) -> None:
+    for name in sorted(os.listdir(source)):
+        if name.startswith(".") or name in _IGNORED_NAMES or name.endswith(_IGNORED_ENDINGS):
+            continue
+        path = os.path.join(source, name)
+        if os.path.isdir(path):
+            _read_directory(tree, path)
+            continue
+        tree.source = path
+        try:
+            _read_file(tree, path)
+        except _NoInventoryError as error:
+            tree.warn(f"{error.message}; it was left out")
+
+
+class _NoInventoryError(InventoryError):
+    """A well-formed file that holds no inventory: among the files of a directory no reason to stop."""
+
+
+def _read_file(tree: Tree, path: str) -> None:
+    script_error = None
+    if os.access(path, os.X_OK):
+        # Imported where needed: subprocess and YAML cost more than the rest of a small command.
+        from agentless.inventory import script
+
+        try:
+            if script.parse(tree, path):
+                return
+        except InventoryError as error:
+            # A plain file with an x bit, as shared folders give every file, is read as what it is.
+            script_error = error
+    try:
+        _read_text(tree, path)
+    except InventoryError:
+        if script_error is not None:
+            raise script_error from None
+        raise
+
+
+def _read_text(tree: Tree, path: str) -> None:
+    text = _text(path)
+    suffix = os.path.splitext(path)[1]
+    if suffix == ".toml":
+        raise InventoryError("TOML inventories are not read", _EXPORT.format(path), file=path)
+    problem = _read_yaml(tree, text, path) if suffix in _YAML_SUFFIXES else None
+    if suffix in _YAML_SUFFIXES and problem is None:
+        return
+    from agentless.inventory import ini
+
+    try:
+        ini.parse(tree, text, path)
+    except InventoryError as error:
+        if problem is not None and not _looks_like_ini(text):
+            raise problem from None
+        if suffix in _SUFFIXES:
+            raise
+        raise _NoInventoryError(error.message) from None
+
+
+def _read_yaml(tree: Tree, text: str, path: str) -> InventoryError | None:
+    """None when it is read; else why the text is no mapping of groups, for it may still be INI."""
+    from agentless.inventory import groupfile
+    from agentless.inventory.document import Document
+
+    try:
+        document = Document(text, path)
+    except InventoryError as error:
+        return error
+    data = document.data
+    if not data:
+        return None
+    if not isinstance(data, dict):
+        return _NoInventoryError("an inventory is a mapping of groups, and this is none", file=path)
+    if data.get("plugin"):
+        raise InventoryError(
+            f"this configures Ansible's inventory plugin {data['plugin']!r}, which only Ansible runs",
+            _EXPORT.format(path),
+            file=path,
+            line=document.line(data, "plugin"),
+        )
+    if groupfile.is_listing(data) and path.endswith(".json"):
+        groupfile.parse_listing(tree, data, path, None)
+    else:
+        groupfile.parse(tree, document)
+    return None
+
+
+def _looks_like_ini(text: str) -> bool:
+    """Whether the first line that says something is a section or a host, and not a YAML key."""
+    for line in text.splitlines():
+        line = line.strip()
+        if line and line[0] not in "#;":
+            return line[0] == "[" or not re.search(r"^(---|[{%-])|:(\s|$)", line)
+    return False
+
+
+def _text(path: str) -> str:
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise InventoryError(f"cannot be read: {error.strerror}", file=path) from None
+    if data.startswith(b"$ANSIBLE_VAULT"):
+        raise InventoryError(
+            "the inventory itself is encrypted by Ansible Vault, which is not opened here",
+            f"ansible-vault decrypt it, or: ansible-inventory -i {path} --list --ask-vault-pass > inventory.json",
+            file=path,
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        # Other encodings are tolerated in comments only, as in Ansible.
+        lines = [b"" if line[:1] in (b"#", b";") else line for line in data.splitlines()]
+        try:
+            return b"\n".join(lines).decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = b"\n".join(lines)[: error.start].count(b"\n") + 1
+            raise InventoryError("this is no UTF-8", "Convert it with iconv.", file=path, line=line) from None

@@ -1,0 +1,93 @@
+"""`group_vars/` and `host_vars/` beside an inventory and in the working directory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from agentless.errors import InventoryError
+from agentless.inventory.tree import Layer, Place
+
+__all__ = ["VarsFiles"]
+
+_SUFFIXES = ("", ".yml", ".yaml", ".json")
+
+
+class VarsFiles:
+    """The variable files under one directory, each read once, when first asked for."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = os.path.realpath(directory)
+        self._listings: dict[str, frozenset[str]] = {}
+        self._layers: dict[tuple[str, str], Layer] = {}
+
+    def layer(self, folder: str, name: str) -> Layer | None:
+        """What `folder` (`group_vars` or `host_vars`) says of the group or host `name`; None where it says nothing.
+
+        Raises:
+            InventoryError: a file that is no YAML, or no mapping.
+        """
+        key = (folder, name)
+        if key not in self._layers:
+            if not self._may_have(folder, name):
+                return None
+            layer = self._layers[key] = Layer()
+            for path in self._find(folder, name):
+                _read(layer, path)
+        return self._layers[key]
+
+    def _may_have(self, folder: str, name: str) -> bool:
+        if folder not in self._listings:
+            try:
+                self._listings[folder] = frozenset(os.listdir(os.path.join(self._directory, folder)))
+            except OSError:
+                self._listings[folder] = frozenset()
+        listing = self._listings[folder]
+        if not listing or name.startswith("/"):
+            return False
+        return "/" in name or any(name + suffix in listing for suffix in _SUFFIXES)
+
+    def _find(self, folder: str, name: str) -> list[str]:
+        for suffix in _SUFFIXES:
+            path = os.path.join(self._directory, folder, name + suffix)
+            if os.path.isdir(path):
+                return _inside(path)
+            if os.path.exists(path):
+                return [path]
+        return []
+
+
+def _inside(directory: str) -> list[str]:
+    found = []
+    for name in sorted(os.listdir(directory)):
+        if name.startswith(".") or name.endswith("~"):
+            continue
+        path = os.path.join(directory, name)
+        suffix = os.path.splitext(name)[1]
+        if os.path.isdir(path) and not suffix:
+            found.extend(_inside(path))
+        elif os.path.isfile(path) and suffix in _SUFFIXES:
+            found.append(path)
+    return found
+
+
+def _read(layer: Layer, path: str) -> None:
+    # Imported here: YAML is not needed where no such file exists.
+    from agentless.inventory.document import Document
+
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise InventoryError(f"cannot be read: {error.strerror}", file=path) from None
+    if data.startswith(b"$ANSIBLE_VAULT"):
+        layer.vaulted.append(path)
+        return
+    document = Document(data.decode("utf-8-sig", "surrogateescape"), path)
+    if not document.data:
+        return
+    if not isinstance(document.data, dict):
+        raise InventoryError("a file of variables is a mapping, name: value", file=path, line=1)
+    for name, value in document.data.items():
+        key = str(name)
+        line = document.line(document.data, name) if key.startswith(("ansible_", "agentless_")) else None
+        layer.put(key, value, Place(path, line))
