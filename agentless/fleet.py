@@ -2,82 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import os
+import pwd
+import shlex
+import signal as signals
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from agentless import config as configuration
+from agentless.cache import JobCache, JobRow, Pruned
+from agentless.config import Config
 from agentless.endpoint import Endpoint, Secret
-from agentless.job import HostResult, Job, Problem, Report, State
+from agentless.errors import TargetError, UnknownJob, UsageError
+from agentless.inventory import Host, Inventory, Overrides, load
+from agentless.job import HostResult, Job, Problem, Report, State, check_jid
+from agentless.results import Active, Entry, ExitSuccess, Found, Hosts, Listed, Pong, Running, Signalled
+from agentless.runner import jobs, procs
+from agentless.runner.contact import Contact
+from agentless.runner.home import Unrecorded
+from agentless.runner.run import Order, Run, Threshold
+from agentless.runner.session import Section
+
+if TYPE_CHECKING:
+    from agentless.runner.channel import Connector
 
 __all__ = ["Fleet"]
 
-
-# --- events of a run -------------------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class Output:
-    """A piece of live output of one host. `stream` is 1 or 2; `dropped` bytes were lost before `data` (the cap)."""
-
-    host: str
-    stream: int
-    data: bytes
-    dropped: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """A host of the job came into another state (or is about to be asked again, with a `problem`)."""
-
-    host: str
-    result: HostResult
-
-
-Event = Output | Changed
-
-
-class Run:
-    """A job that was sent, as an iterator of its events; it can be left at any time, the job goes on.
-
-    `for event in run` ends when every host is final, when `wait` seconds are over, or after `detach()`/`interrupt()`.
-    A KeyboardInterrupt raised while waiting leaves the Run usable: iterate again, or look at `report()`.
-    """
-
-    job: Job
-
-    def __iter__(self) -> Iterator[Event]: ...
-    def __next__(self) -> Event: ...
-    def waiting_for(self) -> tuple[str, ...]:
-        """Hosts that are not final yet, in the job's order (what a progress line names)."""
-    def report(self, *, interrupted: bool = False) -> Report: ...
-    def stop_dispatching(self, kind: str) -> None:
-        """Pending hosts become `not-started` with this kind (`interrupted`)."""
-    def close(self) -> None:
-        """Let go of the connections and the lock; the job goes on."""
-
-
-# --- results of the other verbs --------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class PerHost:
-    """One answer per host, or the problem it met: `running`, `find_job`, `ping`.
-
-    exit code rules live in the class of the verb.
-    """
-
-    answers: Mapping[str, Any]
-    problems: Mapping[str, Problem]
+RETRY_LISTS = {
+    "@failed:": lambda result: result.failed or result.state in (State.LOST, State.NOT_STARTED),
+    "@unreachable:": lambda result: result.state is State.UNREACHABLE,
+}
+GONE_FROM_INVENTORY = Problem(
+    "not-in-inventory",
+    "the job was sent to this host, and the inventory does not name it any more",
+    "Give the inventory that has it with -i.",
+)
 
 
 class Fleet:
-    """Hosts of an inventory, reached over SSH.
+    """The hosts of an inventory, reached over SSH, and the jobs that were sent to them.
 
-    Args: see `__init__`.
+    A Fleet holds connections to bastions and the lock of a live run: close it, or use it as a context manager. Its
+    methods may be called from any thread.
+
+    Args:
+        inventory: a path, a comma list of hosts (`web1,web2`), or several of them; None takes
+            `$AGENTLESS_INVENTORY`, `./inventory.yaml`, or the one of the user's config directory.
+        config: a Config, or the path of a config file; None takes the user's.
+        limit: a pattern that narrows every target (`web*`, `@file`, `@failed:JID`, `@unreachable:JID`).
+        user, private_key, become, become_user: as on the command line; inventory variables win over them.
+        forks: calls in flight at once.
+        connect_timeout: seconds for all phases of connecting together.
+        password, become_password: used where the inventory gives none.
+        host_key_checking: `strict` or `accept-new`.
+        ask: asked for the passphrase of an encrypted key with a prompt; None answers no prompt.
+        warn: told hints and warnings, one line each.
+
+    Raises:
+        ConfigError: the config file is wrong.
     """
 
     def __init__(
         self,
-        inventory: str | Path | Sequence[str] | None = None,   # None: $AGENTLESS_INVENTORY, ./inventory.yaml, config dir
+        inventory: str | Path | Sequence[str | Path] | None = None,
         *,
-        config: Any = None,          # config.Config, or a path
+        config: Config | str | Path | None = None,
         limit: str | None = None,
         user: str | None = None,
         private_key: str | None = None,
@@ -88,41 +80,546 @@ class Fleet:
         password: Secret | None = None,
         become_password: Secret | None = None,
         host_key_checking: str | None = None,
-        ask: Callable[[str], Secret | None] | None = None,     # key passphrases
-        warn: Callable[[str], None] | None = None,             # hints and warnings, one line each
-    ) -> None: ...
+        ask: Callable[[str], Secret | None] = lambda prompt: None,
+        warn: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.config = config if isinstance(config, Config) else configuration.load(config)
+        self._sources = inventory
+        self._limit = limit
+        self._forks = forks or self.config.forks
+        self._ask = ask
+        self._warn = warn
+        self._overrides = Overrides(
+            user=user or self.config.user,
+            key_file=private_key or self.config.private_key,
+            become=become or self.config.become,
+            become_user=become_user or self.config.become_user,
+            password=password,
+            become_password=become_password,
+            connect_timeout=connect_timeout or self.config.connect_timeout,
+            host_key_checking=host_key_checking or self.config.host_key_checking,
+        )
+        self._user = pwd.getpwuid(os.getuid()).pw_name
+        self._controller = f"{self._user}@{os.uname().nodename}"
 
-    # run
-    def start(self, target: str, command: str | Sequence[str] = (), *, script: str | Path | None = None, detach: bool = False,
-              timeout: float | None = None, wait: float | None = None, batch: str | int | None = None, max_fail: str | int | None = None,
-              cwd: str | None = None, env: Mapping[str, str] | None = None, stdin: bytes | Path | None = None, shell: str = "/bin/sh",
-              metadata: Mapping[str, str] | None = None, live: bool | None = None) -> Run:
-        """Send a job; live=None streams output when the target is one host."""
+    # --- what is made when it is first needed ---
+    @cached_property
+    def inventory(self) -> Inventory:
+        """The inventory, read once.
+
+        Raises:
+            InventoryError: it cannot be read, with file and line.
+        """
+        sources = self._sources
+        if sources is None:
+            sources = self.config.inventory or configuration.default_inventory()
+        inventory = load([str(source) for source in ([sources] if isinstance(sources, (str, Path)) else sources)])
+        for warning in inventory.warnings:
+            self._warn(warning)
+        return inventory
+
+    @cached_property
+    def cache(self) -> JobCache:
+        """The job cache of this controller."""
+        return JobCache(
+            configuration.cache_dir() / "jobs",
+            keep_jobs=self.config.keep_jobs,
+            max_bytes=self.config.max_cache_size,
+            warn=self._warn,
+        )
+
+    @cached_property
+    def _connector(self) -> Connector:
+        # paramiko costs 0.2 s: verbs that need no SSH do without.
+        from agentless.runner.ssh import Connector as Ssh
+
+        return Ssh(ask=self._ask)
+
+    @cached_property
+    def _base(self) -> dict[str, Any]:
+        return {
+            "controller": self._controller,
+            "keep_returns": self.config.keep_returns,
+            "keep_bytes": self.config.keep_bytes,
+        }
+
+    @cached_property
+    def _contact(self) -> Contact:
+        return Contact(self._connector, self.cache, self._forks, self._base)
+
+    def close(self) -> None:
+        """Let go of shared connections."""
+        connector = self.__dict__.pop("_connector", None)
+        self.__dict__.pop("_contact", None)
+        if connector is not None:
+            connector.close()
+
+    def __enter__(self) -> Fleet:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # --- targets ---
+    def select(self, target: str | None = None) -> tuple[Host, ...]:
+        """The hosts that a pattern selects, in the inventory's order; None selects all.
+
+        Raises:
+            TargetError: the pattern cannot be read, or selects nothing.
+        """
+        target, limit = target or "all", self._limit
+        retry = {word for word in (target, limit) if word and word.startswith(tuple(RETRY_LISTS))}
+        names = [self._retry_list(word) for word in retry]
+        selected = self.inventory.select(
+            "all" if target in retry else target, None if limit is None or limit in retry else limit
+        )
+        hosts = tuple(host for host in selected if all(host.name in listed for listed in names))
+        if not hosts:
+            raise TargetError(f"no host is left of {target!r}" + (f" limited to {limit!r}" if limit else ""))
+        return hosts
+
+    def _retry_list(self, word: str) -> frozenset[str]:
+        kind, _, jid = word.partition(":")
+        report = self.show(jid)
+        picks = RETRY_LISTS[kind + ":"]
+        return frozenset(name for name, result in report.results.items() if picks(result))
+
+    def hosts(self, target: str | None = None) -> Hosts:
+        """The hosts of a target with their settings, groups and variables; nobody is contacted."""
+        return Hosts(
+            {
+                host.name: Entry(self.inventory.endpoint(host, self._overrides), host.groups, host.vars)
+                for host in self.select(target)
+            }
+        )
+
+    def endpoints(self, target: str | None = None) -> dict[str, Endpoint]:
+        """The hosts of a target with their resolved connection settings.
+
+        Raises:
+            InventoryError: a connection variable cannot be resolved.
+        """
+        return {host.name: self.inventory.endpoint(host, self._overrides) for host in self.select(target)}
+
+    def _of_job(
+        self, job: Job, names: Iterable[str], target: str | None = None
+    ) -> tuple[dict[str, Endpoint], dict[str, Problem]]:
+        """Endpoints of a job's hosts, as the user that it was sent as, and the hosts that the inventory lacks."""
+        overrides = self._overrides
+        if job.login is not None:
+            overrides = replace(overrides, user=job.login)
+        if job.become is not None:
+            method, _, user = job.become.partition(":")
+            overrides = replace(overrides, become=True, become_method=method, become_user=user)
+        selected = {host.name for host in self.select(target)} if target or self._limit else None
+        endpoints, missing = {}, {}
+        for name in names:
+            if selected is not None and name not in selected:
+                continue
+            host = self.inventory.hosts.get(name)
+            if host is None:
+                missing[name] = GONE_FROM_INVENTORY
+            else:
+                endpoints[name] = self.inventory.endpoint(host, overrides)
+        return endpoints, missing
+
+    # --- run ---
+    def start(
+        self,
+        target: str,
+        command: str | Sequence[str] = (),
+        *,
+        script: str | Path | None = None,
+        detach: bool = False,
+        timeout: float | None = None,
+        wait: float | None = None,
+        batch: str | int | None = None,
+        max_fail: str | int | None = None,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes | Path | None = None,
+        shell: str = "/bin/sh",
+        metadata: Mapping[str, str] | None = None,
+        live: bool | None = None,
+    ) -> Run:
+        """Send a job to hosts, and follow it.
+
+        The job and its hosts are in the job cache before the first packet leaves; what each host gives back is there
+        as it arrives.
+
+        Args:
+            target: a pattern; there is no default.
+            command: one string for the shell as it stands, or words that are quoted and joined. With `script`: its
+                arguments.
+            script: a local file whose content is run on the hosts by its own `#!` interpreter.
+            detach: only wait until each host has accepted the job.
+            timeout: the job's own deadline on each host, in seconds.
+            wait: how many seconds iterating waits.
+            batch: hosts at once: a number, or `N%` of them.
+            max_fail: start no further host when more than this number, or `N%`, of hosts have failed.
+            cwd, env, stdin, shell: of the job on the host.
+            metadata: kept with the job, for `list_jobs`.
+            live: stream output while it grows; None streams when the target is one host.
+
+        Raises:
+            UsageError: options that exclude each other, or that cannot be read; nothing was sent.
+            CacheError: the job cache cannot be written; nothing was sent.
+        """
+        if detach and (wait is not None or batch is not None):
+            raise UsageError("--detach leaves at once, and --wait and --batch are about staying", "Leave one of them out.")
+        endpoints = self.endpoints(target)
+        words = [command] if isinstance(command, str) else list(command)
+        if script is None and not any(words):
+            raise UsageError("no command was given", "Put it after --: agentless run TARGET -- uptime")
+        if live is None:
+            live = len(endpoints) == 1
+        request: dict[str, Any] = {"cwd": cwd, "timeout": timeout, "shell": shell, "cap": self.config.output_cap}
+        sections = []
+        if env:
+            sections.append(Section("env", _json(dict(env))))
+        if script is None:
+            text = words[0] if len(words) == 1 else shlex.join(words)
+            function, arguments = "cmd.run", (text,)
+            request["command"] = text
+        else:
+            words = [word for word in words if word or not isinstance(command, str)]
+            function, arguments = "cmd.script", (Path(script).name, *words)
+            request["script_args"] = words
+            sections.append(Section("script", _content(script, "--script")))
+        if stdin is not None:
+            sections.append(Section("stdin", stdin if isinstance(stdin, bytes) else _content(stdin, "--stdin")))
+        order_batch = _share(batch, len(endpoints), "--batch")
+        threshold = _threshold(max_fail)
+        become = self._overrides.become
+        job = self.cache.create(
+            function=function,
+            arguments=arguments,
+            target=target,
+            hosts=endpoints,
+            user=self._user,
+            metadata=metadata,
+            login=self._overrides.user,
+            become=f"{self._overrides.become_method or 'sudo'}:{self._overrides.become_user or 'root'}" if become else None,
+            keep_returns=self.config.keep_returns,
+        )
+        request |= {
+            "fun": function,
+            "arg": list(arguments),
+            "tgt": target,
+            "tgt_type": "compound",
+            "user": self._user,
+            "metadata": dict(metadata or {}),
+        }
+        self.cache.prune()
+        return self._follow(
+            job,
+            {name: HostResult(State.PENDING) for name in endpoints},
+            endpoints,
+            order=Order(request, tuple(sections), detach=detach, batch=order_batch, max_fail=threshold),
+            live=live,
+            wait=wait,
+            release=lambda: self.cache.release(job.jid),
+        )
+
     def run(self, target: str, command: str | Sequence[str] = (), **options: Any) -> Report:
-        """start(), and iterate to the end."""
-    def check(self, target: str, command: str | Sequence[str] = (), **options: Any) -> Mapping[str, Endpoint]:
-        """`run --check`: which hosts would get what; contacts nobody. batch is taken into account by the caller's rendering."""
+        """`start` a job and wait for it; the arguments are those of `start`."""
+        with self.start(target, command, **options) as run:
+            for _ in run:
+                pass
+            return run.report()
 
-    # proc system; target None = the job's own hosts, else all
-    def running(self, target: str | None = None) -> Running: ...                       # .to_json(), .exit_code
-    def find_job(self, jid: str, target: str | None = None) -> Found: ...              # .to_json(), .exit_code
-    def signal_job(self, jid: str, signal: str | int, target: str | None = None) -> Signalled: ...   # .to_json(), .exit_code
-    def term_job(self, jid: str, target: str | None = None) -> Signalled: ...
-    def kill_job(self, jid: str, target: str | None = None) -> Signalled: ...
+    def _follow(
+        self,
+        job: Job,
+        results: Mapping[str, HostResult],
+        endpoints: Mapping[str, Endpoint],
+        *,
+        known: bool = True,
+        **options: Any,
+    ) -> Run:
+        return Run(
+            job,
+            results,
+            endpoints,
+            ledger=self.cache if known else Unrecorded(),
+            connector=self._connector,
+            forks=self._forks,
+            cap=self.config.output_cap,
+            base=self._base,
+            **options,
+        )
 
-    # jobs runner
-    def active(self, target: str | None = None) -> Active: ...                         # .to_json(), .exit_code, .problems
-    def lookup(self, jid: str) -> Report: ...                                           # jid may be "last"
-    def list_jobs(self, *, function: str | None = None, target: str | None = None, by: str | None = None, since: Any = None, until: Any = None,
-                  metadata: Mapping[str, str] | None = None, state: State | None = None, limit: int | None = None) -> JobList: ...   # .rows, .to_json()
-    def show(self, jid: str) -> Report: ...                                             # as the cache has it, contacts nobody
-    def last(self) -> str: ...
-    def wait(self, jid: str, *, wait: float | None = None) -> Run: ...
-    def tail(self, jid: str, host: str | None = None, *, follow: bool = False) -> Run: ...
-    def exit_success(self, jid: str) -> Mapping[str, bool]: ...
-    def prune(self) -> Pruned: ...
+    # --- the proc system ---
+    def running(self, target: str | None = None) -> Running:
+        """Salt's `saltutil.running`: what the proc files of each host say runs there."""
+        return procs.running(self._contact, self.endpoints(target))
 
-    def hosts(self, target: str | None = None) -> Hosts: ...                            # .to_json(); graph via .groups
-    def ping(self, target: str | None = None) -> Pong: ...
+    def find_job(self, jid: str, target: str | None = None) -> Found:
+        """Salt's `saltutil.find_job`: where the job runs. `target` None: the job's own hosts, else all."""
+        jid = self._jid(jid)
+        endpoints, missing = self._places(jid, target)
+        found = procs.find_job(self._contact, jid, endpoints)
+        return replace(found, problems={**found.problems, **missing})
 
-    def close(self) -> None: ...
+    def signal_job(self, jid: str, signal: str | int, target: str | None = None) -> Signalled:
+        """Salt's `saltutil.signal_job`: a signal to the job's whole tree on each host.
+
+        Args:
+            signal: a number, or a name with or without `SIG`.
+            target: None takes the job's own hosts, else all.
+
+        Raises:
+            UsageError: no such signal.
+        """
+        number = _signal_number(signal)
+        jid = self._jid(jid)
+        endpoints, missing = self._places(jid, target)
+        done = procs.signal_job(self._contact, jid, number, self._controller, endpoints)
+        if self.cache.load_states(jid) is not None:
+            self.lookup(jid, only=[name for name in done.hosts if name in endpoints])
+        return replace(done, problems={**done.problems, **missing})
+
+    def term_job(self, jid: str, target: str | None = None) -> Signalled:
+        """Salt's `saltutil.term_job`: SIGTERM, which leaves the job the chance to clean up."""
+        return self.signal_job(jid, signals.SIGTERM, target)
+
+    def kill_job(self, jid: str, target: str | None = None) -> Signalled:
+        """Salt's `saltutil.kill_job`: SIGKILL, until nothing of the job's tree is left."""
+        return self.signal_job(jid, signals.SIGKILL, target)
+
+    def _places(self, jid: str, target: str | None) -> tuple[dict[str, Endpoint], dict[str, Problem]]:
+        """The hosts to look for a job on: those that it was sent to, else the target's, else all."""
+        report = self.cache.load_states(jid)
+        if report is None:
+            return self.endpoints(target), {}
+        return self._of_job(report.job, report.results, target)
+
+    # --- the jobs runner ---
+    def _jid(self, word: str) -> str:
+        """A JID as given, or that of the newest job for `last`."""
+        if word == "last":
+            return self.last()
+        try:
+            return check_jid(word)
+        except ValueError as error:
+            raise UsageError(str(error), "agentless jobs list shows those of this controller.") from error
+
+    def active(self, target: str | None = None) -> Active:
+        """Salt's `jobs.active`: the jobs that run, and where each of their hosts stands."""
+        return jobs.active(self._contact, self.endpoints(target), self._open_reports())
+
+    def _open_reports(self) -> Iterable[tuple[Job, Mapping[str, HostResult]]]:
+        for jid in self.cache.open_jobs():
+            self.cache.abandon(jid)
+            report = self.cache.load_states(jid)
+            if report is not None:
+                yield report.job, report.results
+
+    def lookup(self, jid: str, *, only: Sequence[str] | None = None) -> Report:
+        """Salt's `jobs.lookup_jid`: what each host gave back.
+
+        Hosts that are not final are asked, once; a JID that the cache doesn't know is asked of all hosts.
+
+        Args:
+            only: ask only these hosts.
+
+        Raises:
+            UnknownJob: the cache and all hosts deny it.
+        """
+        jid = self._jid(jid)
+        report = self._load(jid)
+        if report is None:
+            return self._discover(jid)[0]
+        to_ask = [name for name in jobs.open_hosts(report.results) if only is None or name in only]
+        if not to_ask:
+            return report
+        endpoints, missing = self._of_job(report.job, to_ask)
+        jobs.ask_about(self._contact, report.job, report.results, endpoints)
+        report = self.show(jid)
+        results = dict(report.results)
+        for name, problem in missing.items():
+            results[name] = replace(results[name], state=State.UNREACHABLE, problem=problem)
+        return replace(report, results=results)
+
+    def _load(self, jid: str) -> Report | None:
+        """The job as the cache has it; hosts that a run which is gone never sent it to are said to be not started."""
+        report = self.cache.load(jid)
+        if report is not None and any(result.state is State.PENDING for result in report.results.values()):
+            self.cache.abandon(jid)
+            report = self.cache.load(jid)
+        return report
+
+    def _discover(self, jid: str) -> tuple[Report, bool]:
+        """A job that the cache doesn't know, as the hosts' records tell it, and whether it is in the cache now."""
+        job, results, problems = jobs.discover(self._contact, jid, self.endpoints())
+        if job is None and not problems:
+            raise UnknownJob(f"no host has a record of job {jid}, nor has the job cache")
+        complete = job is not None and not problems and self._limit is None
+        if job is None:
+            job = Job(jid, "", (), self._limit or "all", (), "", 0.0)
+        if complete:
+            self.cache.adopt(job)
+            self.cache.record_many(jid, results)
+        return Report(job, results, unknown_hosts=problems), complete
+
+    def show(self, jid: str) -> Report:
+        """The job as the job cache has it; no host is asked.
+
+        Raises:
+            UnknownJob: the cache doesn't have it.
+        """
+        jid = self._jid(jid)
+        report = self._load(jid)
+        if report is None:
+            raise UnknownJob(f"job {jid} is not in the job cache", f"To ask the hosts: agentless jobs lookup {jid}")
+        return report
+
+    def last(self) -> str:
+        """The JID of the newest job of this controller.
+
+        Raises:
+            UnknownJob: there is none.
+        """
+        jid = self.cache.last()
+        if jid is None:
+            raise UnknownJob("the job cache is empty", "Send a job first: agentless run TARGET -- uptime")
+        return jid
+
+    def list_jobs(
+        self,
+        *,
+        function: str | None = None,
+        target: str | None = None,
+        by: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        state: State | str | None = None,
+        limit: int | None = None,
+    ) -> Listed:
+        """Salt's `jobs.list_jobs`: the jobs of the cache, newest first; no host is asked.
+
+        Args:
+            function, target: shell patterns (`cmd.*`, `web*`).
+            by: who sent it.
+            since, until: Unix seconds, of the start time.
+            metadata: pairs that the job must carry.
+            state: only jobs with a host in this state; `failed` is one too.
+            limit: how many at most.
+        """
+        from fnmatch import fnmatchcase
+
+        word = state.value if isinstance(state, State) else state
+
+        def wanted(row: JobRow) -> bool:
+            job = row.job
+            return (
+                (function is None or fnmatchcase(job.function, function))
+                and (target is None or fnmatchcase(job.target, target))
+                and (by is None or job.user == by)
+                and (since is None or job.start_time >= since)
+                and (until is None or job.start_time <= until)
+                and all(job.metadata.get(key) == value for key, value in (metadata or {}).items())
+                and (word is None or row.summary[word] > 0)
+            )
+
+        return Listed([(row.job, row.summary) for row in self.cache.rows(limit, wanted)])
+
+    def wait(self, jid: str, *, wait: float | None = None) -> Run:
+        """Follow a job until every host has settled, or `wait` seconds are over.
+
+        A host that is out of reach is tried again until then, else for 45 s.
+        """
+        return self._attach(jid, wait=wait)
+
+    def tail(self, jid: str, host: str | None = None, *, follow: bool = False) -> Run:
+        """The output of a job so far as `Output` events, and with `follow` on to its end.
+
+        Args:
+            host: only this one of its hosts.
+
+        Raises:
+            TargetError: the job was not sent to that host.
+        """
+        return self._attach(jid, host=host, live=True, once=not follow)
+
+    def _attach(self, jid: str, *, host: str | None = None, **options: Any) -> Run:
+        jid = self._jid(jid)
+        report = self._load(jid)
+        known = True
+        if report is None:
+            report, known = self._discover(jid)
+        if host is not None and host not in report.results:
+            raise TargetError(f"job {jid} was not sent to {host!r}", f"Its hosts: {', '.join(report.results)}")
+        names = [host] if host is not None else jobs.open_hosts(report.results)
+        endpoints, missing = self._of_job(report.job, names)
+        results = dict(report.results)
+        for name, problem in missing.items():
+            results[name] = replace(results[name], state=State.UNREACHABLE, problem=problem)
+        return self._follow(report.job, results, endpoints, known=known, only=list(endpoints), **options)
+
+    def exit_success(self, jid: str) -> ExitSuccess:
+        """Salt's `jobs.exit_success`: for each host, whether it returned 0."""
+        report = self.lookup(jid)
+        return ExitSuccess(report.job.jid, report.results)
+
+    def prune(self) -> Pruned:
+        """Remove what the job cache no longer has to keep."""
+        return self.cache.prune(force=True)
+
+    def ping(self, target: str | None = None) -> Pong:
+        """Connect to each host, bring the helper, and say which Python answered."""
+        return procs.ping(self._contact, self.endpoints(target))
+
+
+# --- checked input ---
+def _json(value: Mapping[str, str]) -> bytes:
+    import json
+
+    return json.dumps(value).encode("ascii")
+
+
+def _content(path: str | Path, option: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{option} {path}: {error.strerror}") from error
+
+
+def _share(value: str | int | None, total: int, option: str) -> int | None:
+    """A number of hosts, or `N%` of them, at least one."""
+    if value is None:
+        return None
+    number, percent = _number(value, option)
+    return max(1, int(number * total / 100) if percent else int(number))
+
+
+def _threshold(value: str | int | None) -> Threshold:
+    if value is None:
+        return Threshold()
+    number, percent = _number(value, "--max-fail")
+    return Threshold(percent=number) if percent else Threshold(count=int(number))
+
+
+def _number(value: str | int, option: str) -> tuple[float, bool]:
+    text = str(value)
+    try:
+        number = float(text[:-1]) if text.endswith("%") else float(int(text))
+    except ValueError:
+        number = -1.0
+    if number < 0 or (text.endswith("%") and number > 100):
+        raise UsageError(f"{option} takes a number of hosts or a percentage such as 25%, not {text!r}")
+    return number, text.endswith("%")
+
+
+def _signal_number(value: str | int) -> int:
+    text = str(int(value)) if isinstance(value, int) else value.strip()
+    if text.isdigit():
+        number = int(text)
+        if 0 < number < signals.NSIG:
+            return number
+    else:
+        name = text.upper().removeprefix("SIG")
+        if (found := getattr(signals, f"SIG{name}", None)) is not None and isinstance(found, signals.Signals):
+            return int(found)
+    raise UsageError(f"{value!r} is not a signal", "Give a name such as TERM or HUP, or a number; kill -l lists them.")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-__all__ = ["Dispatched", "HostResult", "Job", "Problem", "Report", "Return", "State", "check_jid", "iso", "new_jid"]
+__all__ = ["Dispatched", "HostResult", "Job", "Problem", "Report", "Return", "State", "check_jid", "iso", "jid_time", "new_jid"]
 
 JID = re.compile(r"^\d{20}$", re.ASCII)
 
@@ -21,6 +21,14 @@ def new_jid(now: datetime) -> str:
     The caller takes it exclusively (the job cache creates its file) and adds a microsecond where it is taken.
     """
     return now.astimezone(timezone.utc).strftime("%Y%m%d%H%M%S%f")
+
+
+def jid_time(jid: str) -> float:
+    """The instant that a JID names, in Unix seconds; 0.0 when its digits are no date."""
+    try:
+        return datetime.strptime(jid, "%Y%m%d%H%M%S%f").replace(tzinfo=timezone.utc).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def check_jid(text: str) -> str:
@@ -131,6 +139,11 @@ class HostResult:
     problem: Problem | None = None
 
     @property
+    def settled(self) -> bool:
+        """Whether no contact can change it: final, or never reached, so that nothing can run there."""
+        return self.state.final or (self.state is State.UNREACHABLE and self.dispatched is Dispatched.NO)
+
+    @property
     def failed(self) -> bool:
         """Whether it returned, but not with 0."""
         return self.ret is not None and not self.ret.ok
@@ -220,12 +233,14 @@ class Report:
         results: by inventory name, in the order of `job.hosts`.
         unknown_hosts: hosts that could not be asked about a JID that this controller does not know.
         interrupted: the command that reports was interrupted.
+        detached: the job was only to be accepted, so that hosts which run it are a success.
     """
 
     job: Job
     results: Mapping[str, HostResult]
     unknown_hosts: Mapping[str, Problem] = field(default_factory=dict)
     interrupted: bool = False
+    detached: bool = False
 
     @property
     def summary(self) -> dict[str, int]:
@@ -242,11 +257,11 @@ class Report:
         counts = self.summary
         if self.interrupted:
             return 130
-        if counts["running"] or counts["pending"]:
+        if (counts["running"] or counts["pending"]) and not self.detached:
             return 4
         if counts["unreachable"] or counts["lost"] or counts["not-started"] or self.unknown_hosts:
             return 3
-        return 1 if counts["failed"] else 0
+        return 1 if counts["failed"] and not self.detached else 0
 
     def to_json(self) -> dict[str, Any]:
         """The document of `run` and `jobs lookup|wait|show|last`."""

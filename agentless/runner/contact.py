@@ -1,0 +1,75 @@
+"""Ask hosts something that is answered at once: one connection and one call each, bounded, answers as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from agentless.endpoint import Endpoint
+from agentless.errors import HostError
+from agentless.job import Problem
+from agentless.runner.channel import Connector
+from agentless.runner.fanout import fan_out
+from agentless.runner.home import Ledger, bring_home
+from agentless.runner.session import Answer, Session
+
+__all__ = ["Contact", "problem_of"]
+
+
+def problem_of(error: HostError) -> Problem:
+    return Problem(error.kind, error.message, error.hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """How to ask: over which connections, how many at once, and in whose name.
+
+    Args:
+        connector: opens connections.
+        ledger: where answers about other jobs, which every contact brings home, are kept.
+        forks: calls in flight.
+        base: the keys that every request carries.
+    """
+
+    connector: Connector
+    ledger: Ledger
+    forks: int
+    base: Mapping[str, Any]
+
+    def ask(
+        self,
+        endpoints: Mapping[str, Endpoint],
+        request: Callable[[str], Mapping[str, Any]],
+        *,
+        about: str | None = None,
+        both_users: bool = False,
+    ) -> Iterator[tuple[str, list[Answer] | HostError]]:
+        """Yield each host with its answers, or with why it gave none, as they come in.
+
+        Args:
+            endpoints: the hosts to ask.
+            request: the request for a host.
+            about: the JID that the request is about: answers about others are brought home, not yielded.
+            both_users: where a host is asked as another user (become), ask as the login user too: each has records
+                of its own.
+        """
+        wanted = self.ledger.wanted(endpoints)
+
+        def call(name: str) -> list[Answer]:
+            endpoint = endpoints[name]
+            want = [{"jid": jid, "nonce": nonce} for jid, nonce in wanted.get(name, ()) if jid != about]
+            users = [endpoint, replace(endpoint, become=None)] if both_users and endpoint.become else [endpoint]
+            answers: list[Answer] = []
+            with closing(self.connector.connect(endpoint)) as link:
+                for acting in users:
+                    for answer in Session(link, acting, {**self.base, **request(name), "want": want}).answers():
+                        jid = getattr(answer, "jid", about)
+                        if jid == about:
+                            answers.append(answer)
+                        else:
+                            bring_home(self.ledger, name, answer)
+            return answers
+
+        yield from fan_out(list(endpoints), call, forks=self.forks)

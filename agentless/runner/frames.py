@@ -1,0 +1,84 @@
+"""The controller's end of the wire: frames out of a stream that may hold anything else besides."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from agentless.errors import Unreachable
+from agentless.remote import wire
+
+__all__ = ["Decoder", "Frame"]
+
+NOISE_KEPT = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame of a reply: its JSON, whose `t` names the kind, and the raw bytes that follow it."""
+
+    meta: dict[str, Any]
+    body: bytes = b""
+
+    @property
+    def kind(self) -> str:
+        return str(self.meta.get("t", ""))
+
+
+class Decoder:
+    """Frames marked with one call's nonce; whatever stands between them is noise (banners, start-up files).
+
+    The reply comes from a machine that may be hostile: sizes are bounded, and a frame that breaks the bounds or is
+    no JSON object ends the call with `Unreachable("protocol")`.
+    """
+
+    def __init__(self, nonce: str) -> None:
+        self._mark = b"\x1e" + nonce.encode("ascii") + b" "
+        self._header = re.compile(re.escape(self._mark) + rb"(\d{1,8}) (\d{1,8})\n")
+        self._header_room = len(self._mark) + 18
+        self._buffer = bytearray()
+        self.noise = b""
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """Take the next bytes of the stream; return the frames that are complete now."""
+        self._buffer += data
+        frames = []
+        while (frame := self._next()) is not None:
+            frames.append(frame)
+        return frames
+
+    def _next(self) -> Frame | None:
+        start = self._buffer.find(self._mark)
+        if start < 0:
+            # The end may hold the first bytes of a mark.
+            self._drop(max(0, len(self._buffer) - len(self._mark) + 1))
+            return None
+        self._drop(start)
+        header = self._header.match(self._buffer)
+        if header is None:
+            if len(self._buffer) >= self._header_room:
+                raise Unreachable("protocol", "the reply has a damaged frame header")
+            return None
+        meta_len, body_len = int(header[1]), int(header[2])
+        if meta_len > wire.META_MAX or body_len > wire.BODY_MAX:
+            raise Unreachable("protocol", f"the reply has a frame of {meta_len} + {body_len} bytes: over the limit")
+        end = header.end() + meta_len + body_len
+        if len(self._buffer) < end:
+            return None
+        raw = bytes(self._buffer[header.end() : header.end() + meta_len])
+        body = bytes(self._buffer[header.end() + meta_len : end])
+        del self._buffer[:end]
+        try:
+            meta = json.loads(raw)
+        except ValueError as error:
+            raise Unreachable("protocol", f"the reply has a frame that is no JSON: {error}") from error
+        if not isinstance(meta, dict):
+            raise Unreachable("protocol", "the reply has a frame that is no JSON object")
+        return Frame(meta, body)
+
+    def _drop(self, count: int) -> None:
+        if count:
+            self.noise = (self.noise + bytes(self._buffer[:count]))[-NOISE_KEPT:]
+            del self._buffer[:count]

@@ -1,0 +1,130 @@
+"""Salt's proc system: what runs on each host, where a job runs, and signals to its whole tree."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from agentless.endpoint import Endpoint
+from agentless.errors import HostError
+from agentless.job import JID, Problem
+from agentless.results import Answered, Found, Pong, Process, Running, Signal, Signalled, Survivor
+from agentless.runner.contact import Contact, problem_of
+from agentless.runner.session import Answer, Reply
+
+__all__ = ["find_job", "ping", "processes", "running", "signal_job"]
+
+
+def running(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Running:
+    """The jobs that each host runs, as each acting user's proc files say."""
+    hosts: dict[str, list[Process]] = {}
+    problems: dict[str, Problem] = {}
+    for name, answers in contact.ask(endpoints, lambda _: {"op": "running"}, both_users=True):
+        if isinstance(answers, HostError):
+            problems[name] = problem_of(answers)
+        else:
+            hosts[name] = processes(answers)
+    return Running(_in_order(endpoints, hosts), _in_order(endpoints, problems))
+
+
+def find_job(contact: Contact, jid: str, endpoints: Mapping[str, Endpoint]) -> Found:
+    """Where the job runs."""
+    hosts: dict[str, Process | None] = {}
+    problems: dict[str, Problem] = {}
+    for name, answers in contact.ask(endpoints, lambda _: {"op": "find", "jid": jid}, about=jid, both_users=True):
+        if isinstance(answers, HostError):
+            problems[name] = problem_of(answers)
+        else:
+            found = [_process(reply.meta["proc"]) for reply in _replies(answers, "found") if reply.meta.get("proc")]
+            hosts[name] = next((process for process in found if process), None)
+    return Found(jid, _in_order(endpoints, hosts), _in_order(endpoints, problems))
+
+
+def signal_job(contact: Contact, jid: str, signal: int, by: str, endpoints: Mapping[str, Endpoint]) -> Signalled:
+    """Send a signal to the job's whole tree, wherever it runs.
+
+    Args:
+        signal: its number.
+        by: `USER@CONTROLLER`, which the return names as who ended it.
+    """
+    request = {"op": "signal", "jid": jid, "signal": signal, "by": by}
+    hosts: dict[str, Signal] = {}
+    problems: dict[str, Problem] = {}
+    for name, answers in contact.ask(endpoints, lambda _: request, about=jid, both_users=True):
+        if isinstance(answers, HostError):
+            problems[name] = problem_of(answers)
+        else:
+            hosts[name] = _signal(_replies(answers, "signalled"))
+    return Signalled(jid, signal, _in_order(endpoints, hosts), _in_order(endpoints, problems))
+
+
+def ping(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Pong:
+    """Connect, bring the helper, and say which Python answered."""
+    hosts: dict[str, Answered] = {}
+    problems: dict[str, Problem] = {}
+    began = time.monotonic()
+    for name, answers in contact.ask(endpoints, lambda _: {"op": "ping"}):
+        if isinstance(answers, HostError):
+            problems[name] = problem_of(answers)
+            continue
+        for reply in _replies(answers, "pong"):
+            words = ("python", "executable", "user", "node", "state_dir", "platform")
+            texts = {word: _line(reply.meta.get(word)) for word in words}
+            hosts[name] = Answered(**texts, seconds=round(time.monotonic() - began, 3))
+    return Pong(_in_order(endpoints, hosts), _in_order(endpoints, problems))
+
+
+def processes(answers: Iterable[Answer]) -> list[Process]:
+    """The processes of `running` replies, each job once (the login user may be the become user)."""
+    found: dict[tuple[str, int | None], Process] = {}
+    for reply in _replies(answers, "running"):
+        jobs = reply.meta.get("jobs")
+        for record in jobs if isinstance(jobs, list) else ():
+            process = _process(record)
+            if process is not None:
+                found[process.jid, process.pid] = process
+    return sorted(found.values(), key=lambda process: process.jid)
+
+
+def _replies(answers: Iterable[Answer], kind: str) -> list[Reply]:
+    return [answer for answer in answers if isinstance(answer, Reply) and answer.kind == kind]
+
+
+def _process(record: Any) -> Process | None:
+    """A proc record of a host, or None when it is none: it comes from a machine that may say anything."""
+    if not isinstance(record, Mapping) or not JID.fullmatch(_line(record.get("jid"))):
+        return None
+    arguments, pid, started = record.get("arg"), record.get("pid"), record.get("started")
+    return Process(
+        jid=_line(record["jid"]),
+        fun=_line(record.get("fun")),
+        arg=tuple(map(str, arguments)) if isinstance(arguments, list) else (),
+        tgt=_line(record.get("tgt")),
+        tgt_type=_line(record.get("tgt_type")),
+        user=_line(record.get("user")),
+        pid=pid if isinstance(pid, int) else None,
+        started=float(started) if isinstance(started, (int, float)) and 0 <= started < 2**33 else None,
+    )
+
+
+def _signal(replies: list[Reply]) -> Signal:
+    """The answers of one host as one: of the users asked, one at most has the job."""
+    delivered: list[int] = []
+    survivors: list[Survivor] = []
+    for reply in replies:
+        pids, alive = reply.meta.get("delivered"), reply.meta.get("survivors")
+        delivered += [pid for pid in pids if isinstance(pid, int)] if isinstance(pids, list) else []
+        for one in alive if isinstance(alive, list) else ():
+            if isinstance(one, Mapping) and isinstance(one.get("pid"), int):
+                survivors.append(Survivor(one["pid"], _line(one.get("user")), _line(one.get("reason"))))
+    ran = [reply for reply in replies if reply.meta.get("running")] or replies
+    return Signal(tuple(delivered), tuple(survivors), _line(ran[0].meta.get("message")) if ran else "")
+
+
+def _line(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _in_order(order: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: values[name] for name in order if name in values}

@@ -1,0 +1,379 @@
+"""A job on its way over the hosts: dispatch, follow, come back after a cut, and tell what happened as events."""
+
+from __future__ import annotations
+
+import os
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from agentless.endpoint import Endpoint
+from agentless.errors import Refused, Unreachable
+from agentless.job import Dispatched, HostResult, Job, Problem, Report, State
+from agentless.remote import wire
+from agentless.runner.channel import Connector
+from agentless.runner.fanout import FanOut
+from agentless.runner.home import Ledger, bring_home, settle
+from agentless.runner.session import Accepted, Answer, Chunk, Returned, Section, Session, Stated
+
+__all__ = ["Changed", "Event", "Order", "Output", "Run", "Threshold"]
+
+# How long a host that was reached once is tried again before it is called unreachable.
+RECONNECT = 45.0
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A piece of live output of one host. `stream` is 1 or 2; `dropped` bytes before `data` are gone (the cap)."""
+
+    host: str
+    stream: int
+    data: bytes
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A host of the job came into another state, or is about to be asked again (then with a `problem`)."""
+
+    host: str
+    result: HostResult
+
+
+Event = Output | Changed
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """How many hosts may fail (returned non-zero, unreachable, lost, refused) before no further one is started.
+
+    Args:
+        count: a number of hosts, or None.
+        percent: a share of all hosts of the job, or None.
+    """
+
+    count: int | None = None
+    percent: float | None = None
+
+    def exceeded(self, failures: int, total: int) -> bool:
+        if self.count is not None and failures > self.count:
+            return True
+        return self.percent is not None and failures * 100 > self.percent * total
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What each host is asked to do.
+
+    Args:
+        request: the keys of the `run` request that are the same for every host (remote/wire.py).
+        sections: bytes for the helper's stdin.
+        detach: leave each host as soon as it has accepted the job.
+        batch: hosts that may be unfinished at once; None is no bound.
+        max_fail: when to stop starting further hosts.
+    """
+
+    request: Mapping[str, Any]
+    sections: Sequence[Section] = ()
+    detach: bool = False
+    batch: int | None = None
+    max_fail: Threshold = field(default_factory=Threshold)
+
+
+class _Heard:
+    """How far the live output of a host was heard, and the beginning of it that a record may consist of."""
+
+    __slots__ = ("_cap", "at", "kept")
+
+    def __init__(self, cap: int) -> None:
+        self._cap = cap
+        self.at = [0, 0]
+        self.kept = (bytearray(), bytearray())
+
+    def take(self, chunk: Chunk) -> None:
+        """Beyond the cap the host sends the record itself, so no more than that is kept."""
+        index = chunk.stream - 1
+        if chunk.at == len(self.kept[index]) < self._cap:
+            self.kept[index].extend(chunk.data)
+        self.at[index] = chunk.at + chunk.dropped + len(chunk.data)
+
+
+class Run:
+    """A job on its hosts, as an iterator of its events; it can be left at any time, and the job goes on.
+
+    Iterating ends when every host is settled or `wait` seconds are over. A KeyboardInterrupt that hits the waiting
+    leaves the Run usable: iterate again, or look at `report()`.
+
+    Args:
+        job: the job, already in the cache.
+        results: where each host stands before the first contact.
+        endpoints: for each host that may have to be contacted.
+        order: what to send to hosts that the job was not sent to; None only follows.
+        live: stream the output while it grows.
+        only: the hosts to contact; None is all that are not settled.
+        cap: bytes of each stream that a host's record keeps.
+        base: the keys that every request carries (who asks, how long records are kept).
+        once: stop at the end of the output so far instead of waiting for the return.
+        release: called once, when the Run lets go of the job (the cache's lock).
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        results: Mapping[str, HostResult],
+        endpoints: Mapping[str, Endpoint],
+        *,
+        ledger: Ledger,
+        connector: Connector,
+        forks: int,
+        order: Order | None = None,
+        live: bool = False,
+        once: bool = False,
+        only: Sequence[str] | None = None,
+        wait: float | None = None,
+        cap: int = wire.CAP,
+        base: Mapping[str, Any] | None = None,
+        release: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.job = job
+        self._results = dict(results)
+        self._endpoints = endpoints
+        self._ledger = ledger
+        self._connector = connector
+        self._order = order
+        self._live = live
+        self._once = once
+        self._cap = cap
+        self._base = dict(base or {})
+        self._release = ExitStack()
+        self._release.callback(release)
+        self._until = None if wait is None else time.monotonic() + wait
+        self._patience = RECONNECT if wait is None else wait
+        self._lock = threading.Lock()
+        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._sessions: dict[str, Session] = {}
+        self._closed = threading.Event()
+        self._nonces = {name: result.nonce or os.urandom(8).hex() for name, result in self._results.items()}
+        todo = [name for name, result in self._results.items() if not result.settled]
+        self._todo = [name for name in todo if only is None or name in only]
+        self._left = set(self._todo)
+        self._wanted = ledger.wanted(self._todo)
+        self._heard: dict[str, _Heard] = {}
+        order_batch = order.batch if order else None
+        self._pool = FanOut(self._todo, self._work, forks=forks, batch=order_batch, admit=self._admit)
+        if not self._todo:
+            self._events.put(None)
+        self._pump()
+
+    # --- the consumer's side ---
+    def __iter__(self) -> Iterator[Event]:
+        return self
+
+    def __next__(self) -> Event:
+        timeout = None if self._until is None else max(0.0, self._until - time.monotonic())
+        try:
+            event = self._events.get(timeout=timeout)
+        except queue.Empty:
+            raise StopIteration from None
+        if event is None:
+            self._events.put(None)
+            raise StopIteration
+        return event
+
+    def waiting_for(self) -> tuple[str, ...]:
+        """The hosts that are still being waited for, in the job's order."""
+        with self._lock:
+            return tuple(name for name in self._todo if name in self._left)
+
+    def report(self, *, interrupted: bool = False) -> Report:
+        """Where every host stands now."""
+        with self._lock:
+            results = dict(self._results)
+        detached = self._order is not None and self._order.detach
+        return Report(self.job, results, interrupted=interrupted, detached=detached)
+
+    def stop_dispatching(self, kind: str = "interrupted") -> None:
+        """Hosts that the job was not sent to yet become `not-started`, of this kind."""
+        self._refuse(self._pool.stop(), kind)
+
+    def close(self) -> None:
+        """Let go of connections and lock; the job goes on where it runs."""
+        self._closed.set()
+        self._pool.stop()
+        with self._lock:
+            sessions = list(self._sessions.values())
+        for session in sessions:
+            session.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        with self._lock:
+            release, self._release = self._release, ExitStack()
+        release.close()
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # --- the workers' side ---
+    def _pump(self) -> None:
+        self._refuse(self._pool.pump(), "max-fail")
+
+    def _admit(self) -> bool:
+        if self._order is None:
+            return True
+        with self._lock:
+            failures = sum(_failure(result) for result in self._results.values())
+        return not self._order.max_fail.exceeded(failures, len(self._results))
+
+    def _refuse(self, names: Sequence[str], kind: str) -> None:
+        for name in names:
+            self._change(name, HostResult(State.NOT_STARTED, problem=NEVER_SENT[kind]))
+            self._done(name)
+
+    def _work(self, name: str) -> None:
+        try:
+            self._pursue(name)
+        except BaseException as error:
+            # A defect of ours, or a cache that cannot be written: the host must not look as if it were still running.
+            self._problem(name, Problem("internal", f"{type(error).__name__}: {error}", "The job itself may go on."))
+            threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, None)))
+        finally:
+            self._pool.finished(name)
+            self._done(name)
+            self._pump()
+
+    def _done(self, name: str) -> None:
+        with self._lock:
+            self._left.discard(name)
+            over = not self._left
+        if over:
+            self._events.put(None)
+
+    def _pursue(self, name: str) -> None:
+        """Contact the host until its part is settled, it has been out of reach for too long, or the Run is left."""
+        out_of_reach_since: float | None = None
+        while not self._closed.is_set():
+            try:
+                self._contact(name)
+                return
+            except Refused as error:
+                problem = Problem(error.kind, error.message, error.hint)
+                sent = self._results[name].dispatched is Dispatched.YES
+                self._change(name, HostResult(State.UNREACHABLE if sent else State.NOT_STARTED, problem=problem))
+                return
+            except Unreachable as error:
+                if self._closed.is_set():
+                    return
+                problem = Problem(error.kind, error.message, error.hint)
+                now = time.monotonic()
+                if out_of_reach_since is None or self._results[name].state is not State.UNREACHABLE:
+                    out_of_reach_since = now
+                self._problem(name, problem)
+                if self._results[name].dispatched is Dispatched.NO or now - out_of_reach_since >= self._patience:
+                    return
+                self._closed.wait(random.uniform(0.5, 3.0))
+
+    def _contact(self, name: str) -> None:
+        with closing(self._connector.connect(self._endpoints[name])) as link:
+            before = self._results[name]
+            session = Session(link, self._endpoints[name], self._request(name), self._sections(name), patient=True)
+            with self._lock:
+                self._sessions[name] = session
+            try:
+                if self._closed.is_set():
+                    return
+                if self._sends(before):
+                    self._record(name, replace(before, dispatched=Dispatched.MAYBE, nonce=self._nonces[name]))
+                for answer in session.answers():
+                    self._take(name, answer)
+            finally:
+                session.close()
+                with self._lock:
+                    self._sessions.pop(name, None)
+
+    def _sends(self, result: HostResult) -> bool:
+        return self._order is not None and result.dispatched is not Dispatched.YES
+
+    def _sections(self, name: str) -> Sequence[Section]:
+        return self._order.sections if self._order is not None and self._sends(self._results[name]) else ()
+
+    def _request(self, name: str) -> dict[str, Any]:
+        request = {**self._base, "want": [{"jid": jid, "nonce": nonce} for jid, nonce in self._wanted.get(name, ()) if jid != self.job.jid]}
+        request["jid"] = self.job.jid
+        result = self._results[name]
+        if self._order is not None and self._sends(result):
+            return {
+                **request,
+                **self._order.request,
+                "op": "run",
+                "nonce": self._nonces[name],
+                "host": name,
+                "live": self._live,
+                "detach": self._order.detach,
+            }
+        if result.dispatched is Dispatched.MAYBE:
+            return {**request, "op": "fetch", "jobs": [{"jid": self.job.jid, "nonce": result.nonce, "maybe": True}]}
+        at = self._heard[name].at if name in self._heard else [0, 0]
+        return {**request, "op": "follow", "at": at, "live": self._live, "once": self._once}
+
+    def _take(self, name: str, answer: Answer) -> None:
+        jid = getattr(answer, "jid", self.job.jid)
+        if jid != self.job.jid:
+            bring_home(self._ledger, name, answer)
+        elif isinstance(answer, Accepted):
+            running = replace(
+                self._results[name],
+                state=State.RUNNING,
+                dispatched=Dispatched.YES,
+                nonce=self._nonces[name],
+                pid=answer.pid,
+                started=answer.started,
+                problem=answer.warning,
+            )
+            self._change(name, running)
+            self._pool.release(name)
+            self._pump()
+        elif isinstance(answer, Chunk):
+            self._output(name, answer)
+        elif isinstance(answer, (Returned, Stated)):
+            if isinstance(answer, Returned) and answer.streamed:
+                out, err = self._heard[name].kept if name in self._heard else (b"", b"")
+                answer = replace(answer, ret=replace(answer.ret, stdout=bytes(out), stderr=bytes(err)))
+            self._change(name, settle(self._results[name], answer))
+            if not self._results[name].settled:
+                self._pool.release(name)
+                self._pump()
+
+    def _output(self, name: str, chunk: Chunk) -> None:
+        self._heard.setdefault(name, _Heard(self._cap)).take(chunk)
+        self._events.put(Output(name, chunk.stream, chunk.data, chunk.dropped))
+
+    def _problem(self, name: str, problem: Problem) -> None:
+        self._change(name, replace(self._results[name], state=State.UNREACHABLE, problem=problem))
+
+    def _change(self, name: str, result: HostResult) -> None:
+        self._record(name, result)
+        self._events.put(Changed(name, result))
+
+    def _record(self, name: str, result: HostResult) -> None:
+        self._ledger.record(self.job.jid, name, result)
+        with self._lock:
+            self._results[name] = result
+
+
+NEVER_SENT = {
+    "max-fail": Problem("max-fail", "not sent: too many hosts had failed before", "Raise --max-fail, or mend those first."),
+    "interrupted": Problem("interrupted", "not sent: the run was interrupted before", ""),
+}
+
+
+def _failure(result: HostResult) -> bool:
+    return result.failed or result.state in (State.UNREACHABLE, State.LOST, State.NOT_STARTED)

@@ -1,0 +1,348 @@
+"""One operation on one host: bring the helper, send the request, and read its answers as values."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agentless.endpoint import Endpoint
+from agentless.errors import Refused, Unreachable
+from agentless.job import JID, Problem, Return
+from agentless.remote import wire
+from agentless.runner import become as becoming
+from agentless.runner import payload
+from agentless.runner.channel import Channel, Link
+from agentless.runner.frames import Decoder, Frame
+
+__all__ = ["Accepted", "Answer", "Chunk", "Described", "Reply", "Returned", "Section", "Session", "Stated"]
+
+# Start-up files may be slow; a login shell that runs something else never answers.
+ANSWER_WITHIN = 30.0
+# sudo's own prompt is answered at once; one that PAM put there is known by silence after it.
+QUIET = 1.0
+# Between two frames of an operation that does not wait for a job.
+IDLE = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Bytes for the helper's stdin that no `ps` may show: `env` (JSON), `script` or `stdin`."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The host took the job, or knew it already from an earlier try of the same dispatch."""
+
+    jid: str
+    pid: int | None
+    started: float | None
+    warning: Problem | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Live output: `data` of stream 1 or 2, from byte `at` on; `dropped` bytes before it are gone (the cap)."""
+
+    stream: int
+    at: int
+    data: bytes
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The return of a job; outputs are those of the record, capped, or empty where `streamed` says they were live."""
+
+    jid: str
+    ret: Return
+    streamed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A job without a return: `state` is running, lost, unknown or not-started."""
+
+    jid: str
+    state: str
+    pid: int | None
+    started: float | None
+    problem: Problem | None
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What the host's record says the job is: the `job` frame of remote/wire.py."""
+
+    jid: str
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer of an operation that is not about returns: `running`, `found`, `signalled`, `pong`."""
+
+    kind: str
+    meta: Mapping[str, Any]
+
+
+Answer = Accepted | Chunk | Returned | Stated | Described | Reply
+
+
+class Session:
+    """One request on one open connection.
+
+    Args:
+        link: the open connection.
+        endpoint: whom to become, which Python, which state directory.
+        request: see remote/wire.py.
+        sections: bytes for the helper's stdin.
+        patient: the operation waits for a job, so silence after the first answer is no fault.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        endpoint: Endpoint,
+        request: Mapping[str, Any],
+        sections: Sequence[Section] = (),
+        *,
+        patient: bool = False,
+    ) -> None:
+        self._link = link
+        self._endpoint = endpoint
+        self._sections = sections
+        self._patient = patient
+        request = {**request, "sections": [[section.name, len(section.data)] for section in sections]}
+        self._command = payload.command(
+            request,
+            sections_len=sum(len(section.data) for section in sections),
+            python=endpoint.python,
+            state_dir=endpoint.state_dir,
+        )
+        self._channel: Channel | None = None
+        self._said = b""  # the end of what came on stderr: for messages about a helper that never spoke
+        self._records: dict[tuple[str, int], bytearray] = {}
+
+    def close(self) -> None:
+        """End the call; a thread that reads answers gets no more. The job, if there is one, goes on."""
+        if self._channel is not None:
+            self._channel.close()
+
+    def answers(self) -> Iterator[Answer]:
+        """Send the request and yield what comes back, until the helper says that it is done.
+
+        Raises:
+            Unreachable: the connection broke, nothing answered, no Python fits, or become failed.
+            Refused: the host answered and will not do it.
+        """
+        for frame in self._frames():
+            answer = self._read(frame)
+            if answer is not None:
+                yield answer
+
+    # --- frames ---
+    def _frames(self) -> Iterator[Frame]:
+        decoder = Decoder(self._command.nonce)
+        dialogue = self._start(pty=self._begins_with_tty)
+        spoke = False
+        deadline = time.monotonic() + ANSWER_WITHIN
+        while True:
+            assert self._channel is not None
+            piece = self._channel.recv(self._patience(spoke, dialogue, deadline))
+            if piece is None:
+                if spoke and self._patient:
+                    continue
+                if spoke:
+                    raise Unreachable("connection-lost", f"no answer for {IDLE:.0f} s in the middle of the reply")
+                if dialogue is not None:
+                    self._type(dialogue.quiet())
+                if time.monotonic() >= deadline:
+                    raise self._silent(decoder)
+                continue
+            stream, data = piece
+            if stream == 0:
+                if not spoke and dialogue is not None and dialogue.needs_tty and not self._begins_with_tty:
+                    self._channel.close()
+                    decoder = Decoder(self._command.nonce)
+                    dialogue = self._start(pty=True)
+                    self._begins_with_tty = True
+                    continue
+                raise self._ended(spoke, decoder, dialogue)
+            if stream == 2:
+                self._said = (self._said + data)[-4096:]
+                frames = []
+            else:
+                frames = decoder.feed(data)
+            if frames and not spoke:
+                spoke, dialogue = True, None
+            if dialogue is not None:
+                self._type(dialogue.feed(data))
+            for frame in frames:
+                if frame.kind == "end":
+                    return
+                if frame.kind in ("need", "ready"):
+                    self._supply(frame.kind)
+                else:
+                    yield frame
+
+    _begins_with_tty = False
+
+    def _start(self, *, pty: bool) -> becoming.Dialogue | None:
+        become = self._endpoint.become
+        if become is None:
+            self._channel = self._link.exec(self._command.line)
+            return None
+        # doas and su talk to a terminal only.
+        pty = self._begins_with_tty = pty or (become.method in ("doas", "su") and become.password is not None)
+        line = becoming.wrap(self._command.line, become, self._command.nonce)
+        self._channel = self._link.exec(line, pty=pty)
+        return becoming.Dialogue(become, self._command.nonce)
+
+    def _patience(self, spoke: bool, dialogue: becoming.Dialogue | None, deadline: float) -> float:
+        if spoke:
+            return IDLE
+        left = max(0.0, deadline - time.monotonic())
+        return min(left, QUIET) if dialogue is not None else left
+
+    def _type(self, text: bytes) -> None:
+        if text:
+            self._send(text)
+
+    def _supply(self, kind: str) -> None:
+        if kind == "need":
+            self._send(self._command.payload)
+        if self._command.stdin:
+            self._send(self._command.stdin)
+        for section in self._sections:
+            self._send(section.data)
+
+    def _send(self, data: bytes) -> None:
+        assert self._channel is not None
+        try:
+            self._channel.send(data, IDLE)
+        except BrokenPipeError:
+            # It ended, or reads no more: what it still says tells why.
+            return
+
+    # --- errors of a helper that did not speak, or not to the end ---
+    def _silent(self, decoder: Decoder) -> Unreachable:
+        return Unreachable(
+            "no-answer",
+            f"logged in, but the login shell did not start the helper within {ANSWER_WITHIN:.0f} s{self._heard(decoder)}",
+            "Look at the login shell's start-up files: one of them waits, or runs something else.",
+        )
+
+    def _ended(self, spoke: bool, decoder: Decoder, dialogue: becoming.Dialogue | None) -> Unreachable:
+        assert self._channel is not None
+        status = self._channel.exit_status()
+        if spoke:
+            return Unreachable("connection-lost", "the connection ended before the reply was complete")
+        if status == wire.EXIT_NO_PYTHON:
+            return Unreachable(
+                "no-python",
+                self._said.decode("utf-8", "replace").strip() or "no fit Python was found",
+                "Install Python 3.6 or newer on the host, or name it with ansible_python_interpreter.",
+            )
+        if dialogue is not None:
+            return dialogue.ended(status)
+        if status is None:
+            return Unreachable("connection-lost", "the connection ended before the helper answered")
+        return Unreachable(
+            "no-answer",
+            f"the login shell ended with status {status} before it started the helper{self._heard(decoder)}",
+            "Look at the login shell and its start-up files on the host.",
+        )
+
+    def _heard(self, decoder: Decoder) -> str:
+        heard = (decoder.noise + self._said).decode("utf-8", "replace").strip()
+        return f"; it printed: {heard[-300:]}" if heard else ""
+
+    # --- answers ---
+    def _read(self, frame: Frame) -> Answer | None:
+        meta = frame.meta
+        kind = frame.kind
+        if kind == "refused":
+            raise Refused(_text(meta, "kind"), _text(meta, "message"), _text(meta, "hint"))
+        if kind == "error":
+            raise Refused(_text(meta, "kind"), _text(meta, "message"), _text(meta, "hint"))
+        if kind in ("running", "found", "signalled", "pong"):
+            return Reply(kind, meta)
+        jid = _text(meta, "jid")
+        if not JID.fullmatch(jid):
+            raise Unreachable("protocol", f"the reply names {jid!r}, which is not a JID")
+        if kind == "out":
+            return Chunk(_stream(meta), _count(meta, "at"), frame.body)
+        if kind == "gap":
+            return Chunk(_stream(meta), _count(meta, "at"), b"", dropped=_count(meta, "n"))
+        if kind == "rec":
+            self._records.setdefault((jid, _stream(meta)), bytearray()).extend(frame.body)
+            return None
+        if kind == "return":
+            return self._returned(jid, meta)
+        if kind == "accepted":
+            return Accepted(jid, _number(meta, "pid"), _stamp(meta, "started"), _problem(meta.get("warning")))
+        if kind == "state":
+            problem = _problem(meta) if meta.get("kind") else _problem(meta.get("warning"))
+            return Stated(jid, _text(meta, "state"), _number(meta, "pid"), _stamp(meta, "started"), problem)
+        if kind == "job":
+            return Described(jid, meta)
+        return None
+
+    def _returned(self, jid: str, meta: Mapping[str, Any]) -> Returned:
+        return Returned(
+            jid,
+            Return(
+                retcode=_number(meta, "retcode"),
+                signal=_number(meta, "signal"),
+                ended_by=_text(meta, "ended_by"),
+                stdout=bytes(self._records.pop((jid, 1), b"")),
+                stderr=bytes(self._records.pop((jid, 2), b"")),
+                stdout_truncated=_count(meta, "stdout_truncated"),
+                stderr_truncated=_count(meta, "stderr_truncated"),
+                pid=_number(meta, "pid"),
+                started=_stamp(meta, "started"),
+                finished=_stamp(meta, "finished"),
+                duration=_stamp(meta, "duration"),
+                left_running=_count(meta, "left_running"),
+                uncapped=bool(meta.get("uncapped")),
+            ),
+            streamed=bool(meta.get("streamed")),
+        )
+
+
+# --- values out of a reply that may be anything ---
+def _text(meta: Mapping[str, Any], key: str) -> str:
+    value = meta.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _number(meta: Mapping[str, Any], key: str) -> int | None:
+    value = meta.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _count(meta: Mapping[str, Any], key: str) -> int:
+    return max(0, _number(meta, key) or 0)
+
+
+def _stream(meta: Mapping[str, Any]) -> int:
+    return 2 if meta.get("s") == 2 else 1
+
+
+def _stamp(meta: Mapping[str, Any], key: str) -> float | None:
+    value = meta.get(key)
+    # A float outside of the calendar would crash the rendering.
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**33:
+        return float(value)
+    return None
+
+
+def _problem(value: object) -> Problem | None:
+    if not isinstance(value, Mapping):
+        return None
+    return Problem(_text(value, "kind"), _text(value, "message"), _text(value, "hint"))
