@@ -1,6 +1,7 @@
 """The controller's job cache: every job sent from here, and what its hosts gave back."""
 
+from agentless.cache.pruning import Pruned
 from agentless.cache.record import JobRow
-from agentless.cache.store import JobCache, Pruned
+from agentless.cache.store import JobCache
 
 __all__ = ["JobCache", "JobRow", "Pruned"]

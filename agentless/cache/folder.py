@@ -25,6 +25,7 @@ LIVE = ".live"
 TEMPORARY = ".tmp"
 LOCK = "lock"
 STAMP = "pruned"
+HEADS = "heads"
 SET_ASIDE = "set-aside"
 NAME = re.compile(r"(\d{20})(\.open\.jsonl|\.jsonl|\.output\.jsonl|\.live|\.tmp)", re.ASCII)
 
@@ -85,14 +86,22 @@ class Folder:
             raise self.failed("make", error) from error
         self.check()
 
-    def names(self) -> list[str]:
-        """All names in the directory, unsorted; none where there is no directory."""
+    def names(self) -> set[str]:
+        """All names in the directory; none where there is no directory."""
         if not self.check():
-            return []
+            return set()
         try:
-            return os.listdir(self.root)
+            before = os.stat(self.root).st_mtime_ns
+            names = set(os.listdir(self.root))
+            if os.stat(self.root).st_mtime_ns != before:
+                # readdir(3) may miss a file that is renamed meanwhile, and a record is renamed once
+                names.update(os.listdir(self.root))
         except OSError as error:
             raise self.failed("list", error) from error
+        return names
+
+    def exists(self, name: str) -> bool:
+        return os.path.lexists(self.path(name))
 
     def failed(self, what: str, error: OSError, name: str = "") -> CacheError:
         """The error to raise for a system call that failed."""
@@ -256,16 +265,13 @@ class Folder:
             os.close(handle)
 
     def set_aside(self, name: str) -> str:
-        """Move a file out of the way, under the lock; returns where it lies now."""
-        try:
-            os.makedirs(self.path(SET_ASIDE), 0o700, exist_ok=True)
-            target, n = f"{SET_ASIDE}/{name}", 0
-            while os.path.lexists(self.path(target)):
-                n += 1
-                target = f"{SET_ASIDE}/{name}.{n}"
-            self.rename(name, target)
-        except OSError as error:
-            raise self.failed("set aside", error, name) from error
+        """Move a file out of the way, under the lock; returns where it lies now. Raises OSError."""
+        os.makedirs(self.path(SET_ASIDE), 0o700, exist_ok=True)
+        target, n = f"{SET_ASIDE}/{name}", 0
+        while self.exists(target):
+            n += 1
+            target = f"{SET_ASIDE}/{name}.{n}"
+        self.rename(name, target)
         return self.path(target)
 
 

@@ -19,9 +19,23 @@ from typing import Any
 
 from agentless.job import Dispatched, HostResult, Job, Problem, Return, State
 
-__all__ = ["Damaged", "JobRow", "Record", "decode_result", "encode_result", "head_of", "line", "row_of"]
+__all__ = [
+    "Damaged",
+    "JobRow",
+    "Later",
+    "Raw",
+    "Record",
+    "encode_result",
+    "head_of",
+    "is_final",
+    "line",
+    "line_jid",
+    "parse",
+    "row_of",
+]
 
 FORMAT = 1
+_JID_AT = len(f'{{"v":{FORMAT},"jid":"')
 Raw = dict[str, Any]
 
 _RETURN_DEFAULTS: Raw = {
@@ -43,6 +57,10 @@ _STATES = tuple(state.value for state in State)
 
 class Damaged(Exception):
     """These bytes are no record, or no longer one; the text says why."""
+
+
+class Later(Damaged):
+    """The record of a later version of agentless, which is to be left where it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +98,11 @@ def parse(data: bytes) -> Raw:
     return raw
 
 
+def line_jid(data: bytes) -> str:
+    """The JID of a head line, without parsing it: where another one stands there, `row_of` says so later."""
+    return data[_JID_AT : _JID_AT + 20].decode("ascii", "replace")
+
+
 # --- the job ---------------------------------------------------------------------------------------------------------
 def head_of(job: Job, last: float, summary: Mapping[str, int] | None = None) -> Raw:
     """The first line of a record."""
@@ -114,7 +137,7 @@ def job_of(raw: Raw, jid: str) -> Job:
     """
     try:
         if raw["v"] != FORMAT:
-            raise Damaged(f"format {raw['v']!r} is not known to this version of agentless")
+            raise Later(f"its format {raw['v']!r} is not known to this version of agentless")
         if raw["jid"] != jid:
             raise Damaged(f"it holds job {raw['jid']!r}")
         return Job(
@@ -199,7 +222,7 @@ def decode_result(raw: Raw, output: Raw) -> HostResult:
         state = State(raw.get("state", "returned"))
         ret = None
         if state is State.RETURNED:
-            fields = {key: raw.get(key, default) for key, default in _RETURN_DEFAULTS.items()}
+            fields: Raw = {key: raw.get(key, default) for key, default in _RETURN_DEFAULTS.items()}
             ret = Return(**fields, stdout=_decode_stream("stdout", output), stderr=_decode_stream("stderr", output))
         problem = raw.get("problem")
         return HostResult(
@@ -244,7 +267,7 @@ class Record:
         jid: whose record it must be.
     """
 
-    __slots__ = ("job", "last", "lines", "open_hosts")
+    __slots__ = ("job", "last", "lines", "not_final")
 
     def __init__(self, head: Raw, jid: str) -> None:
         self.job = job_of(head, jid)
@@ -253,14 +276,17 @@ class Record:
         except (KeyError, TypeError, ValueError) as error:
             raise Damaged(f"its first line has no last event ({error!r})") from error
         self.lines: dict[str, Raw] = {host: {"host": host, **_PENDING} for host in self.job.hosts}
-        self.open_hosts = len(self.lines)
+        self.not_final = len(self.lines)
 
     @classmethod
     def read(cls, data: bytes, jid: str) -> Record:
         """The record of whole lines; raises Damaged."""
         lines = data.split(b"\n")
-        record = cls(parse(lines[0]), jid)
+        head = parse(lines[0])
+        record = cls(head, jid)
         record.feed(lines[1:])
+        if "summary" in head and len(lines) - 2 < len(record.lines):
+            raise Damaged(f"it ends before the last of its {len(record.lines)} hosts")
         return record
 
     def feed(self, lines: Iterable[bytes]) -> None:
@@ -278,11 +304,17 @@ class Record:
             raise Damaged(f"a line names {host!r}, which is no host of this job")
         if is_final(current) or current == raw:
             return False
+        if raw.get("state", "returned") not in _STATES:
+            raise Damaged(f"{raw['state']!r} is no state of a host")
         self.lines[current["host"]] = raw
         if is_final(raw):
-            self.open_hosts -= 1
+            self.not_final -= 1
         self.last = max(self.last, at)
         return True
+
+    def settled(self) -> bool:
+        """Whether no contact can change a host: as `HostResult.settled`, for all of them."""
+        return all(is_final(raw) or _never_reached(raw) for raw in self.lines.values())
 
     def counts(self) -> dict[str, int]:
         """Hosts by state, and `failed`."""
@@ -310,3 +342,7 @@ class Record:
 def is_final(raw: Raw) -> bool:
     """Whether the line's state is one that nothing changes any more."""
     return raw.get("state", "returned") in _FINAL
+
+
+def _never_reached(raw: Raw) -> bool:
+    return raw.get("state") == "unreachable" and raw.get("dispatched") == "no"

@@ -9,20 +9,25 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from agentless.cache import folder as names
 from agentless.cache.folder import Folder
-from agentless.cache.record import Damaged, JobRow, Raw, Record, encode_result, head_of, is_final, line, parse, row_of
+from agentless.cache.listing import Listing
+from agentless.cache.pruning import Pruned, prune
+from agentless.cache.record import Damaged, JobRow, Later, Raw, Record, encode_result, head_of, is_final, line, parse
 from agentless.errors import CacheError
-from agentless.job import Dispatched, HostResult, Job, Problem, Report, State, check_jid, new_jid
+from agentless.job import HostResult, Job, Problem, Report, State, check_jid, new_jid
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
-__all__ = ["JobCache", "Pruned"]
+__all__ = ["JobCache"]
 
-INLINE = 1024
+INLINE = 1024  # bytes of output up to which a host's line has it; beyond, it goes to the job's second file
+PRUNE_EVERY = 600.0
+GONE = Problem("controller-gone", "not sent: the run that was to send it is gone", "Run it again: --limit @failed:JID.")
 
 
 def _log(message: str) -> None:
@@ -61,6 +66,8 @@ class JobCache:
         self._warn = warn
         self._live: dict[str, FileLock] = {}
         self._tails: dict[str, _Tail] = {}
+        self._written = 0  # since this process pruned last
+        self._listing = Listing(self._folder, self._fold)
 
     # --- writing ------------------------------------------------------------------------------------------------
     def create(
@@ -124,9 +131,9 @@ class JobCache:
                 return
             data = line(head_of(replace(known, hosts=hosts), now))
             data += b"".join(line({**raw, "at": record.last}) for raw in record.lines.values())
-            self._folder.replace(name, data, job.jid + names.TEMPORARY)
             if not name.endswith(names.OPEN):
-                self._folder.rename(name, job.jid + names.OPEN)
+                self._reopen(job.jid)
+            self._folder.replace(job.jid + names.OPEN, data, job.jid + names.TEMPORARY)
             self._folder.sync()
 
     def record(self, jid: str, host: str, result: HostResult) -> None:
@@ -147,59 +154,74 @@ class JobCache:
         for host, result in results.items():
             if (result.ret is not None) != (result.state is State.RETURNED):
                 raise ValueError(f"{host}: a result has a return exactly when it is returned, not {result.state.value}")
-        with self._guard("write", jid), contextlib.ExitStack() as unsynced:
-            with self._folder.locked():
-                tail = self._tail(jid)
-                if tail is None:
-                    if os.path.lexists(self._folder.path(jid + names.FINISHED)):
-                        return
-                    raise CacheError(f"job {jid} is not in the job cache", "it was pruned, or its file was removed")
-                data, outputs = [], False
-                now = self._clock()
-                for host, result in results.items():
-                    if (current := tail.record.lines.get(host)) is None:
-                        raise ValueError(f"{host!r} is no host of job {jid}")
-                    raw, output = encode_result(host, result)
-                    if sum(map(len, output.values())) > INLINE:
-                        if is_final(current):
-                            continue
-                        text = line({"host": host, **output})
-                        handle, offset = self._folder.append(jid + names.OUTPUT, text, create=True)
-                        unsynced.callback(os.close, handle)
-                        unsynced.callback(os.fsync, handle)
-                        raw["output"] = [offset, len(text)]
-                        outputs = True
-                    else:
-                        raw |= output
-                    if tail.record.take(dict(raw), now):
-                        data.append(line({**raw, "at": now}))
-                if not data:
+        # the lock is let go before the disk is waited for, and others can write meanwhile
+        with self._guard("write", jid), contextlib.ExitStack() as unsynced, self._folder.locked():
+            tail = self._tail(jid)
+            if tail is None and (found := self._read(jid)) is not None:
+                if all(host in found[1].lines and is_final(found[1].lines[host]) for host in results):
                     return
-                # a line must never be on disk before the output that it points to
-                if outputs:
-                    unsynced.close()
-                try:
-                    handle, offset = self._folder.append(jid + names.OPEN, b"".join(data))
-                except OSError:
-                    del self._tails[jid]
-                    raise
-                unsynced.callback(os.close, handle)
-                unsynced.callback(os.fsync, handle)
-                tail.offset = offset + sum(map(len, data))
-                if not tail.record.open_hosts:
-                    unsynced.close()
-                    # on a disk too full to write it anew it stays an open record, whole and safe; prune comes back to it
-                    with _unless_full():
-                        self._compact(jid, tail.record)
+                self._reopen(jid)
+                tail = self._tail(jid)
+            if tail is None:
+                raise CacheError(f"job {jid} is not in the job cache", "it was pruned, or its file was removed")
+            if strange := [host for host in results if host not in tail.record.lines]:
+                raise ValueError(f"{strange[0]!r} is no host of job {jid}")
+            try:
+                self._append(tail, results, unsynced)
+            except BaseException:
+                # it may have taken what did not get into the file: it is read again
+                self._tails.pop(jid, None)
+                raise
+            if not tail.record.not_final:
+                unsynced.close()
+                # where the disk is too full to write it anew it stays open, whole and safe, and prune comes back to it
+                with _unless_full():
+                    self._compact(jid, tail.record)
+
+    def _append(self, tail: _Tail, results: Mapping[str, HostResult], unsynced: contextlib.ExitStack) -> None:
+        jid = tail.record.job.jid
+        now = self._clock()
+        lines, outputs = [], False
+        for host, result in results.items():
+            raw, output = encode_result(host, result)
+            if sum(map(len, output.values())) <= INLINE:
+                raw |= output
+            elif is_final(tail.record.lines[host]):
+                continue
+            else:
+                text = line({"host": host, **output})
+                raw["output"] = [self._sync_later(jid + names.OUTPUT, text, unsynced), len(text)]
+                outputs = True
+            if tail.record.take(dict(raw), now):
+                lines.append(line({**raw, "at": now}))
+        if outputs:
+            unsynced.close()  # a line must never be on disk before the output that it points to
+        if lines:
+            data = b"".join(lines)
+            tail.offset = self._sync_later(jid + names.OPEN, data, unsynced) + len(data)
+
+    def _sync_later(self, name: str, data: bytes, unsynced: contextlib.ExitStack) -> int:
+        handle, offset = self._folder.append(name, data, create=name.endswith(names.OUTPUT))
+        self._written += len(data)
+        unsynced.callback(os.close, handle)
+        unsynced.callback(os.fsync, handle)
+        return offset
 
     def finish(self, jid: str) -> bool:
-        """Whether every host has ended; its record is then written anew, so that the list need not read it whole."""
+        """Write the record of a settled job anew, so that the list need not read it whole.
+
+        Settled is a job that no contact can change: each host has ended, or was never reached. `record` does this by
+        itself when the last host ends, and `release` when the run leaves.
+
+        Returns:
+            Whether the job is settled.
+        """
         check_jid(jid)
         with self._guard("write", jid), self._folder.locked():
             tail = self._tail(jid)
             if tail is None:
-                return os.path.lexists(self._folder.path(jid + names.FINISHED))
-            if tail.record.open_hosts:
+                return self._folder.exists(jid + names.FINISHED)
+            if not tail.record.settled():
                 return False
             self._compact(jid, tail.record)
             return True
@@ -207,24 +229,24 @@ class JobCache:
     def abandon(self, jid: str) -> bool:
         """Make the hosts to which nothing was sent `not-started`, kind `controller-gone`, where the run is gone.
 
+        To look first and to record then would not do: between the two the run may have sent the job, and left.
+
         Returns:
-            False where the run still lives: its hosts are `pending` and nothing was changed.
+            False where the run lives: its hosts are rightly `pending`, and nothing was changed.
         """
         check_jid(jid)
-        with self._folder.locked():
+        with self._guard("write", jid), self._folder.locked():
             if self.is_held(jid):
                 return False
-            found = self._read(jid)
-            if found is not None and found[1].open_hosts:
-                gone = HostResult(
-                    State.NOT_STARTED,
-                    Dispatched.NO,
-                    problem=Problem("controller-gone", "the run that was to send it is gone"),
-                )
-                waiting = [host for host, raw in found[1].lines.items() if raw.get("state") == "pending"]
-                unsent = {host: gone for host in waiting if found[1].lines[host].get("dispatched") == "no"}
-                if unsent:
-                    self.record_many(jid, unsent)
+            tail = self._tail(jid)
+            if tail is not None:
+                gone = HostResult(State.NOT_STARTED, problem=GONE)
+                unsent = [
+                    host
+                    for host, raw in tail.record.lines.items()
+                    if raw.get("state") == "pending" and raw.get("dispatched") == "no"
+                ]
+                self.record_many(jid, dict.fromkeys(unsent, gone))
             return True
 
     # --- the run's lock -----------------------------------------------------------------------------------------
@@ -245,13 +267,17 @@ class JobCache:
             self.release(jid)
 
     def release(self, jid: str) -> None:
-        """Let go of a job that `create` or `hold` holds; harmless where it is not held."""
+        """Let go of a job that `create` or `hold` holds, and `finish` it; harmless where it is not held."""
         lock = self._live.pop(jid, None)
-        if lock is not None:
-            with self._folder.locked():
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(self._folder.path(jid + names.LIVE))
+        if lock is None:
+            return
+        with self._guard("write", jid), self._folder.locked():
+            try:
+                self._folder.remove(jid + names.LIVE)
+            finally:
                 lock.release(force=True)
+            with _unless_full():
+                self.finish(jid)
 
     def is_held(self, jid: str) -> bool:
         """Whether the run of this job lives, here or in another process: its `pending` hosts will still be asked."""
@@ -259,15 +285,15 @@ class JobCache:
         return jid in self._live or self._folder.is_live(jid)
 
     # --- reading ------------------------------------------------------------------------------------------------
-    def load(self, jid: str) -> Report | None:
-        """The job with all that its hosts gave back; None where it is not here."""
-        return self._report(jid, self._output)
+    def load(self, jid: str, *, outputs: bool = True) -> Report | None:
+        """The job, and where each of its hosts stands.
 
-    def load_states(self, jid: str) -> Report | None:
-        """As `load`, with empty output: what later contacts need to know, without reading much."""
-        return self._report(jid, lambda jid, raw: {})
+        Args:
+            outputs: False leaves stdout and stderr empty, and does not read them.
 
-    def _report(self, jid: str, output: Callable[[str, Raw], Raw]) -> Report | None:
+        Returns:
+            None where the job is not here.
+        """
         check_jid(jid)
         with self._guard("read", jid):
             found = self._read(jid)
@@ -275,59 +301,33 @@ class JobCache:
                 return None
             name, record = found
             try:
-                return Report(record.job, record.results(lambda raw: output(jid, raw)))
+                return Report(record.job, record.results(lambda raw: self._output(jid, raw) if outputs else {}))
             except Damaged as error:
-                self._set_aside(name, str(error))
+                self._unreadable(name, error)
                 return None
+
+    def load_states(self, jid: str) -> Report | None:
+        """As `load`, with empty output: what later contacts need to know, without reading much."""
+        return self.load(jid, outputs=False)
 
     def _output(self, jid: str, raw: Raw) -> Raw:
         if "output" not in raw:
             return raw
-        offset, length = raw["output"]
-        return parse(self._folder.piece(jid + names.OUTPUT, offset, length))
+        try:
+            offset, length = raw["output"]
+            return parse(self._folder.piece(jid + names.OUTPUT, offset, length))
+        except (FileNotFoundError, TypeError, ValueError, OverflowError) as error:
+            raise Damaged(f"the output of {raw['host']} is missing") from error
 
     def rows(self, limit: int | None = None, where: Callable[[JobRow], bool] | None = None) -> Iterator[JobRow]:
-        """The jobs, newest first, without their returns.
+        """The jobs, newest first; reads nothing of what finished jobs gave back.
 
         Args:
             limit: how many at most; None for all.
             where: only those for which this holds.
         """
-        count = 0
-        for jid, is_open in self._jobs():
-            if limit is not None and count >= limit:
-                return
-            row = self._row(jid, is_open)
-            if row is not None and (where is None or where(row)):
-                count += 1
-                yield row
-
-    def _row(self, jid: str, is_open: bool) -> JobRow | None:
-        if not is_open:
-            name = jid + names.FINISHED
-            try:
-                return row_of(parse(self._folder.first_line(name)), jid)
-            except FileNotFoundError:
-                return None
-            except OSError as error:
-                self._warn(self._folder.failed("read", error, name).message)
-                return None
-            except Damaged as error:
-                self._set_aside(name, str(error))
-                return None
-        with self._guard("read", jid):
-            found = self._read(jid)
-        return found[1].row() if found else None
-
-    def _jobs(self) -> list[tuple[str, bool]]:
-        """JIDs, newest first, and whether the record is open."""
-        found = {}
-        for name in self._folder.names():
-            if name.endswith(names.FINISHED) and (match := names.NAME.fullmatch(name)):
-                jid, suffix = match.groups()
-                if suffix != names.OUTPUT:
-                    found[jid] = suffix == names.OPEN
-        return sorted(found.items(), reverse=True)
+        rows = self._listing.rows()
+        return islice(rows if where is None else filter(where, rows), limit)
 
     def last(self) -> str | None:
         """The JID of the newest job, or None."""
@@ -335,7 +335,7 @@ class JobCache:
 
     def open_jobs(self) -> Iterator[str]:
         """JIDs of the jobs with hosts that have not ended, newest first; reads no finished job."""
-        return (jid for jid, is_open in self._jobs() if is_open)
+        return (jid for jid, is_open in self._listing.jobs() if is_open)
 
     def wanted(
         self, hosts: Iterable[str], where: Callable[[Job], bool] | None = None
@@ -363,11 +363,58 @@ class JobCache:
                     wanted.setdefault(host, []).append((jid, raw.get("nonce", "")))
         return {host: tuple(jobs) for host, jobs in wanted.items()}
 
+    # --- pruning ------------------------------------------------------------------------------------------------
+    def prune(self, now: float | None = None, *, force: bool = False) -> Pruned:
+        """Remove what is over `keep_jobs` or `max_bytes`, and leftovers; cheap enough for every run.
+
+        Args:
+            now: Unix seconds; None asks the clock.
+            force: even where that was done in the last minutes.
+        """
+        now = self._clock() if now is None else now
+        with self._guard("prune"):
+            if not (force or self._due(now)) or not self._folder.check():
+                return Pruned()
+            with self._folder.locked():
+                pruned, finished = prune(
+                    self._folder,
+                    now,
+                    keep_jobs=self.keep_jobs,
+                    max_bytes=self.max_bytes,
+                    row=self._fold,
+                    read=self._read,
+                    compact=self._compact,
+                )
+                self._written = 0
+                with _unless_full():
+                    self._listing.gather(finished)
+                    self._folder.replace(names.STAMP, line({"at": now}), names.STAMP + names.TEMPORARY)
+        for where in pruned.set_aside:
+            self._warn(f"set aside {where}, which is nothing of the job cache")
+        return pruned
+
+    def _due(self, now: float) -> bool:
+        if self._written > self.max_bytes // 20:
+            return True
+        try:
+            at = parse(self._folder.first_line(names.STAMP))["at"]
+            return not 0 <= now - at < PRUNE_EVERY
+        except (Damaged, OSError, KeyError, TypeError):
+            return True
+
     # --- inside -------------------------------------------------------------------------------------------------
     def _taken(self, jid: str) -> bool:
-        return any(
-            os.path.lexists(self._folder.path(jid + suffix)) for suffix in (names.OPEN, names.FINISHED, names.LIVE)
-        )
+        return any(self._folder.exists(jid + suffix) for suffix in (names.OPEN, names.FINISHED, names.LIVE))
+
+    def _fold(self, jid: str) -> JobRow | None:
+        with self._guard("read", jid):
+            found = self._read(jid)
+        return found[1].row() if found else None
+
+    def _reopen(self, jid: str) -> None:
+        """Let a finished record grow again; under the lock."""
+        self._folder.remove(names.HEADS)  # it has the summary that was
+        self._folder.rename(jid + names.FINISHED, jid + names.OPEN)
 
     def _read(self, jid: str) -> tuple[str, Record] | None:
         """The record and its file's name; None where there is none. Raises OSError."""
@@ -379,7 +426,7 @@ class JobCache:
             except FileNotFoundError:
                 continue
             except Damaged as error:
-                self._set_aside(name, str(error))
+                self._unreadable(name, error)
                 return None
         return None
 
@@ -406,7 +453,7 @@ class JobCache:
                 tail.record.feed(data.split(b"\n"))
         except Damaged as error:
             self._tails.pop(jid, None)
-            self._set_aside(name, str(error))
+            self._unreadable(name, error)
             return None
         tail.offset = start + len(data)
         return tail
@@ -418,10 +465,19 @@ class JobCache:
         self._folder.sync()
         self._tails.pop(jid, None)
 
-    def _set_aside(self, name: str, reason: str) -> None:
+    def _unreadable(self, name: str, error: Damaged) -> None:
+        if isinstance(error, Later):
+            self._warn(f"left alone {self._folder.path(name)}: {error}")
+            return
         with self._folder.locked():
-            where = self._folder.set_aside(name)
-        self._warn(f"set aside {where}, which is no record of a job: {reason}")
+            try:
+                where = self._folder.set_aside(name)
+                output = name[:20] + names.OUTPUT
+                if self._folder.exists(output):
+                    self._folder.set_aside(output)
+            except FileNotFoundError:  # another process was faster
+                return
+        self._warn(f"set aside {where}, which is no record of a job: {error}")
 
     @contextlib.contextmanager
     def _guard(self, what: str, jid: str = "") -> Iterator[None]:
@@ -447,18 +503,3 @@ class _Tail:
     inode: int
     offset: int
     record: Record
-
-
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """What pruning did.
-
-    Args:
-        jobs: JIDs that were removed.
-        set_aside: files that were no records.
-        freed: bytes of disk.
-    """
-
-    jobs: tuple[str, ...] = ()
-    set_aside: tuple[str, ...] = ()
-    freed: int = 0

@@ -1,0 +1,78 @@
+"""The jobs of the cache as rows, newest first, without reading what their hosts gave back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from agentless.cache import folder as names
+from agentless.cache.folder import Folder
+from agentless.cache.record import Damaged, JobRow, line_jid, parse, row_of
+
+__all__ = ["Listing"]
+
+# Below this many rows the first lines are read from the records, above it from `heads`, which holds them together:
+# 10,000 records are 70 ms of open, read and close.
+SINGLE = 100
+
+
+class Listing:
+    """The first lines of the records.
+
+    Args:
+        folder: where they lie.
+        fold: makes a row out of a whole record: what has no summary yet, or cannot be read so simply.
+    """
+
+    def __init__(self, folder: Folder, fold: Callable[[str], JobRow | None]) -> None:
+        self._folder = folder
+        self._fold = fold
+
+    def jobs(self) -> list[tuple[str, bool]]:
+        """JIDs, newest first, and whether the record is open."""
+        found: dict[str, bool] = {}
+        for name in sorted(self._folder.names(), reverse=True):
+            jid, suffix = name[:20], name[20:]
+            if (suffix in (names.FINISHED, names.OPEN)) and jid.isascii() and jid.isdigit():
+                found[jid] = suffix == names.OPEN
+        return list(found.items())
+
+    def rows(self) -> Iterator[JobRow]:
+        """All rows, newest first."""
+        heads: dict[str, bytes] = {}
+        for n, (jid, is_open) in enumerate(self.jobs()):
+            if n == SINGLE:
+                heads = self.heads()
+            row = self._fold(jid) if is_open else self._finished(jid, heads)
+            if row is not None:
+                yield row
+
+    def _finished(self, jid: str, heads: dict[str, bytes]) -> JobRow | None:
+        try:
+            return row_of(parse(heads.get(jid) or self._folder.first_line(jid + names.FINISHED)), jid)
+        except (Damaged, OSError):
+            return self._fold(jid)
+
+    def heads(self) -> dict[str, bytes]:
+        """First lines of finished records by JID, as far as they were gathered; raises CacheError."""
+        try:
+            data = self._folder.whole_lines(names.HEADS)
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise self._folder.failed("read", error, names.HEADS) from error
+        return {line_jid(line): line for line in data.splitlines()}
+
+    def gather(self, finished: list[str]) -> None:
+        """Write the first lines of these finished records together, where many are new; under the lock.
+
+        Raises:
+            OSError: where that fails; the records are what counts, and nothing is lost.
+        """
+        heads = self.heads()
+        missing = [jid for jid in finished if jid not in heads]
+        if len(missing) < SINGLE and len(heads) < 2 * len(finished) + SINGLE:
+            return
+        for jid in missing:
+            heads[jid] = self._folder.first_line(jid + names.FINISHED)
+        data = b"".join(heads[jid] + b"\n" for jid in sorted(finished, reverse=True) if heads[jid])
+        self._folder.replace(names.HEADS, data, names.HEADS + names.TEMPORARY)

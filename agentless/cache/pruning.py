@@ -1,0 +1,124 @@
+"""What leaves the job cache: jobs whose time is over, the oldest where there are too many bytes, and leftovers."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from agentless.cache import folder as names
+from agentless.cache.folder import Folder
+from agentless.cache.record import JobRow, Record
+from agentless.job import new_jid
+
+__all__ = ["Pruned", "prune"]
+
+HOUR = 3600.0
+_OURS = (names.LOCK, names.STAMP, names.HEADS, names.SET_ASIDE)
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What pruning did.
+
+    Args:
+        jobs: JIDs that were removed, oldest first.
+        set_aside: where the files lie now that were no records.
+        freed: bytes of disk.
+    """
+
+    jobs: tuple[str, ...] = ()
+    set_aside: tuple[str, ...] = ()
+    freed: int = 0
+
+
+def prune(
+    folder: Folder,
+    now: float,
+    *,
+    keep_jobs: float,
+    max_bytes: int,
+    row: Callable[[str], JobRow | None],
+    read: Callable[[str], tuple[str, Record] | None],
+    compact: Callable[[str, Record], None],
+) -> tuple[Pruned, list[str]]:
+    """Prune under the lock.
+
+    Args:
+        now: Unix seconds.
+        keep_jobs: hours after the last event; hosts that have not ended keep their job for its `keep_returns`.
+        max_bytes: of disk.
+        row, read, compact: of the cache: a finished job's row, a record, and writing a settled record anew.
+
+    Returns:
+        What was done, and the JIDs of the finished jobs that are left. Raises OSError and CacheError.
+    """
+    finished: list[str] = []
+    opened: list[str] = []
+    aside: list[str] = []
+    outputs: set[str] = set()
+    sizes: dict[str, int] = {}
+    for name in sorted(folder.names()):
+        try:
+            found = os.lstat(folder.path(name))
+        except FileNotFoundError:
+            continue
+        match = names.NAME.fullmatch(name)
+        if match is None or not stat.S_ISREG(found.st_mode):
+            if name.endswith(names.TEMPORARY) and stat.S_ISREG(found.st_mode):
+                folder.remove(name)
+            elif name not in _OURS and not (match is None and stat.S_ISDIR(found.st_mode)):
+                aside.append(folder.set_aside(name))
+            continue
+        jid, suffix = match.groups()
+        if suffix == names.TEMPORARY:
+            folder.remove(name)
+            continue
+        if suffix == names.LIVE:
+            if not folder.is_live(jid):
+                folder.remove(name)
+            continue
+        sizes[jid] = sizes.get(jid, 0) + found.st_blocks * 512
+        if suffix == names.OUTPUT:
+            outputs.add(jid)
+        else:
+            (opened if suffix == names.OPEN else finished).append(jid)
+
+    # what is younger than keep_jobs by its JID had its last event after that; a JID from the future says nothing
+    old = new_jid(datetime.fromtimestamp(max(0.0, now - keep_jobs * HOUR), timezone.utc))
+    future = new_jid(datetime.fromtimestamp(now + HOUR, timezone.utc))
+    over = []
+    for jid in opened[:]:
+        if (record_of := read(jid)) is None:
+            opened.remove(jid)
+            continue
+        record = record_of[1]
+        if record.settled():
+            if not folder.is_live(jid):
+                compact(jid, record)
+                opened.remove(jid)
+                finished.append(jid)
+        elif record.last + max(keep_jobs, record.job.keep_returns) * HOUR < now and not folder.is_live(jid):
+            over.append(jid)
+    for jid in finished:
+        if (jid < old or jid > future) and (found_row := row(jid)) and found_row.last_event + keep_jobs * HOUR < now:
+            over.append(jid)
+    gone = set(over)
+    total = sum(sizes.values()) - sum(sizes[jid] for jid in gone)
+    # what has ended goes before what has not; neither while its run lives
+    for jid in (*sorted(finished), *sorted(opened)):
+        if total <= max_bytes:
+            break
+        if jid not in gone and not folder.is_live(jid):
+            gone.add(jid)
+            total -= sizes[jid]
+
+    freed = 0
+    for jid in gone:
+        for suffix in (names.OPEN, names.FINISHED, names.OUTPUT):
+            freed += folder.remove(jid + suffix)
+    for jid in outputs.difference(finished, opened):
+        freed += folder.remove(jid + names.OUTPUT)
+    return Pruned(tuple(sorted(gone)), tuple(aside), freed), [jid for jid in finished if jid not in gone]

@@ -1,0 +1,290 @@
+"""Configuration: the user's file, the environment, and the directories that both name; nothing else reads the environment.
+
+AGENTLESS_CONFIG      the configuration file
+AGENTLESS_INVENTORY   what `-i` is where it is not given
+XDG_CONFIG_HOME       the configuration lies in its `agentless/`, else in ~/.config/agentless/, on every system
+XDG_CACHE_HOME        the job cache lies in its `agentless/`, else in ~/.cache/agentless/, on every system
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agentless.errors import ConfigError, InventoryError
+
+if TYPE_CHECKING:
+    import yaml
+
+__all__ = ["Config", "cache_dir", "config_dir", "default_inventory", "load"]
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the configuration file says; the command line is stronger than it, variables of the inventory are too.
+
+    Args:
+        forks: how many hosts are contacted at once.
+        connect_timeout: seconds for all steps of connecting together.
+        host_key_checking: `strict` or `accept-new`; None lets the inventory decide, else `strict`.
+        user: the login user; None leaves it to the inventory and `~/.ssh/config`.
+        private_key: a key file, with `~` expanded and relative to the configuration file.
+        become, become_user, become_method: as `--become`; the method is `sudo`, `su` or `doas`.
+        inventory: files, directories or `host1,host2`, used where nothing else names one.
+        schedule_file: the schedule; None looks beside the inventory.
+        keep_jobs: hours for which the job cache keeps a job after its last event.
+        max_cache_size: bytes of disk for the job cache.
+        keep_returns: hours for which hosts keep what a job returned.
+        keep_bytes: bytes of disk for that on each host.
+        output_cap: bytes of stdout, and of stderr, that are kept of each host's output.
+        source: the file that was read, or None.
+    """
+
+    forks: int = 100
+    connect_timeout: float = 10.0
+    host_key_checking: str | None = None
+    user: str | None = None
+    private_key: str | None = None
+    become: bool = False
+    become_user: str | None = None
+    become_method: str | None = None
+    inventory: tuple[str, ...] = ()
+    schedule_file: str | None = None
+    keep_jobs: float = 24.0
+    max_cache_size: int = 2048 * MIB
+    keep_returns: float = 168.0
+    keep_bytes: int = 1024 * MIB
+    output_cap: int = 10 * MIB
+    source: str | None = None
+
+
+# --- directories -----------------------------------------------------------------------------------------------------
+def cache_dir(environ: Mapping[str, str] | None = None) -> Path:
+    """Where the job cache lies: `${XDG_CACHE_HOME:-~/.cache}/agentless`, on every system."""
+    return _base("XDG_CACHE_HOME", ".cache", environ)
+
+
+def config_dir(environ: Mapping[str, str] | None = None) -> Path:
+    """Where the user's configuration lies: `${XDG_CONFIG_HOME:-~/.config}/agentless`, on every system."""
+    return _base("XDG_CONFIG_HOME", ".config", environ)
+
+
+def _base(variable: str, default: str, environ: Mapping[str, str] | None) -> Path:
+    environ = os.environ if environ is None else environ
+    # the XDG base directory specification: relative paths are invalid, and are to be ignored
+    given = environ.get(variable, "")
+    return Path(given if given.startswith("/") else f"{_home(environ)}/{default}") / "agentless"
+
+
+def _home(environ: Mapping[str, str]) -> str:
+    if home := environ.get("HOME"):
+        return home
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError as error:
+        raise ConfigError(f"there is no home directory: uid {os.getuid()} is unknown here", "Set HOME.") from error
+
+
+def default_inventory(
+    configured: tuple[str, ...] = (), environ: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> tuple[str, ...]:
+    """The inventory where `-i` names none.
+
+    `$AGENTLESS_INVENTORY`, `./inventory.yaml`, what the configuration names, `inventory.yaml` in its directory; the
+    first that there is.
+
+    Args:
+        configured: `Config.inventory`.
+        cwd: None is the current directory.
+
+    Raises:
+        InventoryError: there is none of them.
+    """
+    environ = os.environ if environ is None else environ
+    if given := environ.get("AGENTLESS_INVENTORY"):
+        return (given,)
+    here = Path(cwd or ".") / "inventory.yaml"
+    if here.exists():
+        return (str(here),)
+    if configured:
+        return configured
+    users = config_dir(environ) / "inventory.yaml"
+    if users.exists():
+        return (str(users),)
+    raise InventoryError(
+        f"there is no inventory: neither $AGENTLESS_INVENTORY nor ./inventory.yaml nor {users}",
+        "Name one with -i FILE, or hosts with -i host1,host2.",
+    )
+
+
+# --- the file --------------------------------------------------------------------------------------------------------
+def load(path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] | None = None) -> Config:
+    """Read the configuration: `path`, else `$AGENTLESS_CONFIG`, else `config.yaml` in the user's directory, if there.
+
+    Raises:
+        ConfigError: a named file is missing, or a key or value is wrong; with file and line, and the key that was
+            perhaps meant.
+    """
+    environ = os.environ if environ is None else environ
+    named = os.fspath(path) if path is not None else environ.get("AGENTLESS_CONFIG") or None
+    file = named or str(config_dir(environ) / "config.yaml")
+    try:
+        with open(file, "rb") as handle:
+            data = handle.read()
+    except OSError as error:
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)) and named is None:
+            return Config()
+        raise ConfigError(f"cannot be read: {error.strerror}", file=file) from error
+    return _parse(data, file, _home(environ))
+
+
+def _parse(data: bytes, file: str, home: str) -> Config:
+    import yaml  # 25 ms, which those without a configuration file need not spend
+
+    try:
+        loader = yaml.SafeLoader(data)
+        node = loader.get_single_node()
+        if node is None:
+            return Config(source=file)
+        if not isinstance(node, yaml.MappingNode):
+            raise ConfigError("not a mapping of keys to values, such as `forks: 50`", file=file, line=_line(node))
+        found: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            reader = _READERS.get(key)
+            if reader is None:
+                raise ConfigError(f"unknown key {key!r}", _near(key), file=file, line=_line(key_node))
+            if key in found:
+                raise ConfigError(f"{key} stands here a second time", file=file, line=_line(key_node))
+            value = loader.construct_object(value_node, deep=True)
+            try:
+                found[key] = reader(value, _Place(os.path.dirname(os.path.abspath(file)), home))
+            except ValueError as error:
+                message = f"{key}: {error}, not {value!r}"
+                raise ConfigError(message, file=file, line=_line(value_node)) from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = mark.line + 1 if mark else None
+        raise ConfigError(f"not YAML: {error.problem or error.context}", file=file, line=line) from error
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise ConfigError(f"not YAML: {str(error).splitlines()[0]}", file=file) from error
+    return Config(**found, source=file)
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+def _near(key: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(key.replace("-", "_"), _READERS, 1)
+    return f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(_READERS)}."
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What relative paths and `~` of a configuration file stand for."""
+
+    directory: str
+    home: str
+
+    def path(self, text: str) -> str:
+        if text == "~" or text.startswith("~/"):
+            text = self.home + text[1:]
+        return os.path.normpath(os.path.join(self.directory, text))
+
+
+_Reader = Callable[[Any, _Place], Any]
+_UNITS = {"": 1, "K": 1024, "M": MIB, "G": 1024 * MIB, "T": 1024 * 1024 * MIB}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.ASCII | re.IGNORECASE)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _count(value: Any, place: _Place) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError("a whole number from 1 on is needed")
+    return value
+
+
+def _seconds(value: Any, place: _Place) -> float:
+    if not _is_number(value) or value <= 0:
+        raise ValueError("seconds above 0 are needed")
+    return float(value)
+
+
+def _hours(value: Any, place: _Place) -> float:
+    if not _is_number(value) or value < 0:
+        raise ValueError("hours from 0 on are needed")
+    return float(value)
+
+
+def _size(value: Any, place: _Place) -> int:
+    match = _SIZE.fullmatch(str(value)) if isinstance(value, (int, str)) and not isinstance(value, bool) else None
+    size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
+    if size < 1:
+        raise ValueError("bytes, or a size such as 500MiB, are needed")
+    return size
+
+
+def _text(value: Any, place: _Place) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("text is needed")
+    return value
+
+
+def _flag(value: Any, place: _Place) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false is needed")
+    return value
+
+
+def _path(value: Any, place: _Place) -> str:
+    return place.path(_text(value, place))
+
+
+def _inventory(value: Any, place: _Place) -> tuple[str, ...]:
+    sources = value if isinstance(value, list) else [value]
+    if not sources or not all(isinstance(source, str) and source for source in sources):
+        raise ValueError("a path, host1,host2, or a list of them is needed")
+    return tuple(source if "," in source else place.path(source) for source in sources)
+
+
+def _one_of(*words: str) -> _Reader:
+    def read(value: Any, place: _Place) -> str:
+        if value not in words:
+            raise ValueError(f"{' or '.join(words)} is needed")
+        return str(value)
+
+    return read
+
+
+_READERS: dict[str, _Reader] = {
+    "forks": _count,
+    "connect_timeout": _seconds,
+    "host_key_checking": _one_of("strict", "accept-new"),
+    "user": _text,
+    "private_key": _path,
+    "become": _flag,
+    "become_user": _text,
+    "become_method": _one_of("sudo", "su", "doas"),
+    "inventory": _inventory,
+    "schedule_file": _path,
+    "keep_jobs": _hours,
+    "max_cache_size": _size,
+    "keep_returns": _hours,
+    "keep_bytes": _size,
+    "output_cap": _size,
+}
