@@ -1,0 +1,277 @@
+"""Is this the key of the host that we mean? Strict or accept-new, against known_hosts, certificates included."""
+
+from __future__ import annotations
+
+import base64
+import fnmatch
+import shlex
+import struct
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from filelock import Timeout
+
+from agentless.errors import Unreachable
+from agentless.runner.known_hosts import CERT_AUTHORITY, REVOKED, Entry, KnownHosts, fingerprint, matches
+from agentless.runner.ssh_options import Settings
+
+__all__ = ["HostCertificate", "HostKeys", "adjust"]
+
+_CERT = "-cert-v01@openssh.com"
+_HOST_CERTIFICATE = 2
+Verify = Callable[[bytes, bytes, bytes], bool]
+
+
+def adjust(defaults: Sequence[str], spec: str, possible: Sequence[str]) -> tuple[str, ...]:
+    """A list of algorithms after an OpenSSH option such as `+ssh-rsa`, `-ssh-*`, `^name` or a list of its own.
+
+    Args:
+        defaults: what is offered without the option.
+        spec: the option's value; empty keeps the defaults.
+        possible: all that this side can do; the rest of `spec` is passed over.
+    """
+    sign, names = (spec[0], spec[1:]) if spec[:1] in ("+", "-", "^") else ("", spec)
+    named = [name.strip() for name in names.split(",") if name.strip()]
+    chosen = [name for pattern in named for name in possible if fnmatch.fnmatchcase(name, pattern)]
+    if not spec:
+        return tuple(defaults)
+    if sign == "-":
+        return tuple(name for name in defaults if name not in chosen)
+    mixed = {"+": [*defaults, *chosen], "^": [*chosen, *defaults]}.get(sign, chosen)
+    return tuple(dict.fromkeys(mixed))
+
+
+@dataclass(frozen=True, slots=True)
+class HostCertificate:
+    """An OpenSSH certificate (PROTOCOL.certkeys): who signed which key for which hosts, and until when.
+
+    Args:
+        signed: the bytes that `signature` covers.
+        critical: the critical options, none of which is defined for hosts.
+    """
+
+    kind: int
+    key_id: str
+    principals: tuple[str, ...]
+    after: int
+    before: int
+    critical: bytes
+    authority: bytes
+    signed: bytes
+    signature: bytes
+    plain: bytes
+
+    @classmethod
+    def read(cls, blob: bytes) -> HostCertificate:
+        """Raises ValueError when `blob` is no certificate."""
+        try:
+            name, rest = _string(blob)
+            _, rest = _string(rest)
+            numbers = b""
+            for _ in range(_KEY_FIELDS[name.decode("ascii")]):
+                number, rest = _string(rest)
+                numbers += struct.pack(">I", len(number)) + number
+            _, kind = struct.unpack(">QI", rest[:12])
+            key_id, rest = _string(rest[12:])
+            principals, rest = _string(rest)
+            after, before = struct.unpack(">QQ", rest[:16])
+            critical, rest = _string(rest[16:])
+            _, rest = _string(rest)
+            _, rest = _string(rest)
+            authority, rest = _string(rest)
+            signed = blob[: len(blob) - len(rest)]
+            signature, rest = _string(rest)
+            names = []
+            while principals:
+                principal, principals = _string(principals)
+                names.append(principal.decode("utf-8"))
+        except (struct.error, KeyError, UnicodeDecodeError) as problem:
+            raise ValueError("not an OpenSSH certificate") from problem
+        if rest:
+            raise ValueError("a certificate with something behind its signature")
+        type_ = name.removesuffix(_CERT.encode("ascii"))
+        plain = struct.pack(">I", len(type_)) + type_ + numbers
+        return cls(
+            kind,
+            key_id.decode("utf-8", "replace"),
+            tuple(names),
+            after,
+            before,
+            critical,
+            authority,
+            signed,
+            signature,
+            plain,
+        )
+
+    def fault(self, name: str, now: float) -> str:
+        """Why it does not stand for the host `name` at the time `now`; empty when it does (its signature aside)."""
+        if self.kind != _HOST_CERTIFICATE:
+            return "it is a user's certificate, not a host's"
+        if not self.after <= now < self.before:
+            return "it is expired" if now >= self.before else "it is not valid yet"
+        if self.critical:
+            return "it has critical options, which are not understood"
+        if not any(matches(principal.lower(), name) for principal in self.principals if "!" not in principal):
+            return f"it is for {', '.join(self.principals) or 'no host at all'}"
+        return ""
+
+
+# Strings or mpints between the nonce and the serial number.
+_KEY_FIELDS = {
+    f"ssh-ed25519{_CERT}": 1,
+    f"ssh-rsa{_CERT}": 2,
+    f"ecdsa-sha2-nistp256{_CERT}": 2,
+    f"ecdsa-sha2-nistp384{_CERT}": 2,
+    f"ecdsa-sha2-nistp521{_CERT}": 2,
+}
+
+
+def _string(data: bytes) -> tuple[bytes, bytes]:
+    (length,) = struct.unpack(">I", data[:4])
+    if len(data) < 4 + length:
+        raise struct.error("too short")
+    return data[4 : 4 + length], data[4 + length :]
+
+
+def type_of(blob: bytes) -> str:
+    """The type that a public key blob names."""
+    return _string(blob)[0].decode("ascii", "replace")
+
+
+class HostKeys:
+    """The rule for the key of one host.
+
+    Args:
+        settings: the host's names, files and strictness.
+        known: the shared index.
+        verify: (authority's key, signed bytes, signature) -> whether the signature is the authority's.
+    """
+
+    def __init__(self, settings: Settings, known: KnownHosts, verify: Verify) -> None:
+        self._settings = settings
+        self._known = known
+        self._verify = verify
+
+    def algorithms(self, offered: Sequence[str]) -> tuple[str, ...]:
+        """`offered` with the types of the known keys first, and certificates before all where an authority is known."""
+        entries = self._entries()
+        types = [entry.type for entry in entries if not entry.marker]
+        known = [name for type_ in types for name in _SIGNATURES.get(type_, (type_,)) if name in offered]
+        certificates = [name + _CERT for name in offered if name != "ssh-rsa"]
+        if not any(entry.marker == CERT_AUTHORITY for entry in entries):
+            certificates = []
+        return tuple(dict.fromkeys([*certificates, *known, *offered]))
+
+    def check(self, blob: bytes) -> None:
+        """Accept the key that the host has just proved to hold, or raise.
+
+        Raises:
+            Unreachable: `host-key`, with fingerprints, the line that contradicts, and what to type.
+        """
+        name = self._settings.key_name
+        entries = self._entries()
+        complaint = ""
+        if type_of(blob).endswith(_CERT):
+            complaint, blob = self._certificate(blob, entries)
+            if not complaint:
+                return
+        self._refuse_revoked(entries, blob)
+        plain = [entry for entry in entries if not entry.marker]
+        if any(entry.key == blob for entry in plain):
+            return
+        authorities = [entry for entry in entries if entry.marker == CERT_AUTHORITY]
+        if plain:
+            raise self._changed(blob, plain)
+        if complaint or (authorities and self._settings.accept_new):
+            why = complaint or "it offers a key without a certificate"
+            where = ", ".join(entry.where for entry in authorities)
+            raise Unreachable(
+                "host-key",
+                f"{name} is to be vouched for by the certificate authority at {where}, but {why}",
+                "Renew the host's certificate, or mend that line.",
+            )
+        if not self._settings.accept_new or not self._settings.user_files:
+            raise self._unknown(blob)
+        self._accept(blob)
+
+    def _entries(self) -> tuple[Entry, ...]:
+        settings = self._settings
+        found = self._known.find(settings.known_hosts, settings.key_name)
+        if settings.plain_name and settings.plain_name != settings.key_name:
+            # OpenSSH also takes lines that leave a port out, but only as long as none names it.
+            without = self._known.find(settings.known_hosts, settings.plain_name)
+            if any(not entry.marker for entry in found):
+                without = tuple(entry for entry in without if entry.marker)
+            found += without
+        return found
+
+    def _refuse_revoked(self, entries: Sequence[Entry], *blobs: bytes) -> None:
+        for entry in entries:
+            if entry.marker == REVOKED and entry.key in blobs:
+                raise Unreachable(
+                    "host-key",
+                    f"{self._settings.key_name}: its key {fingerprint(entry.key)} is revoked at {entry.where}",
+                    "Give the host a new key; whoever stole this one can pose as the host.",
+                )
+
+    def _certificate(self, blob: bytes, entries: Sequence[Entry]) -> tuple[str, bytes]:
+        """Why a certificate does not convince (empty when it does), and the plain key in it."""
+        try:
+            certificate = HostCertificate.read(blob)
+        except ValueError as problem:
+            raise Unreachable("host-key", f"{self._settings.key_name}: {problem}") from problem
+        self._refuse_revoked(entries, certificate.plain, certificate.authority)
+        authorities = [entry for entry in entries if entry.marker == CERT_AUTHORITY]
+        if not any(entry.key == certificate.authority for entry in authorities):
+            return f"its certificate is signed by another, {fingerprint(certificate.authority)}", certificate.plain
+        fault = certificate.fault(self._settings.plain_name or self._settings.key_name, time.time())
+        if not fault and not self._verify(certificate.authority, certificate.signed, certificate.signature):
+            fault = "its signature is wrong"
+        return f"of its certificate {certificate.key_id!r}, {fault}" if fault else "", certificate.plain
+
+    def _accept(self, blob: bytes) -> None:
+        settings = self._settings
+        files = settings.known_hosts[: settings.user_files]
+        try:
+            entries = self._known.append(files, settings.key_name, type_of(blob), blob, hashed=settings.hash_names)
+        except (OSError, Timeout) as problem:
+            raise Unreachable(
+                "host-key",
+                f"{settings.key_name}: its key {fingerprint(blob)} is new and cannot be written down: {problem}",
+                f"Make {files[0]} writable.",
+            ) from problem
+        self._refuse_revoked(entries, blob)
+        if not any(entry.key == blob and not entry.marker for entry in entries):
+            raise self._changed(blob, entries)
+
+    def _changed(self, blob: bytes, entries: Sequence[Entry]) -> Unreachable:
+        known = ", ".join(f"{entry.type} {fingerprint(entry.key)} at {entry.where}" for entry in entries[:4])
+        files = dict.fromkeys(entry.file for entry in entries)
+        remove = "; ".join(f"ssh-keygen -R {shlex.quote(self._settings.key_name)} -f {shlex.quote(f)}" for f in files)
+        return Unreachable(
+            "host-key",
+            f"the host key of {self._settings.key_name} has changed: it offers {type_of(blob)} {fingerprint(blob)}, "
+            f"known is {known}",
+            f"Somebody may be listening in. If the host was set up anew: {remove}",
+        )
+
+    def _unknown(self, blob: bytes) -> Unreachable:
+        settings = self._settings
+        file = settings.known_hosts[0] if settings.known_hosts else "~/.ssh/known_hosts"
+        line = f"{settings.key_name} {type_of(blob)} {base64.b64encode(blob).decode('ascii')}"
+        return Unreachable(
+            "host-key",
+            f"the host key of {settings.key_name} is not known: it offers {type_of(blob)} {fingerprint(blob)}",
+            f"Compare it with `ssh-keygen -lf /etc/ssh/ssh_host_{_kind(type_of(blob))}_key.pub` on the host, then: "
+            f"echo {shlex.quote(line)} >> {shlex.quote(file)} (or --host-key-checking accept-new)",
+        )
+
+
+# RFC 8332: one ssh-rsa key makes signatures of several kinds. SHA-1 is last, and only where it was asked for.
+_SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")}
+
+
+def _kind(type_: str) -> str:
+    return "ecdsa" if type_.startswith("ecdsa") else type_.removeprefix("ssh-")

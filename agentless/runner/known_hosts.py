@@ -1,0 +1,189 @@
+"""known_hosts files, parsed once into an index (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import re
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import FileLock
+
+__all__ = ["Entry", "KnownHosts", "fingerprint", "lookup_name"]
+
+CERT_AUTHORITY = "@cert-authority"
+REVOKED = "@revoked"
+_APPEND_WAIT = 10.0
+
+
+def fingerprint(key: bytes) -> str:
+    """The SHA256 fingerprint of a public key blob, as OpenSSH prints it."""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode("ascii").rstrip("=")
+
+
+def lookup_name(host: str, port: int) -> str:
+    """The name under which a host stands in known_hosts: `host`, or `[host]:port` where the port is not 22."""
+    host = host.lower()
+    return host if port == 22 else f"[{host}]:{port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line: where it stands, `marker` (empty, `@cert-authority` or `@revoked`), key type, and key in base64."""
+
+    file: str
+    line: int
+    marker: str
+    type: str
+    text: str
+
+    @property
+    def key(self) -> bytes:
+        """The public key blob; empty where the line is torn."""
+        try:
+            return base64.b64decode(self.text, validate=True)
+        except binascii.Error:
+            return b""
+
+    @property
+    def where(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(slots=True)
+class _File:
+    """The index of one file: by name, by pattern, and hashed names, which must be tried one by one."""
+
+    path: str
+    names: dict[str, list[Entry]] = field(default_factory=dict)
+    patterns: list[tuple[str, Entry]] = field(default_factory=list)
+    hashed: list[tuple[bytes, bytes, Entry]] = field(default_factory=list)
+
+    def read(self) -> None:
+        try:
+            with open(self.path, encoding="utf-8", errors="surrogateescape") as lines:
+                for number, line in enumerate(lines, 1):
+                    self.add(number, line)
+        except FileNotFoundError:
+            return
+
+    def add(self, number: int, line: str) -> None:
+        fields = line.split(None, 4)
+        if not fields or fields[0][0] == "#":
+            return
+        marker = ""
+        if fields[0][0] == "@":
+            marker = fields.pop(0).lower()
+        if len(fields) < 3 or (marker and marker not in (CERT_AUTHORITY, REVOKED)):
+            return
+        hosts, type_, text = fields[0], fields[1], fields[2]
+        entry = Entry(self.path, number, marker, type_, text)
+        if hosts.startswith("|1|"):
+            try:
+                salt, digest = (base64.b64decode(part, validate=True) for part in hosts[3:].split("|"))
+            except ValueError:
+                return
+            self.hashed.append((salt, digest, entry))
+        elif any(character in hosts for character in "*?!"):
+            self.patterns.append((hosts.lower(), entry))
+        else:
+            for name in hosts.lower().split(","):
+                self.names.setdefault(name, []).append(entry)
+
+    def find(self, name: str) -> Iterator[Entry]:
+        yield from self.names.get(name, ())
+        for patterns, entry in self.patterns:
+            if matches(patterns, name):
+                yield entry
+        wanted = name.encode("utf-8", "surrogateescape")
+        for salt, digest, entry in self.hashed:
+            if hmac.digest(salt, wanted, "sha1") == digest:
+                yield entry
+
+
+def matches(patterns: str, name: str) -> bool:
+    """Whether a comma-separated list of patterns with `*`, `?` and `!` selects `name`, as ssh_config(5) says."""
+    found = False
+    for pattern in patterns.split(","):
+        negated = pattern.startswith("!")
+        expression = "".join(
+            ".*" if character == "*" else "." if character == "?" else re.escape(character)
+            for character in pattern.removeprefix("!")
+        )
+        if re.fullmatch(expression, name, re.DOTALL):
+            if negated:
+                return False
+            found = True
+    return found
+
+
+class KnownHosts:
+    """The lines of several files that speak about a host; reads each file once, however many hosts ask.
+
+    Thread safe. Lines that cannot be read are passed over, as OpenSSH does: they make no host known.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._files: dict[str, _File] = {}
+        self._found: dict[tuple[str, str], tuple[Entry, ...]] = {}
+
+    def find(self, files: Iterable[str], name: str) -> tuple[Entry, ...]:
+        """All lines of `files` whose hosts field selects `name` (see `lookup_name`), whatever their marker."""
+        found: list[Entry] = []
+        for file in files:
+            key = (file, name)
+            with self._lock:
+                if file not in self._files:
+                    self._files[file] = index = _File(file)
+                    index.read()
+                if key not in self._found:
+                    self._found[key] = tuple(self._files[file].find(name))
+                found += self._found[key]
+        return tuple(found)
+
+    def append(self, files: Sequence[str], name: str, type_: str, key: bytes, *, hashed: bool) -> tuple[Entry, ...]:
+        """Add a host that none of `files` knows to the first of them, under a lock that other processes honour.
+
+        Returns:
+            The lines that speak about `name` once the lock is held and the file read again: the new line alone, or
+            what another process was quicker to write, which the caller has to judge like any other.
+        """
+        path = Path(files[0])
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock", timeout=_APPEND_WAIT, mode=0o600):
+            self.forget(files)
+            known = self.find(files, name)
+            if known:
+                return known
+            hosts = _hash(name) if hashed else name
+            line = f"{hosts} {type_} {base64.b64encode(key).decode('ascii')}\n"
+            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                size = os.fstat(descriptor).st_size
+                torn = size and os.pread(descriptor, 1, size - 1) != b"\n"
+                os.write(descriptor, (("\n" if torn else "") + line).encode("utf-8", "surrogateescape"))
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            self.forget(files)
+            return self.find(files, name)
+
+    def forget(self, files: Iterable[str]) -> None:
+        """Read these files anew when they are asked next."""
+        with self._lock:
+            for file in files:
+                self._files.pop(file, None)
+            self._found = {key: found for key, found in self._found.items() if key[0] not in files}
+
+
+def _hash(name: str) -> str:
+    salt = os.urandom(20)
+    digest = hmac.digest(salt, name.encode("utf-8", "surrogateescape"), "sha1")
+    return f"|1|{base64.b64encode(salt).decode('ascii')}|{base64.b64encode(digest).decode('ascii')}"

@@ -1,0 +1,157 @@
+"""A real sshd on a free loopback port, with throwaway keys and a home of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from agentless.endpoint import Endpoint
+from agentless.runner.ssh import Connector
+
+SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
+USER = getpass.getuser()
+
+
+def keygen(path: Path, *options: str, type_: str = "ed25519", passphrase: str = "") -> Path:
+    """A new key pair at `path`."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    command = ["ssh-keygen", "-q", "-t", type_, "-N", passphrase, "-f", str(path), "-C", path.name, *options]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    return path
+
+
+def free_port(address: str = "127.0.0.1") -> int:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as sock:
+        sock.bind((address, 0))
+        return int(sock.getsockname()[1])
+
+
+@dataclass
+class Server:
+    """A running sshd: `log` is what it said, `host_keys` its public keys by type."""
+
+    port: int
+    directory: Path
+    process: subprocess.Popen[bytes]
+    host_keys: dict[str, str]
+    address: str = "127.0.0.1"
+
+    @property
+    def log(self) -> str:
+        return (self.directory / "log").read_text(errors="replace")
+
+    def known_line(self, name: str | None = None, type_: str = "ssh-ed25519") -> str:
+        return f"{name or f'[{self.address}]:{self.port}'} {type_} {self.host_keys[type_]}"
+
+
+@dataclass
+class Home:
+    """A private home directory: its keys, its known_hosts, its ssh_config."""
+
+    path: Path
+    key: Path
+    endpoint: Endpoint = field(default_factory=lambda: Endpoint("web1", "127.0.0.1", user=USER))
+
+    @property
+    def known_hosts(self) -> Path:
+        return self.path / ".ssh" / "known_hosts"
+
+    def knows(self, *lines: str) -> None:
+        with self.known_hosts.open("a") as file:
+            file.writelines(f"{line}\n" for line in lines)
+
+    def config(self, text: str) -> None:
+        (self.path / ".ssh" / "config").write_text(text)
+
+    def to(self, server: Server, **changes: object) -> Endpoint:
+        values: dict[str, object] = {"address": server.address, "port": server.port, "connect_timeout": 20.0, **changes}
+        return replace(self.endpoint, **values)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    path = tmp_path / "home"
+    key = keygen(path / ".ssh" / "id_ed25519")
+    monkeypatch.setenv("HOME", str(path))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    return Home(path, key)
+
+
+@pytest.fixture
+def start_sshd(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts sshd with extra configuration lines; ends each when the test does."""
+    with contextlib.ExitStack() as running:
+        count = 0
+
+        def start(
+            *lines: str,
+            authorized: Path | str = "",
+            types: tuple[str, ...] = ("ed25519",),
+            address: str = "127.0.0.1",
+            prefix: tuple[str, ...] = (),
+        ) -> Server:
+            nonlocal count
+            count += 1
+            directory = tmp_path / f"sshd{count}"
+            directory.mkdir()
+            port = free_port(address)
+            keys = [keygen(directory / f"host_{type_}", type_=type_) for type_ in types]
+            accepted = Path(authorized).with_suffix(".pub").read_text() if authorized else ""
+            (directory / "authorized_keys").write_text(accepted)
+            config = [
+                *lines,
+                f"ListenAddress {address}",
+                f"Port {port}",
+                *(f"HostKey {key}" for key in keys),
+                f"AuthorizedKeysFile {directory}/authorized_keys",
+                "PidFile none",
+                "StrictModes no",
+                "UsePAM no",
+                "PermitRootLogin yes",
+                "LogLevel VERBOSE",
+                "PasswordAuthentication no",
+                "KbdInteractiveAuthentication no",
+            ]
+            (directory / "conf").write_text("\n".join(config) + "\n")
+            if os.getuid() == 0:
+                Path("/run/sshd").mkdir(exist_ok=True)
+            with (directory / "log").open("wb") as log:
+                command = [*prefix, SSHD, "-D", "-e", "-f", str(directory / "conf")]
+                process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            running.callback(_end, process)
+            host_keys = {}
+            for key in keys:
+                type_, text = key.with_suffix(".pub").read_text().split()[:2]
+                host_keys[type_] = text
+            server = Server(port, directory, process, host_keys, address)
+            until = time.monotonic() + 20
+            while "Server listening" not in server.log:
+                assert process.poll() is None, server.log
+                assert time.monotonic() < until, server.log
+                time.sleep(0.01)
+            return server
+
+        yield start
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture
+def connector(home: Home) -> Iterator[Connector]:
+    made = Connector(home=home.path, system_config=home.path / "none")
+    yield made
+    made.close()
