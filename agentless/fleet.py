@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import shlex
 import signal as signals
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -23,8 +22,8 @@ from agentless.results import Active, Entry, ExitSuccess, Found, Hosts, Listed, 
 from agentless.runner import jobs, procs
 from agentless.runner.contact import Contact
 from agentless.runner.home import Unrecorded
-from agentless.runner.run import Order, Run, Threshold
-from agentless.runner.session import Section
+from agentless.runner.order import Order
+from agentless.runner.run import Run
 
 if TYPE_CHECKING:
     from agentless.runner.channel import Connector
@@ -99,6 +98,8 @@ class Fleet:
             connect_timeout=connect_timeout or self.config.connect_timeout,
             host_key_checking=host_key_checking or self.config.host_key_checking,
         )
+        become_method = self._overrides.become_method or "sudo"
+        self._become = f"{become_method}:{self._overrides.become_user or 'root'}" if self._overrides.become else None
         self._user = pwd.getpwuid(os.getuid()).pw_name
         self._controller = f"{self._user}@{os.uname().nodename}"
 
@@ -266,57 +267,42 @@ class Fleet:
             CacheError: the job cache cannot be written; nothing was sent.
         """
         if detach and (wait is not None or batch is not None):
-            raise UsageError("--detach leaves at once, and --wait and --batch are about staying", "Leave one of them out.")
+            raise UsageError(
+                "--detach leaves at once, and --wait and --batch are about staying", "Leave one of them out."
+            )
         endpoints = self.endpoints(target)
-        words = [command] if isinstance(command, str) else list(command)
-        if script is None and not any(words):
-            raise UsageError("no command was given", "Put it after --: agentless run TARGET -- uptime")
-        if live is None:
-            live = len(endpoints) == 1
-        request: dict[str, Any] = {"cwd": cwd, "timeout": timeout, "shell": shell, "cap": self.config.output_cap}
-        sections = []
-        if env:
-            sections.append(Section("env", _json(dict(env))))
-        if script is None:
-            text = words[0] if len(words) == 1 else shlex.join(words)
-            function, arguments = "cmd.run", (text,)
-            request["command"] = text
-        else:
-            words = [word for word in words if word or not isinstance(command, str)]
-            function, arguments = "cmd.script", (Path(script).name, *words)
-            request["script_args"] = words
-            sections.append(Section("script", _content(script, "--script")))
-        if stdin is not None:
-            sections.append(Section("stdin", stdin if isinstance(stdin, bytes) else _content(stdin, "--stdin")))
-        order_batch = _share(batch, len(endpoints), "--batch")
-        threshold = _threshold(max_fail)
-        become = self._overrides.become
+        order = Order.of(
+            command,
+            script=script,
+            detach=detach,
+            timeout=timeout,
+            batch=batch,
+            max_fail=max_fail,
+            cwd=cwd,
+            env=env,
+            stdin=stdin,
+            shell=shell,
+            cap=self.config.output_cap,
+            hosts=len(endpoints),
+        )
         job = self.cache.create(
-            function=function,
-            arguments=arguments,
+            function=order.function,
+            arguments=order.arguments,
             target=target,
             hosts=endpoints,
             user=self._user,
             metadata=metadata,
             login=self._overrides.user,
-            become=f"{self._overrides.become_method or 'sudo'}:{self._overrides.become_user or 'root'}" if become else None,
+            become=self._become,
             keep_returns=self.config.keep_returns,
         )
-        request |= {
-            "fun": function,
-            "arg": list(arguments),
-            "tgt": target,
-            "tgt_type": "compound",
-            "user": self._user,
-            "metadata": dict(metadata or {}),
-        }
         self.cache.prune()
         return self._follow(
             job,
             {name: HostResult(State.PENDING) for name in endpoints},
             endpoints,
-            order=Order(request, tuple(sections), detach=detach, batch=order_batch, max_fail=threshold),
-            live=live,
+            order=order,
+            live=len(endpoints) == 1 if live is None else live,
             wait=wait,
             release=lambda: self.cache.release(job.jid),
         )
@@ -570,46 +556,6 @@ class Fleet:
     def ping(self, target: str | None = None) -> Pong:
         """Connect to each host, bring the helper, and say which Python answered."""
         return procs.ping(self._contact, self.endpoints(target))
-
-
-# --- checked input ---
-def _json(value: Mapping[str, str]) -> bytes:
-    import json
-
-    return json.dumps(value).encode("ascii")
-
-
-def _content(path: str | Path, option: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise UsageError(f"{option} {path}: {error.strerror}") from error
-
-
-def _share(value: str | int | None, total: int, option: str) -> int | None:
-    """A number of hosts, or `N%` of them, at least one."""
-    if value is None:
-        return None
-    number, percent = _number(value, option)
-    return max(1, int(number * total / 100) if percent else int(number))
-
-
-def _threshold(value: str | int | None) -> Threshold:
-    if value is None:
-        return Threshold()
-    number, percent = _number(value, "--max-fail")
-    return Threshold(percent=number) if percent else Threshold(count=int(number))
-
-
-def _number(value: str | int, option: str) -> tuple[float, bool]:
-    text = str(value)
-    try:
-        number = float(text[:-1]) if text.endswith("%") else float(int(text))
-    except ValueError:
-        number = -1.0
-    if number < 0 or (text.endswith("%") and number > 100):
-        raise UsageError(f"{option} takes a number of hosts or a percentage such as 25%, not {text!r}")
-    return number, text.endswith("%")
 
 
 def _signal_number(value: str | int) -> int:

@@ -194,7 +194,8 @@ class Listed:
         documents = {}
         for job, summary in self.rows:
             document = job.to_json()
-            documents[document.pop("jid")] = {**document, "summary": dict(summary)}
+            del document["jid"]
+            documents[job.jid] = {**document, "summary": dict(summary)}
         return documents
 
 

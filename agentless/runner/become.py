@@ -11,9 +11,11 @@ from agentless.errors import Unreachable
 __all__ = ["Dialogue", "wrap"]
 
 NEEDS_TTY = re.compile(rb"must have a tty|must be run from a terminal|a tty is required|no tty", re.IGNORECASE)
-REFUSALS = re.compile(rb"try again|authentication failure|incorrect password|authentication failed|authorization failed", re.I)
+REFUSALS = re.compile(
+    rb"try again|authentication failure|incorrect password|authentication failed|authorization failed", re.I
+)
 LAST_LINE = re.compile(rb"[^\r\n]*\Z")
-# su and doas take no prompt of ours: theirs is what stands at the end of the output, without a line end, behind a colon.
+# su and doas take no prompt of ours: theirs is what the output ends with, a colon and no line end.
 ANY_PROMPT = re.compile(rb"(?:[:?>]|\xef\xbc\x9a) ?\Z")
 
 
@@ -34,7 +36,9 @@ def wrap(line: str, become: Become, mark: str) -> str:
         outer = f"su {user} -s /bin/sh -c {shlex.quote(inner)}"
     else:
         raise Unreachable(
-            "become", f"become_method {become.method!r} is not known here", "Use sudo, su or doas (ansible_become_method)."
+            "become",
+            f"become_method {become.method!r} is not known here",
+            "Use sudo, su or doas (ansible_become_method).",
         )
     return f"exec {outer}"
 

@@ -98,7 +98,7 @@ def fan_out(names: Sequence[str], call: Callable[[str], R], *, forks: int) -> It
     def work(name: str) -> None:
         try:
             outcome: R | HostError | BaseException = call(name)
-        except BaseException as error:  # carried to the caller's thread, which raises it
+        except BaseException as error:  # noqa: BLE001 - carried to the caller's thread, which raises it
             outcome = error
         pool.finished(name)
         pool.pump()

@@ -107,8 +107,8 @@ def active(
     """Which jobs run, and where each of their hosts stands: one contact a host.
 
     Args:
-        cached: the jobs of the cache that are not settled, re-read after the hosts were asked, since each contact brings
-            home what was waited for; any iterable that is consumed only then.
+        cached: the jobs of the cache that are not settled; consumed only after the hosts were asked, since each contact
+            brings home what was waited for.
     """
     running: dict[str, dict[str, Process]] = {}
     problems: dict[str, Problem] = {}

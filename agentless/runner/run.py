@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agentless.endpoint import Endpoint
@@ -19,9 +19,10 @@ from agentless.remote import wire
 from agentless.runner.channel import Connector
 from agentless.runner.fanout import FanOut
 from agentless.runner.home import Ledger, bring_home, settle
+from agentless.runner.order import Order
 from agentless.runner.session import Accepted, Answer, Chunk, Returned, Section, Session, Stated
 
-__all__ = ["Changed", "Event", "Order", "Output", "Run", "Threshold"]
+__all__ = ["Changed", "Event", "Output", "Run"]
 
 # How long a host that was reached once is tried again before it is called unreachable.
 RECONNECT = 45.0
@@ -46,43 +47,6 @@ class Changed:
 
 
 Event = Output | Changed
-
-
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """How many hosts may fail (returned non-zero, unreachable, lost, refused) before no further one is started.
-
-    Args:
-        count: a number of hosts, or None.
-        percent: a share of all hosts of the job, or None.
-    """
-
-    count: int | None = None
-    percent: float | None = None
-
-    def exceeded(self, failures: int, total: int) -> bool:
-        if self.count is not None and failures > self.count:
-            return True
-        return self.percent is not None and failures * 100 > self.percent * total
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What each host is asked to do.
-
-    Args:
-        request: the keys of the `run` request that are the same for every host (remote/wire.py).
-        sections: bytes for the helper's stdin.
-        detach: leave each host as soon as it has accepted the job.
-        batch: hosts that may be unfinished at once; None is no bound.
-        max_fail: when to stop starting further hosts.
-    """
-
-    request: Mapping[str, Any]
-    sections: Sequence[Section] = ()
-    detach: bool = False
-    batch: int | None = None
-    max_fail: Threshold = field(default_factory=Threshold)
 
 
 class _Heard:
@@ -241,7 +205,7 @@ class Run:
     def _work(self, name: str) -> None:
         try:
             self._pursue(name)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it is, a thread must not end unseen
             # A defect of ours, or a cache that cannot be written: the host must not look as if it were still running.
             self._problem(name, Problem("internal", f"{type(error).__name__}: {error}", "The job itself may go on."))
             threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, None)))
@@ -306,7 +270,10 @@ class Run:
         return self._order.sections if self._order is not None and self._sends(self._results[name]) else ()
 
     def _request(self, name: str) -> dict[str, Any]:
-        request = {**self._base, "want": [{"jid": jid, "nonce": nonce} for jid, nonce in self._wanted.get(name, ()) if jid != self.job.jid]}
+        request = {
+            **self._base,
+            "want": [{"jid": jid, "nonce": nonce} for jid, nonce in self._wanted.get(name, ()) if jid != self.job.jid],
+        }
         request["jid"] = self.job.jid
         result = self._results[name]
         if self._order is not None and self._sends(result):
@@ -314,6 +281,12 @@ class Run:
                 **request,
                 **self._order.request,
                 "op": "run",
+                "fun": self._order.function,
+                "arg": list(self._order.arguments),
+                "tgt": self.job.target,
+                "tgt_type": "compound",
+                "user": self.job.user,
+                "metadata": dict(self.job.metadata),
                 "nonce": self._nonces[name],
                 "host": name,
                 "live": self._live,
@@ -370,7 +343,9 @@ class Run:
 
 
 NEVER_SENT = {
-    "max-fail": Problem("max-fail", "not sent: too many hosts had failed before", "Raise --max-fail, or mend those first."),
+    "max-fail": Problem(
+        "max-fail", "not sent: too many hosts had failed before", "Raise --max-fail, or mend those first."
+    ),
     "interrupted": Problem("interrupted", "not sent: the run was interrupted before", ""),
 }
 

@@ -233,7 +233,7 @@ class Session:
     def _silent(self, decoder: Decoder) -> Unreachable:
         return Unreachable(
             "no-answer",
-            f"logged in, but the login shell did not start the helper within {ANSWER_WITHIN:.0f} s{self._heard(decoder)}",
+            f"logged in, but nothing answered within {ANSWER_WITHIN:.0f} s{self._heard(decoder)}",
             "Look at the login shell's start-up files: one of them waits, or runs something else.",
         )
 
