@@ -93,4 +93,6 @@ def _values(name: str, begin: str, end: str, step: str) -> list[str]:
             return list(letters[letters.index(begin) : letters.index(end) + 1 : int(step)])
         return [str(value) for value in range(int(begin), int(end) + 1, int(step))]
     except ValueError:
-        raise ValueError(f"{name!r}: the range [{begin}:{end}:{step}] counts neither numbers nor letters upwards") from None
+        raise ValueError(
+            f"{name!r}: the range [{begin}:{end}:{step}] counts neither numbers nor letters upwards"
+        ) from None

@@ -23,7 +23,13 @@ _METHODS = ("sudo", "su", "doas")
 _DISCOVER = frozenset({"auto", "auto_silent", "auto_legacy", "auto_legacy_silent"})
 _REFERENCE = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)\s*-?\}\}")
 _JINJA = ("{{", "{%", "{#")
-_UNHONOURED = ("ansible_become_exe", "ansible_become_flags", "ansible_sudo_exe", "ansible_sudo_flags", "ansible_ssh_executable")
+_UNHONOURED = (
+    "ansible_become_exe",
+    "ansible_become_flags",
+    "ansible_sudo_exe",
+    "ansible_sudo_flags",
+    "ansible_ssh_executable",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +71,18 @@ def resolve(
     for unhonoured in _UNHONOURED:
         if unhonoured in variables:
             warn(f"{unhonoured} is not honoured")
-    key_file = known.text("ansible_private_key_file", "ansible_ssh_private_key_file", instead=overrides.key_file, option="--private-key")
+    key_file = known.text(
+        "ansible_private_key_file", "ansible_ssh_private_key_file", instead=overrides.key_file, option="--private-key"
+    )
     key_files = ([key_file] if key_file else []) + args.key_files
     return Endpoint(
         name=name,
         address=address,
         local=_is_local(known),
         port=known.number("ansible_port", "ansible_ssh_port") or args.port,
-        user=known.text("ansible_user", "ansible_ssh_user", instead=overrides.user, option="-u") or args.user or name_user,
+        user=known.text("ansible_user", "ansible_ssh_user", instead=overrides.user, option="-u")
+        or args.user
+        or name_user,
         password=known.secret(
             "ansible_password", "ansible_ssh_pass", "ansible_ssh_password", instead=overrides.password, option="-k"
         ),
@@ -138,7 +148,9 @@ def _become(known: _Variables, overrides: Overrides) -> Become | None:
     method = method.removeprefix("ansible.builtin.").removeprefix("community.general.")
     if method not in _METHODS:
         raise known.error("ansible_become_method", f"become method {method!r} is not supported: sudo, su and doas are")
-    user = known.text("ansible_become_user", f"ansible_{method}_user", instead=overrides.become_user, option="--become-user")
+    user = known.text(
+        "ansible_become_user", f"ansible_{method}_user", instead=overrides.become_user, option="--become-user"
+    )
     password = known.secret(
         "ansible_become_password",
         "ansible_become_pass",
@@ -236,7 +248,9 @@ class _Variables:
         """`path` are the variables that led here, the first of them the connection's own."""
         if isinstance(value, dict):
             if "__ansible_vault" in value:
-                raise self._unresolved(path, "is encrypted by Ansible Vault", "Write it in clear in a file of mode 0600", option)
+                raise self._unresolved(
+                    path, "is encrypted by Ansible Vault", "Write it in clear in a file of mode 0600", option
+                )
             return value.get("__ansible_unsafe", value)
         if not isinstance(value, str) or not any(mark in value for mark in _JINJA):
             return value
@@ -269,8 +283,14 @@ class _Variables:
                 "Write the value in clear in a file of mode 0600",
                 option,
             )
-        raise self._unresolved(path, f"needs {name}, which is not set: {template}", "Set it, or write the value itself", option)
+        raise self._unresolved(
+            path, f"needs {name}, which is not set: {template}", "Set it, or write the value itself", option
+        )
 
     def _unresolved(self, path: tuple[str, ...], why: str, way: str, option: str) -> InventoryError:
         through = f" (through {' and '.join(path[1:])})" if len(path) > 1 else ""
-        return self.error(path[0], f"{path[0]} of {self.host}{through} {why}", f"{way}{f', or give it with {option}' if option else ''}.")
+        return self.error(
+            path[0],
+            f"{path[0]} of {self.host}{through} {why}",
+            f"{way}{f', or give it with {option}' if option else ''}.",
+        )

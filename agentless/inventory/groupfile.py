@@ -33,7 +33,9 @@ class _Reader:
 
     def group(self, above: dict[Any, Any], name: Any, content: Any) -> None:
         if content is not None and not isinstance(content, dict):
-            self._tree.warn(f"{self._where(above, name)}: {name!r} is no group and was skipped: it has no hosts, vars or children")
+            self._tree.warn(
+                f"{self._where(above, name)}: {name!r} is no group and was skipped: it has no hosts, vars or children"
+            )
             return
         group = self._try(above, name, lambda: self._tree.add_group(name))
         if content is None:
@@ -43,7 +45,9 @@ class _Reader:
                 section = {section: None}
             if section is not None and not isinstance(section, dict):
                 if key in _SECTIONS:
-                    raise self._error(content, key, f"{key!r} of the group {name!r} needs a mapping: end each entry with a colon")
+                    raise self._error(
+                        content, key, f"{key!r} of the group {name!r} needs a mapping: end each entry with a colon"
+                    )
                 self._tree.warn(f"{self._where(content, key)}: {key!r} in the group {name!r} was skipped")
             elif section is not None and key == "vars":
                 self._variables(name, section)
@@ -99,7 +103,10 @@ def is_listing(data: Any) -> bool:
     """Whether `data` has the shape of `--list`: hosts are lists there, and mappings in an inventory file."""
     return isinstance(data, dict) and (
         "_meta" in data
-        or any(isinstance(group, list) or (isinstance(group, dict) and isinstance(group.get("hosts"), list)) for group in data.values())
+        or any(
+            isinstance(group, list) or (isinstance(group, dict) and isinstance(group.get("hosts"), list))
+            for group in data.values()
+        )
     )
 
 

@@ -114,7 +114,9 @@ class _Reader:
         pattern = words[0]
         name, port = split_port(pattern) or (pattern, None)
         if pattern.endswith(":") or name == "---":
-            raise ValueError(f"{pattern!r} is no host: YAML is read from files named .yml, .yaml or .json, or without a suffix")
+            raise ValueError(
+                f"{pattern!r} is no host: YAML is read from files named .yml, .yaml or .json, or without a suffix"
+            )
         values = {}
         for word in words[1:]:
             key, equals, text = word.partition("=")
@@ -181,7 +183,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, bytes):
-        return value.decode("utf-8", "surrogateescape")
+        # Ansible trusts no template that came as bytes, and shows it so.
+        return {"__ansible_unsafe": value.decode("utf-8", "surrogateescape")}
     if value is ...:
         return "..."
     return str(value) if isinstance(value, complex) else value

@@ -131,7 +131,9 @@ class Inventory:
             self._members[group] = list(found)
         return self._members[group]
 
-    def select(self, pattern: str, limit: str | None = None, limit_hosts: Collection[str] | None = None) -> tuple[Host, ...]:
+    def select(
+        self, pattern: str, limit: str | None = None, limit_hosts: Collection[str] | None = None
+    ) -> tuple[Host, ...]:
         """The hosts that a pattern selects, in the order in which Ansible would take them.
 
         Args:

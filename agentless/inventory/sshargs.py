@@ -175,7 +175,13 @@ def _jump(command: str) -> dict[str, str] | None:
     inner.ignored = [text for text in inner.ignored if not text.startswith("-W")]
     first = inner.options.pop("proxyjump", None)
     carried = {name: inner.options.pop(name) for name in _BASTION_OPTIONS & inner.options.keys()}
-    if inner.ignored or inner.options.keys() - {"connecttimeout", "serveraliveinterval", "serveralivecountmax", "forwardagent", "compression"}:
+    if inner.ignored or inner.options.keys() - {
+        "connecttimeout",
+        "serveraliveinterval",
+        "serveralivecountmax",
+        "forwardagent",
+        "compression",
+    }:
         return None
     if len(inner.key_files) > 1:
         return None
