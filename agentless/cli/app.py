@@ -1,0 +1,186 @@
+"""The verbs, the options before them, and the one place where an error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agentless.cli.call import Call, shared_options
+from agentless.cli.commands import Command, Group, Verb
+from agentless.cli.completion import PROGRAM, VARIABLE
+from agentless.cli.screen import Screen
+from agentless.errors import AgentlessError, UsageError
+
+if TYPE_CHECKING:
+    from agentless.fleet import Fleet
+
+__all__ = ["main"]
+
+EXIT_USAGE = 2
+# sysexits.h: a defect of ours must not look like a job that failed.
+EXIT_DEFECT = 70
+EXIT_INTERRUPTED = 130
+# What a shell reports for a command that SIGPIPE ended.
+EXIT_PIPE = 141
+
+_RUN, _SEE, _FLEET, _REST = "Run and end jobs", "See jobs", "The fleet", "More"
+_VERBS = {
+    "run": Verb(_RUN, "agentless.cli.run", "run"),
+    "signal-job": Verb(_RUN, "agentless.cli.proc", "signal_job"),
+    "term-job": Verb(_RUN, "agentless.cli.proc", "term_job"),
+    "kill-job": Verb(_RUN, "agentless.cli.proc", "kill_job"),
+    "running": Verb(_SEE, "agentless.cli.proc", "running"),
+    "find-job": Verb(_SEE, "agentless.cli.proc", "find_job"),
+    "jobs": Verb(_SEE, "agentless.cli.jobs", "jobs"),
+    "hosts": Verb(_FLEET, "agentless.cli.hosts", "hosts"),
+    "ping": Verb(_FLEET, "agentless.cli.hosts", "ping"),
+    "demo": Verb(_REST, "agentless.cli.demo", "demo"),
+    "completion": Verb(_REST, "agentless.cli.completion", "completion"),
+    "help": Verb(_REST, "agentless.cli.app", "help_"),
+}
+
+_OVERVIEW = """\
+agentless: jobs on a fleet, over SSH, without agents.
+
+  agentless run 'web*' -- uptime                 run on many hosts, see what each returned
+  agentless run db1 --detach -- ./backup.sh      send it and leave; it prints the JID
+  agentless jobs active                          what runs where
+  agentless jobs wait last                       come back to the newest job
+  agentless jobs lookup last                     what it returned, also tomorrow
+  agentless kill-job last                        end it, with everything that it started
+  agentless hosts --graph                        your inventory, which is Ansible's
+
+agentless demo shows all that on a throwaway fleet. agentless help lists the verbs and options.
+"""
+
+_EXAMPLES = [
+    ("agentless run 'web*' -- uptime", "on all hosts that match, each one's result as it finishes"),
+    ("agentless jobs lookup last", "the same results again"),
+]
+
+
+def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from agentless import __version__
+
+        call = ctx.find_object(Call)
+        assert call is not None
+        call.screen.result(f"agentless {__version__}\n")
+        ctx.exit(0)
+
+
+@click.group(
+    cls=Group,
+    verbs=_VERBS,
+    examples=_EXAMPLES,
+    invoke_without_command=True,
+    options_metavar="[OPTIONS]",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
+)
+@shared_options()
+@click.pass_context
+def cli(ctx: click.Context) -> int:
+    """Jobs on a fleet, over SSH, without agents: run, list, follow, signal and look up.
+
+    Every command that is sent becomes a job with a JID. It goes on when this command ends or the connection is cut.
+    The options below are accepted before and after the verb.
+
+    Exit codes: 0 all returned 0; 1 a job failed; 2 wrong call, configuration or inventory; 3 a host was unreachable,
+    lost or not started; 4 jobs still run; 130 interrupted.
+    """  # fmt: skip
+    if ctx.invoked_subcommand is None:
+        call = ctx.find_object(Call)
+        assert call is not None
+        call.screen.result(_OVERVIEW)
+    return 0
+
+
+@click.command("help", cls=Command)
+@click.argument("verb", nargs=-1)
+@click.pass_context
+def help_(ctx: click.Context, verb: Sequence[str]) -> int:
+    """The help of agentless, or of a VERB."""
+    call = ctx.find_object(Call)
+    assert call is not None
+    at = ctx.find_root()
+    for word in verb:
+        command = at.command.get_command(at, word) if isinstance(at.command, Group) else None
+        if command is None:
+            raise click.UsageError(f"there is no verb {' '.join(verb)!r}")
+        at = click.Context(command, info_name=word, parent=at)
+    call.screen.result(at.get_help() + "\n")
+    return 0
+
+
+def _fleet(*arguments: Any, **options: Any) -> Fleet:
+    # paramiko, yaml and the rest: only for verbs that need a fleet.
+    from agentless.fleet import Fleet
+
+    return Fleet(*arguments, **options)
+
+
+def main(
+    arguments: Sequence[str] | None = None,
+    *,
+    make_fleet: Callable[..., Fleet] = _fleet,
+    environ: Mapping[str, str] = os.environ,
+) -> int:
+    """Run one command line and return its exit code; the only place that turns errors into messages.
+
+    Args:
+        arguments: the words behind the program's name; None takes this process's.
+        make_fleet: what builds the Fleet.
+        environ: `NO_COLOR` and `TERM`.
+    """
+    screen = Screen(environ)
+    call = Call(screen, make_fleet)
+    try:
+        code = cli.main(
+            None if arguments is None else list(arguments),
+            prog_name=PROGRAM,
+            complete_var=VARIABLE,
+            standalone_mode=False,
+            obj=call,
+        )
+        return code if isinstance(code, int) else 0
+    except click.UsageError as error:
+        context = error.ctx
+        verb = context.command_path if context is not None else PROGRAM
+        screen.error(
+            _lower(error.format_message()),
+            f"{verb} --help tells more." if verb != PROGRAM else f"{PROGRAM} help lists the verbs.",
+        )
+        return EXIT_USAGE
+    except click.ClickException as error:
+        screen.error(error.format_message())
+        return EXIT_USAGE
+    except UsageError as error:
+        screen.error(error.message, error.hint)
+        return EXIT_USAGE
+    except AgentlessError as error:
+        screen.error(error.message, error.hint)
+        return EXIT_USAGE
+    except (KeyboardInterrupt, click.Abort):
+        screen.error("interrupted")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        screen.abandon_stdout()
+        return EXIT_PIPE
+    except Exception:  # noqa: BLE001  the last boundary: it shows the traceback
+        traceback.print_exc(file=sys.stderr)
+        screen.error("this is a defect of agentless, not of your hosts; please report it with the lines above")
+        return EXIT_DEFECT
+
+
+def _lower(message: str) -> str:
+    """click's messages are sentences; behind `agentless:` they begin small and end without a full stop."""
+    first, rest = message[:1], message[1:]
+    return first.lower() + rest.rstrip(".") if rest[:1].islower() or rest[:1] == " " else message

@@ -1,0 +1,128 @@
+"""click's commands with our manners: options in sections, examples before them, verbs loaded when they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+import click
+
+__all__ = ["Command", "Example", "Group", "Option", "Verb"]
+
+Example = tuple[str, str]
+
+_MORE = "The options for inventory, connection and output are accepted here too: `agentless --help` lists them."
+
+
+class Option(click.Option):
+    """An option that stands in a section of the help; `shared` ones are accepted by every verb."""
+
+    def __init__(self, *args: Any, section: str = "Options", shared: bool = False, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.section = section
+        self.shared = shared
+
+
+def _sections(command: click.Command, ctx: click.Context, *, shared: bool) -> dict[str, list[tuple[str, str]]]:
+    sections: dict[str, list[tuple[str, str]]] = {}
+    for param in command.get_params(ctx):
+        # Arguments are told about in the text above.
+        record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+        if record is not None and getattr(param, "shared", False) is shared:
+            sections.setdefault(getattr(param, "section", "Options"), []).append(record)
+    return sections
+
+
+def _write(formatter: click.HelpFormatter, sections: Mapping[str, Sequence[tuple[str, str]]]) -> None:
+    for name, records in sections.items():
+        with formatter.section(name):
+            formatter.write_dl(records)
+
+
+def _write_examples(formatter: click.HelpFormatter, examples: Sequence[Example]) -> None:
+    if not examples:
+        return
+    with formatter.section("Examples"):
+        for command, said in examples:
+            formatter.write(f"{'':{formatter.current_indent}}{command}\n")
+            formatter.write(f"{'':{formatter.current_indent + 4}}{said}\n")
+
+
+class Command(click.Command):
+    """A verb. Its callback returns the exit code."""
+
+    def __init__(self, *args: Any, examples: Sequence[Example] = (), **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.examples = examples
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        _write_examples(formatter, self.examples)
+        _write(formatter, _sections(self, ctx, shared=False))
+        if _sections(self, ctx, shared=True):
+            formatter.write_paragraph()
+            formatter.write_text(_MORE)
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """Where a verb is: `section` of the overview, the module that defines it, and the attribute there."""
+
+    section: str
+    module: str
+    attribute: str
+
+
+class Group(click.Group):
+    """Verbs that are imported when they are needed; a typo names the verb that was probably meant."""
+
+    def __init__(
+        self, *args: Any, verbs: Mapping[str, Verb], examples: Sequence[Example] = (), **attributes: Any
+    ) -> None:
+        super().__init__(*args, **attributes)
+        self.verbs = verbs
+        self.examples = examples
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.verbs)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        verb = self.verbs.get(name)
+        if verb is None:
+            return None
+        command = getattr(import_module(verb.module), verb.attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.verbs and not args[0].startswith("-") and not ctx.resilient_parsing:
+            raise click.UsageError(f"there is no verb {args[0]!r}{near(args[0], self.verbs)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_commands(ctx, formatter)
+        _write_examples(formatter, self.examples)
+        _write(formatter, _sections(self, ctx, shared=False))
+        if ctx.parent is None:
+            _write(formatter, _sections(self, ctx, shared=True))
+        else:
+            formatter.write_paragraph()
+            formatter.write_text(_MORE)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name, verb in self.verbs.items():
+            command = self.get_command(ctx, name)
+            assert command is not None
+            sections.setdefault(verb.section, []).append((name, command.get_short_help_str(100)))
+        _write(formatter, sections)
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'jobs'?`, or nothing."""
+    found = get_close_matches(word, list(known), n=2)
+    return f"; did you mean {' or '.join(repr(name) for name in found)}?" if found else ""

@@ -1,0 +1,86 @@
+"""Shell completion: the scripts for bash, zsh and fish, and what completes hosts, groups, JIDs and signals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import click
+from click.shell_completion import CompletionItem, get_completion_class
+
+from agentless.cli.call import Call
+from agentless.cli.commands import Command
+from agentless.errors import AgentlessError
+
+__all__ = ["complete_host", "complete_jid", "complete_signal", "complete_target", "completion"]
+
+PROGRAM = "agentless"
+VARIABLE = "_AGENTLESS_COMPLETE"
+_MOST_JIDS = 50
+_SIGNALS = ("TERM", "KILL", "INT", "HUP", "QUIT", "USR1", "USR2", "STOP", "CONT")
+
+T = TypeVar("T")
+
+
+def _quietly(ctx: click.Context, ask: Callable[[Call], Iterable[T]]) -> list[T]:
+    """Completion has nobody to tell what is wrong with an inventory or a cache: then it knows no words."""
+    call = ctx.find_object(Call)
+    if call is None:
+        return []
+    for name in ("ask_pass", "ask_become_pass"):
+        call.given.pop(name, None)
+    try:
+        return list(ask(call))
+    except (AgentlessError, OSError):
+        return []
+
+
+def _targets(call: Call) -> Iterable[str]:
+    document = call.fleet.hosts(None).to_json()
+    groups = {group: None for host in document.values() for group in host["groups"]}
+    return ["all", *groups, *document]
+
+
+def complete_target(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Groups and hosts; behind a `:`, `,`, `!` or `&` of a pattern too."""
+    cut = max(incomplete.rfind(mark) for mark in ":,!&") + 1
+    before, word = incomplete[:cut], incomplete[cut:]
+    return [CompletionItem(before + name) for name in _quietly(ctx, _targets) if name.startswith(word)]
+
+
+def complete_host(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    names = _quietly(ctx, lambda call: call.fleet.hosts(None).to_json())
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def complete_jid(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The newest jobs of the cache, with what they ran on what."""
+    rows = _quietly(ctx, lambda call: call.fleet.list_jobs(limit=_MOST_JIDS).to_json().items())
+    jids = [CompletionItem(jid, help=f"{job['target']}: {' '.join(job['arguments'])}"[:60]) for jid, job in rows]
+    return [
+        item for item in [CompletionItem("last", help="the newest job"), *jids] if item.value.startswith(incomplete)
+    ]
+
+
+def complete_signal(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in _SIGNALS if name.startswith(incomplete.upper())]
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        ('eval "$(agentless completion bash)"', "in ~/.bashrc"),
+        ('eval "$(agentless completion zsh)"', "in ~/.zshrc, after compinit"),
+        ("agentless completion fish > ~/.config/fish/completions/agentless.fish", "once"),
+    ],
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> int:
+    """Print the completion script for a shell: verbs, options, hosts, groups and JIDs complete."""
+    call = ctx.find_object(Call)
+    complete = get_completion_class(shell)
+    assert call is not None
+    assert complete is not None
+    call.screen.result(complete(ctx.find_root().command, {}, PROGRAM, VARIABLE).source())
+    return 0

@@ -1,0 +1,27 @@
+"""`agentless demo`: a throwaway fleet on loopback, and the main job run on it."""
+
+from __future__ import annotations
+
+import click
+
+from agentless.cli.call import Call
+from agentless.cli.commands import Command, Option
+
+__all__ = ["demo"]
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        ("agentless demo", "see what it does"),
+        ("agentless demo --keep", "leave the fleet up, to try things by hand in another terminal"),
+    ],
+)
+@click.option("--hosts", cls=Option, type=click.IntRange(1, 50), default=3, metavar="N", help="How many hosts (3).")
+@click.option("--keep", cls=Option, is_flag=True, help="Leave the fleet up until Ctrl-C, and say how to use it.")
+@click.pass_obj
+def demo(call: Call, /, hosts: int, keep: bool) -> int:
+    """Start a fleet on this machine, run jobs on it, kill one, look it up. Needs no root, no sshd, no inventory."""
+    from agentless.demo import demo as tell
+
+    return tell(lambda line: call.screen.result(line + "\n"), hosts=hosts, keep=keep)

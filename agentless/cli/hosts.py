@@ -1,0 +1,55 @@
+"""The inventory and the way to its hosts: `hosts` and `ping`."""
+
+from __future__ import annotations
+
+import click
+
+from agentless.cli.call import Call, shared_options
+from agentless.cli.commands import Command, Option
+from agentless.cli.completion import complete_target
+from agentless.cli.proc import tell_problems
+from agentless.cli.rows import FORMATS, show
+from agentless.report import tables
+from agentless.report.tree import tree
+
+__all__ = ["hosts", "ping"]
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        ("agentless hosts 'web*:&prod'", "what a pattern selects"),
+        ("agentless hosts --graph", "groups and their hosts as a tree"),
+    ],
+)
+@click.argument("target", required=False, shell_complete=complete_target)
+@click.option("--graph", cls=Option, is_flag=True, help="Show the groups as a tree.")
+@shared_options()
+@click.pass_obj
+def hosts(call: Call, /, target: str | None, graph: bool) -> int:
+    """What a pattern selects, with the resolved connection settings. Contacts nobody.
+
+    An empty PORT or USER is left to your ~/.ssh/config.
+    """
+    out = call.out("table", FORMATS)
+    result = call.fleet.hosts(target)
+    if graph and out in ("table", "text"):
+        call.screen.result(tree(call.fleet.inventory.groups, result.hosts))
+        return result.exit_code
+    show(call, out, result.to_json, tables.HOSTS, lambda: tables.hosts(result))
+    return result.exit_code
+
+
+@click.command(
+    cls=Command, examples=[("agentless ping", "can every host be reached, and does it have a Python 3.6 or newer")]
+)
+@click.argument("target", required=False, shell_complete=complete_target)
+@shared_options()
+@click.pass_obj
+def ping(call: Call, /, target: str | None) -> int:
+    """Connect to each host, bring the helper, and say which Python answered."""
+    out = call.out("table", FORMATS)
+    result = call.fleet.ping(target)
+    show(call, out, result.to_json, tables.PING, lambda: tables.ping(result))
+    tell_problems(call, out, result.problems)
+    return result.exit_code

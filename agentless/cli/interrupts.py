@@ -1,0 +1,70 @@
+"""SIGINT, SIGTERM and SIGHUP as one exception that is raised only where it can be dealt with."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+__all__ = ["Interrupted", "Interrupts"]
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked this command to end, or (`number` SIGALRM) a bounded wait is over."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+class Interrupts:
+    """Handlers for the time of a `with` block; signals that were ignored before (nohup) stay ignored.
+
+    Inside `held()` the first signal waits for the end of the held block, so that no result is half written; a second
+    one is raised at once, because a held block may hang on a full pipe.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[int, signal._HANDLER] = {}
+        self._holding = False
+        self._pending: int | None = None
+
+    def __enter__(self) -> Interrupts:
+        for number in (*_SIGNALS, signal.SIGALRM):
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._holding and (self._pending is None or number == signal.SIGALRM):
+            self._pending = number if self._pending is None else self._pending
+            return
+        raise Interrupted(number)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        self._holding = True
+        try:
+            yield
+        finally:
+            self._holding = False
+        if self._pending is not None:
+            number, self._pending = self._pending, None
+            raise Interrupted(number)
+
+    @contextmanager
+    def alarm(self, seconds: float) -> Iterator[None]:
+        """Raise Interrupted with SIGALRM in the block when the time is over."""
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)

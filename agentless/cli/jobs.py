@@ -1,0 +1,233 @@
+"""The jobs runner, in Salt's words: what became of jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from agentless.cli.call import Call, Formats, shared_options
+from agentless.cli.commands import Command, Group, Option, Verb
+from agentless.cli.completion import complete_host, complete_target
+from agentless.cli.following import follow
+from agentless.cli.proc import tell_problems
+from agentless.cli.reports import printer, render
+from agentless.cli.rows import FORMATS, show
+from agentless.cli.words import DURATION, JID, MOMENT, pairs
+from agentless.job import Report, State
+
+__all__ = ["jobs"]
+
+_HERE = "agentless.cli.jobs"
+_VERBS = {
+    "active": Verb("Now", _HERE, "active"),
+    "wait": Verb("Now", _HERE, "wait"),
+    "tail": Verb("Now", _HERE, "tail"),
+    "lookup": Verb("Afterwards", _HERE, "lookup"),
+    "list": Verb("Afterwards", _HERE, "list_jobs"),
+    "show": Verb("Afterwards", _HERE, "show_job"),
+    "last": Verb("Afterwards", _HERE, "last"),
+    "exit-success": Verb("Afterwards", _HERE, "exit_success"),
+    "prune": Verb("Upkeep", _HERE, "prune"),
+}
+
+
+@click.group(cls=Group, verbs=_VERBS, invoke_without_command=True)
+@shared_options()
+@click.pass_context
+def jobs(ctx: click.Context, /) -> int:
+    """See, follow and look up jobs. Where a JID is wanted, `last` is the newest job."""
+    if ctx.invoked_subcommand is None:
+        call = ctx.find_object(Call)
+        assert call is not None
+        call.screen.result(ctx.get_help() + "\n")
+    return 0
+
+
+@click.command(cls=Command, examples=[("agentless jobs active", "what runs anywhere, and which host holds it up")])
+@click.argument("target", required=False, shell_complete=complete_target)
+@shared_options()
+@click.pass_obj
+def active(call: Call, /, target: str | None) -> int:
+    """The jobs that have not ended everywhere: who runs them, who returned, who is lost or unreachable."""
+    from agentless.report import tables
+
+    out = call.out("table", FORMATS)
+    result = call.fleet.active(target)
+    show(call, out, result.to_json, tables.ACTIVE, lambda: tables.active(result), key="jid", empty="no job is active")
+    for host, problem in result.problems.items():
+        call.screen.error(f"{host} is unreachable: {problem.kind}: {problem.message}")
+    tell_problems(call, out, result.problems)
+    return result.exit_code
+
+
+_GROUP = click.option("--group", cls=Option, is_flag=True, help="Identical results under one heading.")
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        ("agentless jobs lookup last", "the newest job's results, as `run` gave them"),
+        ("agentless jobs lookup last --out junit > results.xml", "for a CI server"),
+    ],
+)
+@click.argument("jid", type=JID)
+@_GROUP
+@shared_options()
+@click.pass_obj
+def lookup(call: Call, /, jid: str, group: bool) -> int:
+    """What a job returned: the text, the JSON and the exit code of its `run`, in the inventory's order.
+
+    Hosts whose end is not known yet are asked. A JID of another controller is asked of all hosts, or those of --limit.
+    """
+    out = call.out("text")
+    return _show_report(call, call.fleet.lookup(jid), out, group=group)
+
+
+def _show_report(call: Call, report: Report, out: str, *, group: bool = False) -> int:
+    printer(call, report.job.hosts, report.job.jid, out, group=group).end(report)
+    return report.exit_code
+
+
+@click.command(
+    "list",
+    cls=Command,
+    examples=[
+        ("agentless jobs list -n 20", "the newest twenty"),
+        ("agentless jobs list --since 2h --state running", "started in the last two hours, running somewhere"),
+        ("agentless jobs list --metadata ticket=4711", "by what was noted with `run --metadata`"),
+    ],
+)
+@click.option("-n", "number", cls=Option, type=click.IntRange(min=1), metavar="N", help="At most so many.")
+@click.option("--function", cls=Option, metavar="NAME", help="cmd.run or cmd.script.")
+@click.option("--target", cls=Option, metavar="PATTERN", help="Sent to this target; * and ? stand for anything.")
+@click.option("--by", cls=Option, metavar="USER", help="Sent by this user of this machine.")
+@click.option(
+    "--since", cls=Option, type=MOMENT, metavar="TIME", help="Not before: 2026-11-22T09:50 (local), …Z, or 2h ago."
+)
+@click.option("--until", cls=Option, type=MOMENT, metavar="TIME", help="Not after.")
+@click.option("--metadata", cls=Option, multiple=True, metavar="K=V", help="With this noted; may be given again.")
+@click.option(
+    "--state",
+    cls=Option,
+    type=click.Choice([*(state.value for state in State), "failed"]),
+    help="With a host in this state; failed: one that returned, but not with 0.",
+)
+@shared_options()
+@click.pass_obj
+def list_jobs(
+    call: Call,
+    /,
+    number: int | None,
+    metadata: tuple[str, ...],
+    **filters: Any,
+) -> int:
+    """The jobs that this machine knows, newest first. Contacts nobody."""
+    from agentless.report import tables
+
+    out = call.out("table", FORMATS)
+    result = call.fleet.list_jobs(limit=number, metadata=pairs("--metadata", metadata), **filters)
+    show(call, out, result.to_json, tables.JOBS, lambda: tables.jobs(result), key="jid", empty="no jobs")
+    return result.exit_code
+
+
+@click.command("show", cls=Command, examples=[("agentless jobs show last", "what was sent where, and where it stands")])
+@click.argument("jid", type=JID)
+@shared_options()
+@click.pass_obj
+def show_job(call: Call, /, jid: str) -> int:
+    """A job and where each of its hosts stands, as this machine knows it. Contacts nobody."""
+    return _show_job(call, jid)
+
+
+@click.command(cls=Command)
+@shared_options()
+@click.pass_obj
+def last(call: Call, /) -> int:
+    """`jobs show` of the newest job."""
+    return _show_job(call, "last")
+
+
+def _show_job(call: Call, jid: str) -> int:
+    from agentless.report import tables
+
+    out = call.out("table")
+    report = call.fleet.show(jid)
+    if out in ("table", "text"):
+        call.screen.result(tables.head(report.job))
+        call.screen.result(render(call, "table")(report))
+        return report.exit_code
+    return _show_report(call, report, out)
+
+
+@click.command(cls=Command, examples=[("agentless jobs wait last --wait 10m", "come back to a detached job")])
+@click.argument("jid", type=JID)
+@click.option(
+    "--wait",
+    "seconds",
+    cls=Option,
+    type=DURATION,
+    metavar="TIME",
+    help="How long to wait. Default: as long as it takes, but 45 s for hosts that can't be reached.",
+)
+@_GROUP
+@shared_options()
+@click.pass_obj
+def wait(call: Call, /, jid: str, seconds: float | None, group: bool) -> int:
+    """Wait until every host has returned, and show what `run` would have shown. Ctrl-C leaves the job alone."""
+    out = call.out("text")
+    with follow(
+        call,
+        lambda fleet: fleet.wait(jid, wait=seconds),
+        lambda run: printer(call, run.job.hosts, run.job.jid, out, group=group),
+    ) as following:
+        return following.to_the_end().exit_code
+
+
+_TAIL_FORMATS: Formats = ("text", "json", "jsonl", "yaml")
+
+
+@click.command(cls=Command, examples=[("agentless jobs tail last web1 -f", "watch one host")])
+@click.argument("jid", type=JID)
+@click.argument("host", required=False, shell_complete=complete_host)
+@click.option("-f", "--follow", "following", cls=Option, is_flag=True, help="Go on until it ends.")
+@shared_options(taken="f")
+@click.pass_obj
+def tail(call: Call, /, jid: str, host: str | None, following: bool) -> int:
+    """A job's output so far, and with -f what it writes from now on. Several hosts: each line behind a host's name."""
+    out = call.out("text", _TAIL_FORMATS)
+    with follow(
+        call,
+        lambda fleet: fleet.tail(jid, host, follow=following),
+        lambda run: printer(call, [host] if host else run.job.hosts, run.job.jid, out, tail=True),
+        only=host,
+    ) as followed:
+        return followed.to_the_end().exit_code
+
+
+@click.command("exit-success", cls=Command, examples=[("agentless jobs exit-success last && deploy", "in a script")])
+@click.argument("jid", type=JID)
+@shared_options()
+@click.pass_obj
+def exit_success(call: Call, /, jid: str) -> int:
+    """For each host of a job, whether it ended with retcode 0. Exit code 0: all did, 1: not all."""
+    from agentless.report import tables
+
+    out = call.out("table", FORMATS)
+    result = call.fleet.exit_success(jid)
+    show(call, out, result.to_json, tables.SUCCESS, lambda: tables.success(result), value="success")
+    return result.exit_code
+
+
+@click.command(cls=Command)
+@shared_options()
+@click.pass_obj
+def prune(call: Call, /) -> int:
+    """Remove jobs older than keep_jobs from this machine's cache; every `run` does so too."""
+    out = call.out("table", FORMATS)
+    result = call.fleet.prune()
+    document = {"jobs": list(result.jobs), "set_aside": list(result.set_aside), "freed": result.freed}
+    for name in result.set_aside:
+        call.screen.warn(f"{name} in the job cache was no record, and is set aside")
+    show(call, out, document, ("REMOVED",), lambda: [(jid,) for jid in result.jobs], empty="nothing to remove")
+    return 0

@@ -1,0 +1,186 @@
+"""How the events of a run become results on stdout, in each output format.
+
+A printer gets pieces of live output and hosts that are done, as they come, and the report at the end; what it hasn't
+shown by then, it shows then. `jobs lookup` has no events: all its results come with the report, through the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from agentless.cli.screen import Screen
+from agentless.job import HostResult, Report, State
+from agentless.report.printable import RESET, Printable, one_line
+from agentless.report.text import block, groups, summary
+
+__all__ = ["Blocks", "Detached", "Document", "Grouped", "Lines", "Printer", "Solo", "Tail"]
+
+
+class Printer:
+    """Shows nothing until the end; the base of the others."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.screen = screen
+
+    def output(self, host: str, stream: int, data: bytes, dropped: int) -> None:
+        """A piece of one host's live output; `dropped` bytes before it are gone."""
+
+    def done(self, host: str, result: HostResult) -> None:
+        """A host came into a state in which it stays."""
+
+    def end(self, report: Report) -> None:
+        """Nothing more comes."""
+
+    def _summary(self, report: Report) -> None:
+        for line in summary(report, self.screen.err_look):
+            self.screen.say(line)
+
+
+class Document(Printer):
+    """One document at the end: json, yaml, junit, table."""
+
+    def __init__(self, screen: Screen, render: Callable[[Report], str], *, summed_up: bool = False) -> None:
+        super().__init__(screen)
+        self._render = render
+        self._summed_up = summed_up
+
+    def end(self, report: Report) -> None:
+        self.screen.result(self._render(report))
+        if self._summed_up:
+            self._summary(report)
+
+
+class Detached(Printer):
+    """The JID alone; who did not accept the job stands on stderr."""
+
+    def end(self, report: Report) -> None:
+        self.screen.result(f"{report.job.jid}\n")
+        if report.exit_code:
+            self._summary(report)
+
+
+class Lines(Printer):
+    """jsonl: a line for each host as soon as it is done."""
+
+    def __init__(self, screen: Screen, jid: str, render: Callable[[str, str, HostResult], str]) -> None:
+        super().__init__(screen)
+        self._jid = jid
+        self._render = render
+        self._shown: set[str] = set()
+
+    def done(self, host: str, result: HostResult) -> None:
+        if host not in self._shown:
+            self._shown.add(host)
+            self.screen.result(self._render(self._jid, host, result))
+
+    def end(self, report: Report) -> None:
+        for host, result in report.results.items():
+            self.done(host, result)
+        for host, problem in report.unknown_hosts.items():
+            self.screen.result(self._render(self._jid, host, HostResult(State.UNREACHABLE, problem=problem)))
+
+
+class Blocks(Printer):
+    """Text of many hosts: a block each as they finish, and the summary."""
+
+    def __init__(self, screen: Screen) -> None:
+        super().__init__(screen)
+        self._shown: set[str] = set()
+
+    def done(self, host: str, result: HostResult) -> None:
+        if host not in self._shown:
+            self._shown.add(host)
+            self.screen.result(block(host, result, self.screen.out_look))
+
+    def end(self, report: Report) -> None:
+        for host, result in report.results.items():
+            self.done(host, result)
+        self._summary(report)
+
+
+class Grouped(Printer):
+    """Text of many hosts, those with identical results under one heading; known only at the end."""
+
+    def end(self, report: Report) -> None:
+        for text in groups(report.results, self.screen.out_look):
+            self.screen.result(text)
+        self._summary(report)
+
+
+class _Stream:
+    """One stream of one host: how many bytes of it were shown, and what a terminal can't be given yet."""
+
+    def __init__(self) -> None:
+        self.shown = 0
+        self.filter = Printable()
+        self.coloured = False
+        self.line = b""
+
+
+class Solo(Printer):
+    """Text of a single host: stdout to stdout, stderr to stderr, live; byte by byte where that is no terminal."""
+
+    def __init__(self, screen: Screen) -> None:
+        super().__init__(screen)
+        self._streams: dict[tuple[str, int], _Stream] = {}
+
+    def output(self, host: str, stream: int, data: bytes, dropped: int) -> None:
+        at = self._streams.setdefault((host, stream), _Stream())
+        if dropped:
+            self.screen.say(f"agentless: {one_line(host)}: {dropped:,} bytes of output were dropped here")
+        at.shown += dropped + len(data)
+        self._show(host, stream, at, data)
+
+    def _show(self, host: str, stream: int, at: _Stream, data: bytes, *, final: bool = False) -> None:
+        if (self.screen.out_look if stream == 1 else self.screen.err_look).terminal:
+            text = at.filter.feed(data, final=final)
+            at.coloured = at.coloured or "\x1b" in text
+            data = (text + RESET if final and at.coloured else text).encode("utf-8", "backslashreplace")
+        if data:
+            self._write(host, stream, data)
+
+    def _write(self, host: str, stream: int, data: bytes) -> None:
+        (self.screen.result if stream == 1 else self.screen.result_stderr)(data)
+
+    def end(self, report: Report) -> None:
+        for host, result in report.results.items():
+            for stream in (1, 2):
+                at = self._streams.setdefault((host, stream), _Stream())
+                self._show(host, stream, at, _rest(result, stream, at.shown), final=True)
+                self._finish(host, stream, at)
+        self._summary(report)
+
+    def _finish(self, host: str, stream: int, at: _Stream) -> None:
+        pass
+
+
+def _rest(result: HostResult, stream: int, shown: int) -> bytes:
+    """What of a record's stream was not shown live: all of it, or the end that an interruption cut off."""
+    if result.ret is None:
+        return b""
+    data, dropped = (
+        (result.ret.stdout, result.ret.stdout_truncated)
+        if stream == 1
+        else (result.ret.stderr, result.ret.stderr_truncated)
+    )
+    missing = len(data) + (dropped if shown else 0) - shown
+    return data[-missing:] if missing > 0 else b""
+
+
+class Tail(Solo):
+    """Text of several hosts as it comes: whole lines, each behind its host's name."""
+
+    def _write(self, host: str, stream: int, data: bytes) -> None:
+        at = self._streams[host, stream]
+        *lines, at.line = (at.line + data).split(b"\n")
+        for line in lines:
+            self._line(host, stream, line)
+
+    def _finish(self, host: str, stream: int, at: _Stream) -> None:
+        if at.line:
+            self._line(host, stream, at.line)
+            at.line = b""
+
+    def _line(self, host: str, stream: int, line: bytes) -> None:
+        named = f"{one_line(host)}: ".encode("utf-8", "backslashreplace") + line + b"\n"
+        (self.screen.result if stream == 1 else self.screen.result_stderr)(named)

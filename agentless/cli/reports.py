@@ -1,0 +1,56 @@
+"""Which printer shows a job in which output format; one choice for `run` and every `jobs` verb about one job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from agentless.cli.call import Call
+from agentless.cli.printers import Blocks, Document, Grouped, Lines, Printer, Solo, Tail
+from agentless.job import HostResult, Report
+
+__all__ = ["printer", "render"]
+
+
+def _table(report: Report) -> str:
+    from agentless.report import tables
+
+    return tables.table(tables.REPORT, tables.report(report))
+
+
+def _junit(report: Report) -> str:
+    from agentless.report.junit import as_junit
+
+    return as_junit(report)
+
+
+def render(call: Call, out: str) -> Callable[[Report], str]:
+    """The function that makes a report one text in this format."""
+    from agentless.report import documents
+
+    if out == "json":
+        return lambda report: documents.as_json(report.to_json(), indent=call.screen.out_look.terminal)
+    if out == "yaml":
+        return lambda report: documents.as_yaml(report.to_json())
+    return _junit if out == "junit" else _table
+
+
+def _line(jid: str, host: str, result: HostResult) -> str:
+    from agentless.report.documents import host_line
+
+    return host_line(jid, host, result.to_json())
+
+
+def printer(
+    call: Call, hosts: Sequence[str], jid: str, out: str, *, group: bool = False, tail: bool = False
+) -> Printer:
+    """What shows a job's results: `tail` marks each line with its host, `group` joins identical results."""
+    screen = call.screen
+    if out == "jsonl":
+        return Lines(screen, jid, _line)
+    if out != "text":
+        return Document(screen, render(call, out), summed_up=out == "table")
+    if len(hosts) == 1:
+        return Solo(screen)
+    if tail:
+        return Tail(screen)
+    return Grouped(screen) if group else Blocks(screen)

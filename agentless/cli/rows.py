@@ -1,0 +1,53 @@
+"""Documents that are rows, one a host or a job: shown as a table, or as the document itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from agentless.cli.call import Call, Formats
+from agentless.report import documents
+from agentless.report.tables import Row, tabbed, table
+
+__all__ = ["FORMATS", "show"]
+
+FORMATS: Formats = ("table", "text", "json", "jsonl", "yaml")
+
+
+def show(
+    call: Call,
+    out: str,
+    document: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
+    headers: Row,
+    rows: Callable[[], Iterable[Row]],
+    *,
+    entries: Mapping[str, Any] | None = None,
+    key: str = "host",
+    value: str = "value",
+    empty: str = "",
+) -> int:
+    """Write a document, or its rows as a table.
+
+    Args:
+        document: what JSON and YAML give, or a function that makes it, for where it costs.
+        entries: what jsonl gives a line each; the document itself where left out.
+        key, value: what jsonl calls an entry's name, and an entry that has no keys of its own.
+        empty: what is said on stderr where there are no rows.
+    """
+    screen = call.screen
+    if out in ("table", "text"):
+        text = (table(headers, rows())) if out == "table" else tabbed(rows())
+        if text:
+            screen.result(text)
+        elif empty:
+            screen.say(empty)
+        return 0
+    made = document() if callable(document) else document
+    if out == "json":
+        screen.result(documents.as_json(made, indent=screen.out_look.terminal))
+    elif out == "yaml":
+        screen.result(documents.as_yaml(made))
+    else:
+        for line in documents.lines(made if entries is None else entries, key=key, value=value):
+            screen.result(line)
+    return 0

@@ -1,0 +1,241 @@
+"""`agentless run`: the main job."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agentless.cli.call import Call, shared_options
+from agentless.cli.commands import Command, Example, Option
+from agentless.cli.completion import complete_target
+from agentless.cli.following import ON_INTERRUPT, follow
+from agentless.cli.printers import Detached, Printer
+from agentless.cli.reports import printer
+from agentless.cli.words import DURATION, SHARE, pairs
+from agentless.errors import UsageError
+
+__all__ = ["run"]
+
+_EXAMPLES: list[Example] = [
+    ("agentless run web1 -- uptime", "one host: its output as it comes"),
+    ("agentless run 'web*:&prod' --group -- cat /etc/os-release", "many hosts, identical results under one heading"),
+    (
+        "agentless run db --detach --timeout 3h --script backup.sh -- --full",
+        "send a script with its arguments, and leave",
+    ),
+    (
+        "agentless run all --batch 10% --max-fail 1 -b -- systemctl restart app",
+        "a tenth at a time; stop when two failed",
+    ),
+]
+
+
+class _Run(Command):
+    """What belongs to the remote command must stand behind `--`, or be the last words and have no option among them.
+
+    `run web1 ls -l` and `run web1 reboot --check` could each mean two things; nothing is guessed.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        try:
+            rest = super().parse_args(ctx, args)
+        except click.MissingParameter:
+            raise
+        except click.UsageError as error:
+            if "--" in given or ctx.resilient_parsing:
+                raise
+            said = error.format_message().rstrip(".")
+            raise click.UsageError(f"{said}; what belongs to COMMAND goes behind --", ctx) from None
+        words = list(ctx.params.get("command") or ())
+        tail = given[given.index("--") + 1 :] if "--" in given else given[len(given) - len(words) :]
+        if words != tail and not ctx.resilient_parsing:
+            raise click.UsageError("put -- in front of the command: agentless run TARGET [OPTIONS] -- COMMAND…", ctx)
+        return rest
+
+
+@click.command(cls=_Run, examples=_EXAMPLES, options_metavar="[OPTIONS]")
+@click.argument("target", shell_complete=complete_target)
+@click.argument("command", nargs=-1, metavar="-- COMMAND...")
+@click.option(
+    "--script",
+    cls=Option,
+    section="What is run",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Send this script, and run it by its #! line; the words behind -- are its arguments.",
+)
+@click.option(
+    "--shell",
+    cls=Option,
+    section="What is run",
+    metavar="SHELL",
+    default="/bin/sh",
+    help="The shell that gets COMMAND (/bin/sh).",
+)
+@click.option("--cwd", cls=Option, section="What is run", metavar="DIR", help="Run it in this directory of the host.")
+@click.option(
+    "--env",
+    cls=Option,
+    section="What is run",
+    multiple=True,
+    metavar="K=V",
+    help="Set an environment variable; may be given again.",
+)
+@click.option(
+    "--stdin",
+    cls=Option,
+    section="What is run",
+    metavar="FILE|-",
+    help="Give it this file as stdin (on every host), - is this command's own.",
+)
+@click.option(
+    "--metadata",
+    cls=Option,
+    section="What is run",
+    multiple=True,
+    metavar="K=V",
+    help="Note something with the job, for `jobs list --metadata`; may be given again.",
+)
+@click.option(
+    "--check", cls=Option, section="What is run", is_flag=True, help="Contact nobody: show which hosts would get what."
+)
+@click.option(
+    "--detach",
+    cls=Option,
+    section="How long",
+    is_flag=True,
+    help="Leave as soon as every host has accepted it; prints the JID.",
+)
+@click.option(
+    "--timeout",
+    cls=Option,
+    section="How long",
+    type=DURATION,
+    metavar="TIME",
+    help="The job's own deadline, kept by the host: 90, 90s, 15m, 3h. Output so far is kept.",
+)
+@click.option(
+    "--wait",
+    cls=Option,
+    section="How long",
+    type=DURATION,
+    metavar="TIME",
+    help="How long this command waits; the job goes on.",
+)
+@click.option(
+    "--on-interrupt",
+    cls=Option,
+    section="How long",
+    type=click.Choice(ON_INTERRUPT),
+    help="What Ctrl-C does. Default: ask on a terminal, term elsewhere. A closed terminal detaches.",
+)
+@click.option(
+    "--batch", cls=Option, section="How many", type=SHARE, metavar="N|N%", help="At most so many hosts at a time."
+)
+@click.option(
+    "--max-fail",
+    cls=Option,
+    section="How many",
+    type=SHARE,
+    metavar="N|N%",
+    help="Start no further host when more than so many failed or were unreachable.",
+)
+@click.option(
+    "--group",
+    cls=Option,
+    section="How it is shown",
+    is_flag=True,
+    help="Identical results under one heading, at the end.",
+)
+@shared_options()
+@click.pass_obj
+def run(
+    call: Call,
+    /,
+    target: str,
+    command: tuple[str, ...],
+    check: bool,
+    group: bool,
+    on_interrupt: str | None,
+    **options: Any,
+) -> int:
+    """Run COMMAND on the hosts of TARGET, as a job that goes on whatever becomes of this command.
+
+    TARGET is a pattern as Ansible has it: a host, a group, web*, web*:&prod:!web3, ~regex, group[0:2], all.
+
+    COMMAND given as one word goes to the shell as it stands; several words are quoted and joined.
+    """  # fmt: skip
+    out = call.out("text")
+    words = _command(command, options["script"])
+    options["env"] = pairs("--env", options["env"])
+    options["metadata"] = pairs("--metadata", options["metadata"])
+    if options["detach"] and (options["wait"] is not None or options["batch"] is not None):
+        raise UsageError("--detach leaves at once: it goes with neither --wait nor --batch")
+    if check:
+        return _check(call, target, words, options)
+    options["stdin"] = _stdin(options["stdin"])
+    shown = Detached if options["detach"] and out == "text" else None
+    live = None if out == "text" and not options["detach"] else False
+
+    def choose(started: Any) -> Printer:
+        return shown(call.screen) if shown else printer(call, started.job.hosts, started.job.jid, out, group=group)
+
+    with follow(
+        call,
+        lambda fleet: fleet.start(target, words, live=live, **options),
+        choose,
+        on_interrupt=on_interrupt or "ask",
+        given=on_interrupt is not None,
+        batched=options["batch"] is not None,
+    ) as following:
+        return following.to_the_end().exit_code
+
+
+def _command(command: Sequence[str], script: Path | None) -> str | Sequence[str]:
+    if script is not None:
+        return command
+    if not command or not any(word.strip() for word in command):
+        raise UsageError("there is no command to run", "agentless run TARGET -- COMMAND…, or --script FILE")
+    return command[0] if len(command) == 1 else command
+
+
+def _stdin(source: str | None) -> bytes | Path | None:
+    if source is None:
+        return None
+    if source != "-":
+        if not Path(source).is_file():
+            raise UsageError(f"--stdin {source}: there is no such file")
+        return Path(source)
+    return sys.stdin.buffer.read()
+
+
+def _check(call: Call, target: str, words: str | Sequence[str], options: dict[str, Any]) -> int:
+    import shlex
+
+    from agentless.cli.rows import show
+    from agentless.report import tables
+    from agentless.report.printable import one_line
+
+    out = call.out("table", ("table", "text", "json", "jsonl", "yaml"))
+    endpoints = call.fleet.endpoints(target)
+    hosts = {
+        name: {
+            "address": end.address,
+            "port": end.port,
+            "user": end.user,
+            "become": tables.as_user(end.become) or None,
+        }
+        for name, end in endpoints.items()
+    }
+    script: Path | None = options["script"]
+    text = shlex.join([str(script), *words]) if script else words if isinstance(words, str) else shlex.join(words)
+    document = {"command": text, "batch": options["batch"], "hosts": hosts}
+    if out in ("table", "text"):
+        batch = f", {options['batch']} at a time" if options["batch"] else ""
+        call.screen.say(f"would run on {len(hosts)} hosts{batch}: {one_line(text)}")
+    return show(call, out, document, tables.CHECK, lambda: tables.endpoints(endpoints), entries=hosts)

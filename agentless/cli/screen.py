@@ -1,0 +1,168 @@
+"""The terminal, or what stands in its place: results on stdout, everything that is said about them on stderr."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TextIO
+
+from agentless.endpoint import Secret
+from agentless.errors import UsageError
+from agentless.progress import Progress
+from agentless.report.printable import one_line
+from agentless.report.text import Look, paint
+
+__all__ = ["Screen"]
+
+
+class Screen:
+    """Everything that a verb writes or asks goes through here, one writer at a time.
+
+    Args:
+        environ: `NO_COLOR` and `TERM` decide about colour.
+        stdout, stderr: where to write; the process's own by default.
+    """
+
+    def __init__(
+        self, environ: Mapping[str, str], *, stdout: TextIO | None = None, stderr: TextIO | None = None
+    ) -> None:
+        self._stdout = sys.stdout if stdout is None else stdout
+        self._stderr = sys.stderr if stderr is None else stderr
+        plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
+        self.out_look = Look(self._stdout.isatty(), self._stdout.isatty() and not plain)
+        self.err_look = Look(self._stderr.isatty(), self._stderr.isatty() and not plain)
+        self.quiet = False
+        self.verbose = 0
+        self._lock = threading.RLock()
+        self._progress: Progress | None = None
+
+    # --- results ---
+    def result(self, data: bytes | str) -> None:
+        """Write to stdout, at once. Raises BrokenPipeError when nobody reads it any more."""
+        self._write(self._stdout, data)
+
+    def result_stderr(self, data: bytes | str) -> None:
+        """Write what a job wrote to its stderr."""
+        self._write(self._stderr, data)
+
+    def _write(self, stream: TextIO, data: bytes | str) -> None:
+        if isinstance(data, str):
+            data = data.encode(stream.encoding or "utf-8", "backslashreplace")
+        with self._lock:
+            if self._progress is not None:
+                self._progress.wipe()
+            stream.buffer.write(data)
+            stream.buffer.flush()
+
+    # --- what is said about them ---
+    def say(self, line: str) -> None:
+        """A summary or a hint; `-q` silences it."""
+        if not self.quiet:
+            self._tell(line)
+
+    def detail(self, line: str) -> None:
+        """What only `-v` shows."""
+        if self.verbose:
+            self._tell(line)
+
+    def warn(self, line: str) -> None:
+        self._tell(f"agentless: {paint('warning', 'yellow', self.err_look)}: {one_line(line)}")
+
+    def error(self, message: str, hint: str = "") -> None:
+        """`agentless: MESSAGE` and a hint below it."""
+        first, *rest = message.splitlines() or [""]
+        self._tell("\n".join([f"agentless: {one_line(first)}", *(f"  {one_line(line)}" for line in rest)]))
+        for line in hint.splitlines():
+            self._tell(f"  {one_line(line)}")
+
+    def _tell(self, line: str) -> None:
+        try:
+            self._write(self._stderr, line + "\n")
+        except BrokenPipeError:
+            # Nobody reads stderr: the results still have a reader.
+            self._stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  it stands in for stderr to the end
+
+    # --- progress ---
+    @contextmanager
+    def progress(self, wanted: bool | None) -> Iterator[Progress | None]:
+        """The progress line while the block runs; `wanted` None shows it on a terminal only."""
+        terminal = self.err_look.terminal
+        if not (terminal and not self.quiet if wanted is None else wanted):
+            yield None
+            return
+        columns = lambda: shutil.get_terminal_size().columns  # noqa: E731
+        with Progress(self._stderr, terminal=terminal, width=columns, lock=self._lock) as self._progress:
+            try:
+                yield self._progress
+            finally:
+                line, self._progress = self._progress, None
+                line.pause(True)
+
+    # --- questions ---
+    def can_ask(self) -> bool:
+        """Whether there is a terminal to ask on, whatever stdin is."""
+        if not self.err_look.terminal:
+            return False
+        try:
+            os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+        except OSError:
+            return False
+        return True
+
+    def secret(self, prompt: str, option: str) -> Secret:
+        """Ask for a password on /dev/tty, without echo.
+
+        Raises UsageError where there is no terminal: a password is never read from stdin, which may be the job's.
+        """
+        try:
+            os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+        except OSError:
+            raise UsageError(
+                f"{option} needs a terminal to ask for the password on, and there is none",
+                "Put the password into the inventory (ansible_password, ansible_become_password), or use keys.",
+            ) from None
+        with self._quiet_progress():
+            return Secret(getpass.getpass(prompt))
+
+    def passphrase(self, prompt: str) -> Secret | None:
+        """Ask for a key's passphrase; None where nobody can be asked. Called from any thread."""
+        if not self.can_ask():
+            return None
+        with self._quiet_progress():
+            return Secret(getpass.getpass(one_line(prompt)))
+
+    def question(self, text: str, answers: Mapping[str, str], default: str) -> str:
+        """Ask on the terminal until one of `answers` (first letters suffice) is given; end of file is `default`."""
+        with self._quiet_progress(), open("/dev/tty", encoding="utf-8", errors="replace") as tty:
+            while True:
+                self._write(self._stderr, f"{text} ")
+                reply = tty.readline()
+                word = reply.strip().lower()
+                if not word:
+                    return default
+                for answer in answers:
+                    if answer.startswith(word):
+                        return answer
+                self._tell("; ".join(f"{answer}: {said}" for answer, said in answers.items()))
+
+    @contextmanager
+    def _quiet_progress(self) -> Iterator[None]:
+        with self._lock:
+            if self._progress is not None:
+                self._progress.pause(True)
+            try:
+                yield
+            finally:
+                if self._progress is not None:
+                    self._progress.pause(False)
+
+    def abandon_stdout(self) -> None:
+        """Nobody reads stdout any more: let nothing be written there, also not when Python flushes it at its end."""
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, self._stdout.fileno())
+        os.close(null)

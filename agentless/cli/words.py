@@ -1,0 +1,120 @@
+"""What the words on the command line may look like: durations, N or N%, K=V pairs, JIDs and points in time."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from agentless.cli.completion import complete_jid
+from agentless.job import check_jid
+
+if TYPE_CHECKING:
+    # Generic only since click 8.4, and at run time nothing needs it.
+    _Number = click.ParamType[float]
+    _Text = click.ParamType[str]
+else:
+    _Number = _Text = click.ParamType
+
+__all__ = ["DURATION", "JID", "MOMENT", "SHARE", "Duration", "pairs"]
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([smhd]?)", re.ASCII)
+_SHARE = re.compile(r"[0-9]+(?:\.[0-9]+)?%|[0-9]+", re.ASCII)
+
+
+def _seconds(text: str) -> float | None:
+    match = _DURATION.fullmatch(text)
+    return float(match[1]) * _UNITS[match[2]] if match else None
+
+
+class Duration(_Number):
+    """Seconds, or a number with s, m, h or d: `90`, `90s`, `15m`, `3h`."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, (int, float)):
+            return float(value)
+        seconds = _seconds(str(value))
+        if seconds is None:
+            self.fail(f"{value!r} is not a duration; write seconds, or 90s, 15m, 3h, 2d", param, ctx)
+        return seconds
+
+
+class Share(_Text):
+    """A number of hosts, or a share of them: `10` or `25%`."""
+
+    name = "share"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if not _SHARE.fullmatch(text):
+            self.fail(f"{text!r} is neither a number of hosts nor a share of them, such as 10 or 25%", param, ctx)
+        if text.endswith("%") and float(text[:-1]) > 100:
+            self.fail(f"{text} is more than all hosts", param, ctx)
+        return text
+
+
+class Moment(_Number):
+    """A point in time: ISO 8601, in the local zone unless it names one, or a duration ago: `2h`. As Unix seconds."""
+
+    name = "moment"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        text = str(value)
+        ago = _seconds(text)
+        if ago is not None and text[-1:] in "smhd":
+            return time.time() - ago
+        try:
+            moment = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text))
+        except ValueError:
+            self.fail(
+                f"{text!r} is not a time; write 2026-11-22T09:50 (local), 2026-11-22T09:50Z, or 2h for two hours ago",
+                param,
+                ctx,
+            )
+        return moment.timestamp()
+
+
+class JobId(_Text):
+    """A JID, or `last`; checked before it can touch a path."""
+
+    name = "jid"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if text == "last":
+            return text
+        try:
+            return check_jid(text)
+        except ValueError as error:
+            self.fail(f"{error}; `agentless jobs list` shows them, and `last` is the newest", param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        return complete_jid(ctx, param, incomplete)
+
+
+DURATION = Duration()
+SHARE = Share()
+MOMENT = Moment()
+JID = JobId()
+
+
+def pairs(option: str, words: Iterable[str], *, name: str = "") -> dict[str, str]:
+    """`K=V` words as a dict; a repeated key keeps its last value. Raises UsageError for a word without `=` or key."""
+    found = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key or (name and not re.fullmatch(name, key)):
+            raise click.UsageError(f"{option} {word!r}: write it as KEY=VALUE")
+        found[key] = value
+    return found

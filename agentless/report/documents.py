@@ -1,0 +1,41 @@
+"""Results for programs: JSON, JSON lines and YAML of the documents that the JSON contract freezes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+__all__ = ["as_json", "as_yaml", "host_line", "lines"]
+
+
+def as_json(document: Mapping[str, Any], *, indent: bool = False) -> str:
+    """One JSON document with a newline at its end.
+
+    Pure ASCII: whatever a host sent, no control character reaches a terminal and no encoding of stdout fails.
+    """
+    return json.dumps(document, indent=2 if indent else None, default=str) + "\n"
+
+
+def as_yaml(document: Mapping[str, Any]) -> str:
+    """The same document in YAML, keys in the same order; pure ASCII for the same reason."""
+    import yaml
+
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    plain = json.loads(json.dumps(document, default=str))
+    text: str = yaml.dump(plain, Dumper=dumper, sort_keys=False, default_flow_style=False, width=10_000)
+    return text
+
+
+def host_line(jid: str, host: str, result: Mapping[str, Any]) -> str:
+    """One JSON line for one host of a job: `jid`, `host`, and the keys of the host object."""
+    return as_json({"jid": jid, "host": host, **result})
+
+
+def lines(document: Mapping[str, Any], *, key: str, value: str) -> Iterator[str]:
+    """One JSON line for each entry of a document `{name: entry}`: its name under `key`, then the entry's keys.
+
+    An entry that is a list or a plain value stands under `value`.
+    """
+    for name, entry in document.items():
+        yield as_json({key: name, **entry} if isinstance(entry, Mapping) else {key: name, value: entry})

@@ -1,0 +1,88 @@
+"""A report as JUnit XML, which CI servers show: one test case a host.
+
+A job that did not end with 0 is a `failure`; a host that is unreachable, lost, not started or not yet finished is an
+`error`.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from xml.etree import ElementTree
+
+from agentless.job import HostResult, Problem, Report, State, iso
+from agentless.report.printable import one_line
+from agentless.report.text import outcome
+
+__all__ = ["as_junit"]
+
+# What XML 1.0 can't hold at all, not even as a character reference (section 2.2).
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def _xml(text: str) -> str:
+    return _NOT_XML.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
+
+
+def _output(data: bytes) -> str:
+    return _xml(data.decode("utf-8", "backslashreplace"))
+
+
+def as_junit(report: Report) -> str:
+    """The whole document, with its XML declaration."""
+    job = report.job
+    seconds = [
+        result.ret.duration for result in report.results.values() if result.ret and result.ret.duration is not None
+    ]
+    cases = [_case(job.function, name, result) for name, result in report.results.items()]
+    cases += [_unknown(job.function, name, problem) for name, problem in report.unknown_hosts.items()]
+    counts = {
+        "tests": str(len(cases)),
+        "failures": str(sum(case.find("failure") is not None for case in cases)),
+        "errors": str(sum(case.find("error") is not None for case in cases)),
+        "time": f"{sum(seconds):.3f}",
+    }
+    name = _xml(one_line(shlex.join(job.arguments)) or job.function)
+    root = ElementTree.Element("testsuites", {"name": "agentless", **counts})
+    suite = ElementTree.SubElement(
+        root, "testsuite", {"name": name, "timestamp": (iso(job.start_time) or "").rstrip("Z"), **counts}
+    )
+    properties = ElementTree.SubElement(suite, "properties")
+    for key, value in {"jid": job.jid, "target": job.target, "user": job.user, **job.metadata}.items():
+        ElementTree.SubElement(properties, "property", {"name": _xml(key), "value": _xml(value)})
+    suite.extend(cases)
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _element(function: str, name: str, seconds: float | None) -> ElementTree.Element:
+    attributes = {"classname": f"agentless.{function}", "name": _xml(one_line(name))}
+    if seconds is not None:
+        attributes["time"] = f"{seconds:.3f}"
+    return ElementTree.Element("testcase", attributes)
+
+
+def _problem(case: ElementTree.Element, kind: str, message: str, text: str = "") -> None:
+    element = ElementTree.SubElement(case, kind, {"message": _xml(one_line(message))})
+    element.text = _xml(text)
+
+
+def _case(function: str, name: str, result: HostResult) -> ElementTree.Element:
+    ret, problem = result.ret, result.problem
+    case = _element(function, name, ret.duration if ret else None)
+    if ret is None:
+        said = f"{result.state.value}: {problem.kind}: {problem.message}" if problem else result.state.value
+        _problem(case, "error", said, problem.hint if problem else "")
+    elif not ret.ok:
+        _problem(case, "failure", outcome(ret))
+    if ret is not None:
+        for tag, data in (("system-out", ret.stdout), ("system-err", ret.stderr)):
+            if data:
+                ElementTree.SubElement(case, tag).text = _output(data)
+    return case
+
+
+def _unknown(function: str, name: str, problem: Problem) -> ElementTree.Element:
+    case = _element(function, name, None)
+    _problem(case, "error", f"{State.UNREACHABLE.value}: {problem.kind}: {problem.message}", problem.hint)
+    return case

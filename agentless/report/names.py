@@ -1,0 +1,98 @@
+"""Many host names in little space: `web[01-12,15],db1`, as ClusterShell writes node sets, and back."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+__all__ = ["fold", "shorten", "unfold"]
+
+_NUMBER = re.compile(r"(?<![0-9])[0-9]{1,18}(?![0-9])")
+_FOLDED = re.compile(r"(?P<before>[^\[\],]*)(?:\[(?P<ranges>[0-9,-]+)\](?P<after>[^\[\],]*))?(?:,|$)")
+
+# What stands before and after the number of a name.
+_Stem = tuple[str, str]
+
+
+def fold(names: Iterable[str]) -> str:
+    """Names with runs of numbers folded, in the order in which their stems first occur.
+
+    Names with a bracket or a comma in them are not folded and stand as they are; of those without, `unfold` gives the
+    same set back.
+    """
+    unique = list(dict.fromkeys(names))
+    stems = {name: _stems(name) for name in unique}
+    shared = Counter(stem for found in stems.values() for stem, _ in found)
+    groups: dict[_Stem, list[str]] = {}
+    for name in unique:
+        # The last number wins among equals: web1-node[1-3], not web[1]-node….
+        stem, digits = max(reversed(stems[name]), key=lambda item: shared[item[0]], default=((name, ""), ""))
+        groups.setdefault(stem, []).append(digits)
+    return ",".join(part for stem, numbers in groups.items() for part in _write(stem, numbers))
+
+
+def _stems(name: str) -> list[tuple[_Stem, str]]:
+    if set(name) & set("[],"):
+        return []
+    return [((name[: m.start()], name[m.end() :]), m.group()) for m in _NUMBER.finditer(name)]
+
+
+def _write(stem: _Stem, numbers: Sequence[str]) -> Iterator[str]:
+    before, after = stem
+    if len(numbers) == 1:
+        yield f"{before}{numbers[0]}{after}"
+        return
+    padded = {len(digits) for digits in numbers if digits[0] == "0" and len(digits) > 1}
+    by_width: dict[int, list[int]] = {}
+    for digits in numbers:
+        by_width.setdefault(len(digits) if len(digits) in padded else 0, []).append(int(digits))
+    ranges = []
+    for width, values in by_width.items():
+        for low, high in _runs(sorted(values)):
+            ranges.append(f"{low:0{width}d}" if low == high else f"{low:0{width}d}-{high:0{width}d}")
+    yield f"{before}[{','.join(ranges)}]{after}"
+
+
+def _runs(values: Sequence[int]) -> Iterator[tuple[int, int]]:
+    start = previous = values[0]
+    for value in values[1:]:
+        if value != previous + 1:
+            yield start, previous
+            start = value
+        previous = value
+    yield start, previous
+
+
+def unfold(text: str) -> list[str]:
+    """The names behind a folded text; ValueError where brackets or ranges do not fit."""
+    names: list[str] = []
+    at = 0
+    while at < len(text):
+        match = _FOLDED.match(text, at)
+        if match is None:
+            raise ValueError(f"not a folded list of names, from character {at}: {text!r}")
+        if match["ranges"] is None:
+            names.append(match["before"])
+        else:
+            names.extend(f"{match['before']}{digits}{match['after']}" for digits in _expand(match["ranges"]))
+        at = match.end()
+    return names
+
+
+def _expand(ranges: str) -> Iterator[str]:
+    for part in ranges.split(","):
+        low, dash, high = part.partition("-")
+        if not dash:
+            yield low
+            continue
+        width = len(low) if low[0] == "0" and len(low) > 1 else 0
+        for value in range(int(low), int(high) + 1):
+            yield f"{value:0{width}d}"
+
+
+def shorten(names: Sequence[str], most: int = 2) -> str:
+    """`web3, web7 and 12 more`."""
+    if len(names) <= most + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most} more"
