@@ -16,9 +16,10 @@ from agentless.cache import JobCache, JobRow, Pruned
 from agentless.config import Config
 from agentless.endpoint import Endpoint, Secret
 from agentless.errors import TargetError, UnknownJob, UsageError
-from agentless.inventory import Host, Inventory, Overrides, load
+from agentless.inventory import Inventory, Overrides
 from agentless.job import HostResult, Job, Problem, Report, State, check_jid
-from agentless.results import Active, Entry, ExitSuccess, Found, Hosts, Listed, Pong, Running, Signalled
+from agentless.results import Active, ExitSuccess, Found, Hosts, Listed, Pong, Running, Signalled
+from agentless.roster import Roster
 from agentless.runner import jobs, procs
 from agentless.runner.contact import Contact
 from agentless.runner.home import Unrecorded
@@ -29,16 +30,6 @@ if TYPE_CHECKING:
     from agentless.runner.channel import Connector
 
 __all__ = ["Fleet"]
-
-RETRY_LISTS = {
-    "@failed:": lambda result: result.failed or result.state in (State.LOST, State.NOT_STARTED),
-    "@unreachable:": lambda result: result.state is State.UNREACHABLE,
-}
-GONE_FROM_INVENTORY = Problem(
-    "not-in-inventory",
-    "the job was sent to this host, and the inventory does not name it any more",
-    "Give the inventory that has it with -i.",
-)
 
 
 class Fleet:
@@ -105,19 +96,18 @@ class Fleet:
 
     # --- what is made when it is first needed ---
     @cached_property
+    def _roster(self) -> Roster:
+        sources = self._sources or configuration.default_inventory(self.config.inventory)
+        return Roster(sources, self._overrides, self._limit, lambda jid: self.show(jid).results, self._warn)
+
+    @property
     def inventory(self) -> Inventory:
-        """The inventory, read once.
+        """The inventory, read when it is first needed.
 
         Raises:
             InventoryError: it cannot be read, with file and line.
         """
-        sources = self._sources
-        if sources is None:
-            sources = self.config.inventory or configuration.default_inventory()
-        inventory = load([str(source) for source in ([sources] if isinstance(sources, (str, Path)) else sources)])
-        for warning in inventory.warnings:
-            self._warn(warning)
-        return inventory
+        return self._roster.inventory
 
     @cached_property
     def cache(self) -> JobCache:
@@ -162,67 +152,18 @@ class Fleet:
         self.close()
 
     # --- targets ---
-    def select(self, target: str | None = None) -> tuple[Host, ...]:
-        """The hosts that a pattern selects, in the inventory's order; None selects all.
+    def hosts(self, target: str | None = None) -> Hosts:
+        """The hosts of a target with their settings, groups and variables, in the inventory's order; None is all.
 
         Raises:
             TargetError: the pattern cannot be read, or selects nothing.
+            InventoryError: a connection variable cannot be resolved, with file and line.
         """
-        target, limit = target or "all", self._limit
-        retry = {word for word in (target, limit) if word and word.startswith(tuple(RETRY_LISTS))}
-        names = [self._retry_list(word) for word in retry]
-        selected = self.inventory.select(
-            "all" if target in retry else target, None if limit is None or limit in retry else limit
-        )
-        hosts = tuple(host for host in selected if all(host.name in listed for listed in names))
-        if not hosts:
-            raise TargetError(f"no host is left of {target!r}" + (f" limited to {limit!r}" if limit else ""))
-        return hosts
-
-    def _retry_list(self, word: str) -> frozenset[str]:
-        kind, _, jid = word.partition(":")
-        report = self.show(jid)
-        picks = RETRY_LISTS[kind + ":"]
-        return frozenset(name for name, result in report.results.items() if picks(result))
-
-    def hosts(self, target: str | None = None) -> Hosts:
-        """The hosts of a target with their settings, groups and variables; nobody is contacted."""
-        return Hosts(
-            {
-                host.name: Entry(self.inventory.endpoint(host, self._overrides), host.groups, host.vars)
-                for host in self.select(target)
-            }
-        )
+        return self._roster.hosts(target)
 
     def endpoints(self, target: str | None = None) -> dict[str, Endpoint]:
-        """The hosts of a target with their resolved connection settings.
-
-        Raises:
-            InventoryError: a connection variable cannot be resolved.
-        """
-        return {host.name: self.inventory.endpoint(host, self._overrides) for host in self.select(target)}
-
-    def _of_job(
-        self, job: Job, names: Iterable[str], target: str | None = None
-    ) -> tuple[dict[str, Endpoint], dict[str, Problem]]:
-        """Endpoints of a job's hosts, as the user that it was sent as, and the hosts that the inventory lacks."""
-        overrides = self._overrides
-        if job.login is not None:
-            overrides = replace(overrides, user=job.login)
-        if job.become is not None:
-            method, _, user = job.become.partition(":")
-            overrides = replace(overrides, become=True, become_method=method, become_user=user)
-        selected = {host.name for host in self.select(target)} if target or self._limit else None
-        endpoints, missing = {}, {}
-        for name in names:
-            if selected is not None and name not in selected:
-                continue
-            host = self.inventory.hosts.get(name)
-            if host is None:
-                missing[name] = GONE_FROM_INVENTORY
-            else:
-                endpoints[name] = self.inventory.endpoint(host, overrides)
-        return endpoints, missing
+        """The hosts of a target with their resolved connection settings; raises as `hosts`."""
+        return self._roster.endpoints(target)
 
     # --- run ---
     def start(
@@ -378,7 +319,7 @@ class Fleet:
         report = self.cache.load_states(jid)
         if report is None:
             return self.endpoints(target), {}
-        return self._of_job(report.job, report.results, target)
+        return self._roster.of_job(report.job, report.results, target)
 
     # --- the jobs runner ---
     def _jid(self, word: str) -> str:
@@ -419,7 +360,7 @@ class Fleet:
         to_ask = [name for name in jobs.open_hosts(report.results) if only is None or name in only]
         if not to_ask:
             return report
-        endpoints, missing = self._of_job(report.job, to_ask)
+        endpoints, missing = self._roster.of_job(report.job, to_ask)
         jobs.ask_about(self._contact, report.job, report.results, endpoints)
         report = self.show(jid)
         results = dict(report.results)
@@ -538,7 +479,7 @@ class Fleet:
         if host is not None and host not in report.results:
             raise TargetError(f"job {jid} was not sent to {host!r}", f"Its hosts: {', '.join(report.results)}")
         names = [host] if host is not None else jobs.open_hosts(report.results)
-        endpoints, missing = self._of_job(report.job, names)
+        endpoints, missing = self._roster.of_job(report.job, names)
         results = dict(report.results)
         for name, problem in missing.items():
             results[name] = replace(results[name], state=State.UNREACHABLE, problem=problem)

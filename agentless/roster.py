@@ -1,0 +1,127 @@
+"""Which hosts a word selects, and how each of them is reached: the inventory with what the person asked for on top."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from agentless.endpoint import Endpoint
+from agentless.errors import TargetError
+from agentless.inventory import Host, Inventory, Overrides, load
+from agentless.job import HostResult, Job, Problem, State
+from agentless.results import Entry, Hosts
+
+__all__ = ["Roster"]
+
+RETRY_LISTS: Mapping[str, Callable[[HostResult], bool]] = {
+    "@failed": lambda result: result.failed or result.state in (State.LOST, State.NOT_STARTED),
+    "@unreachable": lambda result: result.state is State.UNREACHABLE,
+}
+GONE_FROM_INVENTORY = Problem(
+    "not-in-inventory",
+    "the job was sent to this host, and the inventory does not name it any more",
+    "Give the inventory that has it with -i.",
+)
+
+
+class Roster:
+    """The hosts that this command may act on.
+
+    Args:
+        sources: inventories, as `-i` takes them.
+        overrides: what the command line and the configuration say about connections.
+        limit: a pattern, `@file`, `@failed:JID` or `@unreachable:JID` that narrows every target; None narrows nothing.
+        results: where the hosts of a job stand, for the retry lists.
+        warn: told what the inventory has to say, one line each.
+    """
+
+    def __init__(
+        self,
+        sources: str | Path | Sequence[str | Path],
+        overrides: Overrides,
+        limit: str | None,
+        results: Callable[[str], Mapping[str, HostResult]],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._sources = [sources] if isinstance(sources, (str, Path)) else list(sources)
+        self._overrides = overrides
+        self._limit = limit
+        self._results = results
+        self._warn = warn
+
+    @cached_property
+    def inventory(self) -> Inventory:
+        """The inventory, read once; raises InventoryError."""
+        inventory = load([str(source) for source in self._sources])
+        for warning in inventory.warnings:
+            self._warn(warning)
+        return inventory
+
+    def select(self, target: str | None) -> tuple[Host, ...]:
+        """The hosts that a pattern or a retry list selects, in the inventory's order; None selects all.
+
+        Raises:
+            TargetError: the pattern cannot be read, or selects nothing.
+        """
+        patterns: list[str | None] = []
+        listed: list[frozenset[str]] = []
+        for word, default in ((target, "all"), (self._limit, None)):
+            names = self._retry_list(word) if word else None
+            patterns.append(default if names is not None else word or default)
+            listed += [] if names is None else [names]
+        pattern, limit = patterns
+        selected = self.inventory.select(pattern or "all", limit)
+        hosts = tuple(host for host in selected if all(host.name in names for names in listed))
+        if not hosts:
+            raise TargetError(
+                f"no host is left of {target or 'all'!r}" + (f" limited to {self._limit!r}" if self._limit else "")
+            )
+        return hosts
+
+    def _retry_list(self, word: str) -> frozenset[str] | None:
+        kind, colon, jid = word.partition(":")
+        picks = RETRY_LISTS.get(kind)
+        if not colon or picks is None:
+            return None
+        return frozenset(name for name, result in self._results(jid).items() if picks(result))
+
+    def hosts(self, target: str | None) -> Hosts:
+        """What a target selects, with settings, groups and variables; nobody is contacted."""
+        entries = {}
+        for host in self.select(target):
+            entries[host.name] = Entry(self.inventory.endpoint(host, self._overrides), host.groups, host.vars)
+        return Hosts(entries)
+
+    def endpoints(self, target: str | None) -> dict[str, Endpoint]:
+        """What a target selects, with the connection settings; raises InventoryError where they cannot be resolved."""
+        return {host.name: self.inventory.endpoint(host, self._overrides) for host in self.select(target)}
+
+    def of_job(
+        self, job: Job, names: Iterable[str], target: str | None = None
+    ) -> tuple[dict[str, Endpoint], dict[str, Problem]]:
+        """Some of a job's hosts, reached as the user that it was sent as, and those that the inventory lacks.
+
+        Args:
+            names: hosts of the job.
+            target: narrows them further; the limit always does.
+        """
+        overrides = self._overrides
+        if job.login is not None:
+            overrides = replace(overrides, user=job.login)
+        if job.become is not None:
+            method, _, user = job.become.partition(":")
+            overrides = replace(overrides, become=True, become_method=method, become_user=user)
+        selected = {host.name for host in self.select(target)} if target or self._limit else None
+        endpoints: dict[str, Endpoint] = {}
+        missing: dict[str, Problem] = {}
+        for name in names:
+            if selected is not None and name not in selected:
+                continue
+            host = self.inventory.hosts.get(name)
+            if host is None:
+                missing[name] = GONE_FROM_INVENTORY
+            else:
+                endpoints[name] = self.inventory.endpoint(host, overrides)
+        return endpoints, missing
