@@ -137,8 +137,7 @@ class DemoFleet:
 
     def _agentless(self, *arguments: str, stderr: int) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-c", "import sys; from agentless.cli import main; sys.exit(main())"]
-            + ["-i", str(self.inventory), *arguments],
+            [sys.executable, "-m", "agentless"] + ["-i", str(self.inventory), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
@@ -249,7 +248,9 @@ def demo(echo: Callable[[str], None], *, hosts: int = 3, keep: bool = False) -> 
             else "That was the main job. The hosts stay up: try it by hand, from another terminal."
         )
         if keep:
-            _stay(fleet, echo)
+            with contextlib.suppress(KeyboardInterrupt):
+                _stay(fleet, echo)
+            echo("The hosts are gone.")
     return 0
 
 
@@ -270,9 +271,7 @@ def _stay(fleet: DemoFleet, echo: Callable[[str], None]) -> None:
         echo(f"{at} {command}")
     echo("")
     echo("Ctrl-C ends the hosts, and with them every job that still runs on them.")
-    with contextlib.suppress(KeyboardInterrupt):
-        threading.Event().wait()
-    echo("The hosts are gone.")
+    threading.Event().wait()
 
 
 @contextlib.contextmanager
@@ -449,7 +448,7 @@ class _Session:
         # A client that has gone needs no status.
         with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
             self._channel.send_exit_status(status if status >= 0 else 128 - status)
-        self._channel.close()
+            self._channel.close()
         feeder.join()
         self._sessions.discard(self)
 
@@ -463,7 +462,7 @@ class _Session:
             while data := output.read(PIECE):
                 try:
                     send(data)
-                except (OSError, paramiko.SSHException):
+                except (OSError, EOFError, paramiko.SSHException):
                     # The client has gone: closing the pipe tells the command.
                     return
 

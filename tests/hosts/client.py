@@ -93,8 +93,7 @@ class Client:
 
     def command(self, *arguments: str) -> list[str]:
         """The argv of an `agentless` that runs this tree's code; to be started with `environ`."""
-        start = "import sys; from agentless.cli import main; sys.exit(main())"
-        return [sys.executable, "-c", start, *arguments]
+        return [sys.executable, "-m", "agentless", *arguments]
 
     def agentless(self, *arguments: str, seconds: float = 120.0, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run `agentless` to its end; its output as text."""

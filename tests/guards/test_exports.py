@@ -1,0 +1,130 @@
+"""The public surface: what `agentless` exports, and that every `__all__` says the truth."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import agentless
+from tests.hosts.client import ROOT
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # pytest brings it there
+
+EXPORTS = {
+    "AgentlessError",
+    "Changed",
+    "Fleet",
+    "HostResult",
+    "Job",
+    "Output",
+    "Problem",
+    "Report",
+    "Return",
+    "Run",
+    "State",
+}
+
+
+def names() -> list[str]:
+    return [
+        info.name
+        for info in pkgutil.walk_packages(agentless.__path__, "agentless.")
+        # The helper runs on hosts, under its own name; a `__main__` runs when it is imported.
+        if not info.name.startswith("agentless.remote") and not info.name.endswith("__main__")
+    ]
+
+
+def test_agentless_exports_exactly_this() -> None:
+    """Whoever changes this list changes what other people's programs stand on: CHANGELOG, docs."""
+    assert set(agentless.__all__) == EXPORTS
+
+
+def test_nothing_else_looks_public() -> None:
+    public = {
+        name
+        for name, value in vars(agentless).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType) and name != "annotations"
+    }
+    assert public == EXPORTS
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_exported_name_exists(name: str) -> None:
+    module = importlib.import_module(name)
+    assert module.__doc__
+    exported = getattr(module, "__all__", [])
+    assert len(set(exported)) == len(exported)
+    for each in exported:
+        getattr(module, each)
+
+
+@pytest.mark.parametrize("name", sorted(EXPORTS))
+def test_whatever_is_public_has_a_docstring(name: str) -> None:
+    value = getattr(agentless, name)
+    assert value.__doc__
+    for method, function in vars(value).items():
+        if not method.startswith("_") and inspect.isfunction(function) and method != "to_json":
+            assert function.__doc__, f"{name}.{method}"
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        assert tomllib.load(file)["project"]["version"] == agentless.__version__
+
+
+def test_commands_that_need_no_ssh_load_no_ssh(tmp_path: Path) -> None:
+    code = """if True:
+        import sys
+        from agentless.cli import main
+        main(['jobs', 'list'])
+        print(sorted(sys.modules), file=sys.stderr)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for heavy in ("paramiko", "fabric", "cryptography", "yaml", "rich", "asyncio"):
+        assert f"'{heavy}'" not in done.stderr
+
+
+def test_lower_bounds_only() -> None:
+    """A newer release of a library is taken; nothing is pinned."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)["project"]
+    for wanted in [*project["dependencies"], *project["optional-dependencies"]["test"]]:
+        assert "==" not in wanted
+        assert "<" not in wanted
+
+
+def test_what_is_imported_is_declared() -> None:
+    """Every library that the controller imports is in pyproject's dependencies, and none is there for nothing."""
+    from tests.guards.test_floors import MODULES, imported
+
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        declared = tomllib.load(file)["project"]["dependencies"]
+    wanted = {line.split(">")[0].split("[")[0].strip().lower() for line in declared}
+    providers = metadata.packages_distributions()
+    used = set()
+    for module, tree in MODULES.items():
+        for name in imported(tree, module):
+            top = name.split(".")[0]
+            if top not in sys.stdlib_module_names and top not in ("agentless", "__future__"):
+                used |= {provider.lower() for provider in providers.get(top, [top])}
+    # paramiko stands on cryptography, which the demo uses to make keys.
+    assert used - {"cryptography"} == wanted

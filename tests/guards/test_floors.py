@@ -1,0 +1,203 @@
+"""The rooms of the tree: imports go down only, and what belongs to one room is in no other."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "agentless"
+
+# From the top: a room imports from rooms below it, and from itself.
+FLOORS: list[set[str]] = [
+    {"cli", "__main__"},
+    {"demo", "__init__"},
+    {"fleet"},
+    {"report", "progress"},
+    {"runner"},
+    {"cache", "config"},
+    {"inventory", "schedule"},
+    {"targets"},
+    {"results"},
+    {"endpoint", "job"},
+    {"errors"},
+]
+
+# Libraries that one room has to itself: a room, a package in it, or a module.
+KEPT_APART = {
+    "paramiko": {"runner.ssh", "demo"},
+    "fabric": {"runner.ssh"},
+    "invoke": {"runner.ssh"},
+    "click": {"cli"},
+    "tabulate": {"report"},
+    "rich": {"progress"},
+    "tqdm": {"progress"},
+}
+
+# cli.app is the process's own edge: it hands the environment on to what asks for NO_COLOR and TERM.
+READS_ENVIRONMENT = {"config", "cli.app"}
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    """Modules of the controller: (name below agentless, syntax tree)."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        if not name.startswith("remote."):
+            yield name, ast.parse(path.read_text(), str(path))
+
+
+MODULES = dict(modules())
+
+
+def room(module: str) -> str:
+    return module.split(".")[0]
+
+
+def imported(tree: ast.AST, module: str) -> Iterator[str]:
+    """Full names of what a tree imports, wherever in it, also inside functions and for types only."""
+    package = ["agentless", *module.split(".")[:-1]]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                base = ".".join(package[: len(package) - node.level + 1] + ([base] if base else []))
+            for alias in node.names:
+                yield f"{base}.{alias.name}"
+
+
+def ours(tree: ast.AST, module: str) -> Iterator[str]:
+    """What of it is ours, by the name below agentless: `runner.frames.Decoder`."""
+    for name in imported(tree, module):
+        if name == "agentless" or name.startswith("agentless."):
+            yield name.removeprefix("agentless").lstrip(".")
+
+
+def level(of: str) -> int:
+    for number, rooms in enumerate(FLOORS):
+        if of in rooms:
+            return number
+    raise AssertionError(f"{of} has no floor: put it into FLOORS of {__file__}, and DESIGN's picture")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_down_only(module: str) -> None:
+    own = room(module)
+    for name in ours(MODULES[module], module):
+        other = room(name) if name else "__init__"
+        if other in ("__version__", "remote"):
+            continue
+        if not (PACKAGE / other).is_dir() and not (PACKAGE / f"{other}.py").exists():
+            other = "__init__"
+        assert other == own or level(own) <= level(other), f"{module} imports {name}, which is above it"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_the_runner_knows_the_helper_and_only_its_words(module: str) -> None:
+    for name in ours(MODULES[module], module):
+        if room(name) == "remote":
+            assert room(module) == "runner", f"{module} imports {name}"
+            assert name.startswith("remote.wire") or name == "remote", f"{module} imports {name}"
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    graph = {
+        module: {
+            target
+            for name in ours(_without_types(tree), module)
+            for target in (name, name.rpartition(".")[0], f"{name}.__init__")
+            if target in MODULES and target != module
+        }
+        for module, tree in modules()
+    }
+    done: set[str] = set()
+
+    def visit(module: str, path: list[str]) -> None:
+        assert module not in path, f"a circle of imports: {' > '.join([*path[path.index(module) :], module])}"
+        if module in done:
+            return
+        for target in sorted(graph[module]):
+            visit(target, [*path, module])
+        done.add(module)
+
+    for module in graph:
+        visit(module, [])
+
+
+def _without_types(tree: ast.Module) -> ast.Module:
+    """The tree without its `if TYPE_CHECKING:` blocks."""
+    kept = [
+        node
+        for node in tree.body
+        if not (isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING")
+    ]
+    return ast.Module(kept, tree.type_ignores)
+
+
+@pytest.mark.parametrize("library", KEPT_APART)
+def test_a_library_stays_in_its_room(library: str) -> None:
+    users = {
+        module for module, tree in MODULES.items() if library in {name.split(".")[0] for name in imported(tree, module)}
+    }
+    kept = KEPT_APART[library]
+    assert not {module for module in users if not any(f"{module}.".startswith(f"{room}.") for room in kept)}
+
+
+def helper_modules() -> list[Path]:
+    return sorted((PACKAGE / "remote").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", helper_modules(), ids=lambda path: path.stem)
+def test_the_helper_imports_the_standard_library_and_itself_only(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            continue
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        for name in names:
+            assert name.split(".")[0] in {*sys.stdlib_module_names, "remote"}, f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name not in READS_ENVIRONMENT])
+def test_the_environment_is_read_in_config_alone(module: str) -> None:
+    for node in ast.walk(MODULES[module]):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os":
+            assert node.attr not in ("environ", "environb", "getenv", "getenvb"), f"{module}:{node.lineno}"
+        if isinstance(node, ast.ImportFrom) and node.module == "os":
+            assert not {alias.name for alias in node.names} & {"environ", "environb", "getenv"}, (
+                f"{module}:{node.lineno}"
+            )
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if room(name) not in ("cli", "__main__")])
+def test_only_the_command_line_prints_asks_and_exits(module: str) -> None:
+    for node in ast.walk(MODULES[module]):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in ("print", "input", "exit", "quit"), f"{module}:{node.lineno}"
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            named = f"{node.value.id}.{node.attr}"
+            assert named not in ("sys.exit", "os._exit", "sys.stdout", "sys.stderr", "sys.stdin"), (
+                f"{module}:{node.lineno}"
+            )
+
+
+def test_every_room_has_its_name() -> None:
+    """No drawer for odds and ends."""
+    names = {part for path in PACKAGE.rglob("*") for part in path.relative_to(PACKAGE).with_suffix("").parts}
+    assert not names & {"utils", "util", "helpers", "helper", "common", "misc", "manager", "base", "lib"}
+
+
+def test_a_module_is_seldom_past_300_lines() -> None:
+    """At most one in five, and none past 700: such a room holds more than one thing."""
+    sizes = {path.relative_to(ROOT): len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
+    long = sorted(((size, str(path)) for path, size in sizes.items() if size > 300), reverse=True)
+    assert not [entry for entry in long if entry[0] > 700]
+    assert len(long) * 5 <= len(sizes), long
