@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+import tty
 
 from agentless.errors import Unreachable
 
@@ -24,14 +25,11 @@ class LocalChannel:
 
     def __init__(self, line: str, home: str, *, pty: bool) -> None:
         self._selector = selectors.DefaultSelector()
-        self._stdin: int | None = None
         slave: int | None = None
         if pty:
-            import tty
-
             master, slave = os.openpty()
             tty.setraw(slave)
-            self._stdin, outputs = master, {master: 1}
+            stdin, outputs = master, {master: 1}
         try:
             self._process = subprocess.Popen(
                 ["/bin/sh", "-c", line],
@@ -46,11 +44,11 @@ class LocalChannel:
             if slave is not None:
                 os.close(slave)
         if slave is None:
-            stdin, stdout, stderr = self._process.stdin, self._process.stdout, self._process.stderr
-            assert stdin is not None and stdout is not None and stderr is not None
-            self._stdin = stdin.fileno()
-            outputs = {stdout.fileno(): 1, stderr.fileno(): 2}
-        os.set_blocking(self._stdin, False)
+            pipes = (self._process.stdin, self._process.stdout, self._process.stderr)
+            stdin, stdout, stderr = (pipe.fileno() for pipe in pipes if pipe is not None)
+            outputs = {stdout: 1, stderr: 2}
+        os.set_blocking(stdin, False)
+        self._stdin: int | None = stdin
         self._pty = pty
         for descriptor, stream in outputs.items():
             self._selector.register(descriptor, selectors.EVENT_READ, stream)

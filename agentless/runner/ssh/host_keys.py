@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from filelock import Timeout
 
 from agentless.errors import Unreachable
-from agentless.runner.known_hosts import CERT_AUTHORITY, REVOKED, Entry, KnownHosts, fingerprint, matches
-from agentless.runner.ssh_options import Settings
+from agentless.runner.ssh.known_hosts import CERT_AUTHORITY, REVOKED, Entry, KnownHosts, fingerprint, matches
+from agentless.runner.ssh.options import Settings
 
 __all__ = ["HostCertificate", "HostKeys", "adjust"]
 

@@ -101,7 +101,8 @@ def _resolve(host: str, port: int, family: str, deadline: float) -> list[_Addres
         infos = socket.getaddrinfo(host, port, wanted, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
     except socket.gaierror:
         infos = _ask_resolver(host, port, wanted, deadline)
-    first, second = [], []
+    first: list[_Address] = []
+    second: list[_Address] = []
     for info in infos:
         (first if info[0] == infos[0][0] else second).append((info[0], info[4]))
     mixed: list[_Address] = []
@@ -143,8 +144,8 @@ class Proxy:
             # `exec`, as OpenSSH does, so that the signal at the end reaches the command and not a shell before it.
             self._process = subprocess.Popen(
                 ["/bin/sh", "-c", f"exec {command}"],
-                stdin=theirs,
-                stdout=theirs,
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
                 stderr=subprocess.PIPE,
                 start_new_session=True,
             )

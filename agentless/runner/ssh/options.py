@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 import shlex
@@ -10,13 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Jump", "Settings", "expand_includes", "resolve"]
+__all__ = ["Jump", "Settings", "resolve"]
 
 # ssh_config(5): the values that accept a key that is not known yet.
 _LAX = ("accept-new", "no", "off", "ask")
-_INCLUDE_DEPTH = 16
-_MATCH_CRITERIA = ("all", "canonical", "final", "host", "originalhost", "user", "localuser", "exec")
-_COMMANDS = ("proxycommand", "localcommand", "remotecommand", "knownhostscommand", "match")
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +200,6 @@ def _methods(text: object) -> tuple[str, ...]:
     return tuple(method for method in preferred or _METHODS if allowed.get(method))
 
 
-# --- hops ------------------------------------------------------------------------------------------------------------
 def parse_jumps(text: str, options: tuple[tuple[str, str], ...] = ()) -> tuple[Jump, ...]:
     """The hops of `[user@]host[:port],…` or `ssh://…`, in the order in which they are visited; none for `none`.
 
@@ -276,86 +271,3 @@ def jump_of_command(command: str, host: str, port: int) -> Jump | None:
     except (ValueError, IndexError):
         return None
     return Jump(hop.host, hop.user, hop.port, tuple(options))
-
-
-# --- the file ----------------------------------------------------------------------------------------------------------
-def expand_includes(path: Path, home: Path) -> str:
-    """The text of an ssh_config file with its `Include` lines replaced by what they include.
-
-    An Include inside a `Host` or `Match` block holds only where that block does, so the blocks that it brings carry
-    the outer block's conditions too. A `Match` with a criterion that is not evaluated here (`tagged`, `localnetwork`,
-    …) becomes a block that matches nothing, rather than one that always does.
-
-    Args:
-        path: `~/.ssh/config` or `/etc/ssh/ssh_config`; a missing file is empty.
-        home: for `~`, and for relative names included from a file below it.
-
-    Raises:
-        ValueError: Includes nest deeper than OpenSSH allows.
-        OSError: a file cannot be read.
-    """
-    base = home / ".ssh" if path.is_relative_to(home) else Path("/etc/ssh")
-    return "\n".join(_expanded(path, base, home, "", 0))
-
-
-def _expanded(path: Path, base: Path, home: Path, outer: str, depth: int) -> list[str]:
-    if depth > _INCLUDE_DEPTH:
-        raise ValueError(f"{path}: too many levels of Include")
-    if not path.is_file():
-        return []
-    # The block that lines are in: conditions of a Match, or empty where they hold for every host.
-    here = outer
-    lines = [_header(here)]
-    for line in path.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
-        keyword, value = _keyword(line)
-        if keyword in ("host", "match"):
-            here = _both(outer, _conditions(keyword, value))
-            lines.append(_header(here))
-        elif keyword == "include":
-            for word in shlex.split(value):
-                pattern = os.path.expanduser(str(home) + word[1:] if word.startswith("~/") else word)
-                for file in sorted(glob.glob(os.path.join(base, pattern))):
-                    lines += _expanded(Path(file), base, home, here, depth + 1)
-            lines.append(_header(here))
-        elif keyword:
-            lines.append(f"{keyword} {value}")
-    return lines
-
-
-def _keyword(line: str) -> tuple[str, str]:
-    found = re.match(r"\s*(\w+)(?:\s*=\s*|\s+)(.+)", line)
-    if not found:
-        return "", ""
-    keyword, value = found[1].lower(), found[2].strip()
-    if keyword not in _COMMANDS and '"' not in value:
-        value = re.split(r"\s#", value, maxsplit=1)[0].strip()
-    return keyword, value
-
-
-def _conditions(keyword: str, value: str) -> str:
-    """A block's header as the criteria of a Match line; empty for all hosts."""
-    if keyword == "host":
-        patterns = ",".join(shlex.split(value))
-        return "" if patterns == "*" else f"originalhost {shlex.quote(patterns)}"
-    words = shlex.split(value)
-    criteria = []
-    while words:
-        criterion = words.pop(0).lower()
-        name = criterion.removeprefix("!")
-        argument = "" if name in ("all", "canonical", "final") or not words else " " + shlex.quote(words.pop(0))
-        if name not in _MATCH_CRITERIA:
-            return _NEVER
-        if name != "all":
-            criteria.append(criterion + argument)
-    return " ".join(criteria)
-
-
-_NEVER = "originalhost !*"
-
-
-def _both(outer: str, inner: str) -> str:
-    return f"{outer} {inner}".strip()
-
-
-def _header(conditions: str) -> str:
-    return f"Match {conditions}" if conditions else "Host *"

@@ -1,0 +1,245 @@
+"""From an endpoint to a connection: what the configuration says, the way there, the handshake, and trying again."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import errno
+import getpass
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import fabric
+import paramiko
+
+from agentless.endpoint import Endpoint, Secret
+from agentless.errors import Unreachable
+from agentless.runner.channel import Link
+from agentless.runner.local import LocalLink
+from agentless.runner.ssh import dial
+from agentless.runner.ssh.config_file import expand_includes
+from agentless.runner.ssh.host_keys import HostKeys
+from agentless.runner.ssh.key_files import PassphraseNeeded
+from agentless.runner.ssh.keys import Keys, signed_by
+from agentless.runner.ssh.known_hosts import KnownHosts
+from agentless.runner.ssh.link import SshLink, slow
+from agentless.runner.ssh.login import log_in
+from agentless.runner.ssh.options import Settings, resolve
+from agentless.runner.ssh.throttle import Places, Shared, pauses
+from agentless.runner.ssh.transport import GONE_AFTER, Dropped, Transport, Wire
+
+__all__ = ["Connector"]
+
+_TRIES = 8
+_DEFAULT_TIMEOUT = Endpoint("", "").connect_timeout
+
+
+class Connector:
+    """Connects to hosts; owns what their connections share. Thread safe.
+
+    Args:
+        ask: shows a prompt for the passphrase of a key and returns the answer; None where nobody can be asked.
+        home: whose `.ssh` is read; the user's by default.
+        system_config: the system's ssh_config, read after the user's.
+    """
+
+    def __init__(
+        self,
+        *,
+        ask: Callable[[str], Secret | None] | None = None,
+        home: Path | None = None,
+        system_config: Path = Path("/etc/ssh/ssh_config"),
+    ) -> None:
+        self._home = home or Path.home()
+        self._system_config = system_config
+        self._known = KnownHosts()
+        self._keys = Keys(ask)
+        self._places = Places()
+        self._bastions: Shared[SshLink] = Shared()
+        self._random = random.Random()
+        self._lock = threading.Lock()
+        self._text: str | None = None
+        self._configs: dict[str, fabric.Config] = {}
+
+    def connect(self, endpoint: Endpoint) -> Link:
+        """Connect and log in; see `channel.Connector`."""
+        if endpoint.local:
+            return LocalLink()
+        said = [("user", endpoint.user), ("port", endpoint.port and str(endpoint.port))]
+        said += [("identityfile", file) for file in endpoint.key_files]
+        options = [(keyword, value) for keyword, value in said if value] + list(endpoint.options)
+        accept_new = endpoint.host_key_checking == "accept-new"
+        settings, patience = self._settings(endpoint.address, options, accept_new)
+        timeout = endpoint.connect_timeout
+        if timeout == _DEFAULT_TIMEOUT and patience:
+            timeout = patience
+        while True:
+            try:
+                return self._connect(settings, endpoint.password, timeout, None)
+            except PassphraseNeeded as key:
+                self._keys.ring.unlock(key.path)
+
+    def close(self) -> None:
+        """Disconnect from the bastions."""
+        self._bastions.close()
+
+    # what the configuration says
+    def _settings(
+        self, address: str, options: Sequence[tuple[str, str]], accept_new: bool
+    ) -> tuple[Settings, float | None]:
+        user, _, name = address.rpartition("@")
+        said = [*options, ("user", user)] if user else list(options)
+        try:
+            found = self._config(said).base_ssh_config.lookup(name.removeprefix("[").removesuffix("]"))
+            patience = found.get("connecttimeout")
+            settings = resolve(
+                found,
+                name=name.removeprefix("[").removesuffix("]"),
+                default_user=getpass.getuser(),
+                accept_new=accept_new,
+                home=self._home,
+            )
+            return settings, float(patience) if patience else None
+        except (ValueError, OSError, paramiko.SSHException, paramiko.config.ConfigParseError) as problem:
+            raise Unreachable(
+                "connect", f"{name}: its SSH options cannot be read: {problem}", f"Mend {self._home}/.ssh/config."
+            ) from problem
+
+    def _config(self, said: Sequence[tuple[str, str]]) -> fabric.Config:
+        """The configuration files, after what was said on the spot: of a keyword, the first value wins."""
+        with self._lock:
+            if self._text is None:
+                files = (self._home / ".ssh" / "config", self._system_config)
+                self._text = "\n".join(expand_includes(file, self._home) for file in files)
+            for keyword, value in said:
+                if not keyword.isalnum() or not value.isprintable():
+                    raise ValueError(f"{keyword} {value!r}")
+            head = "\n".join(f"{keyword} {value}" for keyword, value in said)
+            if head not in self._configs:
+                if len(self._configs) > 1000:
+                    self._configs.clear()
+                parsed = paramiko.SSHConfig.from_text(f"{head}\n{self._text}")
+                self._configs[head] = fabric.Config(ssh_config=parsed, lazy=True)
+            return self._configs[head]
+
+    # connecting
+    def _connect(
+        self,
+        settings: Settings,
+        password: Secret | None,
+        timeout: float,
+        deadline: float | None,
+        trail: tuple[Settings, ...] = (),
+    ) -> SshLink:
+        """Connect, again after a while if the host has no room, until the deadline."""
+        key = (settings.jumps, settings.proxy_command, settings.host.lower(), settings.port)
+        dropped: Dropped | None = None
+        breaks: Iterator[float] = iter(())
+        for _ in range(_TRIES):
+            with self._places.hold(key):
+                if deadline is None:
+                    deadline = time.monotonic() + timeout
+                if dropped is None:
+                    breaks = pauses(deadline, self._random)
+                try:
+                    return self._handshake(settings, password, timeout, deadline, trail)
+                except Dropped as drop:
+                    dropped = drop
+                except Unreachable as problem:
+                    if dropped is None or problem.kind != "connect-timeout":
+                        raise
+                    break
+            pause = next(breaks, None)
+            if pause is None:
+                break
+            time.sleep(pause)
+        assert dropped is not None
+        throttled = (
+            "Its sshd has no room (MaxStartups there, fewer --forks here), or a firewall or hosts.deny drops us."
+        )
+        hint = throttled if dropped.kind == "throttled" else "sshd's log there may tell why."
+        raise Unreachable(dropped.kind, str(dropped), hint)
+
+    def _handshake(
+        self,
+        settings: Settings,
+        password: Secret | None,
+        timeout: float,
+        deadline: float,
+        trail: tuple[Settings, ...],
+    ) -> SshLink:
+        started = time.monotonic()
+        transport: Transport | None = None
+        with contextlib.ExitStack() as undo:
+            sock, proxy = self._sock(settings, timeout, deadline, trail)
+            if proxy is not None:
+                undo.callback(proxy.close)
+            wire = Wire(sock)
+            undo.callback(wire.close)
+            transport = Transport(wire, settings, HostKeys(settings, self._known, signed_by))
+            undo.callback(transport.close)
+            try:
+                transport.handshake(deadline)
+            except Dropped:
+                if proxy is not None and proxy.complaint:
+                    said = f"{settings.host}: its ProxyCommand says: {proxy.complaint}"
+                    raise Unreachable("connect", said, "Run it by hand.") from None
+                raise
+            log_in(transport, self._keys, password, deadline)
+            transport.watch()
+            undo.pop_all()
+            return SshLink(transport, settings.user, timeout, time.monotonic() - started, proxy)
+
+    def _sock(
+        self, settings: Settings, timeout: float, deadline: float, trail: tuple[Settings, ...]
+    ) -> tuple[socket.socket | paramiko.Channel, dial.Proxy | None]:
+        hop = self._last_hop(settings)
+        if hop is not None:
+            return self._bastion(hop, timeout, deadline, trail).tunnel(settings.host, settings.port, deadline), None
+        try:
+            if settings.proxy_command:
+                proxy = dial.Proxy(settings.proxy_command)
+                return proxy.sock, proxy
+            sock = dial.dial(settings.host, settings.port, deadline, family=settings.family, bind=settings.bind)
+        except OSError as problem:
+            hint = "Raise `ulimit -n`, or lower --forks." if problem.errno == errno.EMFILE else ""
+            raise Unreachable("connect", f"{settings.host}: {problem.strerror or problem}", hint) from None
+        dial.tune(sock, GONE_AFTER)
+        return sock, None
+
+    def _last_hop(self, settings: Settings) -> Settings | None:
+        """The bastion that the host stands behind, with the hops before it; None where it is reached directly."""
+        if not settings.jumps:
+            return None
+        *before, last = settings.jumps
+        said = [("user", last.user), ("port", last.port and str(last.port)), *last.options]
+        hop, _ = self._settings(last.host, [(keyword, value) for keyword, value in said if value], settings.accept_new)
+        if before:
+            hop = replace(hop, jumps=tuple(before), proxy_command=None)
+        elif any(jump.host == last.host for jump in hop.jumps):
+            # A `Host *` block with ProxyJump speaks of the bastion too, which is not its own way to itself.
+            hop = replace(hop, jumps=())
+        return None if (hop.host, hop.port) == (settings.host, settings.port) else hop
+
+    def _bastion(self, hop: Settings, timeout: float, deadline: float, trail: tuple[Settings, ...]) -> SshLink:
+        """The connection to a bastion that all hosts behind it share."""
+        name = f"bastion {hop.user}@{hop.host}"
+        if hop in trail:
+            raise Unreachable("connect", f"{name} is reached through itself", "Mend ProxyJump in ~/.ssh/config.")
+        try:
+            while True:
+                try:
+                    return self._bastions.get(
+                        hop, lambda: self._connect(hop, None, timeout, deadline, (*trail, hop)), deadline
+                    )
+                except PassphraseNeeded as key:
+                    self._keys.ring.unlock(key.path)
+        except concurrent.futures.TimeoutError:
+            raise slow(name, "was not reached") from None
+        except Unreachable as problem:
+            raise Unreachable(problem.kind, f"{name}: {problem.message}", problem.hint) from None

@@ -1,0 +1,283 @@
+"""Logging in: keys, password and questions, each attempt within the connection's deadline."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import paramiko
+from paramiko.auth_handler import AuthOnlyHandler
+from paramiko.common import (
+    MSG_USERAUTH_INFO_REQUEST,
+    cMSG_SERVICE_REQUEST,
+    cMSG_USERAUTH_INFO_RESPONSE,
+    cMSG_USERAUTH_REQUEST,
+)
+
+from agentless.endpoint import Secret
+from agentless.errors import Unreachable
+from agentless.runner.ssh.key_files import PassphraseNeeded
+from agentless.runner.ssh.keys import Keys, OfferedKey
+from agentless.runner.ssh.options import Settings
+from agentless.runner.ssh.transport import Transport
+
+__all__ = ["log_in"]
+
+
+class Login(AuthOnlyHandler):
+    """Authentication requests, one at a time, each within the deadline of the connection."""
+
+    transport: Transport
+
+    def __init__(self, transport: Transport, user: str) -> None:
+        super().__init__(transport)
+        self.user = user
+        self.methods: tuple[str, ...] | None = None
+        self.outcome = ""
+        self._asked = False
+        self._done = threading.Event()
+        self._answer: Callable[[list[tuple[str, bool]]], list[str]] = lambda prompts: []
+
+    @property
+    def _client_handler_table(self) -> dict[int, Callable[[paramiko.Message], None]]:
+        table: dict[int, Callable[[paramiko.Message], None]] = dict(super()._client_handler_table)  # type: ignore[misc]
+        table[MSG_USERAUTH_INFO_REQUEST] = self._parse_60
+        return table
+
+    def abort(self) -> None:
+        self._done.set()
+
+    def _parse_userauth_success(self, m: paramiko.Message) -> None:
+        self.outcome = "success"
+        super()._parse_userauth_success(m)  # type: ignore[misc]
+        self._done.set()
+
+    def _parse_userauth_failure(self, m: paramiko.Message) -> None:
+        self.methods = tuple(m.get_list())
+        self.outcome = "partial" if m.get_boolean() else "failure"
+        self._done.set()
+
+    def _parse_60(self, m: paramiko.Message) -> None:
+        """Message 60 has a meaning for each method: RFC 4252, section 7, and RFC 4256, section 3.2."""
+        if self.auth_method == "publickey":
+            self.outcome = "acceptable"
+            self._done.set()
+            return
+        if self.auth_method != "keyboard-interactive":
+            self.outcome = "expired"
+            self._done.set()
+            return
+        m.get_string()
+        m.get_string()
+        m.get_string()
+        answers = self._answer([(m.get_text(), m.get_boolean()) for _ in range(min(m.get_int(), 16))])
+        reply = paramiko.Message()
+        reply.add_byte(cMSG_USERAUTH_INFO_RESPONSE)
+        reply.add_int(len(answers))
+        for answer in answers:
+            reply.add_string(answer)
+        self.transport._send_message(reply)
+
+    def attempt(self, method: str, fields: Callable[[paramiko.Message], object], deadline: float) -> str:
+        """Try a method: `success`, `failure`, `partial` (one more is wanted), `acceptable` or `expired`.
+
+        Raises:
+            Unreachable: `connect-timeout`, `auth`, or `connection-lost` (not tried again: hosts count).
+        """
+        transport = self.transport
+        self.auth_method, self.username, self.outcome = method, self.user, ""
+        self._done.clear()
+        message = paramiko.Message()
+        message.add_byte(cMSG_USERAUTH_REQUEST)
+        message.add_string(self.user)
+        message.add_string("ssh-connection")
+        message.add_string(method)
+        fields(message)
+        try:
+            if not self._asked:
+                self._asked = True
+                # The server reads one message after the other, so the first request need not wait for its consent.
+                request = paramiko.Message()
+                request.add_byte(cMSG_SERVICE_REQUEST)
+                request.add_string("ssh-userauth")
+                transport._send_message(request)
+            transport._send_message(message)
+        except EOFError:
+            self._done.set()
+        in_time = self._done.wait(max(0.0, deadline - time.monotonic()))
+        if self.outcome:
+            return self.outcome
+        settings = transport.settings
+        where = f"{settings.host} port {settings.port}"
+        if not in_time:
+            raise Unreachable(
+                "connect-timeout",
+                f"{where}: it did not answer in time when {self.user} logged in",
+                "Slow name resolution or PAM on the host? --connect-timeout waits longer.",
+            )
+        if transport.disconnected:
+            raise Unreachable("auth", f"{self.user}@{where}: {transport.disconnected}", _TOO_MANY)
+        raise Unreachable(
+            "connection-lost",
+            f"{where}: it closed the connection while {self.user} logged in",
+            "An account that is locked or expired, or LoginGraceTime? sshd's log there tells.",
+        )
+
+    def with_key(self, key: OfferedKey, deadline: float) -> str:
+        """Offer a key; a locked one is only asked about."""
+        outcome = "failure"
+        for algorithm in self._algorithms(key.type):
+            data = paramiko.Message()
+            data.add_string(self.transport.session_id or b"")
+            data.add_byte(cMSG_USERAUTH_REQUEST)
+            for field in (self.user, "ssh-connection", "publickey"):
+                data.add_string(field)
+            data.add_boolean(True)
+            data.add_string(algorithm)
+            data.add_string(key.blob)
+            signature = key.sign(data.asbytes(), algorithm) if key.sign else None
+
+            def fields(message: paramiko.Message, algorithm: str = algorithm, sig: bytes | None = signature) -> None:
+                message.add_boolean(sig is not None)
+                message.add_string(algorithm)
+                message.add_string(key.blob)
+                if sig is not None:
+                    message.add_string(sig)
+
+            outcome = self.attempt("publickey", fields, deadline)
+            if outcome != "failure" or "publickey" not in (self.methods or ()):
+                break
+        return outcome
+
+    def _algorithms(self, type_: str) -> tuple[str, ...]:
+        """The signature algorithms to try for a key type: RFC 8332 gives RSA several."""
+        if not type_.startswith("ssh-rsa"):
+            return (type_,)
+        suffix = type_.removeprefix("ssh-rsa")
+        able = [name for name in self.transport._preferred_pubkeys if "rsa" in name]
+        told = self.transport.server_extensions.get("server-sig-algs", b"").decode("ascii", "replace").split(",")
+        fit = [name for name in able if name in told] if any(told) else [n for n in able if n != "rsa-sha2-256"]
+        return tuple(f"{name}{suffix}" for name in fit)
+
+    def with_password(self, password: Secret, methods: Sequence[str], deadline: float) -> str:
+        """Give the password, by whichever of the two methods the host has and `methods` allow."""
+        outcome = "failure"
+        if "password" in methods and (self.methods is None or "password" in self.methods):
+
+            def fields(message: paramiko.Message) -> None:
+                message.add_boolean(False)
+                message.add_string(password.reveal())
+
+            outcome = self.attempt("password", fields, deadline)
+        known = self.methods is not None
+        if (
+            outcome == "failure"
+            and "keyboard-interactive" in methods
+            and (not known or "keyboard-interactive" in (self.methods or ()))
+        ):
+            given: list[bool] = []
+
+            def answer(prompts: list[tuple[str, bool]]) -> list[str]:
+                # A second hidden question is another's (a code, a new password): the password is no answer to it.
+                fit = len(prompts) == 1 and not prompts[0][1] and not given
+                given.extend([True] * len(prompts))
+                return [password.reveal()] if fit else [""] * len(prompts)
+
+            def start(message: paramiko.Message) -> None:
+                message.add_string("")
+                message.add_string("")
+
+            self._answer = answer
+            outcome = self.attempt("keyboard-interactive", start, deadline)
+        return outcome
+
+
+_TOO_MANY = (
+    "More keys were offered than sshd has patience for: IdentitiesOnly yes and an IdentityFile name the right one."
+)
+
+
+_PASSWORD = frozenset({"password", "keyboard-interactive"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One way to log in: `methods` of which the host must take one, and what to call it in an error."""
+
+    methods: frozenset[str]
+    label: str
+    attempt: Callable[[], str]
+
+
+def log_in(transport: Transport, keys: Keys, password: Secret | None, deadline: float) -> None:
+    """Log in as `transport.settings` say: with the keys asked for, the password, then the keys that are just there.
+
+    Raises:
+        Unreachable: `auth`, `connect-timeout` or `connection-lost`.
+        PassphraseNeeded: the host would take a key that is locked.
+    """
+    settings = transport.settings
+    login = transport.auth_handler = Login(transport, settings.user)
+    offered, notes = keys.offered(settings) if "publickey" in settings.methods else ([], [])
+
+    def step(key: OfferedKey) -> _Step:
+        return _Step(frozenset({"publickey"}), key.label, lambda: _offer(login, keys, key, notes, deadline))
+
+    steps = [step(key) for key in offered if key.explicit]
+    methods = _PASSWORD & set(settings.methods)
+    if password is not None and methods:
+        given = password
+        steps.append(_Step(methods, "password", lambda: login.with_password(given, tuple(methods), deadline)))
+    steps += [step(key) for key in offered if not key.explicit]
+    tried: list[str] = []
+    waiting = list(steps)
+    while waiting:
+        now = waiting.pop(0)
+        if login.methods is not None and not now.methods & set(login.methods):
+            continue
+        tried.append(now.label)
+        outcome = now.attempt()
+        if outcome == "success":
+            return
+        if outcome == "expired":
+            hint = "Log in by hand once and choose a new one."
+            raise Unreachable("auth", f"{settings.user}@{settings.host}: the password has expired", hint)
+        if outcome == "partial":
+            # The host wants more than one method (AuthenticationMethods): what it refused before may be welcome now.
+            steps = [other for other in steps if other is not now]
+            waiting = list(steps)
+    if not tried and login.attempt("none", lambda message: None, deadline) == "success":
+        return
+    raise _denied(settings, login, tried, notes, password)
+
+
+def _offer(login: Login, keys: Keys, key: OfferedKey, notes: list[str], deadline: float) -> str:
+    if key.sign is None and not keys.ring.can_unlock(key.path):
+        notes.append(f"{key.path} is locked")
+        return "failure"
+    try:
+        outcome = login.with_key(key, deadline)
+    except (paramiko.SSHException, OSError, ValueError) as problem:
+        notes.append(f"{key.label}: {problem}")
+        return "failure"
+    if outcome == "acceptable":
+        raise PassphraseNeeded(key.path)
+    if outcome in ("success", "partial"):
+        keys.worked(key)
+    return outcome
+
+
+def _denied(
+    settings: Settings, login: Login, tried: Sequence[str], notes: Sequence[str], password: Secret | None
+) -> Unreachable:
+    allowed = ", ".join(login.methods or ()) or "nothing"
+    message = f"{settings.user}@{settings.host} port {settings.port}: permission denied; it takes {allowed}"
+    message += f"; tried {', '.join(tried)}" if tried else "; there was nothing to try"
+    message += f"; {'; '.join(dict.fromkeys(notes))}" if notes else ""
+    hints = ["ssh-add unlocks a key"] if any(note.endswith("is locked") for note in notes) else []
+    hints += ["--private-key (ansible_ssh_private_key_file) names a key, --user (ansible_user) the user"]
+    if password is None and _PASSWORD & set(login.methods or ()):
+        hints.append("-k asks for a password")
+    return Unreachable("auth", message, "; ".join(hints) + ".")

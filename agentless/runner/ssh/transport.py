@@ -1,0 +1,330 @@
+"""paramiko's transport under bounds: one deadline, packets of sane size, no silence for ever, a judged host key."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import paramiko
+from cryptography.hazmat.primitives import hashes
+from paramiko.common import cMSG_DISCONNECT, cMSG_GLOBAL_REQUEST
+from paramiko.kex_group14 import KexGroup14SHA256
+from paramiko.packet import Packetizer
+from paramiko.transport import ServiceRequestingTransport
+
+from agentless.errors import Unreachable
+from agentless.runner.ssh.host_keys import HostKeys, adjust
+from agentless.runner.ssh.options import Settings
+
+__all__ = ["GONE_AFTER", "Dropped", "Sha1RSAKey", "Transport", "Wire"]
+
+# A peer that is silent for this long is asked whether it is there; one that is silent for longer is gone.
+_ASK_AFTER = 15.0
+_ASK_AGAIN = 10.0
+GONE_AFTER = 40.0
+# How often a waiting thread of paramiko looks at these two; bounds how late they are.
+_TICK = 2.0
+# RFC 4253, section 6.1, asks for 35,000; OpenSSH sends no more than 256 KiB.
+_PACKET_LIMIT = 300 * 1024
+_PREAMBLE_LIMIT = 64 * 1024
+# What OpenSSH says before its banner to a connection that it has no room for.
+_REFUSALS = ("Exceeded MaxStartups", "Not allowed at this time")
+
+# Errors travel as exceptions; without this, Python prints what a library logs to nobody on stderr.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+
+class Dropped(Exception):
+    """The connection broke before anything was asked of the host, so that it can be tried again."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Wire:
+    """The socket, or channel through a bastion, beneath a transport; knows when the other side was heard last."""
+
+    def __init__(self, sock: socket.socket | paramiko.Channel) -> None:
+        self.sock = sock
+        self.heard = time.monotonic()
+        self.verdict = ""
+
+    def recv(self, size: int) -> bytes:
+        data = self.sock.recv(size)
+        self.heard = time.monotonic()
+        return data
+
+    def send(self, data: bytes) -> int:
+        return self.sock.send(data)
+
+    def settimeout(self, seconds: float) -> None:
+        self.sock.settimeout(seconds)
+
+    def writable(self) -> bool:
+        """Whether a small packet can be sent without waiting."""
+        if isinstance(self.sock, paramiko.Channel):
+            return self.sock.send_ready()
+        poll = select.poll()
+        try:
+            poll.register(self.sock, select.POLLOUT)
+        except ValueError:
+            # It is closed.
+            return False
+        return bool(poll.poll(0))
+
+    @property
+    def _closed(self) -> bool:
+        # paramiko asks its sockets for this.
+        return bool(self.sock._closed)  # type: ignore[union-attr]
+
+    def close(self) -> None:
+        if isinstance(self.sock, socket.socket):
+            try:
+                # A close alone does not wake a thread that waits in recv.
+                self.sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                self.verdict = self.verdict or "closed"
+        self.sock.close()
+
+
+class _Packets(Packetizer):
+    """paramiko's packets with bounds: on their size, on the silence of the other side, and no thread for a timer."""
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(wire)  # type: ignore[arg-type]
+        self.wire = wire
+        self.preamble: list[str] = []
+        self.ask: Callable[[], None] | None = None
+        self._asked = 0.0
+        self._early = 0
+
+    def start_handshake(self, timeout: float) -> None:
+        """The caller's deadline closes the connection; a timer thread for each is not needed."""
+
+    def readline(self, timeout: float) -> str:
+        line = super().readline(timeout)
+        self.preamble.append(line[:200])
+        return line
+
+    def _read_timeout(self, timeout: float) -> bytes:
+        data: bytes = super()._read_timeout(timeout)  # type: ignore[misc]
+        self._early += len(data)
+        if self._early > _PREAMBLE_LIMIT:
+            raise EOFError
+        return data
+
+    def read_all(self, n: int, check_rekey: bool = False) -> bytes:
+        if n > _PACKET_LIMIT:
+            raise paramiko.SSHException(f"a packet of {n} bytes")
+        return super().read_all(n, check_rekey)
+
+    def write_all(self, out: bytes) -> None:  # type: ignore[override]
+        progress = time.monotonic()
+        while out:
+            try:
+                sent = self.wire.send(out)
+            except (TimeoutError, BlockingIOError):
+                if self.closed or time.monotonic() - progress > GONE_AFTER:
+                    self.wire.verdict = self.wire.verdict or f"it took nothing for {GONE_AFTER:g} s"
+                    raise EOFError from None
+                continue
+            except OSError as problem:
+                self.wire.verdict = self.wire.verdict or problem.strerror or str(problem)
+                raise EOFError from None
+            if not sent:
+                raise EOFError
+            progress = time.monotonic()
+            out = out[sent:]
+
+    def _check_keepalive(self) -> None:
+        now = time.monotonic()
+        silence = now - self.wire.heard
+        if self.ask is None or silence < _ASK_AFTER:
+            return
+        if silence > GONE_AFTER:
+            self.wire.verdict = f"no sign of life for {silence:.0f} s"
+            raise EOFError
+        if now - self._asked > _ASK_AGAIN and self.wire.writable():
+            self._asked = now
+            self.ask()
+
+
+class Sha1RSAKey(paramiko.RSAKey):
+    """An RSA key with the SHA-1 signatures that paramiko has dropped, for hosts where the user allows them."""
+
+    HASHES = {**paramiko.RSAKey.HASHES, "ssh-rsa": hashes.SHA1}  # type: ignore[misc]  # noqa: RUF012 - as paramiko has it
+
+
+class _KexGroup14SHA1(KexGroup14SHA256):
+    name = "diffie-hellman-group14-sha1"
+    hash_algo = hashlib.sha1
+
+
+class Transport(ServiceRequestingTransport):
+    """paramiko's transport that judges host keys itself, and says how far it came when it fails."""
+
+    _active_check_timeout = _TICK
+    # paramiko's own, which its stubs leave out.
+    packetizer: _Packets
+    active: bool
+    server_extensions: dict[str, bytes]
+    _preferred_ciphers: tuple[str, ...]
+    _preferred_keys: tuple[str, ...]
+    _preferred_macs: tuple[str, ...]
+    _preferred_kex: tuple[str, ...]
+    _preferred_pubkeys: tuple[str, ...]
+    _kex_info: dict[str, Any]
+    _key_info: dict[str, Any]
+    _send_message: Callable[[paramiko.Message], None]
+
+    def __init__(self, wire: Wire, settings: Settings, host_keys: HostKeys) -> None:
+        super().__init__(wire, packetizer_class=_Packets)  # type: ignore[arg-type]
+        self.wire = wire
+        self.settings = settings
+        self.refusal: Unreachable | None = None
+        self.offer: dict[str, Any] = {}
+        self.disconnected = ""
+        self._host_keys = host_keys
+        self._shown: bytes | None = None
+        self._key_info = {**self._key_info, "ssh-rsa": Sha1RSAKey}
+        self._kex_info = {**self._kex_info, _KexGroup14SHA1.name: _KexGroup14SHA1}
+        self._preferred_kex = adjust(self._preferred_kex, settings.kex_algorithms, tuple(self._kex_info))
+        plain = (*self._preferred_keys, "ssh-rsa")
+        self._offered = host_keys.algorithms(adjust(self._preferred_keys, settings.host_key_algorithms, plain))
+        self._preferred_pubkeys = adjust(
+            self._preferred_pubkeys, settings.key_algorithms, (*self._preferred_pubkeys, "ssh-rsa")
+        )
+
+    @property
+    def preferred_keys(self) -> tuple[str, ...]:
+        return self._offered
+
+    def handshake(self, deadline: float) -> None:
+        """Exchange keys, and judge the host's.
+
+        Raises:
+            Unreachable: `host-key`, `connect-timeout` or `connect`.
+            Dropped: the connection ended too early to say why.
+        """
+        done = threading.Event()
+        try:
+            self.start_client(done)
+        except RuntimeError as problem:
+            raise Unreachable(
+                "connect", f"{self.settings.host}: {problem}", "Lower --forks, or raise `ulimit -u`."
+            ) from None
+        in_time = done.wait(max(0.0, deadline - time.monotonic()))
+        if self.active and self.initial_kex_done:
+            return
+        error = self.get_exception()
+        self.close()
+        raise self._failure(in_time, error)
+
+    def _failure(self, in_time: bool, error: Exception | None) -> Exception:
+        where = f"{self.settings.host} port {self.settings.port}"
+        said = " ".join(line for line in self.packetizer.preamble if line).strip()
+        if self.refusal is not None:
+            return self.refusal
+        if not in_time:
+            phase = "sent no SSH banner" if not self.remote_version else "stopped answering in the key exchange"
+            return Unreachable(
+                "connect-timeout",
+                f"{where}: it took the connection and {phase} in time",
+                "Is the host overloaded, or something else than sshd listening? --connect-timeout waits longer.",
+            )
+        if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
+            return self._incompatible(where, error)
+        if not self.remote_version:
+            if not said or any(refusal in said for refusal in _REFUSALS):
+                reason = said[:200] or "it closed the connection before its banner"
+                return Dropped("throttled", f"{where}: {reason!r}" if said else f"{where}: {reason}")
+            return Unreachable("connect", f"{where}: not an SSH server, it says {said[:200]!r}", "Is the port right?")
+        reason = self.disconnected or (str(error) if isinstance(error, paramiko.SSHException) else "")
+        if reason:
+            return Unreachable("connect", f"{where}: the key exchange failed: {reason}")
+        return Dropped("connection-lost", f"{where}: it closed the connection in the key exchange")
+
+    def _incompatible(self, where: str, error: Exception) -> Unreachable:
+        lists: tuple[tuple[str, str, Sequence[str], str, Mapping[str, object]], ...] = (
+            ("key exchange", "kex_algo_list", self._preferred_kex, "KexAlgorithms", self._kex_info),
+            ("host key", "server_key_algo_list", self._offered, "HostKeyAlgorithms", self._key_info),
+            ("cipher", "server_encrypt_algo_list", self._preferred_ciphers, "", {}),
+            ("MAC", "server_mac_algo_list", self._preferred_macs, "", {}),
+        )
+        for what, field, ours, option, possible in lists:
+            theirs = [name for name in self.offer.get(field, ()) if not name.startswith(("ext-info-", "kex-strict-"))]
+            if theirs and not set(theirs) & set(ours):
+                able = [name for name in theirs if name in possible] if option else []
+                return Unreachable(
+                    "connect",
+                    f"{where}: no {what} algorithm in common: it offers only {', '.join(theirs)[:300]}",
+                    f"Allow it for this host, weak as it is: `{option} +{able[0]}` in ~/.ssh/config, "
+                    f"or -o {option}=+{able[0]} in ansible_ssh_common_args."
+                    if able
+                    else "Nothing here can speak these any more: update sshd there, or go by a ProxyCommand.",
+                )
+        return Unreachable("connect", f"{where}: {error}")
+
+    def _really_parse_kex_init(self, m: paramiko.Message, ignore_first_byte: bool = False) -> dict[str, Any]:
+        parsed: dict[str, Any] = super()._really_parse_kex_init(m, ignore_first_byte)  # type: ignore[misc]
+        self.offer = {name: list(value) for name, value in parsed.items() if isinstance(value, list)}
+        return parsed
+
+    def _verify_key(self, host_key: bytes, sig: bytes) -> None:
+        super()._verify_key(host_key, sig)  # type: ignore[misc]
+        if self._shown is None:
+            try:
+                self._host_keys.check(host_key)
+            except Unreachable as refusal:
+                self.refusal = refusal
+                raise paramiko.SSHException("host key refused") from None
+            self._shown = host_key
+        elif self._shown != host_key:
+            raise paramiko.SSHException("the host showed another key when keys were renewed")
+
+    def _parse_disconnect(self, m: paramiko.Message) -> None:
+        m.get_int()
+        self.disconnected = "".join(c if c.isprintable() else "?" for c in m.get_text())[:300]
+
+    def watch(self) -> None:
+        """From now on, notice when the other side is gone."""
+        self.wire.heard = time.monotonic()
+        self.packetizer.ask = self._ask
+
+    def _ask(self) -> None:
+        if not self.clear_to_send.is_set():
+            return
+        message = paramiko.Message()
+        message.add_byte(cMSG_GLOBAL_REQUEST)
+        message.add_string("keepalive@openssh.com")
+        message.add_boolean(True)
+        self._send_message(message)
+
+    def lost(self) -> Unreachable:
+        """Why the connection is no more."""
+        error = self.get_exception()
+        detail = str(error) if isinstance(error, (paramiko.SSHException, OSError)) else ""
+        reason = self.disconnected or self.wire.verdict or detail or "the host closed it"
+        return Unreachable("connection-lost", f"{self.settings.host}: the connection broke: {reason}")
+
+    def hang_up(self) -> None:
+        """Say goodbye if that takes no waiting, and close."""
+        if self.active and self.initial_kex_done and self.wire.writable() and self.clear_to_send.is_set():
+            message = paramiko.Message()
+            message.add_byte(cMSG_DISCONNECT)
+            message.add_int(11)
+            message.add_string("disconnected by user")
+            message.add_string("")
+            try:
+                self._send_message(message)
+            except EOFError:
+                self.wire.verdict = self.wire.verdict or "closed"
+        self.close()
+        self.wire.close()
