@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.hosts.client import Client, make_key
-from tests.hosts.sshd import find_sshd
+from tests.hosts.sshd import crowds, find_sshd
 from tests.hosts.waiting import until
 
 # Each set of nodes takes a slot: a number that is in its names and its network. The lock is held by the process that
@@ -79,7 +79,6 @@ PidFile none
 PermitRootLogin yes
 PasswordAuthentication yes
 KbdInteractiveAuthentication no
-MaxStartups 1000
 LogLevel VERBOSE
 """
 
@@ -256,7 +255,9 @@ class Node:
                     shutil.chown(etc / name, group="shadow")
         (etc / "hostname").write_text(self.name + "\n")
         (etc / "hosts").write_text(f"127.0.0.1 localhost\n::1 localhost\n{self.address} {self.name}\n")
-        (etc / "ssh/node_config").write_text(self._nodes.sshd_config + SSHD_CONFIG)
+        (etc / "ssh/node_config").write_text(
+            self._nodes.sshd_config + SSHD_CONFIG + crowds(self._nodes.sshd_config) + "\n"
+        )
         (etc / "ssh/node_authorized_keys").write_text(self._nodes.client.public_key + "\n")
         self.public_host_key = make_key(etc / "ssh/node_key")
 

@@ -171,10 +171,15 @@ PidFile none
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin yes
-MaxStartups 1000
 LogLevel VERBOSE
 SetEnv {self.mark}
+{crowds(self._extra)}
 """
+
+
+def crowds(config: str) -> str:
+    """`MaxStartups` for many logins at once, unless `config` sets it: of this one sshd takes the last value."""
+    return "" if "maxstartups" in config.lower() else "MaxStartups 1000"
 
 
 def _locked(user: str) -> bool:
