@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 POLL_FIRST = 0.01
 POLL_LAST = 0.1
 ALIVE_EVERY = 1.0
+SWEEP_EVERY = 60.0
 
 
 class Gone(Exception):
@@ -35,8 +36,8 @@ class Call:
         meta["t"] = t
         try:
             records.write_all(1, wire.encode(self.nonce, meta, body))
-        except BrokenPipeError:
-            raise Gone
+        except BrokenPipeError as e:
+            raise Gone from e
 
     def refuse(self, kind: str, message: str, hint: str = "") -> None:
         t = "refused" if self.request.get("op") == "run" else "error"
@@ -89,13 +90,30 @@ def main(state_dir: str, nonce: str, locale: str, umask: int, fresh: bool, asked
             call.refuse("bad-request", "%s: %s" % (type(e).__name__, e))
         call.say("end")
         code = 0
+        _sweep(call)
     except Gone:
         code = 0
     finally:
         # Past Python's own end: nothing is left to flush, and it saves a millisecond.
         if code == 0:
             os._exit(code)
-    sys.exit(code)
+    raise AssertionError("not reached")
+
+
+def _sweep(call: Call) -> None:
+    """Clean up now and then, after the answer, so that nobody waits for it."""
+    try:
+        if time.time() - os.stat(call.book.root + "/swept").st_mtime < SWEEP_EVERY:
+            return
+    except OSError:
+        pass
+    try:
+        from . import sweep
+
+        sweep.sweep(call.book, call.request.get("keep_bytes") or wire.KEEP_BYTES)
+    except (OSError, ImportError):
+        # A full disk, or a helper that was replaced while this call was attached: the next call does it.
+        pass
 
 
 # --- run ---
@@ -109,7 +127,8 @@ def run(call: Call) -> None:
         request[key] = request.get(key) or default
     if book.state(jid)["state"] != wire.UNKNOWN:
         call.drain()
-        return again(call, jid)
+        again(call, jid)
+        return
     new = "%s/.new-%s-%d" % (book.jobs, jid, os.getpid())
     os.mkdir(new, 0o700)
     try:
@@ -121,13 +140,17 @@ def run(call: Call) -> None:
     ignored = {n for n in map(supervisor.number, supervisor.RESET) if _signal.getsignal(n) == _signal.SIG_IGN}
     ignored -= {supervisor.number("PIPE"), supervisor.number("XFSZ")}
     _signal.signal(_signal.SIGHUP, _signal.SIG_IGN)
-    told = supervisor.launch(supervisor.Start(book, request, env, new, request["umask"], ignored))
-    said = _told(told)
-    if said.get("t") == "exists":
-        return again(call, jid)
-    if said.get("t") == "refused":
-        return call.refuse(said["kind"], said["message"], said["hint"])
-    said.pop("t", None)
+    told, said = supervisor.launch(supervisor.Start(book, request, env, new, request["umask"], ignored))
+    if said is None:
+        call.refuse("supervisor", "the supervisor died at the start")
+        return
+    if said["t"] == "exists":
+        again(call, jid)
+        return
+    if said["t"] == "refused":
+        call.refuse(said["kind"], said["message"], said["hint"])
+        return
+    said.pop("t")
     said.setdefault("warning", None)
     call.say("accepted", **said)
     wanted(call)
@@ -140,9 +163,11 @@ def again(call: Call, jid: str) -> None:
     state = call.book.state(jid)
     if state.get("nonce") != call.request["nonce"]:
         hint = "two inventory names reach one host and state directory: set agentless_state_dir for one of them"
-        return call.refuse("same-host", "job %s was already sent to this host under another name" % jid, hint)
+        call.refuse("same-host", "job %s was already sent to this host under another name" % jid, hint)
+        return
     if state["state"] == wire.NOT_STARTED:
-        return call.refuse(state.get("kind", ""), state.get("message", ""), state.get("hint", ""))
+        call.refuse(state.get("kind", ""), state.get("message", ""), state.get("hint", ""))
+        return
     call.say(
         "accepted",
         jid=jid,
@@ -154,17 +179,6 @@ def again(call: Call, jid: str) -> None:
     wanted(call)
     if not call.request.get("detach"):
         follow_job(call, jid, [0, 0], None)
-
-
-def _told(fd: int) -> "dict[str, Any]":
-    data = b""
-    while not data.endswith(b"\n"):
-        more = os.read(fd, 8192)
-        if not more:
-            return {"t": "refused", "kind": "supervisor", "message": "the supervisor died at the start", "hint": ""}
-        data += more
-    value = wire.loads(data.decode("ascii"))
-    return value if isinstance(value, dict) else {}
 
 
 def _sections(call: Call, new: str) -> "dict[bytes, bytes]":
@@ -228,17 +242,16 @@ def follow_job(call: Call, jid: str, at: "list[int]", told: "int | None") -> Non
     poll.register(1, 0)
     if told is not None:
         poll.register(told, select.POLLIN)
-    pause, checked = POLL_FIRST, time.monotonic()
-    while True:
-        ended = os.path.exists(book.job(jid, records.RETURN))
-        if not ended and (told is None or time.monotonic() - checked > ALIVE_EVERY):
+    pause, checked = POLL_FIRST, 0.0
+    while not os.path.exists(book.job(jid, records.RETURN)):
+        # The supervisor's pipe tells its end; of somebody else's job, look now and then whether it still has one.
+        if told is None and time.monotonic() - checked >= ALIVE_EVERY:
             checked = time.monotonic()
-            ended = book.state(jid)["state"] != wire.RUNNING
-        if ended:
-            break
-        sent = sum(_forward(call, jid, s, stream) for s, stream in enumerate(streams, 1))
-        pause = POLL_FIRST if sent else min(pause * 1.5, POLL_LAST)
-        for fd, event in poll.poll(int((pause if streams or told is None else 60) * 1000)):
+            if book.state(jid)["state"] != wire.RUNNING:
+                break
+        sent = [_forward(call, jid, s, stream) for s, stream in enumerate(streams, 1)]
+        pause = POLL_FIRST if any(sent) else min(pause * 1.5, POLL_LAST)
+        for fd, event in poll.poll(int(pause * 1000) if streams or told is None else None):
             if fd == 1 and event & (select.POLLERR | select.POLLHUP | select.POLLNVAL):
                 raise Gone
             if fd == told:
@@ -271,8 +284,20 @@ def _forward(call: Call, jid: str, s: int, stream: output.Growing, limit: "int |
 
 # --- returns ---
 RETURN_KEYS = (
-    "retcode signal ended_by stdout_truncated stderr_truncated pid started finished duration left_running uncapped"
-).split()
+    "retcode",
+    "signal",
+    "ended_by",
+    "stdout_truncated",
+    "stderr_truncated",
+    "pid",
+    "started",
+    "finished",
+    "duration",
+    "left_running",
+    "uncapped",
+)
+JOB_KEYS = ("fun", "arg", "tgt", "tgt_type", "user", "controller", "metadata", "started", "nonce", "host", "schedule")
+PROC_KEYS = ("jid", "pid", "node", "warning", *JOB_KEYS)
 
 
 def answer(call: Call, jid: str, state: "dict[str, Any]", streamed: bool = False) -> None:
@@ -324,14 +349,12 @@ def fetch(call: Call) -> None:
         if call.request.get("describe"):
             record = records.load(call.book.job(jid, "job.json")) or records.load(call.book.proc(jid))
             if record is not None:
-                keys = "fun arg tgt tgt_type user controller metadata started nonce host schedule".split()
-                call.say("job", jid=jid, **{key: record.get(key) for key in keys})
+                call.say("job", jid=jid, **{key: record.get(key) for key in JOB_KEYS})
         answer(call, jid, state)
     wanted(call)
 
 
 # --- the proc system ---
-PROC_KEYS = "jid fun arg tgt tgt_type user pid started controller metadata node nonce schedule warning".split()
 
 
 def running(call: Call) -> None:

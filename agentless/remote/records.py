@@ -1,4 +1,4 @@
-"""What a host keeps of jobs, in the state directory: `<node>/proc/<jid>` while one runs, `<node>/jobs/<jid>/` for a time.
+"""What a host keeps of jobs in the state directory: `<node>/proc/<jid>` while one runs, `<node>/jobs/<jid>/` for a time.
 
 Readers never delete; only the sweep does. A plain file in the place of `jobs/<jid>` is the tombstone of a record.
 """
@@ -37,6 +37,20 @@ def put(path: str, value: "dict[str, Any]") -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def place(path: str, value: "dict[str, Any]") -> None:
+    """Write `value` over the room reserved at PATH.new, and put it in its place: a full disk does not keep it out."""
+    data = wire.dumps(value).encode("ascii")
+    fd = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        write_all(fd, data)
+        os.ftruncate(fd, len(data))
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    os.rename(path + ".new", path)
+    sync(os.path.dirname(path))
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -143,7 +157,7 @@ class Records:
             proc["state"] = wire.RUNNING
             proc["warning"] = {
                 "kind": "unsupervised",
-                "message": "its supervisor was killed: it runs on without a deadline, and its exit code will not be known",
+                "message": "its supervisor was killed: it runs on without a deadline, and its exit code is lost",
                 "hint": "it can still be signalled",
             }
             return proc

@@ -1,4 +1,4 @@
-"""Signals to a job: left beside it for its supervisor, who alone knows the whole tree; sent from here where that is dead."""
+"""Signals to a job: left beside it for its supervisor, which alone knows the whole tree; sent from here if it is dead."""
 
 import os
 import time
@@ -86,6 +86,7 @@ def _send(book: records.Records, jid: str, number: int, by: str, state: "dict[st
     try:
         records.write(book.job(jid, "signalled.json"), {"signal": number, "by": by})
     except OSError:
+        # It only explains the end later; a full disk must not keep the signal back.
         pass
     if number != tree.SIGKILL:
         return {"delivered": [[row.pid, row.start] for row in tree.signal(walk, number)], "survivors": []}

@@ -7,12 +7,14 @@ import _signal
 import errno
 import os
 import select
+import sys
 import time
 
-from . import output, records, system, tree, wire
+from . import output, records, scope, system, tree, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 TERM_TO_KILL = 0.1
@@ -66,24 +68,91 @@ class Refusal(Exception):
         self.said = {"t": "refused", "kind": kind, "message": message, "hint": hint}
 
 
-def launch(start: Start) -> int:
-    """Fork the supervisor; return the pipe's end on which it tells `accepted`, `refused` or `exists`, and by its end the end."""
+def launch(start: Start) -> "tuple[int, dict[str, Any] | None]":
+    """Start the supervisor. Return the pipe whose end will tell the end of the job, and what it told of the start:
+    `accepted`, `refused` or `exists`."""
+    warning = None
+    if scope.needed():
+        told, said = _first(_fork(lambda tell: _exec_scoped(start, tell)))
+        if said is not None:
+            return told, said
+        os.close(told)
+        warning = scope.WARNING
+    told, said = _first(_fork(lambda tell: supervise(start, tell)))
+    if said is not None and warning is not None:
+        said["warning"] = warning
+    return told, said
+
+
+def _fork(work: "Callable[[int], None]") -> int:
     told, tell = os.pipe()
     if os.fork():
         os.close(tell)
         return told
     try:
         os.setsid()
-        null = os.open("/dev/null", os.O_RDWR)
-        for fd in (0, 1, 2):
-            os.dup2(null, fd)
-        supervise(start, tell)
+        os.close(told)
+        work(tell)
     finally:
         os._exit(0)
 
 
+def _first(told: int) -> "tuple[int, dict[str, Any] | None]":
+    data = b""
+    while not data.endswith(b"\n"):
+        more = os.read(told, 8192)
+        if not more:
+            return told, None
+        data += more
+    value = wire.loads(data.decode("ascii"))
+    return told, value if isinstance(value, dict) else None
+
+
+def _exec_scoped(start: Start, tell: int) -> None:
+    # Through files that systemd-run leaves alone: the start on stdin, the pipe as stdout.
+    path = start.new + "/start"
+    env = {os.fsdecode(key): os.fsdecode(value) for key, value in start.env.items()}
+    records.put(
+        path,
+        dict(
+            state_dir=start.book.state_dir,
+            request=start.request,
+            env=env,
+            new=start.new,
+            umask=start.umask,
+            ignored=sorted(start.ignored),
+        ),
+    )
+    os.dup2(os.open(path, os.O_RDONLY), 0)
+    os.unlink(path)
+    os.dup2(tell, 1)
+    os.dup2(os.open("/dev/null", os.O_RDWR), 2)
+    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from remote import supervisor; supervisor.resume()"
+    argv = scope.argv() + [sys.executable, "-I", "-S", "-c", code, folder]
+    os.execvpe(argv[0], argv, scope.environment())
+
+
+def resume() -> None:
+    """Go on as the supervisor in a scope of its own."""
+    size = os.fstat(0).st_size
+    data = b""
+    while len(data) < size:
+        data += os.read(0, size - len(data))
+    value = wire.loads(data.decode("ascii"))
+    tell = os.dup(1)
+    os.umask(0o077)
+    env = {os.fsencode(key): os.fsencode(text) for key, text in value["env"].items()}
+    book = records.Records(value["state_dir"])
+    supervise(Start(book, value["request"], env, value["new"], value["umask"], set(value["ignored"])), tell)
+    os._exit(0)
+
+
 def supervise(start: Start, tell: int) -> None:
     """Start the job, tell, and stay until its return is on disk."""
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
     try:
         job = Supervisor(start)
         try:
@@ -102,6 +171,7 @@ def supervise(start: Start, tell: int) -> None:
     except OSError:
         pass
     if said["t"] == "accepted":
+        os.chdir("/")
         job.wait()
 
 
@@ -317,7 +387,12 @@ class Supervisor:
 
     def _obey(self) -> None:
         folder = self.book.job(self.jid)
-        for name in sorted(os.listdir(folder)):
+        try:
+            names = sorted(os.listdir(folder))
+        except FileNotFoundError:
+            # Somebody deleted the record: the job goes on without one.
+            return
+        for name in names:
             if name.startswith("signal-") and name.endswith(".json"):
                 path = folder + "/" + name
                 wanted = records.load(path) or {}
@@ -370,18 +445,10 @@ class Supervisor:
             "left_running": left,
             "uncapped": any(stream.uncapped for stream in self.streams),
             "cuts": cuts,
+            "keep_returns": self.request.get("keep_returns"),
         }  # type: dict[str, Any]
         for name, (head, tail, size) in zip(output.NAMES, cuts):
             ret[name + "_truncated"] = size - head - tail
-        path = self.book.job(self.jid, records.RETURN)
-        data = wire.dumps(ret).encode("ascii")
-        # Over the room that was reserved for it, so that a full disk cannot take the return away.
-        fd = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.pwrite(fd, data, 0)
-        os.ftruncate(fd, len(data))
-        os.fsync(fd)
-        os.close(fd)
-        os.rename(path + ".new", path)
-        records.sync(self.book.job(self.jid))
+        records.place(self.book.job(self.jid, records.RETURN), ret)
         records.remove(self.book.job(self.jid, "script"))
         records.remove(self.book.proc(self.jid))

@@ -1,6 +1,6 @@
-"""What the operating system knows of processes, and the few calls that differ: through /proc on Linux, else through ps(1).
+"""What the operating system knows of processes, and the few calls that differ: /proc on Linux, else ps(1).
 
-Start times are opaque texts, compared for equality only: field 22 of /proc/PID/stat (proc(5)), or `lstart` of ps in UTC.
+Start times are opaque texts, compared for equality only: field 22 of /proc/PID/stat, proc(5), or `lstart` of ps in UTC.
 """
 
 import os
@@ -16,7 +16,7 @@ BOOT_ID = "/proc/sys/kernel/random/boot_id"
 class Process:
     """One row of the process table. `state` is ps's first letter: R S D T Z and so on."""
 
-    __slots__ = ("pid", "ppid", "pgid", "sid", "start", "state")
+    __slots__ = ("pgid", "pid", "ppid", "sid", "start", "state")
 
     def __init__(self, pid: int, ppid: int, pgid: int, sid: int, start: str, state: str) -> None:
         self.pid = pid
@@ -187,7 +187,7 @@ def _function(name: str, *types: str) -> "Any":
 
 
 def become_subreaper() -> bool:
-    """Make orphaned descendants children of this process (prctl(2), PR_SET_CHILD_SUBREAPER); False where it cannot be."""
+    """Adopt orphaned descendants (prctl(2), PR_SET_CHILD_SUBREAPER); False where that cannot be."""
     if not LINUX:
         return False
     try:

@@ -101,10 +101,10 @@ def survivor(row: "system.Process", reason: str) -> "dict[str, object]":
 def kill(
     walk: "Callable[[], list[system.Process]]", gone: "Callable[[], bool]", limit: float
 ) -> "tuple[list[int], list[dict[str, object]]]":
-    """SIGKILL a whole tree, and what it forks meanwhile; return the PIDs signalled, and the survivors after `limit` seconds.
+    """SIGKILL a whole tree and what it forks meanwhile; return the PIDs signalled, and who survived `limit` seconds.
 
-    Everything is stopped first, so that nobody sees another's death and starts it again, and by process group where that
-    is possible: a fork does not escape a signal to its group.
+    Everything is stopped first, so that nobody sees another's death and starts it again; by process group too, because
+    a fork does not escape a signal to its group.
 
     Args:
         walk: the live processes of the tree.

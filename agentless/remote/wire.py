@@ -1,7 +1,7 @@
 """Words and limits that the controller and the helper share, and the frames between them.
 
-A frame is `\\x1e NONCE SPACE META_LENGTH SPACE BODY_LENGTH \\n META BODY`: NONCE the 16 hex digits of this call, META one
-JSON object in ASCII, BODY raw bytes. Whatever else stands on stdout is noise of the host's start-up files.
+A frame is `\\x1e NONCE SPACE META_LENGTH SPACE BODY_LENGTH \\n META BODY`: NONCE the 16 hex digits of this call, META
+one JSON object in ASCII, BODY raw bytes. Whatever else stands on stdout is noise of the host's start-up files.
 """
 
 TYPE_CHECKING = False
@@ -73,9 +73,9 @@ def _codec() -> "tuple[Callable[[Any], str], Callable[[str], Any]]":
         try:
             value, end = scan(text, 0)
         except StopIteration as stop:
-            raise ValueError("no JSON value at %s" % stop.value)
+            raise ValueError("no JSON value at %s" % stop.value) from None
         except RecursionError:
-            raise ValueError("JSON nested too deep")
+            raise ValueError("JSON nested too deep") from None
         if end != len(text):
             raise ValueError("more than one JSON value")
         return value

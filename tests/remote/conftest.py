@@ -1,0 +1,58 @@
+"""Hosts for the helper's tests: one under each Python, and one under the oldest where Python makes no difference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.remote.host import Host, pythons
+
+PYTHONS = pythons()
+
+
+@pytest.fixture(scope="session")
+def helper_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The `helper` directory as one Python left it after a first contact."""
+    made: dict[str, Path] = {}
+
+    def get(python: str) -> Path:
+        if python not in made:
+            host = Host(tmp_path_factory.mktemp("helper"), python)
+            host.call("ping")
+            host.run("true")
+            made[python] = host.state / "helper"
+            host.close()
+        return made[python]
+
+    return get
+
+
+@pytest.fixture
+def start_host(
+    helper_of: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Host]]:
+    """Make hosts; what runs on them ends with the test. `fresh` ones have never seen the helper."""
+    hosts = []
+
+    def start(python: str = PYTHONS[0], *, fresh: bool = False) -> Host:
+        host = Host(tmp_path_factory.mktemp("host"), python, None if fresh else helper_of(python))
+        hosts.append(host)
+        return host
+
+    yield start
+    for host in hosts:
+        host.close()
+
+
+@pytest.fixture(params=PYTHONS, ids=lambda path: Path(path).resolve().name + "@" + path.split("/")[-3])
+def host(request: pytest.FixtureRequest, start_host: Callable[..., Host]) -> Host:
+    """A host under each Python from 3.6 on."""
+    return start_host(request.param)
+
+
+@pytest.fixture
+def one_host(start_host: Callable[..., Host]) -> Host:
+    """A host under the oldest Python."""
+    return start_host()
