@@ -33,6 +33,7 @@ LOCK_TIMEOUT = 30.0
 LOCK_POLL = 0.002  # filelock's own 50 ms is long beside an append
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _CHUNK = 4096
+NO_FILE = (errno.EISDIR, errno.ELOOP, errno.ENXIO)  # what open and read say of a directory, a link, a socket
 
 
 class Folder:
@@ -193,10 +194,23 @@ class Folder:
 
     def whole_lines(self, name: str) -> bytes:
         """The file up to its last newline: what follows is a write that was cut off. Raises OSError."""
+        with self._regular(name) as handle:
+            return _whole(handle, 0)
+
+    def new_lines(self, name: str, head: bytes, start: int) -> bytes | None:
+        """As `whole_lines`, from `start`; None where the file no longer begins with `head`. Raises OSError."""
+        with self._regular(name) as handle:
+            return _whole(handle, start) if os.pread(handle, len(head), 0) == head else None
+
+    @contextlib.contextmanager
+    def _regular(self, name: str) -> Iterator[int]:
         handle = os.open(self.path(name), _READ)
-        with open(handle, "rb") as file:
-            data = file.read()
-        return data[: data.rfind(b"\n") + 1]
+        try:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise OSError(errno.EISDIR, "not a file", self.path(name))
+            yield handle
+        finally:
+            os.close(handle)
 
     def piece(self, name: str, offset: int, length: int) -> bytes:
         """A piece of a file; raises OSError."""
@@ -273,6 +287,15 @@ class Folder:
             target = f"{SET_ASIDE}/{name}.{n}"
         self.rename(name, target)
         return self.path(target)
+
+
+def _whole(handle: int, start: int) -> bytes:
+    pieces = []
+    while piece := os.pread(handle, max(_CHUNK, os.fstat(handle).st_size - start), start):
+        pieces.append(piece)
+        start += len(piece)
+    data = b"".join(pieces)
+    return data[: data.rfind(b"\n") + 1]
 
 
 def write(handle: int, data: bytes) -> None:

@@ -428,34 +428,32 @@ class JobCache:
             except Damaged as error:
                 self._unreadable(name, error)
                 return None
+            except OSError as error:
+                if error.errno not in names.NO_FILE:
+                    raise
+                self._unreadable(name, Damaged("it is no file"))
+                return None
         return None
 
     def _tail(self, jid: str) -> _Tail | None:
         """What the open record says, of which only what is new since the last time is read; under the lock."""
         name = jid + names.OPEN
+        tail = self._tails.get(jid)
         try:
-            handle = os.open(self._folder.path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            # a file written anew has another head; its inode may well be one that was used before
+            if tail is None or (data := self._folder.new_lines(name, tail.head, tail.offset)) is None:
+                data = self._folder.whole_lines(name)
+                tail = self._tails[jid] = _Tail(Record.read(data, jid), data[: data.find(b"\n") + 1])
+            else:
+                tail.record.feed(data.split(b"\n"))
         except FileNotFoundError:
             self._tails.pop(jid, None)
             return None
-        try:
-            found = os.fstat(handle)
-            tail = self._tails.get(jid)
-            start = 0 if tail is None or tail.inode != found.st_ino or tail.offset > found.st_size else tail.offset
-            data = os.pread(handle, found.st_size - start, start)
-        finally:
-            os.close(handle)
-        data = data[: data.rfind(b"\n") + 1]
-        try:
-            if tail is None or start == 0:
-                tail = self._tails[jid] = _Tail(found.st_ino, 0, Record.read(data, jid))
-            else:
-                tail.record.feed(data.split(b"\n"))
         except Damaged as error:
             self._tails.pop(jid, None)
             self._unreadable(name, error)
             return None
-        tail.offset = start + len(data)
+        tail.offset += len(data)
         return tail
 
     def _compact(self, jid: str, record: Record) -> None:
@@ -500,6 +498,6 @@ def _unless_full() -> Iterator[None]:
 class _Tail:
     """How far this process has read an open record."""
 
-    inode: int
-    offset: int
     record: Record
+    head: bytes
+    offset: int = 0

@@ -45,4 +45,4 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    yield Bench(tmp_path / "cache" / "jobs")
+    return Bench(tmp_path / "cache" / "jobs")

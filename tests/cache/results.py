@@ -12,7 +12,9 @@ stamps = st.none() | st.floats(min_value=0, max_value=4e9)
 pids = st.none() | st.integers(1, 2**22)
 texts = st.text(max_size=20)
 outputs = st.binary(max_size=40) | st.text(max_size=40).map(lambda text: text.encode("utf-8", "surrogatepass"))
-large = st.builds(lambda piece, n: piece * n, st.sampled_from([b"line\n", b"\xff\x00", "é\u2028".encode()]), st.integers(0, 900))
+large = st.builds(
+    lambda piece, n: piece * n, st.sampled_from([b"line\n", b"\xff\x00", "é\u2028".encode()]), st.integers(0, 900)
+)
 returns = st.builds(
     Return,
     retcode=st.none() | st.integers(0, 255),

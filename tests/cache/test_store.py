@@ -51,7 +51,8 @@ def test_arguments_that_are_not_utf8_come_back(bench: Bench) -> None:
     job = bench.job(arguments=["ls", b"\xff.txt".decode("utf-8", "surrogateescape"), "a\nb\u2028"])
     bench.cache.record(job.jid, "web1", returned())
     report = bench.cache.load(job.jid)
-    assert report is not None and report.job == job
+    assert report is not None
+    assert report.job == job
 
 
 def test_the_first_final_state_stays(bench: Bench) -> None:
@@ -188,7 +189,9 @@ def test_abandon_ends_only_what_was_never_sent_by_a_run_that_is_gone(bench: Benc
     results = _results(bench, job)
     assert (results["web1"], results["web2"]) == (running(), maybe)
     gone = results["web3"]
-    assert gone.state is State.NOT_STARTED and gone.problem is not None and gone.problem.kind == "controller-gone"
+    assert gone.state is State.NOT_STARTED
+    assert gone.problem is not None
+    assert gone.problem.kind == "controller-gone"
 
 
 def test_a_job_is_held_by_one_at_a_time(bench: Bench) -> None:
@@ -197,7 +200,8 @@ def test_a_job_is_held_by_one_at_a_time(bench: Bench) -> None:
     with pytest.raises(CacheError, match="in the hands of another"), other.hold(job.jid):
         pass
     with bench.cache.hold(job.jid):
-        assert other.is_held(job.jid) and bench.cache.is_held(job.jid)
+        assert other.is_held(job.jid)
+        assert bench.cache.is_held(job.jid)
     assert not other.is_held(job.jid)
     with other.hold(job.jid):
         assert bench.cache.is_held(job.jid)
@@ -230,7 +234,8 @@ def test_only_jids_reach_a_path(bench: Bench) -> None:
 
 def test_unknown_jobs_and_hosts_are_told_apart(bench: Bench) -> None:
     assert bench.cache.load("20261122095039579207") is None
-    assert bench.cache.last() is None and list(bench.cache.rows()) == []
+    assert bench.cache.last() is None
+    assert list(bench.cache.rows()) == []
     with pytest.raises(CacheError, match="not in the job cache"):
         bench.cache.record("20261122095039579207", "web1", running())
     job = bench.job()
@@ -241,7 +246,8 @@ def test_unknown_jobs_and_hosts_are_told_apart(bench: Bench) -> None:
 
 
 def test_reading_makes_no_directory_and_writing_makes_one_for_the_user_alone(bench: Bench) -> None:
-    assert list(bench.cache.rows()) == [] and list(bench.cache.open_jobs()) == []
+    assert list(bench.cache.rows()) == []
+    assert list(bench.cache.open_jobs()) == []
     assert not bench.cache.prune(force=True).jobs
     assert not bench.root.exists()
     job = bench.job(release=False)

@@ -1,0 +1,145 @@
+"""The cache against a dict: any interleaving of two users of one directory gives back what was recorded."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+
+from agentless.cache import JobCache
+from agentless.job import HostResult, Job, Report, State
+from tests.cache.conftest import Bench
+from tests.cache.results import HOSTS, any_result, open_result
+
+HOUR = 3600.0
+
+
+class CacheMachine(RuleBasedStateMachine):
+    """`model` holds what every reader must see; `last` the time of each job's last event."""
+
+    jobs = Bundle("jobs")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = tempfile.mkdtemp()
+        self.bench = Bench(Path(self.directory) / "jobs")
+        self.users = (self.bench.cache, self.bench.another())
+        self.model: dict[str, Report] = {}
+        self.last: dict[str, float] = {}
+        self.held: set[str] = set()
+
+    def teardown(self) -> None:
+        for jid in self.held:
+            self.users[0].release(jid)
+        shutil.rmtree(self.directory)
+
+    user = st.integers(0, 1)
+
+    @rule(
+        target=jobs, hosts=st.lists(st.sampled_from(HOSTS), min_size=1, unique=True), keep=st.sampled_from([1.0, 168.0])
+    )
+    def create(self, hosts: list[str], keep: float) -> str:
+        job = self.bench.job(*hosts, release=False, keep_returns=keep)
+        assert job.jid not in self.model
+        self.model[job.jid] = Report(job, {host: HostResult(State.PENDING) for host in hosts})
+        self.last[job.jid] = self.bench.now
+        self.held.add(job.jid)
+        return job.jid
+
+    @rule(jid=jobs, results=st.dictionaries(st.sampled_from(HOSTS), any_result, min_size=1), user=user)
+    def record(self, jid: str, results: dict[str, HostResult], user: int) -> None:
+        self._record(self.users[user], jid, results)
+
+    @rule(jid=jobs, result=open_result, user=user)
+    def record_open(self, jid: str, result: HostResult, user: int) -> None:
+        self._record(self.users[user], jid, dict.fromkeys(HOSTS, result))
+
+    def _record(self, cache: JobCache, jid: str, results: dict[str, HostResult]) -> None:
+        if jid not in self.model:
+            return
+        report = self.model[jid]
+        results = {host: result for host, result in results.items() if host in report.results}
+        cache.record_many(jid, results)
+        after = dict(report.results)
+        for host, result in results.items():
+            if not after[host].state.final and after[host] != result:
+                after[host] = result
+                self.last[jid] = self.bench.now
+        self.model[jid] = Report(report.job, after)
+
+    @rule(jid=jobs, user=user)
+    def finish(self, jid: str, user: int) -> None:
+        if jid in self.model:
+            settled = all(result.settled for result in self.model[jid].results.values())
+            assert self.users[user].finish(jid) is settled
+
+    @rule(jid=jobs)
+    def release(self, jid: str) -> None:
+        self.users[0].release(jid)
+        self.held.discard(jid)
+
+    @rule(jid=jobs, host=st.sampled_from(HOSTS), user=user)
+    def adopt(self, jid: str, host: str, user: int) -> None:
+        if jid not in self.model:
+            return
+        report = self.model[jid]
+        hosts = tuple(dict.fromkeys((*report.job.hosts, host)))
+        self.users[user].adopt(Job(**{**_fields(report.job), "hosts": (host,)}))
+        if hosts != report.job.hosts:
+            self.last[jid] = self.bench.now
+            results = {**report.results, host: HostResult(State.PENDING)}
+            self.model[jid] = Report(Job(**{**_fields(report.job), "hosts": hosts}), results)
+
+    @rule(hours=st.sampled_from([0.001, 1.0, 23.0, 25.0, 200.0]))
+    def time_passes(self, hours: float) -> None:
+        self.bench.now += hours * HOUR
+
+    @rule(user=user)
+    def prune(self, user: int) -> None:
+        over = set()
+        for jid, report in self.model.items():
+            settled = all(result.settled for result in report.results.values())
+            finished = settled and (jid not in self.held or all(r.state.final for r in report.results.values()))
+            hours = 24.0 if finished else max(24.0, report.job.keep_returns)
+            if self.last[jid] + hours * HOUR < self.bench.now and jid not in self.held:
+                over.add(jid)
+        pruned = self.users[user].prune(force=True)
+        assert set(pruned.jobs) == over
+        assert not pruned.set_aside
+        for jid in over:
+            del self.model[jid], self.last[jid]
+
+    @rule(jid=consumes(jobs), user=user)
+    def look_up(self, jid: str, user: int) -> None:
+        assert self.users[user].load(jid) == self.model.get(jid)
+
+    @invariant()
+    def rows_are_the_reports(self) -> None:
+        rows = list(self.users[1].rows())
+        assert [row.job for row in rows] == [self.model[jid].job for jid in sorted(self.model, reverse=True)]
+        for row in rows:
+            report = self.model[row.job.jid]
+            assert (row.summary, row.exit_code) == (report.summary, report.exit_code)
+            assert sum(row.summary[state.value] for state in State) == len(report.job.hosts)
+            assert row.last_event == self.last[row.job.jid]
+            assert self.users[1].is_held(row.job.jid) is (row.job.jid in self.held)
+
+    @invariant()
+    def nothing_was_set_aside_and_no_job_has_more_than_two_files(self) -> None:
+        assert self.bench.warnings == []
+        if self.bench.root.exists():
+            names = [name for name in self.bench.files() if name.endswith(".jsonl")]
+            assert all(sum(name.startswith(jid) for name in names) <= 2 for jid in self.model)
+            assert {name[:20] for name in names} == set(self.model)
+
+
+def _fields(job: Job) -> dict[str, object]:
+    return {name: getattr(job, name) for name in Job.__slots__}
+
+
+TestCacheMachine = CacheMachine.TestCase
+TestCacheMachine.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
