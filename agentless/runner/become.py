@@ -5,118 +5,254 @@ from __future__ import annotations
 import re
 import shlex
 
-from agentless.endpoint import Become
-from agentless.errors import Unreachable
+from agentless.endpoint import Become, Secret
+from agentless.errors import HostError, Refused, Unreachable
 
-__all__ = ["Dialogue", "wrap"]
+__all__ = ["Dialogue", "wants_tty", "wrap"]
 
-NEEDS_TTY = re.compile(rb"must have a tty|must be run from a terminal|a tty is required|no tty", re.IGNORECASE)
-REFUSALS = re.compile(
-    rb"try again|authentication failure|incorrect password|authentication failed|authorization failed", re.I
+# The login shell has nothing to say after this line; before it, start-up files may print what looks like a prompt.
+BEGIN = 'echo "become-$0" >&2; '
+# sshd sets these for a terminal only, and the job shall not see how its method was asked.
+HIDE_TTY = "unset SSH_TTY TERM; "
+SU = 'case $(uname) in Linux) exec su -s /bin/sh "$1" -c "$2";; *) exec su "$1" -c "$2";; esac'
+# The method leaves us in the login user's home, which the new user may not be allowed to enter. And sudo tells each
+# process of the job the whole command in SUDO_COMMAND: kilobytes, and about us.
+ENTER = (
+    '[ -z "$SUDO_COMMAND" ] || SUDO_COMMAND=/bin/sh; '
+    '(cd .) 2>/dev/null || { cd "${HOME:-/}" 2>/dev/null || cd /; unset OLDPWD; }; exec "$@"'
 )
+
+NEEDS_TTY = re.compile(rb"\btty\b|\bterminal\b", re.IGNORECASE)
+# The words of sudo, su (PAM) and doas for a password that is wrong, and for one that is missing.
+WRONG = re.compile(r"try again|incorrect password|authentication (?:failure|failed)|password .*incorrect", re.IGNORECASE)
+MISSING = re.compile(r"password is required|(?:authentication|authorization) required", re.IGNORECASE)
+UNKNOWN_USER = re.compile(r"unknown user|user \S+ does not exist|no passwd entry for|unknown login", re.IGNORECASE)
+NOT_ALLOWED = re.compile(
+    r"not in the sudoers|may not run sudo|not allowed to (?:run|execute)|operation not permitted", re.IGNORECASE
+)
+# sudo repeats the whole command, which is ours and long.
+COMMAND = re.compile(r"not allowed to execute '.*' as", re.DOTALL)
+NO_SHELL = re.compile(r"account is currently not available", re.IGNORECASE)
 LAST_LINE = re.compile(rb"[^\r\n]*\Z")
-# su and doas take no prompt of ours: theirs is what the output ends with, a colon and no line end.
+# su and doas take no prompt of ours: a line without an end that closes with a colon is one.
 ANY_PROMPT = re.compile(rb"(?:[:?>]|\xef\xbc\x9a) ?\Z")
+PASSWORD_PROMPT = re.compile(rb"password[^\r\n]*: ?\Z", re.IGNORECASE)
+HEARD_MAX = 16 << 10
+NOT_FOUND = (126, 127)
+METHODS = ("sudo", "su", "doas")
 
 
-def wrap(line: str, become: Become, mark: str) -> str:
+def wants_tty(become: Become) -> bool:
+    """Whether the method reads its password from a terminal only."""
+    return become.method in ("doas", "su") and become.password is not None
+
+
+def wrap(line: str, become: Become, mark: str, *, tty: bool) -> str:
     """The remote command line `line` (it starts with `exec `), run as `become.user`.
+
+    The job starts where the method leaves it, which is the login user's home, or else in the new user's home, or else
+    in `/`: the first that it can enter.
 
     Args:
         mark: a word of this call that sudo's prompt carries, so that no other output is taken for it.
+        tty: the line will run on a terminal.
+
+    Raises:
+        Unreachable: kind `become`: no such method, or a password that no prompt can take.
     """
-    inner = line.removeprefix("exec ")
-    user = shlex.quote(become.user)
-    if become.method == "sudo":
-        ask = f"-S -p {shlex.quote(f'[{mark}] ')}" if become.password else "-n"
-        outer = f"sudo -H {ask} -u {user} -- {inner}"
-    elif become.method == "doas":
-        outer = f"doas {'' if become.password else '-n '}-u {user} -- {inner}"
-    elif become.method == "su":
-        outer = f"su {user} -s /bin/sh -c {shlex.quote(inner)}"
-    else:
+    if become.method not in METHODS:
         raise Unreachable(
             "become",
             f"become_method {become.method!r} is not known here",
             "Use sudo, su or doas (ansible_become_method).",
         )
-    return f"exec {outer}"
+    if become.password is not None and re.search(r"[\n\r\0]", become.password.reveal()):
+        raise Unreachable(
+            "become",
+            f"the password for becoming {become.user} contains a line end or a NUL, which no prompt takes",
+            "Look at where it comes from: a file that it was read from ends with a newline.",
+        )
+    inner = f"/bin/sh -c '{ENTER}' agentless {line.removeprefix('exec ')}"
+    user = shlex.quote(become.user)
+    begin = (HIDE_TTY if tty else "") + BEGIN
+    if become.method == "su":
+        return f"exec /bin/sh -c '{begin}{SU}' {mark} {user} {shlex.quote('exec ' + inner)}"
+    if become.method == "sudo":
+        # %p is the user whose password is wanted: root's or the target's under `rootpw` and `targetpw`.
+        ask = f"-S -p '[{mark}:%p] '" if become.password is not None else "-n"
+        outer = f"sudo -H {ask} -u {user} -- {inner}"
+    else:
+        outer = f"doas {'' if become.password is not None else '-n '}-u {user} -- {inner}"
+    return f"exec /bin/sh -c '{begin}exec \"$@\"' {mark} {outer}"
 
 
 class Dialogue:
-    """What sudo, su or doas print before the helper speaks, and what they are answered with."""
+    """What sudo, su or doas print before the helper speaks, and what they are answered with.
 
-    def __init__(self, become: Become, mark: str) -> None:
+    Args:
+        mark: the one that `wrap` was given.
+        tty: on a terminal, the helper's answers come the same way as the prompts.
+    """
+
+    def __init__(self, become: Become, mark: str, *, tty: bool) -> None:
         self._become = become
-        self._prompt = f"[{mark}] ".encode("ascii")
-        self._said = bytearray()
-        self._answered = 0
+        self.tty = tty
+        self._begin = re.compile(rb"become-" + mark.encode("ascii") + rb"\r?\n")
+        self._prompt = re.compile(rb"\[" + mark.encode("ascii") + rb":([^\]%]*)\] ")
+        self._helper = b"\x1e" + mark.encode("ascii")
+        self._heard = bytearray()
+        self._begun = False
+        self._answered = False
+        self._whose = ""
 
-    def feed(self, data: bytes) -> bytes:
-        """Take what was printed; return what to type, or nothing.
-
-        Raises:
-            Unreachable: kind `become`: the password is wrong, or one is asked for and none is known.
-        """
-        self._said += data
-        if self._answered and REFUSALS.search(self._said):
-            raise self.wrong_password()
-        if not self._asked():
-            return b""
-        if self._answered:
-            raise self.wrong_password()
-        if self._become.password is None:
-            raise self.no_password()
-        self._answered = 1
-        self._said.clear()
-        return self._become.password.reveal().encode("utf-8") + b"\n"
-
-    def _asked(self) -> bool:
-        if self._become.method == "sudo" and self._prompt in self._said:
-            return True
-        last = LAST_LINE.search(self._said)
-        return self._become.method != "sudo" and last is not None and bool(ANY_PROMPT.search(last[0]))
-
-    def quiet(self) -> bytes:
-        """Nothing was printed for a while: a prompt that is not the one asked for (PAM's own) is answered too."""
-        last = LAST_LINE.search(self._said)
-        if last is None or not ANY_PROMPT.search(last[0]):
-            return b""
-        if self._become.password is None:
-            raise self.no_password()
-        if self._answered:
-            raise self.wrong_password()
-        self._answered = 1
-        self._said.clear()
-        return self._become.password.reveal().encode("utf-8") + b"\n"
+    @property
+    def begun(self) -> bool:
+        """Whether the login shell has come as far as starting the method."""
+        return self._begun
 
     @property
     def needs_tty(self) -> bool:
-        return bool(NEEDS_TTY.search(self._said))
+        """Whether the method ended because it wants a terminal."""
+        return self._begun and not self.tty and not self._answered and bool(NEEDS_TTY.search(self._heard))
 
-    def wrong_password(self) -> Unreachable:
+    def feed(self, data: bytes) -> Secret | None:
+        """Take what was printed; return the password where it is to be typed now, with a line end.
+
+        Raises:
+            HostError: the password is wrong, or one is asked for and none is known.
+        """
+        self._heard += data
+        if not self._begun:
+            begin = self._begin.search(self._heard)
+            if begin is None:
+                del self._heard[:-HEARD_MAX]
+                return None
+            self._begun = True
+            del self._heard[: begin.end()]
+        del self._heard[:-HEARD_MAX]
+        if self._helper in self._heard:
+            return None
+        own = list(self._prompt.finditer(self._heard))
+        if own:
+            if not self._answered:
+                self._whose = own[0][1].decode("utf-8", "replace")
+            return self._answer()
+        if self._become.method != "sudo" and PASSWORD_PROMPT.search(self._last_line()):
+            return self._answer()
+        return None
+
+    def quiet(self) -> Secret | None:
+        """Nothing was printed for a while: a prompt in words that nobody foresaw (PAM's own) is one, too.
+
+        Raises:
+            HostError: as `feed`.
+        """
+        if self._begun and self._helper not in self._heard and ANY_PROMPT.search(self._last_line()):
+            return self._answer()
+        return None
+
+    def _last_line(self) -> bytes:
+        found = LAST_LINE.search(self._heard)
+        return found[0] if found else b""
+
+    def _answer(self) -> Secret | None:
+        if self._answered:
+            raise self._asked_again()
+        if self._become.password is None:
+            raise self._no_password()
+        self._answered = True
+        self._heard.clear()
+        return self._become.password
+
+    # --- errors ---
+    def ended(self, status: int | None) -> HostError:
+        """The error for a method that ended before the helper spoke."""
+        method, user = self._become.method, self._become.user
+        said = self._said()
+        if status in NOT_FOUND and re.search(rf"\b{method}\b", said):
+            return Unreachable(
+                "become",
+                f"{method} is not installed on the host, or not in the PATH of a login without a terminal",
+                "Install it, choose another become_method (ansible_become_method: sudo, su or doas), "
+                "or log in as the user that the job needs.",
+            )
+        if UNKNOWN_USER.search(said):
+            return Refused(
+                "no-such-user", f"there is no user {user} on the host ({said})", "Look at --become-user (become_user)."
+            )
+        if MISSING.search(said) and not self._answered:
+            return self._no_password()
+        if self._answered and WRONG.search(said):
+            return self._wrong_password()
+        if NOT_ALLOWED.search(said):
+            return Unreachable("become", f"{method} does not allow it: {said}", self._rule())
+        if NO_SHELL.search(said):
+            return Unreachable(
+                "become",
+                f"{user} has no login shell, and su from a user that is not root insists on one: {said}",
+                f"Use become_method sudo for {user}.",
+            )
         return Unreachable(
             "become",
-            f"{self._become.method} refused the password for becoming {self._become.user}",
-            "Give the right one with -K, or as ansible_become_password for this host.",
+            f"{method} did not let us become {user}: {said or f'exit status {status}'}",
+            "If it wants a password, give it with -K or as ansible_become_password. To see what happens, type on "
+            f"the host: {self._by_hand()}",
         )
 
-    def no_password(self) -> Unreachable:
+    def silent(self, seconds: float) -> Unreachable:
+        """The error for a method that neither answers nor ends within `seconds`."""
+        said = self._said()
+        after = "after the password" if self._answered else "and asked for no password"
+        return Unreachable(
+            "become",
+            f"{self._become.method} hangs: it said nothing within {seconds:g} s, {after}"
+            + (f"; it printed: {said}" if said else ""),
+            f"Type on the host: {self._by_hand()}; a slow name service or PAM module is the usual cause.",
+        )
+
+    def _said(self) -> str:
+        """The method's own words, short enough for a message."""
+        said = self._prompt.sub(b"", bytes(self._heard)).decode("utf-8", "replace")
+        said = COMMAND.sub("not allowed to execute /bin/sh as", said)
+        lines = [line.strip() for line in said.splitlines()]
+        return " / ".join(line for line in lines if line)[-500:]
+
+    def _asked_again(self) -> Unreachable:
+        if WRONG.search(self._said()) or self._become.method != "sudo" or self._said():
+            return self._wrong_password()
+        return Unreachable(
+            "become",
+            f"{self._become.method} asks for more than a password to become {self._become.user}",
+            "A second factor cannot be given here: log in as that user, or allow the step without it (NOPASSWD).",
+        )
+
+    def _wrong_password(self) -> Unreachable:
+        method, whose = self._become.method, self._owner()
+        return Unreachable(
+            "become",
+            f"{method} refused the password for becoming {self._become.user}: it wants that of {whose}",
+            f"Give {whose}'s password with -K, or as ansible_become_password of this host (it wins over -K).",
+        )
+
+    def _no_password(self) -> Unreachable:
         return Unreachable(
             "become",
             f"{self._become.method} asks for a password to become {self._become.user}",
             "Give it with -K, or as ansible_become_password for this host.",
         )
 
-    def ended(self, status: int | None) -> Unreachable:
-        """The error for a method that ended before the helper spoke."""
-        said = self._said.replace(self._prompt, b"").decode("utf-8", "replace").strip()
-        if "password is required" in said or (self._become.method == "doas" and "Authorization required" in said):
-            return self.no_password()
-        if self._answered and REFUSALS.search(self._said):
-            return self.wrong_password()
-        return Unreachable(
-            "become",
-            f"{self._become.method} did not let us become {self._become.user}: {said or f'exit status {status}'}",
-            f"Try on the host: {self._become.method} -u {self._become.user} id",
+    def _owner(self) -> str:
+        return self._whose or (self._become.user if self._become.method == "su" else "the login user")
+
+    def _rule(self) -> str:
+        if self._become.method == "doas":
+            return f"A line such as `permit USER as {self._become.user}` in /etc/doas.conf allows it."
+        return (
+            "The user needs a rule that allows /bin/sh, as for Ansible, such as "
+            f"`USER ALL=({self._become.user}) ALL` in sudoers (visudo)."
         )
+
+    def _by_hand(self) -> str:
+        if self._become.method == "su":
+            return f"su {self._become.user} -c id"
+        return f"{self._become.method} -u {self._become.user} id"

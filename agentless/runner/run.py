@@ -27,6 +27,11 @@ __all__ = ["Changed", "Event", "Output", "Run"]
 # How long a host that was reached once is tried again before it is called unreachable.
 RECONNECT = 45.0
 
+# The helper cannot have got the request.
+NOT_ARRIVED = frozenset({"become", "no-python"})
+# Trying again would only take time; and the same wrong password again may lock the account.
+NOT_MENDED_BY_WAITING = NOT_ARRIVED | {"no-answer"}
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -243,6 +248,8 @@ class Run:
                 self._problem(name, problem)
                 if self._results[name].dispatched is Dispatched.NO or now - out_of_reach_since >= self._patience:
                     return
+                if error.kind in NOT_MENDED_BY_WAITING:
+                    return
                 self._closed.wait(random.uniform(0.5, 3.0))
 
     def _contact(self, name: str) -> None:
@@ -258,6 +265,10 @@ class Run:
                     self._record(name, replace(before, dispatched=Dispatched.MAYBE, nonce=self._nonces[name]))
                 for answer in session.answers():
                     self._take(name, answer)
+            except Unreachable as error:
+                if error.kind in NOT_ARRIVED:
+                    self._record(name, replace(self._results[name], dispatched=before.dispatched))
+                raise
             finally:
                 session.close()
                 with self._lock:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agentless.endpoint import Endpoint
-from agentless.errors import Refused, Unreachable
+from agentless.endpoint import Endpoint, Secret
+from agentless.errors import HostError, Refused, Unreachable
 from agentless.job import JID, Problem, Return
 from agentless.remote import wire
 from agentless.runner import become as becoming
@@ -18,10 +19,9 @@ from agentless.runner.frames import Decoder, Frame
 
 __all__ = ["Accepted", "Answer", "Chunk", "Described", "Reply", "Returned", "Section", "Session", "Stated"]
 
-# Start-up files may be slow; a login shell that runs something else never answers.
-ANSWER_WITHIN = 30.0
 # sudo's own prompt is answered at once; one that PAM put there is known by silence after it.
 QUIET = 1.0
+NO_PYTHON = re.compile(r"no Python .* looked for: .*")
 # Between two frames of an operation that does not wait for a job.
 IDLE = 90.0
 
@@ -104,6 +104,9 @@ class Session:
         patient: the operation waits for a job, so silence after the first answer is no fault.
     """
 
+    # Start-up files may be slow; a login shell that runs something else never answers.
+    answer_within = 30.0
+
     def __init__(
         self,
         link: Link,
@@ -148,9 +151,9 @@ class Session:
     # --- frames ---
     def _frames(self) -> Iterator[Frame]:
         decoder = Decoder(self._command.nonce)
-        dialogue = self._start(pty=self._begins_with_tty)
+        dialogue = self._start()
         spoke = False
-        deadline = time.monotonic() + ANSWER_WITHIN
+        deadline = time.monotonic() + self.answer_within
         while True:
             assert self._channel is not None
             piece = self._channel.recv(self._patience(spoke, dialogue, deadline))
@@ -161,16 +164,16 @@ class Session:
                     raise Unreachable("connection-lost", f"no answer for {IDLE:.0f} s in the middle of the reply")
                 if dialogue is not None:
                     self._type(dialogue.quiet())
-                if time.monotonic() >= deadline:
-                    raise self._silent(decoder)
+            if not spoke and time.monotonic() >= deadline:
+                raise self._silent(decoder, dialogue)
+            if piece is None:
                 continue
             stream, data = piece
             if stream == 0:
-                if not spoke and dialogue is not None and dialogue.needs_tty and not self._begins_with_tty:
+                if dialogue is not None and dialogue.needs_tty:
                     self._channel.close()
-                    decoder = Decoder(self._command.nonce)
-                    dialogue = self._start(pty=True)
-                    self._begins_with_tty = True
+                    decoder, self._said = Decoder(self._command.nonce), b""
+                    dialogue = self._start(tty=True)
                     continue
                 raise self._ended(spoke, decoder, dialogue)
             if stream == 2:
@@ -180,7 +183,7 @@ class Session:
                 frames = decoder.feed(data)
             if frames and not spoke:
                 spoke, dialogue = True, None
-            if dialogue is not None:
+            if dialogue is not None and (stream == 2 or dialogue.tty):
                 self._type(dialogue.feed(data))
             for frame in frames:
                 if frame.kind == "end":
@@ -190,18 +193,15 @@ class Session:
                 else:
                     yield frame
 
-    _begins_with_tty = False
-
-    def _start(self, *, pty: bool) -> becoming.Dialogue | None:
+    def _start(self, *, tty: bool = False) -> becoming.Dialogue | None:
         become = self._endpoint.become
         if become is None:
             self._channel = self._link.exec(self._command.line)
             return None
-        # doas and su talk to a terminal only.
-        pty = self._begins_with_tty = pty or (become.method in ("doas", "su") and become.password is not None)
-        line = becoming.wrap(self._command.line, become, self._command.nonce)
-        self._channel = self._link.exec(line, pty=pty)
-        return becoming.Dialogue(become, self._command.nonce)
+        tty = tty or becoming.wants_tty(become)
+        line = becoming.wrap(self._command.line, become, self._command.nonce, tty=tty)
+        self._channel = self._link.exec(line, pty=tty)
+        return becoming.Dialogue(become, self._command.nonce, tty=tty)
 
     def _patience(self, spoke: bool, dialogue: becoming.Dialogue | None, deadline: float) -> float:
         if spoke:
@@ -209,9 +209,9 @@ class Session:
         left = max(0.0, deadline - time.monotonic())
         return min(left, QUIET) if dialogue is not None else left
 
-    def _type(self, text: bytes) -> None:
-        if text:
-            self._send(text)
+    def _type(self, password: Secret | None) -> None:
+        if password is not None:
+            self._send(password.reveal().encode("utf-8") + b"\n")
 
     def _supply(self, kind: str) -> None:
         if kind == "need":
@@ -230,32 +230,38 @@ class Session:
             return
 
     # --- errors of a helper that did not speak, or not to the end ---
-    def _silent(self, decoder: Decoder) -> Unreachable:
+    def _silent(self, decoder: Decoder, dialogue: becoming.Dialogue | None) -> HostError:
+        if dialogue is not None and dialogue.begun:
+            return dialogue.silent(self.answer_within)
         return Unreachable(
             "no-answer",
-            f"logged in, but nothing answered within {ANSWER_WITHIN:.0f} s{self._heard(decoder)}",
-            "Look at the login shell's start-up files: one of them waits, or runs something else.",
+            f"logged in, but nothing answered within {self.answer_within:g} s{self._heard(decoder)}",
+            "Look at the login shell's start-up files and at forced commands (ForceCommand, command= in "
+            "authorized_keys, accounts for SFTP only): one of them waits, or runs something else.",
         )
 
-    def _ended(self, spoke: bool, decoder: Decoder, dialogue: becoming.Dialogue | None) -> Unreachable:
+    def _ended(self, spoke: bool, decoder: Decoder, dialogue: becoming.Dialogue | None) -> HostError:
         assert self._channel is not None
         status = self._channel.exit_status()
         if spoke:
             return Unreachable("connection-lost", "the connection ended before the reply was complete")
         if status == wire.EXIT_NO_PYTHON:
+            # On a terminal, stderr comes as noise of stdout; start-up files may have printed before.
+            told = NO_PYTHON.search((decoder.noise + self._said).decode("utf-8", "replace"))
             return Unreachable(
                 "no-python",
-                self._said.decode("utf-8", "replace").strip() or "no fit Python was found",
+                told[0].strip() if told else "no fit Python was found",
                 "Install Python 3.6 or newer on the host, or name it with ansible_python_interpreter.",
             )
-        if dialogue is not None:
+        if dialogue is not None and dialogue.begun:
             return dialogue.ended(status)
         if status is None:
             return Unreachable("connection-lost", "the connection ended before the helper answered")
         return Unreachable(
             "no-answer",
             f"the login shell ended with status {status} before it started the helper{self._heard(decoder)}",
-            "Look at the login shell and its start-up files on the host.",
+            "Look at the account's shell and its start-up files, and at forced commands (ForceCommand, command= in "
+            "authorized_keys). An account without a shell cannot run jobs: log in as another user (ansible_user).",
         )
 
     def _heard(self, decoder: Decoder) -> str:
