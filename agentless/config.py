@@ -1,4 +1,4 @@
-"""Configuration: the user's file, the environment, and the directories that both name; nothing else reads the environment.
+"""Configuration: the user's file, and the environment, which nothing else reads.
 
 AGENTLESS_CONFIG      the configuration file
 AGENTLESS_INVENTORY   what `-i` is where it is not given
@@ -153,7 +153,7 @@ def _parse(data: bytes, file: str, home: str) -> Config:
     try:
         loader = yaml.SafeLoader(data)
         node = loader.get_single_node()
-        if node is None:
+        if node is None or (isinstance(node, yaml.ScalarNode) and not node.value):
             return Config(source=file)
         if not isinstance(node, yaml.MappingNode):
             raise ConfigError("not a mapping of keys to values, such as `forks: 50`", file=file, line=_line(node))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from agentless.cache import JobCache
-from agentless.job import HostResult, Job, Report, State
+from agentless.job import HostResult, Report, State
 from tests.cache.conftest import Bench
 from tests.cache.results import HOSTS, any_result, open_result
 
@@ -39,9 +40,9 @@ class CacheMachine(RuleBasedStateMachine):
 
     user = st.integers(0, 1)
 
-    @rule(
-        target=jobs, hosts=st.lists(st.sampled_from(HOSTS), min_size=1, unique=True), keep=st.sampled_from([1.0, 168.0])
-    )
+    some_hosts = st.lists(st.sampled_from(HOSTS), min_size=1, unique=True)
+
+    @rule(target=jobs, hosts=some_hosts, keep=st.sampled_from([1.0, 168.0]))
     def create(self, hosts: list[str], keep: float) -> str:
         job = self.bench.job(*hosts, release=False, keep_returns=keep)
         assert job.jid not in self.model
@@ -88,11 +89,11 @@ class CacheMachine(RuleBasedStateMachine):
             return
         report = self.model[jid]
         hosts = tuple(dict.fromkeys((*report.job.hosts, host)))
-        self.users[user].adopt(Job(**{**_fields(report.job), "hosts": (host,)}))
+        self.users[user].adopt(replace(report.job, hosts=(host,)))
         if hosts != report.job.hosts:
             self.last[jid] = self.bench.now
             results = {**report.results, host: HostResult(State.PENDING)}
-            self.model[jid] = Report(Job(**{**_fields(report.job), "hosts": hosts}), results)
+            self.model[jid] = Report(replace(report.job, hosts=hosts), results)
 
     @rule(hours=st.sampled_from([0.001, 1.0, 23.0, 25.0, 200.0]))
     def time_passes(self, hours: float) -> None:
@@ -135,10 +136,6 @@ class CacheMachine(RuleBasedStateMachine):
             names = [name for name in self.bench.files() if name.endswith(".jsonl")]
             assert all(sum(name.startswith(jid) for name in names) <= 2 for jid in self.model)
             assert {name[:20] for name in names} == set(self.model)
-
-
-def _fields(job: Job) -> dict[str, object]:
-    return {name: getattr(job, name) for name in Job.__slots__}
 
 
 TestCacheMachine = CacheMachine.TestCase

@@ -108,7 +108,7 @@ def test_rows_come_newest_first_with_the_summary_of_the_report(bench: Bench) -> 
     assert (bench.root / "heads").exists() is False  # 50 finished ones are not worth it
     for job in jobs[:120:3]:
         bench.cache.record_many(job.jid, {"web1": returned(), "web2": returned(retcode=3)})
-    for n in range(60):
+    for _ in range(60):
         bench.now += 1
         jobs.append(bench.job())
         bench.cache.record(jobs[-1].jid, "web1", returned())
