@@ -21,10 +21,17 @@ def as_yaml(document: Mapping[str, Any]) -> str:
     """The same document in YAML, keys in the same order; pure ASCII for the same reason."""
     import yaml
 
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     plain = json.loads(json.dumps(document, default=str))
-    text: str = yaml.dump(plain, Dumper=dumper, sort_keys=False, default_flow_style=False, width=10_000)
-    return text
+
+    def dump(dumper: Any) -> str:
+        text: str = yaml.dump(plain, Dumper=dumper, sort_keys=False, default_flow_style=False, width=10_000)
+        return text
+
+    try:
+        return dump(getattr(yaml, "CSafeDumper", yaml.SafeDumper))
+    except UnicodeEncodeError:
+        # libyaml has no lone surrogates (which argv and file names can hold); the slow dumper escapes them.
+        return dump(yaml.SafeDumper)
 
 
 def host_line(jid: str, host: str, result: Mapping[str, Any]) -> str:

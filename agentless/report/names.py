@@ -11,8 +11,8 @@ __all__ = ["fold", "shorten", "unfold"]
 _NUMBER = re.compile(r"(?<![0-9])[0-9]{1,18}(?![0-9])")
 _FOLDED = re.compile(r"(?P<before>[^\[\],]*)(?:\[(?P<ranges>[0-9,-]+)\](?P<after>[^\[\],]*))?(?:,|$)")
 
-# What stands before and after the number of a name.
-_Stem = tuple[str, str]
+# What stands before and after the number of a name; of a name without one, all of it and None.
+_Stem = tuple[str, str | None]
 
 
 def fold(names: Iterable[str]) -> str:
@@ -27,7 +27,7 @@ def fold(names: Iterable[str]) -> str:
     groups: dict[_Stem, list[str]] = {}
     for name in unique:
         # The last number wins among equals: web1-node[1-3], not web[1]-node….
-        stem, digits = max(reversed(stems[name]), key=lambda item: shared[item[0]], default=((name, ""), ""))
+        stem, digits = max(reversed(stems[name]), key=lambda item: shared[item[0]], default=((name, None), ""))
         groups.setdefault(stem, []).append(digits)
     return ",".join(part for stem, numbers in groups.items() for part in _write(stem, numbers))
 
@@ -40,6 +40,9 @@ def _stems(name: str) -> list[tuple[_Stem, str]]:
 
 def _write(stem: _Stem, numbers: Sequence[str]) -> Iterator[str]:
     before, after = stem
+    if after is None:
+        yield before
+        return
     if len(numbers) == 1:
         yield f"{before}{numbers[0]}{after}"
         return

@@ -18,7 +18,7 @@ from agentless.results import Active, ActiveJob, ExitSuccess, Found, Hosts, List
 Row = Sequence[str]
 
 # Measured: tabulate takes 35 µs a row, which is 0.35 of the 0.5 s for `jobs list` of 10,000 jobs; str.format takes 1.5.
-_TABULATE_ROWS = 500
+TABULATE_ROWS = 500
 _GAP = "  "
 
 
@@ -27,7 +27,7 @@ def table(headers: Row, rows: Iterable[Row]) -> str:
     cells = [[one_line(cell) for cell in row] for row in rows]
     if not cells:
         return ""
-    if len(cells) > _TABULATE_ROWS:
+    if len(cells) > TABULATE_ROWS:
         return _aligned([list(headers), *cells])
     from tabulate import tabulate
 
@@ -36,7 +36,8 @@ def table(headers: Row, rows: Iterable[Row]) -> str:
 
 
 def _aligned(rows: Sequence[Row]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    # As tabulate: a heading takes two more than its length.
+    widths = [max(len(heading) + 2, *map(len, cells)) for heading, *cells in zip(*rows, strict=True)]
     layout = _GAP.join(f"{{:<{width}}}" for width in widths)
     return "".join([layout.format(*row).rstrip() + "\n" for row in rows])
 

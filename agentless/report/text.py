@@ -64,9 +64,9 @@ def signal_name(number: int) -> str:
 
 
 def outcome(ret: Return) -> str:
-    """How a job ended: `retcode 3`, `timeout, signal 15 (TERM)`, `signal-job:ada@laptop, signal 9 (KILL)`."""
+    """How a job ended: `retcode 3`, `signal 11 (SEGV)`, `ended by signal-job:ada@laptop, signal 9 (KILL)`."""
     end = f"retcode {ret.retcode}" if ret.signal is None else signal_name(ret.signal)
-    return end if ret.ended_by in ("exit", "signal") else f"{one_line(ret.ended_by)}, {end}"
+    return end if ret.ended_by in ("exit", "signal") else f"ended by {one_line(ret.ended_by)}, {end}"
 
 
 def _colour(result: HostResult) -> str:

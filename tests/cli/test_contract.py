@@ -1,0 +1,171 @@
+"""The JSON contract: scripts depend on these keys, so they change only on purpose, here and in the documentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agentless.endpoint import Endpoint
+from agentless.job import HostResult, Job, Problem, State
+from agentless.results import (
+    Active,
+    ActiveJob,
+    Answered,
+    Entry,
+    ExitSuccess,
+    Found,
+    Hosts,
+    Listed,
+    Pong,
+    Process,
+    Running,
+    Signal,
+    Signalled,
+    Survivor,
+)
+from tests.cli.values import JID, START, report, returned
+
+PROBLEM = Problem("auth", "permission denied", "Which key?")
+ERROR = {"error": {"kind": "auth", "message": "permission denied", "hint": "Which key?"}}
+PROCESS = Process(JID, "cmd.run", ("uptime",), "web*", "compound", "ada", 4711, START)
+PROCESS_JSON = {
+    "jid": JID,
+    "fun": "cmd.run",
+    "arg": ["uptime"],
+    "tgt": "web*",
+    "tgt_type": "compound",
+    "user": "ada",
+    "pid": 4711,
+    "started": "2026-11-22T09:50:39.579207Z",
+}
+JOB = Job(JID, "cmd.run", ("uptime",), "web*", ("web1",), "ada", START, {"ticket": "1"})
+HEAD: dict[str, Any] = {
+    "function": "cmd.run",
+    "arguments": ["uptime"],
+    "target": "web*",
+    "user": "ada",
+    "start_time": "2026-11-22T09:50:39.579207Z",
+}
+NOTHING = {
+    "retcode": None,
+    "signal": None,
+    "ended_by": None,
+    "stdout": None,
+    "stderr": None,
+    "stdout_truncated": None,
+    "stderr_truncated": None,
+    "pid": None,
+    "started": None,
+    "finished": None,
+    "duration": None,
+    "left_running": None,
+    "uncapped": None,
+}
+
+
+def test_run_and_lookup() -> None:
+    document = report(web1=returned(b"up\n"), web2=HostResult(State.UNREACHABLE, problem=PROBLEM)).to_json()
+    assert document == {
+        "jid": JID,
+        **HEAD,
+        "metadata": {},
+        "hosts": {
+            "web1": {
+                "state": "returned",
+                "retcode": 0,
+                "signal": None,
+                "ended_by": "exit",
+                "stdout": "up\n",
+                "stderr": "",
+                "stdout_truncated": 0,
+                "stderr_truncated": 0,
+                "pid": 4711,
+                "started": "2026-11-22T09:50:39.579207Z",
+                "finished": "2026-11-22T09:50:40.579207Z",
+                "duration": 1.0,
+                "left_running": 0,
+                "uncapped": False,
+                "error": None,
+            },
+            "web2": {"state": "unreachable", **NOTHING, **ERROR},
+        },
+        "summary": {
+            "pending": 0,
+            "running": 0,
+            "returned": 1,
+            "lost": 0,
+            "unreachable": 1,
+            "not-started": 0,
+            "failed": 0,
+        },
+        "exit_code": 3,
+    }
+
+
+def test_output_that_is_not_utf_8_comes_in_base64() -> None:
+    host = returned(b"\xff").to_json()
+    assert (host["stdout"], host["stdout_base64"], host["stderr"]) == (None, "/w==", "")
+
+
+def test_running() -> None:
+    assert Running({"web1": [PROCESS]}, {"web2": PROBLEM}).to_json() == {"web1": [PROCESS_JSON], "web2": ERROR}
+
+
+def test_find_job() -> None:
+    found = Found(JID, {"web1": PROCESS, "web2": None}, {"web3": PROBLEM})
+    assert found.to_json() == {"web1": PROCESS_JSON, "web2": {}, "web3": ERROR}
+
+
+def test_signal_job() -> None:
+    done = Signalled(
+        JID, 15, {"web1": Signal((4711,), (Survivor(4712, "root", "no permission"),), "sent")}, {"web2": PROBLEM}
+    )
+    survivor = {"pid": 4712, "user": "root", "reason": "no permission"}
+    assert done.to_json() == {
+        "jid": JID,
+        "signal": 15,
+        "hosts": {"web1": {"delivered": [4711], "survivors": [survivor], "message": "sent"}, "web2": ERROR},
+    }
+
+
+def test_jobs_active() -> None:
+    job = ActiveJob(JOB, {"web1": 4711}, ("web2",), ("web3",), ("web4",), ("web5",))
+    assert Active({JID: job}, {"web4": PROBLEM}).to_json() == {
+        JID: {
+            **HEAD,
+            "running": [{"host": "web1", "pid": 4711}],
+            "returned": ["web2"],
+            "lost": ["web3"],
+            "unreachable": ["web4"],
+            "pending": ["web5"],
+        }
+    }
+
+
+def test_jobs_list() -> None:
+    summary = report(web1=returned()).summary
+    assert Listed([(JOB, summary)]).to_json() == {JID: {**HEAD, "metadata": {"ticket": "1"}, "summary": summary}}
+
+
+def test_exit_success() -> None:
+    results = {"web1": returned(), "web2": returned(retcode=1), "web3": HostResult(State.RUNNING)}
+    assert ExitSuccess(JID, results).to_json() == {"web1": True, "web2": False, "web3": False}
+
+
+def test_hosts() -> None:
+    entry = Entry(Endpoint("web1", "10.0.0.1", port=2222, user="ada"), ("web",), {"ansible_port": 2222})
+    assert Hosts({"web1": entry}).to_json() == {
+        "web1": {"address": "10.0.0.1", "port": 2222, "user": "ada", "groups": ["web"], "vars": {"ansible_port": 2222}}
+    }
+
+
+def test_ping() -> None:
+    answer = {
+        "python": "3.11.7",
+        "executable": "/usr/bin/python3",
+        "user": "ada",
+        "node": "web1",
+        "state_dir": "/home/ada/.cache/agentless",
+        "platform": "linux",
+        "seconds": 0.2,
+    }
+    assert Pong({"web1": Answered(**answer)}, {"web2": PROBLEM}).to_json() == {"web1": answer, "web2": ERROR}  # type: ignore[arg-type]

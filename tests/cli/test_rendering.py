@@ -1,0 +1,308 @@
+"""Rendering is pure and total: any bytes and any names become text that a terminal can be given."""
+
+from __future__ import annotations
+
+import json
+import re
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentless.endpoint import Become, Endpoint
+from agentless.job import HostResult, Job, Problem, Report, State
+from agentless.report import tables
+from agentless.report.documents import as_json, as_yaml, host_line, lines
+from agentless.report.junit import as_junit
+from agentless.report.names import fold, shorten, unfold
+from agentless.report.printable import Printable, one_line, printable
+from agentless.report.text import PLAIN, Look, block, duration, groups, heading, summary
+from agentless.report.tree import tree
+from agentless.results import Listed
+from tests.cli.values import JID, START, outputs, quick, report, reports, results, returned, texts
+
+TERMINAL = Look(terminal=True, colour=True)
+SGR = re.compile(r"\x1b\[[0-9;:]*m")
+# What a terminal obeys; colours are taken out before.
+OBEYED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def harmless(text: str) -> bool:
+    return OBEYED.search(SGR.sub("", text)) is None
+
+
+# --- control characters ---
+@quick
+@given(outputs)
+def test_no_output_reaches_a_terminal_with_a_control_character_but_colour_tab_and_line_ends(data: bytes) -> None:
+    assert harmless(printable(data))
+
+
+@quick
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Zl", "Zp"])))
+def test_ordinary_text_is_shown_as_it_is(text: str) -> None:
+    assert printable(text.encode()) == text
+
+
+@quick
+@given(outputs, st.lists(st.integers(1, 5)))
+def test_output_in_pieces_is_shown_as_in_one(data: bytes, cuts: list[int]) -> None:
+    stream, shown, at = Printable(), "", 0
+    for cut in cuts:
+        shown += stream.feed(data[at : at + cut])
+        at += cut
+    shown += stream.feed(data[at:], final=True)
+    assert shown == Printable().feed(data, final=True)
+
+
+def test_colours_pass_and_everything_else_becomes_visible() -> None:
+    assert printable(b"\x1b[1;31mred\x1b[0m\n") == "\x1b[1;31mred\x1b[0m\n"
+    assert printable(b"\x1b[2J\x07\x9b\x7f") == "^[[2J^G\\x9b^?"
+    assert printable("\u202e\x85".encode()) == "\\u202e\\x85"
+
+
+def test_a_colour_left_on_is_switched_off_at_the_end() -> None:
+    assert printable(b"\x1b[31mred") == "\x1b[31mred\x1b[0m"
+
+
+@quick
+@given(texts)
+def test_a_name_never_breaks_its_line(text: str) -> None:
+    line = one_line(text)
+    assert harmless(line)
+    assert "\x1b" not in line
+    assert not re.search(r"[\t\n\r]", line)
+    line.encode("utf-8")
+
+
+# --- names ---
+plain_names = st.text("ab.-0123456789:", min_size=1, max_size=8)
+
+
+@quick
+@given(st.lists(plain_names))
+def test_folded_names_unfold_to_the_same_set(names: list[str]) -> None:
+    unfolded = unfold(fold(names))
+    assert sorted(unfolded) == sorted(set(names))
+
+
+@quick
+@given(st.lists(texts))
+def test_any_names_fold_without_loss_of_a_bracketed_one(names: list[str]) -> None:
+    folded = fold(names)
+    assert all(name in folded for name in names if set(name) & set("[],"))
+
+
+def test_names_fold_as_people_write_them() -> None:
+    assert fold(["web01", "web02", "web03", "db1", "web05"]) == "web[01-03,05],db1"
+    assert fold([f"web{i}.example.com" for i in range(8, 13)]) == "web[8-12].example.com"
+    assert fold(["web08", "web09", "web10"]) == "web[08-10]"
+    assert fold(["dc1-web1", "dc1-web2", "dc2-web1"]) == "dc1-web[1-2],dc2-web1"
+    assert fold(["10.0.0.1", "10.0.0.2"]) == "10.0.0.[1-2]"
+    assert fold([]) == ""
+
+
+def test_what_is_not_folded_is_an_error_to_unfold() -> None:
+    with pytest.raises(ValueError, match="not a folded list"):
+        unfold("web[1-2")
+
+
+def test_many_names_are_shortened_with_a_count() -> None:
+    assert shorten(["web3"]) == "web3"
+    assert shorten(["web3", "web7", "web8"]) == "web3, web7, web8"
+    assert shorten(["web3", "web7", *"abcdefghijkl"]) == "web3, web7 and 12 more"
+
+
+# --- text ---
+@quick
+@given(texts, results())
+def test_a_block_for_a_terminal_is_harmless_and_ends_its_line(name: str, result: HostResult) -> None:
+    text = block(name, result, TERMINAL).decode("utf-8")
+    assert harmless(text)
+    assert text.endswith("\n")
+
+
+@quick
+@given(texts, results())
+def test_a_block_for_a_pipe_holds_the_output_byte_by_byte(name: str, result: HostResult) -> None:
+    text = block(name, result, PLAIN)
+    if result.ret is not None:
+        assert result.ret.stdout in text
+        for line in result.ret.stderr.removesuffix(b"\n").split(b"\n"):
+            assert not result.ret.stderr or b"stderr: " + line + b"\n" in text
+
+
+@quick
+@given(reports())
+def test_summaries_and_groups_of_any_report_are_harmless(some: Report) -> None:
+    for line in summary(some, TERMINAL):
+        assert harmless(line)
+        assert "\n" not in line
+    for text in groups(some.results, TERMINAL):
+        assert harmless(text.decode("utf-8"))
+
+
+@quick
+@given(reports(names=plain_names))
+def test_every_host_stands_in_exactly_one_group(some: Report) -> None:
+    named = [re.split(r" \(\d+\) \| | \| ", text.decode(errors="replace"))[0] for text in groups(some.results)]
+    unfolded = [name for names in named for name in unfold(names)]
+    assert sorted(unfolded) == sorted(some.results)
+
+
+def test_identical_results_share_a_heading_whatever_time_they_took() -> None:
+    alike = {f"web{i}": returned(b"same\n") for i in range(1, 4)}
+    assert list(groups({**alike, "db": returned(b"other", b"warned\n", 2)})) == [
+        b"web[1-3] (3) | returned | retcode 0\nsame\n",
+        b"db | returned | retcode 2\nother\nstderr: warned\n",
+    ]
+
+
+def test_headings_say_state_and_end() -> None:
+    gone = HostResult(
+        State.UNREACHABLE, problem=Problem("connect-timeout", "no answer from 10.0.0.9 in 10 s", "Is it up?")
+    )
+    assert heading("web1", returned()) == "web1 | returned | retcode 0 | 1.000 s"
+    assert heading("web9", gone) == "web9 | unreachable | connect-timeout: no answer from 10.0.0.9 in 10 s"
+    assert block("web9", gone).endswith(b"note: Is it up?\n")
+
+
+def test_the_summary_counts_names_and_says_what_to_type() -> None:
+    gone = HostResult(State.UNREACHABLE, problem=Problem("auth", "permission denied"))
+    some = report(web1=returned(), web2=returned(retcode=1), web3=returned(retcode=1), db=gone)
+    assert list(summary(some)) == [
+        f"job {JID}: 4 hosts: 1 returned 0, 2 failed, 1 unreachable",
+        "  failed: web[2-3]",
+        "  unreachable: db",
+        f"  to ask the unreachable hosts again: agentless jobs wait {JID}",
+        f"  to run it again on those that failed: --limit @failed:{JID}",
+    ]
+    assert list(summary(report(web1=returned(), web2=returned()))) == [f"job {JID}: 2 hosts: 2 returned 0"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.0123, "0.012 s"), (12.34, "12.3 s"), (200, "3m 20s"), (7500, "2h 05m"), (59.99, "60.0 s"), (3599.9, "1h 00m")],
+)
+def test_durations_read_well(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+# --- documents ---
+@quick
+@given(reports())
+def test_json_yaml_and_lines_hold_the_same_and_are_ascii(some: Report) -> None:
+    document = some.to_json()
+    as_lines = [host_line(JID, name, result.to_json()) for name, result in some.results.items()]
+    for text in (as_json(document), as_json(document, indent=True), as_yaml(document), *as_lines):
+        text.encode("ascii")
+        assert harmless(text)
+    assert json.loads(as_json(document)) == document
+    assert [json.loads(line)["host"] for line in as_lines] == list(some.results)
+    assert all(line.count("\n") == 1 for line in as_lines)
+
+
+@quick
+@given(reports(names=plain_names))
+def test_yaml_holds_what_json_holds(some: Report) -> None:
+    document = json.loads(as_json(some.to_json()))
+    # YAML can't say a lone surrogate otherwise than JSON does; readers disagree about them.
+    if "\\ud" not in json.dumps(document):
+        assert yaml.safe_load(as_yaml(document)) == document
+
+
+def test_a_jid_is_a_string_in_yaml() -> None:
+    assert yaml.safe_load(as_yaml({"jid": JID})) == {"jid": JID}
+
+
+def test_an_entry_that_is_a_list_gets_a_name_in_lines() -> None:
+    made = [json.loads(line) for line in lines({"web1": [], "web2": {"error": {}}}, key="host", value="jobs")]
+    assert made == [{"host": "web1", "jobs": []}, {"host": "web2", "error": {}}]
+
+
+# --- junit ---
+@quick
+@given(reports())
+def test_any_report_is_well_formed_junit(some: Report) -> None:
+    root = ElementTree.fromstring(as_junit(some))
+    cases = list(root.iter("testcase"))
+    assert len(cases) == len(some.results) + len(some.unknown_hosts) == int(root.get("tests") or "")
+    assert len(list(root.iter("failure"))) == some.summary["failed"] == int(root.get("failures") or "")
+    bad = len(some.results) + len(some.unknown_hosts) - some.summary["returned"]
+    assert len(list(root.iter("error"))) == bad == int(root.get("errors") or "")
+
+
+def test_junit_is_read_by_the_field_s_library() -> None:
+    junitparser = pytest.importorskip("junitparser")
+    gone = HostResult(State.LOST, problem=Problem("reboot", "the host rebooted"))
+    xml = junitparser.JUnitXml.fromstring(
+        as_junit(report(web1=returned(b"out", b"err"), web2=returned(retcode=3), db=gone)).encode()
+    )
+    cases = [case for suite in xml for case in suite]
+    assert [(case.name, case.time, case.system_out, case.system_err) for case in cases] == [
+        ("web1", 1.0, "out", "err"),
+        ("web2", 1.0, None, None),
+        ("db", None, None, None),
+    ]
+    assert [[(type(end).__name__, end.message) for end in case.result] for case in cases] == [
+        [],
+        [("Failure", "retcode 3")],
+        [("Error", "lost: reboot: the host rebooted")],
+    ]
+
+
+# --- tables ---
+@quick
+@given(st.lists(st.tuples(texts, texts), min_size=1, max_size=5))
+def test_tables_are_harmless_and_have_a_line_a_row(rows: list[tuple[str, str]]) -> None:
+    for text in (tables.table(("ONE", "TWO"), rows), tables.tabbed(rows)):
+        assert harmless(text)
+        text.encode("utf-8")
+    assert tables.table(("ONE", "TWO"), rows).count("\n") == len(rows) + 1
+    assert tables.tabbed(rows).count("\n") == len(rows)
+
+
+@quick
+@given(st.lists(st.tuples(*[st.text("ab 0123456789.e-", max_size=6)] * 3), min_size=1, max_size=5))
+def test_long_tables_look_like_short_ones(rows: list[tuple[str, str, str]]) -> None:
+    many = rows * (tables.TABULATE_ROWS // len(rows) + 1)
+    short = tables.table(("A", "B", "C"), many[: tables.TABULATE_ROWS]).split("\n")
+    long = tables.table(("A", "B", "C"), many).split("\n")
+    if len(rows) <= tables.TABULATE_ROWS:
+        assert long[: len(rows)] == short[: len(rows)]
+
+
+@quick
+@given(reports())
+def test_any_report_has_a_table(some: Report) -> None:
+    assert (
+        tables.table(tables.REPORT, tables.report(some)).count("\n") == len(some.results) + len(some.unknown_hosts) + 1
+    )
+    assert harmless(tables.head(some.job))
+
+
+def test_job_lists_say_who_failed() -> None:
+    job = Job(JID, "cmd.run", ("uptime",), "web*", ("web1",), "ada", START)
+    summary = {**report(a=returned(), b=returned(retcode=1)).summary}
+    assert list(tables.jobs(Listed([(job, summary)]))) == [
+        (JID, "2026-11-22 09:50:39Z", "web*", "ada", "1 returned, 1 failed", "uptime")
+    ]
+
+
+def test_endpoints_show_no_password() -> None:
+    endpoint = Endpoint("web1", "10.0.0.1", port=22, user="ada", become=Become("sudo", "root"))
+    assert list(tables.endpoints({"web1": endpoint})) == [("web1", "10.0.0.1", "22", "ada", "sudo:root")]
+
+
+def test_groups_are_drawn_as_ansible_draws_them() -> None:
+    from agentless.inventory import Group
+
+    made = {
+        "all": Group("all", (), ("ungrouped", "web")),
+        "ungrouped": Group("ungrouped", (), ()),
+        "web": Group("web", ("web1", "web2"), ("prod",)),
+        "prod": Group("prod", ("web3",), ()),
+    }
+    assert tree(made, ["web1", "web3"]) == "@all:\n  |--@web:\n  |  |--@prod:\n  |  |  |--web3\n  |  |--web1\n"
