@@ -17,6 +17,7 @@ FLOORS: list[set[str]] = [
     {"cli", "__main__"},
     {"demo", "__init__"},
     {"fleet"},
+    {"roster"},
     {"report", "progress"},
     {"runner"},
     {"cache", "config"},

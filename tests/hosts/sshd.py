@@ -22,6 +22,10 @@ from tests.hosts.waiting import until
 
 MARK = "AGENTLESS_TEST_SSHD"
 
+# Debian's bash reads ~/.bashrc in sessions of sshd unless it is nested. These sessions are the real user's, and what
+# that file does (pyenv takes a lock there, and waits a minute for a lost one) is not what is tested.
+NO_BASHRC = "SHLVL=1"
+
 # sshd takes at most 16 ListenAddress lines.
 ADDRESSES_PER_SSHD = 16
 
@@ -179,7 +183,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin yes
 LogLevel VERBOSE
-SetEnv {self.mark}
+SetEnv {self.mark} {NO_BASHRC}
 {crowds(self._extra)}
 """
 
