@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -57,16 +58,22 @@ def _result(n: int, now: float) -> HostResult:
     return HostResult(State.RETURNED, Dispatched.YES, f"{n * 0x9E3779B97F4A7C15 % 2**64:016x}", ret)
 
 
-def measure(command: list[str], environ: Mapping[str, str], runs: int) -> float:
-    """Median seconds of a whole process; an exit code above 1 ends the benchmark."""
-    seconds = []
+def measure(command: list[str], environ: Mapping[str, str], runs: int) -> tuple[float, float]:
+    """Median seconds of a whole process, and of its CPU; an exit code above 1 ends the benchmark."""
+    seconds, cpu = [], []
     for _ in range(runs + 1):
-        begun = time.perf_counter()
+        begun, spent = time.perf_counter(), _children()
         done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True)
         seconds.append(time.perf_counter() - begun)
+        cpu.append(_children() - spent)
         if done.returncode > 1:
             raise SystemExit(f"{' '.join(command)} exited {done.returncode}: {done.stderr.decode()}")
-    return statistics.median(seconds[1:])
+    return statistics.median(seconds[1:]), statistics.median(cpu[1:])
+
+
+def _children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 @contextlib.contextmanager
@@ -96,7 +103,8 @@ def main() -> None:
         print(f"create, record, finish: {each * 1000:.2f} ms a job")
         environ = {**os.environ, "XDG_CACHE_HOME": str(directory), "XDG_CONFIG_HOME": str(directory)}
         base = measure([sys.executable, "-c", "import click"], environ, options.runs)
-        print(f"{'python -c import click':42} {base:.3f} s")
+        print(f"{'':42}   wall     CPU   ratios")
+        _print("python -c 'import click'", base, base)
         for verb in (
             ["list"],
             ["list", "-n", "20"],
@@ -105,8 +113,13 @@ def main() -> None:
             ["show", jid],
             ["last"],
         ):
-            seconds = measure([sys.executable, "-m", "agentless", "jobs", *verb], environ, options.runs)
-            print(f"{'agentless jobs ' + ' '.join(verb):42.42} {seconds:.3f} s  {seconds / base:5.1f}×")
+            command = [sys.executable, "-m", "agentless", "jobs", *verb]
+            _print("agentless jobs " + " ".join(verb), measure(command, environ, options.runs), base)
+
+
+def _print(name: str, found: tuple[float, float], base: tuple[float, float]) -> None:
+    (wall, cpu), (base_wall, base_cpu) = found, base
+    print(f"{name:42.42} {wall:.3f} s {cpu:.3f} s {wall / base_wall:4.1f} {cpu / base_cpu:4.1f}")
 
 
 if __name__ == "__main__":

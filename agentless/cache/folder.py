@@ -119,8 +119,9 @@ class Folder:
         from filelock import FileLock, Timeout  # 50 ms, which those who only read need not spend
 
         with self._thread:
-            if self._lock is None:
+            if self._lock is None or not self._lock.is_locked:
                 self.make()
+            if self._lock is None:
                 self._lock = FileLock(
                     self.path(LOCK), timeout=LOCK_TIMEOUT, mode=0o600, thread_local=False, poll_interval=LOCK_POLL
                 )

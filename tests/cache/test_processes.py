@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from agentless.cache import JobCache
@@ -136,3 +137,17 @@ print(json.dumps([rows, sorted(heavy)]))
     command = [sys.executable, "-c", program, str(bench.root)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [[job.jid], []]
+
+
+def test_many_threads_record_into_one_cache(tmp_path: Path) -> None:
+    cache = JobCache(tmp_path / "jobs", keep_jobs=24, max_bytes=10**9)
+    hosts = [f"web{n}" for n in range(200)]
+    job = cache.create(function="cmd.run", arguments=["id"], target="all", hosts=hosts, user="ada")
+    with ThreadPoolExecutor(20) as pool:
+        for host in hosts:
+            pool.submit(cache.record, job.jid, host, returned(host.encode() * 300)).add_done_callback(Future.result)
+    report = cache.load(job.jid)
+    assert report is not None
+    assert report.results == {host: returned(host.encode() * 300) for host in hosts}
+    cache.release(job.jid)
+    assert list(cache.open_jobs()) == []
