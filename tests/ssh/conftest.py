@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from agentless.endpoint import Endpoint
+from agentless.runner.channel import Channel
 from agentless.runner.ssh import Connector
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
@@ -79,6 +80,17 @@ class Home:
         return replace(self.endpoint, **values)  # type: ignore[arg-type]
 
 
+def drain(channel: Channel) -> tuple[bytes, bytes]:
+    """All of stdout and stderr, to the end of both."""
+    out = {1: b"", 2: b""}
+    while True:
+        piece = channel.recv(60)
+        assert piece is not None
+        if piece[0] == 0:
+            return out[1], out[2]
+        out[piece[0]] += piece[1]
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     path = tmp_path / "home"
@@ -116,6 +128,8 @@ def start_sshd(tmp_path: Path) -> Iterator[Callable[..., Server]]:
                 *(f"HostKey {key}" for key in keys),
                 f"AuthorizedKeysFile {directory}/authorized_keys",
                 "PidFile none",
+                # Not the start-up files of whoever runs the tests.
+                f"SetEnv HOME={directory}",
                 "StrictModes no",
                 "UsePAM no",
                 "PermitRootLogin yes",
