@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import pwd
 import re
 import secrets
 import shutil
@@ -32,8 +31,7 @@ ADDRESSES_PER_SSHD = 16
 # Ends with its stdin, so also when the test run is killed: first the servers, then their sessions, then whatever
 # carries the mark that every session of these servers was given.
 WATCHER = """
-mark=$1; sshd=$2; home=$3; empty=$4; shift 4
-[ -z "$empty" ] || mount --bind "$empty" "$home"
+mark=$1; sshd=$2; shift 2
 pids=
 for config in "$@"; do "$sshd" -D -E "$config.log" -f "$config" & pids="$pids $!"; done
 cat >/dev/null
@@ -151,13 +149,8 @@ class Sshd:
             config.write_text(self._extra + "\n" + listen + self._config())
             config.with_name(config.name + ".log").write_text("")
             configs.append(str(config))
-        # As root the sessions see an empty home: the start-up files of whoever runs the tests may be slow, or wait.
-        space = ["unshare", "--mount"] if os.geteuid() == 0 and shutil.which("unshare") else []
-        empty = self.directory / "empty"
-        empty.mkdir(exist_ok=True)
-        home = [pwd.getpwuid(os.getuid()).pw_dir, str(empty) if space else ""]
         self._watcher = subprocess.Popen(
-            [*space, "/bin/sh", "-c", WATCHER, "watcher", self.mark, self._sshd, *home, *configs],
+            ["/bin/sh", "-c", WATCHER, "watcher", self.mark, self._sshd, *configs],
             stdin=subprocess.PIPE,
             start_new_session=True,
         )

@@ -1,0 +1,187 @@
+"""A job goes on whatever becomes of the command that sent it, and is found again whole; nothing is started twice."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.hosts import Nodes, Proxy, Sshd, until
+
+LINES = 40
+COUNTING = f"i=0; while [ $i -lt {LINES} ]; do i=$((i+1)); echo line $i; sleep 0.1; done"
+COUNTED = "".join(f"line {number}\n" for number in range(1, LINES + 1))
+
+
+def lookup(client: Any, *arguments: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(client.agentless("jobs", *arguments, "--out", "json").stdout)
+    return document
+
+
+def start(client: Any, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        client.command(*arguments),
+        env=client.environ,
+        cwd=client.home,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def read_line(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stdout is not None
+    while text not in (line := process.stdout.readline()):
+        assert line, process.communicate()
+
+
+def through(sshd: Sshd, proxy: Proxy) -> None:
+    """Have host1 reached by way of the proxy."""
+    tree = json.loads(sshd.client.agentless("hosts", "host1", "--out", "json").stdout)
+    variables = {**tree["host1"]["vars"], "ansible_host": proxy.host, "ansible_port": proxy.port}
+    sshd.client.write_inventory({"host1": variables})
+    sshd.client.trust({f"[{proxy.host}]:{proxy.port}": sshd.public_host_key})
+
+
+def test_the_job_outlives_a_killed_controller(sshd: Sshd) -> None:
+    """`jobs wait` attaches again; the output is complete, in order, and of one copy."""
+    with start(sshd.client, "run", "host1", "--", COUNTING) as process:
+        read_line(process, "line 3")
+        process.kill()
+    jid = sshd.client.agentless("jobs", "last", "--out", "json")
+    waited = lookup(sshd.client, "wait", "last")
+    assert waited["hosts"]["host1"]["stdout"] == COUNTED
+    assert waited["exit_code"] == 0
+    assert lookup(sshd.client, "lookup", "last") == waited
+    assert json.loads(jid.stdout)["jid"] == waited["jid"]
+
+
+def test_the_laptop_may_sleep_through_the_end(sshd: Sshd) -> None:
+    """Nobody is connected when the job ends; `jobs lookup` brings its end home."""
+    with start(sshd.client, "run", "all", "--", "sleep 0.5; echo done; exit 7") as process:
+        until(lambda: lookup_running(sshd) == 3, "all three run")
+        process.kill()
+    until(lambda: lookup_running(sshd) == 0, "all three have ended")
+    found = lookup(sshd.client, "lookup", "last")
+    assert [host["stdout"] for host in found["hosts"].values()] == ["done\n"] * 3
+    assert [host["retcode"] for host in found["hosts"].values()] == [7] * 3
+
+
+def lookup_running(sshd: Sshd) -> int:
+    return sum(len(list(sshd.state_dir(name).glob("*/proc/*"))) for name in sshd.names)
+
+
+def test_hosts_that_were_not_sent_to_are_said_to_be_not_started(sshd: Sshd) -> None:
+    with start(sshd.client, "run", "all", "--batch", "1", "--", "echo begun; sleep 2") as process:
+        until(lambda: lookup_running(sshd) == 1, "the first runs")
+        shown = lookup(sshd.client, "lookup", "last")
+        assert sorted(host["state"] for host in shown["hosts"].values()) == ["pending", "pending", "running"]
+        assert shown["exit_code"] == 4
+        process.kill()
+    waited = lookup(sshd.client, "wait", "last")
+    assert [host["state"] for host in waited["hosts"].values()] == ["returned", "not-started", "not-started"]
+    assert waited["hosts"]["host3"]["error"]["kind"] == "controller-gone"
+    assert waited["exit_code"] == 3
+
+
+def test_a_run_survives_a_lost_connection(sshd: Sshd, start_proxy: Callable[..., Proxy]) -> None:
+    """It comes back by itself, goes on where the output stopped, and shows every line once."""
+    proxy = start_proxy("127.0.0.1", sshd.port)
+    through(sshd, proxy)
+    with start(sshd.client, "run", "host1", "--", COUNTING) as process:
+        read_line(process, "line 5")
+        proxy.cut()
+        output, errors = process.communicate(timeout=100)
+    assert output == COUNTED[COUNTED.index("line 6") :], errors
+    assert process.returncode == 0
+    assert lookup(sshd.client, "lookup", "last")["hosts"]["host1"]["stdout"] == COUNTED
+
+
+def test_a_killed_session_does_not_take_the_job_along(start_nodes: Callable[..., Nodes]) -> None:
+    nodes = start_nodes(1)
+    with start(nodes.client, "run", "node1", "--", COUNTING) as process:
+        read_line(process, "line 2")
+        assert nodes["node1"].kill_sshd_sessions() > 0
+        output, errors = process.communicate(timeout=100)
+    assert output == COUNTED[COUNTED.index("line 3") :], errors
+    assert process.returncode == 0
+
+
+def test_wherever_the_connection_breaks_the_job_starts_once_or_never(
+    sshd: Sshd, start_proxy: Callable[..., Proxy], tmp_path: Path
+) -> None:
+    """The connection is cut after ever more bytes, in either direction: through connect, dispatch and the answer."""
+    proxy = start_proxy("127.0.0.1", sshd.port)
+    through(sshd, proxy)
+    assert sshd.client.agentless("ping").returncode == 0
+    outcomes = set()
+    for size in [*range(2200, 9800, 950), *range(9800, 10400, 300)]:
+        for direction in ("server", "client"):
+            mark = tmp_path / f"{size}-{direction}"
+            proxy.cut_after(size, to=direction)
+            ran = sshd.client.agentless("run", "host1", "--out", "json", "--", f"echo x >> {mark}; echo said")
+            state = json.loads(ran.stdout)["hosts"]["host1"]["state"]
+            proxy.heal()
+            starts = mark.read_text().count("x") if mark.exists() else 0
+            found = lookup(sshd.client, "lookup", "last")["hosts"]["host1"]
+            assert starts == (1 if found["state"] == "returned" else 0), (size, direction, state, found)
+            if found["state"] == "returned":
+                assert found["stdout"] == "said\n"
+            outcomes.add(found["state"])
+    assert "returned" in outcomes
+
+
+def test_a_delayed_request_cannot_start_any_more(sshd: Sshd, start_proxy: Callable[..., Proxy], tmp_path: Path) -> None:
+    """The request may never have arrived: the host first makes sure that it can't any more, then it is `not-started`."""
+    proxy = start_proxy("127.0.0.1", sshd.port)
+    through(sshd, proxy)
+    assert sshd.client.agentless("ping").returncode == 0
+    mark = tmp_path / "mark"
+    with start(sshd.client, "run", "host1", "--", f"echo x >> {mark}") as process:
+        # The login has passed, and from here on nothing reaches the server: the request is on its way for ever.
+        until(lambda: sshd.logins() >= 2 or process.poll() is not None, "logged in")
+        proxy.hole(to="server")
+        process.kill()
+    proxy.cut()
+    proxy.heal()
+    found = lookup(sshd.client, "lookup", "last")["hosts"]["host1"]
+    starts = mark.read_text().count("x") if mark.exists() else 0
+    if found["state"] == "not-started":
+        assert found["error"]["kind"] in ("never-arrived", "controller-gone")
+        assert starts == 0
+    else:
+        waited = lookup(sshd.client, "wait", "last")["hosts"]["host1"]
+        assert (waited["state"], starts) == ("returned", 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_in_a_pipeline_leaves_nothing_running(sshd: Sshd, number: signal.Signals) -> None:
+    """Without a terminal the job is TERM'ed, given time to clean up, and its JID is told."""
+    with start(sshd.client, "run", "host1", "--", "trap 'echo cleaned; exit 9' TERM; echo up; sleep 100 & wait") as process:
+        read_line(process, "up")
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    found = lookup(sshd.client, "lookup", "last")
+    assert found["jid"] in errors
+    host = found["hosts"]["host1"]
+    assert (host["retcode"], host["stdout"]) == (9, "up\ncleaned\n")
+    assert host["ended_by"].startswith("signal-job:")
+    assert "cleaned" in output
+
+
+def test_on_interrupt_detach_leaves_it_running(sshd: Sshd) -> None:
+    with start(sshd.client, "run", "host1", "--on-interrupt", "detach", "--", "echo up; sleep 100") as process:
+        read_line(process, "up")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "agentless jobs wait" in errors
+    assert sshd.client.agentless("find-job", "last").returncode == 0
+    assert sshd.client.agentless("kill-job", "last").returncode == 0

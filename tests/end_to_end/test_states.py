@@ -1,0 +1,156 @@
+"""Each host of a job is in exactly one state, and the state is true: reboots, cuts, other controllers, real kills."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from tests.hosts import Client, Nodes, Sshd, until
+
+STATES = ("pending", "running", "returned", "lost", "unreachable", "not-started")
+
+
+def ask(client: Client, *arguments: str) -> dict[str, Any]:
+    done = client.agentless(*arguments, "--out", "json")
+    document: dict[str, Any] = json.loads(done.stdout)
+    if "summary" in document:
+        assert document["exit_code"] == done.returncode, done.stderr
+        assert sum(document["summary"][state] for state in STATES) == len(document["hosts"])
+    return document
+
+
+def test_a_reboot_and_a_cut_are_told_apart(start_nodes: Callable[..., Nodes]) -> None:
+    nodes = start_nodes(3)
+    jid = nodes.client.agentless("run", "all", "--detach", "--", "echo up; sleep 3; echo end").stdout.strip()
+    nodes["node1"].reboot()
+    nodes["node2"].cut()
+    found = ask(nodes.client, "jobs", "lookup", jid, "--connect-timeout", "2")
+    states = {name: host["state"] for name, host in found["hosts"].items()}
+    assert states["node1"] == "lost"
+    assert found["hosts"]["node1"]["error"]["kind"] == "reboot"
+    assert states["node2"] == "unreachable"
+    assert found["hosts"]["node2"]["pid"], "what was last known stays"
+    assert states["node3"] in ("running", "returned")
+    active = nodes.client.agentless("jobs", "active", "--connect-timeout", "2", "--out", "json")
+    assert active.returncode == 3
+    assert "node2" in active.stderr
+    assert json.loads(active.stdout)[jid]["unreachable"] == ["node2"]
+    nodes["node2"].heal()
+    waited = ask(nodes.client, "jobs", "wait", jid)
+    assert {name: host["state"] for name, host in waited["hosts"].items()} == {
+        "node1": "lost",
+        "node2": "returned",
+        "node3": "returned",
+    }
+    assert waited["hosts"]["node2"]["stdout"] == "up\nend\n"
+    assert waited["exit_code"] == 3
+
+
+def test_any_contact_brings_home_what_is_waited_for(start_nodes: Callable[..., Nodes]) -> None:
+    nodes = start_nodes(2)
+    jid = nodes.client.agentless("run", "all", "--detach", "--", "echo home").stdout.strip()
+    until(lambda: not any(ask(nodes.client, "running").values()), "it has ended")
+    shown = ask(nodes.client, "jobs", "show", jid)
+    assert [host["stdout"] for host in shown["hosts"].values()] == ["home\n", "home\n"]
+
+
+def test_another_controller_with_only_the_jid_finds_follows_and_kills(start_nodes: Callable[..., Nodes]) -> None:
+    nodes = start_nodes(3)
+    command = "echo up; trap '' TERM; setsid sleep 500 & sleep 501"
+    jid = nodes.client.agentless("run", "node1,node3", "--detach", "--metadata", "why=test", "--", command).stdout.strip()
+    environ = {**nodes.client.environ, "XDG_CACHE_HOME": str(nodes.client.home / "other")}
+
+    def other(*arguments: str) -> Any:
+        return nodes.client.agentless(*arguments, env=environ)
+
+    assert json.loads(other("jobs", "list", "--out", "json").stdout) == {}
+    found = json.loads(other("find-job", jid, "--out", "json").stdout)
+    assert [bool(found[name]) for name in ("node1", "node2", "node3")] == [True, False, True]
+    assert other("jobs", "tail", jid, "node1").stdout == "up\n"
+    looked = json.loads(other("jobs", "lookup", jid, "--out", "json").stdout)
+    assert list(looked["hosts"]) == ["node1", "node3"]
+    assert (looked["arguments"], looked["target"], looked["metadata"]) == ([command], "node1,node3", {"why": "test"})
+    killed = json.loads(other("kill-job", jid, "--out", "json").stdout)
+    assert all(len(host["delivered"]) >= 3 and not host["survivors"] for host in killed["hosts"].values())
+    for node in nodes:
+        assert not [command for _, command in node.processes() if "sleep 50" in command]
+    ended = ask(nodes.client, "jobs", "lookup", jid)["hosts"]["node1"]
+    assert (ended["signal"], ended["stdout"], ended["left_running"]) == (9, "up\n", 0)
+    assert ended["ended_by"].startswith("signal-job:")
+
+
+def test_a_jid_that_everybody_denies_is_a_usage_error(start_nodes: Callable[..., Nodes]) -> None:
+    nodes = start_nodes(2)
+    jid = "20200101000000000000"
+    assert nodes.client.agentless("jobs", "lookup", jid).returncode == 2
+    assert nodes.client.agentless("find-job", jid).returncode == 1
+    nodes["node2"].cut()
+    done = nodes.client.agentless("jobs", "lookup", jid, "--connect-timeout", "2", "--out", "json")
+    assert done.returncode == 3
+    assert list(json.loads(done.stdout)["unknown_hosts"]) == ["node2"]
+    assert nodes.client.agentless("find-job", jid, "--connect-timeout", "2").returncode == 3
+
+
+def test_nothing_is_left_after_kill_job(start_nodes: Callable[..., Nodes]) -> None:
+    """A daemon, a session of its own, one that ignores TERM, and one that forks as fast as it can."""
+    nodes = start_nodes(1)
+    commands = {
+        "daemon": "(setsid sleep 601 >/dev/null 2>&1 &) & sleep 602",
+        "deaf": "trap '' TERM HUP INT; while :; do sleep 1; done",
+        "bomb": "f() { f & f & wait; }; ulimit -u 400; f",
+    }
+    for name, command in commands.items():
+        jid = nodes.client.agentless("run", "node1", "--detach", "--", command).stdout.strip()
+        before = nodes["node1"].processes()
+        killed = ask(nodes.client, "kill-job", jid)["hosts"]["node1"]
+        assert killed["survivors"] == [], name
+        left = [one for one in nodes["node1"].processes() if "sleep" in one[1] or "f()" in one[1] or jid in one[1]]
+        assert left == [], (name, before)
+        ended = ask(nodes.client, "jobs", "lookup", jid)["hosts"]["node1"]
+        assert ended["ended_by"].startswith("signal-job:"), name
+
+
+def test_term_job_leaves_the_job_its_clean_up(sshd: Sshd) -> None:
+    jid = sshd.client.agentless("run", "all", "--detach", "--", "trap 'echo bye; exit 5' TERM; sleep 100 & wait").stdout
+    assert sshd.client.agentless("term-job", jid.strip()).returncode == 0
+    waited = ask(sshd.client, "jobs", "wait", jid.strip())
+    assert {(host["retcode"], host["stdout"]) for host in waited["hosts"].values()} == {(5, "bye\n")}
+    assert all(host["ended_by"].startswith("signal-job:") for host in waited["hosts"].values())
+
+
+def test_a_signal_to_a_job_that_has_ended_says_so(sshd: Sshd) -> None:
+    assert sshd.client.agentless("run", "all", "--", "true").returncode == 0
+    done = sshd.client.agentless("signal-job", "last", "USR1", "--out", "json")
+    assert done.returncode == 0
+    for host in json.loads(done.stdout)["hosts"].values():
+        assert host["delivered"] == []
+        assert "not running" in host["message"]
+
+
+def test_jobs_are_listed_and_filtered_without_contacting_anybody(sshd: Sshd) -> None:
+    sshd.client.agentless("run", "all", "--metadata", "ticket=7", "--", "true")
+    sshd.client.agentless("run", "host1", "--", "false")
+    logins = sshd.logins()
+    listed = ask(sshd.client, "jobs", "list")
+    assert [job["target"] for job in listed.values()] == ["host1", "all"]
+    assert list(listed) == sorted(listed, reverse=True)
+    for words, count in (
+        (("--metadata", "ticket=7"), 1),
+        (("--target", "host*"), 1),
+        (("--state", "failed"), 1),
+        (("--function", "cmd.script"), 0),
+        (("--since", "1h"), 2),
+        (("-n", "1"), 1),
+    ):
+        assert len(ask(sshd.client, "jobs", "list", *words)) == count, words
+    assert ask(sshd.client, "jobs", "exit-success", "last") == {"host1": False}
+    assert sshd.logins() == logins
+
+
+def test_tail_follows_to_the_end(sshd: Sshd) -> None:
+    sshd.client.agentless("run", "host1", "--detach", "--", "echo one; sleep 1; echo two; exit 3")
+    assert sshd.client.agentless("jobs", "tail", "last").stdout == "one\n"
+    followed = sshd.client.agentless("jobs", "tail", "last", "-f")
+    assert followed.stdout == "one\ntwo\n"
+    assert sshd.client.agentless("jobs", "tail", "last").stdout == "one\ntwo\n"
