@@ -13,7 +13,7 @@ import click
 from agentless.cli.call import Call, shared_options
 from agentless.cli.commands import Command, Group, Verb
 from agentless.cli.completion import PROGRAM, VARIABLE
-from agentless.cli.screen import Screen
+from agentless.cli.screen import ReaderGone, Screen
 from agentless.errors import AgentlessError, UsageError
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def main(
     except (KeyboardInterrupt, click.Abort):
         screen.error("interrupted")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
+    except ReaderGone:
         screen.abandon_stdout()
         return EXIT_PIPE
     except Exception:  # noqa: BLE001  the last boundary: it shows the traceback

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from agentless.cli.call import Call
 from agentless.cli.interrupts import Interrupted, Interrupts
 from agentless.cli.printers import Printer
+from agentless.cli.screen import ReaderGone
 from agentless.fleet import Fleet
 from agentless.job import Report, State
 from agentless.progress import Progress
@@ -76,7 +77,7 @@ class Following:
                 for event in self.run:
                     with self.interrupts.held():
                         self._show(event, progress)
-            except BrokenPipeError:
+            except ReaderGone:
                 # The reader has had enough (`| head`); hosts that were not reached yet shall get the job all the same.
                 self._dispatch_all()
                 raise
@@ -202,7 +203,7 @@ def follow(
             with interrupts.held():
                 run = start(fleet)
             yield Following(call, run, printer(run), interrupts, on_interrupt, given, batched, only)
-        except BrokenPipeError:
+        except ReaderGone:
             if run is not None and not all(result.settled for result in run.report().results.values()):
                 jid = run.job.jid
                 call.screen.error(f"nobody reads stdout any more; job {jid} goes on", f"agentless jobs wait {jid}")

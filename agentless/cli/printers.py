@@ -11,7 +11,7 @@ from collections.abc import Callable
 from agentless.cli.screen import Screen
 from agentless.job import HostResult, Report, State
 from agentless.report.printable import RESET, Printable, one_line
-from agentless.report.text import block, groups, summary
+from agentless.report.text import block, groups, heading, summary
 
 __all__ = ["Blocks", "Detached", "Document", "Grouped", "Lines", "Printer", "Solo", "Tail"]
 
@@ -148,6 +148,9 @@ class Solo(Printer):
                 at = self._streams.setdefault((host, stream), _Stream())
                 self._show(host, stream, at, _rest(result, stream, at.shown), final=True)
                 self._finish(host, stream, at)
+            if self.screen.quiet and result.problem is not None:
+                # -q silences what is said about results, not a result that is nothing but a problem.
+                self.screen.error(heading(host, result))
         self._summary(report)
 
     def _finish(self, host: str, stream: int, at: _Stream) -> None:

@@ -17,7 +17,11 @@ from agentless.progress import Progress
 from agentless.report.printable import one_line
 from agentless.report.text import Look, paint
 
-__all__ = ["Screen"]
+__all__ = ["ReaderGone", "Screen"]
+
+
+class ReaderGone(Exception):
+    """Nobody reads stdout any more (`| head`). Not an OSError: click would end the process for it."""
 
 
 class Screen:
@@ -43,12 +47,15 @@ class Screen:
 
     # --- results ---
     def result(self, data: bytes | str) -> None:
-        """Write to stdout, at once. Raises BrokenPipeError when nobody reads it any more."""
-        self._write(self._stdout, data)
+        """Write to stdout, at once. Raises ReaderGone."""
+        try:
+            self._write(self._stdout, data)
+        except BrokenPipeError:
+            raise ReaderGone from None
 
     def result_stderr(self, data: bytes | str) -> None:
         """Write what a job wrote to its stderr."""
-        self._write(self._stderr, data)
+        self._write_stderr(data)
 
     def _write(self, stream: TextIO, data: bytes | str) -> None:
         if isinstance(data, str):
@@ -81,8 +88,11 @@ class Screen:
             self._tell(f"  {one_line(line)}")
 
     def _tell(self, line: str) -> None:
+        self._write_stderr(line + "\n")
+
+    def _write_stderr(self, data: bytes | str) -> None:
         try:
-            self._write(self._stderr, line + "\n")
+            self._write(self._stderr, data)
         except BrokenPipeError:
             # Nobody reads stderr: the results still have a reader.
             self._stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  it stands in for stderr to the end
@@ -140,7 +150,7 @@ class Screen:
         """Ask on the terminal until one of `answers` (first letters suffice) is given; end of file is `default`."""
         with self._quiet_progress(), open("/dev/tty", encoding="utf-8", errors="replace") as tty:
             while True:
-                self._write(self._stderr, f"{text} ")
+                self._write_stderr(f"{text} ")
                 reply = tty.readline()
                 word = reply.strip().lower()
                 if not word:

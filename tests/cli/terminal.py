@@ -1,0 +1,81 @@
+"""agentless on a terminal of its own, as a person has it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+
+PATIENCE = 120.0
+
+
+class Terminal:
+    """A context manager: one agentless process on a pseudo-terminal, which is its controlling one."""
+
+    def __init__(self, *arguments: str, environ: Mapping[str, str]) -> None:
+        self._arguments = arguments
+        self._environ = {**environ, "TERM": "xterm"}
+        self.text = ""
+
+    def __enter__(self) -> Terminal:
+        self.pid, self._fd = pty.fork()
+        if self.pid == 0:
+            os.execve(sys.executable, [sys.executable, "-m", "agentless", *self._arguments], self._environ)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self._fd)
+
+    def _read(self) -> bool:
+        """Take more of the output in; False at its end."""
+        if not select.select([self._fd], [], [], 1.0)[0]:
+            return True
+        try:
+            data = os.read(self._fd, 65536)
+        except OSError:
+            return False
+        self.text += data.decode("utf-8", "replace")
+        return bool(data)
+
+    def until(self, text: str) -> None:
+        """Wait until it has shown this."""
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.text:
+            if not self._read() or time.monotonic() > deadline:
+                raise AssertionError(f"{text!r} was not shown, but:\n{self.text}")
+
+    def type(self, text: str) -> None:
+        os.write(self._fd, text.encode())
+
+    def end(self) -> int:
+        """Wait for its end; its exit code."""
+        deadline = time.monotonic() + PATIENCE
+        while self._read():
+            assert time.monotonic() < deadline, self.text
+        _, status = os.waitpid(self.pid, 0)
+        self.pid = 0
+        return os.waitstatus_to_exitcode(status)
+
+
+def agentless(*arguments: str, environ: Mapping[str, str], stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """agentless without a terminal."""
+    return subprocess.run(
+        [sys.executable, "-m", "agentless", *arguments],
+        env=dict(environ),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        start_new_session=True,
+    )

@@ -1,0 +1,299 @@
+"""The command line as a person or a CI job meets it: real processes, a real sshd, a real terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from tests.cli.terminal import PATIENCE, Terminal, agentless
+from tests.hosts import Sshd, until
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def cli(sshd: Sshd) -> Cli:
+    return lambda *arguments, **options: agentless(*arguments, environ=sshd.client.environ, **options)
+
+
+def hosts(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(done.stdout)["hosts"]
+    return found
+
+
+def test_a_single_host_s_streams_and_retcode_come_through_and_lookup_gives_them_again(cli: Cli) -> None:
+    done = cli("run", "host1", "--", "printf 'out\\377' | tr '\\377' x; echo err >&2; exit 3")
+    assert (done.stdout, done.returncode) == ("outx", 1)
+    assert done.stderr.startswith("err\njob 2")
+    again = cli("jobs", "lookup", "last")
+    assert (again.stdout, again.stderr, again.returncode) == (done.stdout, done.stderr, done.returncode)
+
+
+def test_lookup_gives_the_blocks_the_json_and_the_exit_code_of_the_run(cli: Cli) -> None:
+    command = 'echo "$AGENTLESS_JID"; echo oops >&2; exit $((RANDOM * 0))'
+    ran = cli("run", "all", "--", command)
+    looked_up = cli("jobs", "lookup", "last")
+    assert sorted(ran.stdout.splitlines()) == sorted(looked_up.stdout.splitlines())
+    assert [line.split(" | ")[0] for line in looked_up.stdout.splitlines() if " | " in line] == [
+        "host1",
+        "host2",
+        "host3",
+    ]
+    assert ran.stderr == looked_up.stderr
+    ran = cli("--out", "json", "run", "all", "--", "exit 1")
+    looked_up = cli("jobs", "lookup", "last", "--out", "json")
+    assert json.loads(ran.stdout) == json.loads(looked_up.stdout)
+    assert (ran.returncode, looked_up.returncode, ran.stderr) == (1, 1, "")
+
+
+def test_output_in_a_pipe_is_left_byte_by_byte_and_on_a_terminal_made_harmless(sshd: Sshd) -> None:
+    command = ("run", "host1", "--", "printf '\\033]0;title\\007\\033[31mred\\033[0m\\n'")
+    piped = agentless(*command, environ=sshd.client.environ)
+    assert piped.stdout == "\x1b]0;title\x07\x1b[31mred\x1b[0m\n"
+    with Terminal(*command, environ=sshd.client.environ) as terminal:
+        assert terminal.end() == 0
+        assert "^[]0;title^G\x1b[31mred\x1b[0m" in terminal.text
+
+
+def test_no_color_is_honoured(sshd: Sshd) -> None:
+    command = ("run", "host1", "--no-progress", "--", "true")
+    with Terminal(*command, environ=sshd.client.environ) as terminal:
+        terminal.end()
+        assert "\x1b[32m" in terminal.text
+    with Terminal(*command, environ={**sshd.client.environ, "NO_COLOR": "1"}) as terminal:
+        terminal.end()
+        assert "\x1b" not in terminal.text
+
+
+def test_jsonl_has_a_line_a_host_and_nothing_else(cli: Cli) -> None:
+    done = cli("run", "all", "--out", "jsonl", "--", "echo hi")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert sorted(line["host"] for line in lines) == ["host1", "host2", "host3"]
+    assert {line["stdout"] for line in lines} == {"hi\n"}
+    assert done.stderr == ""
+
+
+def test_detach_prints_the_jid_alone_and_wait_shows_the_end(cli: Cli) -> None:
+    detached = cli("run", "all", "--detach", "--", "sleep 1; echo slept")
+    jid = detached.stdout.strip()
+    assert (len(jid), detached.returncode, detached.stderr) == (20, 0, "")
+    running = json.loads(cli("running", "--out", "json").stdout)
+    assert all(process["jid"] == jid for processes in running.values() for process in processes)
+    waited = cli("jobs", "wait", jid, "--group")
+    assert waited.returncode == 0
+    assert waited.stdout == "host[1-3] (3) | returned | retcode 0\nslept\n"
+
+
+def test_wait_that_is_over_leaves_with_4_and_the_next_command(cli: Cli) -> None:
+    done = cli("run", "host1", "--wait", "1", "--", "echo begun; sleep 60")
+    jid = json.loads(cli("jobs", "list", "-n", "1", "--out", "jsonl").stdout)["jid"]
+    assert done.returncode == 4
+    assert f"agentless jobs wait {jid}" in done.stderr
+    tail = cli("jobs", "tail", "last", "host1")
+    assert (tail.stdout, tail.returncode) == ("begun\n", 4)
+    killed = cli("kill-job", jid, "--out", "json")
+    assert killed.returncode == 0
+    assert json.loads(killed.stdout)["hosts"]["host1"]["delivered"]
+    assert cli("find-job", jid).returncode == 1
+
+
+def test_stdin_env_cwd_and_script_arrive(cli: Cli, sshd: Sshd) -> None:
+    script = sshd.directory / "script"
+    script.write_text('#!/bin/sh\npwd; echo "$1 $GREETING"; cat\n')
+    done = cli(
+        *("run", "host1", "--stdin", "-", "--env", "GREETING=a=b", "--cwd", "/", "--script", str(script), "--", "-x"),
+        stdin="from stdin",
+    )
+    assert done.stdout == "/\n-x a=b\nfrom stdin"
+
+
+def test_unreachable_hosts_are_results_with_exit_code_3(cli: Cli, sshd: Sshd) -> None:
+    sources = ("-i", str(sshd.client.inventory), "-i", "127.0.0.1,")
+    done = cli(*sources, "run", "all", "--connect-timeout", "5", "--out", "json", "-u", "nobody", "--", "true")
+    assert done.returncode == 3
+    assert hosts(done)["127.0.0.1"]["state"] == "unreachable"
+    assert hosts(done)["host1"]["state"] == "returned"
+
+
+def test_the_retry_list_takes_up_those_that_failed(cli: Cli, sshd: Sshd) -> None:
+    first = cli("run", "all", "--out", "json", "--", 'case "$0$(ls -d /nonexistent 2>&1)" in *) ;; esac; exit 1')
+    jid = json.loads(first.stdout)["jid"]
+    again = cli("run", "all", "--limit", f"@failed:{jid}", "--out", "json", "--", "true")
+    assert list(hosts(again)) == ["host1", "host2", "host3"]
+    none = cli("run", "all", "--limit", f"@unreachable:{jid}", "--", "true")
+    assert none.returncode == 2
+    assert none.stderr.startswith("agentless: ")
+
+
+# --- interruption ---
+def begin(sshd: Sshd, *options: str) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "agentless", "run", "host1", *options, "--", "echo begun; exec sleep 300"],
+        env=sshd.client.environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"begun\n"
+    return process
+
+
+def state(environ: Mapping[str, str]) -> tuple[str, int | None]:
+    host = hosts(agentless("jobs", "lookup", "last", "--out", "json", environ=environ))["host1"]
+    return host["state"], host["signal"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_without_a_terminal_an_interruption_ends_the_job_and_waits_for_its_return(sshd: Sshd, number: int) -> None:
+    process = begin(sshd)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert b"job 2" in stderr
+    assert state(sshd.client.environ) == ("returned", 15)
+
+
+def test_a_closed_terminal_leaves_the_job_running_and_says_how_to_come_back(sshd: Sshd) -> None:
+    process = begin(sshd)
+    process.send_signal(signal.SIGHUP)
+    _, stderr = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert b"agentless jobs wait 2" in stderr
+    assert state(sshd.client.environ) == ("running", None)
+    assert agentless("kill-job", "last", environ=sshd.client.environ).returncode == 0
+
+
+def test_on_interrupt_decides(sshd: Sshd) -> None:
+    process = begin(sshd, "--on-interrupt", "kill")
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert state(sshd.client.environ) == ("returned", 9)
+
+
+@pytest.mark.parametrize(
+    ("reply", "ended"),
+    [
+        ("t\n", ("returned", 15)),
+        ("kill\n", ("returned", 9)),
+        ("x\nd\n", ("running", None)),
+        ("\x03", ("running", None)),
+    ],
+)
+def test_on_a_terminal_ctrl_c_asks(sshd: Sshd, reply: str, ended: tuple[str, int | None]) -> None:
+    with Terminal("run", "host1", "--", "echo begun; exec sleep 300", environ=sshd.client.environ) as terminal:
+        terminal.until("begun")
+        terminal.type("\x03")
+        terminal.until("[d]etach")
+        terminal.type(reply)
+        assert terminal.end() == 130
+        assert "agentless: interrupted; job 2" in terminal.text
+    assert state(sshd.client.environ) == ended
+    if ended[0] == "running":
+        assert agentless("kill-job", "last", environ=sshd.client.environ).returncode == 0
+
+
+def test_a_reader_that_goes_away_ends_the_command_quietly_and_not_the_job(sshd: Sshd) -> None:
+    command = "echo begun; for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.3; done; exec sleep 300"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "agentless", "run", "host1", "--", command],
+        env=sshd.client.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline() == b"begun\n"
+    process.stdout.close()
+    stderr = process.stderr.read().decode()
+    process.stderr.close()
+    assert process.wait(timeout=PATIENCE) == 141
+    assert "goes on" in stderr
+    assert "Traceback" not in stderr
+    assert state(sshd.client.environ)[0] == "running"
+    assert agentless("kill-job", "last", environ=sshd.client.environ).returncode == 0
+
+
+def test_tail_f_follows_several_hosts_each_line_behind_its_host(sshd: Sshd, cli: Cli) -> None:
+    flag = sshd.directory / "go-on"
+    cli("run", "host1,host2", "--detach", "--", f"echo one; until [ -e {flag} ]; do sleep 0.1; done; echo two")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "agentless", "jobs", "tail", "last", "-f"],
+        env=sshd.client.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert sorted(process.stdout.readline() for _ in range(2)) == ["host1: one\n", "host2: one\n"]
+    flag.touch()
+    assert sorted(process.stdout.read().splitlines()) == ["host1: two", "host2: two"]
+    assert process.wait(timeout=PATIENCE) == 0
+    process.stdout.close()
+
+
+# --- the terminal ---
+def test_progress_names_whom_it_waits_for_and_leaves_no_trace(sshd: Sshd) -> None:
+    flag = sshd.directory / "go-on"
+    command = f"until [ -e {flag} ]; do sleep 0.1; done; echo done"
+    with Terminal("run", "all", "--", command, environ=sshd.client.environ) as terminal:
+        terminal.until("waiting for host1, host2, host3 · 0/3 · ")
+        flag.touch()
+        assert terminal.end() == 0
+        shown = [line.rsplit("\r\x1b[K", 1)[-1] for line in terminal.text.replace("\r\n", "\n").split("\n")]
+        assert not any("waiting for" in line for line in shown)
+
+
+def test_passwords_are_asked_for_on_the_terminal_without_echo(sshd: Sshd) -> None:
+    with Terminal("-k", "run", "host1", "--", "echo connected", environ=sshd.client.environ) as terminal:
+        terminal.until("SSH password: ")
+        terminal.type("hunter2\n")
+        assert terminal.end() == 0
+        assert "connected" in terminal.text
+        assert "hunter2" not in terminal.text
+
+
+def test_passwords_without_a_terminal_are_a_clear_error(cli: Cli) -> None:
+    done = cli("run", "host1", "-K", "--", "true", stdin="hunter2\n")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--ask-become-pass needs a terminal" in done.stderr
+
+
+def test_an_ignored_hangup_stays_ignored(sshd: Sshd) -> None:
+    """Under nohup, the command watches on."""
+    flag = sshd.directory / "go-on"
+    process = subprocess.Popen(
+        [
+            *("nohup", sys.executable, "-m", "agentless", "run", "host1", "--"),
+            f"echo begun; until [ -e {flag} ]; do sleep 0.1; done; echo done",
+        ],
+        env=sshd.client.environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"begun\n"
+    process.send_signal(signal.SIGHUP)
+    os.sched_yield()
+    flag.touch()
+    assert process.stdout.read() == b"done\n"
+    assert process.wait(timeout=PATIENCE) == 0
+    process.stdout.close()
+
+
+def test_pruning_and_listing_contact_nobody(cli: Cli, sshd: Sshd) -> None:
+    cli("run", "host1", "--", "true")
+    until(lambda: sshd.logins() == 1, "one login")
+    for verb in (("jobs", "list"), ("jobs", "show", "last"), ("jobs", "last"), ("jobs", "prune"), ("hosts",)):
+        assert cli(*verb).returncode == 0
+    assert sshd.logins() == 1
