@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agentless.errors import TargetError
@@ -17,7 +17,7 @@ __all__ = ["Names", "near", "select", "split"]
 
 _SUBSCRIPT = re.compile(r"(.+)\[(?:(-?[0-9]+)|([0-9]+)[:-]([0-9]*))\]")
 _PIECE = re.compile(r"(?:[^\s:\[\]]|\[[^\]]*\])+")
-_WILD = frozenset(".?*[")
+_GLOB = frozenset("?*[")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +25,16 @@ class Names:
     """What patterns choose from.
 
     Args:
-        hosts: every host name, in the inventory's order.
+        hosts: every host name, in the order in which the inventory names them.
         groups: every group name, in the inventory's order.
-        members: the hosts of a group and of those below it, in order.
+        members: the hosts of a group and of those below it, as keys, in order.
         implicit: gives the host that stands for a name of this machine where no host has it, or None.
         unmatched: told of each name that matches nothing.
     """
 
     hosts: Mapping[str, object]
-    groups: Iterable[str]
-    members: Callable[[str], Sequence[str]]
+    groups: Mapping[str, object]
+    members: Callable[[str], Mapping[str, object]]
     implicit: Callable[[str], str | None]
     unmatched: Callable[[str], None]
 
@@ -54,42 +54,47 @@ def split(pattern: str, is_address: Callable[[str], bool]) -> list[str]:
 
 
 def select(parts: Sequence[str], names: Names) -> list[str]:
-    """The hosts that the parts choose together: united first, then `&` intersected, then `!` removed, whatever their order.
+    """The hosts that the parts choose together: united first, then `&` intersected, then `!` removed.
 
     Raises:
         TargetError: a regular expression or a subscript that cannot be used.
     """
     parts = [part for part in parts if part]
-    united = [part for part in parts if part[0] not in "&!"] or ["all"]
-    chosen: dict[str, None] = {}
-    for part in united:
-        chosen.update(dict.fromkeys([part] if part in names.hosts else _match(part, names)))
-    for part in (part for part in parts if part[0] == "&"):
-        # A host may be called so; as in Ansible it then joins.
-        if part in names.hosts:
-            chosen[part] = None
-            continue
-        kept = set(_match(part[1:], names))
-        chosen = {name: None for name in chosen if name in kept}
-    for part in (part for part in parts if part[0] == "!"):
-        if part in names.hosts:
-            chosen[part] = None
-            continue
-        dropped = set(_match(part[1:], names))
-        chosen = {name: None for name in chosen if name not in dropped}
-    return list(chosen)
+    # A host whose own name starts with & or ! joins by it, as in Ansible.
+    plain = [part for part in parts if part[0] in "&!" and part in names.hosts]
+    kept = [_match(part[1:], names) for part in parts if part[0] == "&" and part not in plain]
+    dropped = [_match(part[1:], names) for part in parts if part[0] == "!" and part not in plain]
+    chosen: list[str] = []
+    for part in [part for part in parts if part[0] not in "&!"] or ["all"]:
+        chosen.extend([part] if part in names.hosts else _match(part, names))
+    if kept or dropped:
+        # One pass for all of them: on large inventories each costs as much as reading the names from memory.
+        without: frozenset[str] = frozenset().union(*dropped)
+        within = _common(kept)
+        chosen = [name for name in chosen if name not in without and (within is None or name in within)]
+    return list(dict.fromkeys([*chosen, *plain]))
 
 
-def _match(part: str, names: Names) -> list[str]:
+def _common(found: Sequence[Sequence[str] | Mapping[str, object]]) -> Container[str] | None:
+    if not found:
+        return None
+    if len(found) == 1 and isinstance(found[0], Mapping):
+        return found[0]
+    return frozenset(found[0]).intersection(*found[1:])
+
+
+def _match(part: str, names: Names) -> Sequence[str] | Mapping[str, object]:
+    """The hosts of one part; a mapping where they are the members of one group."""
     expression, first, last = part, None, None
     if part[:1] != "~" and (subscript := _SUBSCRIPT.fullmatch(part)):
         expression = subscript[1]
         first = int(subscript[2] or subscript[3])
         if subscript[2] is None:
             last = int(subscript[4]) if subscript[4] else -1
-    found = _enumerate(expression, names)
-    if first is None or not found:
-        return found
+    matched = _enumerate(expression, names)
+    if first is None or not matched:
+        return matched
+    found = list(matched)
     if last:
         # Duplicates count here: a host found by its group and by its own name has two places.
         return found[first:] if last == -1 else found[first : last + 1]
@@ -101,23 +106,32 @@ def _match(part: str, names: Names) -> list[str]:
         ) from None
 
 
-def _enumerate(expression: str, names: Names) -> list[str]:
+def _enumerate(expression: str, names: Names) -> Sequence[str] | Mapping[str, object]:
     """Hosts of the groups that match, then matching hosts where no group did or wildcards may mean both."""
-    try:
-        matches = re.compile(expression[1:] if expression[:1] == "~" else fnmatch.translate(expression)).match
-    except re.error as error:
-        raise TargetError(f"{expression!r} is no regular expression: {error}", "Check it with: agentless hosts") from None
-    groups = [name for name in names.groups if matches(name)]
-    found: list[str] = []
-    for name in groups:
-        found.extend(names.members(name))
-    if not groups or expression[:1] == "~" or not _WILD.isdisjoint(expression):
-        found.extend(name for name in names.hosts if matches(name))
+    if expression[:1] != "~" and _GLOB.isdisjoint(expression):
+        if expression in names.groups and "." not in expression:
+            return names.members(expression)
+        groups = [expression] if expression in names.groups else []
+        hosts = [expression] if expression in names.hosts else []
+    else:
+        matches = _matcher(expression)
+        groups = [name for name in names.groups if matches(name)]
+        hosts = [name for name in names.hosts if matches(name)]
+    found = [host for name in groups for host in names.members(name)] + hosts
     if not found and (implicit := names.implicit(expression)) is not None:
         found.append(implicit)
     if not found and not groups:
         names.unmatched(expression)
     return found
+
+
+def _matcher(expression: str) -> Callable[[str], object]:
+    try:
+        return re.compile(expression[1:] if expression[:1] == "~" else fnmatch.translate(expression)).match
+    except re.error as error:
+        raise TargetError(
+            f"{expression!r} is no regular expression: {error}", "Behind ~ stands one of Python's."
+        ) from None
 
 
 def near(wrong: str, known: Iterable[str]) -> str:

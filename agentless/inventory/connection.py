@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import sys
@@ -23,12 +24,19 @@ _METHODS = ("sudo", "su", "doas")
 _DISCOVER = frozenset({"auto", "auto_silent", "auto_legacy", "auto_legacy_silent"})
 _REFERENCE = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)\s*-?\}\}")
 _JINJA = ("{{", "{%", "{#")
-_UNHONOURED = (
-    "ansible_become_exe",
-    "ansible_become_flags",
-    "ansible_sudo_exe",
-    "ansible_sudo_flags",
-    "ansible_ssh_executable",
+_UNHONOURED = frozenset(
+    {
+        "ansible_become_exe",
+        "ansible_become_flags",
+        "ansible_private_key",
+        "ansible_private_key_passphrase",
+        "ansible_ssh_executable",
+        "ansible_ssh_pkcs11_provider",
+        "ansible_ssh_private_key",
+        "ansible_ssh_private_key_passphrase",
+        "ansible_sudo_exe",
+        "ansible_sudo_flags",
+    }
 )
 
 
@@ -66,32 +74,45 @@ def resolve(
 ) -> Endpoint:
     """The endpoint of the host `name`; `Inventory.endpoint` says more."""
     known = _Variables(name, variables, layer, source)
+    for unhonoured in _UNHONOURED & variables.keys():
+        warn(f"{unhonoured} of the inventory is not honoured")
+    address, name_user = _address(known)
+    endpoint = Endpoint(
+        name=name,
+        address=address,
+        local=_is_local(known),
+        python=_python(known),
+        state_dir=known.text("agentless_state_dir"),
+        become=_become(known, overrides),
+        connect_timeout=overrides.connect_timeout or 10.0,
+        host_key_checking=overrides.host_key_checking or "strict",
+    )
+    return endpoint if endpoint.local else _with_ssh(endpoint, known, overrides, name_user, warn)
+
+
+def _with_ssh(
+    endpoint: Endpoint, known: _Variables, overrides: Overrides, name_user: str | None, warn: Callable[[str], None]
+) -> Endpoint:
+    """The same with what only SSH needs; a host on this machine is not stopped by what is wrong there."""
     args = _ssh_args(known, warn)
-    address, name_user = _address(known, args)
-    for unhonoured in _UNHONOURED:
-        if unhonoured in variables:
-            warn(f"{unhonoured} is not honoured")
+    user = known.text("ansible_user", "ansible_ssh_user", instead=overrides.user, option="-u")
     key_file = known.text(
         "ansible_private_key_file", "ansible_ssh_private_key_file", instead=overrides.key_file, option="--private-key"
     )
     key_files = ([key_file] if key_file else []) + args.key_files
-    return Endpoint(
-        name=name,
-        address=address,
-        local=_is_local(known),
+    timeout = known.seconds("ansible_timeout", "ansible_ssh_timeout") or args.connect_timeout
+    hostname = args.options.pop("hostname", None)
+    return dataclasses.replace(
+        endpoint,
+        address=hostname if hostname and endpoint.address == known.host else endpoint.address,
         port=known.number("ansible_port", "ansible_ssh_port") or args.port,
-        user=known.text("ansible_user", "ansible_ssh_user", instead=overrides.user, option="-u")
-        or args.user
-        or name_user,
+        user=user or args.user or name_user,
         password=known.secret(
             "ansible_password", "ansible_ssh_pass", "ansible_ssh_password", instead=overrides.password, option="-k"
         ),
         key_files=tuple(os.path.expanduser(path) for path in key_files),
         options=tuple(args.options.items()),
-        python=_python(known),
-        state_dir=known.text("agentless_state_dir"),
-        become=_become(known, overrides),
-        connect_timeout=known.seconds("ansible_timeout", "ansible_ssh_timeout") or overrides.connect_timeout or 10.0,
+        connect_timeout=timeout or endpoint.connect_timeout,
         host_key_checking=overrides.host_key_checking or _host_key_checking(known, args, warn),
     )
 
@@ -112,9 +133,9 @@ def _ssh_args(known: _Variables, warn: Callable[[str], None]) -> SshArgs:
     return args
 
 
-def _address(known: _Variables, args: SshArgs) -> tuple[str, str | None]:
+def _address(known: _Variables) -> tuple[str, str | None]:
     """What to connect to, and the user that a name such as `ec2-user@203.0.113.7` carries: ssh reads it so."""
-    address = known.text("ansible_host", "ansible_ssh_host") or args.options.get("hostname") or known.host
+    address = known.text("ansible_host", "ansible_ssh_host") or known.host
     user, at, rest = address.rpartition("@")
     if rest.startswith("[") and rest.endswith("]"):
         rest = rest[1:-1]
@@ -276,7 +297,7 @@ class _Variables:
         if value is not None:
             return self._value(name, value, (*path, name), option)
         if self._layer.vaulted:
-            files = ", ".join(self._layer.vaulted)
+            files = " and ".join(dict.fromkeys(self._layer.vaulted))
             raise self._unresolved(
                 path,
                 f"needs {name}, and {files} is encrypted by Ansible Vault, which is not opened here",

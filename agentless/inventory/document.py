@@ -12,11 +12,21 @@ from agentless.errors import InventoryError
 
 __all__ = ["Document"]
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _OPEN = object()
+_AMBIGUOUS: Any = _Base.yaml_implicit_resolvers
 _RESOLVER: Any = yaml.resolver.Resolver()
 _TAG = "tag:yaml.org,2002:"
 _STR, _INT, _MAP, _SEQ, _MERGE = _TAG + "str", _TAG + "int", _TAG + "map", _TAG + "seq", _TAG + "merge"
+
+
+class _Loader(_Base):  # type: ignore[misc]
+    """PyYAML's, but quick to see that a plain scalar is text: large inventories have hundreds of thousands of them."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        if kind is yaml.ScalarNode and implicit[0] and value and value[0] not in _AMBIGUOUS:
+            return _STR
+        return super().resolve(kind, value, implicit)
 
 
 class Document:
@@ -67,7 +77,7 @@ class Document:
         node = self._nodes.get(id(mapping))
         if node is not None:
             for key_node, _ in reversed(node.value):
-                if key_node.value == key:
+                if key_node.value in (key, str(key)):
                     return int(key_node.start_mark.line) + 1
         return None
 

@@ -37,7 +37,10 @@ class _Reader:
                 f"{self._where(above, name)}: {name!r} is no group and was skipped: it has no hosts, vars or children"
             )
             return
-        group = self._try(above, name, lambda: self._tree.add_group(name))
+        try:
+            group = self._tree.add_group(name)
+        except ValueError as error:
+            raise self._error(above, name, str(error)) from None
         if content is None:
             return
         for key, section in content.items():
@@ -64,7 +67,10 @@ class _Reader:
     def _children(self, group: str, section: dict[Any, Any]) -> None:
         for name, content in section.items():
             self.group(section, name, content)
-            self._try(section, name, lambda name=name: self._tree.add_child(group, name))  # type: ignore[misc]
+            try:
+                self._tree.add_child(group, name)
+            except ValueError as error:
+                raise self._error(section, name, str(error)) from None
 
     def _hosts(self, group: str, section: dict[Any, Any]) -> None:
         for pattern, values in section.items():
@@ -73,7 +79,11 @@ class _Reader:
             name, port = split_port(pattern) or (pattern, None)
             if values and not isinstance(values, dict):
                 raise self._error(section, pattern, f"the variables of the host {pattern!r} need a mapping")
-            for host in self._try(section, pattern, lambda name=name: expand(name)):  # type: ignore[misc]
+            try:
+                hosts = expand(name)
+            except ValueError as error:
+                raise self._error(section, pattern, str(error)) from None
+            for host in hosts:
                 self._tree.add_host(host, group, port)
                 if values:
                     self._variables(host, values)
@@ -81,15 +91,12 @@ class _Reader:
     def _variables(self, entity: str, values: dict[Any, Any]) -> None:
         file = self._document.file
         for name, value in values.items():
-            key = name if isinstance(name, str) else str(name)
+            key = name if type(name) is str else str(name)
             line = self._document.line(values, name) if key.startswith(("ansible_", "agentless_")) else None
-            self._try(values, name, lambda: self._tree.set_variable(entity, key, value, Place(file, line)))  # noqa: B023
-
-    def _try(self, mapping: dict[Any, Any], key: Any, action: Callable[[], Any]) -> Any:
-        try:
-            return action()
-        except ValueError as error:
-            raise self._error(mapping, key, str(error)) from None
+            try:
+                self._tree.set_variable(entity, key, value, Place(file, line))
+            except ValueError as error:
+                raise self._error(values, name, str(error)) from None
 
     def _error(self, mapping: dict[Any, Any], key: Any, message: str) -> InventoryError:
         return InventoryError(message, file=self._document.file, line=self._document.line(mapping, key))

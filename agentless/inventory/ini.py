@@ -66,8 +66,9 @@ class _Reader:
     def read(self, line: str) -> None:
         if line[0] == "[":
             if match := _SECTION.fullmatch(line):
-                return self._section(match[1], match[2] or "hosts")
-            if line[-1] == "]":
+                self._section(match[1], match[2] or "hosts")
+                return
+            if line[-1] == "]" or "]" not in line:
                 raise ValueError(f"{line} is no section: [group], [group:children] or [group:vars], without spaces")
         self._state(line)
 

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -21,6 +22,7 @@ from agentless.inventory.varsfiles import VarsFiles
 
 __all__ = ["Group", "Host", "HostVars", "Inventory", "load"]
 
+# ruff: noqa: SIM905 - one name a line would make a page of them.
 # Ansible's INTERNAL_STATIC_VARS: names that ansible-inventory never shows as variables.
 _INTERNAL = frozenset(
     "ansible_async_path ansible_collection_name ansible_config_file ansible_dependent_role_names ansible_diff_mode "
@@ -103,12 +105,11 @@ class Inventory:
         self._files = files
         self._play_files = play_files
         self._shared: dict[tuple[str, ...], Layer] = {}
-        self._members: dict[str, list[str]] = {}
+        self._members: dict[str, dict[str, object]] = {}
         self._implicit: Host | None = None
         self._near: set[str] = set()
-        self.hosts: Mapping[str, Host] = MappingProxyType(
-            {name: self._host(tree.hosts[name]) for name in self.members("all")}
-        )
+        self._hosts = {name: self._host(tree.hosts[name]) for name in self.members("all")}
+        self.hosts: Mapping[str, Host] = MappingProxyType(self._hosts)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -122,13 +123,13 @@ class Inventory:
             for group in self._tree.groups.values()
         }
 
-    def members(self, group: str) -> list[str]:
-        """The hosts in a group and in the groups below it; KeyError where there is no such group."""
+    def members(self, group: str) -> Mapping[str, object]:
+        """The hosts in a group and in the groups below it, as keys, in order; KeyError where there is no such group."""
         if group not in self._members:
-            found: dict[str, None] = {}
+            found: dict[str, object] = {}
             for node in self._tree.groups[group].descendants():
-                found.update(dict.fromkeys(node.hosts))
-            self._members[group] = list(found)
+                found.update(node.hosts)
+            self._members[group] = found
         return self._members[group]
 
     def select(
@@ -144,9 +145,11 @@ class Inventory:
         Raises:
             TargetError: it cannot be read, or nothing matches.
         """
+        if not pattern.strip():
+            raise TargetError("the target pattern is empty", "Write all where you mean all hosts.")
         unmatched: dict[str, None] = {}
         names = targets.Names(
-            hosts=self.hosts,
+            hosts=self._tree.hosts,
             groups=self._tree.groups,
             members=self.members,
             implicit=self._localhost,
@@ -164,7 +167,10 @@ class Inventory:
             raise TargetError(self._nothing(pattern, limit, list(unmatched)), " ".join(filter(None, hints.values())))
         for name, hint in hints.items():
             self._tree.warn(f"{name!r} matches no host and no group. {hint}".rstrip())
-        return tuple(self._by_name(name) for name in chosen)
+        hosts = self._hosts
+        if self._implicit is not None and self._implicit.name in chosen:
+            hosts = {**hosts, self._implicit.name: self._implicit}
+        return tuple([hosts[name] for name in chosen])
 
     def _nothing(self, pattern: str, limit: str | None, unmatched: list[str]) -> str:
         if not self.hosts:
@@ -172,13 +178,6 @@ class Inventory:
         if unmatched:
             return f"no host or group is called {', '.join(unmatched)}"
         return f"{pattern!r}" + (f" limited to {limit!r}" if limit else "") + " matches no host"
-
-    def _by_name(self, name: str) -> Host:
-        host = self.hosts.get(name)
-        if host is not None:
-            return host
-        assert self._implicit is not None
-        return self._implicit
 
     def _localhost(self, name: str) -> str | None:
         """Ansible's implicit localhost: this machine, where the inventory doesn't have it."""
@@ -278,8 +277,12 @@ def _limit_parts(limit: str) -> list[str]:
             parts.append(part)
             continue
         try:
-            with open(part[1:], encoding="utf-8") as file:
-                parts.extend(line.strip() for line in file)
+            text = Path(part[1:]).read_text(encoding="utf-8")
         except OSError as error:
             raise TargetError(f"the limit file {part[1:]} cannot be read: {error.strerror}") from None
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if not lines:
+            # Ansible would take all hosts, which is the last thing that an empty retry list means.
+            raise TargetError(f"the limit file {part[1:]} names no host")
+        parts.extend(lines)
     return parts

@@ -10,49 +10,54 @@ from dataclasses import dataclass, field
 
 __all__ = ["SshArgs", "parse"]
 
+# ruff: noqa: SIM905 - one option a line would make two pages of them.
 # ssh(1): the letters that take a value, and those that map to an ssh_config(5) option.
 _WITH_VALUE = frozenset("BbcDEeFIiJLlmOoPpQRSWw")
 _FLAG_OPTIONS = {
     "4": ("addressfamily", "inet"),
     "6": ("addressfamily", "inet6"),
     "A": ("forwardagent", "yes"),
-    "a": ("forwardagent", "no"),
-    "C": ("compression", "yes"),
+    "K": ("gssapiauthentication", "yes"),
 }
-_VALUE_OPTIONS = {"J": "proxyjump", "F": "configfile", "c": "ciphers", "m": "macs", "b": "bindaddress"}
+_VALUE_OPTIONS = {"J": "proxyjump", "b": "bindaddress"}
 # What changes nothing here: how ssh shares connections, talks to its terminal, and logs.
-_NEEDLESS_FLAGS = frozenset("fGgKkMNnqsTtVvXxYy")
+_NEEDLESS_FLAGS = frozenset("aCfGgkMNnqsTtVvXxYy")
 _NEEDLESS_VALUES = frozenset("EeOPQS")
 _NEEDLESS = frozenset(
-    "batchmode checkhostip connectionattempts controlmaster controlpath controlpersist enableescapecommandline escapechar "
-    "exitonforwardfailure forwardx11 forwardx11timeout forwardx11trusted hashknownhosts loglevel logverbose "
-    "numberofpasswordprompts obscurekeystroketiming permitlocalcommand rekeylimit requesttty sessiontype stdinnull "
+    "addkeystoagent batchmode checkhostip clearallforwardings compression connectionattempts controlmaster controlpath "
+    "controlpersist enableescapecommandline escapechar exitonforwardfailure forwardx11 forwardx11timeout "
+    "forwardx11trusted hashknownhosts loglevel logverbose numberofpasswordprompts obscurekeystroketiming "
+    "permitlocalcommand rekeylimit requesttty serveralivecountmax serveraliveinterval sessiontype stdinnull "
     "streamlocalbindunlink tcpkeepalive updatehostkeys visualhostkey".split()
 )
+_NEEDLESS_OFF = frozenset({"forwardagent", "gssapiauthentication", "gssapidelegatecredentials", "verifyhostkeydns"})
 _HONOURED = frozenset(
-    "addressfamily bindaddress bindinterface casignaturealgorithms certificatefile ciphers compression configfile "
-    "connecttimeout forwardagent globalknownhostsfile gssapiauthentication hostbasedauthentication hostkeyalgorithms "
-    "hostkeyalias hostname identitiesonly identityagent kbdinteractiveauthentication kexalgorithms macs "
-    "challengeresponseauthentication passwordauthentication preferredauthentications proxycommand proxyjump "
-    "pubkeyacceptedalgorithms pubkeyacceptedkeytypes pubkeyauthentication requiredrsasize serveralivecountmax "
-    "serveraliveinterval stricthostkeychecking userknownhostsfile verifyhostkeydns".split()
+    "addressfamily bindaddress certificatefile challengeresponseauthentication globalknownhostsfile "
+    "hostkeyalgorithms hostkeyalias hostname identitiesonly identityagent kbdinteractiveauthentication kexalgorithms "
+    "passwordauthentication preferredauthentications proxycommand proxyjump pubkeyacceptedalgorithms "
+    "pubkeyacceptedkeytypes pubkeyauthentication stricthostkeychecking userknownhostsfile".split()
 )
-_BASTION_OPTIONS = frozenset({"stricthostkeychecking", "userknownhostsfile"})
+_FORWARDS = ("%h:%p", "[%h]:%p")
+_SHELL = re.compile(r"[$`;|&<>]")
+_QUIET = re.compile(r"\s+2>\s*/dev/null\s*$")
 _NETCAT = re.compile(
-    r"(?:exec\s+)?(?:\S*/)?(?:(?:nc|ncat|netcat)(?:\s+-[a-zA-Z]+(?:\s+[0-9]+)?)*\s+%h\s+%p|socat\s+(?:-|stdio)\s+tcp:%h:%p)",
+    r"(?:exec\s+)?(?:\S*/)?"
+    r"(?:(?:nc|ncat|netcat)(?:\s+-[a-zA-Z]+(?:\s+[0-9]+)?)*\s+%h\s+%p|socat\s+(?:-|stdio)\s+tcp:%h:%p)",
     re.IGNORECASE,
 )
 
 
 @dataclass(slots=True)
 class SshArgs:
-    """What the arguments say. `ignored` are those that nothing here can do."""
+    """What the arguments say. `ignored` are those that nothing here can do, `forward` is that of `-W`."""
 
     port: int | None = None
     user: str | None = None
     key_files: list[str] = field(default_factory=list)
+    connect_timeout: float | None = None
     options: dict[str, str] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
+    forward: str | None = None
 
     def option(self, name: str, value: str) -> None:
         """One ssh_config(5) option; the first value of a name holds, as with ssh."""
@@ -63,22 +68,19 @@ class SshArgs:
             self.user = self.user or value
         elif key == "identityfile":
             self.key_files.append(value)
+        elif key == "connecttimeout":
+            self.connect_timeout = self.connect_timeout or _seconds(value)
         elif key == "proxycommand":
             self._proxy_command(value)
         elif key in _HONOURED:
             self.options.setdefault(key, value)
-        elif key not in _NEEDLESS:
+        elif key not in _NEEDLESS and not (key in _NEEDLESS_OFF and value.lower() == "no"):
             self.ignored.append(f"-o {name}={value}")
 
     def _proxy_command(self, command: str) -> None:
         """The usual `ssh -W %h:%p user@bastion` becomes the jump that it is; anything else stays a command."""
-        if "proxycommand" in self.options or "proxyjump" in self.options:
-            return
-        jump = None if command.lower() == "none" else _jump(command)
-        if jump is None:
-            self.options["proxycommand"] = command
-        else:
-            self.options.update(jump)
+        if "proxycommand" not in self.options and "proxyjump" not in self.options:
+            self.options.update(_jump(command) or {"proxycommand": command})
 
 
 def parse(*texts: str) -> SshArgs:
@@ -91,8 +93,9 @@ def parse(*texts: str) -> SshArgs:
     words: list[str] = []
     for text in texts:
         words.extend(shlex.split(text))
-    rest = _read(found, words)
-    found.ignored.extend(rest)
+    found.ignored.extend(_read(found, words))
+    if found.forward is not None:
+        found.ignored.append(f"-W {found.forward}")
     return found
 
 
@@ -111,6 +114,8 @@ def _read(found: SshArgs, words: Sequence[str]) -> list[str]:
             found.option("user", value)
         elif letter == "i":
             found.key_files.append(value)
+        elif letter == "W":
+            found.forward = value
         elif letter in _VALUE_OPTIONS:
             found.option(_VALUE_OPTIONS[letter], value)
         elif letter in _FLAG_OPTIONS:
@@ -121,15 +126,19 @@ def _read(found: SshArgs, words: Sequence[str]) -> list[str]:
 
 
 def _letters(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Every option letter with its value, as getopt(3) would; operands under the letter ''."""
-    position = 0
+    """Every option letter with its value, as getopt(3) would; operands under the letter ''.
+
+    As with ssh, options may follow the host; what follows the second operand is a command and its own business.
+    """
+    position = operands = 0
     while position < len(words):
         word = words[position]
         position += 1
-        if word == "--" or not word.startswith("-") or word == "-":
+        if operands > 1 or word == "-" or not word.startswith("-"):
+            operands += 1
             yield "", word
             continue
-        letters = word[1:]
+        letters = word[1:] if word != "--" else ""
         while letters:
             letter, letters = letters[0], letters[1:]
             if letter not in _WITH_VALUE:
@@ -145,64 +154,36 @@ def _letters(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _jump(command: str) -> dict[str, str] | None:
-    """The proxyjump options that do what a ProxyCommand does; None where no jump would do the same."""
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        return None
-    if words[:1] == ["exec"]:
-        words = words[1:]
-    if not words or os.path.basename(words[0]) != "ssh":
+    """The options that jump as a ProxyCommand of ssh does; None where that is no ssh, or one that goes elsewhere."""
+    command = _QUIET.sub("", command)
+    if _SHELL.search(command):
         return None
     inner = SshArgs()
     try:
-        arguments = list(_letters(words[1:]))
-        forward = [value for letter, value in arguments if letter == "W"]
-        # ssh takes options behind the host too; a remote command starts at the second operand.
-        operands = [value for letter, value in arguments if not letter]
-        if forward:
-            _read(inner, [word for word in words[1:] if word != "--"])
-        else:
-            start = _remote_command(words)
-            operands = [words[start - 1]]
-            if not _NETCAT.fullmatch(" ".join(words[start:])):
-                return None
-            _read(inner, words[1 : start - 1])
+        words = shlex.split(command)
+        if words[:1] == ["exec"]:
+            words = words[1:]
+        if not words or os.path.basename(words[0]) != "ssh":
+            return None
+        host, *remote = _read(inner, words[1:])
     except ValueError:
         return None
-    if len(operands) != 1 or (forward and forward[0] not in ("%h:%p", "[%h]:%p")):
+    # An agent forwarded to the bastion serves nothing that runs there.
+    inner.ignored = [text for text in inner.ignored if text != "-o forwardagent=yes"]
+    if inner.forward is None:
+        if not _NETCAT.fullmatch(" ".join(remote)):
+            return None
+    elif inner.forward not in _FORWARDS or remote:
         return None
-    inner.ignored = [text for text in inner.ignored if not text.startswith("-W")]
-    first = inner.options.pop("proxyjump", None)
-    carried = {name: inner.options.pop(name) for name in _BASTION_OPTIONS & inner.options.keys()}
-    if inner.ignored or inner.options.keys() - {
-        "connecttimeout",
-        "serveraliveinterval",
-        "serveralivecountmax",
-        "forwardagent",
-        "compression",
-    }:
-        return None
-    if len(inner.key_files) > 1:
-        return None
-    jump = {"proxyjump": (f"{first}," if first else "") + _destination(operands[0], inner)}
+    first = inner.options.pop("proxyjump", "")
+    if inner.options or inner.ignored or len(inner.key_files) > 1 or "%" in host:
+        # These options are the bastion's own, which a ProxyJump has no place for.
+        arguments = words[1 : len(words) - len(remote)]
+        return {"proxycommand": shlex.join(["ssh", "-W", "%h:%p", *arguments])} if remote else None
+    jump = {"proxyjump": (f"{first}," if first else "") + _destination(host, inner)}
     if inner.key_files:
         jump["proxyjumpidentityfile"] = inner.key_files[0]
-    jump.update((f"proxyjump{name}", value) for name, value in sorted(carried.items()))
     return jump
-
-
-def _remote_command(words: Sequence[str]) -> int:
-    """Where the command behind `ssh … host` starts."""
-    position = 1
-    while position < len(words):
-        word = words[position]
-        if not word.startswith("-"):
-            return position + 1
-        letters = word[1:]
-        index = next((at for at, letter in enumerate(letters) if letter in _WITH_VALUE), None)
-        position += 2 if index == len(letters) - 1 and index is not None else 1
-    raise ValueError("no host")
 
 
 def _destination(operand: str, inner: SshArgs) -> str:
@@ -211,6 +192,14 @@ def _destination(operand: str, inner: SshArgs) -> str:
     if inner.port:
         host = f"[{host}]:{inner.port}" if ":" in host else f"{host}:{inner.port}"
     return f"{user}@{host}" if user else host
+
+
+def _seconds(text: str) -> float | None:
+    if text.lower() == "none":
+        return None
+    if not text.isascii() or not text.isdigit():
+        raise ValueError(f"ConnectTimeout {text!r} is no number of seconds")
+    return float(text)
 
 
 def _port(text: str) -> int:

@@ -83,6 +83,8 @@ class HostNode:
     source: str | None
     groups: list[GroupNode] = field(default_factory=list)
     own: Layer = field(default_factory=Layer)
+    left_ungrouped: bool = False
+    """It was in `ungrouped` and in another group; Ansible then forgets `ungrouped` even as a group above the other."""
 
 
 class Tree:
@@ -94,7 +96,7 @@ class Tree:
         self.localhost: HostNode | None = None
         self.source: str | None = None
         self.warnings: dict[str, None] = {}
-        self._lineages: dict[tuple[str, ...], tuple[GroupNode, ...]] = {}
+        self._lineages: dict[tuple[bool | str, ...], tuple[GroupNode, ...]] = {}
         self.add_group("all")
         self.add_group("ungrouped")
         self.add_child("all", "ungrouped")
@@ -174,6 +176,7 @@ class Tree:
                 if names - {"all", "ungrouped"} and host.name in ungrouped.hosts:
                     del ungrouped.hosts[host.name]
                     host.groups.remove(ungrouped)
+                    host.left_ungrouped = True
             elif names <= {"all"}:
                 self._join(ungrouped, host)
         self._measure_depths()
@@ -192,7 +195,7 @@ class Tree:
 
     def lineage(self, host: HostNode) -> tuple[GroupNode, ...]:
         """All groups of a host but `all`, weakest first: by depth, priority and name. For when all is read."""
-        direct = tuple(group.name for group in host.groups)
+        direct: tuple[bool | str, ...] = (host.left_ungrouped, *(group.name for group in host.groups))
         if direct not in self._lineages:
             self._lineages[direct] = self._lineage(host)
         return self._lineages[direct]
@@ -204,4 +207,6 @@ class Tree:
                 found[group.name] = group
                 found.update(group.ancestors())
         found.pop("all", None)
+        if host.left_ungrouped:
+            found.pop("ungrouped", None)
         return tuple(sorted(found.values(), key=lambda group: (group.depth, group.priority, group.name)))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from agentless.errors import InventoryError
+from agentless.inventory import load
 from tests.inventory.oracle import Choice, Oracle
 
 Write = Callable[[dict[str, str]], Path]
@@ -194,7 +197,8 @@ def test_yaml(name: str, write: Write, oracle: Oracle, monkeypatch: pytest.Monke
     root = write({name: YAML, "limit": "web01\n\nparis1\ngone\n"})
     monkeypatch.chdir(root)
     inventory = oracle.agree([root / name], root, CHOICES)
-    assert "web10x1" in inventory.hosts and inventory.hosts["2001:db8::1"].vars["ansible_port"] == 22
+    assert "web10x1" in inventory.hosts
+    assert inventory.hosts["2001:db8::1"].vars["ansible_port"] == 22
 
 
 @pytest.mark.parametrize("name", ["hosts", "hosts.ini", "production", "site.prod"])
@@ -232,10 +236,11 @@ def test_comma_lists(hosts: str, oracle: Oracle, tmp_path: Path) -> None:
 
 
 def test_variables_beside_the_inventory_and_in_the_working_directory(write: Write, oracle: Oracle) -> None:
-    """Files and directories, each suffix, nested directories, hidden and backup files, precedence by depth and name."""
+    """Files and directories, each suffix, nested, hidden and backup files, precedence by depth and name."""
     root = write(
         {
-            "inv/hosts": "[a]\nh1 v=inline\nh2\n[b]\nh1\nh2\n[c:children]\na\nb\n[c:vars]\nw=ini c\n[a:vars]\nw=ini a\n",
+            "inv/hosts": "[a]\nh1 v=inline\nh2\n[b]\nh1\nh2\n[c:children]\na\nb\n"
+            "[c:vars]\nw=ini c\n[a:vars]\nw=ini a\n",
             "inv/group_vars/all/1.yml": "everywhere: all\nv: all\nw: all file\n",
             "inv/group_vars/all/2.json": '{"everywhere": "all 2", "n": 1e2}',
             "inv/group_vars/all/.hidden.yml": "hidden: 1",
@@ -288,7 +293,8 @@ def test_sources_add_up(write: Write, oracle: Oracle) -> None:
     root = write(
         {
             "one/hosts": "[web]\nw1:22 v=1\nw2\nonly\n[web:vars]\ng=1\n",
-            "two/hosts.yml": "web: {hosts: {w1:2200: {v: 2}, w3: }, vars: {g: 2}}\nall: {children: {only2: {hosts: only}}}\n",
+            "two/hosts.yml": "web: {hosts: {w1:2200: {v: 2}, w3: }, vars: {g: 2}}\n"
+            "all: {children: {only2: {hosts: only}}}\n",
             "one/group_vars/web.yml": "f: 1\ng: f1\n",
             "two/group_vars/web.yml": "f: 2\n",
         }
@@ -307,6 +313,38 @@ def test_an_explicit_localhost_takes_the_place_of_the_implicit_one(write: Write,
 def test_a_group_and_a_host_of_one_name(write: Write, oracle: Oracle) -> None:
     root = write({"hosts": "[web]\nweb x=1\nw2\n[up:children]\nweb\n"})
     oracle.agree([root / "hosts"], root, [("web", None), ("web*", None), ("web[0]", None), ("!web", None)])
+
+
+# ruff: noqa: SIM905 - one scalar a line would make a page of them.
+PLAIN_SCALARS = (
+    "0b101 0x1F 1_000 .5 -.5e3 .inf -.INF 12e03 1.2e+3 1e3 +1 -0 0o17 017 08 09.5 12:30 12:30:45 190:20:30.15 y Y n on "
+    "Off NULL Null ~ = 2001-12-14 2001-12-14T21:59:43Z 1.0.0 - -a ?b a:b a#b true TRUE tRUE 1. 0. 0.0.0.0 :: 0x 1__0 _1"
+).split()
+
+
+def test_plain_scalars_of_yaml(write: Write, oracle: Oracle) -> None:
+    for scalar in PLAIN_SCALARS:
+        root = write({"hosts.yml": f"all:\n  hosts:\n    h: {{v: {scalar}, w: ['{scalar}']}}\n"})
+        if "error" in oracle.describe([str(root / "hosts.yml")], root):
+            with pytest.raises(InventoryError):
+                load([str(root / "hosts.yml")])
+        else:
+            oracle.agree([root / "hosts.yml"], root)
+
+
+def test_merge_keys_and_anchors(write: Write, oracle: Oracle) -> None:
+    text = """\
+    x: &x {a: 1, b: {c: 1}}
+    y: &y {<<: *x, b: 2, d: &list [1, *x]}
+    all:
+      hosts:
+        h1: {<<: [*x, *y], e: *list}
+        h2: {f: 1, <<: *y, a: 3}
+        h3: &h3 {twice: 1, twice: 2}
+        h4: *h3
+    """
+    root = write({"hosts.yml": textwrap.dedent(text).replace("x: &x", ".x: &x").replace("y: &y", ".y: &y")})
+    oracle.agree([root / "hosts.yml"], root)
 
 
 def test_what_is_declared_later_joins_where_it_was_named(write: Write, oracle: Oracle) -> None:

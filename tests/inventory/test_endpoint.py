@@ -1,0 +1,336 @@
+"""From variables to an Endpoint: names old and new, what the command line adds, and what cannot be used."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from agentless.endpoint import Become, Endpoint, Secret
+from agentless.errors import InventoryError
+from agentless.inventory import Inventory, Overrides, load
+
+Endpoints = Callable[..., Endpoint]
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Callable[[str], Inventory]:
+    def read(text: str, **files: str) -> Inventory:
+        (tmp_path / "hosts.yml").write_text(text)
+        for name, content in files.items():
+            path = tmp_path / name.replace("__", "/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+        return load([str(tmp_path / "hosts.yml")], directory=str(tmp_path))
+
+    return read
+
+
+@pytest.fixture
+def endpoint(read: Callable[[str], Inventory]) -> Endpoints:
+    """The endpoint of a host `web1` with these variables."""
+
+    def endpoint(variables: dict[str, Any], overrides: Overrides | None = None, name: str = "web1") -> Endpoint:
+        inventory = read(yaml.safe_dump({"all": {"hosts": {name: variables}}}))
+        (host,) = inventory.hosts.values()
+        return inventory.endpoint(host, overrides or Overrides())
+
+    return endpoint
+
+
+def test_a_bare_host_leaves_all_to_the_ssh_configuration(endpoint: Endpoints) -> None:
+    assert endpoint({}) == Endpoint(name="web1", address="web1")
+
+
+def test_all_connection_variables(endpoint: Endpoints) -> None:
+    found = endpoint(
+        {
+            "ansible_host": "10.0.0.1",
+            "ansible_port": "2222",
+            "ansible_user": "ada",
+            "ansible_password": 12345,
+            "ansible_ssh_private_key_file": "/keys/k",
+            "ansible_python_interpreter": "/opt/python",
+            "agentless_state_dir": "/srv/state",
+            "ansible_become": "yes",
+            "ansible_become_user": "app",
+            "ansible_become_method": "ansible.builtin.su",
+            "ansible_become_password": "s3cret",
+            "ansible_ssh_common_args": "-o HostKeyAlias=web -i /keys/second",
+            "ansible_ssh_extra_args": "-J jump",
+            "ansible_ssh_timeout": 3,
+        }
+    )
+    assert found == Endpoint(
+        name="web1",
+        address="10.0.0.1",
+        port=2222,
+        user="ada",
+        password=Secret("12345"),
+        key_files=("/keys/k", "/keys/second"),
+        options=(("hostkeyalias", "web"), ("proxyjump", "jump")),
+        python="/opt/python",
+        state_dir="/srv/state",
+        become=Become("su", "app", Secret("s3cret")),
+        connect_timeout=3.0,
+    )
+
+
+def test_the_old_names_still_work_and_win_as_in_ansible(endpoint: Endpoints) -> None:
+    found = endpoint(
+        {
+            "ansible_ssh_host": "old",
+            "ansible_host": "new",
+            "ansible_ssh_port": 22,
+            "ansible_ssh_user": "olduser",
+            "ansible_user": "newuser",
+            "ansible_ssh_pass": "p",
+            "ansible_become": True,
+            "ansible_become_pass": "b",
+            "ansible_sudo_user": "root2",
+        }
+    )
+    assert (found.address, found.port, found.user, found.password) == ("old", 22, "olduser", Secret("p"))
+    assert found.become == Become("sudo", "root2", Secret("b"))
+
+
+def test_the_command_line_fills_what_the_inventory_leaves_open(endpoint: Endpoints) -> None:
+    given = Overrides(
+        user="cli",
+        key_file="/cli/key",
+        become=True,
+        become_user="app",
+        become_method="doas",
+        password=Secret("k"),
+        become_password=Secret("K"),
+        connect_timeout=4,
+        host_key_checking="accept-new",
+    )
+    found = endpoint({}, given)
+    assert (found.user, found.key_files, found.password, found.connect_timeout) == (
+        "cli",
+        ("/cli/key",),
+        Secret("k"),
+        4,
+    )
+    assert (found.become, found.host_key_checking) == (Become("doas", "app", Secret("K")), "accept-new")
+    own = endpoint(
+        {
+            "ansible_user": "inv",
+            "ansible_ssh_private_key_file": "/inv/key",
+            "ansible_password": "i",
+            "ansible_become_method": "sudo",
+            "ansible_become_user": "db",
+            "ansible_become_password": "I",
+        },
+        given,
+    )
+    assert (own.user, own.key_files, own.password) == ("inv", ("/inv/key",), Secret("i"))
+    assert own.become == Become("sudo", "db", Secret("I"))
+
+
+@pytest.mark.parametrize(
+    ("said", "asked", "becomes"),
+    [
+        (None, False, False),
+        (None, True, True),
+        (True, False, True),
+        ("true", False, True),
+        (False, True, False),
+        ("no", True, False),
+    ],
+)
+def test_ansible_become_decides_over_the_command_line(
+    endpoint: Endpoints, said: Any, asked: bool, becomes: bool
+) -> None:
+    variables = {} if said is None else {"ansible_become": said}
+    assert (endpoint(variables, Overrides(become=asked)).become is not None) is becomes
+
+
+def test_a_user_in_the_name_is_the_weakest(endpoint: Endpoints) -> None:
+    name = "ec2-user@203.0.113.7"
+    found = endpoint({}, name=name)
+    assert (found.name, found.address, found.user) == (name, "203.0.113.7", "ec2-user")
+    assert endpoint({}, Overrides(user="cli"), name=name).user == "cli"
+    assert endpoint({"ansible_user": "inv"}, Overrides(user="cli"), name=name).user == "inv"
+
+
+@pytest.mark.parametrize("connection", ["ssh", "smart", "paramiko", "paramiko_ssh", "ansible.builtin.ssh"])
+def test_every_ssh_plugin_means_ssh(endpoint: Endpoints, connection: str) -> None:
+    assert not endpoint({"ansible_connection": connection}).local
+
+
+def test_local_connections_need_nothing_of_ssh(endpoint: Endpoints) -> None:
+    found = endpoint(
+        {"ansible_connection": "local", "ansible_user": "{{ lookup('env', 'USER') }}", "ansible_port": "?"}
+    )
+    assert found.local
+    assert found.user is None
+
+
+def test_the_implicit_localhost_is_this_machine(tmp_path: Path) -> None:
+    inventory = load(["web1,"], directory=str(tmp_path))
+    (host,) = inventory.select("localhost")
+    found = inventory.endpoint(host, Overrides())
+    assert (found.name, found.local, found.python) == ("localhost", True, sys.executable)
+    assert list(inventory.hosts) == ["web1"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"ansible_host": "{{ inventory_hostname }}"}, "web1"),
+        ({"ansible_host": "{{ip}}", "ip": "10.0.0.9"}, "10.0.0.9"),
+        ({"ansible_host": "{{ a }}.{{ b }}", "a": "x", "b": "{{ c }}", "c": "y"}, "x.y"),
+        ({"ansible_host": {"__ansible_unsafe": "{{ literal }}"}}, "{{ literal }}"),
+    ],
+)
+def test_plain_references_are_followed(endpoint: Endpoints, variables: dict[str, Any], expected: str) -> None:
+    assert endpoint(variables).address == expected
+
+
+def test_the_controllers_python_and_the_inventorys_directory_can_be_referred_to(
+    endpoint: Endpoints, tmp_path: Path
+) -> None:
+    found = endpoint(
+        {
+            "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+            "ansible_ssh_private_key_file": "{{ inventory_dir }}/key",
+        }
+    )
+    assert found.python == sys.executable
+    assert found.key_files == (str(tmp_path / "key"),)
+
+
+def test_auto_finds_a_python(endpoint: Endpoints) -> None:
+    assert endpoint({"ansible_python_interpreter": "auto_silent"}).python is None
+
+
+JINJA = """\
+all:
+  hosts:
+    web1:
+      ansible_host: 10.0.0.1
+      ansible_user: "{{ lookup('env', 'USER') }}"
+"""
+
+
+def test_jinja_in_a_connection_variable_names_file_line_and_way_out(
+    read: Callable[[str], Inventory], tmp_path: Path
+) -> None:
+    inventory = read(JINJA)
+    with pytest.raises(InventoryError) as caught:
+        inventory.endpoint(inventory.hosts["web1"], Overrides())
+    assert str(caught.value).startswith(f"{tmp_path}/hosts.yml:5: ansible_user of web1 needs Jinja")
+    assert "-u" in caught.value.hint
+    assert inventory.endpoint(inventory.hosts["web1"], Overrides(user="ada")).user == "ada"
+
+
+def test_jinja_elsewhere_harms_nobody(endpoint: Endpoints) -> None:
+    assert endpoint({"x": "{{ lookup('env', 'X') }}", "ansible_facts_x": "{% if %}"}).address == "web1"
+
+
+VAULT = "$ANSIBLE_VAULT;1.1;AES256\n3133\n"
+
+
+@pytest.mark.parametrize("variable", ["ansible_password", "ansible_become_password"])
+def test_a_vaulted_password_is_an_error_unless_a_prompt_answers(
+    read: Callable[[str], Inventory], variable: str, tmp_path: Path
+) -> None:
+    inventory = read(
+        f"all:\n  hosts:\n    web1:\n      {variable}: !vault |\n        $ANSIBLE_VAULT;1.1;AES256\n        3133\n"
+    )
+    host = inventory.hosts["web1"]
+    with pytest.raises(InventoryError, match=rf"hosts\.yml:4: {variable} of web1 is encrypted by Ansible Vault"):
+        inventory.endpoint(host, Overrides(become=True))
+    prompted = Overrides(become=True, password=Secret("k"), become_password=Secret("K"))
+    found = inventory.endpoint(host, prompted)
+    assert (found.password, found.become) == (Secret("k"), Become(password=Secret("K")))
+
+
+def test_a_become_password_is_not_needed_without_become(read: Callable[[str], Inventory]) -> None:
+    inventory = read("all:\n  hosts:\n    web1:\n      ansible_become_password: '{{ vault_pw }}'\n")
+    assert inventory.endpoint(inventory.hosts["web1"], Overrides()).become is None
+
+
+def test_a_vault_file_is_an_error_only_where_a_variable_comes_from_it(
+    read: Callable[..., Inventory], tmp_path: Path
+) -> None:
+    text = "all:\n  hosts:\n    web1: {ansible_become_password: '{{ vault_pw }}'}\n    web2:\n"
+    inventory = read(text, group_vars__all__vault=VAULT, group_vars__all__vars="ansible_user: ada\n")
+    assert inventory.endpoint(inventory.hosts["web2"], Overrides()).user == "ada"
+    with pytest.raises(InventoryError) as caught:
+        inventory.endpoint(inventory.hosts["web1"], Overrides(become=True))
+    assert f"needs vault_pw, and {tmp_path}/group_vars/all/vault is encrypted" in str(caught.value)
+    assert "-K" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"ansible_port": "http"}, "hosts.yml:4: ansible_port of web1 is no port: 'http'"),
+        ({"ansible_port": 70000}, "ansible_port of web1 is no port"),
+        ({"ansible_connection": "winrm"}, "ansible_connection 'winrm' of web1 is not supported"),
+        ({"ansible_become": True, "ansible_become_method": "runas"}, "become method 'runas' is not supported"),
+        ({"ansible_become": "perhaps"}, "ansible_become of web1 is neither true nor false"),
+        ({"ansible_host": ["a"]}, "ansible_host of web1 is no text"),
+        ({"ansible_host": "{{ a }}", "a": "{{ ansible_host }}"}, "refers to itself"),
+        ({"ansible_host": "{{ nowhere }}"}, "needs nowhere, which is not set"),
+        ({"ansible_ssh_common_args": "-o 'X"}, "ansible_ssh_common_args cannot be read"),
+        ({"ansible_timeout": "soon"}, "no number of seconds"),
+    ],
+)
+def test_values_that_cannot_be_used(endpoint: Endpoints, variables: dict[str, Any], message: str) -> None:
+    with pytest.raises(InventoryError) as caught:
+        endpoint(variables)
+    assert message in str(caught.value)
+
+
+def test_a_line_is_given_for_ini_and_for_group_vars(tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text("[web]\nweb1\nweb2 ansible_port=x\n[web:vars]\nansible_user={{ a | b }}\n")
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars/web.yml").write_text("---\n\nansible_host: '{{ c | d }}'\n")
+    inventory = load([str(tmp_path / "hosts")], directory=str(tmp_path))
+    with pytest.raises(InventoryError, match=r"group_vars/web\.yml:3: ansible_host"):
+        inventory.endpoint(inventory.hosts["web1"], Overrides())
+    (tmp_path / "group_vars/web.yml").unlink()
+    inventory = load([str(tmp_path / "hosts")], directory=str(tmp_path))
+    with pytest.raises(InventoryError, match=r"hosts:5: ansible_user"):
+        inventory.endpoint(inventory.hosts["web1"], Overrides())
+    with pytest.raises(InventoryError, match=r"hosts:3: ansible_port"):
+        inventory.endpoint(inventory.hosts["web2"], Overrides(user="me"))
+
+
+def test_what_is_not_honoured_is_told_once(read: Callable[[str], Inventory]) -> None:
+    inventory = read(
+        "all:\n  hosts: {web1: , web2: }\n  vars: {ansible_ssh_common_args: '-A', ansible_become_flags: -H}\n"
+    )
+    for host in inventory.hosts.values():
+        inventory.endpoint(host, Overrides())
+    assert sorted(inventory.warnings) == [
+        "-o forwardagent=yes: this ssh argument of the inventory is not honoured",
+        "ansible_become_flags of the inventory is not honoured",
+    ]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"ansible_ssh_common_args": "-o StrictHostKeyChecking=no"}, {"ansible_host_key_checking": False}],
+)
+def test_host_key_checking_turned_off_becomes_accept_new_and_strict_on_the_command_line_stays(
+    endpoint: Endpoints, variables: dict[str, Any]
+) -> None:
+    assert endpoint(variables).host_key_checking == "accept-new"
+    assert endpoint(variables, Overrides(host_key_checking="strict")).host_key_checking == "strict"
+
+
+def test_secrets_show_in_no_repr(endpoint: Endpoints, read: Callable[[str], Inventory]) -> None:
+    assert "s3cret" not in repr(
+        endpoint({"ansible_password": "s3cret", "ansible_become": 1, "ansible_become_pass": "s3cret"})
+    )
+    inventory = read("all: {hosts: {web1: {ansible_password: s3cret}}}")
+    assert "s3cret" not in repr(inventory.hosts["web1"])

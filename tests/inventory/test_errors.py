@@ -1,0 +1,206 @@
+"""What is refused, with the file, the line and the way out; and what is only told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agentless.errors import InventoryError, TargetError
+from agentless.inventory import Inventory, load
+
+
+def refusal(source: Path | str, directory: Path) -> InventoryError:
+    with pytest.raises(InventoryError) as caught:
+        load([str(source)], directory=str(directory))
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line", "message"),
+    [
+        ("hosts.yml", "all:\n  hosts:\n    a:\n   b:\n", 4, "no YAML"),
+        ("hosts.yml", "all:\n  hosts:\n    - a\n", 2, "needs a mapping"),
+        ("hosts.yml", "all:\n  hosts:\n    1:\n", 3, "quotes"),
+        ("hosts.yml", "all:\n  hosts:\n    a[1:x]:\n", 3, "range"),
+        ("hosts.yml", "all:\n  hosts:\n    a[01:100]:\n", 3, "same length"),
+        ("hosts.yml", "all:\n  hosts:\n    a: b\n", 3, "mapping"),
+        ("hosts.yml", "a:\n  children:\n    b:\n      children:\n        a:\n", 3, "closes a loop"),
+        ("hosts.yml", "2024:\n  hosts: x\n", 1, "no group name"),
+        ("hosts.yml", "a:\n  vars:\n    ansible_group_priority: high\n", 3, "no number"),
+        ("hosts.yml", "a:\n  vars:\n    x: !secret y\n", 3, "!secret"),
+        ("hosts.yml", "a: &a\n  vars:\n    x: *a\n", 1, "contains itself"),
+        ("hosts.yml", "- a\n- b\n", None, "mapping of groups"),
+        ("hosts", "[web\nweb1\n", 1, "no section"),
+        ("hosts.ini", "web1\n[web:kids]\nx\n", 2, "hosts, children or vars"),
+        ("hosts.ini", "[web]\nweb1 user\n", 2, "name=value"),
+        ("hosts.ini", "[web]\nweb1 x='open\n", 2, "quotation"),
+        ("hosts.ini", "[web:vars]\nx=1\n[db]\n", 1, "no section declares"),
+        ("hosts.ini", "[web:children]\nnowhere\n", 2, "no section declares"),
+        ("hosts.ini", "[a b]\n", 1, "no section"),
+        ("hosts.ini", "[all:vars]\nnovalue\n", 2, "name=value"),
+        ("hosts.toml", "[all]\n", None, "TOML"),
+        ("inventory_aws_ec2.yml", "plugin: amazon.aws.aws_ec2\n", 1, "inventory plugin 'amazon.aws.aws_ec2'"),
+        ("hosts.yml", "$ANSIBLE_VAULT;1.1;AES256\n31\n", None, "Ansible Vault"),
+    ],
+)
+def test_a_wrong_file_names_its_line(name: str, text: str, line: int | None, message: str, tmp_path: Path) -> None:
+    source = tmp_path / name
+    source.write_text(text)
+    error = refusal(source, tmp_path)
+    assert message in error.message, error.message
+    assert error.message.startswith(f"{source}:{line}: " if line else f"{source}: "), error.message
+
+
+@pytest.mark.parametrize("text", ["plugin: x\n", "$ANSIBLE_VAULT;1.1\n"])
+def test_what_only_ansible_reads_is_sent_through_ansible(text: str, tmp_path: Path) -> None:
+    source = tmp_path / "aws.yml"
+    source.write_text(text)
+    assert f"ansible-inventory -i {source} --list" in refusal(source, tmp_path).hint
+
+
+def test_what_ansible_inventory_exported_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text("[web]\nweb[1:2] x=1\n[up:children]\nweb\n")
+    exported = subprocess.run(
+        [str(Path(sys.executable).with_name("ansible-inventory")), "-i", str(tmp_path / "hosts"), "--list"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    ).stdout
+    (tmp_path / "inventory.json").write_text(exported)
+    inventory = load([str(tmp_path / "inventory.json")], directory=str(tmp_path))
+    assert {name: (host.groups, dict(host.vars)) for name, host in inventory.hosts.items()} == {
+        "web1": (("up", "web"), {"x": 1}),
+        "web2": (("up", "web"), {"x": 1}),
+    }
+
+
+def test_a_missing_source_says_how_to_name_one_host(tmp_path: Path) -> None:
+    assert "web1," in refusal("web1", tmp_path).hint
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("exit 3", "exit code 3"),
+        ("echo oops >&2; exit 1", "oops"),
+        ("echo no json", "no JSON"),
+        ("echo '[]'", "JSON object"),
+    ],
+)
+def test_a_failing_script_is_named(body: str, message: str, tmp_path: Path) -> None:
+    source = tmp_path / "inventory.sh"
+    source.write_text(f"#!/bin/sh\n{body}\n")
+    source.chmod(0o755)
+    error = refusal(source, tmp_path)
+    assert message in error.message
+    assert str(source) in error.message
+
+
+def test_a_broken_variable_file_stops_only_the_hosts_that_it_is_about(tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text("web1\nweb2\n")
+    (tmp_path / "host_vars").mkdir()
+    (tmp_path / "host_vars/web1.yml").write_text("a: 1\nb: [\n")
+    inventory = load([str(tmp_path / "hosts")], directory=str(tmp_path))
+    assert dict(inventory.hosts["web2"].vars) == {}
+    with pytest.raises(InventoryError, match=r"host_vars/web1\.yml:3: this is no YAML"):
+        dict(inventory.hosts["web1"].vars)
+
+
+def test_files_of_a_directory_that_are_no_inventories_are_told_and_left_out(tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text("web1\n")
+    (tmp_path / "list.yml").write_text("- a\n- b\n")
+    (tmp_path / "notes.tex").write_text("Some words here, that are no hosts\n")
+    inventory = load([str(tmp_path)], directory="/")
+    assert list(inventory.hosts) == ["web1"]
+    assert [warning.rpartition("/")[2].split(":")[0] for warning in inventory.warnings] == ["list.yml", "notes.tex"]
+
+
+def test_a_broken_inventory_in_a_directory_is_an_error(tmp_path: Path) -> None:
+    """Ansible warns and goes on with fewer hosts, which a command for all of them should not."""
+    (tmp_path / "a").write_text("web1\n")
+    (tmp_path / "b.yml").write_text("all: [\n")
+    assert "b.yml:2: this is no YAML" in refusal(tmp_path, tmp_path).message
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Inventory:
+    (tmp_path / "hosts").write_text("[web]\nweb[1:3]\n[db]\ndb1\n[empty]\n")
+    return load([str(tmp_path / "hosts")], directory=str(tmp_path))
+
+
+def test_a_name_that_nobody_has_suggests_those_that_are_near(inventory: Inventory) -> None:
+    with pytest.raises(TargetError, match="no host or group is called wbe1") as caught:
+        inventory.select("wbe1")
+    assert "web1" in caught.value.hint
+
+
+@pytest.mark.parametrize("pattern", ["web:&db", "empty", "web:!web", "all:!*"])
+def test_a_pattern_that_matches_nothing_is_an_error(inventory: Inventory, pattern: str) -> None:
+    with pytest.raises(TargetError, match="matches no host"):
+        inventory.select(pattern)
+
+
+def test_a_limit_that_leaves_nothing_is_an_error(inventory: Inventory) -> None:
+    with pytest.raises(TargetError, match="'web' limited to 'db' matches no host"):
+        inventory.select("web", "db")
+
+
+def test_one_unknown_name_among_others_is_told(inventory: Inventory) -> None:
+    assert [host.name for host in inventory.select("web1,wbe2")] == ["web1"]
+    assert inventory.warnings == ("'wbe2' matches no host and no group. Did you mean web2?",)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [("~web(", "no regular expression"), ("web[9]", "has 3 hosts"), ("", "empty"), (" ", "empty")],
+)
+def test_patterns_that_cannot_be_used(inventory: Inventory, pattern: str, message: str) -> None:
+    with pytest.raises(TargetError, match=message):
+        inventory.select(pattern)
+
+
+def test_a_limit_file_is_read_a_name_a_line(inventory: Inventory, tmp_path: Path) -> None:
+    (tmp_path / "retry").write_text("web3\n\n web1 \n")
+    assert [host.name for host in inventory.select("web", f"@{tmp_path}/retry")] == ["web1", "web3"]
+
+
+@pytest.mark.parametrize(("text", "message"), [(None, "cannot be read"), ("\n\n", "names no host")])
+def test_an_empty_limit_file_never_means_all_hosts(
+    inventory: Inventory, tmp_path: Path, text: str | None, message: str
+) -> None:
+    if text is not None:
+        (tmp_path / "retry").write_text(text)
+    with pytest.raises(TargetError, match=message):
+        inventory.select("all", f"@{tmp_path}/retry")
+
+
+def test_limit_hosts_keep_only_those_named(inventory: Inventory) -> None:
+    assert [host.name for host in inventory.select("all", limit_hosts={"web2", "db1", "gone"})] == ["web2", "db1"]
+
+
+def test_an_inventory_without_hosts_says_so(tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text("")
+    with pytest.raises(TargetError, match="the inventory has no hosts"):
+        load([str(tmp_path / "hosts")], directory=str(tmp_path)).select("all")
+
+
+def test_a_list_of_hosts_needs_neither_yaml_nor_a_process(tmp_path: Path) -> None:
+    code = (
+        "import sys; from agentless.inventory import load, Overrides; before = set(sys.modules); "
+        "i = load(['web1,web2']); i.endpoint(i.select('web*')[0], Overrides()); "
+        "print(sorted(({*sys.modules} - before) & {'yaml', 'subprocess', 'json', 'paramiko', 'ansible'}))"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(root)},
+    )
+    assert done.stdout.strip() == "[]"
