@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -55,8 +56,10 @@ def run(client: paramiko.SSHClient, command: str, data: bytes = b"") -> tuple[in
     got: dict[str, bytes] = {}
 
     def feed() -> None:
-        channel.sendall(data)
-        channel.shutdown_write()
+        # A command need not read all of it: then the channel closes under our hands.
+        with contextlib.suppress(OSError, EOFError):
+            channel.sendall(data)
+            channel.shutdown_write()
 
     def read(name: str) -> None:
         pieces = []

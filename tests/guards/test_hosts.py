@@ -50,14 +50,15 @@ def test_what_an_sshd_started_ends_with_it(start_sshd: Callable[..., Sshd]) -> N
 
 
 def test_a_killed_test_run_leaves_no_sshd_behind(tmp_path: Path) -> None:
-    printed = _die_with("Sshd()", "sshd.client.ssh('host1', 'echo $PPID')", "sshd.port")
-    port = int(printed)
+    printed = _die_with("Sshd()", "sshd.client.ssh('host1', 'echo $PPID')", "sshd.port, sshd.directory")
+    port, directory = printed.split()
 
     def refused() -> bool:
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) != 0
+            return probe.connect_ex(("127.0.0.1", int(port))) != 0
 
     until(refused, "sshd has ended")
+    until(lambda: not Path(directory).exists(), "its files are gone")
 
 
 def test_nodes_are_hosts_of_their_own(start_nodes: Callable[..., Nodes]) -> None:

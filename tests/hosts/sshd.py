@@ -29,12 +29,12 @@ NO_BASHRC = "SHLVL=1"
 ADDRESSES_PER_SSHD = 16
 
 # Ends with its stdin, so also when the test run is killed: first the servers, then their sessions, then whatever
-# carries the mark that every session of these servers was given.
+# carries the mark that every session of these servers was given. Whoever wants the directory kept, says so.
 WATCHER = """
-mark=$1; sshd=$2; shift 2
+mark=$1; sshd=$2; directory=$3; shift 3
 pids=
 for config in "$@"; do "$sshd" -D -E "$config.log" -f "$config" & pids="$pids $!"; done
-cat >/dev/null
+said=$(cat)
 for pid in $pids; do
     kill -9 "$pid" $(ps -A -o pid=,ppid= | awk -v parent="$pid" '$2 == parent { print $1 }') 2>/dev/null
 done
@@ -43,6 +43,7 @@ for round in 1 2 3 4 5 6 7 8 9 10; do
     [ -n "$left" ] || break
     kill -9 $left 2>/dev/null
 done
+[ "$said" = keep ] || rm -rf "$directory"
 exit 0
 """
 
@@ -103,8 +104,9 @@ class Sshd:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop()
-        shutil.rmtree(self.directory)
+        if self._watcher.returncode is None:
+            self._end()
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def state_dir(self, name: str) -> Path:
         """Where the helper of this name keeps its state."""
@@ -124,15 +126,16 @@ class Sshd:
 
     def stop(self) -> None:
         """End the servers and all their sessions; connecting is refused from now on."""
-        self._stop()
+        self._end(b"keep")
 
     def start(self) -> None:
         """After `stop`: start servers anew, at the same addresses and port."""
         if not self._listen(self.port):
             raise RuntimeError(f"sshd did not start again:\n{self.log()}")
 
-    def _stop(self) -> None:
+    def _end(self, last_words: bytes = b"") -> None:
         assert self._watcher.stdin is not None
+        self._watcher.stdin.write(last_words)
         self._watcher.stdin.close()
         self._watcher.wait(timeout=30)
 
@@ -150,14 +153,14 @@ class Sshd:
             config.with_name(config.name + ".log").write_text("")
             configs.append(str(config))
         self._watcher = subprocess.Popen(
-            ["/bin/sh", "-c", WATCHER, "watcher", self.mark, self._sshd, *configs],
+            ["/bin/sh", "-c", WATCHER, "watcher", self.mark, self._sshd, str(self.directory), *configs],
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
         until(lambda: self._settled(len(self.addresses)), "sshd listens")
         if self.log().count("Server listening on") == len(self.addresses):
             return True
-        self._stop()
+        self.stop()
         return False
 
     def _settled(self, addresses: int) -> bool:
