@@ -28,7 +28,7 @@ _WIPE = "\r\x1b[K"
 def line(waiting: Sequence[str], done: int, total: int, seconds: float, width: int) -> str:
     """The progress line in at most `width` columns; the counts stay whole where names must be cut."""
     counts = f" · {done}/{total} · {duration(seconds) if seconds >= 60 else f'{seconds:.0f} s'}"
-    for most in (3, 2, 1):
+    for most in (2, 1):
         text = "waiting for " + one_line(shorten(waiting, most)) + counts
         if len(text) <= width:
             return text

@@ -178,6 +178,8 @@ def main(
         traceback.print_exc(file=sys.stderr)
         screen.error("this is a defect of agentless, not of your hosts; please report it with the lines above")
         return EXIT_DEFECT
+    finally:
+        call.close()
 
 
 def _lower(message: str) -> str:

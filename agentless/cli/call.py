@@ -82,8 +82,13 @@ class Call:
                 ask=self.screen.passphrase,
                 warn=self.screen.warn,
             )
-            click.get_current_context().find_root().call_on_close(self._fleet.close)
         return self._fleet
+
+    def close(self) -> None:
+        """Let go of the fleet's connections."""
+        if self._fleet is not None:
+            self._fleet.close()
+            self._fleet = None
 
     def _passwords(self) -> tuple[Secret | None, Secret | None]:
         password = become = None

@@ -82,5 +82,7 @@ def completion(ctx: click.Context, shell: str) -> int:
     complete = get_completion_class(shell)
     assert call is not None
     assert complete is not None
-    call.screen.result(complete(ctx.find_root().command, {}, PROGRAM, VARIABLE).source())
+    script = complete(ctx.find_root().command, {}, PROGRAM, VARIABLE).source()
+    # click's script for fish cuts a word at its first comma, and patterns have commas.
+    call.screen.result(script.replace('string split ","', 'string split --max 1 ","'))
     return 0

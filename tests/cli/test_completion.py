@@ -1,0 +1,102 @@
+"""Completion in real shells: verbs, options, hosts, groups and JIDs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from agentless.cache import JobCache
+from tests.cli.terminal import agentless
+
+ROOT = Path(__file__).parents[2]
+INVENTORY = """\
+all:
+  children:
+    web: {hosts: {web1: , web2: }}
+    db: {hosts: {database1: }}
+"""
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """A home with an inventory, a job, and `agentless` in the PATH."""
+    (tmp_path / "inventory.yaml").write_text(INVENTORY)
+    program = tmp_path / "bin" / "agentless"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -m agentless \"$@\"\n")
+    program.chmod(0o755)
+    return {
+        "HOME": str(tmp_path),
+        "PATH": f"{program.parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "AGENTLESS_INVENTORY": str(tmp_path / "inventory.yaml"),
+        "LANG": "C.UTF-8",
+    }
+
+
+def job(environ: Mapping[str, str]) -> str:
+    cache = JobCache(Path(environ["HOME"]) / ".cache" / "agentless" / "jobs", keep_jobs=24, max_bytes=1 << 30)
+    return cache.create(function="cmd.run", arguments=("uptime",), target="web", hosts=("web1",), user="ada").jid
+
+
+def complete(shell: str, line: str, environ: Mapping[str, str]) -> list[str]:
+    """What the shell offers for the last word of a line, after it has read the completion script."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell} on this machine")
+    words = line.split(" ")
+    if shell == "bash":
+        script = (
+            'eval "$(agentless completion bash)"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1));'
+            '_agentless_completion agentless; printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        command = ["bash", "--norc", "-c", script, "bash", *words]
+    elif shell == "fish":
+        command = ["fish", "--no-config", "-c", "agentless completion fish | source; complete -C $argv[1]", line]
+    else:
+        # The line editor of zsh needs a terminal: what it would be given is asked for instead.
+        script = (
+            'autoload -U compinit; compinit -D; eval "$(agentless completion zsh)";'
+            "compadd() { while [[ $1 != -a ]]; do shift; done; print -l -- ${(P)2} };"
+            "_describe() { print -l -- ${${(P)3}%%:*} };"
+            'words=("$@"); CURRENT=$#; _agentless_completion'
+        )
+        command = ["zsh", "-f", "-c", script, "zsh", *words]
+    done = subprocess.run(command, env=dict(environ), capture_output=True, text=True, check=False, timeout=120)
+    assert done.stderr == ""
+    return sorted(word.split("\t")[0] for word in done.stdout.splitlines() if word)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_verbs_options_hosts_groups_and_jids_complete(shell: str, environ: dict[str, str]) -> None:
+    jid = job(environ)
+    assert complete(shell, "agentless ki", environ) == ["kill-job"]
+    assert "lookup" in complete(shell, "agentless jobs l", environ)
+    assert complete(shell, "agentless run --bat", environ) == ["--batch"]
+    assert complete(shell, "agentless run we", environ) == ["web", "web1", "web2"]
+    assert complete(shell, "agentless -i other,one run o", environ) == ["one", "other"]
+    assert complete(shell, "agentless jobs lookup ", environ) == [jid, "last"]
+    assert complete(shell, "agentless jobs tail last dat", environ) == ["database1"]
+    assert complete(shell, "agentless signal-job last US", environ) == ["USR1", "USR2"]
+
+
+def test_a_pattern_completes_behind_its_marks(environ: dict[str, str]) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        assert complete(shell, "agentless run web,!data", environ) == ["web,!database1"]
+
+
+def test_a_broken_inventory_completes_to_nothing_and_says_nothing(environ: dict[str, str]) -> None:
+    Path(environ["AGENTLESS_INVENTORY"]).write_text("{")
+    assert complete("bash", "agentless run we", environ) == []
+
+
+def test_the_script_names_the_shell_it_is_for(environ: dict[str, str]) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        done = agentless("completion", shell, environ=environ)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "_AGENTLESS_COMPLETE" in done.stdout
