@@ -6,14 +6,14 @@ import dataclasses
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from agentless.endpoint import Become, Endpoint, Secret
 from agentless.errors import InventoryError
+from agentless.inventory.hostvars import HostVars
 from agentless.inventory.sshargs import SshArgs, parse
-from agentless.inventory.tree import Layer
 
 __all__ = ["Overrides", "resolve"]
 
@@ -64,22 +64,14 @@ class Overrides:
     host_key_checking: str | None = None
 
 
-def resolve(
-    name: str,
-    variables: Mapping[str, Any],
-    layer: Layer,
-    overrides: Overrides,
-    warn: Callable[[str], None],
-    source: str | None = None,
-) -> Endpoint:
-    """The endpoint of the host `name`; `Inventory.endpoint` says more."""
-    known = _Variables(name, variables, layer, source)
+def resolve(variables: HostVars, overrides: Overrides, warn: Callable[[str], None]) -> Endpoint:
+    """The endpoint of one host; `Inventory.endpoint` says more."""
+    known = _Variables(variables)
     for unhonoured in _UNHONOURED & variables.keys():
         warn(f"{unhonoured} of the inventory is not honoured")
-    address, name_user = _address(known)
     endpoint = Endpoint(
-        name=name,
-        address=address,
+        name=known.host,
+        address=known.host,
         local=_is_local(known),
         python=_python(known),
         state_dir=known.text("agentless_state_dir"),
@@ -87,24 +79,22 @@ def resolve(
         connect_timeout=overrides.connect_timeout or 10.0,
         host_key_checking=overrides.host_key_checking or "strict",
     )
-    return endpoint if endpoint.local else _with_ssh(endpoint, known, overrides, name_user, warn)
+    return endpoint if endpoint.local else _with_ssh(endpoint, known, overrides, warn)
 
 
-def _with_ssh(
-    endpoint: Endpoint, known: _Variables, overrides: Overrides, name_user: str | None, warn: Callable[[str], None]
-) -> Endpoint:
+def _with_ssh(endpoint: Endpoint, known: _Variables, overrides: Overrides, warn: Callable[[str], None]) -> Endpoint:
     """The same with what only SSH needs; a host on this machine is not stopped by what is wrong there."""
     args = _ssh_args(known, warn)
+    address, name_user = _address(known)
     user = known.text("ansible_user", "ansible_ssh_user", instead=overrides.user, option="-u")
     key_file = known.text(
         "ansible_private_key_file", "ansible_ssh_private_key_file", instead=overrides.key_file, option="--private-key"
     )
-    key_files = ([key_file] if key_file else []) + args.key_files
+    key_files = [*([key_file] if key_file else []), *args.key_files]
     timeout = known.seconds("ansible_timeout", "ansible_ssh_timeout") or args.connect_timeout
-    hostname = args.options.pop("hostname", None)
     return dataclasses.replace(
         endpoint,
-        address=hostname if hostname and endpoint.address == known.host else endpoint.address,
+        address=address,
         port=known.number("ansible_port", "ansible_ssh_port") or args.port,
         user=user or args.user or name_user,
         password=known.secret(
@@ -194,21 +184,20 @@ def _host_key_checking(known: _Variables, args: SshArgs, warn: Callable[[str], N
 class _Variables:
     """A host's variables by name, with Ansible's aliases: of several that are set, the last one counts."""
 
-    def __init__(self, host: str, variables: Mapping[str, Any], layer: Layer, source: str | None) -> None:
-        self.host = host
+    def __init__(self, variables: HostVars) -> None:
+        self.host = host = variables.host
         self._variables = variables
-        self._layer = layer
         self._magic = {
             "inventory_hostname": host,
             "inventory_hostname_short": host.partition(".")[0],
             "ansible_playbook_python": sys.executable,
         }
-        if source:
+        if source := variables.source:
             self._magic["inventory_file"] = source
             self._magic["inventory_dir"] = os.path.dirname(source)
 
     def error(self, name: str, message: str, hint: str = "") -> InventoryError:
-        place = self._layer.places.get(name)
+        place = self._variables.place(name)
         if place is None:
             return InventoryError(message, hint)
         return InventoryError(message, hint, file=place.file, line=place.line)
@@ -282,7 +271,7 @@ class _Variables:
         if any(mark in _REFERENCE.sub("", value) for mark in _JINJA):
             raise self._unresolved(
                 path,
-                f"needs Jinja: {value}",
+                f"needs Jinja{self._shown(path, value)}",
                 "Only plain references such as {{ inventory_hostname }} are followed here; write the value itself",
                 option,
             )
@@ -292,12 +281,14 @@ class _Variables:
         if name in self._magic:
             return self._magic[name]
         if name in path:
-            raise self._unresolved(path, f"refers to itself: {template}", "Write the value itself", option)
+            raise self._unresolved(
+                path, f"refers to itself{self._shown(path, template)}", "Write the value itself", option
+            )
         value = self._variables.get(name)
         if value is not None:
             return self._value(name, value, (*path, name), option)
-        if self._layer.vaulted:
-            files = " and ".join(dict.fromkeys(self._layer.vaulted))
+        if self._variables.vaulted:
+            files = " and ".join(self._variables.vaulted)
             raise self._unresolved(
                 path,
                 f"needs {name}, and {files} is encrypted by Ansible Vault, which is not opened here",
@@ -305,8 +296,16 @@ class _Variables:
                 option,
             )
         raise self._unresolved(
-            path, f"needs {name}, which is not set: {template}", "Set it, or write the value itself", option
+            path,
+            f"needs {name}, which is not set{self._shown(path, template)}",
+            "Set it, or write the value itself",
+            option,
         )
+
+    @staticmethod
+    def _shown(path: tuple[str, ...], template: str) -> str:
+        """The template, unless it may contain a password."""
+        return "" if "pass" in path[0] else f": {template}"
 
     def _unresolved(self, path: tuple[str, ...], why: str, way: str, option: str) -> InventoryError:
         through = f" (through {' and '.join(path[1:])})" if len(path) > 1 else ""

@@ -10,7 +10,7 @@ import yaml
 
 from agentless.errors import InventoryError
 
-__all__ = ["Document"]
+__all__ = ["Document", "unsafe"]
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _OPEN = object()
@@ -104,7 +104,7 @@ class Document:
         elif tag == _TAG + "omap" or tag == _TAG + "pairs":
             value = [self._mapping(item) for item in node.value]
         elif tag == "!unsafe":
-            value = _unsafe(self._build(self._untagged(node)))
+            value = unsafe(self._build(self._untagged(node)))
         else:
             self._fail(node, f"could not determine a constructor for the tag {tag!r}")
         self._built[key] = value
@@ -117,7 +117,7 @@ class Document:
         if tag in ("!vault", "!vault-encrypted"):
             return {"__ansible_vault": text}
         if tag == "!unsafe":
-            return _unsafe(self._build(self._untagged(node)))
+            return unsafe(self._build(self._untagged(node)))
         constructors = self._scalars.yaml_constructors
         if tag not in constructors or not tag.startswith(_TAG):
             self._fail(node, f"could not determine a constructor for the tag {tag!r}")
@@ -167,11 +167,12 @@ class Document:
         raise InventoryError(problem, file=self.file, line=node.start_mark.line + 1)
 
 
-def _unsafe(value: Any) -> Any:
+def unsafe(value: Any) -> Any:
+    """The value with every text in it marked as no template, as `ansible-inventory` marks `!unsafe`."""
     if isinstance(value, str):
         return {"__ansible_unsafe": value}
     if isinstance(value, list):
-        return [_unsafe(item) for item in value]
+        return [unsafe(item) for item in value]
     if isinstance(value, dict):
-        return {key: _unsafe(item) for key, item in value.items()}
+        return {key: unsafe(item) for key, item in value.items()}
     return value

@@ -7,7 +7,7 @@ from typing import Any
 
 from agentless.errors import InventoryError
 from agentless.inventory.address import expand, split_port
-from agentless.inventory.document import Document
+from agentless.inventory.document import Document, unsafe
 from agentless.inventory.tree import Place, Tree
 
 __all__ = ["is_listing", "parse", "parse_listing"]
@@ -151,8 +151,9 @@ def _groups(tree: Tree, data: dict[str, Any], file: str) -> tuple[dict[str, None
         if not isinstance(content, dict):
             content = {"hosts": content}
         elif not content.keys() & set(_SECTIONS):
-            # A very old form: the name is both a group and its only host, the rest are the group's variables.
-            content = {"hosts": [name], "vars": content}
+            # A very old form: the name is both a group and its only host, the rest are the group's variables, in
+            # which Ansible trusts no template.
+            content = {"hosts": [name], "vars": unsafe(content)}
         members = content.get("hosts", [])
         if not isinstance(members, list):
             raise ValueError(f"the hosts of {name!r} are no list")

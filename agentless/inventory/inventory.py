@@ -5,72 +5,22 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from agentless import targets
 from agentless.endpoint import Endpoint
-from agentless.errors import TargetError
+from agentless.errors import InventoryError, TargetError
 from agentless.inventory.address import split_port
 from agentless.inventory.connection import Overrides, resolve
+from agentless.inventory.hostvars import HostVars
 from agentless.inventory.sources import is_host_list, read
 from agentless.inventory.tree import LOCALHOST, HostNode, Layer, Place, Tree
 from agentless.inventory.varsfiles import VarsFiles
 
-__all__ = ["Group", "Host", "HostVars", "Inventory", "load"]
-
-# ruff: noqa: SIM905 - one name a line would make a page of them.
-# Ansible's INTERNAL_STATIC_VARS: names that ansible-inventory never shows as variables.
-_INTERNAL = frozenset(
-    "ansible_async_path ansible_collection_name ansible_config_file ansible_dependent_role_names ansible_diff_mode "
-    "ansible_facts ansible_forks ansible_inventory_sources ansible_limit ansible_play_batch ansible_play_hosts "
-    "ansible_play_hosts_all ansible_play_role_names ansible_playbook_python ansible_role_name ansible_role_names "
-    "ansible_run_tags ansible_skip_tags ansible_verbosity ansible_version inventory_dir inventory_file "
-    "inventory_hostname inventory_hostname_short groups group_names hostvars playbook_dir play_hosts role_name "
-    "role_names role_path role_uuid".split()
-)
-
-
-class HostVars(Mapping[str, Any]):
-    """The variables of one host after all precedence, as `ansible-inventory --list` shows them.
-
-    They are put together when first looked at, which may raise InventoryError: the host's own file in `host_vars/`
-    is read then.
-    """
-
-    __slots__ = ("_inventory", "_layer", "_node")
-
-    def __init__(self, inventory: Inventory, node: HostNode) -> None:
-        self._inventory = inventory
-        self._node = node
-        self._layer: Layer | None = None
-
-    @property
-    def layer(self) -> Layer:
-        if self._layer is None:
-            self._layer = self._inventory.merged(self._node)
-        return self._layer
-
-    @property
-    def source(self) -> str | None:
-        """The inventory file that named the host first."""
-        return self._node.source
-
-    def __getitem__(self, name: str) -> Any:
-        return self.layer.values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.layer.values)
-
-    def __len__(self) -> int:
-        return len(self.layer.values)
-
-    def __repr__(self) -> str:
-        # Values may be passwords.
-        return f"<variables of {self._node.name}>"
+__all__ = ["Group", "Host", "Inventory", "load"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,7 +57,7 @@ class Inventory:
         self._shared: dict[tuple[str, ...], Layer] = {}
         self._members: dict[str, dict[str, object]] = {}
         self._implicit: Host | None = None
-        self._near: set[str] = set()
+        self._read = self._layers  # bound once, for all hosts
         self._hosts = {name: self._host(tree.hosts[name]) for name in self.members("all")}
         self.hosts: Mapping[str, Host] = MappingProxyType(self._hosts)
 
@@ -162,7 +112,9 @@ class Inventory:
         if limit_hosts is not None:
             chosen = [name for name in chosen if name in limit_hosts]
         unmatched.pop("all", None)
-        hints = {name: targets.near(name, [*self._tree.groups, *self.hosts]) for name in unmatched}
+        known = [*self._tree.groups, *self.hosts]
+        # Looking for near names takes a while in large inventories, and a stale retry list has hundreds that are gone.
+        hints = {name: targets.near(name, known) if at < 3 else "" for at, name in enumerate(unmatched)}
         if not chosen:
             raise TargetError(self._nothing(pattern, limit, list(unmatched)), " ".join(filter(None, hints.values())))
         for name, hint in hints.items():
@@ -195,7 +147,7 @@ class Inventory:
 
     def _host(self, node: HostNode) -> Host:
         groups = tuple(sorted(group.name for group in self._tree.lineage(node)))
-        return Host(node.name, groups, HostVars(self, node))
+        return Host(node.name, groups, HostVars(node, self._read))
 
     def endpoint(self, host: Host, overrides: Overrides) -> Endpoint:
         """How to reach a host: its `ansible_*` variables, and `overrides` where they say nothing.
@@ -203,14 +155,14 @@ class Inventory:
         Raises:
             InventoryError: a variable that is needed and cannot be used, with its file and line.
         """
-        return resolve(host.name, host.vars, host.vars.layer, overrides, self._tree.warn, host.vars.source)
+        return resolve(host.vars, overrides, self._tree.warn)
 
-    def merged(self, node: HostNode) -> Layer:
-        """All variables of a host, weakest first: Ansible's VARIABLE_PRECEDENCE."""
+    def _layers(self, node: HostNode) -> tuple[Layer, Layer]:
+        """The variables of a host's groups, weakest first, and its own: Ansible's VARIABLE_PRECEDENCE."""
         groups = self._tree.lineage(node)
         names = tuple(group.name for group in groups)
         if names not in self._shared:
-            shared = Layer()
+            shared = self._shared[names] = Layer()
             shared.update(self._tree.groups["all"].own)
             for group in groups:
                 shared.update(group.own)
@@ -221,15 +173,15 @@ class Inventory:
                     self._add(shared, folder, "group_vars", name)
             for name in names:
                 self._add(shared, self._play_files, "group_vars", name)
-            self._shared[names] = shared
-        layer = Layer()
-        layer.update(self._shared[names])
-        layer.update(node.own)
+        own = Layer()
         for folder in (*self._files, self._play_files):
-            self._add(layer, folder, "host_vars", node.name)
-        for name in _INTERNAL & layer.values.keys():
-            del layer.values[name]
-        return layer
+            self._add(own, folder, "host_vars", node.name)
+        if not own.values and not own.vaulted:
+            return self._shared[names], node.own
+        merged = Layer()
+        merged.update(node.own)
+        merged.update(own)
+        return self._shared[names], merged
 
     @staticmethod
     def _add(layer: Layer, files: VarsFiles, folder: str, name: str) -> None:
@@ -259,7 +211,10 @@ def load(sources: Sequence[str], *, directory: str | None = None) -> Inventory:
             read(tree, source)
             if not is_host_list(source):
                 files.append(VarsFiles(source if os.path.isdir(source) else os.path.dirname(source)))
-        tree.reconcile()
+        try:
+            tree.reconcile()
+        except ValueError as error:
+            raise InventoryError(str(error)) from None
         return Inventory(tree, files, VarsFiles(directory or os.getcwd()))
     finally:
         if collecting:

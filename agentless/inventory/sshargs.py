@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shlex
@@ -83,8 +84,9 @@ class SshArgs:
             self.options.update(_jump(command) or {"proxycommand": command})
 
 
+@functools.lru_cache(maxsize=256)
 def parse(*texts: str) -> SshArgs:
-    """Read the texts as one command line.
+    """Read the texts as one command line. The result is shared by all hosts that have them: it is only to be read.
 
     Raises:
         ValueError: quotes that do not close, a port that is no number, an option without its value.

@@ -153,13 +153,17 @@ class Tree:
                 raise ValueError(f"{name!r} is neither a group nor a host")
             self._join(group, self.hosts[name])
             return
-        if child is group or name in group.ancestors():
+        if name == "all" or child is group or name in group.ancestors():
             raise ValueError(f"group {name!r} as a child of {parent!r} closes a loop")
         group.children[name] = child
         child.parents[parent] = group
 
     def reconcile(self) -> None:
-        """What Ansible does when every source is read: all groups under `all`, lonely hosts in `ungrouped`, depths."""
+        """What Ansible does when every source is read: all groups under `all`, lonely hosts in `ungrouped`, depths.
+
+        Raises:
+            ValueError: groups that close a loop.
+        """
         everything, ungrouped = self.groups["all"], self.groups["ungrouped"]
         for group in list(self.groups.values()):
             if group is not everything and not group.parents:
@@ -179,6 +183,8 @@ class Tree:
                     host.left_ungrouped = True
             elif names <= {"all"}:
                 self._join(ungrouped, host)
+        for name in sorted(self.groups.keys() & self.hosts.keys()):
+            self.warn(f"{name!r} is both a group and a host: as a target it is the host")
         self._measure_depths()
 
     def _measure_depths(self) -> None:

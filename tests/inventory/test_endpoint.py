@@ -61,7 +61,7 @@ def test_all_connection_variables(endpoint: Endpoints) -> None:
             "ansible_become_method": "ansible.builtin.su",
             "ansible_become_password": "s3cret",
             "ansible_ssh_common_args": "-o HostKeyAlias=web -i /keys/second",
-            "ansible_ssh_extra_args": "-J jump",
+            "ansible_ssh_extra_args": "-J jump -o HostName=%h.internal",
             "ansible_ssh_timeout": 3,
         }
     )
@@ -72,7 +72,7 @@ def test_all_connection_variables(endpoint: Endpoints) -> None:
         user="ada",
         password=Secret("12345"),
         key_files=("/keys/k", "/keys/second"),
-        options=(("hostkeyalias", "web"), ("proxyjump", "jump")),
+        options=(("hostkeyalias", "web"), ("proxyjump", "jump"), ("hostname", "%h.internal")),
         python="/opt/python",
         state_dir="/srv/state",
         become=Become("su", "app", Secret("s3cret")),
@@ -326,6 +326,12 @@ def test_host_key_checking_turned_off_becomes_accept_new_and_strict_on_the_comma
 ) -> None:
     assert endpoint(variables).host_key_checking == "accept-new"
     assert endpoint(variables, Overrides(host_key_checking="strict")).host_key_checking == "strict"
+
+
+def test_a_password_in_a_template_shows_in_no_error(endpoint: Endpoints) -> None:
+    with pytest.raises(InventoryError, match="ansible_password of web1 needs Jinja") as caught:
+        endpoint({"ansible_password": "{{ 's3cret' | quote }}"})
+    assert "s3cret" not in f"{caught.value} {caught.value.hint}"
 
 
 def test_secrets_show_in_no_repr(endpoint: Endpoints, read: Callable[[str], Inventory]) -> None:

@@ -28,6 +28,7 @@ def refusal(source: Path | str, directory: Path) -> InventoryError:
         ("hosts.yml", "all:\n  hosts:\n    a[01:100]:\n", 3, "same length"),
         ("hosts.yml", "all:\n  hosts:\n    a: b\n", 3, "mapping"),
         ("hosts.yml", "a:\n  children:\n    b:\n      children:\n        a:\n", 3, "closes a loop"),
+        ("hosts.yml", "g:\n  children:\n    all:\n", 3, "closes a loop"),
         ("hosts.yml", "2024:\n  hosts: x\n", 1, "no group name"),
         ("hosts.yml", "a:\n  vars:\n    ansible_group_priority: high\n", 3, "no number"),
         ("hosts.yml", "a:\n  vars:\n    x: !secret y\n", 3, "!secret"),

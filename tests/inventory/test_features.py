@@ -215,6 +215,12 @@ def test_scripts_with_and_without_meta(name: str, write: Write, oracle: Oracle) 
     oracle.agree([root / name], root, [("all", None), ("web", None), ("plain[0]", None)])
 
 
+def test_the_oldest_form_of_a_scripts_answer(write: Write, oracle: Oracle) -> None:
+    """A group without hosts, vars or children is a host of its own name, and trusts no template."""
+    root = write({"i.sh": '#!/bin/sh\necho \'{"bare": {"x": 1, "y": ["{{ a }}"]}, "_meta": {"hostvars": {}}}\'\n'})
+    oracle.agree([root / "i.sh"], root)
+
+
 def test_an_executable_that_is_no_script_is_read_as_the_file_it_is(write: Write, oracle: Oracle) -> None:
     """Shared folders of virtual machines give every file an x bit."""
     root = write({"hosts": INI, "hosts.yml": YAML})
@@ -308,6 +314,26 @@ def test_an_explicit_localhost_takes_the_place_of_the_implicit_one(write: Write,
     root = write({"hosts": "[here]\nlocalhost\n", "other": "127.0.0.1\nlocalhost\n", "none": "[x]\na\n"})
     for name in ("hosts", "other", "none"):
         oracle.agree([root / name], root, [("localhost", None), ("127.0.0.1", None), ("::1", None), ("all", None)])
+
+
+def test_names_that_look_like_patterns(write: Write, oracle: Oracle) -> None:
+    root = write({"hosts.yml": "all:\n  hosts:\n    a b: {x: 1}\n    ~x:\n    '&y':\n    '!z':\n"})
+    names = ("~x", "&y", "!z", "all:&y", "a b", "a b,~x", "all:!z")
+    oracle.agree([root / "hosts.yml"], root, [(name, None) for name in names])
+
+
+def test_line_endings_and_byte_order_marks(write: Write, oracle: Oracle) -> None:
+    root = write(
+        {
+            "crlf.ini": "[web]\r\nweb1 a=1\tb='2  3'\r\n[web:vars]\r\nx=y\r\n",
+            "crlf.yml": "all:\r\n  hosts:\r\n    a: {x: 1}\r\n",
+            "bom.yml": "\ufeffall:\n  hosts:\n    a: {x: 1}\n",
+            "comment.yml": "# nothing yet\n",
+            "empty": "",
+        }
+    )
+    for name in ("crlf.ini", "crlf.yml", "bom.yml", "comment.yml", "empty"):
+        oracle.agree([root / name], root)
 
 
 def test_a_group_and_a_host_of_one_name(write: Write, oracle: Oracle) -> None:
