@@ -126,6 +126,7 @@ class LocalLink:
         entry = pwd.getpwuid(os.getuid())
         self.user = entry.pw_name
         self._home = entry.pw_dir
+        self._channels: list[LocalChannel] = []
 
     def __enter__(self) -> LocalLink:
         return self
@@ -135,9 +136,13 @@ class LocalLink:
 
     def exec(self, line: str, *, pty: bool = False) -> LocalChannel:
         try:
-            return LocalChannel(line, self._home, pty=pty)
+            channel = LocalChannel(line, self._home, pty=pty)
         except OSError as problem:
             raise Unreachable("connect", f"{socket.gethostname()}: cannot start a shell: {problem}") from problem
+        self._channels.append(channel)
+        return channel
 
     def close(self) -> None:
-        """Nothing is connected; the channels are closed on their own."""
+        """Let go of what still runs, as a connection that ends does."""
+        while self._channels:
+            self._channels.pop().close()

@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -51,6 +52,12 @@ class Server:
     @property
     def log(self) -> str:
         return (self.directory / "log").read_text(errors="replace")
+
+    def hang_up(self) -> None:
+        """End the processes of its connections, and leave it listening."""
+        pid = self.process.pid
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
 
     def known_line(self, name: str | None = None, type_: str = "ssh-ed25519") -> str:
         return f"{name or f'[{self.address}]:{self.port}'} {type_} {self.host_keys[type_]}"

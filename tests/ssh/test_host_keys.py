@@ -207,15 +207,12 @@ def test_files_and_names_are_those_of_the_configuration(home: Home, connector: C
     server = start_sshd(authorized=home.key)
     (home.path / "mine").write_text(f"# nothing\n{server.known_line('db-key')}\n")
     home.config(
-        f"Host db\n HostName 127.0.0.1\n Port {server.port}\n HostKeyAlias db-key\n"
-        f" UserKnownHostsFile ~/none %d/mine\n"
+        f"Host db\n HostName 127.0.0.1\n Port {server.port}\n HostKeyAlias db-key\n UserKnownHostsFile ~/none %d/mine\n"
     )
     connector.connect(home.to(server, address="db", port=None)).close()
 
 
-def test_old_servers_are_told_apart_and_the_option_that_is_named_lets_them_in(
-    home: Home, start_sshd: Start
-) -> None:
+def test_old_servers_are_told_apart_and_the_option_that_is_named_lets_them_in(home: Home, start_sshd: Start) -> None:
     rsa = keygen(home.path / ".ssh" / "id_rsa", type_="rsa")
     server = start_sshd(
         "HostKeyAlgorithms ssh-rsa",
@@ -227,8 +224,8 @@ def test_old_servers_are_told_apart_and_the_option_that_is_named_lets_them_in(
     home.knows(server.known_line(type_="ssh-rsa"))
     options: list[tuple[str, str]] = []
     for keyword in ("KexAlgorithms", "HostKeyAlgorithms"):
+        connector = Connector(home=home.path, system_config=Path("/none"))
         with pytest.raises(Unreachable) as caught:
-            connector = Connector(home=home.path, system_config=Path("/none"))
             connector.connect(home.to(server, options=tuple(options), key_files=(str(rsa),)))
         assert caught.value.kind == "connect"
         given = caught.value.hint.split(f"-o {keyword}=")[1].split()[0]

@@ -63,7 +63,7 @@ class Connector:
         self._bastions: Shared[SshLink] = Shared()
         self._random = random.Random()
         self._lock = threading.Lock()
-        self._text: str | None = None
+        self._texts: dict[str, str] = {}
         self._configs: dict[str, fabric.Config] = {}
 
     def connect(self, endpoint: Endpoint) -> Link:
@@ -85,8 +85,9 @@ class Connector:
                 self._keys.ring.unlock(key.path)
 
     def close(self) -> None:
-        """Disconnect from the bastions."""
+        """Disconnect from the bastions and the agent."""
         self._bastions.close()
+        self._keys.close()
 
     # what the configuration says
     def _settings(
@@ -113,9 +114,12 @@ class Connector:
     def _config(self, said: Sequence[tuple[str, str]]) -> fabric.Config:
         """The configuration files, after what was said on the spot: of a keyword, the first value wins."""
         with self._lock:
-            if self._text is None:
-                files = (self._home / ".ssh" / "config", self._system_config)
-                self._text = "\n".join(expand_includes(file, self._home) for file in files)
+            # ssh -F
+            other = next((value for keyword, value in said if keyword == "configfile"), "")
+            if other not in self._texts:
+                usual = (self._home / ".ssh" / "config", self._system_config)
+                files = (Path(other).expanduser(),) if other else usual
+                self._texts[other] = "\n".join(expand_includes(file, self._home) for file in files if other != "none")
             for keyword, value in said:
                 if not keyword.isalnum() or not value.isprintable():
                     raise ValueError(f"{keyword} {value!r}")
@@ -123,7 +127,7 @@ class Connector:
             if head not in self._configs:
                 if len(self._configs) > 1000:
                     self._configs.clear()
-                parsed = paramiko.SSHConfig.from_text(f"{head}\n{self._text}")
+                parsed = paramiko.SSHConfig.from_text(f"{head}\n{self._texts[other]}")
                 self._configs[head] = fabric.Config(ssh_config=parsed, lazy=True)
             return self._configs[head]
 

@@ -81,6 +81,9 @@ class _Agent(agents.AgentSSH):
 
         return sign
 
+    def close(self) -> None:
+        self._close()  # type: ignore[attr-defined]
+
 
 def _unix(path: str) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -99,6 +102,7 @@ class Keys:
         self.ring = Keyring(_load, ask)
         self._lock = threading.Lock()
         self._agents: dict[str | None, dict[bytes, OfferedKey]] = {}
+        self._connections: list[_Agent] = []
         self._worked: set[bytes] = set()
 
     def offered(self, settings: Settings) -> tuple[list[OfferedKey], list[str]]:
@@ -123,6 +127,13 @@ class Keys:
     def worked(self, key: OfferedKey) -> None:
         """Offer this one first from now on."""
         self._worked.add(key.blob)
+
+    def close(self) -> None:
+        """Let go of the agents."""
+        with self._lock:
+            self._agents.clear()
+            while self._connections:
+                self._connections.pop().close()
 
     def _of_file(
         self, path: str, settings: Settings, agent: dict[bytes, OfferedKey], notes: list[str], *, explicit: bool
@@ -163,7 +174,9 @@ class Keys:
                 self._agents[path] = {}
                 if path != "":
                     try:
-                        self._agents[path] = _Agent(path).keys()
+                        agent = _Agent(path)
+                        self._connections.append(agent)
+                        self._agents[path] = agent.keys()
                     except (OSError, paramiko.SSHException) as problem:
                         logging.getLogger(__name__).info("no keys from the agent: %s", problem)
             return self._agents[path]

@@ -46,8 +46,7 @@ class Settings:
         jumps: the hops before the host, the first one first.
         proxy_command: a command to reach the host through, tokens expanded.
         family, bind: AddressFamily, BindAddress.
-        host_key_algorithms, key_algorithms, kex_algorithms: as written, for old servers; empty where not said.
-        timeout: ConnectTimeout of ~/.ssh/config, or None.
+        host_key_algorithms, key_algorithms, kex_algorithms, ciphers, macs: as written; empty where not said.
     """
 
     host: str
@@ -72,6 +71,8 @@ class Settings:
     host_key_algorithms: str
     key_algorithms: str
     kex_algorithms: str
+    ciphers: str
+    macs: str
 
 
 def resolve(
@@ -150,6 +151,8 @@ def resolve(
         host_key_algorithms=text("hostkeyalgorithms"),
         key_algorithms=text("pubkeyacceptedalgorithms") or text("pubkeyacceptedkeytypes"),
         kex_algorithms=text("kexalgorithms"),
+        ciphers=text("ciphers"),
+        macs=text("macs"),
     )
 
 

@@ -182,6 +182,8 @@ class Transport(ServiceRequestingTransport):
     _preferred_pubkeys: tuple[str, ...]
     _kex_info: dict[str, Any]
     _key_info: dict[str, Any]
+    _cipher_info: dict[str, Any]
+    _mac_info: dict[str, Any]
     _send_message: Callable[[paramiko.Message], None]
 
     def __init__(self, wire: Wire, settings: Settings, host_keys: HostKeys) -> None:
@@ -196,6 +198,8 @@ class Transport(ServiceRequestingTransport):
         self._key_info = {**self._key_info, "ssh-rsa": Sha1RSAKey}
         self._kex_info = {**self._kex_info, _KexGroup14SHA1.name: _KexGroup14SHA1}
         self._preferred_kex = adjust(self._preferred_kex, settings.kex_algorithms, tuple(self._kex_info))
+        self._preferred_ciphers = adjust(self._preferred_ciphers, settings.ciphers, tuple(self._cipher_info))
+        self._preferred_macs = adjust(self._preferred_macs, settings.macs, tuple(self._mac_info))
         plain = (*self._preferred_keys, "ssh-rsa")
         self._offered = host_keys.algorithms(adjust(self._preferred_keys, settings.host_key_algorithms, plain))
         self._preferred_pubkeys = adjust(

@@ -1,0 +1,257 @@
+"""Keys, passphrases, agents, certificates and passwords."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import subprocess
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import paramiko
+import pytest
+from paramiko.common import AUTH_FAILED, AUTH_PARTIALLY_SUCCESSFUL, AUTH_SUCCESSFUL
+
+from agentless.endpoint import Secret
+from agentless.errors import Unreachable
+from agentless.runner.ssh import Connector
+from tests.ssh.conftest import Home, Server, keygen
+from tests.ssh.test_phases import Listen, listen
+
+__all__ = ["listen"]
+Start = Callable[..., Server]
+PASSWORD = "corréct horse"
+
+
+@pytest.fixture
+def server(home: Home, start_sshd: Start) -> Server:
+    """Takes the key `wanted` only, which no default name finds."""
+    made = start_sshd(authorized=keygen(home.path / "keys" / "wanted"))
+    home.knows(made.known_line())
+    return made
+
+
+def wanted(home: Home) -> str:
+    return str(home.path / "keys" / "wanted")
+
+
+@pytest.fixture
+def agent(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Adds keys to an ssh-agent of the test's own."""
+    sock = home.path / "agent"
+    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(sock)], stdout=subprocess.DEVNULL)
+    environment = {**os.environ, "SSH_AUTH_SOCK": str(sock)}
+    while not sock.exists():
+        assert process.poll() is None
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(sock))
+
+    def add(*keys: Path | str) -> None:
+        subprocess.run(["ssh-add", "-q", *map(str, keys)], env=environment, check=True)
+
+    yield add
+    process.terminate()
+    process.wait(10)
+
+
+def test_the_keys_asked_for_come_before_all_others(
+    home: Home, connector: Connector, server: Server, agent: Callable[..., None]
+) -> None:
+    agent(*(keygen(home.path / "keys" / f"other{number}") for number in range(8)))
+    connector.connect(home.to(server, key_files=(wanted(home),))).close()
+    assert "Failed publickey" not in server.log
+
+
+def test_too_many_keys_of_an_agent_are_an_error_that_names_identities_only(
+    home: Home, connector: Connector, server: Server, agent: Callable[..., None]
+) -> None:
+    agent(*(keygen(home.path / "keys" / f"other{number}") for number in range(8)))
+    with pytest.raises(Unreachable) as caught:
+        connector.connect(home.to(server))
+    assert (caught.value.kind, "IdentitiesOnly" in caught.value.hint) == ("auth", True)
+
+
+def test_an_agents_key_is_named_by_its_public_file_alone(
+    home: Home, connector: Connector, server: Server, agent: Callable[..., None]
+) -> None:
+    agent(wanted(home), *(keygen(home.path / "keys" / f"other{number}") for number in range(8)))
+    Path(wanted(home)).unlink()
+    home.config(f"IdentitiesOnly yes\nIdentityFile {wanted(home)}.pub\n")
+    connector.connect(home.to(server)).close()
+    assert "Failed publickey" not in server.log
+
+
+def test_the_agent_of_the_configuration_is_the_one_that_is_asked(
+    home: Home, connector: Connector, server: Server, agent: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent(wanted(home))
+    home.config(f"IdentityAgent {os.environ['SSH_AUTH_SOCK']}\n")
+    monkeypatch.delenv("SSH_AUTH_SOCK")
+    connector.connect(home.to(server)).close()
+
+
+def test_a_locked_key_is_unlocked_once_for_all_hosts(home: Home, start_sshd: Start) -> None:
+    key = keygen(home.path / "locked", passphrase=PASSWORD)
+    server = start_sshd(authorized=key)
+    home.knows(server.known_line())
+    asked: list[str] = []
+
+    def ask(prompt: str) -> Secret:
+        asked.append(prompt)
+        return Secret(PASSWORD)
+
+    connector = Connector(ask=ask, home=home.path, system_config=Path("/none"))
+    with ThreadPoolExecutor(6) as pool:
+        links = list(pool.map(lambda _: connector.connect(home.to(server, key_files=(str(key),))), range(6)))
+    for link in links:
+        link.close()
+    assert len(asked) == 1
+    assert str(key) in asked[0]
+
+
+def test_a_locked_key_that_the_host_does_not_want_asks_nothing(home: Home, server: Server) -> None:
+    locked = keygen(home.path / "locked", passphrase=PASSWORD)
+
+    def ask(prompt: str) -> Secret:
+        raise AssertionError(prompt)
+
+    connector = Connector(ask=ask, home=home.path, system_config=Path("/none"))
+    connector.connect(home.to(server, key_files=(str(locked), wanted(home)))).close()
+
+
+def test_a_wrong_passphrase_is_asked_again_and_given_up_in_the_end(home: Home, start_sshd: Start) -> None:
+    key = keygen(home.path / "locked", passphrase=PASSWORD)
+    server = start_sshd(authorized=key)
+    home.knows(server.known_line())
+    asked: list[str] = []
+
+    def ask(prompt: str) -> Secret:
+        asked.append(prompt)
+        return Secret("wrong")
+
+    connector = Connector(ask=ask, home=home.path, system_config=Path("/none"))
+    for _ in range(2):
+        with pytest.raises(Unreachable, match="is locked") as caught:
+            connector.connect(home.to(server, key_files=(str(key),)))
+        assert caught.value.kind == "auth"
+    assert len(asked) == 3
+
+
+def test_a_locked_key_in_the_agent_needs_no_passphrase(
+    home: Home, connector: Connector, server: Server, agent: Callable[..., None]
+) -> None:
+    agent(wanted(home))
+    subprocess.run(["ssh-keygen", "-q", "-p", "-N", PASSWORD, "-f", wanted(home)], check=True, capture_output=True)
+    connector.connect(home.to(server, key_files=(wanted(home),))).close()
+
+
+@pytest.mark.parametrize("type_", ["ed25519", "rsa", "ecdsa"])
+@pytest.mark.parametrize("by_agent", [False, True])
+def test_a_users_certificate_logs_in(
+    home: Home, connector: Connector, start_sshd: Start, agent: Callable[..., None], type_: str, by_agent: bool
+) -> None:
+    ca, key = keygen(home.path / "ca"), keygen(home.path / "certified", type_=type_)
+    subprocess.run(["ssh-keygen", "-q", "-s", ca, "-I", "me", "-n", "ada", f"{key}.pub"], check=True)
+    principals = home.path / "principals"
+    principals.write_text("ada\n")
+    server = start_sshd(f"TrustedUserCAKeys {ca}.pub", f"AuthorizedPrincipalsFile {principals}")
+    home.knows(server.known_line())
+    if by_agent:
+        agent(key)
+        for file in (key, Path(f"{key}.pub"), Path(f"{key}-cert.pub")):
+            file.unlink()
+    connector.connect(home.to(server, key_files=() if by_agent else (str(key),))).close()
+
+
+def test_a_key_of_the_older_pem_format_logs_in(home: Home, connector: Connector, start_sshd: Start) -> None:
+    key = keygen(home.path / "old", "-m", "PEM", type_="rsa")
+    server = start_sshd(authorized=key)
+    home.knows(server.known_line())
+    connector.connect(home.to(server, key_files=(str(key),))).close()
+
+
+def test_a_refused_login_tells_what_was_tried_and_what_the_host_takes(
+    home: Home, connector: Connector, server: Server
+) -> None:
+    with pytest.raises(Unreachable) as caught:
+        connector.connect(home.to(server, key_files=("/no/such/key",)))
+    assert caught.value.kind == "auth"
+    for part in ("permission denied; it takes publickey", "/no/such/key: no such key"):
+        assert part in caught.value.message
+
+
+# --- passwords, by a server that has them without PAM ----------------------------------------------------------------
+@dataclass
+class Doors(paramiko.ServerInterface):
+    """Lets a password in by the methods named; `both` wants a key before it."""
+
+    methods: str
+    both: bool = False
+    keyed: bool = False
+    guesses: int = 0
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "publickey" if self.both and not self.keyed else self.methods
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        self.keyed = self.both
+        return AUTH_PARTIALLY_SUCCESSFUL if self.both else AUTH_FAILED
+
+    def check_auth_password(self, username: str, password: str) -> int:
+        self.guesses += 1
+        fits = "password" in self.methods and password == PASSWORD and self.keyed == self.both
+        return AUTH_SUCCESSFUL if fits else AUTH_FAILED
+
+    def check_auth_interactive(self, username: str, submethods: str) -> int | paramiko.server.InteractiveQuery:
+        return paramiko.server.InteractiveQuery("", "", ("Password: ", False))
+
+    def check_auth_interactive_response(self, responses: list[str]) -> int:
+        return AUTH_SUCCESSFUL if responses == [PASSWORD] else AUTH_FAILED
+
+    def check_auth_none(self, username: str) -> int:
+        return AUTH_FAILED
+
+
+def door(listen: Listen, doors: Doors) -> int:
+    def serve(connection: object, number: int) -> None:
+        transport = paramiko.Transport(connection)  # type: ignore[arg-type]
+        transport.add_server_key(paramiko.ECDSAKey.generate())
+        transport.start_server(event=threading.Event(), server=doors)
+
+    return listen(serve)
+
+
+def knock(home: Home, connector: Connector, port: int, password: Secret | None) -> None:
+    endpoint = home.to(Server(port, home.path, None, {}), host_key_checking="accept-new")  # type: ignore[arg-type]
+    connector.connect(replace(endpoint, password=password, key_files=(str(home.key),))).close()
+
+
+@pytest.mark.parametrize("doors", [Doors("password"), Doors("keyboard-interactive"), Doors("password", both=True)])
+def test_a_password_logs_in_by_either_method_and_after_a_key(
+    home: Home, connector: Connector, listen: Listen, doors: Doors
+) -> None:
+    knock(home, connector, door(listen, doors), Secret(PASSWORD))
+    assert doors.guesses <= 1
+
+
+def test_a_wrong_password_is_told_and_appears_nowhere(
+    home: Home, connector: Connector, listen: Listen, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    guess = Secret(secrets.token_hex())
+    with pytest.raises(Unreachable) as caught:
+        knock(home, connector, door(listen, Doors("password,keyboard-interactive")), guess)
+    assert caught.value.kind == "auth"
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    text = "".join(shown.format()) + caplog.text + repr(caught.value) + caught.value.hint
+    assert guess.reveal() not in text
+
+
+def test_no_password_where_one_is_wanted_says_how_to_give_it(home: Home, connector: Connector, listen: Listen) -> None:
+    with pytest.raises(Unreachable) as caught:
+        knock(home, connector, door(listen, Doors("password")), None)
+    assert "-k asks" in caught.value.hint
