@@ -24,7 +24,9 @@ ENTER = (
 
 NEEDS_TTY = re.compile(rb"\btty\b|\bterminal\b", re.IGNORECASE)
 # The words of sudo, su (PAM) and doas for a password that is wrong, and for one that is missing.
-WRONG = re.compile(r"try again|incorrect password|authentication (?:failure|failed)|password .*incorrect", re.IGNORECASE)
+WRONG = re.compile(
+    r"try again|incorrect password|authentication (?:failure|failed)|password .*incorrect", re.IGNORECASE
+)
 MISSING = re.compile(r"password is required|(?:authentication|authorization) required", re.IGNORECASE)
 UNKNOWN_USER = re.compile(r"unknown user|user \S+ does not exist|no passwd entry for|unknown login", re.IGNORECASE)
 NOT_ALLOWED = re.compile(

@@ -37,16 +37,20 @@ def ask_about(
         one = {"jid": job.jid, "nonce": result.nonce or None, "maybe": result.dispatched is Dispatched.MAYBE}
         return {"op": "fetch", "jobs": [one], "describe": False}
 
-    for name, answers in contact.ask(endpoints, request, about=job.jid):
+    # A job that was sent before `--become` was given is the login user's: denied by the other, it would be lost for good.
+    for name, answers in contact.ask(endpoints, request, about=job.jid, both_users=True):
         if isinstance(answers, HostError):
             after[name] = replace(results[name], state=State.UNREACHABLE, problem=problem_of(answers))
-        else:
-            for answer in answers:
-                if isinstance(answer, (Returned, Stated)):
-                    after[name] = settle(after[name], answer)
+        elif told := [answer for answer in answers if isinstance(answer, (Returned, Stated))]:
+            after[name] = settle(after[name], min(told, key=_rank))
         if after[name] != results[name]:
             contact.ledger.record(job.jid, name, after[name])
     return after
+
+
+def _rank(answer: Returned | Stated) -> int:
+    """Which of the answers of two users counts: the one who has a record, before one who denies the job."""
+    return 0 if isinstance(answer, Returned) else {"running": 1, "lost": 2, "not-started": 3}.get(answer.state, 4)
 
 
 def discover(

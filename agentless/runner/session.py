@@ -247,10 +247,12 @@ class Session:
             return Unreachable("connection-lost", "the connection ended before the reply was complete")
         if status == wire.EXIT_NO_PYTHON:
             # On a terminal, stderr comes as noise of stdout; start-up files may have printed before.
-            told = NO_PYTHON.search((decoder.noise + self._said).decode("utf-8", "replace"))
+            said = self._printed(decoder)
+            told = NO_PYTHON.search(said)
+            before = said[: told.start()].strip()[-300:] if told else said
             return Unreachable(
                 "no-python",
-                told[0].strip() if told else "no fit Python was found",
+                (told[0].strip() if told else "no fit Python was found") + (f"; before: {before}" if before else ""),
                 "Install Python 3.6 or newer on the host, or name it with ansible_python_interpreter.",
             )
         if dialogue is not None and dialogue.begun:
@@ -265,8 +267,12 @@ class Session:
         )
 
     def _heard(self, decoder: Decoder) -> str:
-        heard = (decoder.noise + self._said).decode("utf-8", "replace").strip()
+        heard = self._printed(decoder)
         return f"; it printed: {heard[-300:]}" if heard else ""
+
+    def _printed(self, decoder: Decoder) -> str:
+        printed = (decoder.noise + self._said).decode("utf-8", "replace")
+        return printed.replace(f"become-{self._command.nonce}", "").strip()
 
     # --- answers ---
     def _read(self, frame: Frame) -> Answer | None:

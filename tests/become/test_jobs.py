@@ -1,0 +1,251 @@
+"""Jobs of another user: where they start, what they see, whether they are found, and what a terminal does to them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from agentless import Fleet, Output
+from agentless.job import State
+from agentless.runner.run import Run
+from tests.become.conftest import PASSWORD, Host, out
+from tests.hosts import until
+
+# Each with its password, as ada, who logs in.
+METHODS = {
+    "sudo": {"ansible_become_method": "sudo", "ansible_become_password": PASSWORD},
+    "su": {"ansible_become_method": "su", "ansible_become_password": "root's"},
+    "doas": {"ansible_become_method": "doas", "ansible_become_password": PASSWORD},
+}
+NOPASSWD = "ada ALL=(ALL) NOPASSWD: ALL"
+each_method = pytest.mark.parametrize("method", METHODS)
+
+
+def started(host: Host, fleet: Fleet, command: str) -> Run:
+    """A detached job that runs."""
+    run = fleet.start("web1", command, detach=True)
+    for _ in run:
+        pass
+    result = run.report().results["web1"]
+    assert result.state is State.RUNNING, result
+    run.close()
+    return run
+
+
+def processes(host: Host, command: str) -> list[str]:
+    """The processes of the node whose command line ends so, as `USER PID`."""
+    listed = host.node.run(f"ps -eo user:20,pid,args | grep -- '{command}$' | grep -v grep", check=False).stdout
+    return [" ".join(line.split()[:2]) for line in listed.splitlines()]
+
+
+# --- where it starts ---
+def test_a_job_starts_where_the_method_leaves_it(host: Host) -> None:
+    assert out(host.run("pwd", ansible_become_password=PASSWORD)) == "/home/ada\n"
+
+
+def test_a_user_who_may_not_enter_the_login_users_home_starts_at_home(host: Host) -> None:
+    assert out(host.run("pwd; ls", ansible_become_user="bob", ansible_become_password=PASSWORD)) == "/home/bob\n"
+    host.node.run("mv /home/bob /home/gone")
+    try:
+        result = host.run("pwd", ansible_become_user="bob", ansible_become_password=PASSWORD)
+    finally:
+        host.node.run("mv /home/gone /home/bob")
+    assert out(result) == "/\n"
+
+
+def test_nothing_of_ours_lies_in_the_login_users_home(host: Host) -> None:
+    host.node.run("rm -rf /home/ada/.cache")
+    for method in METHODS.values():
+        out(host.run(**method))
+    out(host.run(ansible_become_user="www", ansible_become_password=PASSWORD))
+    assert not host.node.path("/home/ada/.cache").exists()
+    assert not list(host.node.path("/tmp").iterdir())
+
+
+def test_records_lie_with_the_user_whom_the_job_runs_as(host: Host) -> None:
+    host.node.run("rm -rf /home/*/.cache /var/cache/agentless")
+    out(host.run(ansible_become_user="bob", ansible_become_password=PASSWORD))
+    state = host.node.path("/home/bob/.cache/agentless")
+    assert state.stat().st_uid == host.node.path("/home/bob").stat().st_uid
+    assert len(list(state.glob("node1/jobs/*/return.json"))) == 1
+    out(host.run(ansible_become_password=PASSWORD))
+    assert len(list(host.node.path("/var/cache/agentless").glob("node1/jobs/*/return.json"))) == 1
+
+
+def test_a_user_without_a_home_keeps_records_under_var_tmp(host: Host) -> None:
+    user = {"ansible_become_user": "nobody", "ansible_become_password": PASSWORD}
+    with host.fleet(ansible_become=True, **user) as fleet:
+        assert out(fleet.run("web1", "id -un").results["web1"]) == "nobody\n"
+        assert fleet.ping().hosts["web1"].state_dir.startswith("/var/tmp/agentless-")
+
+
+# --- what it sees ---
+@pytest.mark.parametrize("defaults", ["use_pty", "!use_pty", "requiretty", "!env_reset"])
+def test_the_environment_is_what_sudo_gives(host: Host, defaults: str) -> None:
+    host.sudoers(NOPASSWD, f"Defaults {defaults}", "Defaults env_keep += FROM_ADA")
+    host.start_file("export FROM_ADA=1 NOT_KEPT=1\n")
+    terminal = ["-tt"] if defaults == "requiretty" else []
+    line = "sudo -H -u bob /bin/sh -c env"
+    if terminal:
+        line = "unset SSH_TTY TERM; " + line
+    plain = host.nodes.client.ssh(*terminal, "node1", line)
+    assert plain.returncode == 0, plain
+    expected = dict(line.split("=", 1) for line in plain.stdout.replace("\r", "").splitlines())
+    seen = dict(line.split("=", 1) for line in out(host.run("env", ansible_become_user="bob")).splitlines())
+    assert seen.pop("AGENTLESS_JID").isdigit()
+    assert seen.pop("SUDO_COMMAND") == "/bin/sh"
+    assert expected.pop("SUDO_COMMAND")
+    for connection in ("SSH_CLIENT", "SSH_CONNECTION"):
+        assert (seen.pop(connection, None) is None) == (expected.pop(connection, None) is None)
+    # Each starts where its user may be; bash, which we replace, tells its child its own path.
+    for name in ("PWD", "OLDPWD", "_"):
+        expected.pop(name, None)
+        seen.pop(name, None)
+    assert seen == expected
+
+
+@each_method
+def test_the_environment_knows_of_no_terminal(host: Host, method: str) -> None:
+    names = {line.partition("=")[0] for line in out(host.run("env; tty || true", **METHODS[method])).splitlines()}
+    assert "not a tty" in names
+    assert "SSH_TTY" not in names
+
+
+def test_environment_stdin_and_scripts_reach_the_other_user(host: Host, tmp_path: Path) -> None:
+    script = tmp_path / "job"
+    script.write_text("#!/bin/sh\necho $(id -un) $1 $GIVEN; cat\n")
+    options = {"script": script, "env": {"GIVEN": "value"}, "stdin": b"typed\n"}
+    for method in METHODS.values():
+        assert out(host.run("one", job=options, **method)) == "root one value\ntyped\n"
+
+
+# --- what a terminal must not do to it ---
+@each_method
+@pytest.mark.parametrize("live", [True, False])
+def test_a_terminal_harms_no_output(host: Host, method: str, live: bool) -> None:
+    """All 256 bytes, five megabytes: no CR is added, nothing echoes, no control character acts."""
+    if method == "sudo":
+        host.sudoers("ada ALL=(ALL) ALL", "Defaults requiretty")
+    make = (
+        "import os, sys; data = bytes(range(256)) * 20480; sys.stdout.buffer.write(data); os.write(2, b'\\n\\x04\\x03')"
+    )
+    result = host.run(f'/usr/bin/python3 -c "{make}"', job={"live": live}, **METHODS[method])
+    assert result.ret is not None, result
+    assert result.ret.stdout == bytes(range(256)) * 20480
+    assert result.ret.stderr == b"\n\x04\x03"
+
+
+@each_method
+def test_a_terminal_harms_no_input(host: Host, method: str) -> None:
+    """A megabyte of all bytes, among them those that mean end, interrupt and stop to a terminal."""
+    if method == "sudo":
+        host.sudoers("ada ALL=(ALL) ALL", "Defaults requiretty")
+    data = bytes(range(256)) * 4096 + os.urandom(1 << 16)
+    result = host.run("sha256sum", job={"stdin": data}, **METHODS[method])
+    assert out(result).split()[0] == hashlib.sha256(data).hexdigest()
+    assert result.ret is not None
+    assert result.ret.stderr == b""
+
+
+@each_method
+def test_live_output_comes_as_it_grows(host: Host, method: str) -> None:
+    with host.fleet(ansible_become=True, **METHODS[method]) as fleet:
+        with fleet.start("web1", "echo first; while [ ! -e /run/go ]; do sleep 0.02; done; echo last") as run:
+            heard = b""
+            for event in run:
+                if isinstance(event, Output):
+                    heard += event.data
+                    if heard == b"first\n":
+                        host.node.write("/run/go", "")
+            host.node.run("rm -f /run/go")
+        assert heard == b"first\nlast\n"
+        assert out(run.report().results["web1"]) == "first\nlast\n"
+
+
+# --- that it goes on ---
+@each_method
+def test_a_detached_job_outlives_its_method(host: Host, method: str) -> None:
+    """sudo's use_pty (Debian's default) and doas' and su's terminal go with the call; the job stays."""
+    with host.fleet(ansible_become=True, **METHODS[method]) as fleet:
+        run = started(host, fleet, "until [ -e /run/go ]; do sleep 0.02; done; echo went on")
+        until(lambda: not processes(host, f"{method} .*") or None, f"{method} has ended")
+        host.node.write("/run/go", "")
+        with fleet.wait(run.job.jid) as waiting:
+            list(waiting)
+        host.node.run("rm -f /run/go")
+        assert out(fleet.lookup(run.job.jid).results["web1"]) == "went on\n"
+
+
+@each_method
+def test_a_job_outlives_a_broken_connection(host: Host, method: str) -> None:
+    with host.fleet(ansible_become=True, **METHODS[method]) as fleet:
+        with fleet.start("web1", "echo on; until [ -e /run/go ]; do sleep 0.02; done; echo went on") as run:
+            next(event for event in run if isinstance(event, Output))
+            assert host.node.kill_sshd_sessions()
+            until(lambda: not processes(host, f"{method} .*") or None, f"{method} has ended")
+            host.node.write("/run/go", "")
+            list(run)
+        host.node.run("rm -f /run/go")
+        assert out(run.report().results["web1"]) == "on\nwent on\n"
+
+
+# --- that it is found ---
+@pytest.mark.parametrize("become_user", ["root", "bob"])
+def test_jobs_of_both_users_are_found_and_killed(host: Host, become_user: str) -> None:
+    host.sudoers(NOPASSWD)
+    with host.fleet() as plain:
+        own = started(host, plain, "sleep 7001").job.jid
+    with host.fleet(options={"become": True, "become_user": become_user}) as fleet:
+        other = started(host, fleet, "sleep 7002 & sleep 7003").job.jid
+        listed = {process.jid for process in fleet.running().hosts["web1"]}
+        assert {own, other} <= listed
+        assert {own, other} <= set(fleet.active().jobs)
+        for jid, left in ((own, "sleep 7001"), (other, "sleep 700[23]")):
+            found = fleet.find_job(jid).hosts["web1"]
+            assert found is not None
+            killed = fleet.kill_job(jid).hosts["web1"]
+            assert found.pid in killed.delivered
+            assert killed.survivors == ()
+            assert killed.message == f"Signal 9 sent to job {jid} at pid {found.pid}"
+            assert processes(host, left) == []
+            result = fleet.lookup(jid).results["web1"]
+            assert result.ret is not None
+            assert result.ret.ended_by.startswith("signal-job:")
+
+
+def test_without_become_another_users_job_is_not_seen(host: Host) -> None:
+    host.sudoers(NOPASSWD)
+    with host.fleet(ansible_become=True, ansible_become_user="bob") as fleet:
+        jid = started(host, fleet, "sleep 7004").job.jid
+        with host.fleet() as plain:
+            assert jid not in {process.jid for process in plain.running().hosts["web1"]}
+        assert fleet.kill_job(jid).hosts["web1"].delivered
+
+
+@pytest.mark.parametrize("defaults", ["use_pty", "!use_pty"])
+def test_a_job_that_uses_sudo_itself_is_killed_with_its_root_child(host: Host, defaults: str) -> None:
+    host.sudoers(NOPASSWD, f"Defaults {defaults}")
+    with host.fleet() as fleet:
+        jid = started(host, fleet, "sleep 7005 & sudo sleep 7006; echo not reached").job.jid
+        until(lambda: processes(host, "sleep 7006") and any("root" in p for p in processes(host, "sleep 7006")), "sudo")
+        killed = fleet.kill_job(jid).hosts["web1"]
+        alive = processes(host, "sleep 700[56]")
+        assert alive == [] or [survivor.pid for survivor in killed.survivors]
+        assert alive == []
+        assert killed.survivors == ()
+
+
+def test_a_child_of_sudo_that_ignores_term_is_reported(host: Host) -> None:
+    """Only root could kill it, and sudo is told to by TERM alone."""
+    host.sudoers(NOPASSWD)
+    with host.fleet() as fleet:
+        jid = started(host, fleet, "sudo sh -c 'trap \"\" TERM HUP INT; while :; do sleep 7007; done'").job.jid
+        until(lambda: processes(host, "sleep 7007"), "the child runs")
+        killed = fleet.kill_job(jid).hosts["web1"]
+        alive = processes(host, "sleep 7007")
+        host.node.run("pkill -KILL -f 'trap.*sleep 700[7]'; pkill -KILL -f 'sleep 700[7]'", check=False)
+        assert bool(alive) == bool(killed.survivors)
+        assert all(survivor.user == "root" for survivor in killed.survivors)

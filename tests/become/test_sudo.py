@@ -1,0 +1,164 @@
+"""sudo as people have it: with and without password, with its options, and with what goes wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentless.job import State
+from tests.become.conftest import PASSWORD, Host, out, problem
+from tests.hosts import until
+from tests.shells.view import programs
+
+RULE = "ada ALL=(ALL) ALL"
+
+
+def test_a_password_of_any_characters_is_typed_as_it_is(host: Host) -> None:
+    assert out(host.run(ansible_become_password=PASSWORD)) == "root\n"
+
+
+def test_where_no_password_is_wanted_one_does_no_harm(host: Host) -> None:
+    host.sudoers("ada ALL=(ALL) NOPASSWD: ALL")
+    assert out(host.run()) == "root\n"
+    assert out(host.run(ansible_become_password="whatever")) == "root\n"
+
+
+def test_a_missing_password_is_told_with_the_ways_to_give_it(host: Host) -> None:
+    message, hint = problem(host.run())
+    assert message == "sudo asks for a password to become root"
+    assert "-K" in hint
+    assert "ansible_become_password" in hint
+
+
+def test_a_wrong_password_is_tried_once(host: Host) -> None:
+    host.sudoers(RULE, "Defaults logfile=/var/log/sudo.log, passwd_tries=3")
+    result = host.run(ansible_become_password="wrong")
+    assert result.state is State.UNREACHABLE
+    message, hint = problem(result)
+    assert message == "sudo refused the password for becoming root: it wants that of ada"
+    assert "ada's password" in hint
+    log = host.node.path("/var/log/sudo.log")
+    until(lambda: log.exists() and "incorrect password attempt" in log.read_text().replace("\n    ", " "), "sudo's log")
+    assert " : 1 incorrect password attempt ;" in log.read_text().replace("\n    ", " ")
+
+
+@pytest.mark.parametrize(
+    "defaults",
+    ["passwd_tries=1", "badpass_message=Nein.", "insults", "!passprompt_override", "lecture=always", "pwfeedback"],
+)
+def test_a_wrong_password_is_known_whatever_sudo_says(host: Host, defaults: str) -> None:
+    host.sudoers(RULE, f"Defaults {defaults}")
+    assert "sudo refused the password" in problem(host.run(ansible_become_password="wrong"))[0]
+
+
+@pytest.mark.parametrize(
+    "defaults",
+    [
+        "requiretty",
+        "requiretty, use_pty",
+        "!use_pty",
+        "lecture=always",
+        "passprompt=Passwort von %u: ",
+        "!passprompt_override",
+        "passprompt=Passwort von %u: , passprompt_override",
+        "timestamp_timeout=0",
+        "pwfeedback",
+        "log_output",
+        "env_reset, !use_pty, requiretty",
+    ],
+)
+def test_the_options_of_sudoers_make_no_difference(host: Host, defaults: str) -> None:
+    host.sudoers(
+        RULE, f"Defaults {defaults.replace('=Passwort von %u: ', chr(61) + chr(34) + 'Passwort von %u: ' + chr(34))}"
+    )
+    assert (
+        out(host.run("id -un; tty || true", ansible_become_password=PASSWORD, job={"shell": "/bin/sh"}))
+        == "root\nnot a tty\n"
+    )
+
+
+def test_requiretty_without_a_password(host: Host) -> None:
+    host.sudoers("ada ALL=(ALL) NOPASSWD: ALL", "Defaults requiretty")
+    assert out(host.run()) == "root\n"
+
+
+@pytest.mark.parametrize(("option", "owner", "password"), [("rootpw", "root", "root's"), ("targetpw", "bob", "bob's")])
+def test_another_users_password_may_be_wanted_and_the_error_says_whose(
+    host: Host, option: str, owner: str, password: str
+) -> None:
+    host.sudoers(RULE, f"Defaults {option}")
+    assert out(host.run(ansible_become_user="bob", ansible_become_password=password)) == "bob\n"
+    host.node.run("rm -rf /run/sudo")
+    message, _ = problem(host.run(ansible_become_user="bob", ansible_become_password=PASSWORD))
+    assert message == f"sudo refused the password for becoming bob: it wants that of {owner}"
+
+
+def test_a_ticket_of_an_earlier_sudo_does_no_harm(host: Host) -> None:
+    host.sudoers(RULE, "Defaults timestamp_type=global")
+    assert out(host.run(ansible_become_password=PASSWORD)) == "root\n"
+    assert out(host.run(ansible_become_password=PASSWORD)) == "root\n"
+    assert out(host.run()) == "root\n"
+
+
+def test_a_user_without_a_rule_is_told_what_rule_it_takes(host: Host) -> None:
+    message, hint = problem(host.run(user="eve", ansible_become_password="eve's"))
+    assert "eve is not in the sudoers file" in message
+    assert "USER ALL=(root) ALL" in hint
+
+
+def test_a_rule_for_other_commands_only_is_told_without_our_command_line(host: Host) -> None:
+    host.sudoers("ada ALL=(ALL) /usr/bin/systemctl")
+    message, hint = problem(host.run(ansible_become_password=PASSWORD))
+    assert "not allowed to execute /bin/sh as root" in message
+    assert len(message) < 300
+    assert "/bin/sh" in hint
+
+
+def test_a_user_that_does_not_exist_refuses_the_job(host: Host) -> None:
+    result = host.run(ansible_become_user="nosuch", ansible_become_password=PASSWORD)
+    assert result.state is State.NOT_STARTED
+    message, hint = problem(result, "no-such-user")
+    assert "there is no user nosuch" in message
+    assert "--become-user" in hint
+
+
+def test_a_host_without_sudo_is_told_apart(host: Host) -> None:
+    with programs(host.node, without=["sudo"]):
+        message, hint = problem(host.run(ansible_become_password=PASSWORD))
+    assert message.startswith("sudo is not installed on the host")
+    assert "doas" in hint
+
+
+def test_a_sudo_that_is_broken_is_told_in_its_own_words(host: Host) -> None:
+    host.node.run("chmod o+w /etc/sudoers")
+    try:
+        message, hint = problem(host.run(ansible_become_password=PASSWORD))
+    finally:
+        host.node.run("chmod o-w /etc/sudoers")
+    assert "/etc/sudoers is world writable" in message
+    assert "sudo -u root id" in hint
+
+
+def test_a_method_that_hangs_is_told_apart_from_a_wrong_password(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agentless.runner.session.Session.answer_within", 2.0)
+    with programs(host.node, without=["sudo"], scripts={"sudo": "#!/bin/sh\nexec sleep 1000\n"}):
+        message, hint = problem(host.run(ansible_become_password=PASSWORD))
+    assert message == "sudo hangs: it said nothing within 2 s, and asked for no password"
+    assert "sudo -u root id" in hint
+
+
+def test_no_start_file_gets_the_password(host: Host) -> None:
+    """Something that looks like a prompt before sudo has started is none."""
+    host.start_file("echo -n 'Password: ' >&2; read -t 3 -r answer; echo \"$answer\" > /home/ada/got\n")
+    assert out(host.run(ansible_become_password=PASSWORD)) == "root\n"
+    assert host.node.path("/home/ada/got").read_text() == "\n"
+
+
+def test_one_of_the_inventorys_words_for_the_password_is_as_good_as_another(host: Host) -> None:
+    for variable in ("ansible_become_pass", "ansible_become_password", "ansible_sudo_pass"):
+        assert out(host.run(**{variable: PASSWORD})) == "root\n"
+
+
+def test_a_password_with_a_line_end_is_refused_before_anything_is_sent(host: Host) -> None:
+    message, _ = problem(host.run(ansible_become_password="secret\n"))
+    assert "contains a line end" in message
+    assert "secret" not in message
