@@ -63,17 +63,18 @@ def home(name=""):
 
 
 me = os.geteuid()
-state = binascii.a2b_base64(state).decode("utf8", "surrogateescape")
+state = os.fsdecode(binascii.a2b_base64(state))
 try:
     if state[:1] == "~":
         name, _, rest = state[1:].partition("/")
         state = home(name) + "/" + rest
     if state:
-        make(state)
+        state = make(os.path.abspath(state))
     elif not me:
         state = make("/var/cache/agentless")
     else:
         try:
+            os.stat(home())
             state = make(home() + "/.cache/agentless")
         except (OSError, KeyError) as e:
             if getattr(e, "errno", 0) in (errno.ENOSPC, errno.EDQUOT):
@@ -96,17 +97,23 @@ try:
         if hashlib.sha256(data).hexdigest() != sha:
             refuse("payload", "the helper arrived damaged")
         new = "%s.%d" % (root, os.getpid())
-        os.makedirs(new + "/remote", 0o700)
-        for name, text in eval(zlib.decompress(data)).items():
-            with open("%s/remote/%s" % (new, name), "wb") as f:
-                f.write(text)
-        for _ in "12":
-            try:
-                os.rename(new, root)
-            except OSError:
-                if whole():
-                    break
-                os.rename(root, new + ".old")
+        try:
+            os.makedirs(new + "/remote", 0o700)
+            for name, text in eval(zlib.decompress(data)).items():
+                with open("%s/remote/%s" % (new, name), "wb") as f:
+                    f.write(text)
+            for _ in "12":
+                if not whole():
+                    try:
+                        os.rename(new, root)
+                    except OSError:
+                        # Incomplete: a cleaner was here. Or another call was faster.
+                        if not whole():
+                            os.rename(root, new + ".old")
+        finally:
+            import shutil
+
+            shutil.rmtree(new, True)
     elif request == "-" or sections != "0":
         say("ready")
 except (OSError, KeyError) as e:

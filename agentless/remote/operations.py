@@ -1,6 +1,6 @@
 """The operations that a controller can ask for; each answers in frames on stdout and ends with `end`."""
 
-import _signal
+import _signal  # type: ignore[import-not-found]
 import os
 import select
 import sys
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 POLL_FIRST = 0.01
 POLL_LAST = 0.1
 ALIVE_EVERY = 1.0
+RETURN_WITHIN = 1.0
 SWEEP_EVERY = 60.0
 
 
@@ -31,7 +32,7 @@ class Call:
         self.request = request
         self.sections = sections
 
-    def say(self, t: str, body: bytes = b"", **meta: "Any") -> None:
+    def say(self, t: str, body: "Any" = b"", **meta: "Any") -> None:
         """Answer one frame, whose kind is `t`."""
         meta["t"] = t
         try:
@@ -78,7 +79,7 @@ def main(state_dir: str, nonce: str, locale: str, umask: int, fresh: bool, asked
         try:
             book.make()
             call.request = wire.loads(asked.decode("utf-8"))
-            operation = OPERATIONS.get(call.request.get("op"))
+            operation = OPERATIONS.get(str(call.request.get("op")))
             if operation is None:
                 call.refuse("bad-request", "no operation %r" % (call.request.get("op"),))
             else:
@@ -103,7 +104,7 @@ def main(state_dir: str, nonce: str, locale: str, umask: int, fresh: bool, asked
 def _sweep(call: Call) -> None:
     """Clean up now and then, after the answer, so that nobody waits for it."""
     try:
-        if time.time() - os.stat(call.book.root + "/swept").st_mtime < SWEEP_EVERY:
+        if abs(time.time() - os.stat(call.book.root + "/swept").st_mtime) < SWEEP_EVERY:
             return
     except OSError:
         pass
@@ -192,7 +193,7 @@ def _sections(call: Call, new: str) -> "dict[bytes, bytes]":
         if name == "env":
             extra = wire.loads(b"".join(call.take(length)).decode("utf-8"))
             for key, value in extra.items():
-                env[os.fsencode(key)] = os.fsencode(value)
+                env[wire.raw(key)] = wire.raw(value)
         elif name in ("script", "stdin"):
             fd = os.open("%s/%s" % (new, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
@@ -219,7 +220,13 @@ def follow(call: Call) -> None:
             warning=state.get("warning"),
         )
     wanted(call)
-    follow_job(call, jid, [int(n) for n in call.request.get("at") or (0, 0)], None)
+    at = [int(n) for n in call.request.get("at") or (0, 0)]
+    if call.request.get("once") and state["state"] == wire.RUNNING:
+        for s, stream in enumerate(_growing(call, jid, at), 1):
+            while _forward(call, jid, s, stream):
+                pass
+    else:
+        follow_job(call, jid, at, None)
 
 
 def follow_job(call: Call, jid: str, at: "list[int]", told: "int | None") -> None:
@@ -230,14 +237,7 @@ def follow_job(call: Call, jid: str, at: "list[int]", told: "int | None") -> Non
         told: a pipe from the supervisor, which ends when the return is on disk; else the return is looked for.
     """
     book = call.book
-    record = records.load(book.job(jid, "job.json")) or {}
-    streams = []  # type: list[output.Growing]
-    if call.request.get("live"):
-        try:
-            for name, start in zip(output.NAMES, at):
-                streams.append(output.Growing(book.job(jid, name), start, int(record.get("cap") or wire.CAP)))
-        except FileNotFoundError:
-            del streams[:]
+    streams = _growing(call, jid, at) if call.request.get("live") else []
     poll = select.poll()
     poll.register(1, 0)
     if told is not None:
@@ -268,6 +268,14 @@ def follow_job(call: Call, jid: str, at: "list[int]", told: "int | None") -> Non
         answer(call, jid, state, streamed=whole)
     else:
         answer(call, jid, state)
+
+
+def _growing(call: Call, jid: str, at: "list[int]") -> "list[output.Growing]":
+    cap = int((records.load(call.book.job(jid, "job.json")) or {}).get("cap") or wire.CAP)
+    try:
+        return [output.Growing(call.book.job(jid, name), start, cap) for name, start in zip(output.NAMES, at)]
+    except FileNotFoundError:
+        return []
 
 
 def _forward(call: Call, jid: str, s: int, stream: output.Growing, limit: "int | None" = None) -> bool:
@@ -320,7 +328,7 @@ def wanted(call: Call) -> None:
     first = True
     for want in (call.request.get("want") or ())[: wire.WANT_MAX]:
         jid = want.get("jid")
-        if not wire.is_jid(jid) or jid == call.request.get("jid"):
+        if not wire.is_jid(jid) or (jid == call.request.get("jid") and call.request.get("op") in ("run", "follow")):
             continue
         state = _of(call.book.state(jid), want.get("nonce"))
         size = sum(head + tail for head, tail, _ in state.get("cuts") or ())
@@ -359,7 +367,8 @@ def fetch(call: Call) -> None:
 
 def running(call: Call) -> None:
     """The jobs that run here, in frames of bounded size."""
-    jobs, room = [], wire.LIST_BYTES
+    jobs = []  # type: list[dict[str, Any]]
+    room = wire.LIST_BYTES
     for proc in call.book.running():
         job = {key: proc.get(key) for key in PROC_KEYS}
         size = len(wire.dumps(job))
@@ -387,7 +396,14 @@ def signal(call: Call) -> None:
     number = call.request.get("signal")
     if not isinstance(number, int) or not 0 < number < 65:
         raise ValueError("no signal %r" % (number,))
-    call.say("signalled", jid=jid, **signalling.signal(call.book, jid, number, str(call.request.get("by"))))
+    done = signalling.signal(call.book, jid, number, str(call.request.get("by")))
+    call.say("signalled", jid=jid, **done)
+    # Where it has ended, the controller that waits for its return shall have it from this very contact.
+    end = time.monotonic() + RETURN_WITHIN
+    while done["running"] and not done["survivors"] and time.monotonic() < end:
+        if call.book.state(jid)["state"] != wire.RUNNING:
+            break
+        time.sleep(POLL_FIRST)
     wanted(call)
 
 
@@ -400,7 +416,7 @@ def ping(call: Call) -> None:
         executable=sys.executable,
         user=system.user_name(os.geteuid()),
         node=uname.nodename,
-        state_dir=call.book.state_dir,
+        state_dir=os.fsencode(call.book.state_dir).decode("utf-8", "surrogateescape"),
         platform="%s %s %s" % (uname.sysname, uname.release, uname.machine),
         time=time.time(),
         helper="new" if call.request["fresh"] else "kept",

@@ -1,7 +1,8 @@
-"""What a host keeps of jobs in the state directory: `<node>/proc/<jid>` while one runs, `<node>/jobs/<jid>/` for a time.
+"""What a host keeps of jobs: `<node>/proc/<jid>` while one runs, `<node>/jobs/<jid>/` for a time after it.
 
 Readers never delete; only the sweep does. A plain file in the place of `jobs/<jid>` is the tombstone of a record.
 """
+# ruff: noqa: SIM105 (contextlib costs an import)
 
 import errno
 import os
@@ -179,14 +180,14 @@ class Records:
             if last is not None:
                 message = "its supervisor had been killed before; the last it got was signal %s by %s"
                 message %= (last.get("signal"), last.get("by"))
-        end = {"state": wire.LOST, "kind": kind, "message": message, "hint": hint}
+        end = {"state": wire.LOST, "kind": kind, "message": message, "hint": hint}  # type: dict[str, Any]
         for key in ("jid", "nonce", "pid", "started"):
             end[key] = proc.get(key)
         return end
 
     def bury(self, jid: str, nonce: str) -> "dict[str, Any]":
         """Make sure that a dispatch that never arrived can't start any more; return what holds now."""
-        end = {"state": wire.NOT_STARTED, "jid": jid, "nonce": nonce, "kind": "never-arrived"}
+        end = {"state": wire.NOT_STARTED, "jid": jid, "nonce": nonce, "kind": "never-arrived"}  # type: dict[str, Any]
         end.update(message="the request never arrived, and can't start any more", hint="", finished=time.time())
         new = "%s/.new-%s-%d" % (self.jobs, jid, os.getpid())
         put(new, end)

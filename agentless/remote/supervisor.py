@@ -2,8 +2,9 @@
 
 It is the job's parent and, on Linux, the one that adopts its orphans; so its waitpid(-1) alone knows when all are gone.
 """
+# ruff: noqa: SIM105 (contextlib costs an import)
 
-import _signal
+import _signal  # type: ignore[import-not-found]
 import errno
 import os
 import select
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 TERM_TO_KILL = 0.1
 KILL_WITHIN = 10.0
+# What Linux takes as one argument (execve(2), MAX_ARG_STRLEN).
+ARGUMENT_MAX = 131071
 LOOK_GROWING = 0.05
 LOOK_SILENT = 1.0
 BLAME_WITHIN = 10.0
@@ -112,17 +115,9 @@ def _exec_scoped(start: Start, tell: int) -> None:
     # Through files that systemd-run leaves alone: the start on stdin, the pipe as stdout.
     path = start.new + "/start"
     env = {os.fsdecode(key): os.fsdecode(value) for key, value in start.env.items()}
-    records.put(
-        path,
-        dict(
-            state_dir=start.book.state_dir,
-            request=start.request,
-            env=env,
-            new=start.new,
-            umask=start.umask,
-            ignored=sorted(start.ignored),
-        ),
-    )
+    value = {"state_dir": start.book.state_dir, "request": start.request, "new": start.new}  # type: dict[str, Any]
+    value.update(env=env, umask=start.umask, ignored=sorted(start.ignored))
+    records.put(path, value)
     os.dup2(os.open(path, os.O_RDONLY), 0)
     os.unlink(path)
     os.dup2(tell, 1)
@@ -159,7 +154,7 @@ def supervise(start: Start, tell: int) -> None:
             said = job.begin()
         except OSError as e:
             job.undo()
-            raise Refusal("disk-full" if e.errno in records.FULL else "state-dir", str(e))
+            raise Refusal("disk-full" if e.errno in records.FULL else "state-dir", str(e)) from e
         except Refusal:
             job.undo()
             raise
@@ -172,7 +167,19 @@ def supervise(start: Start, tell: int) -> None:
         pass
     if said["t"] == "accepted":
         os.chdir("/")
-        job.wait()
+        try:
+            job.wait()
+        except Exception:
+            _leave_trace(job)
+            raise
+
+
+def _leave_trace(job: "Supervisor") -> None:
+    # Nobody reads this process's stderr: what went wrong stands beside the job that goes on without it.
+    import traceback
+
+    with open(job.book.job(job.jid, "supervisor.log"), "w", encoding="utf-8") as file:
+        traceback.print_exc(file=file)
 
 
 class Supervisor:
@@ -236,7 +243,8 @@ class Supervisor:
         os.close(failed)
         if why:
             kind, _, message = why.partition(" ")
-            raise Refusal(kind, message)
+            hint = "send it with --script" if len(self.request.get("command") or "") > ARGUMENT_MAX else ""
+            raise Refusal(kind, message, hint)
         return {"t": "accepted", "jid": self.jid, "pid": self.pid, "started": self.started, "state": wire.RUNNING}
 
     def _reserve(self, path: str) -> None:
@@ -266,7 +274,7 @@ class Supervisor:
             for fd in (waiting, fail, stdin):
                 os.close(fd)
             return go, failed
-        kind = "state-dir"
+        kind, cwd = "state-dir", self.request.get("cwd")
         try:
             os.setsid()
             os.close(go)
@@ -279,31 +287,35 @@ class Supervisor:
             kind = "cwd"
             if not os.read(waiting, 1):
                 os._exit(0)
-            cwd = self.request.get("cwd")
             if cwd:
-                os.chdir(os.path.expanduser(cwd) if cwd[:1] == "~" else cwd)
+                os.chdir(os.path.expanduser(wire.raw(cwd)))
             kind = "shell"
             os.umask(self.start.umask)
             os.execvpe(argv[0], argv, self.start.env)
-        except BaseException as e:
-            text = str(e)
-            if kind == "shell":
-                text = "cannot start %s: %s" % (argv[0], getattr(e, "strerror", None) or e)
-            os.write(fail, ("%s %s" % (kind, text)).encode("utf-8", "surrogateescape")[:4000])
+        except Exception as e:  # noqa: BLE001 (whatever it is, the controller is told, and this process ends)
+            why = getattr(e, "strerror", None) or str(e)
+            text = wire.raw("%s %s" % (kind, why))
+            if kind == "cwd" and cwd:
+                text = b"cwd cannot enter %s: %s" % (wire.raw(cwd), wire.raw(why))
+            elif kind == "shell":
+                text = b"shell cannot start %s: %s" % (argv[0], wire.raw(why))
+            os.write(fail, text[:4000])
         finally:
             os._exit(127)
 
-    def _argv(self) -> "list[str]":
+    def _argv(self) -> "list[bytes]":
         request = self.request
+        shell = wire.raw(request["shell"])
         if request["fun"] != "cmd.script":
-            return [request["shell"], "-c", request["command"]]
-        path = self.book.job(self.jid, "script")
-        argv = [path] + list(request.get("script_args") or ())
+            return [shell, b"-c", wire.raw(request["command"])]
+        path = os.fsencode(self.book.job(self.jid, "script"))
+        argv = [path] + [wire.raw(word) for word in request.get("script_args") or ()]
         # As execve(2) reads it: an interpreter, and at most one argument.
-        first = system.read(path, 4096).split(b"\n")[0]
+        with open(path, "rb") as file:
+            first = file.readline(4096)
         if first[:2] != b"#!":
-            return [request["shell"]] + argv
-        return [os.fsdecode(word) for word in first[2:].strip().split(None, 1)] + argv
+            return [shell] + argv
+        return first[2:].strip().split(None, 1) + argv
 
     def undo(self) -> None:
         """Take back what a start that failed left behind."""
@@ -333,7 +345,7 @@ class Supervisor:
         deadline = None if timeout is None else self.begun + timeout
         kill_at = None  # type: float | None
         pause = LOOK_GROWING
-        look_at = time.monotonic() + pause
+        look_at = time.monotonic() + pause  # type: float | None
         while not self._over():
             due = [t for t in (deadline, kill_at, look_at) if t is not None]
             left = max(0.0, min(due) - time.monotonic()) if due else None
@@ -352,7 +364,7 @@ class Supervisor:
                 tree.signal(self.walk, tree.SIGTERM)
             if kill_at is not None and now >= kill_at:
                 kill_at = None
-                tree.kill(self.walk, self.reap, KILL_WITHIN)
+                tree.kill(self.walk, self.gone, KILL_WITHIN)
                 self.timed_out, self.killed = True, True
             if look_at is not None and now >= look_at:
                 grown = [stream.look() for stream in self.streams]
@@ -364,12 +376,15 @@ class Supervisor:
 
     def _over(self) -> bool:
         # At the deadline the whole tree goes, not only the first process.
-        return self.status is not None and (not self.timed_out or self.killed or self.reap())
+        return self.status is not None and (not self.timed_out or self.killed or self.gone())
 
     def walk(self) -> "list[system.Process]":
-        if self.subreaper:
-            return tree.below(os.getpid())
-        return tree.around(self.pid, self.jid) if self.status is None else tree.below(os.getpid())
+        """The live processes of the job."""
+        return tree.below(os.getpid()) if self.subreaper else tree.around(self.pid, self.jid, self.status is None)
+
+    def gone(self) -> bool:
+        """Collect the dead; True when nothing of the job is left."""
+        return self.reap() and (self.subreaper or not self.walk())
 
     def reap(self) -> bool:
         """Collect the dead; True when no child is left."""
@@ -403,7 +418,7 @@ class Supervisor:
                 self.signals.append((time.monotonic(), sent, str(wanted.get("by"))))
                 survivors = []  # type: list[dict[str, object]]
                 if sent == tree.SIGKILL:
-                    delivered, survivors = tree.kill(self.walk, self.reap, KILL_WITHIN)
+                    delivered, survivors = tree.kill(self.walk, self.gone, KILL_WITHIN)
                     got = [[pid, None] for pid in delivered]  # type: list[list[Any]]
                 else:
                     got = [[row.pid, row.start] for row in tree.signal(self.walk, sent)]
@@ -428,7 +443,8 @@ class Supervisor:
         signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
         retcode = None if signal is not None else os.WEXITSTATUS(status)
         left = 0
-        if not self.reap():
+        if not self.gone():
+            # A child that cannot be seen (hidepid) is one, too.
             left = max(1, len(self.walk()))
         cuts = [stream.close() for stream in self.streams]
         ret = {
@@ -449,6 +465,14 @@ class Supervisor:
         }  # type: dict[str, Any]
         for name, (head, tail, size) in zip(output.NAMES, cuts):
             ret[name + "_truncated"] = size - head - tail
-        records.place(self.book.job(self.jid, records.RETURN), ret)
+        path = self.book.job(self.jid, records.RETURN)
+        try:
+            records.place(path, ret)
+        except FileNotFoundError:
+            # Somebody deleted the record, and the output with it.
+            os.mkdir(os.path.dirname(path), 0o700)
+            ret.update(cuts=[[0, 0, size] for _, _, size in cuts])
+            ret.update({name + "_truncated": size for name, (_, _, size) in zip(output.NAMES, cuts)})
+            records.place(path, ret)
         records.remove(self.book.job(self.jid, "script"))
         records.remove(self.book.proc(self.jid))

@@ -1,11 +1,10 @@
-"""Cleaning up, the only code that deletes: what died without a return is recorded as lost, old records get tombstones."""
+"""The only code that deletes: what died without a return is recorded as lost, old records become tombstones."""
 
-import calendar
 import fcntl
 import os
 import time
 
-from . import records, wire
+from . import output, records, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,11 +119,15 @@ def prune(book: records.Records, keep_bytes: int, now: float) -> None:
 
 def bury(book: records.Records, jid: str, ret: "dict[str, Any]") -> None:
     """Remove a finished record; a tombstone stays, so that its dispatch cannot start a second time."""
-    end = {"state": wire.LOST, "kind": "expired", "message": "this host no longer keeps the record", "hint": ""}
+    message = "this host no longer keeps the record"
+    end = {"state": wire.LOST, "kind": "expired", "message": message, "hint": ""}  # type: dict[str, Any]
     for key in ("jid", "nonce", "pid", "started", "finished"):
         end[key] = ret.get(key)
     new = "%s/.tomb-%s" % (book.jobs, jid)
     old = "%s/.old-%s" % (book.jobs, jid)
+    # The output goes first: on a full disk, that makes the room for the tombstone.
+    for name in output.NAMES:
+        records.remove(book.job(jid, name))
     records.put(new, end)
     os.rename(book.job(jid), old)
     os.rename(new, book.job(jid))
@@ -132,11 +135,14 @@ def bury(book: records.Records, jid: str, ret: "dict[str, Any]") -> None:
 
 
 def _instant(jid: str) -> float:
-    """The Unix time of a JID; 0 where it is no date."""
-    try:
-        return calendar.timegm(time.strptime(jid[:14], "%Y%m%d%H%M%S"))
-    except ValueError:
-        return 0.0
+    """The Unix time of a JID."""
+    # calendar and strptime would bring re along. The months begin in March here, so that the leap day comes last.
+    year, month, day, hour, minute, second = (
+        int(jid[a:b]) for a, b in ((0, 4), (4, 6), (6, 8), (8, 10), (10, 12), (12, 14))
+    )
+    year, month = (year, month - 3) if month > 2 else (year - 1, month + 9)
+    days = year * 365 + year // 4 - year // 100 + year // 400 + (month * 153 + 2) // 5 + day - 1 - 719468
+    return ((days * 24 + hour) * 60 + minute) * 60.0 + second
 
 
 def _old_helpers(book: records.Records, now: float) -> None:

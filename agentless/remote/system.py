@@ -164,10 +164,10 @@ def _function(name: str, *types: str) -> "Any":
     try:
         import _ctypes
 
-        class Int(_ctypes._SimpleCData):  # type: ignore[name-defined,misc]
+        class Int(_ctypes._SimpleCData):  # type: ignore[type-arg]
             _type_ = "i"
 
-        class Long(_ctypes._SimpleCData):  # type: ignore[name-defined,misc]
+        class Long(_ctypes._SimpleCData):  # type: ignore[type-arg]
             _type_ = "q"
 
         class Function(_ctypes.CFuncPtr):
@@ -175,7 +175,8 @@ def _function(name: str, *types: str) -> "Any":
             _restype_ = Int
 
         kinds = {"i": Int, "q": Long}
-        function = Function(_ctypes.dlsym(_ctypes.dlopen(None, 0), name))
+        library = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]
+        function = Function(_ctypes.dlsym(library, name))
         function.argtypes = [kinds[t] for t in types]
         return function
     except (ImportError, AttributeError, TypeError):
@@ -205,6 +206,16 @@ def punch(fd: int, start: int, end: int) -> bool:
         return _function("fallocate64", "i", "i", "q", "q")(fd, 3, start, end - start) == 0  # type: ignore[no-any-return]
     except (OSError, AttributeError):
         return False
+
+
+def children() -> "list[int]":
+    """The PIDs of this process's own children, without a walk; empty where the kernel does not tell."""
+    me = os.getpid()
+    try:
+        return [int(pid) for pid in read("/proc/%d/task/%d/children" % (me, me)).split()]
+    except (OSError, ValueError):
+        # Cut in the middle of a number, at worst.
+        return []
 
 
 def ooms() -> "int | None":

@@ -3,8 +3,9 @@
 Under a supervisor that is a subreaper (Linux), the tree is its descendants. Without one, it is the descendants of the
 job's first process, their sessions and process groups, and whoever carries the job's AGENTLESS_JID in its environment.
 """
+# ruff: noqa: SIM105 (contextlib costs an import)
 
-import _signal
+import _signal  # type: ignore[import-not-found]
 import os
 import time
 
@@ -21,6 +22,7 @@ SIGCONT = int(_signal.SIGCONT)
 # How long sudo has to end its child, which only it may signal.
 GRACE = 1.0
 STOPPING = 0.5
+CHASING = 0.05
 
 
 def below(root: int) -> "list[system.Process]":
@@ -28,13 +30,22 @@ def below(root: int) -> "list[system.Process]":
     return _members(system.table.table(), [root], ())
 
 
-def around(pid: int, jid: str) -> "list[system.Process]":
-    """The live processes of a job whose supervisor is gone: its first process `pid`, and what belongs to it."""
+def around(pid: int, jid: str, alive: bool = True) -> "list[system.Process]":
+    """The live processes of a job without a subreaper: its first process, its session, and who carries its JID.
+
+    Args:
+        pid: the job's first process.
+        jid: looked for in environments.
+        alive: the first process has not been reaped, so that its PID is not another's by now.
+    """
     rows = system.table.table()
     tag = b"AGENTLESS_JID=" + jid.encode("ascii")
-    marked = [row.pid for row in rows.values() if row.pid != pid and system.table.tagged(row.pid, tag)]
-    first = [rows[pid]] if pid in rows and not rows[pid].dead else []
-    return first + _members(rows, [pid], marked)
+    first = [rows[pid]] if alive and pid in rows and not rows[pid].dead else []
+    mine = alive or pid not in rows
+    marked = [
+        r.pid for r in rows.values() if r.pid != pid and ((mine and r.sid == pid) or system.table.tagged(r.pid, tag))
+    ]
+    return first + _members(rows, [pid] if alive else [], marked)
 
 
 def _members(
@@ -131,7 +142,7 @@ def kill(
             if send(row, SIGKILL):
                 delivered[row.pid] = None
         _groups(rows, SIGKILL)
-        if gone():
+        if _chase(gone):
             return list(delivered), []
         if time.monotonic() >= end:
             break
@@ -160,6 +171,22 @@ def _groups(rows: "list[system.Process]", number: int) -> None:
                 os.killpg(group, number)
             except (ProcessLookupError, PermissionError):
                 pass
+
+
+def _chase(gone: "Callable[[], bool]") -> bool:
+    # A chain in which each forks the next one and dies is always somewhere else by the end of a walk. But each link
+    # becomes a child of this process for as long as its own fork takes, and cannot finish that once SIGKILL is pending.
+    end = time.monotonic() + CHASING
+    while time.monotonic() < end:
+        for pid in system.children():
+            try:
+                # Not reaped yet, so the PID is nobody else's.
+                os.kill(pid, SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass
+        if gone():
+            return True
+    return False
 
 
 def _release(

@@ -38,6 +38,11 @@ def is_jid(text: "object") -> bool:
     return isinstance(text, str) and len(text) == 20 and all(c in "0123456789" for c in text)
 
 
+def raw(text: str) -> bytes:
+    """The bytes of a text from the controller, which may be no text; whatever locale Python 3.6 finds on the host."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 def _unknown(value: "object") -> "object":
     raise TypeError("not a JSON value: %r" % (value,))
 
@@ -54,10 +59,10 @@ class _Context:
 def _codec() -> "tuple[Callable[[Any], str], Callable[[str], Any]]":
     # The json package pulls in re, which alone costs half of the CPU that an operation may take.
     try:
-        from _json import encode_basestring_ascii, make_encoder, make_scanner  # type: ignore[import-not-found]
+        from _json import encode_basestring_ascii, make_encoder, make_scanner
 
         encode = make_encoder(None, _unknown, encode_basestring_ascii, None, ": ", ", ", False, False, False)
-        scan = make_scanner(_Context)
+        scan = make_scanner(_Context)  # type: ignore[arg-type]
         if "".join(encode({"a": [1, "b"]}, 0)) != '{"a": [1, "b"]}' or scan('{"a": 1.5}', 0) != ({"a": 1.5}, 10):
             raise ImportError("_json is not what it was")
     except (ImportError, TypeError, AttributeError):

@@ -1,4 +1,4 @@
-"""The helper as it travels: the one line that starts it on a host, and the package that follows where the host lacks it."""
+"""The helper as it travels: the one line that starts it on a host, and the package for hosts that lack it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
-
-from agentless.remote import wire
 
 __all__ = ["LINE_MAX", "Command", "command"]
 
@@ -95,7 +93,7 @@ def _base64(data: bytes) -> str:
 
 @functools.cache
 def _loader() -> str:
-    return _base64(_squeeze(_sources()["loader.py"], indent=True).encode())
+    return _base64(_squeeze(_sources()["loader.py"], numbered=False).encode())
 
 
 @functools.cache
@@ -115,8 +113,8 @@ def _sources() -> dict[str, str]:
     }
 
 
-def _squeeze(text: str, *, indent: bool = False) -> str:
-    """Source without docstrings and comment lines; line numbers stay unless `indent` asks for the shortest form."""
+def _squeeze(text: str, *, numbered: bool = True) -> str:
+    """Source without docstrings and comment lines, indented by single spaces; lines keep their numbers if asked to."""
     lines = text.splitlines()
     for node in ast.walk(ast.parse(text)):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) or ast.get_docstring(node) is None:
@@ -127,6 +125,5 @@ def _squeeze(text: str, *, indent: bool = False) -> str:
         if len(node.body) == 1:
             lines[expr.lineno - 1] = " " * expr.col_offset + "pass"
     lines = ["" if line.lstrip().startswith("#") else line.rstrip() for line in lines]
-    if indent:
-        lines = [re.sub("^(?:    )+", lambda found: " " * (len(found[0]) // 4), line) for line in lines if line]
+    lines = [re.sub("^(?:    )+", lambda found: " " * (len(found[0]) // 4), line) for line in lines if line or numbered]
     return "\n".join(lines) + "\n"

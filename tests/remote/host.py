@@ -110,7 +110,8 @@ class Call:
     def said(self) -> str:
         """What stood on stderr of a call that has ended."""
         assert self.process.stderr is not None
-        return self.process.stderr.read().decode("utf-8", "replace")
+        data: bytes = self.process.stderr.read()
+        return data.decode("utf-8", "replace")
 
     def kill(self) -> None:
         """End the helper by SIGKILL, and close its pipes as a dead sshd would."""
@@ -169,7 +170,11 @@ class Host:
     ) -> Call:
         """Start a call; `sections` are env, script and stdin."""
         sections = sections or {}
-        request = {"op": op, "controller": "ada@laptop", "sections": [[n, len(data)] for n, data in sections.items()]}
+        request: dict[str, Any] = {
+            "op": op,
+            "controller": "ada@laptop",
+            "sections": [[n, len(data)] for n, data in sections.items()],
+        }
         request.update(kwargs)
         command = payload.command(
             request,
@@ -186,7 +191,7 @@ class Host:
         return self.begin(op, **kwargs).end()
 
     def begin_run(self, command: str | None, jid: str | None = None, **kwargs: Any) -> Call:
-        request = {
+        request: dict[str, Any] = {
             "jid": jid or new_jid(),
             "nonce": NONCE,
             "fun": "cmd.run" if command is not None else "cmd.script",

@@ -103,6 +103,20 @@ def test_env_stdin_cwd_and_shell_are_those_asked_for(host: Host, tmp_path: Path)
     assert lines[2] == str(tmp_path).encode()
 
 
+def test_text_arrives_as_it_is_whatever_the_locale_of_the_host(host: Host, tmp_path: Path) -> None:
+    host.env = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
+    (tmp_path / "ünï").mkdir()
+    answer = host.run(
+        'pwd; echo "$K ä\udcff"', sections={"env": '{"Kä": "x", "K": "é"}'.encode()}, cwd=f"{tmp_path}/ünï"
+    )
+    assert answer.bytes("rec", 1) == f"{tmp_path}/ünï\né ä".encode() + b"\xff\n"
+    script = "#!/bin/sh\necho ß $1\n".encode()
+    assert host.run(None, sections={"script": script}, script_args=["é"]).bytes("rec", 1) == "ß é\n".encode()
+    host.state = host.state.rename(tmp_path / "stäte")
+    assert host.call("ping").one("pong")["state_dir"] == str(host.state)
+    assert "ü" in host.run("true", cwd="/no/ü").one("refused")["message"]
+
+
 def test_without_stdin_it_reads_nothing(one_host: Host) -> None:
     assert one_host.run("wc -c; readlink /proc/self/fd/0").bytes("rec", 1) == b"0\n/dev/null\n"
 

@@ -37,7 +37,7 @@ time.sleep(1000)
 
 # Each generation forks the next one in a session of its own and dies: a walk is always late.
 RUNNERS = """
-import os, time
+import os, sys, time
 end = time.time() + 60
 for _ in range(4):
     if os.fork() == 0:
@@ -45,12 +45,14 @@ for _ in range(4):
             if os.fork(): os._exit(0)
             os.setsid()
         os._exit(0)
+open(sys.argv[1], "w").write("up")
 time.sleep(60)
 """
 
 # Each waits for its child's death and starts it again.
 PHOENIX = """
-import os, time
+import os, sys, time
+open(sys.argv[1], "w").write("up")
 end = time.time() + 60
 def watch(depth):
     while time.time() < end:
@@ -65,7 +67,8 @@ watch(3)
 
 # As many as it may be here, and each forks on as fast as it can.
 BOMB = """
-import os, time
+import os, sys, time
+open(sys.argv[1], "w").write("up")
 end = time.time() + 60
 for _ in range(6): os.fork()
 while time.time() < end:
@@ -99,7 +102,7 @@ def test_kill_ends_what_forks_as_fast_as_it_can(
 ) -> None:
     host = start_host(python)
     jid, _ = host.start(script(tmp_path / "forks", text))
-    until(lambda: len(tagged(jid)) > 3, "it has forked")
+    file_with(tmp_path / "forks.pids")
     host.kill(jid)
     assert tagged(jid) == []
     assert host.ended(jid).one("return")["left_running"] == 0
@@ -113,7 +116,10 @@ def test_kill_ends_what_is_stopped(one_host: Host) -> None:
 
 
 def test_term_reaches_every_process_and_survivors_are_told(host: Host, tmp_path: Path) -> None:
-    command = f"trap '' TERM; sleep 60 & echo $! > {tmp_path}/pids; (trap - TERM; exec sleep 61) & echo $! >> {tmp_path}/pids; wait"
+    command = (
+        f"trap '' TERM; sleep 60 & echo $! > {tmp_path}/pids; "
+        f"(trap - TERM; exec sleep 61) & echo $! >> {tmp_path}/pids; wait"
+    )
     jid, pid = host.start(command)
     stubborn, weak = map(int, file_with(tmp_path / "pids", 2))
     until(lambda: b"61" in Path(f"/proc/{weak}/cmdline").read_bytes(), "sleep 61 runs")
@@ -195,7 +201,7 @@ def test_the_deadline_ends_the_whole_tree_and_keeps_the_output(host: Host, tmp_p
     assert (ret["ended_by"], ret["left_running"]) == ("timeout", 0)
     assert answer.bytes("rec", 1) == b"before\n"
     assert not [pid for pid in pids if alive(pid)]
-    assert 1.5 <= ret["duration"]
+    assert ret["duration"] >= 1.5
     assert tagged(jid) == []
 
 
@@ -291,8 +297,8 @@ def test_sudo_is_asked_to_end_the_child_that_only_it_can_end() -> None:
     folder.chmod(0o755)
     host = Host(home, "/usr/bin/python3")
     os.chown(host.state, 65534, 65534)
-    enter = f'mount --bind {folder}/sudoers /etc/sudoers && exec setpriv --reuid=65534 --regid=65534 --clear-groups sh -c "$0"'
-    host.argv = ("unshare", "-m", "sh", "-c", enter)
+    as_nobody = 'exec setpriv --reuid=65534 --regid=65534 --clear-groups sh -c "$0"'
+    host.argv = ("unshare", "-m", "sh", "-c", f"mount --bind {folder}/sudoers /etc/sudoers && {as_nobody}")
     try:
         jid, _ = host.start(f"sudo sh -c 'echo $$ > {home}/child; exec sleep 60'")
         child = int(file_with(home / "child")[0])

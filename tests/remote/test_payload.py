@@ -1,0 +1,222 @@
+"""How the helper gets to a host, and what it may cost: its line, its Python, its size, its imports."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentless.remote import wire
+from agentless.runner import payload
+from agentless.runner.frames import Decoder
+from tests.remote.conftest import PYTHONS
+from tests.remote.host import Host, new_jid
+
+REMOTE = Path(payload.__file__).parents[1] / "remote"
+SOURCES = sorted(REMOTE.glob("*.py"))
+HELPER_MAX = 24 << 10
+
+
+def test_the_payload_stays_within_24_kib() -> None:
+    assert len(payload.command({"op": "ping"}).payload) <= HELPER_MAX
+
+
+def test_the_loader_stays_small_because_it_travels_each_time() -> None:
+    words = payload.command({"op": "ping"}).line.split(" agentless ")[1].split()
+    assert len(words[1]) <= 4500
+    assert len(payload.command({"op": "ping"}).line) <= 6000
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_the_helper_is_python_3_6(path: Path) -> None:
+    if path.name != "loader.py":
+        ast.parse(path.read_text(), feature_version=(3, 6))
+    done = subprocess.run(
+        [sys.executable, "-m", "vermin", "-q", "--no-tips", "--violations", "-t=3.6-", "--eval-annotations", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # os.pidfd_open and _signal.pidfd_send_signal are asked for before they are used.
+    found = [line for line in done.stdout.splitlines() if re.search(r"requires|L\d+", line) and "pidfd" not in line]
+    assert not [line for line in found if "!2, 3.6" not in line and "Minimum" not in line], done.stdout
+
+
+@pytest.mark.parametrize("op", ["ping", "run", "running", "signal", "fetch"])
+@pytest.mark.parametrize("python", PYTHONS)
+def test_an_operation_imports_nothing_heavy(start_host: Callable[..., Host], python: str, op: str) -> None:
+    host = start_host(python)
+    command = payload.command(
+        {"op": op, "jid": new_jid(), "nonce": "0", "command": "true", "signal": 15, "jobs": []},
+        python=python,
+        state_dir=str(host.state),
+    )
+    hook = "import os,sys;f=os._exit;os._exit=lambda n:(os.write(2,chr(10).join(sys.modules).encode()),f(n));"
+    line = command.line.replace("import binascii,sys;", hook + "import binascii,sys;")
+    done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, stdin=subprocess.DEVNULL, check=True)
+    modules = set(done.stderr.decode().split())
+    assert "remote.operations" in modules
+    heavy = {"json", "re", "subprocess", "tempfile", "enum", "typing", "collections", "ctypes", "threading", "logging"}
+    # Of Python's own start, before any import of ours.
+    bare = subprocess.run(
+        [python, "-I", "-S", "-c", "import sys, os; print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    assert not (modules & heavy) - set(bare.stdout.split())
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash", "dash", "zsh", "fish", "tcsh", "csh", "ksh", "busybox"])
+def test_every_login_shell_takes_the_line_as_it_stands(one_host: Host, shell: str) -> None:
+    path = shutil.which(shell)
+    if path is None:
+        pytest.skip(f"needs {shell}")
+    one_host.argv = (path, "sh", "-c") if shell == "busybox" else (path, "-c")
+    answer = one_host.run('echo "a\'b!c\\\\d"; cat', sections={"stdin": b"in"})
+    assert answer.bytes("rec", 1) == b"a'b!c\\d\nin"
+
+
+@given(st.text(), st.text().filter(lambda text: "\0" not in text))
+def test_the_line_has_nothing_that_a_shell_could_trip_over(command: str, state_dir: str) -> None:
+    line = payload.command({"op": "run", "jid": "1" * 20, "command": command}, state_dir=state_dir).line
+    assert re.fullmatch(r"[ -~]+", line)
+    assert not set(line) & set("!\\\n")
+    assert len(line) <= payload.LINE_MAX
+    outside = "".join(line.split("'")[0::2])
+    assert re.fullmatch(r"[a-z/ -]+", outside)
+
+
+@pytest.mark.parametrize("bad", ["/usr/bin/py'thon", "/a!b", "a\\b", "a\nb", "$(x)"])
+def test_an_interpreter_that_a_shell_could_change_is_refused(bad: str) -> None:
+    with pytest.raises(ValueError, match="ansible_python_interpreter"):
+        payload.command({"op": "ping"}, python=bad)
+
+
+def test_the_next_python_is_tried_where_one_does_not_fit(one_host: Host, tmp_path: Path) -> None:
+    places = {
+        "python3": "exit 127",
+        "python3.14": "echo broken >&2; exit 1",
+        "python3.13": f'exec {sys.executable} "$@"',
+    }
+    old = Path.home() / ".pyenv/versions/2.7.18/bin/python"
+    places["python3.12"] = f'exec {old} "$@"' if old.exists() else "exit 2"
+    for name, text in places.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    one_host.env = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    assert one_host.call("ping", python=str(tmp_path / "python3.12")).one("pong")["executable"]
+    assert one_host.call("ping", python="/no/python").one("pong")
+
+
+def test_without_a_fit_python_it_says_what_was_looked_for(one_host: Host, tmp_path: Path) -> None:
+    for name in ("python3", *(f"python3.{minor}" for minor in range(6, 20))):
+        (tmp_path / name).write_text("#!/bin/sh\nexit 97\n")
+        (tmp_path / name).chmod(0o755)
+    line = payload.command({"op": "ping"}).line
+    for place in ("/usr/bin/", "/usr/local/bin/", "/opt/homebrew/bin/", "/usr/libexec/"):
+        line = line.replace(f" {place}p", f" /no{place}p")
+    done = subprocess.run(
+        ["/bin/sh", "-c", line], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == wire.EXIT_NO_PYTHON
+    assert "python3.6" in done.stderr
+    assert not done.stdout
+
+
+@pytest.mark.parametrize("version", ["2.7", "3.4", "3.5"])
+def test_an_unfit_python_leaves_with_97_before_it_touches_anything(version: str) -> None:
+    loader = base64.b64decode(
+        payload.command({"op": "ping"}).line.split(" agentless ")[1].split()[1].strip("'")
+    ).decode()
+    head = loader.split("import errno")[0]
+    major, minor = version.split(".")
+    faked = head.replace("sys.version_info", f"({major}, {minor})")
+    done = subprocess.run([sys.executable, "-c", faked], check=False)
+    assert done.returncode == wire.EXIT_UNFIT
+
+
+def test_the_loader_compiles_under_the_oldest_python_that_knows_its_options() -> None:
+    text = (REMOTE / "loader.py").read_text()
+    tree = ast.parse(text)
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr | ast.AnnAssign | ast.NamedExpr)]
+
+
+def test_the_payload_is_what_the_sources_say() -> None:
+    files = ast.literal_eval(zlib.decompress(payload.command({"op": "ping"}).payload).decode())
+    assert set(files) == {path.name for path in SOURCES} - {"loader.py"}
+    for name, text in files.items():
+        ours = ast.dump(_bare(ast.parse(text)))
+        assert ours == ast.dump(_bare(ast.parse((REMOTE / name).read_text()))), name
+
+
+def _bare(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body[0] = ast.Pass()
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            node.body = [n for n in node.body if not isinstance(n, ast.Pass)]
+    return tree
+
+
+# --- frames ---
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+def test_json_without_the_json_package_is_the_same_json(value: object) -> None:
+    import json
+
+    assert json.loads(wire.dumps(value)) == value
+    assert wire.loads(json.dumps(value)) == value
+    assert wire.loads(wire.dumps(value)) == value
+
+
+@given(st.text())
+def test_what_is_no_json_is_a_value_error(text: str) -> None:
+    import json
+
+    try:
+        expected = json.loads(text)
+    except ValueError:
+        with pytest.raises(ValueError):
+            wire.loads(text)
+    else:
+        assert wire.loads(text) == expected or expected != expected
+
+
+FRAMES = st.lists(
+    st.tuples(st.dictionaries(st.text(max_size=9), st.text(max_size=99)), st.binary(max_size=300)), max_size=5
+)
+
+
+@given(FRAMES, st.integers(1, 500), st.binary(max_size=9))
+def test_frames_come_out_as_they_went_in_whatever_the_pieces(
+    frames: list[tuple[dict[str, object], bytes]], size: int, noise: bytes
+) -> None:
+    nonce = "0123456789abcdef"
+    data = noise.join([b"", *(wire.encode(nonce, meta, body) for meta, body in frames)])
+    decoder = Decoder(nonce)
+    got = [frame for at in range(0, len(data), size) for frame in decoder.feed(data[at : at + size])]
+    assert [(frame.meta, frame.body) for frame in got] == frames
+
+
+def test_a_frame_over_the_limit_is_refused_where_it_is_made() -> None:
+    with pytest.raises(ValueError, match="too long"):
+        wire.encode("0" * 16, {}, bytes(wire.BODY_MAX + 1))
+
+
+def test_the_environment_of_tests_has_several_pythons() -> None:
+    assert PYTHONS, os.environ.get("PATH")

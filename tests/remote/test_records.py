@@ -1,0 +1,309 @@
+"""What a host keeps survives what happens to hosts: reboots, full disks, strangers, cleaners, and time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import subprocess
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.hosts.waiting import until
+from tests.remote.conftest import PYTHONS
+from tests.remote.host import NONCE, Call, Host, alive, new_jid
+
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it mounts file systems and acts as other users")
+HOUR = 3600.0
+
+
+def state_of(host: Host, jid: str) -> tuple[str, str | None]:
+    answer = host.call("fetch", jobs=[{"jid": jid, "nonce": NONCE}])
+    if answer.all("return"):
+        return "returned", None
+    state = answer.one("state")
+    return state["state"], state["kind"]
+
+
+def sweep_now(host: Host, **kwargs: object) -> None:
+    for name in ("swept", "pruned"):
+        if (host.root / name).exists():
+            os.utime(host.root / name, (0, 0))
+    host.call("ping", **kwargs)
+
+
+def age(host: Host, jid: str, hours: float) -> None:
+    """Make a return as old as that."""
+    path = host.root / "jobs" / jid / "return.json"
+    ret = json.loads(path.read_text())
+    ret["finished"] -= hours * HOUR
+    path.write_text(json.dumps(ret))
+
+
+# --- the helper itself ---
+def test_a_first_contact_brings_the_helper_and_the_next_finds_it(start_host: Callable[..., Host]) -> None:
+    host = start_host(fresh=True)
+    first = host.call("ping")
+    assert [frame.kind for frame in first.frames] == ["need", "pong", "end"]
+    assert first.one("pong")["helper"] == "new"
+    second = host.call("ping")
+    assert [frame.kind for frame in second.frames] == ["pong", "end"]
+    assert host.run("cat", sections={"stdin": b"x"}).frames[0].kind == "ready"
+
+
+@pytest.mark.parametrize("python", [PYTHONS[0], PYTHONS[-1]], ids=["oldest", "newest"])
+def test_first_contacts_at_once_do_not_disturb_one_another(start_host: Callable[..., Host], python: str) -> None:
+    host = start_host(python, fresh=True)
+    calls = [host.begin_run("echo hi") for _ in range(6)]
+    for call in calls:
+        assert call.process.stdout is not None
+        assert select.select([call.process.stdout], [], [], 30)[0], "each has asked for it before any gets it"
+    for call in calls:
+        assert call.end().bytes("rec", 1) == b"hi\n"
+    assert len([path for path in (host.state / "helper").iterdir() if "." not in path.name]) == 1
+
+
+def test_a_deleted_helper_is_brought_again_and_jobs_go_on(host: Host) -> None:
+    jid, pid = host.start("sleep 60")
+    shutil.rmtree(host.state / "helper")
+    assert host.call("ping").one("pong")["helper"] == "new"
+    next((host.state / "helper").glob("*/remote/tree.py")).unlink()
+    assert host.call("ping").one("pong")["helper"] == "new"
+    assert pid in host.kill(jid)["delivered"]
+    assert host.ended(jid).one("return")["ended_by"] == "signal-job:ada@laptop"
+
+
+def test_a_damaged_payload_is_not_run(start_host: Callable[..., Host]) -> None:
+    host = start_host(fresh=True)
+    call = host.begin("ping")
+    damaged = bytearray(call.command.payload)
+    damaged[50] ^= 1
+    broken = Call(type(call.command)(call.command.line, call.command.nonce, bytes(damaged), b""), b"", host.argv)
+    assert broken.end().one("error")["kind"] == "payload"
+    assert not list((host.state / "helper").glob("*/remote/*"))
+    broken.close()
+
+
+def test_helpers_that_nobody_used_for_a_day_are_removed(one_host: Host) -> None:
+    old, recent = one_host.state / "helper" / ("a" * 64), one_host.state / "helper" / ("b" * 64)
+    for path in (old, recent):
+        (path / "remote").mkdir(parents=True)
+        (path / "remote" / "x.py").touch()
+    os.utime(old, (0, 0))
+    sweep_now(one_host)
+    assert not old.exists()
+    assert recent.exists()
+    assert one_host.call("ping").one("pong")["helper"] == "kept"
+
+
+# --- the state directory ---
+def test_a_state_directory_that_is_a_link_is_refused(one_host: Host, tmp_path: Path) -> None:
+    one_host.state.rename(tmp_path / "elsewhere")
+    one_host.state.symlink_to(tmp_path / "elsewhere")
+    assert one_host.call("ping").one("error")["kind"] == "state-dir"
+    refused = one_host.run("true").one("refused")
+    assert refused["kind"] == "state-dir"
+    assert "agentless_state_dir" in refused["hint"]
+    one_host.state.unlink()
+    (tmp_path / "elsewhere").rename(one_host.state)
+
+
+@ROOT
+def test_a_state_directory_of_another_user_is_refused(one_host: Host) -> None:
+    os.chown(one_host.state, 65534, 65534)
+    assert one_host.run("true").one("refused")["kind"] == "state-dir"
+    os.chown(one_host.state, 0, 0)
+
+
+def test_a_state_directory_that_others_could_enter_is_closed(one_host: Host) -> None:
+    one_host.state.chmod(0o755)
+    one_host.call("ping")
+    assert one_host.state.stat().st_mode & 0o777 == 0o700
+
+
+@ROOT
+@pytest.mark.parametrize("home", [True, False], ids=["home", "no home"])
+def test_the_state_directory_is_below_the_home_of_passwd_or_else_in_var_tmp(one_host: Host, home: bool) -> None:
+    from agentless.runner import payload
+
+    folder = Path(subprocess.check_output(["mktemp", "-d", "/var/tmp/agentless-home-XXXXXX"], text=True).strip())
+    try:
+        folder.chmod(0o755)
+        (folder / "home").mkdir()
+        os.chown(folder / "home", 54321, 54321)
+        passwd = f"root:x:0:0::/root:/bin/sh\nada:x:54321:54321::{folder}/{'home' if home else 'none'}:/bin/sh\n"
+        (folder / "passwd").write_text(passwd)
+        (folder / "tmp").mkdir(mode=0o777)
+        (folder / "tmp").chmod(0o1777)
+        command = payload.command({"op": "ping"}, python="/usr/bin/python3")
+        # Where there is no home, /var/tmp is the test's own.
+        mount = f"mount --bind {folder}/passwd /etc/passwd && " + (
+            "" if home else f"mount --bind {folder}/tmp /var/tmp && "
+        )
+        run = 'HOME=/no XDG_CACHE_HOME=/no exec setpriv --reuid=54321 --regid=54321 --clear-groups sh -c "$0"'
+        enter = mount + run
+        call = Call(command, b"", ("unshare", "-m", "sh", "-c", enter))
+        pong = call.end().one("pong")
+        assert pong["state_dir"] == (f"{folder}/home/.cache/agentless" if home else "/var/tmp/agentless-54321")
+        call.close()
+    finally:
+        shutil.rmtree(folder)
+
+
+# --- a full disk ---
+@ROOT
+@pytest.mark.parametrize("python", [PYTHONS[0], PYTHONS[-1]], ids=["oldest", "newest"])
+def test_on_a_full_disk_a_job_is_refused_and_nothing_is_half_written(
+    start_host: Callable[..., Host], python: str, tmp_path: Path
+) -> None:
+    host = start_host(python, fresh=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(host.state)], check=True)
+    try:
+        filler = host.state / "filler"
+        fill(filler)
+        assert host.run(f"touch {tmp_path}/ran").one("refused")["kind"] == "disk-full"
+        assert not list((host.state / "helper").glob("*"))
+        filler.unlink()
+        host.call("ping")
+        fill(filler)
+        for sections in ({}, {"stdin": b"x" * 300_000}):
+            assert host.run(f"touch {tmp_path}/ran", sections=sections).one("refused")["kind"] == "disk-full"
+            assert not list((host.root / "jobs").iterdir())
+            assert not list((host.root / "proc").iterdir())
+        assert not (tmp_path / "ran").exists()
+        filler.unlink()
+        assert host.run("echo hi").bytes("rec", 1) == b"hi\n"
+    finally:
+        subprocess.run(["umount", "-l", str(host.state)], check=True)
+
+
+@ROOT
+def test_a_job_that_fills_the_disk_still_has_its_return_and_can_be_killed(one_host: Host) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(one_host.state)], check=True)
+    try:
+        one_host.call("ping")
+        filler = one_host.state / "filler"
+        jid, pid = one_host.start("sleep 60")
+        fill(filler)
+        assert pid in one_host.kill(jid)["delivered"]
+        until(lambda: not (one_host.root / "proc" / jid).exists(), "the return is written")
+        assert one_host.ended(jid).one("return")["signal"] == 9
+    finally:
+        subprocess.run(["umount", "-l", str(one_host.state)], check=True)
+
+
+def fill(path: Path) -> None:
+    """Take what is left of the file system."""
+    with path.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+# --- a reboot ---
+@ROOT
+def test_after_a_reboot_what_ran_is_lost_and_says_so(host: Host, tmp_path: Path) -> None:
+    jid, pid = host.start("sleep 60")
+    for line in (pid, host.proc(jid)["supervisor_pid"]):
+        assert alive(line)
+    (tmp_path / "boot_id").write_text(f"{uuid.uuid4()}\n")
+    enter = f'mount --bind {tmp_path}/boot_id /proc/sys/kernel/random/boot_id && exec sh -c "$0"'
+    argv, host.argv = host.argv, ("unshare", "-m", "sh", "-c", enter)
+    assert state_of(host, jid) == ("lost", "reboot")
+    signalled = host.kill(jid)
+    assert (signalled["running"], signalled["delivered"]) == (False, [])
+    assert alive(pid)
+    sweep_now(host)
+    assert not (host.root / "proc" / jid).exists()
+    host.argv = argv
+    assert state_of(host, jid) == ("lost", "reboot")
+    os.kill(pid, 9)
+
+
+# --- time ---
+def test_an_old_record_becomes_a_tombstone_that_keeps_its_dispatch_from_starting_again(
+    host: Host, tmp_path: Path
+) -> None:
+    old, young = new_jid(), new_jid()
+    for jid in (old, young):
+        host.run(f"echo x >> {tmp_path}/count", jid, keep_returns=2)
+        age(host, jid, 2.1 if jid == old else 1.9)
+    running, _ = host.start("sleep 60", keep_returns=0)
+    sweep_now(host)
+    assert state_of(host, old) == ("lost", "expired")
+    assert (host.root / "jobs" / old).is_file()
+    assert state_of(host, young) == ("returned", None)
+    assert state_of(host, running)[0] == "running"
+    again = host.run(f"echo x >> {tmp_path}/count", old)
+    assert again.one("accepted")["state"] == "lost"
+    assert again.one("state")["kind"] == "expired"
+    assert (tmp_path / "count").read_text() == "x\nx\n"
+
+
+def test_over_the_size_cap_the_oldest_go_first_and_never_a_running_one(one_host: Host) -> None:
+    running, _ = one_host.start("head -c 3000000 /dev/zero; sleep 60")
+    stdout = one_host.root / "jobs" / running / "stdout"
+    until(lambda: stdout.stat().st_size == 3_000_000, "the running job has written")
+    jids = [new_jid() for _ in range(3)]
+    for jid in jids:
+        one_host.run("head -c 1000000 /dev/zero", jid)
+    sweep_now(one_host, keep_bytes=5_500_000)
+    assert [state_of(one_host, jid)[0] for jid in jids] == ["lost", "returned", "returned"]
+    sweep_now(one_host, keep_bytes=1)
+    assert [state_of(one_host, jid)[0] for jid in (*jids, running)] == ["lost", "lost", "lost", "running"]
+
+
+def test_a_sweep_clears_torn_files_and_leftovers_when_they_are_old(one_host: Host) -> None:
+    one_host.call("ping")
+    torn = one_host.root / "proc" / new_jid()
+    torn.write_text('{"pid"')
+    leftover = one_host.root / "jobs" / f".new-{new_jid()}-77"
+    leftover.mkdir()
+    (leftover / "stdin").write_text("x")
+    sweep_now(one_host)
+    assert torn.exists()
+    assert leftover.exists()
+    day = time.time() - 90_000
+    os.utime(torn, (day, day))
+    os.utime(leftover, (day, day))
+    sweep_now(one_host)
+    assert not torn.exists()
+    assert not leftover.exists()
+
+
+def test_a_return_that_is_there_wins_over_a_proc_file_that_stayed(one_host: Host) -> None:
+    jid, _ = one_host.start("sleep 60")
+    proc = (one_host.root / "proc" / jid).read_text()
+    one_host.kill(jid)
+    one_host.ended(jid)
+    until(lambda: not (one_host.root / "proc" / jid).exists(), "the proc file is removed")
+    (one_host.root / "proc" / jid).write_text(proc)
+    assert state_of(one_host, jid) == ("returned", None)
+    assert one_host.call("find", jid=jid).one("found")["proc"] == {}
+    sweep_now(one_host)
+    assert not (one_host.root / "proc" / jid).exists()
+    assert state_of(one_host, jid) == ("returned", None)
+
+
+def test_a_job_whose_record_somebody_deleted_runs_on_and_can_be_killed(one_host: Host) -> None:
+    jid, pid = one_host.start("sleep 60")
+    shutil.rmtree(one_host.root / "jobs" / jid)
+    assert one_host.call("find", jid=jid).one("found")["proc"]["pid"] == pid
+    assert pid in one_host.kill(jid)["delivered"]
+    until(lambda: not (one_host.root / "proc" / jid).exists(), "the proc file is removed")
+
+
+@ROOT
+def test_each_node_of_a_shared_home_keeps_its_own(one_host: Host) -> None:
+    jid, _ = one_host.start("sleep 60")
+    here, one_host.argv = one_host.argv, ("unshare", "--uts", "sh", "-c", 'hostname other; exec sh -c "$0"')
+    assert one_host.call("running").one("running")["jobs"] == []
+    assert one_host.call("fetch", jobs=[{"jid": jid, "nonce": NONCE}]).one("state")["state"] == "unknown"
+    sweep_now(one_host)
+    one_host.argv = here
+    assert state_of(one_host, jid)[0] == "running"
