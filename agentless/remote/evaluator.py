@@ -357,5 +357,5 @@ def plan(entry: "dict[str, Any]", history: "Any", now: float, host: str, offset:
         course.runs = [run for run in course.runs if run != nominal]
         if regular and regular[0] == nominal:
             found = course.upcoming(nominal)
-        if at >= now:
+        if at >= int(now // 1):
             yield Planned(nominal, at, course.verdict(nominal, at))

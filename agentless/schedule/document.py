@@ -1,0 +1,322 @@
+"""The schedule file: every key checked, and the whole refused where one is wrong."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from agentless.errors import ScheduleError
+
+from . import dates, timing
+from .nodes import Item, near, root
+
+__all__ = ["ALIASES", "CONTROLLER_FUNCTIONS", "HOST_FUNCTIONS", "KEYS", "Entry", "Schedule", "load", "parse"]
+
+HOST_FUNCTIONS = ("cmd.run", "cmd.script")
+CONTROLLER_FUNCTIONS = ("jobs.active", "jobs.list_jobs", "jobs.prune", "jobs.collect")
+_KWARGS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(HOST_FUNCTIONS, ("cwd", "env", "shell", "stdin", "timeout")),
+    "jobs.active": (),
+    "jobs.list_jobs": ("function", "target", "by", "since", "until", "metadata", "state"),
+    "jobs.prune": (),
+    "jobs.collect": (),
+}
+ALIASES = {"func": "function", "fun": "function", "job_args": "args", "job_kwargs": "kwargs"}
+KEYS = (
+    *("function", "args", "kwargs", "target", "name", "metadata", "runs_on", "timeout", "jid_include", "return_job"),
+    *timing.KEYS,
+)
+_GLOBAL = ("enabled", "splay", "skip_during_range")
+_SALT_ONLY = {
+    "returner": "What a fire returns comes home to the job cache.",
+    "return_config": "What a fire returns comes home to the job cache.",
+    "return_kwargs": "What a fire returns comes home to the job cache.",
+    "skip_function": "A skip is recorded with its reason: `agentless schedule status`.",
+    "dry_run": "See `agentless schedule next`, and `schedule push --check`.",
+    "persist": "What is pushed stays on the host until it is purged.",
+}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)", re.ASCII)
+_DURATION_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_NAME_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a schedule.
+
+    Args:
+        name: its name in `jobs list`; Salt's `name` where it is given, else the key.
+        key: the key under `schedule:`.
+        function: one of HOST_FUNCTIONS or CONTROLLER_FUNCTIONS.
+        args: what it is called with; for `cmd.script` a path, relative to the schedule file, and its arguments.
+        kwargs: of cmd.run and cmd.script `cwd`, `env`, `shell`, `stdin`.
+        target: a pattern of hosts; None for functions of the controller.
+        runs_on: `host` or `controller`: who fires it.
+        timing: when, as remote/evaluator.py takes it: plain JSON.
+        metadata: what is searched by `jobs list --metadata`.
+        timeout: seconds that a fire may run, or None.
+        timezone: an IANA name, or None for the zone of the machine that fires.
+        jid_include: Salt's; false leaves `maxrunning` uncounted.
+        return_job: True, False (nothing comes home) or `nocache` (comes home, is not kept).
+        line: where it stands in the file.
+        script: for `cmd.script`, the path of the script on the controller.
+    """
+
+    name: str
+    key: str
+    function: str
+    args: tuple[str, ...]
+    target: str | None
+    runs_on: str
+    timing: Mapping[str, Any]
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    timeout: float | None = None
+    timezone: str | None = None
+    jid_include: bool = True
+    return_job: bool | str = True
+    line: int = 0
+    script: str | None = None
+
+    @property
+    def enabled(self) -> bool:
+        """Neither it nor the whole schedule is switched off."""
+        return bool(self.timing.get("enabled", 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A schedule file that holds nothing wrong.
+
+    Args:
+        file: its path.
+        entries: by name, in the file's order.
+        enabled: the global switch; it is in each entry's timing already.
+        zones: the tables of the zones that entries name, for `clock.Zone`.
+    """
+
+    file: str
+    entries: Mapping[str, Entry]
+    enabled: bool
+    zones: Mapping[str, list[list[int]]]
+
+    def entry(self, name: str) -> Entry:
+        """An entry by its name.
+
+        Raises:
+            ScheduleError: there is none, with the near name.
+        """
+        if name not in self.entries:
+            hint = near(name, self.entries) if self.entries else ""
+            raise ScheduleError(f"there is no entry {name!r}", hint, file=self.file)
+        return self.entries[name]
+
+
+def load(path: str | os.PathLike[str], *, identity: str | None = None, now: float) -> Schedule:
+    """Read and check a schedule file.
+
+    Args:
+        identity: whose schedule it is, such as USER@CONTROLLER: with an entry's name it makes the last six digits of
+            its JIDs. None takes the file's full path.
+        now: Unix seconds; only its year counts, for the zones' tables.
+
+    Raises:
+        ScheduleError: it cannot be read or something in it is wrong, with file, line, key and reason.
+    """
+    file = os.fspath(path)
+    try:
+        with open(file, "rb") as opened:
+            data = opened.read()
+    except OSError as error:
+        hint = "Make one with `agentless schedule add`." if isinstance(error, FileNotFoundError) else ""
+        raise ScheduleError(f"cannot be read: {error.strerror}", hint, file=file) from error
+    return parse(data, file, identity=identity, now=now)
+
+
+def parse(text: str | bytes, file: str, *, identity: str | None = None, now: float) -> Schedule:
+    """As `load`, from the text of a file; `file` is its name in errors, and scripts are beside it."""
+    if identity is None:
+        identity = os.path.abspath(file)
+    document = root(text, file)
+    top = document.fields() if document else {}
+    for key, item in top.items():
+        if key not in ("schedule", "whens"):
+            raise item.error("unknown key", near(key, ("schedule", "whens")))
+    whens = top["whens"].fields() if "whens" in top and not top["whens"].empty else {}
+    for item in whens.values():
+        try:
+            dates.date(item.text)
+        except ValueError as error:
+            raise item.error(f"{item.text!r}: {error}") from error
+    fields = top["schedule"].fields() if "schedule" in top and not top["schedule"].empty else {}
+    enabled = fields["enabled"].flag() if "enabled" in fields else True
+    if "splay" in fields:
+        timing.read_splay(fields["splay"])
+    if "skip_during_range" in fields:
+        timing.read_span(fields["skip_during_range"])
+    if "skip_function" in fields:
+        raise fields["skip_function"].error("Salt's key is not known here", _SALT_ONLY["skip_function"])
+    shared = {key: fields[key] for key in _GLOBAL if key in fields}
+    entries: dict[str, Entry] = {}
+    for key, item in fields.items():
+        if key in _GLOBAL:
+            continue
+        entry = _entry(item, key, shared, enabled, identity, whens)
+        if entry.name in entries:
+            raise item.error(f"there is another entry of the name {entry.name!r}")
+        entries[entry.name] = entry
+    named = sorted({entry.timezone for entry in entries.values() if entry.timezone})
+    return Schedule(file, entries, enabled, {name: dates.zone(name, now) for name in named})
+
+
+def _entry(
+    item: Item, key: str, shared: Mapping[str, Item], enabled: bool, identity: str, whens: Mapping[str, Item]
+) -> Entry:
+    fields = _known(item)
+    name = _name(fields.get("name", item), fields["name"].text if "name" in fields else key)
+    if "function" not in fields:
+        raise item.error("it has no function", f"Known: {', '.join((*HOST_FUNCTIONS, *CONTROLLER_FUNCTIONS))}.")
+    function = fields["function"].text
+    if function not in _KWARGS:
+        raise fields["function"].error(f"{function!r} is no function of a schedule", near(function, _KWARGS))
+    on_hosts = function in HOST_FUNCTIONS
+    runs_on = fields["runs_on"].text if "runs_on" in fields else "host" if on_hosts else "controller"
+    if runs_on not in ("host", "controller"):
+        raise fields["runs_on"].error("host or controller is needed", near(runs_on, ("host", "controller")))
+    if runs_on == "host" and not on_hosts:
+        raise fields["runs_on"].error(f"{function} is a function of the controller")
+    if on_hosts and "target" not in fields:
+        raise item.error(f"{function} needs a target")
+    if "target" in fields and not on_hosts and function not in ("jobs.active", "jobs.collect"):
+        raise fields["target"].error(f"{function} has no target")
+    arguments = _args(fields["args"]) if "args" in fields else ()
+    if on_hosts and not arguments:
+        raise item.error(f"{function} needs args", "args: ['uptime']" if function == "cmd.run" else "args: [backup.sh]")
+    if arguments and not on_hosts:
+        raise fields["args"].error(f"{function} has no args")
+    kwargs = _kwargs(fields["kwargs"], function) if "kwargs" in fields else {}
+    inner = kwargs.pop("timeout", None)
+    if inner is not None and "timeout" in fields:
+        raise fields["timeout"].error("it stands in kwargs already")
+    timeout = _seconds(fields["timeout"]) if "timeout" in fields else inner
+    if timeout is not None and not on_hosts:
+        raise fields["timeout"].error(f"{function} has no timeout")
+
+    timed = {**{name: shared[name] for name in ("splay", "skip_during_range") if name in shared}, **fields}
+    if "splay" not in fields and "splay" in shared and _interval(fields) and not _fits(shared["splay"], fields):
+        # A splay for all is not meant for what comes around before it.
+        del timed["splay"]
+    made = timing.timing(item, timed, name, identity, whens)
+    if not enabled:
+        made["enabled"] = 0
+    made["v"] = timing.version(made)
+    return Entry(
+        name=name,
+        key=key,
+        function=function,
+        args=arguments,
+        target=fields["target"].text if "target" in fields else None,
+        runs_on=runs_on,
+        timing=made,
+        kwargs=kwargs,
+        metadata=_metadata(fields["metadata"]) if "metadata" in fields else {},
+        timeout=timeout,
+        timezone=made.get("zone"),
+        jid_include=fields["jid_include"].flag() if "jid_include" in fields else True,
+        return_job=_return_job(fields["return_job"]) if "return_job" in fields else True,
+        line=item.line,
+        script=_script(fields["args"], arguments[0]) if function == "cmd.script" else None,
+    )
+
+
+def _known(item: Item) -> dict[str, Item]:
+    """The entry's fields by their first name; a value that is left empty is as if the key were not there."""
+    fields: dict[str, Item] = {}
+    for key, value in item.fields().items():
+        name = ALIASES.get(key, key)
+        if name not in KEYS:
+            if key in _SALT_ONLY:
+                raise value.error("Salt's key is not known here", _SALT_ONLY[key])
+            raise value.error("unknown key", near(key, KEYS))
+        if name in fields:
+            raise value.error(f"it is {name}, which stands here already")
+        if not value.empty:
+            fields[name] = value
+    return fields
+
+
+def _name(item: Item, name: str) -> str:
+    if len(name) > _NAME_MAX or not name.isprintable() or not name.strip():
+        raise item.error(f"an entry's name is printable text of at most {_NAME_MAX} characters")
+    return name
+
+
+def _interval(fields: Mapping[str, Item]) -> bool:
+    return any(unit in fields for unit in timing.UNITS)
+
+
+def _fits(splay: Item, fields: Mapping[str, Item]) -> bool:
+    every = sum(fields[unit].whole(0) * size for unit, size in timing.UNITS.items() if unit in fields)
+    drawn = timing.read_splay(splay)
+    return not drawn or drawn[0] < every
+
+
+def _text(item: Item) -> str:
+    if not isinstance(item.node, yaml.ScalarNode):
+        raise item.error("text is needed")
+    return str(item.node.value)
+
+
+def _args(item: Item) -> tuple[str, ...]:
+    return tuple(_text(each) for each in item.each())
+
+
+def _kwargs(item: Item, function: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in item.fields().items():
+        if key in ("runas", "user", "group"):
+            raise value.error("not known here", "Who a job runs as is the inventory's ansible_user and ansible_become.")
+        if key not in _KWARGS[function]:
+            known = _KWARGS[function]
+            raise value.error(f"{function} has no such kwarg", near(key, known) if known else "It has none.")
+        if key in ("env", "metadata"):
+            found[key] = {name: _text(each) for name, each in value.fields().items()}
+        elif key == "timeout":
+            found[key] = _seconds(value)
+        else:
+            found[key] = _text(value)
+    return found
+
+
+def _metadata(item: Item) -> dict[str, str]:
+    return {key: _text(value) for key, value in item.fields().items()}
+
+
+def _seconds(item: Item) -> float:
+    """A duration: seconds, or a number with s, m, h or d."""
+    match = _DURATION.fullmatch(item.text)
+    seconds = float(match[1]) * _DURATION_UNITS[match[2]] if match else 0.0
+    if not seconds or not math.isfinite(seconds):
+        raise item.error(f"seconds, or a time such as 90s, 15m or 3h, are needed, not {item.text!r}")
+    return seconds
+
+
+def _return_job(item: Item) -> bool | str:
+    if item.value == "nocache":
+        return "nocache"
+    if not isinstance(item.value, bool):
+        raise item.error(f"true, false or nocache is needed, not {item.value!r}")
+    return bool(item.value)
+
+
+def _script(item: Item, name: str) -> str:
+    path = os.path.join(os.path.dirname(os.path.abspath(item.file)), name)
+    if not os.path.isfile(path):
+        raise item.error(f"there is no script {path}", "It is looked for beside the schedule file.")
+    return os.path.normpath(path)

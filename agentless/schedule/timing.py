@@ -1,0 +1,202 @@
+"""When an entry fires: its time keys, checked, as the entry that remote/evaluator.py takes."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from zoneinfo import available_timezones
+
+import yaml
+
+from . import dates
+from .nodes import Item, near
+
+__all__ = ["KEYS", "UNITS", "identify", "read_span", "read_splay", "timing"]
+
+UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
+KEYS = (
+    *UNITS,
+    *("when", "cron", "once", "once_fmt", "splay", "range", "skip_during_range", "run_after_skip_range", "after"),
+    *("until", "run_on_start", "maxrunning", "enabled", "run_explicit", "skip_explicit", "timezone", "misfire_grace"),
+)
+ONE_SECOND_OF = 60
+
+
+def identify(identity: str, name: str) -> str:
+    """The six digits of a schedule's entry, which end the JIDs of its fires."""
+    return f"{zlib.crc32(identity.encode() + bytes(1) + name.encode()) % 1000000:06d}"
+
+
+def timing(
+    entry: Item, fields: Mapping[str, Item], name: str, identity: str, whens: Mapping[str, Item]
+) -> dict[str, Any]:
+    """The time keys of one entry for the evaluator, whose docstring says what they become.
+
+    Raises:
+        ScheduleError: with the line, the key and the reason.
+    """
+    made: dict[str, Any] = {}
+    _when(made, entry, fields, whens)
+    every = made.get("every")
+    if "once_fmt" in fields and "once" not in fields:
+        raise fields["once_fmt"].error("there is no `once` that it could belong to")
+    if fields["run_on_start"].flag() if "run_on_start" in fields else every is not None:
+        made["start"] = 1
+    if "splay" in fields and (splay := read_splay(fields["splay"])):
+        if every is not None and splay[0] >= every:
+            raise fields["splay"].error(f"it starts after the interval of {every} seconds")
+        made["splay"] = splay
+    if "range" in fields:
+        made["range"], inverted = read_span(fields["range"], invert=True)
+        if inverted:
+            made["invert"] = 1
+    if "skip_during_range" in fields:
+        made["skip_range"], _ = read_span(fields["skip_during_range"])
+    if "run_after_skip_range" in fields and fields["run_after_skip_range"].flag():
+        made["run_after"] = 1
+    for key in ("after", "until"):
+        if key in fields:
+            made[key] = _bound(fields[key])
+    for key, short in (("run_explicit", "run"), ("skip_explicit", "skip")):
+        if key in fields and (moments := [_moment(item, short == "skip") for item in fields[key].each()]):
+            made[short] = moments
+    if "maxrunning" in fields:
+        made["maxrunning"] = fields["maxrunning"].whole(1)
+    if "misfire_grace" in fields:
+        made["grace"] = fields["misfire_grace"].whole(0)
+    if "enabled" in fields and not fields["enabled"].flag():
+        made["enabled"] = 0
+    if "timezone" in fields:
+        made["zone"] = _zone(fields["timezone"])
+    return {"name": name, "id": identify(identity, name), **made}
+
+
+def version(made: Mapping[str, Any]) -> int:
+    """A number that changes when anything of the timing does."""
+    return zlib.crc32(json.dumps(made, sort_keys=True).encode())
+
+
+def _when(made: dict[str, Any], entry: Item, fields: Mapping[str, Item], whens: Mapping[str, Item]) -> None:
+    """The one way in which an entry says when: `every` or `rules`."""
+    intervals = [key for key in UNITS if key in fields]
+    others = [key for key in ("when", "cron", "once") if key in fields]
+    if len(others) + bool(intervals) > 1:
+        wrong = (intervals + others)[1:][-1]
+        together = ", ".join(intervals + others)
+        raise fields[wrong].error(f"{together} together: an entry has one way to say when it runs")
+    if intervals:
+        made["every"] = sum(fields[key].whole(0) * UNITS[key] for key in intervals)
+        if not made["every"]:
+            raise fields[intervals[0]].error("an interval needs at least one second")
+        return
+    if not others:
+        raise entry.error("it never says when it runs", "Add seconds, minutes, hours, days, when, cron or once.")
+    item = fields[others[0]]
+    if others == ["cron"]:
+        made["rules"] = [_checked(item, dates.cron, item.text)]
+    elif others == ["when"]:
+        made["rules"] = [_named(each, whens) for each in item.each()]
+        if not made["rules"]:
+            raise item.error("the list is empty")
+    else:
+        fmt = fields["once_fmt"].text if "once_fmt" in fields else None
+        made["rules"] = [_full(item, item.text, fmt)]
+        made["once"] = 1
+
+
+def _checked(item: Item, read: Callable[..., dates.Rule], *args: Any) -> dates.Rule:
+    try:
+        return read(*args)
+    except ValueError as error:
+        raise item.error(f"{args[0]!r}: {error}") from error
+
+
+def _named(item: Item, whens: Mapping[str, Item]) -> dates.Rule:
+    named = whens.get(item.text)
+    if named is not None:
+        return _checked(named, dates.date, named.text)
+    try:
+        return dates.date(item.text)
+    except ValueError as error:
+        raise item.error(f"{item.text!r}: {error}", near(item.text, whens) if whens else "") from error
+
+
+def _full(item: Item, text: str, fmt: str | None = None) -> dates.Rule:
+    rule = _checked(item, dates.date, text, fmt)
+    if rule[0] > 0:
+        raise item.error(f"{text!r}: a full date is needed", "Write it as 2026-12-24T17:00:00.")
+    return rule
+
+
+def _moment(item: Item, width: bool) -> list[int]:
+    """A time of run_explicit or skip_explicit: text, or Salt's {time, time_fmt}."""
+    if isinstance(item.node, yaml.MappingNode):
+        fields = item.fields()
+        for key in fields:
+            if key not in ("time", "time_fmt"):
+                raise fields[key].error("unknown key", near(key, ("time", "time_fmt")))
+        if "time" not in fields:
+            raise item.error("`time` is missing")
+        rule = _full(fields["time"], fields["time"].text, fields["time_fmt"].text if "time_fmt" in fields else None)
+    else:
+        rule = _full(item, item.text)
+    if width:
+        # Who leaves the seconds out means the minute.
+        rule = [*rule, 1 if rule[1] % ONE_SECOND_OF else ONE_SECOND_OF]
+    return rule
+
+
+def _bound(item: Item) -> dates.Rule:
+    rule = _checked(item, dates.date, item.text)
+    if rule[0] > dates.DAILY or len(rule) > 2:
+        raise item.error(f"{item.text!r}: a full date, or a time of day, is needed")
+    return rule
+
+
+def read_splay(item: Item) -> list[int]:
+    """`splay`: N is 0..N, a mapping has start and end; empty where there is none."""
+    if isinstance(item.node, yaml.MappingNode):
+        fields = item.fields()
+        for key in fields:
+            if key not in ("start", "end"):
+                raise fields[key].error("unknown key", near(key, ("start", "end")))
+        if "start" not in fields or "end" not in fields:
+            raise item.error("a splay of two needs both start and end")
+        least, most = fields["start"].whole(0), fields["end"].whole(0)
+        if most < least:
+            raise fields["end"].error("the end is before the start")
+    else:
+        least, most = 0, item.whole(0)
+    return [least, most] if most else []
+
+
+def read_span(item: Item, *, invert: bool = False) -> tuple[Sequence[dates.Rule], bool]:
+    """A range: two times of day, two weekdays with a time, or two full dates; and whether it is inverted."""
+    fields = item.fields()
+    known = ("start", "end", "invert") if invert else ("start", "end")
+    for key in fields:
+        if key not in known:
+            raise fields[key].error("unknown key", near(key, known))
+    for key in ("start", "end"):
+        if key not in fields:
+            raise item.error(f"`{key}` is missing")
+    start, end = (_checked(fields[key], dates.date, fields[key].text) for key in ("start", "end"))
+    if len(start) > 2 or len(end) > 2:
+        raise item.error("a range is of times of day, of weekdays, or of full dates")
+    if max(start[0], 0) != max(end[0], 0):
+        raise item.error("start and end are of different kinds: two times of day, two weekdays, or two full dates")
+    if start == end:
+        raise item.error("start and end are the same")
+    if start[0] <= 0 and start[0] == end[0] and end[1] < start[1]:
+        raise fields["end"].error("the end is before the start")
+    return [start, end], "invert" in fields and fields["invert"].flag()
+
+
+def _zone(item: Item) -> str:
+    try:
+        dates.zone(item.text, 0)
+    except ValueError as error:
+        raise item.error(str(error), near(item.text, sorted(available_timezones()))) from error
+    return item.text
