@@ -9,10 +9,13 @@
 
 from __future__ import annotations
 
-from agentless.errors import AgentlessError
-from agentless.fleet import Fleet
-from agentless.job import HostResult, Job, Problem, Report, Return, State
-from agentless.runner.run import Changed, Output, Run
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agentless.errors import AgentlessError
+    from agentless.fleet import Fleet
+    from agentless.job import HostResult, Job, Problem, Report, Return, State
+    from agentless.runner.run import Changed, Output, Run
 
 __all__ = [
     "AgentlessError",
@@ -29,3 +32,22 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "agentless.errors": ("AgentlessError",),
+    "agentless.fleet": ("Fleet",),
+    "agentless.job": ("HostResult", "Job", "Problem", "Report", "Return", "State"),
+    "agentless.runner.run": ("Changed", "Output", "Run"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    # What a verb does not need is not loaded: `agentless jobs list` is not to wait for the runner.
+    from importlib import import_module
+
+    for home, names in _HOMES.items():
+        if name in names:
+            value = getattr(import_module(home), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

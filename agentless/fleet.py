@@ -20,14 +20,12 @@ from agentless.inventory import Inventory, Overrides
 from agentless.job import HostResult, Job, Problem, Report, State, check_jid
 from agentless.results import Active, ExitSuccess, Found, Hosts, Listed, Pong, Running, Signalled
 from agentless.roster import Roster
-from agentless.runner import jobs, procs
-from agentless.runner.contact import Contact
-from agentless.runner.home import Unrecorded
-from agentless.runner.order import Order
-from agentless.runner.run import Run
 
+# The runner is imported by the verbs that contact hosts: listing jobs is not to wait for it, nor for paramiko.
 if TYPE_CHECKING:
     from agentless.runner.channel import Connector
+    from agentless.runner.contact import Contact
+    from agentless.runner.run import Run
 
 __all__ = ["Fleet"]
 
@@ -84,6 +82,7 @@ class Fleet:
             key_file=private_key or self.config.private_key,
             become=become or self.config.become,
             become_user=become_user or self.config.become_user,
+            become_method=self.config.become_method,
             password=password,
             become_password=become_password,
             connect_timeout=connect_timeout or self.config.connect_timeout,
@@ -121,7 +120,6 @@ class Fleet:
 
     @cached_property
     def _connector(self) -> Connector:
-        # paramiko costs 0.2 s: verbs that need no SSH do without.
         from agentless.runner.ssh import Connector as Ssh
 
         return Ssh(ask=self._ask)
@@ -136,6 +134,8 @@ class Fleet:
 
     @cached_property
     def _contact(self) -> Contact:
+        from agentless.runner.contact import Contact
+
         return Contact(self._connector, self.cache, self._forks, self._base)
 
     def close(self) -> None:
@@ -211,6 +211,8 @@ class Fleet:
             raise UsageError(
                 "--detach leaves at once, and --wait and --batch are about staying", "Leave one of them out."
             )
+        from agentless.runner.order import Order
+
         endpoints = self.endpoints(target)
         order = Order.of(
             command,
@@ -264,6 +266,9 @@ class Fleet:
         known: bool = True,
         **options: Any,
     ) -> Run:
+        from agentless.runner.home import Unrecorded
+        from agentless.runner.run import Run
+
         return Run(
             job,
             results,
@@ -279,10 +284,14 @@ class Fleet:
     # --- the proc system ---
     def running(self, target: str | None = None) -> Running:
         """Salt's `saltutil.running`: what the proc files of each host say runs there."""
+        from agentless.runner import procs
+
         return procs.running(self._contact, self.endpoints(target))
 
     def find_job(self, jid: str, target: str | None = None) -> Found:
         """Salt's `saltutil.find_job`: where the job runs. `target` None: the job's own hosts, else all."""
+        from agentless.runner import procs
+
         jid = self._jid(jid)
         endpoints, missing = self._places(jid, target)
         found = procs.find_job(self._contact, jid, endpoints)
@@ -298,12 +307,12 @@ class Fleet:
         Raises:
             UsageError: no such signal.
         """
+        from agentless.runner import procs
+
         number = _signal_number(signal)
         jid = self._jid(jid)
         endpoints, missing = self._places(jid, target)
         done = procs.signal_job(self._contact, jid, number, self._controller, endpoints)
-        if self.cache.load_states(jid) is not None:
-            self.lookup(jid, only=[name for name in done.hosts if name in endpoints])
         return replace(done, problems={**done.problems, **missing})
 
     def term_job(self, jid: str, target: str | None = None) -> Signalled:
@@ -333,6 +342,8 @@ class Fleet:
 
     def active(self, target: str | None = None) -> Active:
         """Salt's `jobs.active`: the jobs that run, and where each of their hosts stands."""
+        from agentless.runner import jobs
+
         return jobs.active(self._contact, self.endpoints(target), self._open_reports())
 
     def _open_reports(self) -> Iterable[tuple[Job, Mapping[str, HostResult]]]:
@@ -342,22 +353,21 @@ class Fleet:
             if report is not None:
                 yield report.job, report.results
 
-    def lookup(self, jid: str, *, only: Sequence[str] | None = None) -> Report:
+    def lookup(self, jid: str) -> Report:
         """Salt's `jobs.lookup_jid`: what each host gave back.
 
         Hosts that are not final are asked, once; a JID that the cache doesn't know is asked of all hosts.
 
-        Args:
-            only: ask only these hosts.
-
         Raises:
             UnknownJob: the cache and all hosts deny it.
         """
+        from agentless.runner import jobs
+
         jid = self._jid(jid)
         report = self._load(jid)
         if report is None:
             return self._discover(jid)[0]
-        to_ask = [name for name in jobs.open_hosts(report.results) if only is None or name in only]
+        to_ask = jobs.open_hosts(report.results)
         if not to_ask:
             return report
         endpoints, missing = self._roster.of_job(report.job, to_ask)
@@ -378,6 +388,8 @@ class Fleet:
 
     def _discover(self, jid: str) -> tuple[Report, bool]:
         """A job that the cache doesn't know, as the hosts' records tell it, and whether it is in the cache now."""
+        from agentless.runner import jobs
+
         job, results, problems = jobs.discover(self._contact, jid, self.endpoints())
         if job is None and not problems:
             raise UnknownJob(f"no host has a record of job {jid}, nor has the job cache")
@@ -471,6 +483,8 @@ class Fleet:
         return self._attach(jid, host=host, live=True, once=not follow)
 
     def _attach(self, jid: str, *, host: str | None = None, **options: Any) -> Run:
+        from agentless.runner import jobs
+
         jid = self._jid(jid)
         report = self._load(jid)
         known = True
@@ -496,6 +510,8 @@ class Fleet:
 
     def ping(self, target: str | None = None) -> Pong:
         """Connect to each host, bring the helper, and say which Python answered."""
+        from agentless.runner import procs
+
         return procs.ping(self._contact, self.endpoints(target))
 
 

@@ -7,13 +7,15 @@ import base64
 import functools
 import hashlib
 import json
+import os
 import re
-import secrets
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 from typing import Any
+
+from agentless import remote
 
 __all__ = ["LINE_MAX", "Command", "command"]
 
@@ -69,7 +71,7 @@ def command(
         python = "-"
     if not PYTHON.fullmatch(python):
         raise ValueError(f"ansible_python_interpreter {python!r} holds characters that a login shell may change")
-    nonce = secrets.token_hex(8)
+    nonce = os.urandom(8).hex()
     asked = json.dumps(request).encode("ascii")
     payload, files = _payload()
     jid = request["jid"] if request["op"] == "run" else "-"
@@ -105,12 +107,7 @@ def _payload() -> tuple[bytes, int]:
 
 @functools.cache
 def _sources() -> dict[str, str]:
-    folder = resources.files("agentless.remote")
-    return {
-        file.name: file.read_text("utf-8")
-        for file in sorted(folder.iterdir(), key=lambda file: file.name)
-        if file.name.endswith(".py")
-    }
+    return {file.name: file.read_text("utf-8") for file in sorted(Path(remote.__file__ or "").parent.glob("*.py"))}
 
 
 def _squeeze(text: str, *, numbered: bool = True) -> str:

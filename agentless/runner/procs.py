@@ -32,7 +32,7 @@ def find_job(contact: Contact, jid: str, endpoints: Mapping[str, Endpoint]) -> F
     """Where the job runs."""
     hosts: dict[str, Process | None] = {}
     problems: dict[str, Problem] = {}
-    for name, answers in contact.ask(endpoints, lambda _: {"op": "find", "jid": jid}, about=jid, both_users=True):
+    for name, answers in contact.ask(endpoints, lambda _: {"op": "find", "jid": jid}, both_users=True):
         if isinstance(answers, HostError):
             problems[name] = problem_of(answers)
         else:
@@ -51,7 +51,7 @@ def signal_job(contact: Contact, jid: str, signal: int, by: str, endpoints: Mapp
     request = {"op": "signal", "jid": jid, "signal": signal, "by": by}
     hosts: dict[str, Signal] = {}
     problems: dict[str, Problem] = {}
-    for name, answers in contact.ask(endpoints, lambda _: request, about=jid, both_users=True):
+    for name, answers in contact.ask(endpoints, lambda _: request, both_users=True):
         if isinstance(answers, HostError):
             problems[name] = problem_of(answers)
         else:

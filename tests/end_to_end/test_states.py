@@ -149,8 +149,10 @@ def test_jobs_are_listed_and_filtered_without_contacting_anybody(sshd: Sshd) -> 
 
 
 def test_tail_follows_to_the_end(sshd: Sshd) -> None:
-    sshd.client.agentless("run", "host1", "--detach", "--", "echo one; sleep 1; echo two; exit 3")
+    go = sshd.directory / "go"
+    sshd.client.agentless("run", "host1", "--detach", "--", f"echo one; while [ ! -e {go} ]; do sleep 0.1; done; echo two; exit 3")
     assert sshd.client.agentless("jobs", "tail", "last").stdout == "one\n"
+    go.touch()
     followed = sshd.client.agentless("jobs", "tail", "last", "-f")
     assert followed.stdout == "one\ntwo\n"
     assert sshd.client.agentless("jobs", "tail", "last").stdout == "one\ntwo\n"
