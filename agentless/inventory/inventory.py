@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -72,6 +72,12 @@ class Inventory:
             group.name: Group(group.name, tuple(group.hosts), tuple(group.children))
             for group in self._tree.groups.values()
         }
+
+    def find(self, name: str) -> Host | None:
+        """The host of this name, also this machine under a name of its own where the inventory doesn't have it."""
+        if name not in self._hosts and self._localhost(name) == name:
+            return self._implicit
+        return self._hosts.get(name)
 
     def members(self, group: str) -> Mapping[str, object]:
         """The hosts in a group and in the groups below it, as keys, in order; KeyError where there is no such group."""
@@ -190,17 +196,20 @@ class Inventory:
             layer.update(found)
 
 
-def load(sources: Sequence[str], *, directory: str | None = None) -> Inventory:
+def load(
+    sources: Sequence[str], *, directory: str | None = None, warn: Callable[[str], None] | None = None
+) -> Inventory:
     """Read inventories, the later ones added to the earlier ones.
 
     Args:
         sources: files, directories, executables, or hosts with commas, as Ansible's `-i`.
         directory: whose `group_vars/` and `host_vars/` count too, as a playbook's would; the working directory if None.
+        warn: told each warning once, now and later, as it comes up; `Inventory.warnings` collects them too.
 
     Raises:
         InventoryError: a source that is missing or wrong.
     """
-    tree = Tree()
+    tree = Tree(warn)
     files = []
     collecting = gc.isenabled()
     # Nothing here is garbage while it is built, and looking for some doubles the time of a large inventory.

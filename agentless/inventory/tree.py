@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -90,7 +90,8 @@ class HostNode:
 class Tree:
     """What the sources have said so far; every rule broken is a ValueError with a sentence."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], None] | None = None) -> None:
+        self._tell = tell
         self.groups: dict[str, GroupNode] = {}
         self.hosts: dict[str, HostNode] = {}
         self.localhost: HostNode | None = None
@@ -102,7 +103,10 @@ class Tree:
         self.add_child("all", "ungrouped")
 
     def warn(self, text: str) -> None:
-        self.warnings[text] = None
+        if text not in self.warnings:
+            self.warnings[text] = None
+            if self._tell is not None:
+                self._tell(text)
 
     def add_group(self, name: object) -> GroupNode:
         if not name or not isinstance(name, str):

@@ -178,6 +178,9 @@ def test_the_implicit_localhost_is_this_machine(tmp_path: Path) -> None:
     found = inventory.endpoint(host, Overrides())
     assert (found.name, found.local, found.python) == ("localhost", True, sys.executable)
     assert list(inventory.hosts) == ["web1"]
+    assert inventory.find("localhost") is host
+    assert inventory.find("web1") is inventory.hosts["web1"]
+    assert inventory.find("127.0.0.1") is inventory.find("web2") is None
 
 
 @pytest.mark.parametrize(
@@ -305,13 +308,14 @@ def test_a_line_is_given_for_ini_and_for_group_vars(tmp_path: Path) -> None:
         inventory.endpoint(inventory.hosts["web2"], Overrides(user="me"))
 
 
-def test_what_is_not_honoured_is_told_once(read: Callable[[str], Inventory]) -> None:
-    inventory = read(
-        "all:\n  hosts: {web1: , web2: }\n  vars: {ansible_ssh_common_args: '-A', ansible_become_flags: -H}\n"
-    )
+def test_what_is_not_honoured_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text("web1\nweb2\n[all:vars]\nansible_ssh_common_args=-A\nansible_become_flags=-H\n")
+    told: list[str] = []
+    inventory = load([str(tmp_path / "hosts")], directory=str(tmp_path), warn=told.append)
     for host in inventory.hosts.values():
         inventory.endpoint(host, Overrides())
-    assert sorted(inventory.warnings) == [
+    assert inventory.warnings == tuple(told)
+    assert sorted(told) == [
         "-o forwardagent=yes: this ssh argument of the inventory is not honoured",
         "ansible_become_flags of the inventory is not honoured",
     ]
