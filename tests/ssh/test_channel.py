@@ -167,6 +167,27 @@ def test_connect_and_exec_take_no_more_round_trips_than_bare_paramiko(
         link.close()
 
 
+@pytest.mark.parametrize("ciphers", ["", "aes128-ctr"])
+def test_keys_are_renewed_in_the_middle_of_both_directions(
+    home: Home, connector: Connector, start_sshd: Callable[..., Server], ciphers: str
+) -> None:
+    server = start_sshd("RekeyLimit 1M", authorized=home.key)
+    home.knows(server.known_line())
+    options = (("ciphers", ciphers),) if ciphers else ()
+    data = os.urandom(5 * 1024 * 1024)
+    with connector.connect(home.to(server, options=options)) as link:
+        channel = link.exec("cat")
+
+        def feed() -> None:
+            channel.send(data, 20)
+            channel.close_stdin()
+
+        feeder = threading.Thread(target=feed)
+        feeder.start()
+        assert drain(channel) == (data, b"")
+        feeder.join()
+
+
 def test_closing_ends_the_session_on_the_host_and_leaves_no_descriptor(
     home: Home, connector: Connector, start_sshd: Callable[..., Server]
 ) -> None:

@@ -56,6 +56,7 @@ class Connector:
         system_config: Path = Path("/etc/ssh/ssh_config"),
     ) -> None:
         self._home = home or Path.home()
+        self._user = getpass.getuser()
         self._system_config = system_config
         self._known = KnownHosts()
         self._keys = Keys(ask)
@@ -101,7 +102,7 @@ class Connector:
             settings = resolve(
                 found,
                 name=name.removeprefix("[").removesuffix("]"),
-                default_user=getpass.getuser(),
+                default_user=self._user,
                 accept_new=accept_new,
                 home=self._home,
             )

@@ -36,7 +36,7 @@ def dial(host: str, port: int, deadline: float, *, family: str = "any", bind: st
     addresses = _resolve(host, port, family, deadline)
     pending: dict[socket.socket, _Address] = {}
     refused: list[str] = []
-    with contextlib.ExitStack() as losers, selectors.DefaultSelector() as selector:
+    with contextlib.ExitStack() as losers, selectors.PollSelector() as selector:
         while addresses or pending:
             if addresses:
                 address = addresses.pop(0)

@@ -106,7 +106,8 @@ def resolve(
     tokens["%u"] = default_user
 
     def paths(value: str) -> tuple[str, ...]:
-        expanded = (_path(part, tokens, home) for part in shlex.split(value))
+        parts = shlex.split(value) if any(quote in value for quote in "\"'\\") else value.split()
+        expanded = (_path(part, tokens, home) for part in parts)
         return tuple(part for part in expanded if part)
 
     user_files = paths(text("userknownhostsfile", "~/.ssh/known_hosts ~/.ssh/known_hosts2"))
