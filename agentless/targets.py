@@ -136,5 +136,5 @@ def _matcher(expression: str) -> Callable[[str], object]:
 
 def near(wrong: str, known: Iterable[str]) -> str:
     """`Did you mean web1 or web2?`, or nothing where no known name is near."""
-    found = difflib.get_close_matches(wrong, known, n=3, cutoff=0.7)
+    found = difflib.get_close_matches(wrong, known, n=3, cutoff=0.6)
     return f"Did you mean {' or '.join(found)}?" if found else ""

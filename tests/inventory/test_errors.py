@@ -134,9 +134,10 @@ def inventory(tmp_path: Path) -> Inventory:
 
 
 def test_a_name_that_nobody_has_suggests_those_that_are_near(inventory: Inventory) -> None:
-    with pytest.raises(TargetError, match="no host or group is called wbe1") as caught:
-        inventory.select("wbe1")
-    assert "web1" in caught.value.hint
+    for wrong, near in (("wbe1", "web1"), ("wbe", "web")):
+        with pytest.raises(TargetError, match=f"no host or group is called {wrong}") as caught:
+            inventory.select(wrong)
+        assert near in caught.value.hint.removesuffix("?").split()
 
 
 @pytest.mark.parametrize("pattern", ["web:&db", "empty", "web:!web", "all:!*"])
@@ -152,7 +153,8 @@ def test_a_limit_that_leaves_nothing_is_an_error(inventory: Inventory) -> None:
 
 def test_one_unknown_name_among_others_is_told(inventory: Inventory) -> None:
     assert [host.name for host in inventory.select("web1,wbe2")] == ["web1"]
-    assert inventory.warnings == ("'wbe2' matches no host and no group. Did you mean web2?",)
+    (warning,) = inventory.warnings
+    assert warning.startswith("'wbe2' matches no host and no group. Did you mean web2")
 
 
 @pytest.mark.parametrize(
