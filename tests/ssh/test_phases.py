@@ -200,21 +200,38 @@ def test_no_more_than_eight_handshakes_at_once(home: Home, connector: Connector,
     assert 4 <= max(most) <= 9
 
 
-def test_the_second_address_is_taken_where_the_first_does_not_answer(
-    home: Home, connector: Connector, start_sshd: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server = start_sshd(authorized=home.key)
-    home.knows(server.known_line(f"[both]:{server.port}"))
+@pytest.fixture
+def two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name `both` has ::1 and 127.0.0.1: such a name needs a resolver, whose answer is put in here."""
     real = socket.getaddrinfo
 
     def resolver(host: str, port: int, *rest: int) -> list[Any]:
-        # A name with two addresses needs a resolver of its own; its answer is all that is put in here.
-        return (
-            [*real("::1", port, *rest), *real("127.0.0.1", port, *rest)] if host == "both" else real(host, port, *rest)
-        )
+        if host != "both":
+            return real(host, port, *rest)
+        return [*real("::1", port, *rest), *real("127.0.0.1", port, *rest)]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolver)
-    connector.connect(home.to(server, address="both")).close()
+
+
+@pytest.mark.usefixtures("two_addresses")
+@pytest.mark.parametrize("silent", [False, True])
+def test_the_second_address_is_taken_where_the_first_refuses_or_is_silent(
+    home: Home, connector: Connector, start_sshd: Callable[..., Server], silent: bool
+) -> None:
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    server = start_sshd(authorized=home.key)
+    home.knows(server.known_line(f"[both]:{server.port}"))
+    with contextlib.ExitStack() as ends:
+        if silent:
+            # Linux answers no further connection while the queue of those to be accepted is full.
+            full = ends.enter_context(socket.create_server(("::1", server.port), family=socket.AF_INET6, backlog=0))
+            for _ in range(3):
+                waiting = ends.enter_context(socket.socket(socket.AF_INET6))
+                waiting.setblocking(False)
+                waiting.connect_ex(full.getsockname())
+        with connector.connect(home.to(server, address="both")) as link:
+            assert drain(link.exec("echo $SSH_CLIENT"))[0].startswith(b"127.0.0.1")
 
 
 def test_the_deadline_is_one_for_all_phases(home: Home, connector: Connector, listen: Listen) -> None:

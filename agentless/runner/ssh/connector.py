@@ -42,6 +42,9 @@ _DEFAULT_TIMEOUT = Endpoint("", "").connect_timeout
 class Connector:
     """Connects to hosts; owns what their connections share. Thread safe.
 
+    An endpoint's `connect_timeout` holds unless it is the default, for which ConnectTimeout of ~/.ssh/config stands in.
+    StrictHostKeyChecking there is followed where it is stricter than the endpoint, never where it is laxer.
+
     Args:
         ask: shows a prompt for the passphrase of a key and returns the answer; None where nobody can be asked.
         home: whose `.ssh` is read; the user's by default.
@@ -205,7 +208,15 @@ class Connector:
     ) -> tuple[socket.socket | paramiko.Channel, dial.Proxy | None]:
         hop = self._last_hop(settings)
         if hop is not None:
-            return self._bastion(hop, timeout, deadline, trail).tunnel(settings.host, settings.port, deadline), None
+            bastion = self._bastion(hop, timeout, deadline, trail)
+            try:
+                return bastion.tunnel(settings.host, settings.port, deadline), None
+            except Unreachable:
+                if bastion.alive:
+                    raise
+            # It had died before anybody noticed; nothing of this host's was sent over it.
+            again = self._bastion(hop, timeout, deadline, trail)
+            return again.tunnel(settings.host, settings.port, deadline), None
         try:
             if settings.proxy_command:
                 proxy = dial.Proxy(settings.proxy_command)
