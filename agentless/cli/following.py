@@ -9,16 +9,19 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from agentless.cli.call import Call
 from agentless.cli.interrupts import Interrupted, Interrupts
 from agentless.cli.printers import Printer
 from agentless.cli.screen import ReaderGone
-from agentless.fleet import Fleet
 from agentless.job import Report, State
 from agentless.progress import Progress
 from agentless.report.names import fold
 from agentless.runner.run import Event, Output, Run
+
+if TYPE_CHECKING:
+    from agentless.fleet import Fleet
 
 __all__ = ["ON_INTERRUPT", "Following", "follow"]
 

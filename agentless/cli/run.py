@@ -237,5 +237,5 @@ def _check(call: Call, target: str, words: str | Sequence[str], options: dict[st
     document = {"command": text, "batch": options["batch"], "hosts": hosts}
     if out in ("table", "text"):
         batch = f", {options['batch']} at a time" if options["batch"] else ""
-        call.screen.say(f"would run on {len(hosts)} hosts{batch}: {one_line(text)}")
+        call.screen.say(f"would run on {len(hosts)} {'host' if len(hosts) == 1 else 'hosts'}{batch}: {one_line(text)}")
     return show(call, out, document, tables.CHECK, lambda: tables.endpoints(endpoints), entries=hosts)

@@ -61,4 +61,5 @@ def printable(data: bytes) -> str:
 
 def one_line(text: str) -> str:
     """A name or message as one line without any control character or colour."""
-    return _LINE.sub(_visible, text)
+    # A long table has ten thousands of cells, and hardly any needs the expression.
+    return text if text.isprintable() else _LINE.sub(_visible, text)

@@ -161,7 +161,7 @@ def test_a_wrong_call_exits_with_2_says_why_and_prints_no_result(say: Say, words
 )
 def test_check_shows_the_command_and_where_it_would_go(say: Say, words: list[str], command: str) -> None:
     code, out, err = say("-i", "web1,web2", "run", "web1", "--check", *words)
-    assert (code, err) == (0, f"would run on 1 hosts: {command}\n")
+    assert (code, err) == (0, f"would run on 1 host: {command}\n")
     assert out.splitlines()[1].split() == ["web1", "web1"]
 
 
