@@ -61,7 +61,12 @@ def _ask(book: records.Records, jid: str, number: int, by: str, state: "dict[str
         # A full disk must not keep anybody from killing what filled it.
         return None
     row = system.table.process(pid)
-    if row is None or row.start != start or tree.send(row, supervisor.number("USR1")) is not True:
+    # Somebody may have stopped it, together with everything else of this user.
+    if (
+        row is None
+        or row.start != start
+        or not (tree.send(row, tree.SIGCONT) and tree.send(row, supervisor.number("USR1")))
+    ):
         records.remove(path + ".json")
         return None
     end = time.monotonic() + ANSWER_WITHIN
