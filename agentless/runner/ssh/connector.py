@@ -109,7 +109,7 @@ class Connector:
                 accept_new=accept_new,
                 home=self._home,
             )
-            return settings, float(patience) if patience else None
+            return settings, float(patience) if patience and patience.isdecimal() and int(patience) else None
         except (ValueError, OSError, paramiko.SSHException, paramiko.config.ConfigParseError) as problem:
             raise Unreachable(
                 "connect", f"{name}: its SSH options cannot be read: {problem}", f"Mend {self._home}/.ssh/config."
