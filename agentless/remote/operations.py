@@ -40,6 +40,17 @@ class Call:
         except BrokenPipeError as e:
             raise Gone from e
 
+    def pour(self, t: str, data: bytes, at: "int | None" = None, **meta: "Any") -> None:
+        """Answer `data`, which is at offset `at`, in frames that no other writer can tear.
+
+        A process that a start-up file left behind may print into the same pipe; what is written at once and is not longer
+        than PIPE_BUF stays whole there (pipe(7)).
+        """
+        for start in range(0, len(data), wire.WHOLE):
+            if at is not None:
+                meta["at"] = at + start
+            self.say(t, data[start : start + wire.WHOLE], **meta)
+
     def refuse(self, kind: str, message: str, hint: str = "") -> None:
         t = "refused" if self.request.get("op") == "run" else "error"
         self.say(t, jid=str(self.request.get("jid") or ""), kind=kind, message=message, hint=hint)
@@ -286,7 +297,7 @@ def _forward(call: Call, jid: str, s: int, stream: output.Growing, limit: "int |
     if dropped:
         call.say("gap", jid=jid, s=s, at=start, n=dropped)
     else:
-        call.say("out", data, jid=jid, s=s, at=start)
+        call.pour("out", data, jid=jid, s=s, at=start)
     return True
 
 
@@ -315,7 +326,7 @@ def answer(call: Call, jid: str, state: "dict[str, Any]", streamed: bool = False
             for s, name in enumerate(output.NAMES, 1):
                 head, tail, size = state["cuts"][s - 1]
                 for data in output.pieces(call.book.job(jid, name), head, tail, size):
-                    call.say("rec", data, jid=jid, s=s)
+                    call.pour("rec", data, jid=jid, s=s)
         call.say("return", jid=jid, streamed=streamed, **{key: state.get(key) for key in RETURN_KEYS})
     else:
         keys = ("state", "pid", "started", "kind", "message", "hint", "warning")

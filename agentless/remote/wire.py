@@ -13,6 +13,8 @@ MARK = b"\x1e"
 META_MAX = 1 << 20
 BODY_MAX = 1 << 18
 CHUNK = 1 << 16
+# With mark and meta it stays below PIPE_BUF (4096 on Linux).
+WHOLE = 3840
 REQUEST_MAX = 1 << 20
 WANT_MAX = 50
 WANT_BYTES = 4 << 20

@@ -39,7 +39,12 @@ class Decoder:
         self._header = re.compile(re.escape(self._mark) + rb"(\d{1,8}) (\d{1,8})\n")
         self._header_room = len(self._mark) + 18
         self._buffer = bytearray()
-        self.noise = b""
+        self._noise = b""
+
+    @property
+    def noise(self) -> bytes:
+        """The end of what was no frame, for messages about a helper that never spoke."""
+        return (self._noise + bytes(self._buffer))[-NOISE_KEPT:]
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take the next bytes of the stream; return the frames that are complete now."""
@@ -80,5 +85,5 @@ class Decoder:
 
     def _drop(self, count: int) -> None:
         if count:
-            self.noise = (self.noise + bytes(self._buffer[:count]))[-NOISE_KEPT:]
+            self._noise = (self._noise + bytes(self._buffer[:count]))[-NOISE_KEPT:]
             del self._buffer[:count]

@@ -37,7 +37,7 @@ def ask_about(
         one = {"jid": job.jid, "nonce": result.nonce or None, "maybe": result.dispatched is Dispatched.MAYBE}
         return {"op": "fetch", "jobs": [one], "describe": False}
 
-    # A job that was sent before `--become` was given is the login user's: denied by the other, it would be lost for good.
+    # A job that was sent before `--become` was given is the login user's: denied by the other, it would be lost.
     for name, answers in contact.ask(endpoints, request, about=job.jid, both_users=True):
         if isinstance(answers, HostError):
             after[name] = replace(results[name], state=State.UNREACHABLE, problem=problem_of(answers))

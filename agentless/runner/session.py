@@ -263,7 +263,8 @@ class Session:
             "no-answer",
             f"the login shell ended with status {status} before it started the helper{self._heard(decoder)}",
             "Look at the account's shell and its start-up files, and at forced commands (ForceCommand, command= in "
-            "authorized_keys). An account without a shell cannot run jobs: log in as another user (ansible_user).",
+            "authorized_keys, accounts for SFTP only). An account without a shell runs no jobs: log in as another "
+            "user (ansible_user).",
         )
 
     def _heard(self, decoder: Decoder) -> str:
@@ -272,7 +273,8 @@ class Session:
 
     def _printed(self, decoder: Decoder) -> str:
         printed = (decoder.noise + self._said).decode("utf-8", "replace")
-        return printed.replace(f"become-{self._command.nonce}", "").strip()
+        lines = printed.replace(f"become-{self._command.nonce}", "").splitlines()
+        return " / ".join(line.strip() for line in lines if line.strip())
 
     # --- answers ---
     def _read(self, frame: Frame) -> Answer | None:

@@ -66,7 +66,7 @@ def booted() -> Iterator[Host]:
 
 
 @pytest.fixture
-def host(booted: Host, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+def host(booted: Host, monkeypatch: pytest.MonkeyPatch) -> Host:
     """The host with `ada` allowed to become anybody by her password, in sudo and doas, and nothing cached."""
     for name, value in booted.nodes.client.environ.items():
         monkeypatch.setenv(name, value)
@@ -75,7 +75,7 @@ def host(booted: Host, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     booted.node.write("/etc/doas.conf", "permit ada\n", 0o600)
     booted.node.run("rm -rf /run/sudo /run/doas /var/log/sudo.log")
     booted.start_file("")
-    yield booted
+    return booted
 
 
 def out(result: HostResult) -> str:

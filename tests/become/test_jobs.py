@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.become.conftest import PASSWORD, Host, out
 from tests.hosts import until
 
 # Each with its password, as ada, who logs in.
-METHODS = {
+METHODS: dict[str, dict[str, Any]] = {
     "sudo": {"ansible_become_method": "sudo", "ansible_become_password": PASSWORD},
     "su": {"ansible_become_method": "su", "ansible_become_password": "root's"},
     "doas": {"ansible_become_method": "doas", "ansible_become_password": PASSWORD},
@@ -76,7 +77,7 @@ def test_records_lie_with_the_user_whom_the_job_runs_as(host: Host) -> None:
 
 
 def test_a_user_without_a_home_keeps_records_under_var_tmp(host: Host) -> None:
-    user = {"ansible_become_user": "nobody", "ansible_become_password": PASSWORD}
+    user: dict[str, Any] = {"ansible_become_user": "nobody", "ansible_become_password": PASSWORD}
     with host.fleet(ansible_become=True, **user) as fleet:
         assert out(fleet.run("web1", "id -un").results["web1"]) == "nobody\n"
         assert fleet.ping().hosts["web1"].state_dir.startswith("/var/tmp/agentless-")

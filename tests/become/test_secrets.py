@@ -120,9 +120,9 @@ def test_a_traceback_with_local_variables_tells_no_password() -> None:
     except HostError as error:
         caught.append(error)
     assert len(caught) == 2
-    for error in caught:
+    for one in caught:
         text = io.StringIO()
-        frames = traceback.TracebackException.from_exception(error, capture_locals=True)
+        frames = traceback.TracebackException.from_exception(one, capture_locals=True)
         text.writelines(frames.format())
         assert "become" in text.getvalue()
         assert PASSWORD not in text.getvalue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import pytest
 
@@ -10,8 +11,8 @@ from agentless.job import State
 from tests.become.conftest import PASSWORD, Host, out, problem
 from tests.shells.view import programs
 
-SU = {"ansible_become_method": "su"}
-DOAS = {"ansible_become_method": "doas"}
+SU: dict[str, Any] = {"ansible_become_method": "su"}
+DOAS: dict[str, Any] = {"ansible_become_method": "doas"}
 
 
 def catalogue(texts: dict[str, str]) -> bytes:

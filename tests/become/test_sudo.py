@@ -155,7 +155,7 @@ def test_no_start_file_gets_the_password(host: Host) -> None:
 
 def test_one_of_the_inventorys_words_for_the_password_is_as_good_as_another(host: Host) -> None:
     for variable in ("ansible_become_pass", "ansible_become_password", "ansible_sudo_pass"):
-        assert out(host.run(**{variable: PASSWORD})) == "root\n"
+        assert out(host.run(job={}, **{variable: PASSWORD})) == "root\n"
 
 
 def test_a_password_with_a_line_end_is_refused_before_anything_is_sent(host: Host) -> None:
