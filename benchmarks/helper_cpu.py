@@ -3,8 +3,8 @@
     python benchmarks/helper_cpu.py [--calls N]
 
 Counts user and system time of everything the call started (getrusage, RUSAGE_CHILDREN): the shell that looks for a
-Python, the helper, and for `run` its supervisor (what the job `true` itself takes is taken off). The helper must be within 30 ms of
-`python3 -I -S -c pass`, both under the same shell.
+Python, the helper, and for `run` its supervisor, without what the job `true` takes by itself. The helper must be within
+30 ms of `python3 -I -S -c pass`, both under the same shell.
 """
 
 from __future__ import annotations
