@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentless.cli.call import Call, shared_options
+from agentless.cli.call import Call
 from agentless.cli.commands import Command, Group, Verb
 from agentless.cli.completion import PROGRAM, VARIABLE
+from agentless.cli.options import shared_options
 from agentless.cli.screen import ReaderGone, Screen
 from agentless.errors import AgentlessError, UsageError
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from agentless.cli.call import Call, shared_options
+from agentless.cli.call import Call
 from agentless.cli.commands import Command, Option
 from agentless.cli.completion import complete_target
+from agentless.cli.options import shared_options
 from agentless.cli.proc import tell_problems
 from agentless.cli.rows import FORMATS, show
 from agentless.report import tables

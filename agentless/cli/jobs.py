@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
-from agentless.cli.call import Call, Formats, shared_options
+from agentless.cli.call import Call, Formats
 from agentless.cli.commands import Command, Group, Option, Verb
 from agentless.cli.completion import complete_host, complete_target
 from agentless.cli.following import follow
+from agentless.cli.options import shared_options
 from agentless.cli.proc import tell_problems
 from agentless.cli.reports import printer, render
 from agentless.cli.rows import FORMATS, show

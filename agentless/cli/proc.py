@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import click
 
-from agentless.cli.call import Call, shared_options
+from agentless.cli.call import Call
 from agentless.cli.commands import Command
 from agentless.cli.completion import complete_signal, complete_target
+from agentless.cli.options import shared_options
 from agentless.cli.rows import FORMATS, show
 from agentless.cli.words import JID
 from agentless.job import Problem

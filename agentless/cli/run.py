@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
-from agentless.cli.call import Call, shared_options
+from agentless.cli.call import Call
 from agentless.cli.commands import Command, Example, Option
 from agentless.cli.completion import complete_target
 from agentless.cli.following import ON_INTERRUPT, follow
+from agentless.cli.options import shared_options
 from agentless.cli.printers import Detached, Printer
 from agentless.cli.reports import printer
 from agentless.cli.words import DURATION, SHARE, pairs

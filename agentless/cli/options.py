@@ -1,0 +1,75 @@
+"""The options that every verb accepts, before it or after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from agentless.cli.call import FORMATS, Call
+from agentless.cli.commands import Option
+from agentless.cli.completion import complete_target
+
+__all__ = ["shared_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    source = ctx.get_parameter_source(param.name or "")
+    if isinstance(ctx.obj, Call) and source is click.core.ParameterSource.COMMANDLINE:
+        ctx.obj.take(param.name or "", value)
+
+
+_INVENTORY = "Inventory"
+_CONNECTION = "Connection"
+_OUTPUT = "Output"
+
+
+def _declarations() -> list[tuple[tuple[str, ...], dict[str, Any]]]:
+    return [
+        (("-i", "--inventory"), {"section": _INVENTORY, "multiple": True, "metavar": "PATH|HOSTS", "type": click.Path(),
+          "help": "Inventory file, directory or executable, or host names with commas; may be given again. "
+                  "Default: $AGENTLESS_INVENTORY, ./inventory.yaml, then the one in your config directory."}),
+        (("-l", "--limit"), {"section": _INVENTORY, "metavar": "PATTERN", "shell_complete": complete_target,
+          "help": "Only these of the hosts: a pattern, @FILE, or @failed:JID and @unreachable:JID of an earlier job."}),
+        (("--config",), {"section": _INVENTORY, "type": click.Path(exists=True, dir_okay=False, path_type=Path),
+          "metavar": "FILE", "help": "Configuration file instead of the one in your config directory."}),
+        (("-u", "--user"), {"section": _CONNECTION, "metavar": "NAME", "help": "Log in as this user."}),
+        (("--private-key",), {"section": _CONNECTION, "type": click.Path(), "metavar": "FILE",
+          "help": "Log in with this key."}),
+        (("-k", "--ask-pass"), {"section": _CONNECTION, "is_flag": True, "help": "Ask for the SSH password."}),
+        (("-b", "--become"), {"section": _CONNECTION, "is_flag": True,
+          "help": "Run as another user: root, unless --become-user says else."}),
+        (("--become-user",), {"section": _CONNECTION, "metavar": "NAME", "help": "The user to become."}),
+        (("-K", "--ask-become-pass"), {"section": _CONNECTION, "is_flag": True,
+          "help": "Ask for the password of sudo, su or doas."}),
+        (("-f", "--forks"), {"section": _CONNECTION, "type": click.IntRange(min=1), "metavar": "N",
+          "help": "Hosts that are contacted at once (100). A job that only runs on takes no place."}),
+        (("--connect-timeout",), {"section": _CONNECTION, "type": click.FloatRange(min=0, min_open=True),
+          "metavar": "SECONDS",
+          "help": "For connecting to one host, all its phases together (10)."}),
+        (("--host-key-checking",), {"section": _CONNECTION, "type": click.Choice(["strict", "accept-new"]),
+          "help": "accept-new adds the keys of unknown hosts to known_hosts; a changed key is always refused."}),
+        (("--out",), {"section": _OUTPUT, "type": click.Choice(FORMATS), "help": "How results are written to stdout."}),
+        (("--progress/--no-progress",), {"section": _OUTPUT, "default": None,
+          "help": "Name the hosts still waited for, on stderr. Default: on a terminal."}),
+        (("-v", "--verbose"), {"section": _OUTPUT, "count": True, "help": "Say more on stderr."}),
+        (("-q", "--quiet"), {"section": _OUTPUT, "is_flag": True, "help": "No summaries and hints on stderr."}),
+    ]  # fmt: skip
+
+
+def shared_options(*, taken: str = "") -> Callable[[F], F]:
+    """Let a verb accept the shared options, but without the letters that it has `taken` for itself."""
+
+    def decorate(function: F) -> F:
+        for names, attributes in reversed(_declarations()):
+            kept = [name for name in names if name.lstrip("-") not in set(taken) or name.startswith("--")]
+            function = click.option(
+                *kept, cls=Option, shared=True, expose_value=False, callback=_remember, **attributes
+            )(function)
+        return function
+
+    return decorate
