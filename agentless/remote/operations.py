@@ -43,8 +43,8 @@ class Call:
     def pour(self, t: str, data: bytes, at: "int | None" = None, **meta: "Any") -> None:
         """Answer `data`, which is at offset `at`, in frames that no other writer can tear.
 
-        A process that a start-up file left behind may print into the same pipe; what is written at once and is not longer
-        than PIPE_BUF stays whole there (pipe(7)).
+        A process that a start-up file left behind may print into the same pipe; there, what is written at once stays
+        whole up to PIPE_BUF (pipe(7)).
         """
         for start in range(0, len(data), wire.WHOLE):
             if at is not None:
