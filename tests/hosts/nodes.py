@@ -28,6 +28,7 @@ SLOTS = Path("/var/tmp/agentless-test-nodes")
 # 198.18.0.0/15 is set aside for tests of network devices (RFC 2544), so it clashes with nobody's real network.
 SLOT_COUNT = 512
 
+# Deleting a network space leaves its links to the kernel's leisure; deleting a link is done at once.
 SWEEP = """
 slot=$1 disk=$2
 spaces=$(ip netns list 2>/dev/null | awk '{ print $1 }' | grep "^al$slot-")
@@ -39,7 +40,9 @@ for space in $spaces; do
     done
     ip netns del "$space"
 done
-ip link del "al${slot}br" 2>/dev/null
+for link in /sys/class/net/al"$slot"v* /sys/class/net/al"$slot"br; do
+    [ ! -e "$link" ] || ip link del "${link##*/}"
+done 2>/dev/null
 rm -rf "$disk"
 exit 0
 """

@@ -34,13 +34,18 @@ class Proxy:
         host, port: the server.
         delay: seconds that each direction takes; a round trip takes twice that.
 
+    Attributes:
+        host, port: where it listens itself.
+        connections: how many it has accepted.
+
     Round trips are counted by cause and not by the clock: what a side sends is one one-way trip deeper than the
     deepest thing that it had received before. That is what wall time divided by latency would give on idle machines;
     it needs a delay well above what the two sides compute.
     """
 
     def __init__(self, host: str, port: int, *, delay: float = 0.0) -> None:
-        self.target = (host, port)
+        self._target = (host, port)
+        self.host = "127.0.0.1"
         self.delay = delay
         self.connections = 0
         self._trips = 0
@@ -123,7 +128,7 @@ class Proxy:
         for direction in ("server", "client"):
             self._wake[direction] = asyncio.Event()
             self._wake[direction].set()
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0, backlog=512)
+        server = await asyncio.start_server(self._accept, self.host, 0, backlog=512)
         self.port = int(server.sockets[0].getsockname()[1])
         started.set()
         await self._stop.wait()
@@ -141,7 +146,7 @@ class Proxy:
         assert current is not None
         line.tasks.append(current)
         try:
-            server_reader, line.server = await asyncio.open_connection(*self.target)
+            server_reader, line.server = await asyncio.open_connection(*self._target)
         except OSError:
             self._cut(line)
             return
