@@ -60,7 +60,10 @@ class Contact:
         def call(name: str) -> list[Answer]:
             endpoint = endpoints[name]
             want = [{"jid": jid, "nonce": nonce} for jid, nonce in wanted.get(name, ()) if jid != about]
-            users = [endpoint, replace(endpoint, become=None)] if both_users and endpoint.become else [endpoint]
+            users = [endpoint]
+            # One directory belongs to one user; `~/` is each one's own.
+            if both_users and endpoint.become and (endpoint.state_dir or "~/").startswith("~/"):
+                users.append(replace(endpoint, become=None))
             answers: list[Answer] = []
             with closing(self.connector.connect(endpoint)) as link:
                 for acting in users:
