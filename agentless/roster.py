@@ -54,10 +54,7 @@ class Roster:
     @cached_property
     def inventory(self) -> Inventory:
         """The inventory, read once; raises InventoryError."""
-        inventory = load([str(source) for source in self._sources])
-        for warning in inventory.warnings:
-            self._warn(warning)
-        return inventory
+        return load([str(source) for source in self._sources], warn=self._warn)
 
     def select(self, target: str | None) -> tuple[Host, ...]:
         """The hosts that a pattern or a retry list selects, in the inventory's order; None selects all.
@@ -65,23 +62,18 @@ class Roster:
         Raises:
             TargetError: the pattern cannot be read, or selects nothing.
         """
-        patterns: list[str | None] = []
-        listed: list[frozenset[str]] = []
-        for word, default in ((target, "all"), (self._limit, None)):
-            names = self._retry_list(word) if word else None
-            patterns.append(default if names is not None else word or default)
-            listed += [] if names is None else [names]
-        pattern, limit = patterns
-        selected = self.inventory.select(pattern or "all", limit)
-        hosts = tuple(host for host in selected if all(host.name in names for names in listed))
+        retry = self._retry_list(target), self._retry_list(self._limit)
+        pattern = "all" if target is None or retry[0] is not None else target
+        limit = None if retry[1] is not None else self._limit
+        selected = self.inventory.select(pattern, limit)
+        hosts = tuple(host for host in selected if all(names is None or host.name in names for names in retry))
         if not hosts:
-            raise TargetError(
-                f"no host is left of {target or 'all'!r}" + (f" limited to {self._limit!r}" if self._limit else "")
-            )
+            limited = f" limited to {self._limit!r}" if self._limit is not None else ""
+            raise TargetError(f"no host is left of {target or 'all'!r}{limited}")
         return hosts
 
-    def _retry_list(self, word: str) -> frozenset[str] | None:
-        kind, colon, jid = word.partition(":")
+    def _retry_list(self, word: str | None) -> frozenset[str] | None:
+        kind, colon, jid = (word or "").partition(":")
         picks = RETRY_LISTS.get(kind)
         if not colon or picks is None:
             return None
@@ -113,13 +105,13 @@ class Roster:
         if job.become is not None:
             method, _, user = job.become.partition(":")
             overrides = replace(overrides, become=True, become_method=method, become_user=user)
-        selected = {host.name for host in self.select(target)} if target or self._limit else None
+        selected = {host.name for host in self.select(target)} if target is not None or self._limit is not None else None
         endpoints: dict[str, Endpoint] = {}
         missing: dict[str, Problem] = {}
         for name in names:
             if selected is not None and name not in selected:
                 continue
-            host = self.inventory.hosts.get(name)
+            host = self.inventory.find(name)
             if host is None:
                 missing[name] = GONE_FROM_INVENTORY
             else:

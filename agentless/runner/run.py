@@ -75,7 +75,8 @@ class _Heard:
 class Run:
     """A job on its hosts, as an iterator of its events; it can be left at any time, and the job goes on.
 
-    Iterating ends when every host is settled or `wait` seconds are over. A KeyboardInterrupt that hits the waiting
+    Iterating ends when every host is settled, or `wait` seconds are over and every host has the job (hosts of later
+    batches have not). A KeyboardInterrupt that hits the waiting
     leaves the Run usable: iterate again, or look at `report()`.
 
     Args:
@@ -144,15 +145,26 @@ class Run:
         return self
 
     def __next__(self) -> Event:
-        timeout = None if self._until is None else max(0.0, self._until - time.monotonic())
         try:
-            event = self._events.get(timeout=timeout)
+            event = self._events.get(timeout=self._timeout())
         except queue.Empty:
-            raise StopIteration from None
+            if not self._dispatching():
+                raise StopIteration from None
+            event = self._events.get()
         if event is None:
             self._events.put(None)
             raise StopIteration
         return event
+
+    def _timeout(self) -> float | None:
+        return None if self._until is None else max(0.0, self._until - time.monotonic())
+
+    def _dispatching(self) -> bool:
+        """Whether hosts still have to get the job, which the end of the waiting does not keep from them."""
+        if self._order is None or self._order.batch is not None:
+            return False
+        with self._lock:
+            return any(self._results[name].state is State.PENDING for name in self._left)
 
     def waiting_for(self) -> tuple[str, ...]:
         """The hosts that are still being waited for, in the job's order."""

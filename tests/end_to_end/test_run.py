@@ -109,7 +109,7 @@ def test_the_deadline_is_the_hosts_and_keeps_the_output(sshd: Sshd) -> None:
 
 
 def test_waiting_is_not_the_jobs_deadline(sshd: Sshd) -> None:
-    document = run_json(sshd, "host1", "--wait", "0.5", "--", "sleep 1000")
+    document = run_json(sshd, "host1", "--wait", "4", "--", "sleep 1000")
     assert document["exit_code"] == 4
     assert document["hosts"]["host1"]["state"] == "running"
     assert document["hosts"]["host1"]["pid"]
