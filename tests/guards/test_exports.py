@@ -9,7 +9,6 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -54,9 +53,9 @@ def test_nothing_else_looks_public() -> None:
     public = {
         name
         for name, value in vars(agentless).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType) and name != "annotations"
+        if not name.startswith("_") and getattr(value, "__module__", "").startswith("agentless")
     }
-    assert public == EXPORTS
+    assert public <= EXPORTS
 
 
 @pytest.mark.parametrize("name", names())
