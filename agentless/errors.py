@@ -1,16 +1,16 @@
 """Every error that agentless raises on purpose: what failed, on which host, and what to do about it.
 
-    AgentlessError
-    ├── UsageError             the call is wrong: exit code 2
-    │   ├── ConfigError        a configuration file, with file and line
-    │   ├── InventoryError     an inventory file, with file and line
-    │   ├── TargetError        a pattern that cannot be read, or that matches no host
-    │   ├── ScheduleError      a schedule file, with file, line and key
-    │   └── UnknownJob         a JID that the cache and every host deny
-    ├── CacheError             the job cache cannot be read or written
-    └── HostError              one host: becomes the `error` of its result, never an exit of the whole
-        ├── Unreachable        no answer; `kind` names the step that failed
-        └── Refused            the host answered, and said no
+AgentlessError
+├── UsageError             the call is wrong: exit code 2
+│   ├── ConfigError        a configuration file, with file and line
+│   ├── InventoryError     an inventory file, with file and line
+│   ├── TargetError        a pattern that cannot be read, or that matches no host
+│   ├── ScheduleError      a schedule file, with file, line and key
+│   └── UnknownJob         a JID that the cache and every host deny
+├── CacheError             the job cache cannot be read or written
+└── HostError              one host: becomes the `error` of its result, never an exit of the whole
+    ├── Unreachable        no answer; `kind` names the step that failed
+    └── Refused            the host answered, and said no
 """
 
 from __future__ import annotations

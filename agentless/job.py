@@ -10,7 +10,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-__all__ = ["Dispatched", "HostResult", "Job", "Problem", "Report", "Return", "State", "check_jid", "iso", "jid_time", "new_jid"]
+__all__ = [
+    "Dispatched",
+    "HostResult",
+    "Job",
+    "Problem",
+    "Report",
+    "Return",
+    "State",
+    "check_jid",
+    "iso",
+    "jid_time",
+    "new_jid",
+]
 
 JID = re.compile(r"^\d{20}$", re.ASCII)
 

@@ -94,14 +94,14 @@ def test_a_jid_that_everybody_denies_is_a_usage_error(start_nodes: Callable[...,
 
 def test_nothing_is_left_after_kill_job(start_nodes: Callable[..., Nodes]) -> None:
     """A daemon, a session of its own, one that ignores TERM, and one that forks as fast as it can."""
-    nodes = start_nodes(1, users=[User("ada")])
+    nodes = start_nodes(1, users=[User("ada")], login="ada")
     commands = {
         "daemon": "(setsid sleep 601 >/dev/null 2>&1 &) & sleep 602",
         "deaf": "trap '' TERM HUP INT; while :; do sleep 1; done",
-        "bomb": "ulimit -u 150; f() { f & f & wait; }; f",
+        "bomb": "prlimit --nproc=150:150 true && exec prlimit --nproc=150:150 bash -c 'f() { f & f & wait; }; while :; do f; done'",
     }
     for name, command in commands.items():
-        jid = nodes.client.agentless("run", "node1", "-u", "ada", "--detach", "--", command).stdout.strip()
+        jid = nodes.client.agentless("run", "node1", "--detach", "--", command).stdout.strip()
         before = nodes["node1"].processes()
         killed = ask(nodes.client, "kill-job", jid)["hosts"]["node1"]
         assert killed["survivors"] == [], name
