@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from agentless import Fleet, Output
+from agentless.endpoint import Secret
 from agentless.job import State
 from agentless.runner.run import Run
 from tests.become.conftest import PASSWORD, Host, out
@@ -215,6 +216,37 @@ def test_jobs_of_both_users_are_found_and_killed(host: Host, become_user: str) -
             result = fleet.lookup(jid).results["web1"]
             assert result.ret is not None
             assert result.ret.ended_by.startswith("signal-job:")
+
+
+def test_a_job_is_waited_for_as_the_user_it_was_sent_as_and_a_missing_password_is_told_at_once(host: Host) -> None:
+    with host.fleet(options={"become": True, "become_user": "bob", "become_password": Secret(PASSWORD)}) as fleet:
+        jid = started(host, fleet, "until [ -e /run/go ]; do sleep 0.02; done; id -un").job.jid
+    host.node.run("rm -rf /run/sudo")
+    with host.fleet() as fleet:
+        with fleet.wait(jid) as waiting:
+            list(waiting)
+        result = waiting.report().results["web1"]
+        assert result.state is State.UNREACHABLE
+        assert result.problem is not None
+        assert result.problem.message == "sudo asks for a password to become bob"
+    with host.fleet(options={"become_password": Secret(PASSWORD)}) as fleet:
+        host.node.write("/run/go", "")
+        with fleet.wait(jid) as waiting:
+            list(waiting)
+        host.node.run("rm -f /run/go")
+        assert out(fleet.lookup(jid).results["web1"]) == "bob\n"
+
+
+def test_a_job_sent_without_become_is_not_lost_when_asked_about_with_it(host: Host) -> None:
+    host.sudoers(NOPASSWD)
+    with host.fleet() as plain:
+        jid = started(host, plain, "until [ -e /run/go ]; do sleep 0.02; done; id -un").job.jid
+    with host.fleet(options={"become": True}) as fleet:
+        assert fleet.lookup(jid).results["web1"].state is State.RUNNING
+        host.node.write("/run/go", "")
+        until(lambda: fleet.lookup(jid).results["web1"].state is State.RETURNED, "it returned")
+        host.node.run("rm -f /run/go")
+        assert out(fleet.lookup(jid).results["web1"]) == "ada\n"
 
 
 def test_without_become_another_users_job_is_not_seen(host: Host) -> None:
