@@ -1,10 +1,10 @@
 """Salt's job management over SSH, without agents.
 
-    from agentless import Fleet
+from agentless import Fleet
 
-    with Fleet("inventory.yaml") as fleet:
-        report = fleet.run("web*", "uptime")
-        print(report.exit_code, report.results["web1"].ret.stdout)
+with Fleet("inventory.yaml") as fleet:
+    report = fleet.run("web*", "uptime")
+    print(report.exit_code, report.results["web1"].ret.stdout)
 """
 
 from __future__ import annotations

@@ -105,7 +105,8 @@ class Roster:
         if job.become is not None:
             method, _, user = job.become.partition(":")
             overrides = replace(overrides, become=True, become_method=method, become_user=user)
-        selected = {host.name for host in self.select(target)} if target is not None or self._limit is not None else None
+        narrowed = target is not None or self._limit is not None
+        selected = {host.name for host in self.select(target)} if narrowed else None
         endpoints: dict[str, Endpoint] = {}
         missing: dict[str, Problem] = {}
         for name in names:

@@ -182,8 +182,8 @@ class _Course:
             span = found and self.had(found[0])
             if not found or not span:
                 return found
-            # Past a stretch without gaps at once; of an interval's own fires one after the other.
-            after = span[1] if span[2] == 1 else found[0]
+            # Past a stretch that has them all at once; of another interval's one after the other.
+            after = span[1] if span[2] in (1, self.every) else found[0]
 
     def at(self, nominal: int, alone: bool = False) -> int:
         """When it fires: the nominal time and its splay. `alone`: the time is none of the rules'."""

@@ -125,7 +125,8 @@ def test_wherever_the_connection_breaks_the_job_starts_once_or_never(
         for direction in ("server", "client"):
             mark = tmp_path / f"{size}-{direction}"
             proxy.cut_after(size, to=direction)
-            ran = sshd.client.agentless("run", "host1", "--out", "json", "--wait", "3", "--", f"echo x >> {mark}; echo said")
+            command = f"echo x >> {mark}; echo said"
+            ran = sshd.client.agentless("run", "host1", "--out", "json", "--wait", "3", "--", command)
             state = json.loads(ran.stdout)["hosts"]["host1"]["state"]
             proxy.heal()
             starts = mark.read_text().count("x") if mark.exists() else 0
@@ -138,7 +139,7 @@ def test_wherever_the_connection_breaks_the_job_starts_once_or_never(
 
 
 def test_a_delayed_request_cannot_start_any_more(sshd: Sshd, start_proxy: Callable[..., Proxy], tmp_path: Path) -> None:
-    """The request may never have arrived: the host first makes sure that it can't any more, then it is `not-started`."""
+    """Where the request may never have arrived, the host makes sure that it can't; then it is `not-started`."""
     proxy = start_proxy("127.0.0.1", sshd.port)
     through(sshd, proxy)
     assert sshd.client.agentless("ping").returncode == 0
@@ -163,7 +164,8 @@ def test_a_delayed_request_cannot_start_any_more(sshd: Sshd, start_proxy: Callab
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_in_a_pipeline_leaves_nothing_running(sshd: Sshd, number: signal.Signals) -> None:
     """Without a terminal the job is TERM'ed, given time to clean up, and its JID is told."""
-    with start(sshd.client, "run", "host1", "--", "trap 'echo cleaned; exit 9' TERM; echo up; sleep 100 & wait") as process:
+    command = "trap 'echo cleaned; exit 9' TERM; echo up; sleep 100 & wait"
+    with start(sshd.client, "run", "host1", "--", command) as process:
         read_line(process, "up")
         process.send_signal(number)
         output, errors = process.communicate(timeout=60)

@@ -76,7 +76,8 @@ def test_a_script_runs_by_its_own_interpreter_with_its_arguments(sshd: Sshd, tmp
 
 def test_the_job_gets_stdin_environment_directory_and_shell(sshd: Sshd, tmp_path: Path) -> None:
     (tmp_path / "in").write_bytes(b"line\n" * 100_000)
-    options = ["--stdin", str(tmp_path / "in"), "--env", "A=x y", "--env", "B=", "--cwd", "/usr", "--shell", "/bin/bash"]
+    options = ["--stdin", str(tmp_path / "in"), "--env", "A=x y", "--env", "B="]
+    options += ["--cwd", "/usr", "--shell", "/bin/bash"]
     document = run_json(sshd, "all", *options, "--", 'wc -l; echo "[$A][$B]"; pwd; echo ${BASH_VERSION:+bash}')
     assert {host["stdout"] for host in document["hosts"].values()} == {"100000\n[x y][]\n/usr\nbash\n"}
 
@@ -101,7 +102,9 @@ def test_what_cannot_start_is_not_started_and_says_why(sshd: Sshd) -> None:
 
 
 def test_the_deadline_is_the_hosts_and_keeps_the_output(sshd: Sshd) -> None:
-    document = run_json(sshd, "host1", "--timeout", "0.5", "--", "trap '' TERM; echo begun; sleep 100 & wait; sleep 100")
+    document = run_json(
+        sshd, "host1", "--timeout", "0.5", "--", "trap '' TERM; echo begun; sleep 100 & wait; sleep 100"
+    )
     host = document["hosts"]["host1"]
     assert (host["ended_by"], host["stdout"], host["retcode"]) == ("timeout", "begun\n", None)
     assert host["duration"] >= 0.5

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from typing import Any
 
 from tests.hosts import Client, Nodes, Sshd, User, until
 
+BOMB = "f() { f & f & wait; }; while :; do f; done"
 STATES = ("pending", "running", "returned", "lost", "unreachable", "not-started")
 
 
@@ -58,7 +60,9 @@ def test_any_contact_brings_home_what_is_waited_for(start_nodes: Callable[..., N
 def test_another_controller_with_only_the_jid_finds_follows_and_kills(start_nodes: Callable[..., Nodes]) -> None:
     nodes = start_nodes(3)
     command = "echo up; trap '' TERM; setsid sleep 500 & sleep 501"
-    jid = nodes.client.agentless("run", "node1,node3", "--detach", "--metadata", "why=test", "--", command).stdout.strip()
+    jid = nodes.client.agentless(
+        "run", "node1,node3", "--detach", "--metadata", "why=test", "--", command
+    ).stdout.strip()
     environ = {**nodes.client.environ, "XDG_CACHE_HOME": str(nodes.client.home / "other")}
 
     def other(*arguments: str) -> Any:
@@ -98,7 +102,7 @@ def test_nothing_is_left_after_kill_job(start_nodes: Callable[..., Nodes]) -> No
     commands = {
         "daemon": "(setsid sleep 601 >/dev/null 2>&1 &) & sleep 602",
         "deaf": "trap '' TERM HUP INT; while :; do sleep 1; done",
-        "bomb": "prlimit --nproc=150:150 true && exec prlimit --nproc=150:150 bash -c 'f() { f & f & wait; }; while :; do f; done'",
+        "bomb": f"exec prlimit --nproc=150:150 bash -c {shlex.quote(BOMB)}",
     }
     for name, command in commands.items():
         jid = nodes.client.agentless("run", "node1", "--detach", "--", command).stdout.strip()
@@ -150,7 +154,9 @@ def test_jobs_are_listed_and_filtered_without_contacting_anybody(sshd: Sshd) -> 
 
 def test_tail_follows_to_the_end(sshd: Sshd) -> None:
     go = sshd.directory / "go"
-    sshd.client.agentless("run", "host1", "--detach", "--", f"echo one; while [ ! -e {go} ]; do sleep 0.1; done; echo two; exit 3")
+    sshd.client.agentless(
+        "run", "host1", "--detach", "--", f"echo one; while [ ! -e {go} ]; do sleep 0.1; done; echo two; exit 3"
+    )
     assert sshd.client.agentless("jobs", "tail", "last").stdout == "one\n"
     go.touch()
     followed = sshd.client.agentless("jobs", "tail", "last", "-f")
