@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import threading
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ SHELL = (
     "case $r in 1|2|97|126|127|134) ;; *) exit $r;; esac; done; "
     'echo "no Python 3.6 or newer was found; looked for: @PYTHONS@" >&2; exit 96'
 ).replace("@PYTHONS@", " ".join(PYTHONS))
+
+
+# A hundred threads ask at once, and building costs 60 ms: one builds. Not only for speed: ast.parse in several threads
+# can raise "AST constructor recursion depth mismatch" (CPython gh-106905; seen with 3.11.7).
+_BUILDING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +79,13 @@ def command(
         raise ValueError(f"ansible_python_interpreter {python!r} holds characters that a login shell may change")
     nonce = os.urandom(8).hex()
     asked = json.dumps(request).encode("ascii")
-    payload, files = _payload()
+    with _BUILDING:
+        payload, files = _payload()
+        loader = _loader()
     jid = request["jid"] if request["op"] == "run" else "-"
 
     def line(encoded: str) -> str:
-        words = [_loader(), nonce, hashlib.sha256(payload).hexdigest(), str(len(payload)), str(files)]
+        words = [loader, nonce, hashlib.sha256(payload).hexdigest(), str(len(payload)), str(files)]
         words += [_base64((state_dir or "").encode()), jid, str(len(asked)), str(sections_len), encoded]
         quoted = " ".join(f"'{word}'" for word in words)
         return f"exec /bin/sh -c '{SHELL}' agentless '{python}' {quoted}"

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,15 @@ HELPER_MAX = 24 << 10
 
 def test_the_payload_stays_within_24_kib() -> None:
     assert len(payload.command({"op": "ping"}).payload) <= HELPER_MAX
+
+
+def test_threads_that_need_the_payload_at_once_build_it_once() -> None:
+    """A fan-out's first answers come together; and `ast.parse` in several threads can fail (CPython gh-106905)."""
+    payload._payload.cache_clear()
+    with ThreadPoolExecutor(16) as pool:
+        built = {command.payload for command in pool.map(lambda _: payload.command({"op": "ping"}), range(64))}
+    assert len(built) == 1
+    assert payload._payload.cache_info().misses == 1
 
 
 def test_the_loader_stays_small_because_it_travels_each_time() -> None:
