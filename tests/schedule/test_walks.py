@@ -61,7 +61,7 @@ def test_forwards_every_nominal_time_fires_once_or_is_recorded(name: str, steps:
 
 
 def evaluator_plan(entry: dict[str, object], start: int, until: float) -> list[evaluator.Planned]:
-    found = []
+    found: list[evaluator.Planned] = []
     for each in evaluator.plan(entry, None, start, "web1", utc):
         if each.nominal > until:
             return found
@@ -186,7 +186,7 @@ def test_a_change_of_the_entry_fires_nothing_that_was_before_it() -> None:
 def test_it_begins_when_who_pushed_says_the_same_on_all_hosts() -> None:
     """`since` is a little ahead, so that hosts with other delays share the fire's JID."""
     entry = {**timing("minutes: 10"), "since": START + 60}
-    jids = set()
+    jids: set[str] = set()
     for delay in (0.5, 7.25, 59.0, 61.5, 110.0):
         walk = Walk(entry)
         walk.through(START + 130, start=START + delay)

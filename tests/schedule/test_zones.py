@@ -36,7 +36,7 @@ def test_the_local_zone_is_that_of_the_c_library() -> None:
 def wall_cron(line: str) -> list[datetime]:
     """The wall times of a cron line in the year, and a day around it, by cronsim."""
     sim = CronSim(line, datetime(YEAR, 1, 1) - timedelta(days=1, minutes=1))
-    found = []
+    found: list[datetime] = []
     for wall in sim:
         if wall > datetime(YEAR + 1, 1, 2):
             return found
@@ -84,10 +84,13 @@ def test_a_line_for_every_hour_keeps_to_the_hours_that_pass(line: str, zone: str
     for change in [*(at for at in offset.changes if START < at < END), START + 10 * 86400]:
         start, end = change - 86400, change + 86400
         expected = set()
-        for moment in CronSim(line, datetime.fromtimestamp(start, info)):
+        # With a single minute cronsim leaps over half an hour that comes twice.
+        minutes = CronSim(line, datetime(YEAR, 1, 1)).minutes
+        for moment in CronSim(" ".join(["*", *line.split()[1:]]), datetime.fromtimestamp(start, info)):
             if moment.timestamp() > end:
                 break
-            expected.add(int(moment.timestamp()))
+            if moment.minute in minutes:
+                expected.add(int(moment.timestamp()))
         # Beyond cronsim: what a clock change skips comes at once after it.
         first = datetime.fromtimestamp(start, info).replace(tzinfo=None)
         walls = itertools.islice(CronSim(line, first), 3 * 1440)
