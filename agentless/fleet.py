@@ -6,6 +6,7 @@ import os
 import pwd
 import signal as signals
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +25,7 @@ from agentless.roster import Roster
 # The runner is imported by the verbs that contact hosts: listing jobs is not to wait for it, nor for paramiko.
 if TYPE_CHECKING:
     from agentless.runner.channel import Connector
-    from agentless.runner.contact import Contact
+    from agentless.runner.contact import Contact, Watch
     from agentless.runner.run import Run
 
 __all__ = ["Fleet"]
@@ -48,6 +49,8 @@ class Fleet:
         host_key_checking: `strict` or `accept-new`.
         ask: asked for the passphrase of an encrypted key with a prompt; None answers no prompt.
         warn: told hints and warnings, one line each.
+        watch: entered around every question to many hosts, with a function that tells those still waited for, and
+            with the number of all.
 
     Raises:
         ConfigError: the config file is wrong.
@@ -70,6 +73,7 @@ class Fleet:
         host_key_checking: str | None = None,
         ask: Callable[[str], Secret | None] = lambda prompt: None,
         warn: Callable[[str], None] = lambda line: None,
+        watch: Watch = lambda waiting, total: nullcontext(),
     ) -> None:
         self.config = config if isinstance(config, Config) else configuration.load(config)
         self._sources = inventory
@@ -77,6 +81,7 @@ class Fleet:
         self._forks = forks or self.config.forks
         self._ask = ask
         self._warn = warn
+        self._watch = watch
         self._overrides = Overrides(
             user=user or self.config.user,
             key_file=private_key or self.config.private_key,
@@ -136,7 +141,15 @@ class Fleet:
     def _contact(self) -> Contact:
         from agentless.runner.contact import Contact
 
-        return Contact(self._connector, self.cache, self._forks, self._base)
+        login, become = self._overrides.user, self._become
+        return Contact(
+            self._connector,
+            self.cache,
+            self._forks,
+            self._base,
+            lambda job: (job.login, job.become) == (login, become),
+            self._watch,
+        )
 
     def close(self) -> None:
         """Let go of shared connections."""

@@ -41,18 +41,29 @@ class Progress:
 
     Args:
         stream: stderr.
+        waiting: tells the hosts still waited for, whenever a line is drawn.
+        total: how many hosts there are in all.
         terminal: whether it can be drawn over itself.
         width: asks for the terminal's columns, now.
         lock: held while anything is written to the terminal.
     """
 
-    def __init__(self, stream: TextIO, *, terminal: bool, width: Callable[[], int], lock: threading.RLock) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        waiting: Callable[[], Sequence[str]],
+        total: int,
+        *,
+        terminal: bool,
+        width: Callable[[], int],
+        lock: threading.RLock,
+    ) -> None:
         self._stream = stream
         self._terminal = terminal
         self._width = width
         self._lock = lock
-        self._waiting: Sequence[str] = ()
-        self._done = self._total = 0
+        self._waiting = waiting
+        self._total = total
         self._began = time.monotonic()
         self._shown = False
         self._quiet = False
@@ -69,9 +80,6 @@ class Progress:
         self._stop.set()
         self._thread.join()
         self.wipe()
-
-    def update(self, waiting: Sequence[str], total: int) -> None:
-        self._waiting, self._total, self._done = waiting, total, total - len(waiting)
 
     def pause(self, quiet: bool) -> None:
         """Show nothing (while live output or a question stands on the line), or show it again."""
@@ -96,11 +104,11 @@ class Progress:
                 self._draw()
 
     def _draw(self) -> None:
-        if self._quiet or not self._waiting:
+        if self._quiet or not (waiting := self._waiting()):
             return
         seconds = time.monotonic() - self._began
         width = self._width() - 1 if self._terminal else 200
-        text = line(self._waiting, self._done, self._total, seconds, width)
+        text = line(waiting, self._total - len(waiting), self._total, seconds, width)
         try:
             self._stream.write(_WIPE + text if self._terminal else text + "\n")
             self._stream.flush()

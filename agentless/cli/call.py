@@ -44,6 +44,7 @@ class Call:
         self.given[name] = value
         self.screen.quiet = self.given.get("quiet", False)
         self.screen.verbose = self.given.get("verbose", 0)
+        self.screen.show_progress = self.given.get("progress")
 
     def out(self, default: str, formats: Formats = FORMATS) -> str:
         """The output format; raises UsageError for one that this verb can't give."""
@@ -51,10 +52,6 @@ class Call:
         if chosen not in formats:
             raise click.UsageError(f"--out {chosen} does not fit here; there is {', '.join(formats)}")
         return chosen
-
-    @property
-    def progress(self) -> bool | None:
-        return self.given.get("progress")
 
     @property
     def fleet(self) -> Fleet:
@@ -77,6 +74,7 @@ class Call:
                 host_key_checking=given.get("host_key_checking"),
                 ask=self.screen.passphrase,
                 warn=self.screen.warn,
+                watch=self.screen.progress,
             )
         return self._fleet
 

@@ -74,9 +74,8 @@ class Following:
         return report
 
     def _iterate(self) -> None:
-        with self.call.screen.progress(self.call.progress) as progress:
+        with self.call.screen.progress(self.run.waiting_for, len(self.run.job.hosts)) as progress:
             try:
-                self._tell(progress)
                 for event in self.run:
                     with self.interrupts.held():
                         self._show(event, progress)
@@ -98,11 +97,6 @@ class Following:
             self.call.screen.detail(
                 f"agentless: {host}: {result.state.value}: {result.problem.kind}: {result.problem.message}"
             )
-        self._tell(progress)
-
-    def _tell(self, progress: Progress | None) -> None:
-        if progress is not None:
-            progress.update(self.run.waiting_for(), len(self.run.job.hosts))
 
     def _dispatch_all(self) -> None:
         if self.batched:

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -42,6 +42,7 @@ class Screen:
         self.err_look = Look(self._stderr.isatty(), self._stderr.isatty() and not plain)
         self.quiet = False
         self.verbose = 0
+        self.show_progress: bool | None = None
         self._lock = threading.RLock()
         self._progress: Progress | None = None
 
@@ -99,14 +100,17 @@ class Screen:
 
     # --- progress ---
     @contextmanager
-    def progress(self, wanted: bool | None) -> Iterator[Progress | None]:
-        """The progress line while the block runs; `wanted` None shows it on a terminal only."""
+    def progress(self, waiting: Callable[[], Sequence[str]], total: int) -> Iterator[Progress | None]:
+        """The progress line while the block runs; it names the hosts that `waiting` tells, of `total`."""
         terminal = self.err_look.terminal
-        if not (terminal and not self.quiet if wanted is None else wanted):
+        wanted = terminal and not self.quiet if self.show_progress is None else self.show_progress
+        if not wanted or self._progress is not None:
             yield None
             return
         columns = lambda: shutil.get_terminal_size().columns  # noqa: E731
-        with Progress(self._stderr, terminal=terminal, width=columns, lock=self._lock) as self._progress:
+        with Progress(
+            self._stderr, waiting, total, terminal=terminal, width=columns, lock=self._lock
+        ) as self._progress:
             try:
                 yield self._progress
             finally:

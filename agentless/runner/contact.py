@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from typing import Any
 
 from agentless.endpoint import Endpoint
 from agentless.errors import HostError
-from agentless.job import Problem
+from agentless.job import Job, Problem
 from agentless.runner.channel import Connector
 from agentless.runner.fanout import fan_out
 from agentless.runner.home import Ledger, bring_home
 from agentless.runner.session import Answer, Session
 
-__all__ = ["Contact", "problem_of"]
+__all__ = ["Contact", "Watch", "problem_of"]
+
+Watch = Callable[[Callable[[], Sequence[str]], int], AbstractContextManager[object]]
 
 
 def problem_of(error: HostError) -> Problem:
@@ -31,12 +33,17 @@ class Contact:
         ledger: where answers about other jobs, which every contact brings home, are kept.
         forks: calls in flight.
         base: the keys that every request carries.
+        sent_alike: whether a job was sent as the user that is acted as now, so that its record lies where we look.
+        watch: a context manager around every question: it is told how to see which hosts are still waited for, and
+            how many there are.
     """
 
     connector: Connector
     ledger: Ledger
     forks: int
     base: Mapping[str, Any]
+    sent_alike: Callable[[Job], bool]
+    watch: Watch
 
     def ask(
         self,
@@ -55,7 +62,8 @@ class Contact:
             both_users: where a host is asked as another user (become), ask as the login user too: each has records
                 of its own.
         """
-        wanted = self.ledger.wanted(endpoints)
+        wanted = self.ledger.wanted(endpoints, self.sent_alike)
+        left = dict.fromkeys(endpoints)
 
         def call(name: str) -> list[Answer]:
             endpoint = endpoints[name]
@@ -75,4 +83,7 @@ class Contact:
                             bring_home(self.ledger, name, answer)
             return answers
 
-        yield from fan_out(list(endpoints), call, forks=self.forks)
+        with self.watch(lambda: tuple(left), len(endpoints)):
+            for name, outcome in fan_out(list(endpoints), call, forks=self.forks):
+                del left[name]
+                yield name, outcome

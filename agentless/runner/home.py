@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from agentless.job import Dispatched, HostResult, Problem, Report, State
+from agentless.job import Dispatched, HostResult, Job, Problem, Report, State
 from agentless.runner.session import Answer, Returned, Stated
 
 __all__ = ["Ledger", "Unrecorded", "bring_home", "settle"]
@@ -22,7 +22,9 @@ class Ledger(Protocol):
 
     def record(self, jid: str, host: str, result: HostResult) -> None: ...
     def load_states(self, jid: str) -> Report | None: ...
-    def wanted(self, hosts: Iterable[str]) -> Mapping[str, tuple[tuple[str, str], ...]]: ...
+    def wanted(
+        self, hosts: Iterable[str], where: Callable[[Job], bool] | None = None
+    ) -> Mapping[str, tuple[tuple[str, str], ...]]: ...
 
 
 class Unrecorded:
@@ -34,7 +36,9 @@ class Unrecorded:
     def load_states(self, jid: str) -> Report | None:
         return None
 
-    def wanted(self, hosts: Iterable[str]) -> Mapping[str, tuple[tuple[str, str], ...]]:
+    def wanted(
+        self, hosts: Iterable[str], where: Callable[[Job], bool] | None = None
+    ) -> Mapping[str, tuple[tuple[str, str], ...]]:
         return {}
 
 

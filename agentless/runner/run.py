@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agentless.endpoint import Endpoint
-from agentless.errors import Refused, Unreachable
+from agentless.errors import AgentlessError, Refused, Unreachable
 from agentless.job import Dispatched, HostResult, Job, Problem, Report, State
 from agentless.remote import wire
 from agentless.runner.channel import Connector
 from agentless.runner.fanout import FanOut
 from agentless.runner.home import Ledger, bring_home, settle
-from agentless.runner.order import Order
+from agentless.runner.order import Order, Threshold
 from agentless.runner.session import Accepted, Answer, Chunk, Returned, Section, Session, Stated
 
 __all__ = ["Changed", "Event", "Output", "Run"]
@@ -132,7 +132,7 @@ class Run:
         todo = [name for name, result in self._results.items() if not result.settled]
         self._todo = [name for name in todo if only is None or name in only]
         self._left = set(self._todo)
-        self._wanted = ledger.wanted(self._todo)
+        self._wanted = ledger.wanted(self._todo, lambda other: (other.login, other.become) == (job.login, job.become))
         self._heard: dict[str, _Heard] = {}
         order_batch = order.batch if order else None
         self._pool = FanOut(self._todo, self._work, forks=forks, batch=order_batch, admit=self._admit)
@@ -208,7 +208,7 @@ class Run:
         self._refuse(self._pool.pump(), "max-fail")
 
     def _admit(self) -> bool:
-        if self._order is None:
+        if self._order is None or self._order.max_fail == Threshold():
             return True
         with self._lock:
             failures = sum(_failure(result) for result in self._results.values())
@@ -223,13 +223,23 @@ class Run:
         try:
             self._pursue(name)
         except BaseException as error:  # noqa: BLE001 - whatever it is, a thread must not end unseen
-            # A defect of ours, or a cache that cannot be written: the host must not look as if it were still running.
-            self._problem(name, Problem("internal", f"{type(error).__name__}: {error}", "The job itself may go on."))
-            threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, None)))
+            # A cache that cannot be written, or a defect of ours: the host must not look as if it were still running.
+            self._give_up(name, error)
         finally:
             self._pool.finished(name)
             self._done(name)
             self._pump()
+
+    def _give_up(self, name: str, error: BaseException) -> None:
+        if isinstance(error, AgentlessError):
+            problem = Problem("controller", error.message, error.hint)
+        else:
+            problem = Problem("internal", f"{type(error).__name__}: {error}", "The job itself may go on.")
+            threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, None)))
+        with self._lock:
+            result = replace(self._results[name], state=State.UNREACHABLE, ret=None, problem=problem)
+            self._results[name] = result
+        self._events.put(Changed(name, result))
 
     def _done(self, name: str) -> None:
         with self._lock:

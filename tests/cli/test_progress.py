@@ -29,8 +29,7 @@ def test_it_fits_any_width_on_one_line(waiting: list[str], done: int, seconds: f
 
 def test_it_is_wiped_before_anything_else_is_written_and_at_its_end() -> None:
     stream, lock = io.StringIO(), threading.RLock()
-    with Progress(stream, terminal=True, width=lambda: 80, lock=lock) as progress:
-        progress.update(["web1"], 2)
+    with Progress(stream, lambda: ["web1"], 2, terminal=True, width=lambda: 80, lock=lock) as progress:
         until(lambda: "waiting for web1 · 1/2" in stream.getvalue(), "the progress line")
         with lock:
             progress.wipe()
@@ -42,7 +41,6 @@ def test_it_is_wiped_before_anything_else_is_written_and_at_its_end() -> None:
 
 def test_while_it_is_paused_nothing_is_drawn() -> None:
     stream = io.StringIO()
-    with Progress(stream, terminal=True, width=lambda: 80, lock=threading.RLock()) as progress:
+    with Progress(stream, lambda: ["web1"], 1, terminal=True, width=lambda: 80, lock=threading.RLock()) as progress:
         progress.pause(True)
-        progress.update(["web1"], 1)
     assert stream.getvalue() == ""
