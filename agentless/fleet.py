@@ -94,7 +94,7 @@ class Fleet:
             host_key_checking=host_key_checking or self.config.host_key_checking,
         )
         become_method = self._overrides.become_method or "sudo"
-        self._become = f"{become_method}:{self._overrides.become_user or 'root'}" if self._overrides.become else None
+        self._become = f"{become_method}:{self._overrides.become_user or 'root'}" if self._overrides.become else ""
         self._user = pwd.getpwuid(os.getuid()).pw_name
         self._controller = f"{self._user}@{os.uname().nodename}"
 

@@ -205,7 +205,8 @@ class Job:
         start_time: Unix seconds, this controller's clock.
         metadata: what the person attached.
         login: the login user given on the command line, or None.
-        become: `METHOD:USER` when it was sent with become, or None.
+        become: `METHOD:USER` when it was sent with `--become`, empty when without, None where that is not known (a
+            job of another controller).
         schedule: the schedule entry that fired it, or None.
         keep_returns: hours for which the hosts keep its record.
     """

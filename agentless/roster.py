@@ -104,7 +104,7 @@ class Roster:
             overrides = replace(overrides, user=job.login)
         if job.become is not None:
             method, _, user = job.become.partition(":")
-            overrides = replace(overrides, become=True, become_method=method, become_user=user)
+            overrides = replace(overrides, become=bool(method), become_method=method or None, become_user=user or None)
         narrowed = target is not None or self._limit is not None
         selected = {host.name for host in self.select(target)} if narrowed else None
         endpoints: dict[str, Endpoint] = {}

@@ -1,0 +1,91 @@
+"""States, summaries and exit codes are functions of the results alone."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentless.job import Dispatched, HostResult, Job, Problem, Report, Return, State, check_jid, iso, jid_time, new_jid
+
+returns = st.one_of(
+    st.builds(Return, st.integers(0, 255), st.none(), st.just("exit"), stdout=st.binary(max_size=20)),
+    st.builds(Return, st.none(), st.integers(1, 64), st.sampled_from(["signal", "timeout", "signal-job:a@b"])),
+)
+results = st.one_of(
+    st.builds(HostResult, st.just(State.RETURNED), st.just(Dispatched.YES), ret=returns),
+    st.builds(
+        HostResult,
+        st.sampled_from([state for state in State if state is not State.RETURNED]),
+        st.sampled_from(Dispatched),
+        problem=st.just(Problem("kind", "message")),
+    ),
+)
+
+
+def report(hosts: list[HostResult], **options: bool) -> Report:
+    named = {f"h{number}": result for number, result in enumerate(hosts)}
+    return Report(Job("2" * 20, "cmd.run", ("true",), "all", tuple(named), "ada", 0.0), named, **options)
+
+
+@given(st.lists(results, max_size=8))
+def test_every_host_is_in_exactly_one_state(hosts: list[HostResult]) -> None:
+    summary = report(hosts).summary
+    assert sum(summary[state.value] for state in State) == len(hosts)
+    assert summary["failed"] <= summary["returned"]
+
+
+@given(st.lists(results, max_size=8))
+def test_the_exit_code_is_the_first_that_holds(hosts: list[HostResult]) -> None:
+    states = {result.state for result in hosts}
+    if states & {State.RUNNING, State.PENDING}:
+        expected = 4
+    elif states & {State.UNREACHABLE, State.LOST, State.NOT_STARTED}:
+        expected = 3
+    elif any(result.ret is not None and result.ret.retcode != 0 for result in hosts):
+        expected = 1
+    else:
+        expected = 0
+    assert report(hosts).exit_code == expected
+    assert report(hosts, interrupted=True).exit_code == 130
+
+
+@given(st.lists(results, max_size=8))
+def test_detached_is_a_success_when_every_host_accepted(hosts: list[HostResult]) -> None:
+    bad = {State.UNREACHABLE, State.LOST, State.NOT_STARTED}
+    assert report(hosts, detached=True).exit_code == (3 if any(result.state in bad for result in hosts) else 0)
+
+
+@given(results)
+def test_a_host_object_has_all_keys(result: HostResult) -> None:
+    keys = {"state", "retcode", "signal", "ended_by", "stdout", "stderr", "stdout_truncated", "stderr_truncated"}
+    keys |= {"pid", "started", "finished", "duration", "error"}
+    assert keys <= result.to_json().keys()
+
+
+def test_output_that_is_not_utf8_comes_as_base64() -> None:
+    ret = Return(0, None, "exit", stdout=b"\xff\x00", stderr="é".encode())
+    document = HostResult(State.RETURNED, Dispatched.YES, ret=ret).to_json()
+    assert (document["stdout"], document["stdout_base64"]) == (None, "/wA=")
+    assert document["stderr"] == "é"
+    assert "stderr_base64" not in document
+
+
+@given(st.datetimes(datetime(1000, 1, 1), datetime(9999, 12, 31)).map(lambda at: at.replace(tzinfo=timezone.utc)))
+def test_a_jid_is_the_utc_instant_to_the_microsecond(moment: datetime) -> None:
+    jid = new_jid(moment)
+    assert check_jid(jid) == jid
+    assert abs(jid_time(jid) - moment.timestamp()) < 1e-4
+
+
+@pytest.mark.parametrize("text", ["", "1" * 19, "1" * 21, "1" * 19 + "x", "../" + "1" * 17, "1" * 20 + "\n", "١" * 20])
+def test_what_is_no_jid_never_touches_a_path(text: str) -> None:
+    with pytest.raises(ValueError, match="JID"):
+        check_jid(text)
+
+
+def test_times_are_iso_8601_in_utc() -> None:
+    assert iso(0.5) == "1970-01-01T00:00:00.500000Z"
+    assert iso(None) is None
