@@ -69,8 +69,13 @@ class Following:
             report = self._interrupted(interruption)
         if self.only is not None:
             report = replace(report, results={self.only: report.results[self.only]})
-        with self.interrupts.held():
-            self.printer.end(report)
+        try:
+            with self.interrupts.held():
+                self.printer.end(report)
+        finally:
+            # Below the results, where the eye is; also when their reader is gone or does not read.
+            if report.interrupted and self.on_interrupt is not None:
+                self._say_what_goes_on(report)
         return report
 
     def _iterate(self) -> None:
@@ -118,10 +123,8 @@ class Following:
             if action in ("term", "kill"):
                 self._signal(action)
         except Interrupted:
-            action = "detach"
-        report = self.run.report(interrupted=True)
-        self._say_what_goes_on(report, action)
-        return report
+            screen.say(f"agentless: leaving job {jid} as it is")
+        return self.run.report(interrupted=True)
 
     def _choose(self, wanted: str, interruption: Interrupted) -> str:
         if interruption.number == signal.SIGHUP:
@@ -169,7 +172,7 @@ class Following:
             return False
         return True
 
-    def _say_what_goes_on(self, report: Report, action: str) -> None:
+    def _say_what_goes_on(self, report: Report) -> None:
         screen, jid = self.call.screen, report.job.jid
         running = [host for host, result in report.results.items() if not result.settled]
         if not running:

@@ -230,5 +230,15 @@ def prune(call: Call, /) -> int:
     document = {"jobs": list(result.jobs), "set_aside": list(result.set_aside), "freed": result.freed}
     for name in result.set_aside:
         call.screen.warn(f"{name} in the job cache was no record, and is set aside")
-    show(call, out, document, ("REMOVED",), lambda: [(jid,) for jid in result.jobs], empty="nothing to remove")
+    show(
+        call,
+        out,
+        document,
+        ("REMOVED",),
+        lambda: [(jid,) for jid in result.jobs],
+        entries=dict.fromkeys(result.jobs, "removed"),
+        key="jid",
+        value="state",
+        empty="nothing to remove",
+    )
     return 0

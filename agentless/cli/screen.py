@@ -155,7 +155,11 @@ class Screen:
         with self._quiet_progress(), open("/dev/tty", encoding="utf-8", errors="replace") as tty:
             while True:
                 self._write_stderr(f"{text} ")
-                reply = tty.readline()
+                try:
+                    reply = tty.readline()
+                except KeyboardInterrupt:
+                    self._write_stderr("\n")
+                    raise
                 word = reply.strip().lower()
                 if not word:
                     return default

@@ -1,7 +1,7 @@
 """A report as JUnit XML, which CI servers show: one test case a host.
 
 A job that did not end with 0 is a `failure`; a host that is unreachable, lost, not started or not yet finished is an
-`error`.
+`error`; where a job was only to be accepted (`--detach`), one that runs is `skipped`.
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ def as_junit(report: Report) -> str:
     seconds = [
         result.ret.duration for result in report.results.values() if result.ret and result.ret.duration is not None
     ]
-    cases = [_case(job.function, name, result) for name, result in report.results.items()]
+    cases = [_case(job.function, name, result, report.detached) for name, result in report.results.items()]
     cases += [_unknown(job.function, name, problem) for name, problem in report.unknown_hosts.items()]
     counts = {
         "tests": str(len(cases)),
         "failures": str(sum(case.find("failure") is not None for case in cases)),
         "errors": str(sum(case.find("error") is not None for case in cases)),
+        "skipped": str(sum(case.find("skipped") is not None for case in cases)),
         "time": f"{sum(seconds):.3f}",
     }
     name = _xml(one_line(shlex.join(job.arguments)) or job.function)
@@ -67,10 +68,12 @@ def _problem(case: ElementTree.Element, kind: str, message: str, text: str = "")
     element.text = _xml(text)
 
 
-def _case(function: str, name: str, result: HostResult) -> ElementTree.Element:
+def _case(function: str, name: str, result: HostResult, detached: bool) -> ElementTree.Element:
     ret, problem = result.ret, result.problem
     case = _element(function, name, ret.duration if ret else None)
-    if ret is None:
+    if detached and result.state is State.RUNNING:
+        _problem(case, "skipped", result.state.value)
+    elif ret is None:
         said = f"{result.state.value}: {problem.kind}: {problem.message}" if problem else result.state.value
         _problem(case, "error", said, problem.hint if problem else "")
     elif not ret.ok:

@@ -197,7 +197,9 @@ def next_commands(report: Report) -> Iterator[str]:
     jid, counts = report.job.jid, report.summary
     if counts["running"]:
         yield f"  to see the end of it: agentless jobs wait {jid}    to end it: agentless term-job {jid}"
-    elif counts["unreachable"]:
+    elif any(result.state is State.UNREACHABLE and not result.settled for result in report.results.values()):
         yield f"  to ask the unreachable hosts again: agentless jobs wait {jid}"
+    if any(result.state is State.UNREACHABLE and result.settled for result in report.results.values()):
+        yield f"  to run it on those that it did not reach: --limit @unreachable:{jid}"
     if counts["failed"] or counts["lost"] or counts["not-started"]:
         yield f"  to run it again on those that failed: --limit @failed:{jid}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentless.endpoint import Become, Endpoint
-from agentless.job import HostResult, Job, Problem, Report, State
+from agentless.job import Dispatched, HostResult, Job, Problem, Report, State
 from agentless.report import tables
 from agentless.report.documents import as_json, as_yaml, host_line, lines
 from agentless.report.junit import as_junit
@@ -170,7 +171,7 @@ def test_headings_say_state_and_end() -> None:
 
 
 def test_the_summary_counts_names_and_says_what_to_type() -> None:
-    gone = HostResult(State.UNREACHABLE, problem=Problem("auth", "permission denied"))
+    gone = HostResult(State.UNREACHABLE, Dispatched.YES, problem=Problem("connection-lost", "reset"))
     some = report(web1=returned(), web2=returned(retcode=1), web3=returned(retcode=1), db=gone)
     assert list(summary(some)) == [
         f"job {JID}: 4 hosts: 1 returned 0, 2 failed, 1 unreachable",
@@ -180,6 +181,13 @@ def test_the_summary_counts_names_and_says_what_to_type() -> None:
         f"  to run it again on those that failed: --limit @failed:{JID}",
     ]
     assert list(summary(report(web1=returned(), web2=returned()))) == [f"job {JID}: 2 hosts: 2 returned 0"]
+
+
+def test_hosts_that_the_job_never_reached_are_not_waited_for_but_tried_again() -> None:
+    gone = HostResult(State.UNREACHABLE, problem=Problem("auth", "permission denied"))
+    assert list(summary(report(web1=returned(), db=gone)))[-1] == (
+        f"  to run it on those that it did not reach: --limit @unreachable:{JID}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -232,6 +240,13 @@ def test_any_report_is_well_formed_junit(some: Report) -> None:
     assert len(list(root.iter("failure"))) == some.summary["failed"] == int(root.get("failures") or "")
     bad = len(some.results) + len(some.unknown_hosts) - some.summary["returned"]
     assert len(list(root.iter("error"))) == bad == int(root.get("errors") or "")
+
+
+def test_a_detached_job_that_runs_is_neither_a_failure_nor_an_error_in_junit() -> None:
+    detached = replace(report(web1=HostResult(State.RUNNING, Dispatched.YES)), detached=True)
+    root = ElementTree.fromstring(as_junit(detached))
+    assert detached.exit_code == 0
+    assert [root.get(name) for name in ("failures", "errors", "skipped")] == ["0", "0", "1"]
 
 
 def test_junit_is_read_by_the_field_s_library() -> None:

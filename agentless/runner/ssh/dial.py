@@ -47,10 +47,10 @@ def dial(host: str, port: int, deadline: float, *, family: str = "any", bind: st
                         sock.bind((bind, 0))
                     code = sock.connect_ex(address[1])
                 except OSError as problem:
-                    refused.append(f"{address[1][0]}: {problem.strerror or problem}")
+                    refused.append(_of(address, host) + (problem.strerror or str(problem)))
                     continue
                 if code not in (0, errno.EINPROGRESS):
-                    refused.append(f"{address[1][0]}: {os.strerror(code)}")
+                    refused.append(_of(address, host) + os.strerror(code))
                     continue
                 pending[sock] = address
                 selector.register(sock, selectors.EVENT_WRITE)
@@ -64,18 +64,23 @@ def dial(host: str, port: int, deadline: float, *, family: str = "any", bind: st
                 address = pending.pop(sock)
                 if code == 0:
                     return _won(sock, losers)
-                refused.append(f"{address[1][0]}: {os.strerror(code)}")
+                refused.append(_of(address, host) + os.strerror(code))
     where = f"{host} port {port}"
     if pending:
         silent = ", ".join(str(address[1][0]) for address in pending.values())
         raise Unreachable(
             "connect-timeout",
-            f"{where}: no answer from {silent}",
+            f"{where}: no answer" + (f" from {silent}" if silent != host else ""),
             "Is the host up, and does a firewall let the port through? --connect-timeout waits longer.",
         )
     raise Unreachable(
         "connect", f"{where}: {'; '.join(dict.fromkeys(refused))}", "Is the host up, and does sshd listen on this port?"
     )
+
+
+def _of(address: _Address, host: str) -> str:
+    """Which of a name's addresses it was; nothing where the host is the address itself."""
+    return "" if address[1][0] == host else f"{address[1][0]}: "
 
 
 def _won(sock: socket.socket, losers: contextlib.ExitStack) -> socket.socket:
