@@ -17,6 +17,7 @@ from agentless.errors import AgentlessError, Refused, Unreachable
 from agentless.job import Dispatched, HostResult, Job, Problem, Report, State
 from agentless.remote import wire
 from agentless.runner.channel import Connector
+from agentless.runner.contact import problem_of
 from agentless.runner.fanout import FanOut
 from agentless.runner.home import Ledger, bring_home, settle
 from agentless.runner.order import Order, Threshold
@@ -76,8 +77,8 @@ class Run:
     """A job on its hosts, as an iterator of its events; it can be left at any time, and the job goes on.
 
     Iterating ends when every host is settled, or `wait` seconds are over and every host has the job (hosts of later
-    batches have not). A KeyboardInterrupt that hits the waiting
-    leaves the Run usable: iterate again, or look at `report()`.
+    batches have not). A KeyboardInterrupt that hits the waiting leaves the Run usable: iterate again, or look at
+    `report()`.
 
     Args:
         job: the job, already in the cache.
@@ -252,22 +253,23 @@ class Run:
         """Contact the host until its part is settled, it has been out of reach for too long, or the Run is left."""
         out_of_reach_since: float | None = None
         while not self._closed.is_set():
+            earlier = self._results[name].dispatched
             try:
                 self._contact(name)
                 return
             except Refused as error:
-                problem = Problem(error.kind, error.message, error.hint)
-                sent = self._results[name].dispatched is Dispatched.YES
-                self._change(name, HostResult(State.UNREACHABLE if sent else State.NOT_STARTED, problem=problem))
+                # It says that the job never ran only where no earlier request of ours may have started it.
+                never = earlier is Dispatched.NO or error.kind in NEVER_RAN
+                state = State.NOT_STARTED if never else State.UNREACHABLE
+                self._change(name, replace(self._results[name], state=state, problem=problem_of(error)))
                 return
             except Unreachable as error:
                 if self._closed.is_set():
                     return
-                problem = Problem(error.kind, error.message, error.hint)
                 now = time.monotonic()
                 if out_of_reach_since is None or self._results[name].state is not State.UNREACHABLE:
                     out_of_reach_since = now
-                self._problem(name, problem)
+                self._problem(name, problem_of(error))
                 if self._results[name].dispatched is Dispatched.NO or now - out_of_reach_since >= self._patience:
                     return
                 if error.kind in NOT_MENDED_BY_WAITING:
@@ -375,6 +377,8 @@ class Run:
             self._results[name] = result
 
 
+# Refusals by which the host says that no request of this dispatch has started, nor can start, the job.
+NEVER_RAN = ("never-arrived", "same-host")
 NEVER_SENT = {
     "max-fail": Problem(
         "max-fail", "not sent: too many hosts had failed before", "Raise --max-fail, or mend those first."
