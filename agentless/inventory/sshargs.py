@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import functools
-import os
-import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["SshArgs", "parse"]
+__all__ = ["SshArgs", "parse", "read"]
 
 # ruff: noqa: SIM905 - one option a line would make two pages of them.
 # ssh(1): the letters that take a value, and those that map to an ssh_config(5) option.
@@ -20,31 +18,24 @@ _FLAG_OPTIONS = {
     "A": ("forwardagent", "yes"),
     "K": ("gssapiauthentication", "yes"),
 }
-_VALUE_OPTIONS = {"J": "proxyjump", "b": "bindaddress"}
+_VALUE_OPTIONS = {"F": "configfile", "J": "proxyjump", "b": "bindaddress", "c": "ciphers", "m": "macs"}
 # What changes nothing here: how ssh shares connections, talks to its terminal, and logs.
 _NEEDLESS_FLAGS = frozenset("aCfGgkMNnqsTtVvXxYy")
 _NEEDLESS_VALUES = frozenset("EeOPQS")
 _NEEDLESS = frozenset(
     "addkeystoagent batchmode checkhostip clearallforwardings compression connectionattempts controlmaster controlpath "
     "controlpersist enableescapecommandline escapechar exitonforwardfailure forwardx11 forwardx11timeout "
-    "forwardx11trusted hashknownhosts loglevel logverbose numberofpasswordprompts obscurekeystroketiming "
+    "forwardx11trusted ignoreunknown ipqos loglevel logverbose numberofpasswordprompts obscurekeystroketiming "
     "permitlocalcommand rekeylimit requesttty serveralivecountmax serveraliveinterval sessiontype stdinnull "
     "streamlocalbindunlink tcpkeepalive updatehostkeys visualhostkey".split()
 )
 _NEEDLESS_OFF = frozenset({"forwardagent", "gssapiauthentication", "gssapidelegatecredentials", "verifyhostkeydns"})
 _HONOURED = frozenset(
-    "addressfamily bindaddress certificatefile challengeresponseauthentication globalknownhostsfile "
-    "hostkeyalgorithms hostkeyalias hostname identitiesonly identityagent kbdinteractiveauthentication kexalgorithms "
-    "passwordauthentication preferredauthentications proxycommand proxyjump pubkeyacceptedalgorithms "
-    "pubkeyacceptedkeytypes pubkeyauthentication stricthostkeychecking userknownhostsfile".split()
-)
-_FORWARDS = ("%h:%p", "[%h]:%p")
-_SHELL = re.compile(r"[$`;|&<>]")
-_QUIET = re.compile(r"\s+2>\s*/dev/null\s*$")
-_NETCAT = re.compile(
-    r"(?:exec\s+)?(?:\S*/)?"
-    r"(?:(?:nc|ncat|netcat)(?:\s+-[a-zA-Z]+(?:\s+[0-9]+)?)*\s+%h\s+%p|socat\s+(?:-|stdio)\s+tcp:%h:%p)",
-    re.IGNORECASE,
+    "addressfamily bindaddress certificatefile challengeresponseauthentication ciphers configfile "
+    "globalknownhostsfile hashknownhosts hostkeyalgorithms hostkeyalias hostname identitiesonly identityagent "
+    "kbdinteractiveauthentication kexalgorithms macs passwordauthentication preferredauthentications proxycommand "
+    "proxyjump pubkeyacceptedalgorithms pubkeyacceptedkeytypes pubkeyauthentication stricthostkeychecking "
+    "userknownhostsfile".split()
 )
 
 
@@ -71,17 +62,10 @@ class SshArgs:
             self.key_files.append(value)
         elif key == "connecttimeout":
             self.connect_timeout = self.connect_timeout or _seconds(value)
-        elif key == "proxycommand":
-            self._proxy_command(value)
         elif key in _HONOURED:
             self.options.setdefault(key, value)
         elif key not in _NEEDLESS and not (key in _NEEDLESS_OFF and value.lower() == "no"):
             self.ignored.append(f"-o {name}={value}")
-
-    def _proxy_command(self, command: str) -> None:
-        """The usual `ssh -W %h:%p user@bastion` becomes the jump that it is; anything else stays a command."""
-        if "proxycommand" not in self.options and "proxyjump" not in self.options:
-            self.options.update(_jump(command) or {"proxycommand": command})
 
 
 @functools.lru_cache(maxsize=256)
@@ -91,18 +75,23 @@ def parse(*texts: str) -> SshArgs:
     Raises:
         ValueError: quotes that do not close, a port that is no number, an option without its value.
     """
-    found = SshArgs()
     words: list[str] = []
     for text in texts:
         words.extend(shlex.split(text))
-    found.ignored.extend(_read(found, words))
+    found, operands = read(words)
+    found.ignored.extend(operands)
     if found.forward is not None:
         found.ignored.append(f"-W {found.forward}")
     return found
 
 
-def _read(found: SshArgs, words: Sequence[str]) -> list[str]:
-    """Take the options; what is left are ssh's operands."""
+def read(words: Sequence[str]) -> tuple[SshArgs, list[str]]:
+    """The options among the words of one command line, and ssh's operands: the host, and the command for it.
+
+    Raises:
+        ValueError: as `parse`.
+    """
+    found = SshArgs()
     operands = []
     for letter, value in _letters(words):
         if not letter:
@@ -124,7 +113,7 @@ def _read(found: SshArgs, words: Sequence[str]) -> list[str]:
             found.option(*_FLAG_OPTIONS[letter])
         elif letter not in _NEEDLESS_FLAGS and letter not in _NEEDLESS_VALUES:
             found.ignored.append(f"-{letter} {value}".rstrip())
-    return operands
+    return found, operands
 
 
 def _letters(words: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -153,47 +142,6 @@ def _letters(words: Sequence[str]) -> Iterator[tuple[str, str]]:
                 position += 1
             yield letter, letters
             break
-
-
-def _jump(command: str) -> dict[str, str] | None:
-    """The options that jump as a ProxyCommand of ssh does; None where that is no ssh, or one that goes elsewhere."""
-    command = _QUIET.sub("", command)
-    if _SHELL.search(command):
-        return None
-    inner = SshArgs()
-    try:
-        words = shlex.split(command)
-        if words[:1] == ["exec"]:
-            words = words[1:]
-        if not words or os.path.basename(words[0]) != "ssh":
-            return None
-        host, *remote = _read(inner, words[1:])
-    except ValueError:
-        return None
-    # An agent forwarded to the bastion serves nothing that runs there.
-    inner.ignored = [text for text in inner.ignored if text != "-o forwardagent=yes"]
-    if inner.forward is None:
-        if not _NETCAT.fullmatch(" ".join(remote)):
-            return None
-    elif inner.forward not in _FORWARDS or remote:
-        return None
-    first = inner.options.pop("proxyjump", "")
-    if inner.options or inner.ignored or len(inner.key_files) > 1 or "%" in host:
-        # These options are the bastion's own, which a ProxyJump has no place for.
-        arguments = words[1 : len(words) - len(remote)]
-        return {"proxycommand": shlex.join(["ssh", "-W", "%h:%p", *arguments])} if remote else None
-    jump = {"proxyjump": (f"{first}," if first else "") + _destination(host, inner)}
-    if inner.key_files:
-        jump["proxyjumpidentityfile"] = inner.key_files[0]
-    return jump
-
-
-def _destination(operand: str, inner: SshArgs) -> str:
-    user, at, host = operand.rpartition("@")
-    user = inner.user or (user if at else "")
-    if inner.port:
-        host = f"[{host}]:{inner.port}" if ":" in host else f"{host}:{inner.port}"
-    return f"{user}@{host}" if user else host
 
 
 def _seconds(text: str) -> float | None:

@@ -261,3 +261,15 @@ def test_options_of_algorithms_add_remove_and_reorder() -> None:
     assert adjust(("a", "b"), "-a*", possible) == ("b",)
     assert adjust(("a", "b"), "^b,c", possible) == ("b", "c", "a")
     assert adjust(("a", "b"), "c,a", possible) == ("c", "a")
+
+
+def test_keys_that_go_to_dev_null_are_taken_and_forgotten(home: Home, connector: Connector, start_sshd: Start) -> None:
+    """The usual `-o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no` of inventories."""
+    server = start_sshd(authorized=home.key)
+    lock = Path("/dev/null.lock")
+    lock.unlink(missing_ok=True)
+    nowhere = home.to(server, host_key_checking="accept-new", options=(("userknownhostsfile", "/dev/null"),))
+    for _ in range(2):
+        connector.connect(nowhere).close()
+    assert not lock.exists()
+    refused(Connector(home=home.path), home, start_sshd(), options=(("userknownhostsfile", "/dev/null"),))

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from agentless.errors import Unreachable
 from agentless.runner.ssh import Connector
 from agentless.runner.ssh.config_file import expand_includes
+from agentless.runner.ssh.jumps import Jump, jump_of_command, parse_jumps
 from agentless.runner.ssh.known_hosts import KnownHosts, matches
-from agentless.runner.ssh.options import Jump, Settings, jump_of_command, parse_jumps, resolve
+from agentless.runner.ssh.options import Settings, resolve
 from tests.ssh.conftest import Home
 
 
@@ -104,19 +105,91 @@ def test_jumps_are_read_in_the_order_of_the_visit(text: str, hops: tuple[Jump, .
 @pytest.mark.parametrize(
     ("command", "hop"),
     [
-        ("ssh -W %h:%p bastion", Jump("bastion")),
-        ("/usr/bin/ssh -qA -W %h:%p -p 23 ada@b", Jump("b", "ada", None, (("port", "23"),))),
-        ("ssh b -W [%h]:%p -o User=x -i k", Jump("b", None, None, (("user", "x"), ("identityfile", "k")))),
-        ("ssh -l ada b -W 10.0.0.1:22", Jump("b", None, None, (("user", "ada"),))),
-        ("ssh b nc %h %p", None),
-        ("ssh -F other -W %h:%p b", None),
-        ("nc %h %p", None),
-        ("ssh -W %h:%p 'b", None),
+        ("ssh -W 10.0.0.1:22 -q user@bastion", Jump("bastion", "user")),
+        ("ssh user@bastion -W 10.0.0.1:22", Jump("bastion", "user")),
+        ("ssh -qW '[10.0.0.1]:22' -p 2222 user@bastion", Jump("bastion", "user", 2222)),
+        ("ssh -p2222 -W10.0.0.1:22 -l admin bastion", Jump("bastion", "admin", 2222)),
+        ("ssh -o Port=2222 -oUser=admin -W 10.0.0.1:22 bastion", Jump("bastion", "admin", 2222)),
+        ("ssh -p 2222 -W 10.0.0.1:22 user@2001:db8::1", Jump("2001:db8::1", "user", 2222)),
+        (
+            "ssh -i ~/one -o IdentityFile=two -W 10.0.0.1:22 u@b",
+            Jump("b", "u", None, (("identityfile", "~/one"), ("identityfile", "two"))),
+        ),
+        ("/usr/bin/ssh -A -W 10.0.0.1:22 -o ControlMaster=auto -o ControlPersist=60s u@b", Jump("b", "u")),
+        ("exec ssh -W 10.0.0.1:22 u@b", Jump("b", "u")),
+        ("ssh -J first -W 10.0.0.1:22 second", Jump("second", options=(("proxyjump", "first"),))),
+        (
+            "ssh -o ProxyCommand='ssh -W %h:%p first' -W 10.0.0.1:22 second",
+            Jump("second", options=(("proxycommand", "ssh -W %h:%p first"),)),
+        ),
+        ("ssh -F cfg -W 10.0.0.1:22 b", Jump("b", options=(("configfile", "cfg"),))),
+        (
+            "ssh -o StrictHostKeyChecking=no -W 10.0.0.1:22 u@b",
+            Jump("b", "u", None, (("stricthostkeychecking", "no"),)),
+        ),
+        ("ssh -q u@b nc -w 10 10.0.0.1 22 2>/dev/null", Jump("b", "u")),
+        ("ssh -p 22 u@b exec /bin/netcat 10.0.0.1 22", Jump("b", "u", 22)),
+        ("ssh u@b socat - TCP:10.0.0.1:22", Jump("b", "u")),
+        # Not what it looks like, or with what only ssh can do.
+        ("ssh -K -W 10.0.0.1:22 b", None),
         ("ssh -W other:22 b", None),
+        ("ssh -W 10.0.0.1:22", None),
+        ("ssh b", None),
+        ("ssh b hostname", None),
+        ("ssh -W 10.0.0.1:22 u@b; date", None),
+        ("ssh -W 10.0.0.1:22 $BASTION", None),
+        ("ssh -W 10.0.0.1:22 'b", None),
+        ("nc -X 5 -x proxy:1080 10.0.0.1 22", None),
+        ("cloudflared access ssh --hostname 10.0.0.1", None),
     ],
 )
 def test_a_proxy_command_that_is_a_jump_is_seen_as_one(command: str, hop: Jump | None) -> None:
     assert jump_of_command(command, "10.0.0.1", 22) == hop
+
+
+BY_COMMAND = ("proxycommand", "ssh -W %h:%p %r@bastion")
+BASTION = (Jump("bastion", "deploy"),)
+
+
+@pytest.mark.parametrize(
+    ("said", "file", "jumps"),
+    [
+        ((BY_COMMAND,), "ProxyJump other\n", BASTION),
+        ((("proxyjump", "other"), BY_COMMAND), "", (Jump("other"),)),
+        ((BY_COMMAND, ("proxyjump", "other")), "", BASTION),
+        ((("proxycommand", "none"),), "ProxyJump other\n", ()),
+        ((("proxyjump", "none"),), "ProxyCommand false\n", ()),
+        ((), 'Host web\n ProxyCommand "ssh -W %h:%p %r@bastion"\nHost *\n ProxyJump other\n', BASTION),
+        ((), "Host web\n ProxyJump %r@bastion\nHost *\n ProxyCommand false\n", BASTION),
+    ],
+)
+def test_of_proxy_jump_and_proxy_command_the_first_said_holds(
+    home: Home, said: tuple[tuple[str, str], ...], file: str, jumps: tuple[Jump, ...]
+) -> None:
+    """ssh_config(5): whichever is specified first will prevent later instances of the other from taking effect."""
+    home.config(file)
+    found = settings(home, "web", ("user", "deploy"), *said)
+    assert (found.jumps, found.proxy_command) == (jumps, None)
+
+
+def test_tokens_of_a_command_are_expanded_once(home: Home) -> None:
+    found = settings(home, "web", ("port", "23"), ("user", "ada"), ("proxycommand", "go ~ %%h %h:%p %r %n"))
+    assert found.proxy_command == "go ~ %h web:23 ada web"
+
+
+def test_another_configuration_file_stands_for_both_usual_ones_and_for_its_jumps(home: Home) -> None:
+    home.config("Port 1\n")
+    (home.path / ".ssh" / "more").write_text("User more\n")
+    other = home.path / "ssh.cfg"
+    other.write_text("Host web\n ProxyJump bastion\nInclude more\n")
+    found = settings(home, "web", ("configfile", str(other)))
+    assert (found.port, found.user) == (22, "more")
+    assert found.jumps == (Jump("bastion", options=(("configfile", str(other)),)),)
+    assert settings(home, "web", ("configfile", "none")).port == 22
+    assert settings(home, "web", ("configfile", "/dev/null")).port == 22
+    with pytest.raises(Unreachable, match="there is no such file") as caught:
+        settings(home, "web", ("configfile", "/no/ssh.cfg"))
+    assert caught.value.hint == "Mend /no/ssh.cfg."
 
 
 @given(st.text())

@@ -8,7 +8,7 @@ import re
 import shlex
 from pathlib import Path
 
-__all__ = ["expand_includes"]
+__all__ = ["expand_includes", "line"]
 
 _INCLUDE_DEPTH = 16
 _MATCH_CRITERIA = ("all", "canonical", "final", "host", "originalhost", "user", "localuser", "exec")
@@ -23,15 +23,27 @@ def expand_includes(path: Path, home: Path) -> str:
     …) becomes a block that matches nothing, rather than one that always does.
 
     Args:
-        path: `~/.ssh/config` or `/etc/ssh/ssh_config`; a missing file is empty.
-        home: for `~`, and for relative names included from a file below it.
+        path: `~/.ssh/config`, one in its stead, or `/etc/ssh/ssh_config`; a missing file is empty.
+        home: for `~`, and for relative names included from a user's file.
 
     Raises:
         ValueError: Includes nest deeper than OpenSSH allows.
         OSError: a file cannot be read.
     """
-    base = home / ".ssh" if path.is_relative_to(home) else Path("/etc/ssh")
+    system = Path("/etc/ssh")
+    base = system if path.is_relative_to(system) else home / ".ssh"
     return "\n".join(_expanded(path, base, home, "", 0))
+
+
+def line(keyword: str, value: str) -> str:
+    """An option as a line for paramiko's parser.
+
+    ProxyJump and ProxyCommand become one keyword, for of the two the first that is said holds, `none` included.
+    """
+    if keyword in ("proxyjump", "proxycommand"):
+        quoted = re.fullmatch(r'"([^"]*)"', value)
+        return f"proxy {keyword.removeprefix('proxy')} {quoted[1] if quoted else value}"
+    return f"{keyword} {value}"
 
 
 def _expanded(path: Path, base: Path, home: Path, outer: str, depth: int) -> list[str]:
@@ -42,8 +54,8 @@ def _expanded(path: Path, base: Path, home: Path, outer: str, depth: int) -> lis
     # The block that lines are in: conditions of a Match, or empty where they hold for every host.
     here = outer
     lines = [_header(here)]
-    for line in path.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
-        keyword, value = _keyword(line)
+    for text in path.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+        keyword, value = _keyword(text)
         if keyword in ("host", "match"):
             here = _both(outer, _conditions(keyword, value))
             lines.append(_header(here))
@@ -54,12 +66,12 @@ def _expanded(path: Path, base: Path, home: Path, outer: str, depth: int) -> lis
                     lines += _expanded(Path(file), base, home, here, depth + 1)
             lines.append(_header(here))
         elif keyword:
-            lines.append(f"{keyword} {value}")
+            lines.append(line(keyword, value))
     return lines
 
 
-def _keyword(line: str) -> tuple[str, str]:
-    found = re.match(r"\s*(\w+)(?:\s*=\s*|\s+)(.+)", line)
+def _keyword(text: str) -> tuple[str, str]:
+    found = re.match(r"\s*(\w+)(?:\s*=\s*|\s+)(.+)", text)
     if not found:
         return "", ""
     keyword, value = found[1].lower(), found[2].strip()

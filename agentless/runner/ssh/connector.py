@@ -21,8 +21,7 @@ from agentless.endpoint import Endpoint, Secret
 from agentless.errors import Unreachable
 from agentless.runner.channel import Link
 from agentless.runner.local import LocalLink
-from agentless.runner.ssh import dial
-from agentless.runner.ssh.config_file import expand_includes
+from agentless.runner.ssh import config_file, dial
 from agentless.runner.ssh.host_keys import HostKeys
 from agentless.runner.ssh.key_files import PassphraseNeeded
 from agentless.runner.ssh.keys import Keys, signed_by
@@ -111,23 +110,27 @@ class Connector:
             )
             return settings, float(patience) if patience and patience.isdecimal() and int(patience) else None
         except (ValueError, OSError, paramiko.SSHException, paramiko.config.ConfigParseError) as problem:
+            file = dict(said).get("configfile", f"{self._home}/.ssh/config")
             raise Unreachable(
-                "connect", f"{name}: its SSH options cannot be read: {problem}", f"Mend {self._home}/.ssh/config."
+                "connect", f"{name}: its SSH options cannot be read: {problem}", f"Mend {file}."
             ) from problem
 
     def _config(self, said: Sequence[tuple[str, str]]) -> fabric.Config:
         """The configuration files, after what was said on the spot: of a keyword, the first value wins."""
         with self._lock:
             # ssh -F
-            other = next((value for keyword, value in said if keyword == "configfile"), "")
+            other = dict(said).get("configfile", "")
             if other not in self._texts:
                 usual = (self._home / ".ssh" / "config", self._system_config)
-                files = (Path(other).expanduser(),) if other else usual
-                self._texts[other] = "\n".join(expand_includes(file, self._home) for file in files if other != "none")
+                files = [Path(other).expanduser()] if other else usual
+                if other and not files[0].exists() and other != "none":
+                    raise FileNotFoundError(errno.ENOENT, "there is no such file", other)
+                texts = (config_file.expand_includes(file, self._home) for file in files if other != "none")
+                self._texts[other] = "\n".join(texts)
             for keyword, value in said:
                 if not keyword.isalnum() or not value.isprintable():
                     raise ValueError(f"{keyword} {value!r}")
-            head = "\n".join(f"{keyword} {value}" for keyword, value in said)
+            head = "\n".join(config_file.line(keyword, value) for keyword, value in said)
             if head not in self._configs:
                 if len(self._configs) > 1000:
                     self._configs.clear()

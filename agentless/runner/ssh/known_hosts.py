@@ -156,6 +156,10 @@ class KnownHosts:
             what another process was quicker to write, which the caller has to judge like any other.
         """
         path = Path(files[0])
+        text = base64.b64encode(key).decode("ascii")
+        if path.exists() and not path.is_file():
+            # Whoever names /dev/null wants nothing remembered.
+            return (Entry(files[0], 0, "", type_, text),)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with FileLock(f"{path}.lock", timeout=_APPEND_WAIT, mode=0o600):
             self.forget(files)
@@ -163,7 +167,7 @@ class KnownHosts:
             if known:
                 return known
             hosts = _hash(name) if hashed else name
-            line = f"{hosts} {type_} {base64.b64encode(key).decode('ascii')}\n"
+            line = f"{hosts} {type_} {text}\n"
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 size = os.fstat(descriptor).st_size

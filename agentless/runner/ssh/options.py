@@ -9,20 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Jump", "Settings", "resolve"]
+from agentless.runner.ssh.jumps import Jump, jump_of_command, parse_jumps, port_number
+
+__all__ = ["Settings", "resolve"]
 
 # ssh_config(5): the values that accept a key that is not known yet.
 _LAX = ("accept-new", "no", "off", "ask")
-
-
-@dataclass(frozen=True, slots=True)
-class Jump:
-    """A hop of ProxyJump: a host as ~/.ssh/config knows it, and what was said about it on the spot."""
-
-    host: str
-    user: str | None = None
-    port: int | None = None
-    options: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +91,7 @@ def resolve(
         return text(keyword).lower() in ("yes", "true")
 
     host = text("hostname", name)
-    port = _port(text("port", "22"))
+    port = port_number(text("port", "22"))
     user = text("user", default_user)
     alias = text("hostkeyalias")
     tokens = {"%%": "%", "%d": str(home), "%h": host, "%k": alias or name, "%n": name, "%p": str(port), "%r": user}
@@ -119,15 +111,7 @@ def resolve(
     identities = tuple(file for file in identities if file)
     certificates = found.get("certificatefile") or ()
     agent = text("identityagent")
-    jump, command = text("proxyjump"), found.get("proxycommand")
-    jumps = parse_jumps(jump, _jump_options(found))
-    proxy_command = None
-    if not jump and isinstance(command, str) and command.lower() != "none":
-        hop = jump_of_command(command, host, port)
-        if hop:
-            jumps = (hop,)
-        else:
-            proxy_command = _tokens(command, tokens)
+    jumps, proxy_command = _way(text("proxy"), text("configfile"), tokens, host, port)
     strict = text("stricthostkeychecking", "accept-new").lower()
     return Settings(
         host=host,
@@ -157,14 +141,23 @@ def resolve(
     )
 
 
+def _way(
+    said: str, config_file: str, tokens: Mapping[str, str], host: str, port: int
+) -> tuple[tuple[Jump, ...], str | None]:
+    """The hops to the host, or the command that reaches it, from what `config_file.line` made of the two keywords."""
+    keyword, _, value = said.partition(" ")
+    value = _tokens(value.strip(), tokens)
+    if keyword == "jump":
+        # ssh hands -F on to the ssh that it starts for a jump, and nothing else.
+        return parse_jumps(value, (("configfile", config_file),) if config_file else ()), None
+    if not value or value.lower() == "none":
+        return (), None
+    hop = jump_of_command(value, host, port)
+    return ((hop,), None) if hop else ((), value)
+
+
 _KINDS = ("ed25519", "ecdsa", "rsa", "ed25519_sk", "ecdsa_sk")
 _METHODS = ("publickey", "keyboard-interactive", "password")
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise ValueError(f"Port {text!r} is not a port number")
-    return int(text)
 
 
 def _tokens(text: str, tokens: Mapping[str, str]) -> str:
@@ -202,76 +195,3 @@ def _methods(text: object) -> tuple[str, ...]:
         != "no",
     }
     return tuple(method for method in preferred or _METHODS if allowed.get(method))
-
-
-def parse_jumps(text: str, options: tuple[tuple[str, str], ...] = ()) -> tuple[Jump, ...]:
-    """The hops of `[user@]host[:port],…` or `ssh://…`, in the order in which they are visited; none for `none`.
-
-    Raises:
-        ValueError: a hop cannot be read.
-    """
-    if not text or text.lower() == "none":
-        return ()
-    jumps = []
-    for hop in text.split(","):
-        found = re.fullmatch(
-            r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?:\[(?P<literal>[^]]+)\]|(?P<host>[^:]+|[^:]*:[^:]*:.*?))(?::(?P<port>\d+))?/?",
-            hop.strip(),
-        )
-        if not found:
-            raise ValueError(f"ProxyJump {hop!r} is not [user@]host[:port]")
-        port = found["port"]
-        jumps.append(Jump(found["literal"] or found["host"], found["user"], _port(port) if port else None, options))
-    return tuple(jumps)
-
-
-def _jump_options(found: Mapping[str, str | Sequence[str] | None]) -> tuple[tuple[str, str], ...]:
-    """What the inventory says about the bastion of its `ProxyCommand="ssh -i KEY … -W %h:%p bastion"`."""
-    file = found.get("proxyjumpidentityfile")
-    return (("identityfile", file),) if isinstance(file, str) else ()
-
-
-def jump_of_command(command: str, host: str, port: int) -> Jump | None:
-    """The hop that `ssh … -W %h:%p [user@]bastion` goes by, so that hosts share one connection to it.
-
-    Returns:
-        None when the command is something else, or uses an option of ssh(1) that a hop can't express.
-    """
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        return None
-    if not words or os.path.basename(words.pop(0)) != "ssh":
-        return None
-    options: list[tuple[str, str]] = []
-    target = forward = ""
-    keywords = {"i": "identityfile", "p": "port", "l": "user"}
-    while words:
-        word = words.pop(0)
-        if not word.startswith("-"):
-            if target:
-                return None
-            target = word
-            continue
-        letters = word[1:]
-        while letters and letters[0] in "46aAfgkKnNqstTvVxXyY":
-            letters = letters[1:]
-        if not letters:
-            continue
-        letter, value = letters[0], letters[1:] or (words.pop(0) if words else "")
-        if letter == "W":
-            forward = value
-        elif letter in keywords:
-            options.append((keywords[letter], value))
-        elif letter == "o":
-            keyword, _, setting = value.strip().replace("=", " ", 1).partition(" ")
-            options.append((keyword.lower(), setting.strip()))
-        else:
-            return None
-    if not target or forward not in ("%h:%p", "[%h]:%p", f"{host}:{port}", f"[{host}]:{port}"):
-        return None
-    try:
-        hop = parse_jumps(target)[0]
-    except (ValueError, IndexError):
-        return None
-    return Jump(hop.host, hop.user, hop.port, tuple(options))
