@@ -9,7 +9,7 @@ names a zone. Times are Unix seconds; the *nominal* time is the schedule's, the 
 
 An entry is a dict of JSON, made and checked by the controller (agentless/schedule); keys marked * are always there:
   name*, id*   six digits hashed from schedule and entry;      v*  a number that changes with the entry
-  every        seconds of an interval, else
+  every        seconds of an interval, counted from whatever made it fire last, else
   rules        when each value of `when`, the `cron` line or `once` comes due (see clock.py)
   once         1 where a time that is past when the entry comes here counts as missed
   start        1: also once at the start.   since: the instant from which a new or changed entry counts, else now. Who
@@ -21,10 +21,10 @@ An entry is a dict of JSON, made and checked by the controller (agentless/schedu
   maxrunning   1 where it is not there;     enabled  0: off;     grace  seconds, 60
 
 The history is JSON too, null at first, and belongs to one entry by its name, whatever becomes of that:
-  v, k   the entry's version, and whether it was an interval
+  v, k   the entry's version, and its way to say when: the seconds of its interval, or a negative number for its rules
   w      an interval: the nominal time counted last, from which the next is counted; else all up to here is done
   c      [first, last, step]: nominal times that were had, so that a clock that goes back fires nothing twice
-  x      fires to come outside the rules: the start, or the end of a skipped range
+  x      fires to come outside the rules: the start, the end of a skipped range, or for an interval the range's start
   n      nothing is due before
   f, s   the last fire [nominal, at]; the last skip [reason, at]
 """
@@ -131,12 +131,14 @@ class _Course:
         self.spans = [list(span) for span in old.get("c", ())]
         self.extra = list(old.get("x", ()))
         since = 0
-        if old.get("v") != entry["v"]:
+        self.way = every or ~binascii.crc32(("%r%s" % (entry["rules"], entry.get("zone"))).encode())
+        # What changed beside the times themselves loses no fire that is being splayed.
+        if old.get("v") != entry["v"] and old.get("k") != self.way:
             since = entry.get("since", now)
             if since > now + AHEAD:
                 since = now
             self.waits = since if since > now else 0
-            if old.get("k") != (1 if every else 0):
+            if not old or (old["k"] > 0) != (every > 0):
                 starts = entry.get("start")
                 self.w = (since - every if starts else since) if every else -1 if entry.get("once") else since - 1
                 self.extra = [since] if starts and not every else []
@@ -192,30 +194,45 @@ class _Course:
         then = None if alone else self.following(nominal)
         return nominal + splay(self.entry, self.host, nominal, then and then[0] - nominal)
 
+    def drop(self, nominal: int) -> None:
+        """It comes no more outside the rules."""
+        self.extra = [x for x in self.extra if x != nominal]
+        self.runs = [run for run in self.runs if run != nominal]
+
     def apart(self) -> "list[tuple[int, int]]":
         """What fires outside the rules: (nominal, at). A time that a person named has no splay."""
-        return sorted([(x, self.at(x, True)) for x in self.extra] + [(run, run) for run in self.runs])
+        found = [(x, self.at(x, True)) for x in self.extra] + [(run, run) for run in self.runs]
+        return sorted(found, key=lambda both: both[::-1])
 
     def verdict(self, nominal: int, at: int) -> "str | None":
-        """As `reason`; a skipped range may leave a fire for its end."""
-        reason = self.reason(nominal, at)
-        if reason == IN_SKIP_RANGE and self.entry.get("run_after"):
-            end = clock.leave(self.entry["skip_range"], self.offset, at)
-            if end not in self.extra and not self.had(end):
-                self.extra.append(end)
+        """As `reason`; a skip may leave a fire for the end of the range, or for its start."""
+        entry, reason = self.entry, self.reason(nominal, at)
+        then = None
+        if reason in (NOT_IN_RANGE, IN_SKIP_RANGE) and self.every and not self._in_range(at):
+            # As Salt's, an interval that is over waits for the range: daily at 8pm, it would never be within 8am-5pm.
+            if entry.get("invert"):
+                then = clock.leave(entry["range"], self.offset, at) - 1
+            else:
+                then = clock.following(entry["range"][0], self.offset, at)
+        elif reason == IN_SKIP_RANGE and entry.get("run_after"):
+            then = clock.leave(entry["skip_range"], self.offset, at)
+        if then and then not in self.extra and not self.had(then):
+            self.extra.append(then)
         return reason
+
+    def _in_range(self, at: int) -> bool:
+        entry = self.entry
+        if entry.get("invert"):
+            return not clock.inside(entry["range"], self.offset, at, True)
+        return "range" not in entry or clock.inside(entry["range"], self.offset, at)
 
     def reason(self, nominal: int, at: int) -> "str | None":
         """Why it is skipped, as far as that is known beforehand; ranges and bounds are asked about the fire."""
         entry, offset = self.entry, self.offset
         if not entry.get("enabled", 1):
             return DISABLED
-        if "range" in entry:
-            if entry.get("invert"):
-                if clock.inside(entry["range"], offset, at, True):
-                    return IN_SKIP_RANGE
-            elif not clock.inside(entry["range"], offset, at):
-                return NOT_IN_RANGE
+        if not self._in_range(at):
+            return IN_SKIP_RANGE if entry.get("invert") else NOT_IN_RANGE
         if "skip_range" in entry and clock.inside(entry["skip_range"], offset, at):
             return IN_SKIP_RANGE
         if any(start <= when < start + width for start, width in self.skipped for when in (nominal, at)):
@@ -280,36 +297,39 @@ def evaluate(
         notes["s"] = [reason, at]
         return skips[reason].count
 
-    for nominal, at in course.apart():
-        if at <= now:
-            course.extra = [x for x in course.extra if x != nominal]
-            course.cover(nominal, nominal, 1)
-            reason = course.verdict(nominal, at) or (MISSED if now - at > grace else None)
-            if reason:
-                skip(reason, nominal, at)
-            else:
-                due[-nominal] = (nominal, at)
-
     position = course.w
     late = []  # type: list[int]
     while True:
         found = course.upcoming(position)
-        if found is None or found[0] > today:
+        regular = found and found[0] <= today and (found[0], course.at(found[0]))
+        apart = course.apart()
+        if apart and apart[0][1] <= now and not (regular and regular[1] < apart[0][1]):
+            nominal, at = apart[0]
+            course.drop(nominal)
+            course.cover(nominal, nominal, 1)
+            reason = course.verdict(nominal, at) or (MISSED if now - at > grace else None)
+            if reason:
+                skip(reason, nominal, at)
+                continue
+            due[-nominal] = (nominal, at)
+            if every:
+                course.w = position = max(position, nominal)
+            continue
+        if not found or not regular:
             position = max(position, today)
             break
-        nominal, series = found
-        at = course.at(nominal)
+        nominal, at = regular
         if at > now:
             position = nominal - 1
             break
         position = nominal
-        course.extra = [x for x in course.extra if x != nominal]
+        course.drop(nominal)
         reason = course.verdict(nominal, at)
         is_late = now - at > grace
         if not (reason or is_late):
-            if series in due:
-                skip(MISSED, *due[series])
-            due[series] = (nominal, at)
+            if found[1] in due:
+                skip(MISSED, *due[found[1]])
+            due[found[1]] = (nominal, at)
         elif skip(reason or MISSED, nominal, at) >= COUNT and position < late_until:
             position = nominal + (late_until - nominal) // every * every if every else late_until
         if every:
@@ -332,13 +352,12 @@ def evaluate(
             notes["f"] = [nominal, at]
 
     then = course.upcoming(position)
-    course.runs = [run for run in course.runs if run > today]
     ahead = [at for _, at in course.apart()] + ([course.at(then[0])] if then else [])
     look = min([today + LOOK, *ahead])
     if not entry.get("enabled", 1):
         # Nobody needs to stay awake for what is off.
         look = max(look, today // 60 * 60 + 60)
-    kept = {"v": entry["v"], "k": 1 if every else 0, "w": course.w, "c": course.spans, "n": look}
+    kept = {"v": entry["v"], "k": course.way, "w": course.w, "c": course.spans, "n": look}
     notes["x"] = sorted(course.extra)
     kept.update((key, value) for key, value in notes.items() if value)
     return Outcome(fires, list(skips.values()), kept, look)
@@ -350,12 +369,15 @@ def plan(entry: "dict[str, Any]", history: "Any", now: float, host: str, offset:
     position = max(course.w, int(now // 1) - (entry["splay"][1] if entry.get("splay") else 0) - 1)
     found = course.upcoming(position)
     while found or course.extra or course.runs:
-        regular = (found[0], course.at(found[0])) if found else None
-        apart = course.apart()
-        nominal, at = min(apart + ([regular] if regular else []))
-        course.extra = [x for x in course.extra if x != nominal]
-        course.runs = [run for run in course.runs if run != nominal]
-        if regular and regular[0] == nominal:
+        regular = [(found[0], course.at(found[0]))] if found else []
+        nominal, at = min(course.apart() + regular, key=lambda both: both[::-1])
+        course.drop(nominal)
+        if at < int(now // 1):
+            found = course.upcoming(nominal) if regular and regular[0][0] == nominal else found
+            continue
+        reason = course.verdict(nominal, at)
+        if course.every and not reason:
+            course.w = nominal
+        if course.every and not reason or regular and regular[0][0] == nominal:
             found = course.upcoming(nominal)
-        if at >= int(now // 1):
-            yield Planned(nominal, at, course.verdict(nominal, at))
+        yield Planned(nominal, at, reason)

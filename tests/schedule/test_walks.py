@@ -183,6 +183,19 @@ def test_a_change_of_the_entry_fires_nothing_that_was_before_it() -> None:
     assert walk.nominals == [START]
 
 
+@pytest.mark.parametrize("when", ["hours: 1", "cron: '0 * * * *'"])
+def test_a_skip_added_for_later_loses_no_fire_that_is_being_splayed(when: str) -> None:
+    keys = f"{when}\nsplay: {{start: 300, end: 400}}"
+    plain, edited = Walk(timing(keys)), Walk(timing(keys))
+    plain.through(START + 4 * 3600, start=START)
+    edited.through(START + 3600 + 60, start=START)
+    changed = timing(keys + "\nskip_explicit: 2018-01-01T03:00")
+    edited.entry = {**changed, "since": START + 3600 + 120}
+    edited.through(START + 4 * 3600, start=START + 3600 + 61)
+    assert edited.nominals == [at for at in plain.nominals if at != START + 3 * 3600]
+    assert edited.skipped(evaluator.SKIP_EXPLICIT) == 1
+
+
 def test_it_begins_when_who_pushed_says_the_same_on_all_hosts() -> None:
     """`since` is a little ahead, so that hosts with other delays share the fire's JID."""
     entry = {**timing("minutes: 10"), "since": START + 60}
