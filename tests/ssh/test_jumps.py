@@ -65,10 +65,37 @@ def test_a_bastion_s_host_key_is_judged_too(home: Home, connector: Connector, st
 def test_a_host_that_its_bastion_cannot_reach_says_so(home: Home, connector: Connector, start_sshd: Start) -> None:
     closed, forbids = start_sshd(authorized=home.key), start_sshd("AllowTcpForwarding no", authorized=home.key)
     home.knows(closed.known_line(), forbids.known_line())
-    for bastion, hint in ((closed, "Is the host up?"), (forbids, "AllowTcpForwarding")):
+    for bastion, hint in ((closed, "Is the host up"), (forbids, "AllowTcpForwarding")):
         with pytest.raises(Unreachable) as caught:
             connector.connect(home.to(bastion, port=1, options=(("proxyjump", f"127.0.0.1:{bastion.port}"),)))
         assert (caught.value.kind, hint in caught.value.hint) == ("connect", True)
+
+
+def test_of_hosts_that_fail_behind_a_bastion_at_once_each_is_told_its_own_reason(
+    home: Home, connector: Connector, start_sshd: Start
+) -> None:
+    bastion = start_sshd(authorized=home.key)
+    home.knows(bastion.known_line())
+
+    def reason(number: int) -> tuple[int, str]:
+        with pytest.raises(Unreachable) as caught:
+            connector.connect(home.to(bastion, port=number, options=(("proxyjump", f"127.0.0.1:{bastion.port}"),)))
+        return number, caught.value.message
+
+    with ThreadPoolExecutor(12) as pool:
+        for number, message in pool.map(reason, range(1, 20)):
+            assert message == f"127.0.0.1 port {number}: not reached from 127.0.0.1: Connect failed: Connection refused"
+
+
+def test_whom_a_bastion_refuses_is_told_where_its_user_and_key_are_named(
+    home: Home, connector: Connector, start_sshd: Start
+) -> None:
+    bastion = start_sshd()
+    home.knows(bastion.known_line())
+    with pytest.raises(Unreachable, match=r"^bastion .*permission denied") as caught:
+        connector.connect(home.to(bastion, options=(("proxyjump", f"ada@127.0.0.1:{bastion.port}"),), port=1))
+    assert "ProxyJump" in caught.value.hint
+    assert "--private-key" not in caught.value.hint
 
 
 def test_a_bastion_that_died_is_connected_anew(home: Home, connector: Connector, start_sshd: Start) -> None:

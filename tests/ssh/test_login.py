@@ -138,6 +138,7 @@ def test_a_wrong_passphrase_is_asked_again_and_given_up_in_the_end(home: Home, s
         with pytest.raises(Unreachable, match="is locked") as caught:
             connector.connect(home.to(server, key_files=(str(key),)))
         assert caught.value.kind == "auth"
+        assert "it takes publickey; there was nothing to try" in caught.value.message
     assert len(asked) == 3
 
 

@@ -111,9 +111,8 @@ class Connector:
             return settings, float(patience) if patience and patience.isdecimal() and int(patience) else None
         except (ValueError, OSError, paramiko.SSHException, paramiko.config.ConfigParseError) as problem:
             file = dict(said).get("configfile", f"{self._home}/.ssh/config")
-            raise Unreachable(
-                "connect", f"{name}: its SSH options cannot be read: {problem}", f"Mend {file}."
-            ) from problem
+            hint = f"Mend {file}, or what the inventory's ansible_ssh_common_args and the like say."
+            raise Unreachable("connect", f"{name}: its SSH options cannot be read: {problem}", hint) from problem
 
     def _config(self, said: Sequence[tuple[str, str]]) -> fabric.Config:
         """The configuration files, after what was said on the spot: of a keyword, the first value wins."""
@@ -201,7 +200,7 @@ class Connector:
                     said = f"{settings.host}: its ProxyCommand says: {proxy.complaint}"
                     raise Unreachable("connect", said, "Run it by hand.") from None
                 raise
-            log_in(transport, self._keys, password, deadline)
+            log_in(transport, self._keys, password, deadline, bastion=bool(trail))
             transport.watch()
             undo.pop_all()
             return SshLink(transport, settings.user, timeout, time.monotonic() - started, proxy)
@@ -261,4 +260,6 @@ class Connector:
         except concurrent.futures.TimeoutError:
             raise slow(name, "was not reached") from None
         except Unreachable as problem:
-            raise Unreachable(problem.kind, f"{name}: {problem.message}", problem.hint) from None
+            hint = "Does ProxyJump, or HostName in ~/.ssh/config, name it rightly?"
+            hint = hint if problem.kind == "resolve" else problem.hint
+            raise Unreachable(problem.kind, f"{name}: {problem.message}", hint) from None

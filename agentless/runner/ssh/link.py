@@ -171,7 +171,8 @@ class SshLink:
                     "connect", f"{host}: no session: {refusal.text}", "Its MaxSessions, or its limits?"
                 ) from None
             target = f"{to[0]} port {to[1]}"
-            hint = "Does AllowTcpForwarding on the bastion permit it?" if refusal.code == 1 else "Is the host up?"
+            forbidden = "Does AllowTcpForwarding on the bastion permit it?"
+            hint = forbidden if refusal.code == 1 else "Is the host up, and does the bastion know it by this name?"
             raise Unreachable("connect", f"{target}: not reached from {host}: {refusal.text}", hint) from None
         except (paramiko.SSHException, EOFError, OSError) as problem:
             if not self._transport.is_active():

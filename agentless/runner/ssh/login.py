@@ -211,8 +211,13 @@ class _Step:
     attempt: Callable[[], str]
 
 
-def log_in(transport: Transport, keys: Keys, password: Secret | None, deadline: float) -> None:
+def log_in(
+    transport: Transport, keys: Keys, password: Secret | None, deadline: float, *, bastion: bool = False
+) -> None:
     """Log in as `transport.settings` say: with the keys asked for, the password, then the keys that are just there.
+
+    Args:
+        bastion: whether this is a hop, whose user and keys come from elsewhere than a host's.
 
     Raises:
         Unreachable: `auth`, `connect-timeout` or `connection-lost`.
@@ -237,8 +242,9 @@ def log_in(transport: Transport, keys: Keys, password: Secret | None, deadline: 
         now = waiting.pop(0)
         if login.methods is not None and not now.methods & set(login.methods):
             continue
-        tried.append(now.label)
         outcome = now.attempt()
+        if outcome:
+            tried.append(now.label)
         if outcome == "success":
             return
         if outcome == "expired":
@@ -250,18 +256,19 @@ def log_in(transport: Transport, keys: Keys, password: Secret | None, deadline: 
             waiting = list(steps)
     if not tried and login.attempt("none", lambda message: None, deadline) == "success":
         return
-    raise _denied(settings, login, tried, notes, password)
+    raise _denied(settings, login, tried, notes, _hints(login, notes, password, bastion))
 
 
 def _offer(login: Login, keys: Keys, key: OfferedKey, notes: list[str], deadline: float) -> str:
+    """The outcome; empty where the key was not even offered."""
     if key.sign is None and not keys.ring.can_unlock(key.path):
         notes.append(f"{key.path} is locked")
-        return "failure"
+        return ""
     try:
         outcome = login.with_key(key, deadline)
     except (paramiko.SSHException, OSError, ValueError) as problem:
         notes.append(f"{key.label}: {problem}")
-        return "failure"
+        return ""
     if outcome == "acceptable":
         raise PassphraseNeeded(key.path)
     if outcome in ("success", "partial"):
@@ -270,14 +277,20 @@ def _offer(login: Login, keys: Keys, key: OfferedKey, notes: list[str], deadline
 
 
 def _denied(
-    settings: Settings, login: Login, tried: Sequence[str], notes: Sequence[str], password: Secret | None
+    settings: Settings, login: Login, tried: Sequence[str], notes: Sequence[str], hints: Sequence[str]
 ) -> Unreachable:
     allowed = ", ".join(login.methods or ()) or "nothing"
     message = f"{settings.user}@{settings.host} port {settings.port}: permission denied; it takes {allowed}"
     message += f"; tried {', '.join(tried)}" if tried else "; there was nothing to try"
     message += f"; {'; '.join(dict.fromkeys(notes))}" if notes else ""
+    return Unreachable("auth", message, "; ".join(hints) + ".")
+
+
+def _hints(login: Login, notes: Sequence[str], password: Secret | None, bastion: bool) -> list[str]:
     hints = ["ssh-add unlocks a key"] if any(note.endswith("is locked") for note in notes) else []
+    if bastion:
+        return [*hints, "ProxyJump (USER@BASTION), -i of a ProxyCommand, or ~/.ssh/config name its user and key"]
     hints += ["--private-key (ansible_ssh_private_key_file) names a key, --user (ansible_user) the user"]
     if password is None and _PASSWORD & set(login.methods or ()):
         hints.append("-k asks for a password")
-    return Unreachable("auth", message, "; ".join(hints) + ".")
+    return hints

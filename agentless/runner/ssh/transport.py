@@ -13,7 +13,7 @@ from typing import Any
 
 import paramiko
 from cryptography.hazmat.primitives import hashes
-from paramiko.common import cMSG_DISCONNECT, cMSG_GLOBAL_REQUEST
+from paramiko.common import CONNECTION_FAILED_CODE, cMSG_DISCONNECT, cMSG_GLOBAL_REQUEST
 from paramiko.kex_group14 import KexGroup14SHA256
 from paramiko.packet import Packetizer
 from paramiko.transport import ServiceRequestingTransport
@@ -158,6 +158,10 @@ class _Packets(Packetizer):
             self.ask()
 
 
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text)[:300]
+
+
 class Sha1RSAKey(paramiko.RSAKey):
     """An RSA key with the SHA-1 signatures that paramiko has dropped, for hosts where the user allows them."""
 
@@ -176,6 +180,9 @@ class Transport(ServiceRequestingTransport):
     # paramiko's own, which its stubs leave out.
     packetizer: _Packets
     active: bool
+    lock: threading.Lock
+    channel_events: dict[int, threading.Event]
+    _channels: Any
     server_extensions: dict[str, bytes]
     _preferred_ciphers: tuple[str, ...]
     _preferred_keys: tuple[str, ...]
@@ -197,6 +204,8 @@ class Transport(ServiceRequestingTransport):
         self.disconnected = ""
         self._host_keys = host_keys
         self._shown: bytes | None = None
+        self._opening = threading.local()
+        self._refused: dict[int, paramiko.ChannelException] = {}
         self._key_info = {**self._key_info, "ssh-rsa": Sha1RSAKey}
         self._kex_info = {**self._kex_info, _KexGroup14SHA1.name: _KexGroup14SHA1}
         self._preferred_kex = adjust(self._preferred_kex, settings.kex_algorithms, tuple(self._kex_info))
@@ -240,7 +249,7 @@ class Transport(ServiceRequestingTransport):
         if self.refusal is not None:
             return self.refusal
         if not in_time:
-            phase = "sent no SSH banner" if not self.remote_version else "stopped answering in the key exchange"
+            phase = "sent no SSH banner" if not self.remote_version else "did not finish the key exchange"
             return Unreachable(
                 "connect-timeout",
                 f"{where}: it took the connection and {phase} in time",
@@ -262,13 +271,13 @@ class Transport(ServiceRequestingTransport):
         lists: tuple[tuple[str, str, Sequence[str], str, Mapping[str, object]], ...] = (
             ("key exchange", "kex_algo_list", self._preferred_kex, "KexAlgorithms", self._kex_info),
             ("host key", "server_key_algo_list", self._offered, "HostKeyAlgorithms", self._key_info),
-            ("cipher", "server_encrypt_algo_list", self._preferred_ciphers, "", {}),
-            ("MAC", "server_mac_algo_list", self._preferred_macs, "", {}),
+            ("cipher", "server_encrypt_algo_list", self._preferred_ciphers, "Ciphers", self._cipher_info),
+            ("MAC", "server_mac_algo_list", self._preferred_macs, "MACs", self._mac_info),
         )
         for what, field, ours, option, possible in lists:
             theirs = [name for name in self.offer.get(field, ()) if not name.startswith(("ext-info-", "kex-strict-"))]
             if theirs and not set(theirs) & set(ours):
-                able = [name for name in theirs if name in possible] if option else []
+                able = [name for name in theirs if name in possible]
                 return Unreachable(
                     "connect",
                     f"{where}: no {what} algorithm in common: it offers only {', '.join(theirs)[:300]}",
@@ -298,7 +307,28 @@ class Transport(ServiceRequestingTransport):
 
     def _parse_disconnect(self, m: paramiko.Message) -> None:
         m.get_int()
-        self.disconnected = "".join(c if c.isprintable() else "?" for c in m.get_text())[:300]
+        self.disconnected = _printable(m.get_text())
+
+    # paramiko has one place for the failures of all channels, and drops the words that came with a refusal: of many
+    # hosts behind a bastion, each is to be told its own.
+    def _next_channel(self) -> int:
+        number: int = super()._next_channel()  # type: ignore[misc]
+        self._opening.number = number
+        return number
+
+    def _parse_channel_open_failure(self, m: paramiko.Message) -> None:
+        number, code = m.get_int(), m.get_int()
+        words = (CONNECTION_FAILED_CODE.get(code, ""), _printable(m.get_text()))
+        with self.lock:
+            opening = self.channel_events.pop(number, None)
+            if opening is not None:
+                self._refused[number] = paramiko.ChannelException(code, ": ".join(word for word in words if word))
+                self._channels.delete(number)
+                opening.set()
+
+    def get_exception(self) -> Exception | None:
+        refusal = self._refused.pop(getattr(self._opening, "number", -1), None)
+        return refusal or super().get_exception()
 
     def watch(self) -> None:
         """From now on, notice when the other side is gone."""
