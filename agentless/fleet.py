@@ -514,8 +514,7 @@ class Fleet:
 
     def exit_success(self, jid: str) -> ExitSuccess:
         """Salt's `jobs.exit_success`: for each host, whether it returned 0."""
-        report = self.lookup(jid)
-        return ExitSuccess(report.job.jid, report.results)
+        return ExitSuccess(self.lookup(jid))
 
     def prune(self) -> Pruned:
         """Remove what the job cache no longer has to keep."""

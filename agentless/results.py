@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentless.endpoint import Endpoint
-from agentless.job import HostResult, Job, Problem, iso
+from agentless.job import Job, Problem, Report, iso
 
 __all__ = [
     "Active",
@@ -264,14 +264,14 @@ class Hosts:
 
 @dataclass(frozen=True, slots=True)
 class ExitSuccess:
-    """`jobs exit-success`: for each host of a job, whether it returned 0; None where it has not ended yet."""
+    """`jobs exit-success`: for each host of a job, whether it returned 0."""
 
-    jid: str
-    results: Mapping[str, HostResult]
+    report: Report
 
     @property
     def exit_code(self) -> int:
-        return 0 if all(result.ret is not None and result.ret.ok for result in self.results.values()) else 1
+        """That of `jobs lookup`: only 0 is a success of all hosts."""
+        return self.report.exit_code
 
     def to_json(self) -> dict[str, Any]:
-        return {host: result.ret is not None and result.ret.ok for host, result in self.results.items()}
+        return {host: result.ret is not None and result.ret.ok for host, result in self.report.results.items()}

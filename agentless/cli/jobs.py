@@ -211,7 +211,7 @@ def tail(call: Call, /, jid: str, host: str | None, following: bool) -> int:
 @shared_options()
 @click.pass_obj
 def exit_success(call: Call, /, jid: str) -> int:
-    """For each host of a job, whether it ended with retcode 0. Exit code 0: all did, 1: not all."""
+    """For each host of a job, whether it ended with retcode 0. The exit code is 0 when all did, else that of lookup."""
     from agentless.report import tables
 
     out = call.out("table", FORMATS)

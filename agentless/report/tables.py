@@ -192,7 +192,7 @@ SUCCESS = ("HOST", "SUCCESS", "STATE", "RETCODE")
 
 
 def success(result: ExitSuccess) -> Iterator[Row]:
-    for host, one in result.results.items():
+    for host, one in result.report.results.items():
         code = "" if one.ret is None else outcome(one.ret).removeprefix("retcode ")
         yield host, "yes" if one.ret is not None and one.ret.ok else "no", one.state.value, code
 
@@ -230,4 +230,5 @@ def ping(result: Pong) -> Iterator[Row]:
     for name, one in result.hosts.items():
         yield name, one.user, one.python, one.executable, one.node, one.state_dir, duration(one.seconds)
     for name, problem in result.problems.items():
-        yield name, "", "", f"unreachable: {error(problem)}", "", "", ""
+        # In the last column, where its length moves nothing.
+        yield name, "", "", "", "", "", f"unreachable: {error(problem)}"

@@ -147,8 +147,9 @@ def test_jobs_list() -> None:
 
 
 def test_exit_success() -> None:
-    results = {"web1": returned(), "web2": returned(retcode=1), "web3": HostResult(State.RUNNING)}
-    assert ExitSuccess(JID, results).to_json() == {"web1": True, "web2": False, "web3": False}
+    asked = ExitSuccess(report(web1=returned(), web2=returned(retcode=1), web3=HostResult(State.RUNNING)))
+    assert asked.to_json() == {"web1": True, "web2": False, "web3": False}
+    assert asked.exit_code == 4
 
 
 def test_hosts() -> None:
