@@ -1,4 +1,4 @@
-# mypy: ignore-errors (it runs where Salt is, which has no types)
+# mypy: ignore-errors
 """Run by a Python that has `salt`: when Salt's own evaluator fires entries, a second at a time. UTC.
 
 salt_walk.py  < {"start": Unix seconds, "seconds": N, "whens": {}, "schedules": [{"it": entry}]}  > [[seconds]]

@@ -1,0 +1,199 @@
+"""Edits keep what a person wrote, are checked before a byte is written, and are whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agentless.errors import ScheduleError, UsageError
+from agentless.schedule import Editor, load, values
+from tests.schedule.walking import START
+
+TEXT = """\
+# Ours, since 2019.
+whens:
+  tea time: 1:40pm   # sharp
+
+schedule:
+  # The night's work.
+  nightly:
+    function: cmd.run
+    args: ['du -s /home']   # slow
+    target: "db*"
+    cron: '30 2 * * *'
+
+  tea:
+    func: cmd.run
+    job_args:
+      - kettle
+      - "on"
+    target: kitchen
+    when: tea time
+    name: Tea for all
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    found = tmp_path / "schedule.yaml"
+    found.write_text(TEXT)
+    return found
+
+
+@pytest.fixture
+def editor(path: Path) -> Editor:
+    return Editor(path, identity="ada@laptop", now=START)
+
+
+def changed(path: Path) -> tuple[list[str], list[str]]:
+    """The lines that came, and those that went."""
+    before, after = TEXT.splitlines(), path.read_text().splitlines()
+    return [line for line in after if line not in before], [line for line in before if line not in after]
+
+
+EDITS: tuple[tuple[Callable[[Editor], object], list[str], list[str]], ...] = (
+    (lambda e: e.disable("nightly"), ["    enabled: false"], []),
+    (lambda e: e.disable(), ["  enabled: false"], []),
+    (lambda e: e.modify("nightly", {"cron": "0 3 * * *"}), ["    cron: '0 3 * * *'"], ["    cron: '30 2 * * *'"]),
+    (lambda e: e.modify("nightly", {"hours": 6}), ["    hours: 6"], ["    cron: '30 2 * * *'"]),
+    (lambda e: e.modify("Tea for all", {"function": "cmd.run"}), [], ["    func: cmd.run"]),
+    (lambda e: e.modify("nightly", {"splay": 5}), ["    splay: 5"], []),
+    (lambda e: e.move("nightly", "web*"), ['    target: "web*"'], ['    target: "db*"']),
+    (
+        lambda e: e.skip("nightly", "2018-01-02 02:30"),
+        ["    skip_explicit:", "      - 2018-01-02 02:30"],
+        [],
+    ),
+    (
+        lambda e: e.postpone("nightly", "2018-01-02 02:30", "2018-01-02 05:00"),
+        ["    skip_explicit:", "      - 2018-01-02 02:30", "    run_explicit:", "      - 2018-01-02 05:00"],
+        [],
+    ),
+    (lambda e: e.delete("Tea for all"), [], TEXT.splitlines()[12:]),
+)
+
+
+@pytest.mark.parametrize("number", range(len(EDITS)))
+def test_an_edit_changes_its_lines_and_no_other(number: int, editor: Editor, path: Path) -> None:
+    edit, came, went = EDITS[number]
+    edit(editor)
+    assert changed(path) == (came, [line for line in went if line])
+
+
+def test_what_is_there_reads_as_the_edit_says(editor: Editor, path: Path) -> None:
+    schedule = editor.add("new one", values(["function=cmd.run", "args=[uptime]", "target=all", "minutes=5"]))
+    assert schedule.entry("new one").timing["every"] == 300
+    schedule = editor.disable("new one")
+    assert not schedule.entry("new one").enabled
+    schedule = editor.enable("new one")
+    assert schedule.entry("new one").enabled
+    schedule = editor.disable()
+    assert not any(entry.enabled for entry in schedule.entries.values())
+    schedule = editor.enable()
+    assert all(entry.enabled for entry in schedule.entries.values())
+    schedule = editor.copy("nightly", "web*")
+    assert schedule.entry("nightly@web*").target == "web*"
+    assert schedule.entry("nightly@web*").args == schedule.entry("nightly").args
+    schedule = editor.modify("new one", {"minutes": None, "when": ["Monday 5pm", "1:40pm"]})
+    assert len(schedule.entry("new one").timing["rules"]) == 2
+    assert load(path, identity="ada@laptop", now=START) == schedule
+    assert "# slow" in path.read_text()
+
+
+def test_skips_of_one_entry_add_up_and_the_same_one_is_one(editor: Editor) -> None:
+    for _ in range(2):
+        editor.skip("nightly", "2018-01-02 02:30")
+    schedule = editor.skip("nightly", "2018-01-03 02:30")
+    assert len(schedule.entry("nightly").timing["skip"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        (lambda e: e.add("nightly", {"function": "jobs.prune", "hours": 1}), "already"),
+        (lambda e: e.add("bad", {"function": "jobs.prune"}), "never says when"),
+        (lambda e: e.modify("nightli", {"hours": 1}), "no entry"),
+        (lambda e: e.modify("nightly", {"cron": "x"}), "five fields"),
+        (lambda e: e.modify("nightly", {"function": None}), "no function"),
+        (lambda e: e.delete("none"), "no entry"),
+        (lambda e: e.skip("nightly", "5pm"), "a full date"),
+        (lambda e: e.copy("nightly", "web*", "tea"), "already"),
+    ],
+)
+def test_an_edit_that_would_be_wrong_leaves_the_file_as_it_is(
+    edit: Callable[[Editor], object], reason: str, editor: Editor, path: Path
+) -> None:
+    before = path.stat()
+    with pytest.raises(ScheduleError, match=reason):
+        edit(editor)
+    assert path.read_text() == TEXT
+    assert path.stat().st_ino == before.st_ino
+    assert [each.name for each in path.parent.iterdir() if each.suffix == ".new"] == []
+
+
+def test_the_first_entry_makes_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "conf" / "schedule.yaml"
+    Editor(path, now=START).add("tidy", {"function": "jobs.prune", "hours": 6})
+    assert path.read_text() == "schedule:\n  tidy:\n    function: jobs.prune\n    hours: 6\n"
+
+
+def test_a_file_of_comments_keeps_them(tmp_path: Path) -> None:
+    path = tmp_path / "schedule.yaml"
+    path.write_text("# what runs when\n")
+    Editor(path, now=START).add("tidy", {"function": "jobs.prune", "hours": 6})
+    assert path.read_text().startswith("# what runs when\nschedule:")
+
+
+def test_a_link_stays_a_link_and_a_mode_a_mode(path: Path) -> None:
+    path.chmod(0o640)
+    link = path.with_name("link.yaml")
+    link.symlink_to(path)
+    Editor(link, now=START).disable()
+    assert link.is_symlink()
+    assert "enabled: false" in path.read_text()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_edits_at_once_all_count(editor: Editor, path: Path) -> None:
+    names = [f"entry {number}" for number in range(8)]
+    threads = [
+        threading.Thread(target=editor.add, args=(name, {"function": "jobs.prune", "hours": 1})) for name in names
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(names) <= set(load(path, now=START).entries)
+
+
+def test_a_full_disk_leaves_the_file_as_it_is(editor: Editor, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        editor.disable()
+    assert path.read_text() == TEXT
+    assert not list(path.parent.glob("*.new"))
+    assert not list(path.parent.glob(".*.new"))
+
+
+def test_values_of_a_command_line() -> None:
+    assert values(["when=[Monday 5pm, '13:40']", "cron=*/5 * * * *", "minutes=5", "enabled=false", "splay="]) == {
+        "when": ["Monday 5pm", "13:40"],
+        "cron": "*/5 * * * *",
+        "minutes": 5,
+        "enabled": False,
+        "splay": None,
+    }
+
+
+@pytest.mark.parametrize("pair", ["minutes", "minuets=5", "when=[5pm", "=5"])
+def test_a_pair_that_is_wrong_is_a_usage_error(pair: str) -> None:
+    with pytest.raises(UsageError):
+        values([pair])
