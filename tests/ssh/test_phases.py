@@ -156,8 +156,11 @@ def test_room_that_becomes_free_in_time_is_taken(
                     sink.sendall(data)
                 sink.shutdown(socket.SHUT_WR)
 
-        threading.Thread(target=pump, args=(behind, connection), daemon=True).start()
-        pump(connection, behind)
+        with behind:
+            back = threading.Thread(target=pump, args=(behind, connection), daemon=True)
+            back.start()
+            pump(connection, behind)
+            back.join(10)
 
     port = listen(serve)
     endpoint = home.to(sshd, port=port, host_key_checking="accept-new")
