@@ -217,9 +217,9 @@ class Doors(paramiko.ServerInterface):
         return AUTH_FAILED
 
 
-def door(listen: Listen, doors: Doors) -> int:
+def door(listen: Listen, doors: Doors, *, told: bool = True) -> int:
     def serve(connection: object, number: int) -> None:
-        transport = paramiko.Transport(connection)  # type: ignore[arg-type]
+        transport = paramiko.Transport(connection, server_sig_algs=told)  # type: ignore[arg-type]
         transport.add_server_key(paramiko.ECDSAKey.generate())
         transport.start_server(event=threading.Event(), server=doors)
 
@@ -256,3 +256,14 @@ def test_no_password_where_one_is_wanted_says_how_to_give_it(home: Home, connect
     with pytest.raises(Unreachable) as caught:
         knock(home, connector, door(listen, Doors("password")), None)
     assert "-k asks" in caught.value.hint
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_host_from_before_rsa_with_sha2_may_want_sha1_which_has_to_be_allowed(
+    home: Home, connector: Connector, listen: Listen, told: bool
+) -> None:
+    """No OpenSSH of today keeps `server-sig-algs` (RFC 8308) to itself, so paramiko's server stands in."""
+    keygen(home.key.with_name("rsa"), type_="rsa").replace(home.key)
+    with pytest.raises(Unreachable, match="permission denied") as caught:
+        knock(home, connector, door(listen, Doors("password"), told=told), None)
+    assert ("-o PubkeyAcceptedAlgorithms=+ssh-rsa" in caught.value.message) is not told

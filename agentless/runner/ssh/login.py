@@ -126,9 +126,16 @@ class Login(AuthOnlyHandler):
         )
 
     def with_key(self, key: OfferedKey, deadline: float) -> str:
-        """Offer a key; a locked one is only asked about."""
+        """Offer a key; a locked one is only asked about.
+
+        Raises:
+            ValueError: the host takes no signature that this key may make.
+        """
         outcome = "failure"
-        for algorithm in self._algorithms(key.type):
+        algorithms = self._algorithms(key.type)
+        if not algorithms:
+            raise ValueError(f"the host takes RSA keys only with other signatures: {_SHA1}")
+        for algorithm in algorithms:
             data = paramiko.Message()
             data.add_string(self.transport.session_id or b"")
             data.add_byte(cMSG_USERAUTH_REQUEST)
@@ -157,9 +164,18 @@ class Login(AuthOnlyHandler):
             return (type_,)
         suffix = type_.removeprefix("ssh-rsa")
         able = [name for name in self.transport._preferred_pubkeys if "rsa" in name]
-        told = self.transport.server_extensions.get("server-sig-algs", b"").decode("ascii", "replace").split(",")
-        fit = [name for name in able if name in told] if any(told) else [n for n in able if n != "rsa-sha2-256"]
+        told = self._told()
+        fit = [name for name in able if name in told] if told else [n for n in able if n != "rsa-sha2-256"]
         return tuple(f"{name}{suffix}" for name in fit)
+
+    def _told(self) -> list[str]:
+        """RFC 8308: the signatures that the host says it takes; none where it is too old to say."""
+        told = self.transport.server_extensions.get("server-sig-algs", b"").decode("ascii", "replace")
+        return [name for name in told.split(",") if name]
+
+    def may_want_sha1(self, key: OfferedKey) -> bool:
+        """Whether the host may have refused a key only for how it signs."""
+        return key.type == "ssh-rsa" and not self._told() and "ssh-rsa" not in self.transport._preferred_pubkeys
 
     def with_password(self, password: Secret, methods: Sequence[str], deadline: float) -> str:
         """Give the password, by whichever of the two methods the host has and `methods` allow."""
@@ -194,6 +210,7 @@ class Login(AuthOnlyHandler):
         return outcome
 
 
+_SHA1 = "-o PubkeyAcceptedAlgorithms=+ssh-rsa allows SHA-1, weak as it is"
 _TOO_MANY = (
     "More keys were offered than sshd has patience for: IdentitiesOnly yes and an IdentityFile name the right one."
 )
@@ -273,6 +290,8 @@ def _offer(login: Login, keys: Keys, key: OfferedKey, notes: list[str], deadline
         raise PassphraseNeeded(key.path)
     if outcome in ("success", "partial"):
         keys.worked(key)
+    elif login.may_want_sha1(key):
+        notes.append(f"a host as old as this one may take RSA keys only as it always did: {_SHA1}")
     return outcome
 
 
