@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 RETURN = "return.json"
 RETURN_ROOM = 4096
+SPACE = "space.json"
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -107,11 +108,41 @@ class Records:
         self.jobs = self.root + "/jobs"
 
     def make(self) -> None:
+        self._find()
         for path in (self.root, self.procs, self.jobs):
             try:
                 os.mkdir(path, 0o700)
             except FileExistsError:
                 pass
+
+    def _find(self) -> None:
+        """Link to the records of this host from before it was renamed, while it has not been rebooted since.
+
+        Other hosts that share the state directory have another boot, or another PID namespace.
+        """
+        try:
+            if os.lstat(self.root).st_mode >> 12 != 10:
+                return
+            mine = {"space": system.space()}
+            if load(self.root + "/" + SPACE) == mine:
+                return
+            remove(self.root)
+        except FileNotFoundError:
+            mine = {"space": system.space()}
+        for name in os.listdir(self.state_dir):
+            path = self.state_dir + "/" + name
+            if not os.path.islink(path) and load(path + "/" + SPACE) == mine:
+                try:
+                    os.symlink(name, self.root)
+                except FileExistsError:
+                    pass
+                return
+
+    def mark(self) -> None:
+        """Note whose records these are, for a host that is renamed while a job runs."""
+        mine = {"space": system.space()}
+        if load(self.root + "/" + SPACE) != mine:
+            write(self.root + "/" + SPACE, mine)
 
     def proc(self, jid: str) -> str:
         return self.procs + "/" + jid

@@ -216,6 +216,7 @@ class Supervisor:
         record["cap"] = request["cap"]
         record["keep_returns"] = request.get("keep_returns")
         record["ooms"] = system.ooms()
+        book.mark()
         records.put(start.new + "/job.json", record)
         self._reserve(start.new + "/" + records.RETURN + ".new")
         for name in output.NAMES:

@@ -139,6 +139,14 @@ def _output(argv: "list[str]") -> str:
 table = ProcTable() if os.path.exists("/proc/self/stat") else PsTable()  # type: ProcTable | PsTable
 
 
+def space() -> str:
+    """What the PIDs of this process belong to: a boot, and on Linux a PID namespace (containers share the boot)."""
+    try:
+        return table.boot_id() + " " + os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return table.boot_id()
+
+
 def is_process(pid: "Any", start: "Any", boot: "Any") -> bool:
     """Whether the process of this PID is alive and the one that was meant: PID, start time and boot all agree."""
     if not isinstance(pid, int) or pid <= 1 or boot != table.boot_id():

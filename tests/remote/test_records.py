@@ -102,6 +102,44 @@ def test_helpers_that_nobody_used_for_a_day_are_removed(one_host: Host) -> None:
     assert one_host.call("ping").one("pong")["helper"] == "kept"
 
 
+# --- a host that is renamed ---
+RENAMED = ("unshare", "--uts", "/bin/sh", "-c", 'hostname renamed && exec /bin/sh -c "$0"')
+
+
+@ROOT
+@pytest.mark.parametrize("node", ["its own", "another's"])
+def test_a_host_that_is_renamed_finds_its_jobs_and_only_its_own(one_host: Host, node: str) -> None:
+    jid, pid = one_host.start("echo begun; exec sleep 300")
+    if node == "another's":
+        (one_host.root / "space.json").write_text('{"space": "another boot"}')
+    argv, one_host.argv = one_host.argv, RENAMED
+    try:
+        found = [job["pid"] for job in one_host.call("running").one("running")["jobs"]]
+        assert found == ([pid] if node == "its own" else [])
+        assert (one_host.state / "renamed").is_symlink() is (node == "its own")
+        if node == "its own":
+            assert one_host.kill(jid)["delivered"] == [pid]
+            assert one_host.ended(jid).one("return")["signal"] == 9
+    finally:
+        one_host.argv = argv
+
+
+@ROOT
+def test_a_link_to_the_records_of_a_former_name_ends_with_the_boot(one_host: Host) -> None:
+    """From then on the name may be that of another host, which shares the state directory."""
+    jid, _ = one_host.start("exec sleep 300")
+    argv, one_host.argv = one_host.argv, RENAMED
+    try:
+        one_host.call("ping")
+        assert (one_host.state / "renamed").is_symlink()
+        (one_host.root / "space.json").write_text('{"space": "another boot"}')
+        assert one_host.call("find", jid=jid).one("found")["proc"] == {}
+        assert not (one_host.state / "renamed").is_symlink()
+        assert (one_host.state / "renamed" / "jobs").is_dir()
+    finally:
+        one_host.argv = argv
+
+
 # --- the state directory ---
 def test_a_state_directory_that_is_a_link_is_refused(one_host: Host, tmp_path: Path) -> None:
     one_host.state.rename(tmp_path / "elsewhere")
@@ -301,7 +339,9 @@ def test_a_job_whose_record_somebody_deleted_runs_on_and_can_be_killed(one_host:
 @ROOT
 def test_each_node_of_a_shared_home_keeps_its_own(one_host: Host) -> None:
     jid, _ = one_host.start("sleep 60")
-    here, one_host.argv = one_host.argv, ("unshare", "--uts", "sh", "-c", 'hostname other; exec sh -c "$0"')
+    # As another machine leaves it: the same boot under another name would be this one, renamed.
+    (one_host.root / "space.json").write_text('{"space": "another boot"}')
+    here, one_host.argv = one_host.argv, RENAMED
     assert one_host.call("running").one("running")["jobs"] == []
     assert one_host.call("fetch", jobs=[{"jid": jid, "nonce": NONCE}]).one("state")["state"] == "unknown"
     sweep_now(one_host)
