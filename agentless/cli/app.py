@@ -25,6 +25,7 @@ __all__ = ["main"]
 EXIT_USAGE = 2
 # sysexits.h: a defect of ours must not look like a job that failed.
 EXIT_DEFECT = 70
+EXIT_OUTPUT = 74
 EXIT_INTERRUPTED = 130
 # What a shell reports for a command that SIGPIPE ended.
 EXIT_PIPE = 141
@@ -172,9 +173,12 @@ def main(
     except (KeyboardInterrupt, click.Abort):
         screen.error("interrupted")
         return EXIT_INTERRUPTED
-    except ReaderGone:
+    except ReaderGone as gone:
         screen.abandon_stdout()
-        return EXIT_PIPE
+        if not gone.reason:
+            return EXIT_PIPE
+        screen.error(f"cannot write to stdout: {gone.reason}")
+        return EXIT_OUTPUT
     except Exception:  # noqa: BLE001  the last boundary: it shows the traceback
         traceback.print_exc(file=sys.stderr)
         screen.error("this is a defect of agentless, not of your hosts; please report it with the lines above")

@@ -203,10 +203,11 @@ def follow(
             with interrupts.held():
                 run = start(fleet)
             yield Following(call, run, printer(run), interrupts, on_interrupt, given, batched, only)
-        except ReaderGone:
+        except ReaderGone as gone:
             if run is not None and not all(result.settled for result in run.report().results.values()):
                 jid = run.job.jid
-                call.screen.error(f"nobody reads stdout any more; job {jid} goes on", f"agentless jobs wait {jid}")
+                why = gone.reason or "nobody reads stdout any more"
+                call.screen.error(f"{why}; job {jid} goes on", f"agentless jobs wait {jid}")
             raise
         finally:
             if run is not None:

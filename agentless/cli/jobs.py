@@ -9,7 +9,6 @@ import click
 from agentless.cli.call import Call, Formats
 from agentless.cli.commands import Command, Group, Option, Verb
 from agentless.cli.completion import complete_host, complete_target
-from agentless.cli.following import follow
 from agentless.cli.options import shared_options
 from agentless.cli.proc import tell_problems
 from agentless.cli.reports import printer, render
@@ -176,6 +175,8 @@ def _show_job(call: Call, jid: str) -> int:
 @click.pass_obj
 def wait(call: Call, /, jid: str, seconds: float | None, group: bool) -> int:
     """Wait until every host has returned, and show what `run` would have shown. Ctrl-C leaves the job alone."""
+    from agentless.cli.following import follow
+
     out = call.out("text")
     with follow(
         call,
@@ -196,6 +197,8 @@ _TAIL_FORMATS: Formats = ("text", "json", "jsonl", "yaml")
 @click.pass_obj
 def tail(call: Call, /, jid: str, host: str | None, following: bool) -> int:
     """A job's output so far, and with -f what it writes from now on. Several hosts: each line behind a host's name."""
+    from agentless.cli.following import follow
+
     out = call.out("text", _TAIL_FORMATS)
     with follow(
         call,

@@ -21,7 +21,15 @@ __all__ = ["ReaderGone", "Screen"]
 
 
 class ReaderGone(Exception):
-    """Nobody reads stdout any more (`| head`). Not an OSError: click would end the process for it."""
+    """Nobody reads stdout any more (`| head`), or it takes no more. Not an OSError: click would end the process for it.
+
+    Args:
+        reason: why it takes no more (a full disk); empty where the reader has left.
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Screen:
@@ -35,6 +43,7 @@ class Screen:
     def __init__(
         self, environ: Mapping[str, str], *, stdout: TextIO | None = None, stderr: TextIO | None = None
     ) -> None:
+        _open_standard_files()
         self._stdout = sys.stdout if stdout is None else stdout
         self._stderr = sys.stderr if stderr is None else stderr
         plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
@@ -53,6 +62,8 @@ class Screen:
             self._write(self._stdout, data)
         except BrokenPipeError:
             raise ReaderGone from None
+        except OSError as error:
+            raise ReaderGone(error.strerror or str(error)) from None
 
     def result_stderr(self, data: bytes | str) -> None:
         """Write what a job wrote to its stderr."""
@@ -184,3 +195,13 @@ class Screen:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, self._stdout.fileno())
         os.close(null)
+
+
+def _open_standard_files() -> None:
+    """Where the caller closed stdin, stdout or stderr (`>&-`), put /dev/null in its place, as ssh(1) does.
+
+    Else the next file or socket that is opened would get its number, and what is meant for the terminal.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  it stays open to the end

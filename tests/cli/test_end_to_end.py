@@ -224,6 +224,35 @@ def test_a_reader_that_goes_away_ends_the_command_quietly_and_not_the_job(sshd: 
     assert agentless("kill-job", "last", environ=sshd.client.environ).returncode == 0
 
 
+def test_output_that_cannot_be_written_is_no_defect_and_the_job_goes_on(sshd: Sshd) -> None:
+    for words in (("jobs", "list"), ("run", "host1", "--", "echo begun; exec sleep 300"), ("hosts", "--out", "json")):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "agentless", *words],
+                env=sshd.client.environ,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=PATIENCE,
+            )
+        # An empty list writes nothing.
+        assert done.returncode == (0 if words == ("jobs", "list") else 74)
+        assert "Traceback" not in done.stderr
+        assert words[0] == "jobs" or "No space left on device" in done.stderr
+    assert state(sshd.client.environ)[0] == "running"
+    assert agentless("kill-job", "last", environ=sshd.client.environ).returncode == 0
+
+
+def test_closed_standard_files_are_dev_null(sshd: Sshd) -> None:
+    command = f"exec {sys.executable} -m agentless run host1 --stdin - -- cat"
+    for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        done = subprocess.run(
+            ["/bin/sh", "-c", f"{command} {closed}"], env=sshd.client.environ, capture_output=True, timeout=PATIENCE
+        )
+        assert (done.returncode, done.stdout) == (0, b""), closed
+        assert b"Traceback" not in done.stderr
+
+
 def test_tail_f_follows_several_hosts_each_line_behind_its_host(sshd: Sshd, cli: Cli) -> None:
     flag = sshd.directory / "go-on"
     cli("run", "host1,host2", "--detach", "--", f"echo one; until [ -e {flag} ]; do sleep 0.1; done; echo two")
