@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from agentless.runner.channel import Connector
     from agentless.runner.contact import Contact, Watch
     from agentless.runner.run import Run
+    from agentless.scheduling import Scheduling
 
 __all__ = ["Fleet"]
 
@@ -196,6 +197,7 @@ class Fleet:
         shell: str = "/bin/sh",
         metadata: Mapping[str, str] | None = None,
         live: bool | None = None,
+        schedule: str | None = None,
     ) -> Run:
         """Send a job to hosts, and follow it.
 
@@ -215,6 +217,7 @@ class Fleet:
             cwd, env, stdin, shell: of the job on the host.
             metadata: kept with the job, for `list_jobs`.
             live: stream output while it grows; None streams when the target is one host.
+            schedule: the name of the schedule's entry that it is a fire of.
 
         Raises:
             UsageError: options that exclude each other, or that cannot be read; nothing was sent.
@@ -250,6 +253,7 @@ class Fleet:
             metadata=metadata,
             login=self._overrides.user,
             become=self._become,
+            schedule=schedule,
             keep_returns=self.config.keep_returns,
         )
         self.cache.prune()
@@ -447,6 +451,7 @@ class Fleet:
         until: float | None = None,
         metadata: Mapping[str, str] | None = None,
         state: State | str | None = None,
+        schedule: str | None = None,
         limit: int | None = None,
     ) -> Listed:
         """Salt's `jobs.list_jobs`: the jobs of the cache, newest first; no host is asked.
@@ -457,6 +462,7 @@ class Fleet:
             since, until: Unix seconds, of the start time.
             metadata: pairs that the job must carry.
             state: only jobs with a host in this state; `failed` is one too.
+            schedule: a shell pattern; only fires of such entries of a schedule.
             limit: how many at most.
         """
         from fnmatch import fnmatchcase
@@ -473,6 +479,7 @@ class Fleet:
                 and (until is None or job.start_time <= until)
                 and all(job.metadata.get(key) == value for key, value in (metadata or {}).items())
                 and (word is None or row.summary[word] > 0)
+                and (schedule is None or (job.schedule is not None and fnmatchcase(job.schedule, schedule)))
             )
 
         return Listed([(row.job, row.summary) for row in self.cache.rows(limit, wanted)])
@@ -519,6 +526,25 @@ class Fleet:
     def prune(self) -> Pruned:
         """Remove what the job cache no longer has to keep."""
         return self.cache.prune(force=True)
+
+    # --- the schedule ---
+    def schedule(self, path: str | Path | None = None) -> Scheduling:
+        """Salt's `schedule`.
+
+        Args:
+            path: the schedule file; None is what the configuration names, else `schedule.yaml` beside the inventory,
+                else the one of the user's config directory.
+        """
+        from agentless.scheduling import Access, Scheduling, find
+
+        access = Access(
+            self,
+            lambda: self._contact,
+            lambda pattern: [host.name for host in self.inventory.select(pattern)],
+            self._user,
+            self.config.output_cap,
+        )
+        return Scheduling(access, find(path or self.config.schedule_file, self._roster.sources))
 
     def ping(self, target: str | None = None) -> Pong:
         """Connect to each host, bring the helper, and say which Python answered."""

@@ -45,7 +45,7 @@ class Roster:
         results: Callable[[str], Mapping[str, HostResult]],
         warn: Callable[[str], None],
     ) -> None:
-        self._sources = [sources] if isinstance(sources, (str, Path)) else list(sources)
+        self.sources = [sources] if isinstance(sources, (str, Path)) else list(sources)
         self._overrides = overrides
         self._limit = limit
         self._results = results
@@ -54,7 +54,7 @@ class Roster:
     @cached_property
     def inventory(self) -> Inventory:
         """The inventory, read once; raises InventoryError."""
-        return load([str(source) for source in self._sources], warn=self._warn)
+        return load([str(source) for source in self.sources], warn=self._warn)
 
     def select(self, target: str | None) -> tuple[Host, ...]:
         """The hosts that a pattern or a retry list selects, in the inventory's order; None selects all.

@@ -10,15 +10,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentless.cache import folder as names
+from agentless.cache.cursors import Cursors
 from agentless.cache.folder import Folder
 from agentless.cache.listing import Listing
 from agentless.cache.pruning import Pruned, prune
 from agentless.cache.record import Damaged, JobRow, Later, Raw, Record, encode_result, head_of, is_final, line, parse
 from agentless.errors import CacheError
-from agentless.job import HostResult, Job, Problem, Report, State, check_jid, new_jid
+from agentless.job import Dispatched, HostResult, Job, Problem, Report, State, check_jid, new_jid
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -68,6 +70,8 @@ class JobCache:
         self._tails: dict[str, _Tail] = {}
         self._written = 0  # since this process pruned last
         self._listing = Listing(self._folder, self._fold)
+        # Beside the jobs: they are pruned, and the places are not.
+        self._cursors = Cursors(Path(root).parent / "cursors")
 
     # --- writing ------------------------------------------------------------------------------------------------
     def create(
@@ -107,8 +111,11 @@ class JobCache:
                 raise
         return job
 
-    def adopt(self, job: Job) -> None:
+    def adopt(self, job: Job, *, sent: bool = False) -> None:
         """Enter a job that another controller or a schedule sent; where it is known, add the hosts that are new.
+
+        Args:
+            sent: its hosts have it, and are asked for its end should this process be killed before that is recorded.
 
         Raises:
             CacheError: the JID is that of another job here.
@@ -118,7 +125,7 @@ class JobCache:
             found = self._read(job.jid)
             now = self._clock()
             if found is None:
-                data = line(head_of(job, now))
+                data = line(head_of(job, now)) + _lines(job.hosts if sent else (), now)
                 self._folder.replace(job.jid + names.OPEN, data, job.jid + names.TEMPORARY)
                 self._folder.sync()
                 return
@@ -131,10 +138,32 @@ class JobCache:
                 return
             data = line(head_of(replace(known, hosts=hosts), now))
             data += b"".join(line({**raw, "at": record.last}) for raw in record.lines.values())
+            data += _lines([host for host in hosts if sent and host not in record.lines], now)
             if not name.endswith(names.OPEN):
                 self._reopen(job.jid)
             self._folder.replace(job.jid + names.OPEN, data, job.jid + names.TEMPORARY)
             self._folder.sync()
+
+    def welcome(self, job: Job, result: HostResult) -> None:
+        """Enter how a job ended on its one host, that a schedule fired there; a JID of another job here is refused."""
+        known = self.load_states(job.jid)
+        if known is not None and (known.job.function, known.job.arguments, known.job.schedule) != (
+            job.function,
+            job.arguments,
+            job.schedule,
+        ):
+            self._warn(f"{job.hosts[0]} names {job.jid} as a job of its schedule, which is another job here: left out")
+            return
+        self.adopt(job, sent=True)
+        self.record(job.jid, job.hosts[0], result)
+
+    def seen(self, host: str) -> Mapping[str, int]:
+        """How far the sequences of scheduled jobs of a host were seen; see Cursors."""
+        return self._cursors.seen(host)
+
+    def advance(self, host: str, sequence: str, at: int) -> None:
+        """Note that the first `at` scheduled jobs of a host's sequence are here."""
+        self._cursors.advance(host, sequence, at)
 
     def record(self, jid: str, host: str, result: HostResult) -> None:
         """Enter what was learned about a host; it is on disk when this returns.
@@ -483,6 +512,12 @@ class JobCache:
             yield
         except OSError as error:
             raise self._folder.failed(what, error, jid) from error
+
+
+def _lines(hosts: Iterable[str], now: float) -> bytes:
+    """The lines of hosts that were sent a job already."""
+    sent = HostResult(State.RUNNING, Dispatched.YES)
+    return b"".join(line({**encode_result(host, sent)[0], "at": now}) for host in hosts)
 
 
 @contextlib.contextmanager

@@ -30,7 +30,7 @@ EXIT_INTERRUPTED = 130
 # What a shell reports for a command that SIGPIPE ended.
 EXIT_PIPE = 141
 
-_RUN, _SEE, _FLEET, _REST = "Run and end jobs", "See jobs", "The fleet", "More"
+_RUN, _SEE, _FLEET, _TIMES, _REST = "Run and end jobs", "See jobs", "The fleet", "At their times", "More"
 _VERBS = {
     "run": Verb(_RUN, "agentless.cli.run", "run"),
     "signal-job": Verb(_RUN, "agentless.cli.proc", "signal_job"),
@@ -41,6 +41,8 @@ _VERBS = {
     "jobs": Verb(_SEE, "agentless.cli.jobs", "jobs"),
     "hosts": Verb(_FLEET, "agentless.cli.hosts", "hosts"),
     "ping": Verb(_FLEET, "agentless.cli.hosts", "ping"),
+    "schedule": Verb(_TIMES, "agentless.cli.schedule", "schedule"),
+    # "scheduler": Verb(_TIMES, "agentless.cli.scheduler", "scheduler"),
     "demo": Verb(_REST, "agentless.cli.demo", "demo"),
     "completion": Verb(_REST, "agentless.cli.completion", "completion"),
     "help": Verb(_REST, "agentless.cli.app", "help_"),

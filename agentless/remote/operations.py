@@ -348,6 +348,38 @@ def wanted(call: Call) -> None:
         answer(call, jid, state)
         room -= size
         first = first and not size
+    if call.request.get("seen") is not None:
+        _scheduled(call, call.request["seen"], room)
+
+
+def _scheduled(call: Call, seen: "dict[str, int]", room: int) -> None:
+    """What the schedule has fired and has ended, from the controller's own place in that sequence on."""
+    from . import schedule
+
+    schedule.gather(call.book)
+    name, at, jids = schedule.since(call.book, seen)
+    first = at
+    for jid in jids:
+        state = call.book.state(jid)
+        size = sum(head + tail for head, tail, _ in state.get("cuts") or ())
+        if size > room and at > first:
+            break
+        record = records.load(call.book.job(jid, "job.json")) or state
+        if record.get("fun"):
+            call.say("job", jid=jid, **{key: record.get(key) for key in JOB_KEYS})
+            answer(call, jid, state)
+        room -= size
+        at += 1
+    if at > first:
+        call.say("seen", id=name, at=at, more=at - first < len(jids) or len(jids) == schedule.HOME_MAX)
+
+
+def schedule(call: Call) -> None:
+    """Push, show or purge the schedule."""
+    from . import placing
+
+    placing.place(call)
+    wanted(call)
 
 
 def _of(state: "dict[str, Any]", nonce: "str | None") -> "dict[str, Any]":
@@ -450,4 +482,5 @@ OPERATIONS = {
     "find": find,
     "signal": signal,
     "ping": ping,
+    "schedule": schedule,
 }

@@ -12,8 +12,8 @@ from agentless.errors import HostError
 from agentless.job import Job, Problem
 from agentless.runner.channel import Connector
 from agentless.runner.fanout import fan_out
-from agentless.runner.home import Ledger, bring_home
-from agentless.runner.session import Answer, Session
+from agentless.runner.home import Homecoming, Ledger
+from agentless.runner.session import Answer, Section, Session
 
 __all__ = ["Contact", "Watch", "problem_of"]
 
@@ -52,6 +52,7 @@ class Contact:
         *,
         about: str | None = None,
         both_users: bool = False,
+        sections: Callable[[str], Sequence[Section]] = lambda name: (),
     ) -> Iterator[tuple[str, list[Answer] | HostError]]:
         """Yield each host with its answers, or with why it gave none, as they come in.
 
@@ -61,6 +62,7 @@ class Contact:
             about: the JID that the request is about: answers about others are brought home, not yielded.
             both_users: where a host is asked as another user (become), ask as the login user too: each has records
                 of its own.
+            sections: what goes to a host on the helper's stdin.
         """
         wanted = self.ledger.wanted(endpoints, self.sent_alike)
         left = dict.fromkeys(endpoints)
@@ -75,12 +77,11 @@ class Contact:
             answers: list[Answer] = []
             with closing(self.connector.connect(endpoint)) as link:
                 for acting in users:
-                    for answer in Session(link, acting, {**self.base, **request(name), "want": want}).answers():
-                        jid = getattr(answer, "jid", about)
-                        if jid == about:
+                    home = Homecoming(self.ledger, name)
+                    asked = {**self.base, **request(name), "want": want, **home.request()}
+                    for answer in Session(link, acting, asked, sections(name)).answers():
+                        if getattr(answer, "jid", "") == about or not home.take(answer):
                             answers.append(answer)
-                        else:
-                            bring_home(self.ledger, name, answer)
             return answers
 
         with self.watch(lambda: tuple(left), len(endpoints)):

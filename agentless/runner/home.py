@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from agentless.job import Dispatched, HostResult, Job, Problem, Report, State
-from agentless.runner.session import Answer, Returned, Stated
+from agentless.job import Dispatched, HostResult, Job, Problem, Report, State, jid_time
+from agentless.runner.session import Answer, Described, Reply, Returned, Stated
 
-__all__ = ["Ledger", "Unrecorded", "bring_home", "settle"]
+__all__ = ["Homecoming", "Ledger", "Unrecorded", "job_of", "settle"]
 
 NO_RECORD = Problem(
     "expired",
@@ -25,6 +25,9 @@ class Ledger(Protocol):
     def wanted(
         self, hosts: Iterable[str], where: Callable[[Job], bool] | None = None
     ) -> Mapping[str, tuple[tuple[str, str], ...]]: ...
+    def welcome(self, job: Job, result: HostResult) -> None: ...
+    def seen(self, host: str) -> Mapping[str, int] | None: ...
+    def advance(self, host: str, sequence: str, at: int) -> None: ...
 
 
 class Unrecorded:
@@ -40,6 +43,15 @@ class Unrecorded:
         self, hosts: Iterable[str], where: Callable[[Job], bool] | None = None
     ) -> Mapping[str, tuple[tuple[str, str], ...]]:
         return {}
+
+    def welcome(self, job: Job, result: HostResult) -> None:
+        return
+
+    def seen(self, host: str) -> Mapping[str, int] | None:
+        return None
+
+    def advance(self, host: str, sequence: str, at: int) -> None:
+        return
 
 
 def settle(before: HostResult, answer: Returned | Stated) -> HostResult:
@@ -70,17 +82,76 @@ def settle(before: HostResult, answer: Returned | Stated) -> HostResult:
     return before
 
 
-def bring_home(ledger: Ledger, host: str, answer: Answer) -> None:
-    """Record an answer about a job other than the one that the host was contacted for.
+def job_of(jid: str, described: Described | None, hosts: tuple[str, ...]) -> Job:
+    """The job as a host's record tells it; with only a tombstone left, no more than the JID is known."""
+    record = described.record if described else {}
 
-    `unknown` says nothing here: the job may have been sent as another user, whose records lie elsewhere.
+    def text(key: str) -> str:
+        value = record.get(key)
+        return value if isinstance(value, str) else ""
+
+    arguments, metadata = record.get("arg"), record.get("metadata")
+    return Job(
+        jid=jid,
+        function=text("fun"),
+        arguments=tuple(map(str, arguments)) if isinstance(arguments, list) else (),
+        target=text("tgt"),
+        hosts=hosts,
+        user=text("user"),
+        start_time=jid_time(jid),
+        metadata={str(key): str(value) for key, value in metadata.items()} if isinstance(metadata, dict) else {},
+        schedule=text("schedule") or None,
+    )
+
+
+class Homecoming:
+    """What one call brings home from one host: the ends of jobs that were waited for, and those of its schedule.
+
+    Args:
+        ledger: where it is kept.
+        host: its inventory name; what the reply says of names counts for nothing.
     """
-    if not isinstance(answer, (Returned, Stated)) or (isinstance(answer, Stated) and answer.state == "unknown"):
-        return
-    report = ledger.load_states(answer.jid)
-    before = report.results.get(host) if report else None
-    if before is None or before.settled:
-        return
-    after = settle(before, answer)
-    if after != before:
-        ledger.record(answer.jid, host, after)
+
+    def __init__(self, ledger: Ledger, host: str) -> None:
+        self._ledger = ledger
+        self._host = host
+        self._described: dict[str, Described] = {}
+
+    def request(self) -> dict[str, object]:
+        """The keys that ask for what the schedule has fired since the last contact."""
+        seen = self._ledger.seen(self._host)
+        return {} if seen is None else {"seen": dict(seen)}
+
+    def take(self, answer: Answer) -> bool:
+        """Record an answer about a job other than the one that the host was contacted for; False: it is no such.
+
+        `unknown` says nothing here: the job may have been sent as another user, whose records lie elsewhere.
+        """
+        if isinstance(answer, Described):
+            self._described = {answer.jid: answer}
+        elif isinstance(answer, Reply) and answer.kind == "seen":
+            sequence, at = answer.meta.get("id"), answer.meta.get("at")
+            if isinstance(sequence, str) and isinstance(at, int) and len(sequence) < 64:
+                self._ledger.advance(self._host, sequence, at)
+        elif isinstance(answer, (Returned, Stated)):
+            if not isinstance(answer, Stated) or answer.state != "unknown":
+                self._ended(answer)
+        else:
+            return False
+        return True
+
+    def _ended(self, answer: Returned | Stated) -> None:
+        described = self._described.pop(answer.jid, None)
+        job = job_of(answer.jid, described, (self._host,))
+        if described is not None and job.schedule is not None:
+            nonce = described.record.get("nonce")
+            before = HostResult(State.RUNNING, Dispatched.YES, nonce=nonce if isinstance(nonce, str) else "")
+            self._ledger.welcome(job, settle(before, answer))
+            return
+        report = self._ledger.load_states(answer.jid)
+        known = report.results.get(self._host) if report else None
+        if known is None or known.settled:
+            return
+        after = settle(known, answer)
+        if after != known:
+            self._ledger.record(answer.jid, self._host, after)

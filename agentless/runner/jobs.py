@@ -10,7 +10,7 @@ from agentless.errors import HostError
 from agentless.job import Dispatched, HostResult, Job, Problem, State, jid_time
 from agentless.results import Active, ActiveJob, Process
 from agentless.runner.contact import Contact, problem_of
-from agentless.runner.home import settle
+from agentless.runner.home import job_of, settle
 from agentless.runner.procs import processes
 from agentless.runner.session import Described, Returned, Stated
 
@@ -79,23 +79,7 @@ def discover(
     if not found:
         return None, {}, problems
     hosts = tuple(name for name in endpoints if name in found)
-    return _job(jid, described, hosts), {name: found[name] for name in hosts}, problems
-
-
-def _job(jid: str, described: Described | None, hosts: tuple[str, ...]) -> Job:
-    """The job as a host's record tells it; with only a tombstone left, no more than the JID is known."""
-    record = described.record if described else {}
-    arguments, metadata = record.get("arg"), record.get("metadata")
-    return Job(
-        jid=jid,
-        function=_text(described, "fun"),
-        arguments=tuple(map(str, arguments)) if isinstance(arguments, list) else (),
-        target=_text(described, "tgt"),
-        hosts=hosts,
-        user=_text(described, "user"),
-        start_time=jid_time(jid),
-        metadata={str(key): str(value) for key, value in metadata.items()} if isinstance(metadata, dict) else {},
-    )
+    return job_of(jid, described, hosts), {name: found[name] for name in hosts}, problems
 
 
 def _text(described: Described | None, key: str) -> str:

@@ -21,6 +21,7 @@ from agentless import remote
 __all__ = ["LINE_MAX", "Command", "command"]
 
 LINE_MAX = 32 << 10
+SCHEDULING = ("clock.py", "crontab.py", "evaluator.py", "placing.py", "tick.py")
 # Plain to every login shell between single quotes: no quote, backslash, `!` or newline.
 PYTHON = re.compile(r"[A-Za-z0-9_./+:@%~ =,-]+")
 PYTHONS = ("python3", *(f"python3.{minor}" for minor in range(15, 5, -1)), "/usr/libexec/platform-python")
@@ -80,7 +81,7 @@ def command(
     nonce = os.urandom(8).hex()
     asked = json.dumps(request).encode("ascii")
     with _BUILDING:
-        payload, files = _payload()
+        payload, files = _payload(request["op"] == "schedule")
         loader = _loader()
     jid = request["jid"] if request["op"] == "run" else "-"
 
@@ -107,9 +108,10 @@ def _loader() -> str:
 
 
 @functools.cache
-def _payload() -> tuple[bytes, int]:
-    """The package as it travels, and the number of its files."""
-    files = {name: _squeeze(text).encode() for name, text in _sources().items() if name != "loader.py"}
+def _payload(scheduling: bool) -> tuple[bytes, int]:
+    """The package as it travels, and the number of its files; what only a schedule needs comes with schedules alone."""
+    left = ("loader.py",) if scheduling else ("loader.py", *SCHEDULING)
+    files = {name: _squeeze(text).encode() for name, text in _sources().items() if name not in left}
     return zlib.compress(repr(files).encode(), 9), len(files)
 
 
@@ -119,9 +121,11 @@ def _sources() -> dict[str, str]:
 
 
 def _squeeze(text: str, *, numbered: bool = True) -> str:
-    """Source without docstrings and comment lines, indented by single spaces; lines keep their numbers if asked to."""
-    lines = text.splitlines()
-    for node in ast.walk(ast.parse(text)):
+    """Source without docstrings, annotations and comment lines, indented by single spaces; lines keep their numbers if
+    asked to."""
+    tree = ast.parse(text)
+    lines = _untyped(text.splitlines(), tree)
+    for node in ast.walk(tree):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) or ast.get_docstring(node) is None:
             continue
         expr = node.body[0]
@@ -132,3 +136,29 @@ def _squeeze(text: str, *, numbered: bool = True) -> str:
     lines = ["" if line.lstrip().startswith("#") else line.rstrip() for line in lines]
     lines = [re.sub("^(?:    )+", lambda found: " " * (len(found[0]) // 4), line) for line in lines if line or numbered]
     return "\n".join(lines) + "\n"
+
+
+def _untyped(lines: list[str], tree: ast.Module) -> list[str]:
+    """Source lines without what only mypy reads: annotations, `# type:` comments and `if TYPE_CHECKING:`."""
+    cuts: list[tuple[int, int, int]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg) and (kind := node.annotation) is not None:
+            assert node.lineno == kind.end_lineno
+            assert kind.end_col_offset is not None
+            cuts.append((node.lineno - 1, node.col_offset + len(node.arg), kind.end_col_offset))
+        elif isinstance(node, ast.FunctionDef) and (kind := node.returns) is not None:
+            assert kind.lineno == kind.end_lineno
+            assert kind.end_col_offset is not None
+            arrow = lines[kind.lineno - 1].rindex(" ->", 0, kind.col_offset)
+            cuts.append((kind.lineno - 1, arrow, kind.end_col_offset))
+        elif isinstance(node, ast.If | ast.Assign) and _is_for_types(node):
+            assert node.end_lineno is not None
+            cuts += [(number, 0, len(lines[number])) for number in range(node.lineno - 1, node.end_lineno)]
+    for number, start, end in sorted(cuts, reverse=True):
+        lines[number] = lines[number][:start] + lines[number][end:]
+    return [re.sub("  # (?:type:|noqa).*", "", line) for line in lines]
+
+
+def _is_for_types(node: ast.If | ast.Assign) -> bool:
+    name = node.test if isinstance(node, ast.If) else node.targets[0]
+    return isinstance(name, ast.Name) and name.id == "TYPE_CHECKING"

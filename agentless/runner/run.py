@@ -19,9 +19,9 @@ from agentless.remote import wire
 from agentless.runner.channel import Connector
 from agentless.runner.contact import problem_of
 from agentless.runner.fanout import FanOut
-from agentless.runner.home import Ledger, bring_home, settle
+from agentless.runner.home import Homecoming, Ledger, settle
 from agentless.runner.order import Order, Threshold
-from agentless.runner.session import Accepted, Answer, Chunk, Returned, Section, Session, Stated
+from agentless.runner.session import Accepted, Answer, Chunk, Reply, Returned, Section, Session, Stated
 
 __all__ = ["Changed", "Event", "Output", "Run"]
 
@@ -279,7 +279,9 @@ class Run:
     def _contact(self, name: str) -> None:
         with closing(self._connector.connect(self._endpoints[name])) as link:
             before = self._results[name]
-            session = Session(link, self._endpoints[name], self._request(name), self._sections(name), patient=True)
+            home = Homecoming(self._ledger, name)
+            request = {**self._request(name), **home.request()}
+            session = Session(link, self._endpoints[name], request, self._sections(name), patient=True)
             with self._lock:
                 self._sessions[name] = session
             try:
@@ -288,7 +290,10 @@ class Run:
                 if self._sends(before):
                     self._record(name, replace(before, dispatched=Dispatched.MAYBE, nonce=self._nonces[name]))
                 for answer in session.answers():
-                    self._take(name, answer)
+                    if getattr(answer, "jid", self.job.jid) == self.job.jid and not isinstance(answer, Reply):
+                        self._take(name, answer)
+                    else:
+                        home.take(answer)
             except Unreachable as error:
                 if error.kind in NOT_ARRIVED:
                     self._record(name, replace(self._results[name], dispatched=before.dispatched))
@@ -322,6 +327,7 @@ class Run:
                 "tgt_type": "compound",
                 "user": self.job.user,
                 "metadata": dict(self.job.metadata),
+                "schedule": self.job.schedule,
                 "nonce": self._nonces[name],
                 "host": name,
                 "live": self._live,
@@ -333,10 +339,7 @@ class Run:
         return {**request, "op": "follow", "at": at, "live": self._live, "once": self._once}
 
     def _take(self, name: str, answer: Answer) -> None:
-        jid = getattr(answer, "jid", self.job.jid)
-        if jid != self.job.jid:
-            bring_home(self._ledger, name, answer)
-        elif isinstance(answer, Accepted):
+        if isinstance(answer, Accepted):
             running = replace(
                 self._results[name],
                 state=State.RUNNING,

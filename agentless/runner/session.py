@@ -22,6 +22,7 @@ __all__ = ["Accepted", "Answer", "Chunk", "Described", "Reply", "Returned", "Sec
 # sudo's own prompt is answered at once; one that PAM put there is known by silence after it.
 QUIET = 1.0
 NO_PYTHON = re.compile(r"no Python .* looked for: .*")
+REPLIES = ("running", "found", "signalled", "pong", "pushed", "entry", "event", "schedule", "seen")
 # Between two frames of an operation that does not wait for a job.
 IDLE = 90.0
 
@@ -84,7 +85,7 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer of an operation that is not about returns: `running`, `found`, `signalled`, `pong`."""
+    """The answer of an operation that is not about returns: `kind` is one of REPLIES."""
 
     kind: str
     meta: Mapping[str, Any]
@@ -284,7 +285,7 @@ class Session:
             raise Refused(_text(meta, "kind"), _text(meta, "message"), _text(meta, "hint"))
         if kind == "error":
             raise Refused(_text(meta, "kind"), _text(meta, "message"), _text(meta, "hint"))
-        if kind in ("running", "found", "signalled", "pong"):
+        if kind in REPLIES:
             return Reply(kind, meta)
         jid = _text(meta, "jid")
         if not JID.fullmatch(jid):

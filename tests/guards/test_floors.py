@@ -16,7 +16,8 @@ PACKAGE = ROOT / "agentless"
 FLOORS: list[set[str]] = [
     {"cli", "__main__"},
     {"demo", "__init__"},
-    {"fleet"},
+    {"scheduler"},
+    {"fleet", "scheduling"},
     {"roster"},
     {"report", "progress"},
     {"runner"},

@@ -1,0 +1,220 @@
+"""What a controller asks about the schedule of a host: push, show and purge."""
+
+import os
+import sys
+import time
+from itertools import islice
+
+from . import clock, crontab, evaluator, records, schedule, wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .operations import Call
+
+LOG_LINES = 200
+# Of this login alone; the rest of its environment is what the jobs get, as with `ssh host command`.
+PASSING = ("SSH_", "SUDO_", "DOAS_", "XDG_", "DBUS_", "KRB5CCNAME")
+SHELLS = ("PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE", "COLUMNS", "LINES")
+
+
+def place(call: "Call") -> None:
+    """Do what the request says in `do`, under the lock of the schedule."""
+    sections = _sections(call)
+    kept = schedule.Schedule(call.book)
+    try:
+        with kept:
+            {"push": push, "show": show, "purge": purge}[call.request["do"]](call, kept, sections)
+    except crontab.Refusal as refusal:
+        call.refuse(*refusal.said)
+
+
+def _sections(call: "Call") -> "dict[str, bytes]":
+    return {name: b"".join(call.take(length)) for name, length in call.request.get("sections") or ()}
+
+
+def push(call: "Call", kept: schedule.Schedule, sections: "dict[str, bytes]") -> None:
+    """Bring the schedule to what the request says; `check` only tells what would change."""
+    request = call.request
+    old = kept.load("entries")
+    before = {entry["name"]: entry for entry in old.get("entries", ())}
+    for name, env in wire.loads((sections.pop("env", b"") or b"{}").decode("utf-8")).items():
+        next(entry for entry in request["entries"] if entry["name"] == name)["job"]["env"] = env
+    names = [entry["name"] for entry in request["entries"]]
+    done = {"added": [], "changed": [], "removed": [name for name in before if name not in names], "unchanged": []}  # type: dict[str, Any]
+    for entry in request["entries"]:
+        known = before.get(entry["name"])
+        if known is not None and known["v"] == entry["v"]:
+            entry["since"] = known.get("since")
+        word = "added" if known is None else "unchanged" if known == entry else "changed"
+        done[word].append(entry["name"])
+    found = crontab.read() if names or old else None
+    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    helper = kept.path("helper/" + os.path.basename(folder))
+    wanted = [crontab.line(helper, call.book.state_dir)] if names else []
+    lines = crontab.ours(found)
+    done["crontab"] = "kept" if lines == wanted else "removed" if not wanted else "changed" if lines else "added"
+    done["renamed"] = old.get("host") if old and old.get("host") != request["host"] else None
+    if not request.get("check") and (names or old):
+        new = {
+            key: request.get(key) for key in ("entries", "zones", "host", "user", "controller", "cap", "keep_returns")
+        }
+        new.update(env=_environment(request["locale"]), umask=request["umask"], helper=os.path.basename(folder))
+        new["crontab"] = old["crontab"] if lines and old else found is not None
+        _place(kept, old, new, sections, folder, helper)
+        if lines != wanted:
+            try:
+                _install(found, wanted, bool(new["crontab"]))
+            except (OSError, crontab.Refusal):
+                # Without the line nothing would fire: as it was.
+                kept.save("entries", old) if old else records.remove(kept.root)
+                raise
+        if not names:
+            records.remove(kept.path("entries.json"))
+    call.say("pushed", time=time.time(), **done)
+
+
+def _environment(locale: str) -> "dict[str, str]":
+    env = {
+        key.decode("utf-8", "surrogateescape"): value.decode("utf-8", "surrogateescape")
+        for key, value in os.environb.items()
+    }
+    env = {key: value for key, value in env.items() if not key.startswith(PASSING) and key not in SHELLS}
+    if locale:
+        env["LC_CTYPE"] = locale[1:]
+    return env
+
+
+def _place(
+    kept: schedule.Schedule,
+    old: "dict[str, Any]",
+    new: "dict[str, Any]",
+    sections: "dict[str, bytes]",
+    folder: str,
+    helper: str,
+) -> None:
+    files = kept.path("files")
+    os.makedirs(files, 0o700, exist_ok=True)
+    for name, data in sections.items():
+        if not os.path.exists(files + "/" + name):
+            _file(files + "/" + name, data)
+    if not os.path.isdir(helper):
+        # A copy of its own: what cron starts is not to go with the helpers that nobody has used for a day.
+        beside = "%s.%d" % (helper, os.getpid())
+        records.remove(beside) if os.path.exists(beside) else None
+        os.makedirs(beside + "/remote", 0o700)
+        for name in os.listdir(folder + "/remote"):
+            if name.endswith(".py"):
+                with open(folder + "/remote/" + name, "rb") as file:
+                    _file("%s/remote/%s" % (beside, name), file.read())
+        os.rename(beside, helper)
+    if {key: value for key, value in old.items() if key != "format"} != new:
+        kept.save("entries", new)
+    used = {entry["job"].get(key) for entry in new["entries"] for key in ("script", "stdin")}
+    for name in os.listdir(files):
+        if name not in used:
+            records.remove(files + "/" + name)
+    for name in os.listdir(kept.path("helper")):
+        # A tick may still run with the one that was.
+        if name not in (old.get("helper"), new["helper"]):
+            records.remove(kept.path("helper/" + name))
+
+
+def _file(path: str, data: bytes) -> None:
+    new = "%s.%d" % (path, os.getpid())
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        records.write_all(fd, data)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    os.rename(new, path)
+
+
+def _install(found: "bytes | None", wanted: "list[bytes]", had: bool) -> None:
+    """Put our line first, or take it out; `had`: there was a crontab before our first line."""
+    rest = crontab.without(found or b"")
+    text = b"".join(line + b"\n" for line in wanted) + rest  # type: bytes | None
+    if not text and not had:
+        text = None
+    if text is not None or found is not None:
+        crontab.write(text)
+    if crontab.ours(crontab.read()) != wanted:
+        hint = "somebody else edits it at this moment; push again"
+        raise crontab.Refusal("crontab", "the crontab is not what was written to it", hint)
+
+
+def purge(call: "Call", kept: schedule.Schedule, sections: "dict[str, bytes]") -> None:
+    """Take the line and the schedule away. What has run comes home all the same."""
+    old = kept.load("entries")
+    state = kept.load("state")
+    there = os.path.isdir(kept.root)
+    try:
+        found = crontab.read()
+    except crontab.Refusal:
+        # Without a crontab, there is no line of ours in it.
+        if there:
+            raise
+        found = None
+    lines = crontab.ours(found)
+    if not call.request.get("check"):
+        if lines:
+            _install(found, [], old.get("crontab", False))
+        if there:
+            if state.get("open"):
+                kept.running(state)
+            records.remove(kept.root)
+    removed = [entry["name"] for entry in old.get("entries", ())]
+    call.say("pushed", time=time.time(), removed=removed, crontab="removed" if lines else "kept")
+
+
+def show(call: "Call", kept: schedule.Schedule, sections: "dict[str, bytes]") -> None:
+    """The entries, what became of each, and what the ticks wrote down, the newest last."""
+    pushed, state = kept.load("entries"), kept.load("state")
+    counts = kept.running(state) if state.get("open") else {}
+    if state:
+        kept.save("state", state)
+    for entry in pushed.get("entries", ()):
+        name = entry["name"]
+        # Who may see the controller's output need not see what a job was given for itself.
+        job = {key: value for key, value in entry["job"].items() if key != "env"}
+        history = state.get("history", {}).get(name)
+        zone = pushed["zones"].get(entry.get("zone"))
+        offset = clock.Zone(zone) if zone else clock.local
+        planned = evaluator.plan(entry, history, time.time(), pushed["host"], offset)
+        ahead = [
+            [each.nominal, each.at, each.reason, offset(each.at)]
+            for each in islice(planned, call.request.get("plan", 0))
+        ]
+        call.say("entry", entry=dict(entry, job=job), history=history, running=counts.get(name, 0), plan=ahead)
+    lines = []  # type: list[bytes]
+    for name in ("log.old", "log"):
+        try:
+            with open(kept.path(name), "rb") as file:
+                lines += file.read().splitlines()
+        except FileNotFoundError:
+            pass
+    for line in lines[-call.request.get("log", LOG_LINES) :]:
+        try:
+            call.say("event", **wire.loads(line.decode("ascii")))
+        except ValueError:
+            # Torn by a full disk.
+            continue
+    try:
+        ticked = os.stat(kept.path("ticked")).st_mtime  # type: float | None
+    except FileNotFoundError:
+        ticked = None
+    said = {"ticked": ticked, "time": time.time(), "python": sys.executable, "line": None, "problem": None}  # type: dict[str, Any]
+    said.update({key: pushed.get(key) for key in ("host", "user", "controller", "helper")})
+    said["offset"] = time.localtime().tm_gmtoff
+    try:
+        ours = crontab.ours(crontab.read())
+        if pushed:
+            helper = kept.path("helper/" + str(pushed["helper"]))
+            said["line"] = ours == [crontab.line(helper, call.book.state_dir)]
+        else:
+            said["line"] = not ours
+    except crontab.Refusal as refusal:
+        said["problem"] = dict(zip(("kind", "message", "hint"), refusal.said))
+    call.say("schedule", **said)

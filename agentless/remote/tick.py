@@ -1,0 +1,155 @@
+"""One tick of the schedule, which cron starts each minute: fire what is due now, and what comes due within the minute."""
+# ruff: noqa: SIM105 (contextlib costs an import)
+
+import _signal  # type: ignore[import-not-found]
+import os
+import sys
+import time
+
+from . import clock, evaluator, records, schedule, wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+MINUTE = 60
+# An entry that is gone keeps its history for so long: should it come again, it must not fire twice.
+FORGET = 7 * 86400
+
+
+def main(state_dir: str) -> "NoReturn":
+    """Tick until the minute is over or nothing more is due in it, and leave."""
+    os.umask(0o077)
+    code = 1
+    try:
+        book = records.Records(state_dir)
+        now = time.time()
+        left = MINUTE - now % MINUTE
+        end, leave = now + left, time.monotonic() + left
+        while True:
+            look = tick(book)
+            # The clock may be set meanwhile; another tick comes in any case.
+            wait = min(look - time.time(), leave - time.monotonic())
+            if look >= end or wait > left or time.monotonic() >= leave:
+                break
+            time.sleep(max(wait, 0.0))
+        code = 0
+    finally:
+        if code == 0:
+            os._exit(code)
+    sys.exit(code)
+
+
+def tick(book: records.Records) -> float:
+    """Fire what is due; return when to look again."""
+    with schedule.Schedule(book) as kept:
+        pushed = kept.load("entries")
+        if not pushed:
+            return float("inf")
+        now = time.time()
+        fires, look = due(kept, pushed, now)
+        path = kept.path("ticked")
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.utime(path, None)
+    for entry, fire in fires:
+        why = start(book, pushed, entry, fire.jid, kept.path("files"))
+        if why is None:
+            kept.note(time.time(), entry["name"], jid=fire.jid, nominal=fire.nominal)
+        else:
+            kept.note(time.time(), entry["name"], jid=fire.jid, nominal=fire.nominal, error=why)
+    return look
+
+
+def due(
+    kept: schedule.Schedule, pushed: "dict[str, Any]", now: float
+) -> "tuple[list[tuple[dict[str, Any], evaluator.Fire]], float]":
+    """What is to be fired now, once it is on disk that it was; and when to look again."""
+    state = kept.load("state")
+    histories = state.setdefault("history", {})
+    opened = state.setdefault("open", [])
+    before = len(opened)
+    counts = kept.running(state) if opened else {}
+    changed = len(opened) != before
+    fires = []
+    look = float("inf")
+    for entry in pushed["entries"]:
+        name = entry["name"]
+        old = histories.get(name)
+        zone = pushed["zones"].get(entry.get("zone"))
+        offset = clock.Zone(zone) if zone else clock.local
+        running = counts.get(name, 0) if entry["job"]["jid_include"] else 0
+        done = evaluator.evaluate(entry, old, now, pushed["host"], offset, running)
+        look = min(look, done.look)
+        for skip in done.skips:
+            kept.note(now, name, skip=skip.reason, first=skip.first, last=skip.last, count=skip.count)
+        for fire in done.fires:
+            fires.append((entry, fire))
+            opened.append([fire.jid, name, now, entry["job"]["return_job"]])
+        if done.history is not old:
+            histories[name] = done.history
+            changed = True
+    if changed:
+        names = {entry["name"] for entry in pushed["entries"]}
+        for name in set(histories) - names:
+            if histories[name]["n"] < now - FORGET:
+                del histories[name]
+        kept.save("state", state)
+    return fires, look
+
+
+def start(
+    book: records.Records, pushed: "dict[str, Any]", entry: "dict[str, Any]", jid: str, files: str
+) -> "str | None":
+    """Start one fire as a job; return why it could not be."""
+    from . import supervisor
+
+    job = entry["job"]
+    request = {
+        key: job.get(key) for key in ("fun", "arg", "tgt", "metadata", "command", "script_args", "cwd", "timeout")
+    }
+    request.update(jid=jid, nonce=os.urandom(8).hex(), tgt_type="compound", schedule=entry["name"])
+    request.update(shell=job.get("shell") or "/bin/sh", cap=pushed["cap"])
+    for key in ("user", "controller", "host", "keep_returns"):
+        request[key] = pushed[key]
+    env = {wire.raw(key): wire.raw(value) for key, value in pushed["env"].items()}
+    env.update((wire.raw(key), wire.raw(value)) for key, value in (job.get("env") or {}).items())
+    env[b"AGENTLESS_JID"] = jid.encode("ascii")
+    new = "%s/.new-%s-%d" % (book.jobs, jid, os.getpid())
+    try:
+        book.make()
+        os.mkdir(new, 0o700)
+        try:
+            for name in ("script", "stdin"):
+                if job.get(name):
+                    _copy(files + "/" + job[name], new + "/" + name)
+            hup = _signal.signal(_signal.SIGHUP, _signal.SIG_IGN)
+            told, said = supervisor.launch(supervisor.Start(book, request, env, new, pushed["umask"], set()))
+            _signal.signal(_signal.SIGHUP, hup)
+            os.close(told)
+        except BaseException:
+            records.remove(new)
+            raise
+    except OSError as e:
+        said = {"t": "refused", "kind": "disk-full" if e.errno in records.FULL else "state-dir", "message": str(e)}
+    if said is None:
+        said = {"t": "refused", "kind": "supervisor", "message": "the supervisor died at the start"}
+    if said["t"] != "refused":
+        return None
+    # As a tombstone it comes home like any other fire.
+    request.update(state=wire.NOT_STARTED, kind=said["kind"], message=said["message"], hint=said.get("hint") or "")
+    request["finished"] = time.time()
+    try:
+        records.write(book.job(jid), request)
+    except OSError:
+        # The disk is full: the log has it, or nothing does.
+        pass
+    return "%s: %s" % (said["kind"], said["message"])
+
+
+def _copy(source: str, target: str) -> None:
+    with open(source, "rb") as old, open(target, "wb") as new:
+        while True:
+            data = old.read(wire.CHUNK)
+            if not data:
+                break
+            new.write(data)

@@ -1,0 +1,115 @@
+"""Schedules as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from agentless.report.printable import one_line
+from agentless.report.tables import Row, cut, error, states, when
+
+if TYPE_CHECKING:
+    from agentless.runner.schedules import Event, OnHost, Pushed, Seen
+    from agentless.schedule.overview import Ahead, Overview
+
+ENTRIES = ("NAME", "ENABLED", "NEXT", "LAST", "RESULT", "LAST SKIP", "RUNS ON", "TARGET")
+
+
+def entries(rows: Iterable[Overview]) -> Iterator[Row]:
+    for row in rows:
+        ahead = row.ahead
+        skip = f"{row.last_skip[0]} {when(row.last_skip[1])}" if row.last_skip else ""
+        result = states(row.last_result) if row.last_result else ""
+        yield (
+            row.entry.name,
+            "yes" if row.entry.enabled else "no",
+            _local(ahead.at, ahead.shift) if ahead else "",
+            when(row.last_fire),
+            result,
+            skip,
+            row.entry.runs_on,
+            row.entry.target or "",
+        )
+
+
+FIRES = ("NAME", "FIRES", "ZONE", "SPLAY", "SKIPPED")
+
+
+def fires(found: Mapping[str, Sequence[Ahead]]) -> Iterator[Row]:
+    for name, each in found.items():
+        for ahead in each:
+            splay = f"{ahead.at - ahead.nominal} s" if ahead.splay else ""
+            if ahead.splay and ahead.splay[0] != ahead.splay[1]:
+                splay += f" of {ahead.splay[0]} to {ahead.splay[1]}"
+            yield name, _local(ahead.at, ahead.shift), ahead.zone or "local", splay, ahead.reason or ""
+
+
+PLACED = ("HOST", "ADDED", "CHANGED", "REMOVED", "UNCHANGED", "CRONTAB")
+
+
+def placed(result: Pushed) -> Iterator[Row]:
+    for host, one in result.hosts.items():
+        names = (", ".join(names) for names in (one.added, one.changed, one.removed))
+        yield host, *names, str(len(one.unchanged)), one.crontab
+    for host, problem in result.problems.items():
+        yield host, error(problem), "", "", "", ""
+
+
+STATUS = ("HOST", "LAST TICK", "NAME", "LAST", "LAST SKIP", "NEXT", "RUNNING")
+
+
+def status(result: Seen) -> Iterator[Row]:
+    for host, found in result.hosts.items():
+        ticked = when(found.ticked) if found.ticked is not None else "never"
+        if not found.entries:
+            yield host, ticked, "", "", "", "", ""
+        for entry in found.entries.values():
+            skip = f"{entry.last_skip[0]} {when(entry.last_skip[1])}" if entry.last_skip else ""
+            yield host, ticked, entry.name, when(entry.last_fire), skip, _next(entry), str(entry.running or "")
+    for host, problem in result.problems.items():
+        yield host, error(problem), "", "", "", "", ""
+
+
+def events(result: Seen) -> Iterator[str]:
+    """What ticks wrote down, a line each."""
+    for host, found in result.hosts.items():
+        for event in found.events:
+            yield f"{one_line(host)}: {when(event.at)} {one_line(event.name)}: {one_line(_event(event))}"
+
+
+def _event(event: Event) -> str:
+    if event.reason is not None:
+        return f"skipped, {event.reason}" + (f" ({event.count} times)" if event.count > 1 else "")
+    jid = f" {event.jid}" if event.jid else ""
+    return f"not started{jid}: {event.error}" if event.error else f"fired{jid}"
+
+
+ON_HOSTS = ("HOST", "NAME", "ENABLED", "FUNCTION", "COMMAND", "TARGET", "NEXT", "PUSHED BY")
+
+
+def on_hosts(result: Seen) -> Iterator[Row]:
+    for host, found in result.hosts.items():
+        for entry in found.entries.values():
+            command = cut(" ".join(entry.arguments), 60)
+            enabled = "yes" if entry.enabled else "no"
+            by = found.pushed_by
+            yield host, entry.name, enabled, entry.function, command, entry.target, _next(entry), by
+    for host, problem in result.problems.items():
+        yield host, error(problem), "", "", "", "", "", ""
+
+
+def _next(entry: OnHost) -> str:
+    if not entry.coming:
+        return ""
+    first = entry.coming[0]
+    return _local(first.at, first.shift) + (f" ({first.reason})" if first.reason else "")
+
+
+def _local(at: float, shift: int) -> str:
+    """As a clock in its zone shows it: `2026-11-22 10:50:39+01:00`."""
+    try:
+        moment = datetime.fromtimestamp(at, timezone(timedelta(seconds=shift)))
+    except (ValueError, OverflowError):
+        return "?"
+    return moment.isoformat(sep=" ", timespec="seconds")
