@@ -378,12 +378,14 @@ class Fleet:
         Raises:
             UnknownJob: the cache and all hosts deny it.
         """
-        from agentless.runner import jobs
-
         jid = self._jid(jid)
         report = self._load(jid)
         if report is None:
             return self._discover(jid)[0]
+        if all(result.settled for result in report.results.values()):
+            return report
+        from agentless.runner import jobs
+
         to_ask = jobs.open_hosts(report.results)
         if not to_ask:
             return report
