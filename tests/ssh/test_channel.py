@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -220,7 +221,10 @@ def test_a_process_with_open_connections_exits_at_once(home: Home, start_sshd: C
     assert (done.returncode, done.stdout, done.stderr) == (0, "up\n", "")
 
 
-def test_an_interrupted_wait_leaves_the_channel_usable(link: Link) -> None:
+def test_an_interrupted_wait_leaves_the_channel_usable(link: Link, request: pytest.FixtureRequest) -> None:
+    # A shell's background jobs, the tests perhaps among them, ignore the signal.
+    request.addfinalizer(partial(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT)))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     channel: Channel = link.exec("read line; echo got $line")
     timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()

@@ -273,3 +273,12 @@ def test_keys_that_go_to_dev_null_are_taken_and_forgotten(home: Home, connector:
         connector.connect(nowhere).close()
     assert not lock.exists()
     refused(Connector(home=home.path), home, start_sshd(), options=(("userknownhostsfile", "/dev/null"),))
+
+
+def test_lines_that_cannot_be_read_may_revoke_any_key(home: Home, connector: Connector, start_sshd: Start) -> None:
+    server = start_sshd(authorized=home.key)
+    home.knows(server.known_line())
+    for _ in range(2):
+        error = refused(connector, home, server, options=(("globalknownhostsfile", str(home.path)),))
+        assert f"{home.path} cannot be read" in error.message
+        assert "GlobalKnownHostsFile" in error.hint

@@ -97,13 +97,14 @@ class Connector:
         self, address: str, options: Sequence[tuple[str, str]], accept_new: bool
     ) -> tuple[Settings, float | None]:
         user, _, name = address.rpartition("@")
+        name = name[1:-1] if name[:1] == "[" and name[-1:] == "]" else name
         said = [*options, ("user", user)] if user else list(options)
         try:
-            found = self._config(said).base_ssh_config.lookup(name.removeprefix("[").removesuffix("]"))
+            found = self._config(said).base_ssh_config.lookup(name)
             patience = found.get("connecttimeout")
             settings = resolve(
                 found,
-                name=name.removeprefix("[").removesuffix("]"),
+                name=name,
                 default_user=self._user,
                 accept_new=accept_new,
                 home=self._home,

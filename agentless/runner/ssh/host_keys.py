@@ -197,6 +197,16 @@ class HostKeys:
         self._accept(blob)
 
     def _entries(self) -> tuple[Entry, ...]:
+        try:
+            return self._lines()
+        except OSError as problem:
+            raise Unreachable(
+                "host-key",
+                f"{self._settings.key_name}: {problem.filename} cannot be read: {problem.strerror}",
+                "Make it readable, or name another: UserKnownHostsFile, GlobalKnownHostsFile.",
+            ) from None
+
+    def _lines(self) -> tuple[Entry, ...]:
         settings = self._settings
         found = self._known.find(settings.known_hosts, settings.key_name)
         if settings.plain_name and settings.plain_name != settings.key_name:

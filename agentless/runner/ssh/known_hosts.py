@@ -135,14 +135,19 @@ class KnownHosts:
         self._found: dict[tuple[str, str], tuple[Entry, ...]] = {}
 
     def find(self, files: Iterable[str], name: str) -> tuple[Entry, ...]:
-        """All lines of `files` whose hosts field selects `name` (see `lookup_name`), whatever their marker."""
+        """All lines of `files` whose hosts field selects `name` (see `lookup_name`), whatever their marker.
+
+        Raises:
+            OSError: a file is there and cannot be read, so that nobody knows whom it revokes.
+        """
         found: list[Entry] = []
         for file in files:
             key = (file, name)
             with self._lock:
                 if file not in self._files:
-                    self._files[file] = index = _File(file)
+                    index = _File(file)
                     index.read()
+                    self._files[file] = index
                 if key not in self._found:
                     self._found[key] = tuple(self._files[file].find(name))
                 found += self._found[key]

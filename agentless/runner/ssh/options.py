@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from agentless.runner.ssh.jumps import Jump, jump_of_command, parse_jumps, port_number
+from agentless.runner.ssh.known_hosts import lookup_name
 
 __all__ = ["Settings", "resolve"]
 
@@ -117,7 +118,7 @@ def resolve(
         host=host,
         port=port,
         user=user,
-        key_name=alias.lower() if alias else host.lower() if port == 22 else f"[{host.lower()}]:{port}",
+        key_name=alias.lower() if alias else lookup_name(host, port),
         plain_name="" if alias else host.lower(),
         known_hosts=user_files + paths(text("globalknownhostsfile", system)),
         user_files=len(user_files),
@@ -183,8 +184,7 @@ def _agent(value: str, tokens: Mapping[str, str], home: Path) -> str | None:
     return _path(value, tokens, home)
 
 
-def _methods(text: object) -> tuple[str, ...]:
-    assert callable(text)
+def _methods(text: Callable[..., str]) -> tuple[str, ...]:
     preferred = [method for method in text("preferredauthentications").lower().split(",") if method]
     allowed = {
         "publickey": text("pubkeyauthentication", "yes").lower() != "no",

@@ -184,10 +184,6 @@ class Transport(ServiceRequestingTransport):
     channel_events: dict[int, threading.Event]
     _channels: Any
     server_extensions: dict[str, bytes]
-    _preferred_ciphers: tuple[str, ...]
-    _preferred_keys: tuple[str, ...]
-    _preferred_macs: tuple[str, ...]
-    _preferred_kex: tuple[str, ...]
     _preferred_pubkeys: tuple[str, ...]
     _kex_info: dict[str, Any]
     _key_info: dict[str, Any]
@@ -208,12 +204,13 @@ class Transport(ServiceRequestingTransport):
         self._refused: dict[int, paramiko.ChannelException] = {}
         self._key_info = {**self._key_info, "ssh-rsa": Sha1RSAKey}
         self._kex_info = {**self._kex_info, _KexGroup14SHA1.name: _KexGroup14SHA1}
-        self._preferred_kex = adjust(self._preferred_kex, settings.kex_algorithms, tuple(self._kex_info))
-        ciphers = adjust(self._preferred_ciphers, _FAST, tuple(self._cipher_info))
-        self._preferred_ciphers = adjust(ciphers, settings.ciphers, tuple(self._cipher_info))
-        self._preferred_macs = adjust(self._preferred_macs, settings.macs, tuple(self._mac_info))
-        plain = (*self._preferred_keys, "ssh-rsa")
-        self._offered = host_keys.algorithms(adjust(self._preferred_keys, settings.host_key_algorithms, plain))
+        wanted = self.get_security_options()
+        wanted.kex = adjust(wanted.kex, settings.kex_algorithms, tuple(self._kex_info))
+        ciphers = adjust(wanted.ciphers, _FAST, tuple(self._cipher_info))
+        wanted.ciphers = adjust(ciphers, settings.ciphers, tuple(self._cipher_info))
+        wanted.digests = adjust(wanted.digests, settings.macs, tuple(self._mac_info))
+        plain = (*wanted.key_types, "ssh-rsa")
+        self._offered = host_keys.algorithms(adjust(wanted.key_types, settings.host_key_algorithms, plain))
         self._preferred_pubkeys = adjust(
             self._preferred_pubkeys, settings.key_algorithms, (*self._preferred_pubkeys, "ssh-rsa")
         )
@@ -268,15 +265,16 @@ class Transport(ServiceRequestingTransport):
         return Dropped("connection-lost", f"{where}: it closed the connection in the key exchange")
 
     def _incompatible(self, where: str, error: Exception) -> Unreachable:
+        ours = self.get_security_options()
         lists: tuple[tuple[str, str, Sequence[str], str, Mapping[str, object]], ...] = (
-            ("key exchange", "kex_algo_list", self._preferred_kex, "KexAlgorithms", self._kex_info),
+            ("key exchange", "kex_algo_list", ours.kex, "KexAlgorithms", self._kex_info),
             ("host key", "server_key_algo_list", self._offered, "HostKeyAlgorithms", self._key_info),
-            ("cipher", "server_encrypt_algo_list", self._preferred_ciphers, "Ciphers", self._cipher_info),
-            ("MAC", "server_mac_algo_list", self._preferred_macs, "MACs", self._mac_info),
+            ("cipher", "server_encrypt_algo_list", ours.ciphers, "Ciphers", self._cipher_info),
+            ("MAC", "server_mac_algo_list", ours.digests, "MACs", self._mac_info),
         )
-        for what, field, ours, option, possible in lists:
+        for what, field, offered, option, possible in lists:
             theirs = [name for name in self.offer.get(field, ()) if not name.startswith(("ext-info-", "kex-strict-"))]
-            if theirs and not set(theirs) & set(ours):
+            if theirs and not set(theirs) & set(offered):
                 able = [name for name in theirs if name in possible]
                 return Unreachable(
                     "connect",
