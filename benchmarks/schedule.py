@@ -1,7 +1,7 @@
 """What scheduling costs: `python benchmarks/schedule.py [ENTRIES]`.
 
-Evaluates 1,000 entries over a simulated day under each Python from 3.6 on, looking when the evaluator asked to, and adds
-what 1,440 looks take at which nothing is due, as cron makes them: at most 5 ms an entry and day.
+Evaluates 1,000 entries over a simulated day under each Python from 3.6 on, looking when the evaluator asked to, and
+adds what 1,440 looks take at which nothing is due, as cron makes them: at most 5 ms an entry and day.
 """
 
 from __future__ import annotations
