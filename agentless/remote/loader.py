@@ -120,8 +120,8 @@ except (OSError, KeyError) as e:
     full = getattr(e, "errno", 0) in (errno.ENOSPC, errno.EDQUOT)
     refuse(
         "disk-full" if full else "state-dir",
-        "state directory %s: %s" % (state, e),
-        "" if full else "set agentless_state_dir",
+        "state directory %s: %s" % (state, getattr(e, "strerror", None) or e),
+        "make room on that file system, or set agentless_state_dir" if full else "set agentless_state_dir",
     )
 sys.path.insert(0, root)
 from remote.operations import main

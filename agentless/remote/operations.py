@@ -97,7 +97,10 @@ def main(state_dir: str, nonce: str, locale: str, umask: int, fresh: bool, asked
                 call.request.update(locale=locale, umask=umask, fresh=fresh)
                 operation(call)
         except OSError as e:
-            call.refuse("disk-full" if e.errno in records.FULL else "os-error", str(e))
+            full = e.errno in records.FULL
+            hint = "make room on that file system, or set agentless_state_dir" if full else ""
+            message = "state directory %s: %s" % (state_dir, e.strerror) if full else str(e)
+            call.refuse("disk-full" if full else "os-error", message, hint)
         except (ValueError, KeyError, TypeError, AttributeError) as e:
             call.refuse("bad-request", "%s: %s" % (type(e).__name__, e))
         call.say("end")
