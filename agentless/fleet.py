@@ -525,6 +525,16 @@ class Fleet:
         """Salt's `jobs.exit_success`: for each host, whether it returned 0."""
         return ExitSuccess(self.lookup(jid))
 
+    def collect(self, target: str | None = None) -> dict[str, Problem]:
+        """Bring home what hosts have for this controller: ends of jobs, and all that their schedules have fired.
+
+        Returns:
+            the hosts that could not be asked.
+        """
+        from agentless.runner import jobs
+
+        return jobs.collect(self._contact, self.endpoints(target))
+
     def prune(self) -> Pruned:
         """Remove what the job cache no longer has to keep."""
         return self.cache.prune(force=True)
@@ -544,6 +554,7 @@ class Fleet:
             lambda: self._contact,
             lambda pattern: [host.name for host in self.inventory.select(pattern)],
             self._user,
+            self._controller,
             self.config.output_cap,
         )
         return Scheduling(access, find(path or self.config.schedule_file, self._roster.sources))

@@ -225,8 +225,8 @@ class Job:
     keep_returns: float = 168.0
 
     def to_json(self) -> dict[str, Any]:
-        """The head that every JSON document about this job starts with."""
-        return {
+        """The head that every JSON document about this job starts with; `schedule` is there where an entry fired it."""
+        document: dict[str, Any] = {
             "jid": self.jid,
             "function": self.function,
             "arguments": list(self.arguments),
@@ -235,6 +235,9 @@ class Job:
             "start_time": iso(self.start_time),
             "metadata": dict(self.metadata),
         }
+        if self.schedule is not None:
+            document["schedule"] = self.schedule
+        return document
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,25 +5,33 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentless import schedule
-from agentless.config import config_dir
+from agentless.config import cache_dir, config_dir
 from agentless.errors import ScheduleError, TargetError
+from agentless.job import Problem, State
+from agentless.schedule.history import Histories
+from agentless.schedule.overview import Ahead, Overview
 
 if TYPE_CHECKING:
+    from agentless.cache import JobRow
     from agentless.endpoint import Endpoint
     from agentless.fleet import Fleet
     from agentless.runner.contact import Contact
     from agentless.runner.run import Run
     from agentless.runner.schedules import Pushed, Seen
     from agentless.schedule import Entry, Schedule
+    from agentless.scheduler import Scheduler
 
 __all__ = ["Access", "Scheduling", "find"]
 
 NAME = "schedule.yaml"
+# The next fire that is not skipped is looked for among so many.
+LOOK_AHEAD = 50
 
 
 def find(given: str | Path | None, sources: Iterable[str | Path]) -> Path:
@@ -51,6 +59,7 @@ class Access:
         contact: asks hosts.
         selects: the hosts of a pattern, whatever narrows this command's targets.
         user: who acts here.
+        controller: `USER@CONTROLLER`: the name that splays of the controller's own fires are drawn for.
         cap: bytes of output that a record keeps.
         clock: Unix seconds.
     """
@@ -59,6 +68,7 @@ class Access:
     contact: Callable[[], Contact]
     selects: Callable[[str], Iterable[str]]
     user: str
+    controller: str
     cap: int
     clock: Callable[[], float] = time.time
 
@@ -90,11 +100,11 @@ class Scheduling:
         return schedule.Editor(self.path, now=self._access.clock())
 
     # --- hosts ---
-    def _targets(self, found: Schedule) -> dict[str, tuple[str, ...]]:
+    def _targets(self, found: Schedule, only: str | None = None) -> dict[str, tuple[str, ...]]:
         """The hosts of each entry; a target that selects none refuses the file, before anything is touched."""
         targets = {}
         for entry in found.entries.values():
-            if entry.target is not None:
+            if entry.target is not None and only in (None, entry.name):
                 try:
                     targets[entry.name] = tuple(self._access.selects(entry.target))
                 except TargetError as error:
@@ -132,6 +142,104 @@ class Scheduling:
     def _endpoints(self, target: str | None) -> Mapping[str, Endpoint]:
         return self._access.fleet.endpoints(target)
 
+    # --- here ---
+    def coming(self, name: str | None = None, count: int = 1) -> dict[str, tuple[Ahead, ...]]:
+        """The next fires of one entry or of all; nobody is asked.
+
+        An interval goes on from its last fire, as far as that is known here.
+        """
+        found = self.file
+        entries = found.entries.values() if name is None else (found.entry(name),)
+        fired = self._fired()
+        return {entry.name: self._ahead(found, entry, count, fired.get(entry.name)) for entry in entries}
+
+    def overview(self) -> list[Overview]:
+        """Every entry, with what is known of it here; nobody is asked."""
+        found = self.file
+        fired = self._fired()
+        rows = []
+        for entry in found.entries.values():
+            ahead = self._ahead(found, entry, LOOK_AHEAD, fired.get(entry.name))
+            row = fired.get(entry.name)
+            past = self.history.load(entry) if entry.runs_on == "controller" else None
+            fire, skip = (past.last_fire, past.last_skip) if past else (None, None)
+            rows.append(
+                Overview(
+                    entry,
+                    next((each for each in ahead if each.reason is None), None),
+                    row.job.start_time if row else fire,
+                    row.summary if row else None,
+                    skip,
+                )
+            )
+        return rows
+
+    @cached_property
+    def history(self) -> Histories:
+        """What the controller's own evaluator remembers of this file."""
+        return Histories(cache_dir() / "scheduler", self.path)
+
+    def _fired(self) -> dict[str, JobRow]:
+        """The newest job of each entry in the job cache."""
+        newest: dict[str, JobRow] = {}
+        for row in self._access.fleet.cache.rows(None, lambda row: row.job.schedule is not None):
+            newest.setdefault(str(row.job.schedule), row)
+        return newest
+
+    def _ahead(self, found: Schedule, entry: Entry, count: int, row: JobRow | None) -> tuple[Ahead, ...]:
+        timing = entry.timing
+        host = self._access.controller
+        history = None
+        if entry.runs_on == "controller":
+            history = self.history.raw(entry.name)
+        else:
+            host = next(iter(self._targets(found, entry.name)[entry.name]))
+            if row is not None and "every" in timing:
+                history = {"v": timing["v"], "k": 1, "w": int(row.job.start_time), "n": 0}
+        splay = tuple(timing["splay"]) if timing.get("splay") else None
+        return tuple(
+            Ahead(each.nominal, each.at, each.shift, each.zone, splay, each.reason, host, each.jid)
+            for each in schedule.coming(found, entry, count, now=self._access.clock(), host=host, history=history)
+        )
+
+    def here(self, entry: Entry) -> str:
+        """Do a function of the controller; what it did, in a line."""
+        fleet = self._access.fleet
+        if entry.function == "jobs.prune":
+            pruned = fleet.prune()
+            return f"removed {len(pruned.jobs)} jobs, {pruned.freed} bytes"
+        if entry.function == "jobs.collect":
+            problems = fleet.collect(entry.target)
+            return _told("collected", problems)
+        if entry.function == "jobs.active":
+            active = fleet.active(entry.target)
+            jobs = ", ".join(f"{jid} on {len(one.running)} hosts" for jid, one in active.jobs.items())
+            return _told(jobs or "no job is active", active.problems)
+        filters: dict[str, Any] = {**entry.kwargs, **{key: _moment(entry, key) for key in ("since", "until")}}
+        listed = fleet.list_jobs(**filters)
+        return f"{len(listed.rows)} jobs" + "".join(f", {job.jid}" for job, _ in listed.rows[:20])
+
+    def running(self, name: str) -> int:
+        """How many jobs of an entry run now: those of the cache that are open, and of which a host says so."""
+        fleet = self._access.fleet
+        count = 0
+        for jid in list(fleet.cache.open_jobs()):
+            report = fleet.cache.load_states(jid)
+            if report is None or report.job.schedule != name:
+                continue
+            if fleet.cache.is_held(jid):
+                count += 1
+            else:
+                count += any(result.state is State.RUNNING for result in fleet.lookup(jid).results.values())
+        return count
+
+    def scheduler(self, log: Callable[[str], None]) -> Scheduler:
+        """What fires the controller's entries; `log` is told what was fired and skipped, a line each."""
+        from agentless.scheduler import Scheduler
+
+        access = self._access
+        return Scheduler(self, access.controller, running=self.running, log=log, clock=access.clock)
+
     # --- now ---
     def run(self, name: str, **options: Any) -> Run:
         """An entry now, as an ordinary job, with the entry's name on it."""
@@ -157,3 +265,19 @@ class Scheduling:
             schedule=entry.name,
             **options,
         )
+
+
+def _told(text: str, problems: Mapping[str, Problem]) -> str:
+    asked = "; ".join(f"{host}: {problem.kind}: {problem.message}" for host, problem in problems.items())
+    return f"{text}; not reached: {asked}" if asked else text
+
+
+def _moment(entry: Entry, key: str) -> float | None:
+    """ISO 8601, in the local zone where it names none, as Unix seconds."""
+    text = entry.kwargs.get(key)
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(str(text).replace("Z", "+00:00")).timestamp()
+    except ValueError as error:
+        raise ScheduleError(f"{entry.name}: kwargs: {key}: {text!r} is no time") from error

@@ -42,7 +42,7 @@ _VERBS = {
     "hosts": Verb(_FLEET, "agentless.cli.hosts", "hosts"),
     "ping": Verb(_FLEET, "agentless.cli.hosts", "ping"),
     "schedule": Verb(_TIMES, "agentless.cli.schedule", "schedule"),
-    # "scheduler": Verb(_TIMES, "agentless.cli.scheduler", "scheduler"),
+    "scheduler": Verb(_TIMES, "agentless.cli.scheduler", "scheduler"),
     "demo": Verb(_REST, "agentless.cli.demo", "demo"),
     "completion": Verb(_REST, "agentless.cli.completion", "completion"),
     "help": Verb(_REST, "agentless.cli.app", "help_"),

@@ -107,6 +107,7 @@ def _show_report(call: Call, report: Report, out: str, *, group: bool = False) -
 )
 @click.option("--until", cls=Option, type=MOMENT, metavar="TIME", help="Not after.")
 @click.option("--metadata", cls=Option, multiple=True, metavar="K=V", help="With this noted; may be given again.")
+@click.option("--schedule", cls=Option, metavar="NAME", help="Fired by this entry of a schedule; * and ? as above.")
 @click.option(
     "--state",
     cls=Option,

@@ -1,4 +1,4 @@
-"""One tick of the schedule, which cron starts each minute: fire what is due now, and what comes due within the minute."""
+"""One tick of the schedule, which cron starts each minute: fire what is due now, and what comes due within it."""
 # ruff: noqa: SIM105 (contextlib costs an import)
 
 import _signal  # type: ignore[import-not-found]

@@ -185,7 +185,12 @@ JOBS = ("JID", "STARTED", "TARGET", "USER", "STATE", "COMMAND")
 
 def jobs(result: Listed) -> Iterator[Row]:
     for job, summary in result.rows:
-        yield job.jid, when(job.start_time), job.target, job.user, states(summary), command(job)
+        yield job.jid, when(job.start_time), job.target, job.user, states(summary), _named(job)
+
+
+def _named(job: Job) -> str:
+    """The command, behind the name of the entry that fired it."""
+    return command(job) if job.schedule is None else f"[{job.schedule}] {command(job)}"
 
 
 SUCCESS = ("HOST", "SUCCESS", "STATE", "RETCODE")

@@ -14,7 +14,7 @@ from agentless.runner.home import job_of, settle
 from agentless.runner.procs import processes
 from agentless.runner.session import Described, Returned, Stated
 
-__all__ = ["active", "ask_about", "discover", "open_hosts"]
+__all__ = ["active", "ask_about", "collect", "discover", "open_hosts"]
 
 
 def open_hosts(results: Mapping[str, HostResult]) -> list[str]:
@@ -51,6 +51,27 @@ def ask_about(
 def _rank(answer: Returned | Stated) -> int:
     """Which of the answers of two users counts: the one who has a record, before one who denies the job."""
     return 0 if isinstance(answer, Returned) else {"running": 1, "lost": 2, "not-started": 3}.get(answer.state, 4)
+
+
+def collect(contact: Contact, endpoints: Mapping[str, Endpoint]) -> dict[str, Problem]:
+    """Bring home all that the hosts keep for this controller: each contact brings a portion, so until none is left.
+
+    Returns:
+        the hosts that could not be asked.
+    """
+    problems: dict[str, Problem] = {}
+    left = dict(endpoints)
+    while left:
+        seen = {name: contact.ledger.seen(name) for name in left}
+        for name, answers in contact.ask(left, lambda _: {"op": "fetch", "jobs": []}, both_users=True):
+            if isinstance(answers, HostError):
+                problems[name] = problem_of(answers)
+        left = {
+            name: endpoint
+            for name, endpoint in left.items()
+            if name not in problems and contact.ledger.seen(name) != seen[name]
+        }
+    return problems
 
 
 def discover(

@@ -16,8 +16,7 @@ PACKAGE = ROOT / "agentless"
 FLOORS: list[set[str]] = [
     {"cli", "__main__"},
     {"demo", "__init__"},
-    {"scheduler"},
-    {"fleet", "scheduling"},
+    {"fleet", "scheduling", "scheduler"},
     {"roster"},
     {"report", "progress"},
     {"runner"},
@@ -41,7 +40,11 @@ KEPT_APART = {
 }
 
 # What of the helper runs on both sides, and which room of ours has use for it.
-BOTH_SIDES = {"runner": ("remote.wire",), "schedule": ("remote.clock", "remote.evaluator")}
+BOTH_SIDES = {
+    "runner": ("remote.wire",),
+    "schedule": ("remote.clock", "remote.evaluator"),
+    "scheduler": ("remote.evaluator",),
+}
 
 # cli.app is the process's own edge: it hands the environment on to what asks for NO_COLOR and TERM.
 READS_ENVIRONMENT = {"config", "cli.app"}

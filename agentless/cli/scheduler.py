@@ -1,0 +1,56 @@
+"""The controller's own evaluator of the schedule."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from agentless.cli.call import Call
+from agentless.cli.commands import Command, Option
+from agentless.cli.options import shared_options
+from agentless.cli.schedule import schedule_file
+
+__all__ = ["scheduler"]
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        ("agentless scheduler", "in the foreground, as a service manager wants it"),
+        ("agentless scheduler --once", "each minute by cron, or from a CI schedule"),
+    ],
+)
+@click.option("--once", cls=Option, is_flag=True, help="Fire what is due now, and leave.")
+@schedule_file()
+@shared_options()
+@click.pass_obj
+def scheduler(call: Call, /, once: bool, file: Path | None) -> int:
+    """Fire what the schedule has for this machine: functions of the controller, and entries with runs_on: controller.
+
+    What hosts fire by themselves (`schedule push`) needs it not. SIGTERM and SIGINT stop it; jobs on hosts go on.
+    Two of them never fire the same entry twice.
+    """
+    fleet = call.fleet
+    lock = threading.Lock()
+
+    def log(line: str) -> None:
+        stamp = datetime.now().astimezone().isoformat(timespec="seconds")
+        with lock:
+            call.screen.say(f"{stamp} {line}")
+
+    one = fleet.schedule(file).scheduler(log)
+    if once:
+        one.once()
+        return 0
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        one.serve(stop)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 0

@@ -1,0 +1,182 @@
+"""The controller's own evaluator: a foreground process that fires what `runs_on: controller`, or one look at it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agentless.errors import AgentlessError
+from agentless.job import State, iso
+from agentless.remote import evaluator
+from agentless.schedule import Entry, Schedule, offset
+
+if TYPE_CHECKING:
+    from agentless.runner.run import Run
+    from agentless.scheduling import Scheduling
+
+__all__ = ["Scheduler"]
+
+# The file is looked at again so often.
+LOOK_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    entry: Entry
+    nominal: int
+
+
+class Scheduler:
+    """Fires the controller's entries of one schedule file.
+
+    What is due is noted on disk before it is fired, under a lock: of two schedulers, one fires it.
+
+    Args:
+        scheduling: the file, and the fleet.
+        name: `USER@CONTROLLER`, for which splays are drawn.
+        running: how many fires of an entry run now.
+        log: told what was fired and skipped and why, a line each.
+        clock: Unix seconds.
+    """
+
+    def __init__(
+        self,
+        scheduling: Scheduling,
+        name: str,
+        *,
+        running: Callable[[str], int],
+        log: Callable[[str], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._scheduling = scheduling
+        self._name = name
+        self._running = running
+        self._log = log
+        self._clock = clock
+        self._threads: list[threading.Thread] = []
+        self._runs: set[Run] = set()
+        self._busy: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._good: Schedule | None = None
+        self._complaint = ""
+
+    def once(self) -> None:
+        """Fire what is due now, and leave as soon as hosts have it: what they return comes home by a later contact.
+
+        Raises:
+            ScheduleError: the file is wrong; nothing was fired.
+        """
+        due, _ = self._look(self._scheduling.file)
+        for each in due:
+            self._fire(each, detach=True)
+
+    def serve(self, stop: threading.Event) -> None:
+        """Fire until `stop`; what runs on hosts then goes on there.
+
+        A file that becomes wrong is told, and the last good one holds.
+
+        Raises:
+            ScheduleError: the file is wrong at the start.
+        """
+        self._good = self._scheduling.file
+        mine = [entry.name for entry in self._good.entries.values() if entry.runs_on == "controller"]
+        self._log(f"{self._good.file}: {len(mine)} entries run here: {', '.join(mine) or 'none'}")
+        while not stop.is_set():
+            found = self._current()
+            try:
+                due, look = self._look(found)
+            except AgentlessError as error:
+                self._log(f"error: {error.message}")
+                stop.wait(LOOK_SECONDS)
+                continue
+            for each in due:
+                thread = threading.Thread(target=self._fire, args=(each,), name=f"fire-{each.entry.name}")
+                with self._lock:
+                    self._busy[each.entry.name] = self._busy.get(each.entry.name, 0) + 1
+                self._threads = [old for old in self._threads if old.is_alive()] + [thread]
+                thread.start()
+            stop.wait(max(0.05, min(LOOK_SECONDS, look - self._clock())))
+        self._leave()
+
+    def _leave(self) -> None:
+        with self._lock:
+            runs = list(self._runs)
+        for run in runs:
+            run.close()
+            self._log(f"{run.job.schedule}: {run.job.jid} goes on where it runs; agentless jobs wait {run.job.jid}")
+        for thread in self._threads:
+            thread.join()
+        self._log("stopped")
+
+    def _current(self) -> Schedule:
+        assert self._good is not None
+        try:
+            self._good = self._scheduling.file
+            self._complaint = ""
+        except AgentlessError as error:
+            if error.message != self._complaint:
+                self._complaint = error.message
+                self._log(f"error: {error.message}; the schedule as it was before holds")
+        return self._good
+
+    def _look(self, found: Schedule) -> tuple[list[_Due], float]:
+        """What is due, once that is on disk; and when to look again."""
+        due = []
+        look = float("inf")
+        now = self._clock()
+        with self._scheduling.history.changing() as histories:
+            for entry in found.entries.values():
+                if entry.runs_on != "controller":
+                    continue
+                timing, zone = dict(entry.timing), offset(found, entry)
+                before = histories.get(entry.name)
+                done = evaluator.evaluate(timing, before, now, self._name, zone)
+                if done.fires and entry.jid_include:
+                    # It is a pure function: with what runs, which may cost a question to hosts, only where it matters.
+                    done = evaluator.evaluate(timing, before, now, self._name, zone, self._count(entry))
+                histories[entry.name] = done.history
+                if done.history is None:
+                    del histories[entry.name]
+                look = min(look, done.look)
+                for skip in done.skips:
+                    times = f" ({skip.count} times since {iso(skip.first)})" if skip.count > 1 else ""
+                    self._log(f"{entry.name}: skipped {iso(skip.last)}: {skip.reason}{times}")
+                due += [_Due(entry, fire.nominal) for fire in done.fires]
+        return due, look
+
+    def _count(self, entry: Entry) -> int:
+        with self._lock:
+            busy = self._busy.get(entry.name, 0)
+        return busy or self._running(entry.name)
+
+    def _fire(self, due: _Due, *, detach: bool = False) -> None:
+        entry = due.entry
+        try:
+            if entry.function.startswith("jobs."):
+                self._log(f"{entry.name}: {entry.function}: {self._scheduling.here(entry)}")
+            else:
+                self._send(entry, detach=detach)
+        except AgentlessError as error:
+            self._log(f"{entry.name}: error: {error.message}")
+        finally:
+            with self._lock:
+                self._busy[entry.name] = max(0, self._busy.get(entry.name, 0) - 1)
+
+    def _send(self, entry: Entry, *, detach: bool) -> None:
+        with self._scheduling.start(entry, detach=detach, live=False) as run:
+            with self._lock:
+                self._runs.add(run)
+            self._log(f"{entry.name}: fired {run.job.jid} on {', '.join(run.job.hosts)}")
+            try:
+                for _ in run:
+                    pass
+                states = run.report().summary
+            finally:
+                with self._lock:
+                    self._runs.discard(run)
+        told = ", ".join(f"{count} {state}" for state, count in states.items() if count)
+        if detach or not states[State.RUNNING.value]:
+            self._log(f"{entry.name}: {run.job.jid}: {told}")
