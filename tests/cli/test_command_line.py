@@ -245,7 +245,9 @@ def test_a_defect_shows_its_traceback_and_does_not_look_like_a_failed_job(capsys
 def test_verbs_that_need_no_ssh_import_none(tmp_path: Path) -> None:
     code = (
         "import sys; from agentless.cli import main; code = main(sys.argv[1:]);"
-        "heavy = {'paramiko', 'fabric', 'cryptography', 'yaml', 'tabulate', 'agentless.runner.run'} & set(sys.modules);"
+        "heavy = {'paramiko', 'fabric', 'cryptography', 'yaml', 'tabulate'} & set(sys.modules);"
+        # --help reads the text of every verb, so also of those that run.
+        "heavy |= {'agentless.runner.run'} & set(sys.modules) if 'jobs' in sys.argv else set();"
         "sys.exit(f'{code} {heavy}' if code or heavy else 0)"
     )
     environ = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[2])}
