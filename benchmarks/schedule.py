@@ -2,19 +2,25 @@
 
 Evaluates 1,000 entries over a simulated day under each Python from 3.6 on, looking when the evaluator asked to, and
 adds what 1,440 looks take at which nothing is due, as cron makes them: at most 5 ms an entry and day.
+Then CPU of a whole tick, as cron starts it, with 50 entries of which none is due, beyond that of a bare Python: 40 ms.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tabulate import tabulate
 
+from agentless.remote import crontab
 from agentless.schedule import parse
 
 REMOTE = Path(__file__).resolve().parent.parent / "agentless"
@@ -56,12 +62,43 @@ print(json.dumps([day, idle, fires, looks]))
 """
 
 
-def text(count: int) -> str:
+LATER = (
+    "days: 30, run_on_start: false",
+    "cron: '0 0 29 2 *'",
+    "when: [24 December 5pm, 1 May 8am]",
+    "once: 2098-01-01",
+)
+
+
+def text(count: int, keys: Sequence[str] = KEYS) -> str:
     entries = "".join(
-        f"  entry{number}: {{function: cmd.run, args: [x], target: all, {KEYS[number % len(KEYS)]}}}\n"
+        f"  entry{number}: {{function: cmd.run, args: [x], target: all, {keys[number % len(keys)]}}}\n"
         for number in range(count)
     )
     return "schedule:\n" + entries
+
+
+def cpu(command: Sequence[str], calls: int = 20) -> float:
+    """Seconds of user and system time per call."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    for _ in range(calls):
+        subprocess.run(command, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / calls
+
+
+def tick(python: str, state: Path) -> tuple[float, float]:
+    """CPU of a tick, and of a bare Python, in seconds."""
+    schedule = parse(text(50, LATER), "schedule.yaml", identity="benchmark", now=time.time())
+    entries = [{**entry.timing, "job": {"jid_include": True}} for entry in schedule.entries.values()]
+    place = state / os.uname().nodename / "schedule"
+    place.mkdir(parents=True)
+    (place / "entries.json").write_text(json.dumps({"format": 1, "entries": entries, "zones": {}, "host": "web1"}))
+    command = [python, "-I", "-S", "-c", crontab.CODE, str(REMOTE), str(state)]
+    # The first one finds out when each comes next.
+    subprocess.run(command, check=True)
+    assert len(json.loads((place / "state.json").read_text())["history"]) == len(entries)
+    return cpu(command), cpu([python, "-I", "-S", "-c", "pass"])
 
 
 def main() -> None:
@@ -95,6 +132,13 @@ def main() -> None:
             )
         )
     print(tabulate(rows, ["Python", "looks with work", "a look without", "an entry's day (5 ms)", "fires", "looks"]))
+
+    rows = []
+    for python in [str(path) for path in pythons] or [sys.executable]:
+        with tempfile.TemporaryDirectory() as state:
+            whole, bare = tick(python, Path(state))
+        rows.append((Path(python).parts[-3], *(f"{each * 1000:.1f} ms" for each in (whole, bare, whole - bare))))
+    print(tabulate(rows, ["Python", "a tick", "bare Python", "beyond it (40 ms)"]))
 
 
 if __name__ == "__main__":

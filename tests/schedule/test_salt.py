@@ -44,10 +44,11 @@ SAME = (
     "minutes: 20\nuntil: '2018-01-01 09:00'",
 )
 # Ours, then Salt's. It fires at the start whatever the range; a range over midnight is an error there; `once` fires at
-# two looks; `after` forgets that `until` has passed.
+# two looks; `after` forgets that `until` has passed; a splay drops what comes before it has passed.
 OTHER = (
     ("minutes: 20\nrange: {start: 8am, end: 8:30am}", ["08:00:00", "08:20:00"], ["07:00:01", "08:00:00", "08:20:00"]),
     ("hours: 1\nrange: {start: 11pm, end: 8:30am}", ["07:00:01", "08:00:01"], ["07:00:01"]),
+    ("when: ['9:30am', '9:45am']\nsplay: {start: 1000, end: 1000}", ["09:30:00", "09:45:00"], ["09:46:40"]),
     ("once: '2018-01-01T09:30:00'", ["09:30:00"], ["09:30:00", "09:30:01"]),
     ("once: '01.01.2018 10'\nonce_fmt: '%d.%m.%Y %H'", ["10:00:00"], ["10:00:00", "10:00:01"]),
     (
