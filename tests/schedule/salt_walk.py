@@ -36,9 +36,9 @@ class Walked(salt.utils.schedule.Schedule):
         return data
 
 
-def walk(schedule, start, seconds, whens):
+def walk(schedule, start, seconds, whens, cachedir):
     opts = {
-        "cachedir": tempfile.mkdtemp(),
+        "cachedir": cachedir,
         "loop_interval": 1,
         "schedule": schedule,
         "pillar": {"whens": whens},
@@ -58,5 +58,6 @@ def walk(schedule, start, seconds, whens):
 if __name__ == "__main__":
     salt.utils.schedule.dateutil_parser = _Dates
     asked = json.load(sys.stdin)
-    found = [walk(one, asked["start"], asked["seconds"], asked["whens"]) for one in asked["schedules"]]
+    with tempfile.TemporaryDirectory() as cachedir:
+        found = [walk(one, asked["start"], asked["seconds"], asked["whens"], cachedir) for one in asked["schedules"]]
     json.dump(found, sys.stdout)

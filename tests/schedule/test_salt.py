@@ -81,9 +81,9 @@ def ask(entries: tuple[str, ...]) -> dict[str, list[int]]:
 
 
 def typed(entry: str) -> dict[str, object]:
-    """Flags as flags, which the base loader leaves as text."""
+    """Flags and splays as YAML has them, which the base loader leaves as text."""
     found: dict[str, object] = yaml.safe_load(entry)
-    flags: dict[str, object] = {key: value for key, value in found.items() if isinstance(value, bool)}
+    flags: dict[str, object] = {key: value for key, value in found.items() if isinstance(value, bool) or key == "splay"}
     span = yaml.load(entry, yaml.BaseLoader).get("range", {})
     if "invert" in span:
         flags["range"] = {**span, "invert": True}
