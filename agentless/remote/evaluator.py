@@ -378,6 +378,6 @@ def plan(entry: "dict[str, Any]", history: "Any", now: float, host: str, offset:
         reason = course.verdict(nominal, at)
         if course.every and not reason:
             course.w = nominal
-        if course.every and not reason or regular and regular[0][0] == nominal:
+        if (course.every and not reason) or (regular and regular[0][0] == nominal):
             found = course.upcoming(nominal)
         yield Planned(nominal, at, reason)
