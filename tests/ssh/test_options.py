@@ -82,6 +82,23 @@ def test_a_match_that_is_not_evaluated_here_matches_nothing(home: Home) -> None:
     assert (found.port, found.user) == (22, "all")
 
 
+def test_a_final_match_sees_what_was_found_and_the_others_do_not(home: Home) -> None:
+    home.config("Match host web.corp\n Port 1\nMatch final host web.corp\n User final\nHost web\n HostName %h.corp\n")
+    found = settings(home, "web")
+    assert (found.user, found.host) == ("final", "web.corp")
+    home.config("Match host web.corp\n Port 1\nHost web\n HostName %h.corp\n")
+    assert settings(home, "web").port == 22
+
+
+def test_match_exec_is_asked_once_and_reads_nobodys_input(home: Home) -> None:
+    asked = home.path / "asked"
+    home.config(f'Match exec "cat; echo %n >> {asked}; test %h = web"\n Port 2\nMatch exec false\n Port 3\n')
+    connector = Connector(home=home.path, system_config=Path("/none"))
+    ports = [connector._settings(name, (), False)[0].port for name in ("web", "web", "db")]
+    assert ports == [2, 2, 22]
+    assert asked.read_text() == "web\ndb\n"
+
+
 def test_comments_behind_values_are_no_values(home: Home) -> None:
     home.config('Host web # the web\n Port 23 # telnet\n HostName "10.0.0.9"\n')
     found = settings(home, "web")
@@ -159,7 +176,8 @@ BASTION = (Jump("bastion", "deploy"),)
         ((("proxyjump", "other"), BY_COMMAND), "", (Jump("other"),)),
         ((BY_COMMAND, ("proxyjump", "other")), "", BASTION),
         ((("proxycommand", "none"),), "ProxyJump other\n", ()),
-        ((("proxyjump", "none"),), "ProxyCommand false\n", ()),
+        ((("proxyjump", "none"),), "ProxyCommand ssh -W %h:%p %r@bastion\n", BASTION),
+        ((("proxyjump", "none"),), "ProxyJump other\n", ()),
         ((), 'Host web\n ProxyCommand "ssh -W %h:%p %r@bastion"\nHost *\n ProxyJump other\n', BASTION),
         ((), "Host web\n ProxyJump %r@bastion\nHost *\n ProxyCommand false\n", BASTION),
     ],

@@ -6,13 +6,67 @@ import glob
 import os
 import re
 import shlex
+import subprocess
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-__all__ = ["expand_includes", "line"]
+import paramiko
+
+__all__ = ["SshConfig", "expand_includes", "line"]
+
+_EXEC_WAIT = 30.0
 
 _INCLUDE_DEPTH = 16
 _MATCH_CRITERIA = ("all", "canonical", "final", "host", "originalhost", "user", "localuser", "exec")
 _COMMANDS = ("proxycommand", "localcommand", "remotecommand", "knownhostscommand", "match")
+
+
+class SshConfig(paramiko.SSHConfig):
+    """paramiko's, but `Match exec` leaves stdin alone, tokens are expanded once (by `options.resolve`), and what was
+    found is matched anew only where a `Match final` asks for it."""
+
+    TOKENS_BY_CONFIG_KEY = {  # noqa: RUF012 - as paramiko has it
+        key: paramiko.SSHConfig.TOKENS_BY_CONFIG_KEY[key] for key in ("hostname", "match-exec")
+    }
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passed: dict[str, bool] = {}
+        self._finals = False
+
+    def parse(self, file_obj: Iterable[str]) -> None:
+        super().parse(file_obj)
+        blocks = self._config  # type: ignore[attr-defined]
+        self._finals = any(match["type"] == "final" for block in blocks for match in block.get("matches", ()))
+
+    def _does_match(self, match_list: list[dict[str, Any]], host: str, canonical: bool, final: bool, said: Any) -> bool:
+        if final and not canonical and not self._finals:
+            return False
+        if "hostname" in said:
+            # `Match host` means the name with its tokens expanded.
+            name = self._tokenize(said, host, "hostname", said["hostname"])  # type: ignore[attr-defined]
+            said = {**said, "hostname": name}
+        for criterion in match_list:
+            if criterion["type"] == "exec":
+                matches = self._exec(self._tokenize(said, host, "match-exec", criterion["param"]))  # type: ignore[attr-defined]
+                matches = matches is not criterion["negate"]
+            else:
+                matches = super()._does_match([criterion], host, canonical, final, said)  # type: ignore[misc]
+            if not matches:
+                return False
+        return bool(match_list)
+
+    def _exec(self, command: str) -> bool:
+        """Whether a command of `Match exec` ends with 0; the same command is asked once."""
+        if command not in self._passed:
+            null = subprocess.DEVNULL
+            try:
+                done = subprocess.run(["/bin/sh", "-c", command], stdin=null, stdout=null, timeout=_EXEC_WAIT)
+            except subprocess.TimeoutExpired:
+                raise ValueError(f"Match exec {command!r} took longer than {_EXEC_WAIT:.0f} s") from None
+            self._passed[command] = done.returncode == 0
+        return self._passed[command]
 
 
 def expand_includes(path: Path, home: Path) -> str:
@@ -36,14 +90,8 @@ def expand_includes(path: Path, home: Path) -> str:
 
 
 def line(keyword: str, value: str) -> str:
-    """An option as a line for paramiko's parser.
-
-    ProxyJump and ProxyCommand become one keyword, for of the two the first that is said holds, `none` included.
-    """
-    if keyword in ("proxyjump", "proxycommand"):
-        quoted = re.fullmatch(r'"([^"]*)"', value)
-        return f"proxy {keyword.removeprefix('proxy')} {quoted[1] if quoted else value}"
-    return f"{keyword} {value}"
+    """An option as a line for paramiko's parser, in which a bare `ProxyCommand none` would beat one said before it."""
+    return f'{keyword} "none"' if (keyword, value.lower()) == ("proxycommand", "none") else f"{keyword} {value}"
 
 
 def _expanded(path: Path, base: Path, home: Path, outer: str, depth: int) -> list[str]:

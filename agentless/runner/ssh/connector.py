@@ -134,7 +134,7 @@ class Connector:
             if head not in self._configs:
                 if len(self._configs) > 1000:
                     self._configs.clear()
-                parsed = paramiko.SSHConfig.from_text(f"{head}\n{self._texts[other]}")
+                parsed = config_file.SshConfig.from_text(f"{head}\n{self._texts[other]}")
                 self._configs[head] = fabric.Config(ssh_config=parsed, lazy=True)
             return self._configs[head]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,8 @@ def resolve(
     user = text("user", default_user)
     alias = text("hostkeyalias")
     tokens = {"%%": "%", "%d": str(home), "%h": host, "%k": alias or name, "%n": name, "%p": str(port), "%r": user}
-    tokens["%u"] = default_user
+    local = socket.gethostname()
+    tokens |= {"%u": default_user, "%l": local, "%L": local.partition(".")[0]}
 
     def paths(value: str) -> tuple[str, ...]:
         parts = shlex.split(value) if any(quote in value for quote in "\"'\\") else value.split()
@@ -112,7 +114,7 @@ def resolve(
     identities = tuple(file for file in identities if file)
     certificates = found.get("certificatefile") or ()
     agent = text("identityagent")
-    jumps, proxy_command = _way(text("proxy"), text("configfile"), tokens, host, port)
+    jumps, proxy_command = _way(found, tokens, host, port)
     strict = text("stricthostkeychecking", "accept-new").lower()
     return Settings(
         host=host,
@@ -143,18 +145,25 @@ def resolve(
 
 
 def _way(
-    said: str, config_file: str, tokens: Mapping[str, str], host: str, port: int
+    found: Mapping[str, str | Sequence[str] | None], tokens: Mapping[str, str], host: str, port: int
 ) -> tuple[tuple[Jump, ...], str | None]:
-    """The hops to the host, or the command that reaches it, from what `config_file.line` made of the two keywords."""
-    keyword, _, value = said.partition(" ")
-    value = _tokens(value.strip(), tokens)
-    if keyword == "jump":
-        # ssh hands -F on to the ssh that it starts for a jump, and nothing else.
-        return parse_jumps(value, (("configfile", config_file),) if config_file else ()), None
-    if not value or value.lower() == "none":
-        return (), None
-    hop = jump_of_command(value, host, port)
-    return ((hop,), None) if hop else ((), value)
+    """The hops to the host, or the command that reaches it: of the two keywords, the one that was said first.
+
+    As with OpenSSH, `ProxyCommand none` stands against a later ProxyJump, but `ProxyJump none` against no command.
+    """
+    for keyword, value in found.items():
+        if keyword not in ("proxyjump", "proxycommand") or not isinstance(value, str):
+            continue
+        value = _tokens(value, tokens)
+        none = value.lower() == "none"
+        if keyword == "proxyjump" and not none:
+            file = found.get("configfile")
+            # ssh hands -F on to the ssh that it starts for a jump, and nothing else.
+            return parse_jumps(value, (("configfile", file),) if isinstance(file, str) else ()), None
+        if keyword == "proxycommand":
+            hop = None if none else jump_of_command(value, host, port)
+            return ((hop,), None) if hop else ((), None if none else value)
+    return (), None
 
 
 _KINDS = ("ed25519", "ecdsa", "rsa", "ed25519_sk", "ecdsa_sk")
