@@ -26,7 +26,7 @@ def line(helper: str, state_dir: str) -> bytes:
         helper: the directory that the helper is in.
         state_dir: the state directory.
     """
-    words = [sys.executable, "-I", "-S", "-c", CODE, helper, state_dir]
+    words = [sys.executable, "-I", "-S", "-B", "-c", CODE, helper, state_dir]
     text = "* * * * * %s >/dev/null 2>&1 " % " ".join("'%s'" % word.replace("'", "'\\''") for word in words)
     # cron takes % for a newline (crontab(5)), however it is quoted.
     if "%" in text or "\n" in text:

@@ -1,8 +1,10 @@
 """What a controller asks about the schedule of a host: push, show and purge."""
 
+import marshal
 import os
 import sys
 import time
+from importlib.util import MAGIC_NUMBER
 from itertools import islice
 
 from . import clock, crontab, evaluator, records, schedule, wire
@@ -108,6 +110,7 @@ def _place(
             if name.endswith(".py"):
                 with open(folder + "/remote/" + name, "rb") as file:
                     _file("%s/remote/%s" % (beside, name), file.read())
+        _compile(beside + "/remote")
         os.rename(beside, helper)
     if {key: value for key, value in old.items() if key != "format"} != new:
         kept.save("entries", new)
@@ -119,6 +122,22 @@ def _place(
         # A tick may still run with the one that was.
         if name not in (old.get("helper"), new["helper"]):
             records.remove(kept.path("helper/" + name))
+
+
+def _compile(folder: str) -> None:
+    """Write the bytecode, whole: on a disk that is nearly full Python cuts what it writes itself, and each tick dies."""
+    os.mkdir(folder + "/__pycache__", 0o700)
+    for name in os.listdir(folder):
+        if name.endswith(".py"):
+            path = folder + "/" + name
+            with open(path, "rb") as file:
+                code = compile(file.read(), path, "exec", dont_inherit=True)
+            s = os.stat(path)
+            # PEP 3147 and 552: magic, since 3.7 flags, then time and size of the source.
+            head = MAGIC_NUMBER + (b"" if sys.version_info < (3, 7) else bytes(4))
+            head += int(s.st_mtime).to_bytes(4, "little") + s.st_size.to_bytes(4, "little")
+            tag = str(sys.implementation.cache_tag)
+            _file("%s/__pycache__/%s.%s.pyc" % (folder, name[:-3], tag), head + marshal.dumps(code))
 
 
 def _file(path: str, data: bytes) -> None:

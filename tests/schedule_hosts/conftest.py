@@ -1,0 +1,62 @@
+"""What these tests share: a file, a look at crontabs, and a tick as cron would start it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from tests.hosts import Client, Node
+
+OURS = re.compile(r"\* \* \* \* \* '(/[^']+)' .* >/dev/null 2>&1 # agentless")
+
+
+class Plan:
+    """The schedule of a client, and what its `agentless` says of it."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    def write(self, entries: str) -> None:
+        (self.client.home / "schedule.yaml").write_text("schedule:\n" + entries)
+
+    def push(self, *words: str, code: int = 0) -> dict[str, Any]:
+        return self.said("schedule", "push", *words, code=code)
+
+    def said(self, *words: str, code: int = 0) -> dict[str, Any]:
+        """The JSON of a command, which ends with `code`."""
+        done = self.client.agentless(*words, "--out", "json")
+        assert done.returncode == code, done.stdout + done.stderr
+        document: dict[str, Any] = json.loads(done.stdout)
+        return document
+
+    def jobs(self, *words: str) -> dict[str, Any]:
+        return self.said("jobs", "list", *words)
+
+
+def crontab(node: Node, user: str = "root") -> str | None:
+    """A user's crontab as its file has it; None where there is none."""
+    path = node.path(f"/var/spool/cron/crontabs/{user}")
+    if not path.exists():
+        return None
+    # Debian's crontab puts three lines of comment before what it was given.
+    lines = path.read_text().splitlines(keepends=True)
+    return "".join(
+        line
+        for line in lines
+        if not line.startswith(
+            (
+                "# DO NOT EDIT",
+                "# (",
+            )
+        )
+    )
+
+
+def tick(node: Node, user: str = "root") -> None:
+    """What cron would do now, by the line that stands in the crontab."""
+    text = crontab(node, user)
+    assert text is not None
+    line = text.splitlines()[0]
+    assert OURS.fullmatch(line), line
+    node.run(line.split(None, 5)[5], user=user)

@@ -1,0 +1,172 @@
+"""Schedules on hosts with a real cron daemon: they fire with nobody connected, and come home by the next contact."""
+
+from __future__ import annotations
+
+import shlex
+import time
+
+from tests.hosts import Node, Nodes, until
+from tests.schedule_hosts.conftest import Plan, crontab, tick
+
+MINUTELY = """\
+  minutely:
+    function: cmd.run
+    args: ['echo out of $AGENTLESS_JID; echo err >&2; exit 3']
+    target: all
+    cron: '* * * * *'
+    metadata: {ticket: '4711'}
+  quick:
+    function: cmd.script
+    args: [quick.sh, 'two words']
+    kwargs: {env: {SECRET: hidden}, cwd: /tmp}
+    target: all
+    seconds: 10
+"""
+MINUTE = 90.0
+
+
+def fires(node: Node, *, ended: bool = True) -> int:
+    """How many fires have a record on the node."""
+    name = "return.json" if ended else "job.json"
+    return len(list(node.path("/var/cache/agentless").glob(f"*/jobs/*/{name}")))
+
+
+def test_hosts_fire_by_their_cron_with_the_controller_away() -> None:
+    """At the minute and within it; each of two controllers brings everything home by whatever it does next."""
+    with Nodes(1, cron=True) as nodes:
+        node = nodes["node1"]
+        plan = Plan(nodes.client)
+        (plan.client.home / "quick.sh").write_text('#!/bin/sh\necho "$1 $SECRET $PWD"\n')
+        plan.write(MINUTELY)
+        assert plan.said("schedule", "status")["node1"]["last_tick"] is None
+        plan.push()
+        node.cut()
+        until(lambda: fires(node) >= 5, "some fires, one of them within the minute", seconds=MINUTE + 60)
+        node.heal()
+        # Another version of the helper is used meanwhile, and the one that the push brought is cleaned away.
+        node.run("rm -r /var/cache/agentless/helper")
+        plan.said("ping")
+        found = plan.jobs("--metadata", "ticket=4711")
+        assert len(found) == len(plan.jobs("--schedule", "minutely"))
+        jid, job = next(iter(found.items()))
+        assert (job["schedule"], job["target"], job["summary"]["failed"]) == ("minutely", "all", 1)
+        assert jid[12:14] == "00"
+        looked_up = plan.said("jobs", "lookup", jid, code=1)["hosts"]["node1"]
+        assert (looked_up["stdout"], looked_up["stderr"]) == (f"out of {jid}\n", "err\n")
+        quick = plan.jobs("--schedule", "quick")
+        assert len({jid[12:14] for jid in quick}) > 1
+        assert plan.said("jobs", "lookup", next(iter(quick)))["hosts"]["node1"]["stdout"] == "two words hidden /tmp\n"
+        assert "hidden" not in "".join(plan.client.agentless("schedule", "pull", "--out", "json").stdout)
+
+        seen = plan.said("schedule", "status")["node1"]
+        assert seen["last_tick"] is not None
+        assert {event["entry"] for event in seen["events"]} == {"minutely", "quick"}
+        assert not seen["warnings"]
+        # A second controller has its own place in the sequence.
+        plan.client.agentless("schedule", "disable")
+        plan.push()
+        plan.said("ping")
+        known = set(plan.jobs())
+        elsewhere = {**plan.client.environ, "XDG_CACHE_HOME": str(plan.client.home / "other")}
+        plan.client.agentless("ping", env=elsewhere)
+        listed = plan.client.agentless("jobs", "list", "--out", "text", env=elsewhere).stdout
+        assert {line.split("\t")[0] for line in listed.splitlines()} == known
+        # After the next tick all fires are skips.
+        count = fires(node)
+        until(lambda: _skipped(plan, "disabled"), "a skip is recorded", seconds=MINUTE)
+        assert fires(node) == count
+        plan.said("schedule", "purge")
+        assert crontab(node) is None
+        # What was there is still found.
+        assert plan.said("jobs", "show", jid, code=1)["hosts"]["node1"]["retcode"] == 3
+
+
+def _skipped(plan: Plan, reason: str) -> bool:
+    events = plan.said("schedule", "status")["node1"]["events"]
+    return any(event["skipped"] == reason for event in events)
+
+
+def test_maxrunning_counts_what_really_runs() -> None:
+    """A stale proc file, or a PID that another process has now, holds nothing up."""
+    with Nodes(1) as nodes:
+        node, plan = nodes["node1"], Plan(nodes.client)
+        plan.write("  slow:\n    function: cmd.run\n    args: ['sleep 1000']\n    target: all\n    seconds: 1\n")
+        plan.push()
+        until(lambda: tick_now(node) and fires(node, ended=False), "the first fire", seconds=MINUTE)
+        until(lambda: tick_now(node) and _skipped(plan, "maxrunning"), "a skip")
+        assert fires(node, ended=False) == 1
+        (jid,) = plan.said("running")["node1"]
+        node.run(f"kill -9 {jid['pid']}")
+        until(lambda: tick_now(node) and fires(node, ended=False) == 2, "it fires again")
+        node.reboot()
+        until(lambda: tick_now(node) and fires(node, ended=False) == 3, "it fires after a reboot")
+        plan.said("schedule", "purge")
+        plan.said("ping")
+        states = [job["summary"] for job in plan.jobs("--schedule", "slow").values()]
+        assert sum(state["lost"] for state in states) == 1
+
+
+def tick_now(node: Node) -> bool:
+    """A tick that does not stay for what is due within the minute; always true, for `until`."""
+    line = (crontab(node) or "").splitlines()[0].split(None, 5)[5]
+    python, *_, helper, state = shlex.split(line.split(" >")[0])
+    code = (
+        "import sys;sys.path[:0]=sys.argv[1:2];from remote import records,tick;tick.tick(records.Records(sys.argv[2]))"
+    )
+    node.run(shlex.join([python, "-I", "-S", "-c", code, helper, state]))
+    return True
+
+
+HOUR_AHEAD = """\
+#!/bin/sh
+code="import time as t;now=t.time;t.time=lambda:now()+3600
+$4"
+shift 4
+exec /usr/bin/python3 -I -S -c "$code" "$@"
+"""
+
+
+def test_a_clock_that_is_off_is_told() -> None:
+    """Measured at the contact, against this machine's; the entries are pushed all the same."""
+    with Nodes(1) as nodes:
+        plan = Plan(nodes.client)
+        plan.write(MINUTELY.split("  quick")[0])
+        nodes["node1"].write("/usr/local/bin/early", HOUR_AHEAD, 0o755)
+        known = plan.said("hosts", "node1")["node1"]["vars"]
+        plan.client.write_inventory({"node1": {**known, "ansible_python_interpreter": "/usr/local/bin/early"}})
+        done = plan.push()["node1"]
+        assert done["added"] == ["minutely"]
+        (warning,) = done["warnings"]
+        assert (warning["kind"], "60 min ahead" in warning["message"]) == ("clock", True)
+        nodes["node1"].run("rm /usr/local/bin/early")
+
+
+def test_a_fire_that_cannot_start_comes_home_as_not_started() -> None:
+    with Nodes(1) as nodes:
+        node, plan = nodes["node1"], Plan(nodes.client)
+        plan.write("  lost: {function: cmd.run, args: [pwd], kwargs: {cwd: /nowhere}, target: all, seconds: 1}\n")
+        plan.push()
+        until(lambda: tick_now(node) and _errors(plan), "the first fire", seconds=MINUTE)
+        plan.said("schedule", "purge")
+        plan.said("ping")
+        jid = next(iter(plan.jobs("--state", "not-started")))
+        problem = plan.said("jobs", "show", jid, code=3)["hosts"]["node1"]["error"]
+        assert (problem["kind"], "/nowhere" in problem["message"]) == ("cwd", True)
+
+
+def _errors(plan: Plan) -> bool:
+    return any(event["error"] for event in plan.said("schedule", "status")["node1"]["events"])
+
+
+def test_a_tick_that_comes_twice_fires_once() -> None:
+    """Also several at the very same time."""
+    with Nodes(1) as nodes:
+        node, plan = nodes["node1"], Plan(nodes.client)
+        plan.write("  daily:\n    function: cmd.run\n    args: [uptime]\n    target: all\n    days: 1\n")
+        plan.push()
+        time.sleep(61 - time.time() % 60)
+        line = (crontab(node) or "").splitlines()[0].split(None, 5)[5].partition(" #")[0]
+        node.run(" & ".join([line] * 5) + " & wait")
+        tick(node)
+        assert fires(node, ended=False) == 1
+        plan.said("schedule", "purge")
