@@ -323,6 +323,7 @@ class Fleet:
 
         Raises:
             UsageError: no such signal.
+            UnknownJob: the cache and all hosts deny the job.
         """
         from agentless.runner import procs
 
@@ -330,6 +331,9 @@ class Fleet:
         jid = self._jid(jid)
         endpoints, missing = self._places(jid, target)
         done = procs.signal_job(self._contact, jid, number, self._controller, endpoints)
+        known = missing or done.problems or any(host.known for host in done.hosts.values())
+        if not known and self.cache.load_states(jid) is None:
+            raise UnknownJob(f"no host has a record of job {jid}, nor has the job cache")
         return replace(done, problems={**done.problems, **missing})
 
     def term_job(self, jid: str, target: str | None = None) -> Signalled:

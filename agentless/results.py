@@ -110,11 +110,15 @@ class Survivor:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What a signal did on one host: the processes it was delivered to, and those still alive after it."""
+    """What a signal did on one host: the processes it was delivered to, and those still alive after it.
+
+    `known` tells whether the host has a record of the job at all.
+    """
 
     delivered: tuple[int, ...]
     survivors: tuple[Survivor, ...]
     message: str
+    known: bool = True
 
     def to_json(self) -> dict[str, Any]:
         return {

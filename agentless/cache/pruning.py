@@ -103,7 +103,8 @@ def prune(
         elif record.last + max(keep_jobs, record.job.keep_returns) * HOUR < now and not folder.is_live(jid):
             over.append(jid)
     for jid in finished:
-        if (jid < old or jid > future) and (found_row := row(jid)) and found_row.last_event + keep_jobs * HOUR < now:
+        perhaps = (jid < old or jid > future) and not folder.is_live(jid)
+        if perhaps and (found_row := row(jid)) and found_row.last_event + keep_jobs * HOUR < now:
             over.append(jid)
     gone = set(over)
     total = sum(sizes.values()) - sum(sizes[jid] for jid in gone)

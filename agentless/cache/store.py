@@ -18,7 +18,19 @@ from agentless.cache.cursors import Cursors
 from agentless.cache.folder import Folder
 from agentless.cache.listing import Listing
 from agentless.cache.pruning import Pruned, prune
-from agentless.cache.record import Damaged, JobRow, Later, Raw, Record, encode_result, head_of, is_final, line, parse
+from agentless.cache.record import (
+    Damaged,
+    JobRow,
+    Later,
+    Raw,
+    Record,
+    decode_result,
+    encode_result,
+    head_of,
+    is_final,
+    line,
+    parse,
+)
 from agentless.errors import CacheError
 from agentless.job import Dispatched, HostResult, Job, Problem, Report, State, check_jid, new_jid
 
@@ -29,7 +41,6 @@ __all__ = ["JobCache"]
 
 INLINE = 1024  # bytes of output up to which a host's line has it; beyond, it goes to the job's second file
 PRUNE_EVERY = 600.0
-GONE = Problem("controller-gone", "not sent: the run that was to send it is gone", "Run it again: --limit @failed:JID.")
 
 
 def _log(message: str) -> None:
@@ -165,6 +176,10 @@ class JobCache:
         """Note that the first `at` scheduled jobs of a host's sequence are here."""
         self._cursors.advance(host, sequence, at)
 
+    def warn(self, line: str) -> None:
+        """Tell whoever listens to this cache's warnings."""
+        self._warn(line)
+
     def record(self, jid: str, host: str, result: HostResult) -> None:
         """Enter what was learned about a host; it is on disk when this returns.
 
@@ -256,9 +271,10 @@ class JobCache:
             return True
 
     def abandon(self, jid: str) -> bool:
-        """Make the hosts to which nothing was sent `not-started`, kind `controller-gone`, where the run is gone.
+        """Where the run is gone, hosts to which nothing was sent are `not-started`, kind `controller-gone`.
 
-        To look first and to record then would not do: between the two the run may have sent the job, and left.
+        A host that may have got the request is `unreachable` until it is asked. To look first and to record then would
+        not do: between the two the run may have sent the job, and left.
 
         Returns:
             False where the run lives: its hosts are rightly `pending`, and nothing was changed.
@@ -269,13 +285,10 @@ class JobCache:
                 return False
             tail = self._tail(jid)
             if tail is not None:
-                gone = HostResult(State.NOT_STARTED, problem=GONE)
-                unsent = [
-                    host
-                    for host, raw in tail.record.lines.items()
-                    if raw.get("state") == "pending" and raw.get("dispatched") == "no"
-                ]
-                self.record_many(jid, dict.fromkeys(unsent, gone))
+                pending = {host: raw for host, raw in tail.record.lines.items() if raw.get("state") == "pending"}
+                self.record_many(
+                    jid, {host: _left_behind(jid, decode_result(raw, {})) for host, raw in pending.items()}
+                )
             return True
 
     # --- the run's lock -----------------------------------------------------------------------------------------
@@ -518,6 +531,15 @@ def _lines(hosts: Iterable[str], now: float) -> bytes:
     """The lines of hosts that were sent a job already."""
     sent = HostResult(State.RUNNING, Dispatched.YES)
     return b"".join(line({**encode_result(host, sent)[0], "at": now}) for host in hosts)
+
+
+def _left_behind(jid: str, result: HostResult) -> HostResult:
+    """Where a `pending` host stands when the run is gone."""
+    if result.dispatched is Dispatched.NO:
+        message, hint = "not sent: the run that was to send it is gone", f"Run it again: --limit @failed:{jid}"
+        return replace(result, state=State.NOT_STARTED, problem=Problem("controller-gone", message, hint))
+    message, hint = "the run was gone before the host acknowledged", f"Ask the host: agentless jobs wait {jid}"
+    return replace(result, state=State.UNREACHABLE, problem=Problem("controller-gone", message, hint))
 
 
 @contextlib.contextmanager

@@ -23,6 +23,8 @@ def signal(book: records.Records, jid: str, number: int, by: str) -> "dict[str, 
         # Its supervisor is about to start it.
         time.sleep(0.01)
         state = book.state(jid)
+    if state["state"] == wire.UNKNOWN:
+        return dict(_answer([], [], "Job %s is not running: nothing is known of it here" % jid, False), known=False)
     if state["state"] != wire.RUNNING or "pid" not in state:
         return _answer([], [], "Job %s is not running" % jid, False)
     message = "Signal %d sent to job %s at pid %d" % (number, jid, state["pid"])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
+from agentless.errors import CacheError
 from agentless.job import Dispatched, HostResult, Job, Problem, Report, State, jid_time
 from agentless.runner.session import Answer, Described, Reply, Returned, Stated
 
@@ -28,6 +29,7 @@ class Ledger(Protocol):
     def welcome(self, job: Job, result: HostResult) -> None: ...
     def seen(self, host: str) -> Mapping[str, int] | None: ...
     def advance(self, host: str, sequence: str, at: int) -> None: ...
+    def warn(self, line: str) -> None: ...
 
 
 class Unrecorded:
@@ -51,6 +53,9 @@ class Unrecorded:
         return None
 
     def advance(self, host: str, sequence: str, at: int) -> None:
+        return
+
+    def warn(self, line: str) -> None:
         return
 
 
@@ -116,6 +121,7 @@ class Homecoming:
         self._ledger = ledger
         self._host = host
         self._described: dict[str, Described] = {}
+        self._kept = True
 
     def request(self) -> dict[str, object]:
         """The keys that ask for what the schedule has fired since the last contact."""
@@ -129,13 +135,18 @@ class Homecoming:
         """
         if isinstance(answer, Described):
             self._described = {answer.jid: answer}
-        elif isinstance(answer, Reply) and answer.kind == "seen":
+        elif isinstance(answer, Reply) and answer.kind == "seen" and self._kept:
             sequence, at = answer.meta.get("id"), answer.meta.get("at")
             if isinstance(sequence, str) and isinstance(at, int) and len(sequence) < 64:
                 self._ledger.advance(self._host, sequence, at)
         elif isinstance(answer, (Returned, Stated)):
             if not isinstance(answer, Stated) or answer.state != "unknown":
-                self._ended(answer)
+                try:
+                    self._ended(answer)
+                except CacheError as error:
+                    # The host keeps it and the next contact brings it again; what this one is for must not fail for it.
+                    self._kept = False
+                    self._ledger.warn(f"the return of job {answer.jid} from {self._host} waits there: {error.message}")
         else:
             return False
         return True

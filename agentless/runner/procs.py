@@ -119,7 +119,8 @@ def _signal(replies: list[Reply]) -> Signal:
             if isinstance(one, Mapping) and isinstance(one.get("pid"), int):
                 survivors.append(Survivor(one["pid"], _line(one.get("user")), _line(one.get("reason"))))
     ran = [reply for reply in replies if reply.meta.get("running")] or replies
-    return Signal(tuple(delivered), tuple(survivors), _line(ran[0].meta.get("message")) if ran else "")
+    known = any(reply.meta.get("known", True) for reply in replies)
+    return Signal(tuple(delivered), tuple(survivors), _line(ran[0].meta.get("message")) if ran else "", known)
 
 
 def _line(value: object) -> str:

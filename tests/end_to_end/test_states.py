@@ -89,6 +89,7 @@ def test_a_jid_that_everybody_denies_is_a_usage_error(start_nodes: Callable[...,
     jid = "20200101000000000000"
     assert nodes.client.agentless("jobs", "lookup", jid).returncode == 2
     assert nodes.client.agentless("find-job", jid).returncode == 1
+    assert nodes.client.agentless("kill-job", jid).returncode == 2
     nodes["node2"].cut()
     done = nodes.client.agentless("jobs", "lookup", jid, "--connect-timeout", "2", "--out", "json")
     assert done.returncode == 3
