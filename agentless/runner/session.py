@@ -25,6 +25,8 @@ NO_PYTHON = re.compile(r"no Python .* looked for: .*")
 REPLIES = ("running", "found", "signalled", "pong", "pushed", "entry", "event", "schedule", "seen")
 # Between two frames of an operation that does not wait for a job.
 IDLE = 90.0
+# Of records in one reply: far above what a host keeps of a job, and what it brings home of others.
+RECORDS_MAX = 512 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class Session:
     """
 
     # Start-up files may be slow; a login shell that runs something else never answers.
-    answer_within = 30.0
+    answer_within = 60.0
 
     def __init__(
         self,
@@ -131,6 +133,7 @@ class Session:
         self._channel: Channel | None = None
         self._said = b""  # the end of what came on stderr: for messages about a helper that never spoke
         self._records: dict[tuple[str, int], bytearray] = {}
+        self._received = 0
 
     def close(self) -> None:
         """End the call; a thread that reads answers gets no more. The job, if there is one, goes on."""
@@ -295,6 +298,9 @@ class Session:
         if kind == "gap":
             return Chunk(_stream(meta), _count(meta, "at"), b"", dropped=_count(meta, "n"))
         if kind == "rec":
+            self._received += len(frame.body)
+            if self._received > RECORDS_MAX:
+                raise Unreachable("protocol", f"the host sent more than {RECORDS_MAX >> 20} MiB of output in one reply")
             self._records.setdefault((jid, _stream(meta)), bytearray()).extend(frame.body)
             return None
         if kind == "return":

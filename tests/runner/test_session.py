@@ -1,0 +1,88 @@
+"""A reply comes from a machine that may say anything: whatever it says becomes a value or one host's problem."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentless.endpoint import Endpoint
+from agentless.errors import HostError, Unreachable
+from agentless.remote import wire
+from agentless.runner import session
+from agentless.runner.channel import Channel, Link
+from agentless.runner.session import Answer, Returned, Session
+
+JID = "20261122095039579207"
+
+values = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.lists(st.integers(), max_size=2)
+)
+KEYS = ["jid", "s", "at", "n", "pid", "started", "finished", "duration", "retcode", "signal", "ended_by", "state"]
+KEYS += ["kind", "message", "hint", "warning", "streamed"]
+KINDS = ["out", "gap", "rec", "return", "accepted", "state", "job", "refused", "error", "running", "pong", "odd"]
+
+
+class Lying(Channel, Link):
+    """A channel whose host answers with frames of a test's making."""
+
+    def __init__(self, frames: list[tuple[dict[str, Any], bytes]]) -> None:
+        self._frames = frames
+        self._nonce = ""
+        self.user = "ada"
+
+    def exec(self, line: str, *, pty: bool = False) -> Channel:
+        words = [word.strip("'") for word in line.split()]
+        self._nonce = next(word for word in words if len(word) == 16 and set(word) <= set("0123456789abcdef"))
+        return self
+
+    def recv(self, timeout: float) -> tuple[int, bytes]:
+        return (1, wire.encode(self._nonce, *self._frames.pop(0))) if self._frames else (0, b"")
+
+    def send(self, data: bytes, timeout: float) -> None: ...
+
+    def close_stdin(self) -> None: ...
+
+    def exit_status(self) -> int | None:
+        return 0
+
+    def close(self) -> None: ...
+
+
+def answers(*frames: tuple[dict[str, Any], bytes]) -> list[Answer]:
+    link = Lying([*frames, ({"t": "end"}, b"")])
+    return list(Session(link, Endpoint("web1", "web1"), {"op": "ping"}).answers())
+
+
+@given(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(KEYS), values | st.just(JID)), st.binary(max_size=20))
+def test_no_frame_crashes_the_controller(kind: str, meta: dict[str, Any], body: bytes) -> None:
+    with contextlib.suppress(HostError):
+        for answer in answers(({**meta, "t": kind}, body)):
+            if isinstance(answer, Returned):
+                assert answer.ret.stdout_truncated >= 0
+
+
+@pytest.mark.parametrize("jid", ["../../etc/passwd", "", "1" * 19, None, 5, JID + "\n"])
+def test_a_jid_that_is_none_ends_the_call(jid: object) -> None:
+    with pytest.raises(Unreachable) as caught:
+        answers(({"t": "return", "jid": jid}, b""))
+    assert caught.value.kind == "protocol"
+
+
+def test_more_output_than_any_record_holds_ends_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "RECORDS_MAX", 100)
+    record = ({"t": "rec", "jid": JID, "s": 1}, b"x" * 60)
+    assert answers(record, ({"t": "return", "jid": JID, "retcode": 0, "ended_by": "exit"}, b""))
+    with pytest.raises(Unreachable) as caught:
+        answers(record, record)
+    assert caught.value.kind == "protocol"
+
+
+def test_a_reply_without_its_end_is_a_lost_connection() -> None:
+    link = Lying([({"t": "pong"}, b"")])
+    with pytest.raises(Unreachable) as caught:
+        list(Session(link, Endpoint("web1", "web1"), {"op": "ping"}).answers())
+    assert caught.value.kind == "connection-lost"
