@@ -561,7 +561,8 @@ class Fleet:
             self._controller,
             self.config.output_cap,
         )
-        return Scheduling(access, find(path or self.config.schedule_file, self._roster.sources))
+        given = path or self.config.schedule_file
+        return Scheduling(access, find(given, self._roster.sources if given is None else ()))
 
     def ping(self, target: str | None = None) -> Pong:
         """Connect to each host, bring the helper, and say which Python answered."""

@@ -125,7 +125,7 @@ def _place(
 
 
 def _compile(folder: str) -> None:
-    """Write the bytecode, whole: on a disk that is nearly full Python cuts what it writes itself, and each tick dies."""
+    """Write the bytecode, whole: on a disk that is nearly full Python cuts its own, and each tick would die of it."""
     os.mkdir(folder + "/__pycache__", 0o700)
     for name in os.listdir(folder):
         if name.endswith(".py"):
@@ -184,6 +184,10 @@ def purge(call: "Call", kept: schedule.Schedule, sections: "dict[str, bytes]") -
             if state.get("open"):
                 kept.running(state)
             records.remove(kept.root)
+            if state.get("open"):
+                # What still runs is to come home too; who gathers it takes this away.
+                os.mkdir(kept.root, 0o700)
+                kept.save("state", {"open": state["open"], "history": {}})
     removed = [entry["name"] for entry in old.get("entries", ())]
     call.say("pushed", time=time.time(), removed=removed, crontab="removed" if lines else "kept")
 
@@ -220,13 +224,21 @@ def show(call: "Call", kept: schedule.Schedule, sections: "dict[str, bytes]") ->
         except ValueError:
             # Torn by a full disk.
             continue
-    try:
-        ticked = os.stat(kept.path("ticked")).st_mtime  # type: float | None
-    except FileNotFoundError:
-        ticked = None
-    said = {"ticked": ticked, "time": time.time(), "python": sys.executable, "line": None, "problem": None}  # type: dict[str, Any]
+    times = []  # type: list[float | None]
+    for name in ("ticked", "entries.json"):
+        try:
+            times.append(os.stat(kept.path(name)).st_mtime)
+        except FileNotFoundError:
+            times.append(None)
+    said = {
+        "ticked": times[0],
+        "pushed": times[1],
+        "time": time.time(),
+        "python": sys.executable,
+        "line": None,
+        "problem": None,
+    }  # type: dict[str, Any]
     said.update({key: pushed.get(key) for key in ("host", "user", "controller", "helper")})
-    said["offset"] = time.localtime().tm_gmtoff
     try:
         ours = crontab.ours(crontab.read())
         if pushed:

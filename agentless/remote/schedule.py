@@ -138,6 +138,8 @@ def gather(book: records.Records) -> None:
             schedule.running(state)
             if len(state["open"]) < before:
                 schedule.save("state", state)
+            if not state["open"] and not state["history"]:
+                records.remove(schedule.root)
     finally:
         os.close(schedule.lock)
 

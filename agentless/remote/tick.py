@@ -133,6 +133,8 @@ def start(
         said = {"t": "refused", "kind": "disk-full" if e.errno in records.FULL else "state-dir", "message": str(e)}
     if said is None:
         said = {"t": "refused", "kind": "supervisor", "message": "the supervisor died at the start"}
+    if said["t"] == "exists":
+        return "same-jid: there is a record of this JID; two entries may share the six digits that end their JIDs"
     if said["t"] != "refused":
         return None
     # As a tombstone it comes home like any other fire.

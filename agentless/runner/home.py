@@ -12,6 +12,8 @@ from agentless.runner.session import Answer, Described, Reply, Returned, Stated
 
 __all__ = ["Homecoming", "Ledger", "Unrecorded", "job_of", "settle"]
 
+# More than the helper sends in one call.
+PORTION = 200
 NO_RECORD = Problem(
     "expired",
     "the host accepted the job, and keeps no record of it now: pruned after keep_returns, or removed",
@@ -121,6 +123,7 @@ class Homecoming:
         self._ledger = ledger
         self._host = host
         self._described: dict[str, Described] = {}
+        self._count = 0
         self._kept = True
 
     def request(self) -> dict[str, object]:
@@ -134,7 +137,9 @@ class Homecoming:
         `unknown` says nothing here: the job may have been sent as another user, whose records lie elsewhere.
         """
         if isinstance(answer, Described):
-            self._described = {answer.jid: answer}
+            # A host may say anything, and go on for ever: beyond some portions it is not listened to.
+            self._count += 1
+            self._described = {answer.jid: answer} if self._count <= PORTION else {}
         elif isinstance(answer, Reply) and answer.kind == "seen" and self._kept:
             sequence, at = answer.meta.get("id"), answer.meta.get("at")
             if isinstance(sequence, str) and isinstance(at, int) and len(sequence) < 64:

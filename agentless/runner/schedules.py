@@ -36,10 +36,6 @@ class Placed:
     crontab: str = "kept"
     warnings: tuple[Problem, ...] = ()
 
-    @property
-    def differs(self) -> bool:
-        return bool(self.added or self.changed or self.removed or self.crontab != "kept")
-
     def to_json(self) -> dict[str, Any]:
         return {
             "added": list(self.added),
@@ -86,7 +82,6 @@ class OnHost:
     Args:
         name, function, arguments, target: as pushed.
         enabled: neither it nor the whole schedule is switched off.
-        version: changes with its times.
         last_fire: Unix seconds, or None.
         last_skip: the reason and when, or None.
         running: fires that run now.
@@ -99,7 +94,6 @@ class OnHost:
     arguments: tuple[str, ...]
     target: str
     enabled: bool
-    version: int | None
     last_fire: float | None
     last_skip: tuple[str, float] | None
     running: int
@@ -112,6 +106,7 @@ class OnHost:
             "arguments": list(self.arguments),
             "target": self.target,
             "enabled": self.enabled,
+            "timezone": self.timezone,
             "last_fire": iso(self.last_fire),
             "last_skip": {"reason": self.last_skip[0], "time": iso(self.last_skip[1])} if self.last_skip else None,
             "running": self.running,
@@ -394,8 +389,8 @@ def _shown(replies: Sequence[Reply], asked: tuple[float, float]) -> HostSchedule
     elif line is False:
         message = "the crontab lacks our line, or has another one" if entries else "the crontab has a line of ours left"
         warnings.append(Problem("crontab", message, "agentless schedule push puts it right."))
-    elif entries and ticked is not None and now - ticked > LATE:
-        message = f"the last tick was {_long(now - ticked)} ago"
+    elif entries and now - (since := max(ticked or 0.0, _number(meta.get("pushed")) or 0.0)) > LATE:
+        message = f"the last tick was {_long(now - ticked)} ago" if ticked else f"no tick for {_long(now - since)}"
         warnings.append(Problem("no-tick", message, "Look whether cron runs there (systemctl status cron)."))
     by = _text(meta.get("controller"))
     return HostSchedule(ticked, by, line if isinstance(line, bool) else None, entries, tuple(events), tuple(warnings))
@@ -414,14 +409,12 @@ def _entry(meta: Mapping[str, Any]) -> OnHost | None:
     last_skip = None
     if isinstance(skipped, list) and len(skipped) == 2 and (at := _number(skipped[1])) is not None:
         last_skip = (_text(skipped[0]), at)
-    version = raw.get("v")
     return OnHost(
         name=_text(raw.get("name")),
         function=_text(job.get("fun")),
         arguments=_texts(job.get("arg")),
         target=_text(job.get("tgt")),
         enabled=bool(raw.get("enabled", 1)),
-        version=version if isinstance(version, int) else None,
         last_fire=_number(fired[1]) if isinstance(fired, list) and len(fired) == 2 else None,
         last_skip=last_skip,
         running=running if isinstance(running := meta.get("running"), int) else 0,

@@ -99,11 +99,17 @@ def test_maxrunning_counts_what_really_runs() -> None:
         node.run(f"kill -9 {jid['pid']}")
         until(lambda: tick_now(node) and fires(node, ended=False) == 2, "it fires again")
         node.reboot()
+        assert not plan.said("running")["node1"]
         until(lambda: tick_now(node) and fires(node, ended=False) == 3, "it fires after a reboot")
+        # What still runs when the schedule is taken away comes home all the same.
         plan.said("schedule", "purge")
-        plan.said("ping")
+        (jid,) = plan.said("running")["node1"]
+        assert len(plan.jobs("--schedule", "slow")) == 2
+        node.run(f"kill -9 {jid['pid']}")
+        until(lambda: plan.said("ping") and len(plan.jobs("--schedule", "slow")) == 3, "the third comes home")
         states = [job["summary"] for job in plan.jobs("--schedule", "slow").values()]
-        assert sum(state["lost"] for state in states) == 1
+        assert (sum(state["lost"] for state in states), sum(state["returned"] for state in states)) == (1, 2)
+        assert not list(node.path("/var/cache/agentless").glob("*/schedule"))
 
 
 def tick_now(node: Node) -> bool:
