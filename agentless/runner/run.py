@@ -260,8 +260,11 @@ class Run:
             except Refused as error:
                 # It says that the job never ran only where no earlier request of ours may have started it.
                 never = earlier is Dispatched.NO or error.kind in NEVER_RAN
-                state = State.NOT_STARTED if never else State.UNREACHABLE
-                self._change(name, replace(self._results[name], state=state, problem=problem_of(error)))
+                if never:
+                    refused = replace(self._results[name], state=State.NOT_STARTED, dispatched=Dispatched.NO)
+                else:
+                    refused = replace(self._results[name], state=State.UNREACHABLE)
+                self._change(name, replace(refused, problem=problem_of(error)))
                 return
             except Unreachable as error:
                 if self._closed.is_set():
