@@ -123,6 +123,9 @@ except (OSError, KeyError) as e:
         "state directory %s: %s" % (state, getattr(e, "strerror", None) or e),
         "make room on that file system, or set agentless_state_dir" if full else "set agentless_state_dir",
     )
+# Python 3.6 to 3.11 leave cut bytecode on a disk that is full, and can't read it again.
+v = os.statvfs(root)
+sys.dont_write_bytecode = v.f_bavail * v.f_frsize < 1 << 20
 sys.path.insert(0, root)
 from remote.operations import main
 

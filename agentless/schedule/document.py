@@ -170,6 +170,10 @@ def parse(text: str | bytes, file: str, *, identity: str | None = None, now: flo
         entry = _entry(item, key, shared, enabled, identity, whens)
         if entry.name in entries:
             raise item.error(f"there is another entry of the name {entry.name!r}")
+        ids = {other.timing["id"]: other.name for other in entries.values()}
+        if (same := ids.get(entry.timing["id"])) is not None:
+            reason = f"its name gives its jobs the same six digits as {same!r}"
+            raise item.error(reason, "Give one of them another name.")
         entries[entry.name] = entry
     named = sorted({entry.timezone for entry in entries.values() if entry.timezone})
     return Schedule(file, entries, enabled, {name: dates.zone(name, now) for name in named})
