@@ -183,17 +183,15 @@ def again(call: Call, jid: str) -> None:
     if state["state"] == wire.NOT_STARTED:
         call.refuse(state.get("kind", ""), state.get("message", ""), state.get("hint", ""))
         return
-    call.say(
-        "accepted",
-        jid=jid,
-        pid=state.get("pid"),
-        started=state.get("started"),
-        state=state["state"],
-        warning=state.get("warning"),
-    )
+    _accepted(call, jid, state)
     wanted(call)
     if not call.request.get("detach"):
         follow_job(call, jid, [0, 0], None)
+
+
+def _accepted(call: Call, jid: str, state: "dict[str, Any]") -> None:
+    """Say that a job is here already."""
+    call.say("accepted", jid=jid, **{key: state.get(key) for key in ("state", "pid", "started", "warning")})
 
 
 def _sections(call: Call, new: str) -> "dict[bytes, bytes]":
@@ -225,14 +223,7 @@ def follow(call: Call) -> None:
     jid = _jid(call.request)
     state = call.book.state(jid)
     if state["state"] == wire.RUNNING:
-        call.say(
-            "accepted",
-            jid=jid,
-            pid=state.get("pid"),
-            started=state.get("started"),
-            state=state["state"],
-            warning=state.get("warning"),
-        )
+        _accepted(call, jid, state)
     wanted(call)
     at = [int(n) for n in call.request.get("at") or (0, 0)]
     if call.request.get("once") and state["state"] == wire.RUNNING:
