@@ -13,6 +13,7 @@ __all__ = [
     "Active",
     "ActiveJob",
     "Answered",
+    "Asked",
     "Entry",
     "ExitSuccess",
     "Found",
@@ -58,10 +59,10 @@ def _problems_json(problems: Mapping[str, Problem]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """`running`: the jobs that each host runs, and the hosts that could not be asked."""
+class Asked:
+    """What hosts answered, by name, and why others could not be asked."""
 
-    hosts: Mapping[str, Sequence[Process]]
+    hosts: Mapping[str, Any]
     problems: Mapping[str, Problem]
 
     @property
@@ -69,10 +70,18 @@ class Running:
         return 3 if self.problems else 0
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            **{host: [process.to_json() for process in processes] for host, processes in self.hosts.items()},
-            **_problems_json(self.problems),
-        }
+        return {**{host: answer.to_json() for host, answer in self.hosts.items()}, **_problems_json(self.problems)}
+
+
+@dataclass(frozen=True, slots=True)
+class Running(Asked):
+    """`running`: the jobs that each host runs."""
+
+    hosts: Mapping[str, Sequence[Process]]
+
+    def to_json(self) -> dict[str, Any]:
+        jobs = {host: [process.to_json() for process in processes] for host, processes in self.hosts.items()}
+        return {**jobs, **_problems_json(self.problems)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,18 +229,10 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Pong:
+class Pong(Asked):
     """`ping`: the hosts that answered, and those that did not."""
 
     hosts: Mapping[str, Answered]
-    problems: Mapping[str, Problem]
-
-    @property
-    def exit_code(self) -> int:
-        return 3 if self.problems else 0
-
-    def to_json(self) -> dict[str, Any]:
-        return {**{host: answer.to_json() for host, answer in self.hosts.items()}, **_problems_json(self.problems)}
 
 
 @dataclass(frozen=True, slots=True)

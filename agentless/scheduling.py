@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from agentless.fleet import Fleet
     from agentless.runner.contact import Contact
     from agentless.runner.run import Run
-    from agentless.runner.schedules import Pushed, Seen
     from agentless.schedule import Entry, Schedule
+    from agentless.schedule.hosts import Pushed, Seen
     from agentless.scheduler import Scheduler
 
 __all__ = ["Access", "Scheduling", "find"]

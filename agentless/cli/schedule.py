@@ -19,7 +19,7 @@ from agentless.job import Problem
 from agentless.report.printable import one_line
 
 if TYPE_CHECKING:
-    from agentless.runner.schedules import Pushed, Seen
+    from agentless.schedule.hosts import Pushed, Seen
     from agentless.scheduling import Scheduling
 
 __all__ = ["schedule", "schedule_file"]

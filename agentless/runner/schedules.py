@@ -7,182 +7,22 @@ import json
 import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agentless.endpoint import Endpoint
 from agentless.errors import HostError, Refused, ScheduleError
-from agentless.job import Problem, iso
+from agentless.job import Problem
 from agentless.runner.contact import Contact, problem_of
 from agentless.runner.session import Answer, Reply, Section
 from agentless.schedule import Entry, Schedule
+from agentless.schedule.hosts import Event, Fires, HostSchedule, OnHost, Placed, Pushed, Seen
 
-__all__ = ["Event", "Fires", "HostSchedule", "OnHost", "Placed", "Pushed", "Seen", "Shipment", "purge", "push", "show"]
+__all__ = ["Shipment", "purge", "push", "show"]
 
 # Of a clock that is further off, everybody's logs disagree; nothing of ours depends on it.
 CLOCK_OFF = 60.0
 LATE = 150.0
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """What a push did to one host, or would do: names of entries, and what became of our line in the crontab."""
-
-    added: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-    unchanged: tuple[str, ...] = ()
-    crontab: str = "kept"
-    warnings: tuple[Problem, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "added": list(self.added),
-            "changed": list(self.changed),
-            "removed": list(self.removed),
-            "unchanged": list(self.unchanged),
-            "crontab": self.crontab,
-            "warnings": [warning.to_json() for warning in self.warnings],
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Pushed:
-    """`schedule push` and `purge`: by host, and why others were not brought there."""
-
-    hosts: Mapping[str, Placed]
-    problems: Mapping[str, Problem]
-
-    @property
-    def exit_code(self) -> int:
-        return 3 if self.problems else 0
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            **{host: placed.to_json() for host, placed in self.hosts.items()},
-            **{host: {"error": problem.to_json()} for host, problem in self.problems.items()},
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Fires:
-    """A fire to come, as the host works it out: Unix seconds, `shift` seconds ahead of UTC in its zone."""
-
-    nominal: int
-    at: int
-    reason: str | None
-    shift: int
-
-
-@dataclass(frozen=True, slots=True)
-class OnHost:
-    """One entry as a host has it.
-
-    Args:
-        name, function, arguments, target: as pushed.
-        enabled: neither it nor the whole schedule is switched off.
-        last_fire: Unix seconds, or None.
-        last_skip: the reason and when, or None.
-        running: fires that run now.
-        coming: what is to come, as many as were asked for.
-        timezone: an IANA name, or None for the host's own zone.
-    """
-
-    name: str
-    function: str
-    arguments: tuple[str, ...]
-    target: str
-    enabled: bool
-    last_fire: float | None
-    last_skip: tuple[str, float] | None
-    running: int
-    coming: tuple[Fires, ...]
-    timezone: str | None
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "function": self.function,
-            "arguments": list(self.arguments),
-            "target": self.target,
-            "enabled": self.enabled,
-            "timezone": self.timezone,
-            "last_fire": iso(self.last_fire),
-            "last_skip": {"reason": self.last_skip[0], "time": iso(self.last_skip[1])} if self.last_skip else None,
-            "running": self.running,
-            "next": iso(self.coming[0].at) if self.coming else None,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What a tick wrote down: a fire (`jid`), a skip (`reason`, `count` of them), or an error."""
-
-    at: float
-    name: str
-    jid: str | None
-    reason: str | None
-    count: int
-    error: str | None
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "time": iso(self.at),
-            "entry": self.name,
-            "jid": self.jid,
-            "skipped": self.reason,
-            "count": self.count,
-            "error": self.error,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class HostSchedule:
-    """What is on one host, and what its ticks did.
-
-    Args:
-        ticked: the last tick, Unix seconds; None is never.
-        pushed_by: `USER@CONTROLLER`, or empty where nothing was pushed.
-        line: whether the crontab has our line as it should be; None where it cannot be read.
-        entries: by name.
-        events: oldest first.
-        warnings: about the clock, the crontab and the ticks.
-    """
-
-    ticked: float | None
-    pushed_by: str
-    line: bool | None
-    entries: Mapping[str, OnHost]
-    events: Sequence[Event]
-    warnings: tuple[Problem, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "last_tick": iso(self.ticked),
-            "pushed_by": self.pushed_by or None,
-            "crontab": self.line,
-            "entries": {name: entry.to_json() for name, entry in self.entries.items()},
-            "events": [event.to_json() for event in self.events],
-            "warnings": [warning.to_json() for warning in self.warnings],
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """`schedule status` and `pull`: what each host has, and the hosts that could not be asked."""
-
-    hosts: Mapping[str, HostSchedule]
-    problems: Mapping[str, Problem]
-
-    @property
-    def exit_code(self) -> int:
-        return 3 if self.problems else 0
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            **{host: found.to_json() for host, found in self.hosts.items()},
-            **{host: {"error": problem.to_json()} for host, problem in self.problems.items()},
-        }
 
 
 class Shipment:
