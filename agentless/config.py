@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+import pwd
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from agentless.errors import ConfigError, InventoryError
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["Config", "cache_dir", "config_dir", "default_inventory", "load"]
+__all__ = ["Config", "account", "cache_dir", "config_dir", "default_inventory", "load"]
 
 MIB = 1024 * 1024
 
@@ -76,6 +77,15 @@ def config_dir(environ: Mapping[str, str] | None = None) -> Path:
     return _base("XDG_CONFIG_HOME", ".config", environ)
 
 
+def account() -> tuple[str, str]:
+    """Name and home of the user who runs this process; the number and `/` where a container runs as any user."""
+    try:
+        entry = pwd.getpwuid(os.getuid())
+    except KeyError:
+        return str(os.getuid()), "/"
+    return entry.pw_name, entry.pw_dir
+
+
 def _base(variable: str, default: str, environ: Mapping[str, str] | None) -> Path:
     environ = os.environ if environ is None else environ
     # the XDG base directory specification: relative paths are invalid, and are to be ignored
@@ -86,8 +96,6 @@ def _base(variable: str, default: str, environ: Mapping[str, str] | None) -> Pat
 def _home(environ: Mapping[str, str]) -> str:
     if home := environ.get("HOME"):
         return home
-    import pwd
-
     try:
         return pwd.getpwuid(os.getuid()).pw_dir
     except KeyError as error:

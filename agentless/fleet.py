@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import signal as signals
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
@@ -96,7 +95,7 @@ class Fleet:
         )
         become_method = self._overrides.become_method or "sudo"
         self._become = f"{become_method}:{self._overrides.become_user or 'root'}" if self._overrides.become else ""
-        self._user = pwd.getpwuid(os.getuid()).pw_name
+        self._user = configuration.account()[0]
         self._controller = f"{self._user}@{os.uname().nodename}"
 
     # --- what is made when it is first needed ---

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import selectors
 import signal
 import socket
@@ -11,6 +10,7 @@ import subprocess
 import time
 import tty
 
+from agentless.config import account
 from agentless.errors import Unreachable
 
 __all__ = ["LocalLink"]
@@ -123,9 +123,7 @@ class LocalLink:
     """This machine as the current user, by `/bin/sh` in the user's home; see `channel.Link`."""
 
     def __init__(self) -> None:
-        entry = pwd.getpwuid(os.getuid())
-        self.user = entry.pw_name
-        self._home = entry.pw_dir
+        self.user, self._home = account()
         self._channels: list[LocalChannel] = []
 
     def __enter__(self) -> LocalLink:

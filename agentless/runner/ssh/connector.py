@@ -5,7 +5,6 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import errno
-import getpass
 import random
 import socket
 import threading
@@ -17,6 +16,7 @@ from pathlib import Path
 import fabric
 import paramiko
 
+from agentless.config import account
 from agentless.endpoint import Endpoint, Secret
 from agentless.errors import Unreachable
 from agentless.runner.channel import Link
@@ -58,7 +58,7 @@ class Connector:
         system_config: Path = Path("/etc/ssh/ssh_config"),
     ) -> None:
         self._home = home or Path.home()
-        self._user = getpass.getuser()
+        self._user = account()[0]
         self._system_config = system_config
         self._known = KnownHosts()
         self._keys = Keys(ask)
