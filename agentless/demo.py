@@ -337,6 +337,8 @@ class _Server:
 
     def close(self) -> None:
         """Stop listening, and close every connection."""
+        # A byte, not only the end of the stream: a process that was just forked may still hold a copy of it.
+        self._wake.send(b"x")
         self._wake.close()
         if self._thread.is_alive():
             self._thread.join()
