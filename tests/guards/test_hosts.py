@@ -207,8 +207,7 @@ def test_the_proxy_counts_round_trips_by_cause(start_proxy: Callable[..., Proxy]
                 file.write(b"question\n")
                 assert file.readline() == b"question\n"
             assert proxy.round_trips == 3
-            for _ in range(5):
-                file.write(b"sent at once\n")
+            file.write(b"sent at once\n" * 5)
             for _ in range(5):
                 file.readline()
             assert proxy.round_trips == 4
