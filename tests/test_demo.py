@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
+import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +19,7 @@ import pytest
 import yaml
 
 from agentless.demo import DemoFleet, demo, story
+from agentless.demo.server import CLOSE_WITHIN
 from agentless.errors import AgentlessError
 from tests.hosts import until
 from tests.hosts.client import ROOT
@@ -167,6 +171,52 @@ def test_commands_that_are_still_attached_end_with_the_fleet() -> None:
         return False
 
     until(gone, "the command has ended")
+
+
+def test_a_command_that_comes_as_the_fleet_ends_does_not_outlive_it() -> None:
+    mark = f"of-the-last-moment-{os.getpid()}"
+
+    def gone() -> bool:
+        return subprocess.run(["pgrep", "-f", mark], stdout=subprocess.DEVNULL).returncode == 1
+
+    for _ in range(10):
+        with DemoFleet(1) as fleet:
+            client = connect(fleet)
+            transport = client.get_transport()
+            assert transport is not None
+            transport.open_session().exec_command(f": {mark}; sleep 600 & wait")
+        client.close()
+    until(gone, "all of them have ended")
+
+
+def test_closing_waits_for_nobody_who_holds_on() -> None:
+    """Not for a silent client, one that reads nothing, a detached process, nor one with a copy of every socket."""
+    with contextlib.ExitStack() as holding:
+        with DemoFleet(1) as fleet:
+            port = yaml.safe_load(fleet.inventory.read_text())["all"]["hosts"]["web1"]["ansible_port"]
+            holding.enter_context(socket.create_connection(("127.0.0.1", port))).recv(4)
+            client = holding.enter_context(connect(fleet))
+            transport = client.get_transport()
+            assert transport is not None
+            flood = transport.open_session()
+            flood.exec_command("yes")
+            until(flood.recv_ready, "it floods")
+            detached = transport.open_session()
+            detached.exec_command("setsid sleep 600 & echo $!")
+            holding.callback(os.kill, int(detached.recv(100)), 9)
+            sockets = [fd for fd in range(3, 1024) if is_socket(fd)]
+            forked = holding.enter_context(subprocess.Popen(["sleep", "600"], pass_fds=sockets))
+            holding.callback(forked.kill)
+            began = time.monotonic()
+        assert time.monotonic() - began < CLOSE_WITHIN + 3
+        assert not fleet.directory.exists()
+
+
+def is_socket(fd: int) -> bool:
+    try:
+        return stat.S_ISSOCK(os.fstat(fd).st_mode)
+    except OSError:
+        return False
 
 
 def test_it_leaves_nothing_behind() -> None:

@@ -30,7 +30,7 @@ FLOORS: list[set[str]] = [
 
 # Libraries that one room has to itself: a room, a package in it, or a module.
 KEPT_APART = {
-    "paramiko": {"runner.ssh", "demo"},
+    "paramiko": {"runner.ssh", "demo.server", "demo.session"},
     "fabric": {"runner.ssh"},
     "invoke": {"runner.ssh"},
     "click": {"cli"},

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from agentless.demo import SESSION_PATH, DemoFleet
+from agentless.demo import DemoFleet
+from agentless.demo.session import SESSION_PATH
 from tests.hosts.client import ROOT
 
 PAGES = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))] if path.exists()]
