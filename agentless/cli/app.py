@@ -78,6 +78,7 @@ def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
         ctx.exit(0)
 
 
+@shared_options()
 @click.group(
     cls=Group,
     verbs=_VERBS,
@@ -89,7 +90,6 @@ def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
 )
-@shared_options()
 @click.pass_context
 def cli(ctx: click.Context) -> int:
     """Jobs on a fleet, over SSH, without agents: run, list, follow, signal and look up.

@@ -5,28 +5,23 @@ from __future__ import annotations
 import click
 
 from agentless.cli.call import Call
-from agentless.cli.commands import Command, Option
-from agentless.cli.completion import complete_target
-from agentless.cli.options import shared_options
-from agentless.cli.proc import tell_problems
-from agentless.cli.rows import FORMATS, show
+from agentless.cli.commands import Option
+from agentless.cli.options import TARGET, verb
+from agentless.cli.rows import FORMATS, show, tell_problems
 from agentless.report import tables
 from agentless.report.tree import tree
 
 __all__ = ["hosts", "ping"]
 
 
-@click.command(
-    cls=Command,
+@verb(
     examples=[
         ("agentless hosts 'web*:&prod'", "what a pattern selects"),
         ("agentless hosts --graph", "groups and their hosts as a tree"),
     ],
 )
-@click.argument("target", required=False, shell_complete=complete_target)
+@TARGET
 @click.option("--graph", cls=Option, is_flag=True, help="Show the groups as a tree.")
-@shared_options()
-@click.pass_obj
 def hosts(call: Call, /, target: str | None, graph: bool) -> int:
     """What a pattern selects, with the resolved connection settings. Contacts nobody.
 
@@ -41,12 +36,8 @@ def hosts(call: Call, /, target: str | None, graph: bool) -> int:
     return result.exit_code
 
 
-@click.command(
-    cls=Command, examples=[("agentless ping", "can every host be reached, and does it have a Python 3.6 or newer")]
-)
-@click.argument("target", required=False, shell_complete=complete_target)
-@shared_options()
-@click.pass_obj
+@verb(examples=[("agentless ping", "can every host be reached, and does it have a Python 3.6 or newer")])
+@TARGET
 def ping(call: Call, /, target: str | None) -> int:
     """Connect to each host, bring the helper, and say which Python answered."""
     out = call.out("table", FORMATS)

@@ -7,12 +7,11 @@ from typing import Any
 import click
 
 from agentless.cli.call import Call, Formats
-from agentless.cli.commands import Command, Group, Option, Verb
-from agentless.cli.completion import complete_host, complete_target
-from agentless.cli.options import shared_options
-from agentless.cli.proc import tell_problems
+from agentless.cli.commands import Group, Option, Verb
+from agentless.cli.completion import complete_host
+from agentless.cli.options import TARGET, shared_options, verb
 from agentless.cli.reports import printer, render
-from agentless.cli.rows import FORMATS, show
+from agentless.cli.rows import FORMATS, show, tell_problems
 from agentless.cli.words import DURATION, JID, MOMENT, pairs
 from agentless.job import Report, State
 
@@ -32,8 +31,8 @@ _VERBS = {
 }
 
 
-@click.group(cls=Group, verbs=_VERBS, invoke_without_command=True)
 @shared_options()
+@click.group(cls=Group, verbs=_VERBS, invoke_without_command=True)
 @click.pass_context
 def jobs(ctx: click.Context, /) -> int:
     """See, follow and look up jobs. Where a JID is wanted, `last` is the newest job."""
@@ -44,10 +43,8 @@ def jobs(ctx: click.Context, /) -> int:
     return 0
 
 
-@click.command(cls=Command, examples=[("agentless jobs active", "what runs anywhere, and which host holds it up")])
-@click.argument("target", required=False, shell_complete=complete_target)
-@shared_options()
-@click.pass_obj
+@verb(examples=[("agentless jobs active", "what runs anywhere, and which host holds it up")])
+@TARGET
 def active(call: Call, /, target: str | None) -> int:
     """The jobs that have not ended everywhere: who runs them, who returned, who is lost or unreachable."""
     from agentless.report import tables
@@ -64,8 +61,7 @@ def active(call: Call, /, target: str | None) -> int:
 _GROUP = click.option("--group", cls=Option, is_flag=True, help="Identical results under one heading.")
 
 
-@click.command(
-    cls=Command,
+@verb(
     examples=[
         ("agentless jobs lookup last", "the newest job's results, as `run` gave them"),
         ("agentless jobs lookup last --out junit > results.xml", "for a CI server"),
@@ -73,8 +69,6 @@ _GROUP = click.option("--group", cls=Option, is_flag=True, help="Identical resul
 )
 @click.argument("jid", type=JID)
 @_GROUP
-@shared_options()
-@click.pass_obj
 def lookup(call: Call, /, jid: str, group: bool) -> int:
     """What a job returned: the text, the JSON and the exit code of its `run`, in the inventory's order.
 
@@ -89,9 +83,8 @@ def _show_report(call: Call, report: Report, out: str, *, group: bool = False) -
     return report.exit_code
 
 
-@click.command(
+@verb(
     "list",
-    cls=Command,
     examples=[
         ("agentless jobs list -n 20", "the newest twenty"),
         ("agentless jobs list --since 2h --state running", "started in the last two hours, running somewhere"),
@@ -114,8 +107,6 @@ def _show_report(call: Call, report: Report, out: str, *, group: bool = False) -
     type=click.Choice([*(state.value for state in State), "failed"]),
     help="With a host in this state; failed: one that returned, but not with 0.",
 )
-@shared_options()
-@click.pass_obj
 def list_jobs(
     call: Call,
     /,
@@ -132,18 +123,14 @@ def list_jobs(
     return result.exit_code
 
 
-@click.command("show", cls=Command, examples=[("agentless jobs show last", "what was sent where, and where it stands")])
+@verb("show", examples=[("agentless jobs show last", "what was sent where, and where it stands")])
 @click.argument("jid", type=JID)
-@shared_options()
-@click.pass_obj
 def show_job(call: Call, /, jid: str) -> int:
     """A job and where each of its hosts stands, as this machine knows it. Contacts nobody."""
     return _show_job(call, jid)
 
 
-@click.command(cls=Command)
-@shared_options()
-@click.pass_obj
+@verb()
 def last(call: Call, /) -> int:
     """`jobs show` of the newest job."""
     return _show_job(call, "last")
@@ -161,7 +148,7 @@ def _show_job(call: Call, jid: str) -> int:
     return _show_report(call, report, out)
 
 
-@click.command(cls=Command, examples=[("agentless jobs wait last --wait 10m", "come back to a detached job")])
+@verb(examples=[("agentless jobs wait last --wait 10m", "come back to a detached job")])
 @click.argument("jid", type=JID)
 @click.option(
     "--wait",
@@ -172,8 +159,6 @@ def _show_job(call: Call, jid: str) -> int:
     help="How long to wait. Default: as long as it takes, but 45 s for hosts that can't be reached.",
 )
 @_GROUP
-@shared_options()
-@click.pass_obj
 def wait(call: Call, /, jid: str, seconds: float | None, group: bool) -> int:
     """Wait until every host has returned, and show what `run` would have shown. Ctrl-C leaves the job alone."""
     from agentless.cli.following import follow
@@ -190,12 +175,10 @@ def wait(call: Call, /, jid: str, seconds: float | None, group: bool) -> int:
 _TAIL_FORMATS: Formats = ("text", "json", "jsonl", "yaml")
 
 
-@click.command(cls=Command, examples=[("agentless jobs tail last web1 -f", "watch one host")])
+@verb(examples=[("agentless jobs tail last web1 -f", "watch one host")], taken="f")
 @click.argument("jid", type=JID)
 @click.argument("host", required=False, shell_complete=complete_host)
 @click.option("-f", "--follow", "following", cls=Option, is_flag=True, help="Go on until it ends.")
-@shared_options(taken="f")
-@click.pass_obj
 def tail(call: Call, /, jid: str, host: str | None, following: bool) -> int:
     """A job's output so far, and with -f what it writes from now on. Several hosts: each line behind a host's name."""
     from agentless.cli.following import follow
@@ -210,10 +193,8 @@ def tail(call: Call, /, jid: str, host: str | None, following: bool) -> int:
         return followed.to_the_end().exit_code
 
 
-@click.command("exit-success", cls=Command, examples=[("agentless jobs exit-success last && deploy", "in a script")])
+@verb("exit-success", examples=[("agentless jobs exit-success last && deploy", "in a script")])
 @click.argument("jid", type=JID)
-@shared_options()
-@click.pass_obj
 def exit_success(call: Call, /, jid: str) -> int:
     """For each host of a job, whether it ended with retcode 0. The exit code is 0 when all did, else that of lookup."""
     from agentless.report import tables
@@ -224,9 +205,7 @@ def exit_success(call: Call, /, jid: str) -> int:
     return result.exit_code
 
 
-@click.command(cls=Command)
-@shared_options()
-@click.pass_obj
+@verb()
 def prune(call: Call, /) -> int:
     """Remove jobs older than keep_jobs from this machine's cache; every `run` does so too."""
     out = call.out("table", FORMATS)

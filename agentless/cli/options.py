@@ -1,20 +1,20 @@
-"""The options that every verb accepts, before it or after it."""
+"""What makes a function a verb: the options that every one accepts, before it or after it, and what several have."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from agentless.cli.call import FORMATS, Call
-from agentless.cli.commands import Option
+from agentless.cli.commands import Command, Example, Option
 from agentless.cli.completion import complete_target
 
-__all__ = ["shared_options"]
+__all__ = ["SCHEDULE_FILE", "TARGET", "shared_options", "verb"]
 
-F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C", bound=click.Command)
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -61,15 +61,45 @@ def _declarations() -> list[tuple[tuple[str, ...], dict[str, Any]]]:
     ]  # fmt: skip
 
 
-def shared_options(*, taken: str = "") -> Callable[[F], F]:
-    """Let a verb accept the shared options, but without the letters that it has `taken` for itself."""
+def shared_options(*, taken: str = "") -> Callable[[C], C]:
+    """Let a command accept the shared options behind its own, but without the letters that it has `taken`."""
 
-    def decorate(function: F) -> F:
-        for names, attributes in reversed(_declarations()):
+    def decorate(command: C) -> C:
+        for names, attributes in _declarations():
             kept = [name for name in names if name.lstrip("-") not in set(taken) or name.startswith("--")]
-            function = click.option(
-                *kept, cls=Option, shared=True, expose_value=False, callback=_remember, **attributes
-            )(function)
-        return function
+            command.params.append(Option(kept, shared=True, expose_value=False, callback=_remember, **attributes))
+        return command
 
     return decorate
+
+
+def verb(
+    name: str | None = None,
+    *,
+    examples: Sequence[Example] = (),
+    cls: type[Command] = Command,
+    taken: str = "",
+) -> Callable[[Callable[..., int]], Command]:
+    """Make a function a verb: it gets the `Call` and its own options and arguments, and returns the exit code.
+
+    Args:
+        name: where the function's name is not the verb's.
+        taken: as for `shared_options`.
+    """
+
+    def decorate(function: Callable[..., int]) -> Command:
+        command = click.command(name, cls=cls, examples=examples)(click.pass_obj(function))
+        return shared_options(taken=taken)(command)
+
+    return decorate
+
+
+TARGET = click.argument("target", required=False, shell_complete=complete_target)
+SCHEDULE_FILE = click.option(
+    "--schedule-file",
+    "file",
+    cls=Option,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="PATH",
+    help="Default: schedule.yaml beside the inventory, then the one in your config directory.",
+)

@@ -1,4 +1,4 @@
-"""Documents that are rows, one a host or a job: shown as a table, or as the document itself."""
+"""Documents that are rows, one a host or a job: shown as a table, or as the document itself; and who gave none."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from agentless.cli.call import Call, Formats
+from agentless.job import Problem
 from agentless.report import documents
+from agentless.report.printable import one_line
 from agentless.report.tables import Row, tabbed, table
 
-__all__ = ["FORMATS", "show"]
+__all__ = ["FORMATS", "show", "tell_problems"]
 
 FORMATS: Formats = ("table", "text", "json", "jsonl", "yaml")
 
@@ -51,3 +53,11 @@ def show(
         for line in documents.lines(made if entries is None else entries, key=key, value=value):
             screen.result(line)
     return 0
+
+
+def tell_problems(call: Call, out: str, problems: Mapping[str, Problem]) -> None:
+    """Who could not be asked, with the hint; the documents say it themselves."""
+    hints = dict.fromkeys(problem.hint for problem in problems.values() if problem.hint)
+    if out in ("table", "text"):
+        for hint in hints:
+            call.screen.say(f"  {one_line(hint)}")

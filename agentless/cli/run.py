@@ -13,7 +13,7 @@ from agentless.cli.call import Call
 from agentless.cli.commands import Command, Example, Option
 from agentless.cli.completion import complete_target
 from agentless.cli.following import ON_INTERRUPT, follow
-from agentless.cli.options import shared_options
+from agentless.cli.options import verb
 from agentless.cli.printers import Detached, Printer
 from agentless.cli.reports import printer
 from agentless.cli.words import DURATION, SHARE, pairs
@@ -59,7 +59,7 @@ class _Run(Command):
         return rest
 
 
-@click.command(cls=_Run, examples=_EXAMPLES, options_metavar="[OPTIONS]")
+@verb(cls=_Run, examples=_EXAMPLES)
 @click.argument("target", shell_complete=complete_target)
 @click.argument("command", nargs=-1, metavar="-- COMMAND...")
 @click.option(
@@ -153,8 +153,6 @@ class _Run(Command):
     is_flag=True,
     help="Identical results under one heading, at the end.",
 )
-@shared_options()
-@click.pass_obj
 def run(
     call: Call,
     /,

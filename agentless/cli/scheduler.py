@@ -10,24 +10,20 @@ from pathlib import Path
 import click
 
 from agentless.cli.call import Call
-from agentless.cli.commands import Command, Option
-from agentless.cli.options import shared_options
-from agentless.cli.schedule import schedule_file
+from agentless.cli.commands import Option
+from agentless.cli.options import SCHEDULE_FILE, verb
 
 __all__ = ["scheduler"]
 
 
-@click.command(
-    cls=Command,
+@verb(
     examples=[
         ("agentless scheduler", "in the foreground, as a service manager wants it"),
         ("agentless scheduler --once", "each minute by cron, or from a CI schedule"),
     ],
 )
 @click.option("--once", cls=Option, is_flag=True, help="Fire what is due now, and leave.")
-@schedule_file()
-@shared_options()
-@click.pass_obj
+@SCHEDULE_FILE
 def scheduler(call: Call, /, once: bool, file: Path | None) -> int:
     """Fire what the schedule has for this machine: functions of the controller, and entries with runs_on: controller.
 
