@@ -7,14 +7,14 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentless.endpoint import Endpoint
 from agentless.errors import HostError, Unreachable
-from agentless.runner import session
+from agentless.runner.answers import Answer, Returned
 from agentless.runner.channel import Channel, Link
-from agentless.runner.session import Answer, Returned, Session
+from agentless.runner.session import Session
 
 JID = "20261122095039579207"
 
@@ -67,6 +67,7 @@ def answers(*frames: tuple[dict[str, Any], bytes]) -> list[Answer]:
     return list(Session(link, Endpoint("web1", "web1"), {"op": "ping"}).answers())
 
 
+@settings(deadline=None)
 @given(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(KEYS), values | st.just(JID)), st.binary(max_size=20))
 def test_no_frame_crashes_the_controller(kind: str, meta: dict[str, Any], body: bytes) -> None:
     with contextlib.suppress(HostError):
@@ -83,7 +84,7 @@ def test_a_jid_that_is_none_ends_the_call(jid: object) -> None:
 
 
 def test_more_output_than_any_record_holds_ends_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "RECORDS_MAX", 100)
+    monkeypatch.setattr("agentless.runner.answers.RECORDS_MAX", 100)
     record = ({"t": "rec", "jid": JID, "s": 1}, b"x" * 60)
     assert answers(record, ({"t": "return", "jid": JID, "retcode": 0, "ended_by": "exit"}, b""))
     with pytest.raises(Unreachable) as caught:

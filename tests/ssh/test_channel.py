@@ -123,8 +123,8 @@ def test_a_server_that_dies_is_a_lost_connection_not_an_end(
 def test_a_silent_peer_is_given_up(
     home: Home, connector: Connector, start_sshd: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, seconds in (("_TICK", 0.05), ("_ASK_AFTER", 0.2), ("_ASK_AGAIN", 0.2), ("GONE_AFTER", 1.0)):
-        monkeypatch.setattr(f"agentless.runner.ssh.transport.{name}", seconds)
+    for name, seconds in (("_ASK_AFTER", 0.2), ("_ASK_AGAIN", 0.2), ("GONE_AFTER", 1.0)):
+        monkeypatch.setattr(f"agentless.runner.ssh.packets.{name}", seconds)
     monkeypatch.setattr("agentless.runner.ssh.transport.Transport._active_check_timeout", 0.05)
     server = start_sshd(authorized=home.key)
     with Proxy(server.address, server.port) as proxy:
@@ -142,8 +142,8 @@ def test_a_silent_peer_is_given_up(
 def test_a_stuck_send_buffer_does_not_hide_a_silent_peer(
     home: Home, connector: Connector, start_sshd: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, seconds in (("_TICK", 0.05), ("_ASK_AFTER", 0.2), ("_ASK_AGAIN", 0.2), ("GONE_AFTER", 1.0)):
-        monkeypatch.setattr(f"agentless.runner.ssh.transport.{name}", seconds)
+    for name, seconds in (("_ASK_AFTER", 0.2), ("_ASK_AGAIN", 0.2), ("GONE_AFTER", 1.0)):
+        monkeypatch.setattr(f"agentless.runner.ssh.packets.{name}", seconds)
     monkeypatch.setattr("agentless.runner.ssh.transport.Transport._active_check_timeout", 0.05)
     server = start_sshd(authorized=home.key)
     with Proxy(server.address, server.port) as proxy:

@@ -29,8 +29,9 @@ from agentless.runner.ssh.known_hosts import KnownHosts
 from agentless.runner.ssh.link import SshLink, slow
 from agentless.runner.ssh.login import log_in
 from agentless.runner.ssh.options import Settings, resolve
+from agentless.runner.ssh.packets import GONE_AFTER, Wire
 from agentless.runner.ssh.throttle import Places, Shared, pauses
-from agentless.runner.ssh.transport import GONE_AFTER, Dropped, Transport, Wire
+from agentless.runner.ssh.transport import Dropped, Transport
 
 __all__ = ["Connector"]
 

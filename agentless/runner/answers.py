@@ -1,0 +1,174 @@
+"""What a host answers, as values: read from the frames of a reply that may say anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agentless.errors import Refused, Unreachable
+from agentless.job import JID, Problem, Return
+from agentless.runner.frames import Frame
+
+__all__ = ["Accepted", "Answer", "Chunk", "Described", "Reading", "Reply", "Returned", "Stated"]
+
+REPLIES = ("running", "found", "signalled", "pong", "pushed", "entry", "event", "schedule", "seen")
+# Of records in one reply: far above what a host keeps of a job, and what it brings home of others.
+RECORDS_MAX = 512 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The host took the job, or knew it already from an earlier try of the same dispatch."""
+
+    jid: str
+    pid: int | None
+    started: float | None
+    warning: Problem | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Live output: `data` of stream 1 or 2, from byte `at` on; `dropped` bytes before it are gone (the cap)."""
+
+    stream: int
+    at: int
+    data: bytes
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The return of a job; outputs are those of the record, capped, or empty where `streamed` says they were live."""
+
+    jid: str
+    ret: Return
+    streamed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A job without a return: `state` is running, lost, unknown or not-started."""
+
+    jid: str
+    state: str
+    pid: int | None
+    started: float | None
+    problem: Problem | None
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What the host's record says the job is: the `job` frame of remote/wire.py."""
+
+    jid: str
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer of an operation that is not about returns: `kind` is one of REPLIES."""
+
+    kind: str
+    meta: Mapping[str, Any]
+
+
+Answer = Accepted | Chunk | Returned | Stated | Described | Reply
+
+
+class Reading:
+    """The answers of one reply; a record's output comes in pieces before the return that it belongs to."""
+
+    def __init__(self) -> None:
+        self._records: dict[tuple[str, int], bytearray] = {}
+        self._received = 0
+
+    def read(self, frame: Frame) -> Answer | None:
+        """What the frame says; None where more has to come, or where a newer helper says what we don't know.
+
+        Raises:
+            Refused: the host answered and will not do it.
+            Unreachable: `protocol`, for what no helper says.
+        """
+        meta = frame.meta
+        kind = frame.kind
+        if kind in ("refused", "error"):
+            raise Refused(_text(meta, "kind"), _text(meta, "message"), _text(meta, "hint"))
+        if kind in REPLIES:
+            return Reply(kind, meta)
+        jid = _text(meta, "jid")
+        if not JID.fullmatch(jid):
+            raise Unreachable("protocol", f"the reply names {jid!r}, which is not a JID")
+        if kind == "out":
+            return Chunk(_stream(meta), _count(meta, "at"), frame.body)
+        if kind == "gap":
+            return Chunk(_stream(meta), _count(meta, "at"), b"", dropped=_count(meta, "n"))
+        if kind == "rec":
+            self._received += len(frame.body)
+            if self._received > RECORDS_MAX:
+                raise Unreachable("protocol", f"the host sent more than {RECORDS_MAX >> 20} MiB of output in one reply")
+            self._records.setdefault((jid, _stream(meta)), bytearray()).extend(frame.body)
+            return None
+        if kind == "return":
+            return self._returned(jid, meta)
+        if kind == "accepted":
+            return Accepted(jid, _number(meta, "pid"), _stamp(meta, "started"), _problem(meta.get("warning")))
+        if kind == "state":
+            problem = _problem(meta) if meta.get("kind") else _problem(meta.get("warning"))
+            return Stated(jid, _text(meta, "state"), _number(meta, "pid"), _stamp(meta, "started"), problem)
+        if kind == "job":
+            return Described(jid, meta)
+        return None
+
+    def _returned(self, jid: str, meta: Mapping[str, Any]) -> Returned:
+        return Returned(
+            jid,
+            Return(
+                retcode=_number(meta, "retcode"),
+                signal=_number(meta, "signal"),
+                ended_by=_text(meta, "ended_by"),
+                stdout=bytes(self._records.pop((jid, 1), b"")),
+                stderr=bytes(self._records.pop((jid, 2), b"")),
+                stdout_truncated=_count(meta, "stdout_truncated"),
+                stderr_truncated=_count(meta, "stderr_truncated"),
+                pid=_number(meta, "pid"),
+                started=_stamp(meta, "started"),
+                finished=_stamp(meta, "finished"),
+                duration=_stamp(meta, "duration"),
+                left_running=_count(meta, "left_running"),
+                uncapped=bool(meta.get("uncapped")),
+            ),
+            streamed=bool(meta.get("streamed")),
+        )
+
+
+def _text(meta: Mapping[str, Any], key: str) -> str:
+    value = meta.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _number(meta: Mapping[str, Any], key: str) -> int | None:
+    value = meta.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _count(meta: Mapping[str, Any], key: str) -> int:
+    return max(0, _number(meta, key) or 0)
+
+
+def _stream(meta: Mapping[str, Any]) -> int:
+    return 2 if meta.get("s") == 2 else 1
+
+
+def _stamp(meta: Mapping[str, Any], key: str) -> float | None:
+    value = meta.get(key)
+    # A float outside of the calendar would crash the rendering.
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**33:
+        return float(value)
+    return None
+
+
+def _problem(value: object) -> Problem | None:
+    if not isinstance(value, Mapping):
+        return None
+    return Problem(_text(value, "kind"), _text(value, "message"), _text(value, "hint"))

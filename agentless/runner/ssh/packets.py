@@ -1,0 +1,129 @@
+"""The bytes beneath a transport under bounds: packets of sane size, and no silence nor waiting for ever."""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections.abc import Callable
+
+import paramiko
+from paramiko.packet import Packetizer
+
+__all__ = ["GONE_AFTER", "Packets", "Wire"]
+
+# A peer that is silent for this long is asked whether it is there; one that is silent for longer is gone.
+_ASK_AFTER = 15.0
+_ASK_AGAIN = 10.0
+GONE_AFTER = 40.0
+# RFC 4253, section 6.1, asks for 35,000; OpenSSH sends no more than 256 KiB.
+_PACKET_LIMIT = 300 * 1024
+_PREAMBLE_LIMIT = 64 * 1024
+
+
+class Wire:
+    """The socket, or channel through a bastion, beneath a transport; knows when the other side was heard last."""
+
+    def __init__(self, sock: socket.socket | paramiko.Channel) -> None:
+        self.sock = sock
+        self.heard = time.monotonic()
+        self.verdict = ""
+
+    def recv(self, size: int) -> bytes:
+        data = self.sock.recv(size)
+        self.heard = time.monotonic()
+        return data
+
+    def send(self, data: bytes) -> int:
+        return self.sock.send(data)
+
+    def settimeout(self, seconds: float) -> None:
+        self.sock.settimeout(seconds)
+
+    def writable(self) -> bool:
+        """Whether a small packet can be sent without waiting."""
+        if isinstance(self.sock, paramiko.Channel):
+            return self.sock.send_ready()
+        poll = select.poll()
+        try:
+            poll.register(self.sock, select.POLLOUT)
+        except ValueError:
+            # It is closed.
+            return False
+        return bool(poll.poll(0))
+
+    @property
+    def _closed(self) -> bool:
+        # paramiko asks its sockets for this.
+        return bool(self.sock._closed)  # type: ignore[union-attr]
+
+    def close(self) -> None:
+        if isinstance(self.sock, socket.socket):
+            try:
+                # A close alone does not wake a thread that waits in recv.
+                self.sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                self.verdict = self.verdict or "closed"
+        self.sock.close()
+
+
+class Packets(Packetizer):
+    """paramiko's packets with bounds: on their size, on the silence of the other side, and no thread for a timer."""
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(wire)  # type: ignore[arg-type]
+        self.wire = wire
+        self.preamble: list[str] = []
+        self.ask: Callable[[], None] | None = None
+        self._asked = 0.0
+        self._early = 0
+
+    def start_handshake(self, timeout: float) -> None:
+        """The caller's deadline closes the connection; a timer thread for each is not needed."""
+
+    def readline(self, timeout: float) -> str:
+        line = super().readline(timeout)
+        self.preamble.append(line[:200])
+        return line
+
+    def _read_timeout(self, timeout: float) -> bytes:
+        data: bytes = super()._read_timeout(timeout)  # type: ignore[misc]
+        self._early += len(data)
+        if self._early > _PREAMBLE_LIMIT:
+            raise EOFError
+        return data
+
+    def read_all(self, n: int, check_rekey: bool = False) -> bytes:
+        if n > _PACKET_LIMIT:
+            raise paramiko.SSHException(f"a packet of {n} bytes")
+        return super().read_all(n, check_rekey)
+
+    def write_all(self, out: bytes) -> None:  # type: ignore[override]
+        progress = time.monotonic()
+        while out:
+            try:
+                sent = self.wire.send(out)
+            except (TimeoutError, BlockingIOError):
+                if self.closed or time.monotonic() - progress > GONE_AFTER:
+                    self.wire.verdict = self.wire.verdict or f"it took nothing for {GONE_AFTER:g} s"
+                    raise EOFError from None
+                continue
+            except OSError as problem:
+                self.wire.verdict = self.wire.verdict or problem.strerror or str(problem)
+                raise EOFError from None
+            if not sent:
+                raise EOFError
+            progress = time.monotonic()
+            out = out[sent:]
+
+    def _check_keepalive(self) -> None:
+        now = time.monotonic()
+        silence = now - self.wire.heard
+        if self.ask is None or silence < _ASK_AFTER:
+            return
+        if silence > GONE_AFTER:
+            self.wire.verdict = f"no sign of life for {silence:.0f} s"
+            raise EOFError
+        if now - self._asked > _ASK_AGAIN and self.wire.writable():
+            self._asked = now
+            self.ask()
