@@ -47,6 +47,7 @@ def make(path):
         try:
             os.makedirs(path, 0o700)
         except FileExistsError:
+            # Another call was faster.
             pass
     s = os.lstat(path)
     if s.st_mode >> 12 != 4 or s.st_uid != me:
@@ -127,7 +128,7 @@ except (OSError, KeyError) as e:
 v = os.statvfs(root)
 sys.dont_write_bytecode = v.f_bavail * v.f_frsize < 1 << 20
 sys.path.insert(0, root)
-from remote.operations import main
+from remote.call import main
 
 main(
     state,

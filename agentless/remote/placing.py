@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .operations import Call
+    from .call import Call
 
 LOG_LINES = 200
 # Of this login alone; the rest of its environment is what the jobs get, as with `ssh host command`.
@@ -30,6 +30,7 @@ def place(call: "Call") -> None:
             {"push": push, "show": show, "purge": purge}[call.request["do"]](call, kept, sections)
     except crontab.Refusal as refusal:
         call.refuse(*refusal.said)
+    call.bring()
 
 
 def _sections(call: "Call") -> "dict[str, bytes]":
@@ -142,12 +143,7 @@ def _compile(folder: str) -> None:
 
 def _file(path: str, data: bytes) -> None:
     new = "%s.%d" % (path, os.getpid())
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        records.write_all(fd, data)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    records.store(new, data)
     os.rename(new, path)
 
 
@@ -217,6 +213,7 @@ def show(call: "Call", kept: schedule.Schedule, sections: "dict[str, bytes]") ->
             with open(kept.path(name), "rb") as file:
                 lines += file.read().splitlines()
         except FileNotFoundError:
+            # Nothing has been noted yet, or not so much.
             pass
     for line in lines[-call.request.get("log", LOG_LINES) :]:
         try:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 RETURN = "return.json"
 RETURN_ROOM = 4096
 SPACE = "space.json"
+# What a record has from the request, and what is told of a job.
+ASKED_KEYS = ("nonce", "fun", "arg", "tgt", "tgt_type", "user", "metadata", "controller", "host", "schedule")
+JOB_KEYS = ("started", *ASKED_KEYS)
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -33,9 +36,14 @@ def write(path: str, value: "dict[str, Any]") -> None:
 
 def put(path: str, value: "dict[str, Any]") -> None:
     """Write a new file with `value` as JSON, on disk when this returns."""
+    store(path, wire.dumps(value).encode("ascii"))
+
+
+def store(path: str, data: bytes) -> None:
+    """Write a new file, on disk when this returns."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        write_all(fd, wire.dumps(value).encode("ascii"))
+        write_all(fd, data)
         os.fsync(fd)
     finally:
         os.close(fd)
@@ -53,6 +61,12 @@ def place(path: str, value: "dict[str, Any]") -> None:
         os.close(fd)
     os.rename(path + ".new", path)
     sync(os.path.dirname(path))
+
+
+def stamp(path: str) -> None:
+    """Give a file, made where it is missing, the present time."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    os.utime(path, None)
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -88,7 +102,7 @@ def remove(path: str) -> None:
     try:
         os.unlink(path)
     except FileNotFoundError:
-        pass
+        return
     except OSError as e:
         if e.errno not in (errno.EISDIR, errno.EPERM):
             raise
@@ -106,6 +120,8 @@ class Records:
         self.root = "%s/%s" % (state_dir, node or "node")
         self.procs = self.root + "/proc"
         self.jobs = self.root + "/jobs"
+        # There since the first time that anybody asked about a schedule.
+        self.schedule_lock = self.root + "/schedule.lock"
 
     def make(self) -> None:
         self._find()
@@ -113,6 +129,7 @@ class Records:
             try:
                 os.mkdir(path, 0o700)
             except FileExistsError:
+                # As on every call but the first.
                 pass
 
     def _find(self) -> None:
@@ -135,6 +152,7 @@ class Records:
                 try:
                     os.symlink(name, self.root)
                 except FileExistsError:
+                    # Another call has found them, too.
                     pass
                 return
 

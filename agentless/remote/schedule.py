@@ -46,7 +46,7 @@ class Schedule:
 
     def take(self, wait: bool = True) -> bool:
         """Hold the lock; False where another has it and this one does not `wait`."""
-        self.lock = os.open(self.book.root + "/schedule.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.lock = os.open(self.book.schedule_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self.lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

@@ -26,6 +26,7 @@ def needed() -> bool:
                 if name.endswith(".conf"):
                     drop_ins[name] = folder + "/logind.conf.d/" + name
         except OSError:
+            # As a rule, most of these places are not there.
             pass
     value = ""
     for path in files + [drop_ins[name] for name in sorted(drop_ins)]:
@@ -36,6 +37,7 @@ def needed() -> bool:
                     if key.strip() == "KillUserProcesses":
                         value = found.strip().lower()
         except OSError:
+            # Not there, or not for this user: then systemd's default holds.
             pass
     return value in ("yes", "true", "1", "on", "y", "t")
 

@@ -4,18 +4,39 @@
 import os
 import time
 
-from . import records, supervisor, system, tree, wire
+from . import records, system, tree, wire
+from .call import jid_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .call import Call
+
 ANSWER_WITHIN = 15.0
 LOOK_AFTER = 0.2
 START_WITHIN = 2.0
+RETURN_WITHIN = 1.0
 
 
-def signal(book: records.Records, jid: str, number: int, by: str) -> "dict[str, Any]":
+def signal(call: "Call") -> None:
+    """Signal a job's whole tree, through its supervisor while that lives."""
+    jid = jid_of(call.request)
+    number = call.request.get("signal")
+    if not isinstance(number, int) or not 0 < number < 65:
+        raise ValueError("no signal %r" % (number,))
+    done = deliver(call.book, jid, number, str(call.request.get("by")))
+    call.say("signalled", jid=jid, **done)
+    # Where it has ended, the controller that waits for its return shall have it from this very contact.
+    end = time.monotonic() + RETURN_WITHIN
+    while done["running"] and not done["survivors"] and time.monotonic() < end:
+        if call.book.state(jid)["state"] != wire.RUNNING:
+            break
+        time.sleep(0.01)
+    call.bring()
+
+
+def deliver(book: records.Records, jid: str, number: int, by: str) -> "dict[str, Any]":
     """Signal a job's tree; return the `signalled` answer: who got it, who lives on, and a sentence."""
     state = book.state(jid)
     end = time.monotonic() + START_WITHIN
@@ -64,11 +85,7 @@ def _ask(book: records.Records, jid: str, number: int, by: str, state: "dict[str
         return None
     row = system.table.process(pid)
     # Somebody may have stopped it, together with everything else of this user.
-    if (
-        row is None
-        or row.start != start
-        or not (tree.send(row, tree.SIGCONT) and tree.send(row, supervisor.number("USR1")))
-    ):
+    if row is None or row.start != start or not (tree.send(row, tree.SIGCONT) and tree.send(row, tree.number("USR1"))):
         records.remove(path + ".json")
         return None
     end = time.monotonic() + ANSWER_WITHIN
@@ -101,5 +118,5 @@ def _send(book: records.Records, jid: str, number: int, by: str, state: "dict[st
         pass
     if number != tree.SIGKILL:
         return {"delivered": [[row.pid, row.start] for row in tree.signal(walk, number)], "survivors": []}
-    delivered, survivors = tree.kill(walk, lambda: not walk(), supervisor.KILL_WITHIN)
+    delivered, survivors = tree.kill(walk, lambda: not walk())
     return {"delivered": [[pid, None] for pid in delivered], "survivors": survivors}

@@ -35,8 +35,8 @@ def sweep(book: records.Records, keep_bytes: int) -> None:
         if _due(book.root + "/pruned", now, PRUNE_EVERY):
             prune(book, keep_bytes, now)
             _old_helpers(book, now)
-            _stamp(book.root + "/pruned")
-        _stamp(book.root + "/swept")
+            records.stamp(book.root + "/pruned")
+        records.stamp(book.root + "/swept")
     finally:
         os.close(lock)
 
@@ -46,11 +46,6 @@ def _due(path: str, now: float, every: float) -> bool:
         return abs(now - os.stat(path).st_mtime) >= every
     except OSError:
         return True
-
-
-def _stamp(path: str) -> None:
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    os.utime(path, None)
 
 
 def bury_lost(book: records.Records, now: float) -> None:

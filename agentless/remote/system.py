@@ -77,6 +77,7 @@ class ProcTable:
                 if line.startswith(b"Uid:"):
                     return int(line.split()[2])
         except OSError:
+            # It is gone, or hidden.
             pass
         return None
 
@@ -233,5 +234,6 @@ def ooms() -> "int | None":
             if line.startswith(b"oom_kill "):
                 return int(line.split()[1])
     except OSError:
+        # There is no such file in some containers, and not on other systems.
         pass
     return None

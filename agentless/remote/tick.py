@@ -48,9 +48,7 @@ def tick(book: records.Records) -> float:
             return float("inf")
         now = time.time()
         fires, look = due(kept, pushed, now)
-        path = kept.path("ticked")
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        os.utime(path, None)
+        records.stamp(kept.path("ticked"))
     for entry, fire in fires:
         why = start(book, pushed, entry, fire.jid, kept.path("files"))
         if why is None:
@@ -101,7 +99,8 @@ def start(
     book: records.Records, pushed: "dict[str, Any]", entry: "dict[str, Any]", jid: str, files: str
 ) -> "str | None":
     """Start one fire as a job; return why it could not be."""
-    from . import supervisor
+    from .job import Start
+    from .launch import launch
 
     job = entry["job"]
     request = {
@@ -123,7 +122,7 @@ def start(
                 if job.get(name):
                     _copy(files + "/" + job[name], new + "/" + name)
             hup = _signal.signal(_signal.SIGHUP, _signal.SIG_IGN)
-            told, said = supervisor.launch(supervisor.Start(book, request, env, new, pushed["umask"], set()))
+            told, said = launch(Start(book, request, env, new, pushed["umask"], set()))
             _signal.signal(_signal.SIGHUP, hup)
             os.close(told)
         except BaseException:

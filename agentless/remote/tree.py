@@ -23,6 +23,12 @@ SIGCONT = int(_signal.SIGCONT)
 GRACE = 1.0
 STOPPING = 0.5
 CHASING = 0.05
+KILL_WITHIN = 10.0
+
+
+def number(name: str) -> int:
+    """Of a signal."""
+    return int(getattr(_signal, "SIG" + name))
 
 
 def below(root: int) -> "list[system.Process]":
@@ -110,7 +116,7 @@ def survivor(row: "system.Process", reason: str) -> "dict[str, object]":
 
 
 def kill(
-    walk: "Callable[[], list[system.Process]]", gone: "Callable[[], bool]", limit: float
+    walk: "Callable[[], list[system.Process]]", gone: "Callable[[], bool]", limit: float = KILL_WITHIN
 ) -> "tuple[list[int], list[dict[str, object]]]":
     """SIGKILL a whole tree and what it forks meanwhile; return the PIDs signalled, and who survived `limit` seconds.
 
@@ -174,6 +180,7 @@ def _groups(rows: "list[system.Process]", number: int) -> None:
             try:
                 os.killpg(group, number)
             except (ProcessLookupError, PermissionError):
+                # It is gone, or another user's; each process is signalled by itself, too.
                 pass
 
 
@@ -187,6 +194,7 @@ def _chase(gone: "Callable[[], bool]") -> bool:
                 # Not reaped yet, so the PID is nobody else's.
                 os.kill(pid, SIGKILL)
             except (ProcessLookupError, PermissionError):
+                # It is gone, or another user's: the walk that follows tells which.
                 pass
         if gone():
             return True

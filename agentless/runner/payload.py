@@ -21,7 +21,9 @@ from agentless import remote
 __all__ = ["LINE_MAX", "Command", "command"]
 
 LINE_MAX = 32 << 10
-SCHEDULING = ("clock.py", "crontab.py", "evaluator.py", "placing.py", "tick.py")
+# Rooms of the helper that only a schedule needs, and those that it has no use for. Each kind of call brings its own.
+SCHEDULING = {"clock.py", "crontab.py", "evaluator.py", "placing.py", "tick.py"}
+CALLING = {"dispatch.py", "following.py", "node.py", "signalling.py"}
 # Plain to every login shell between single quotes: no quote, backslash, `!` or newline.
 PYTHON = re.compile(r"[A-Za-z0-9_./+:@%~ =,-]+")
 PYTHONS = ("python3", *(f"python3.{minor}" for minor in range(15, 5, -1)), "/usr/libexec/platform-python")
@@ -66,7 +68,7 @@ def command(
     """Build the call of the helper for one request.
 
     Args:
-        request: see remote/operations.py; `sections` names what follows on stdin.
+        request: see remote/call.py; `sections` names what follows on stdin.
         sections_len: bytes of all sections together.
         python: `ansible_python_interpreter`, tried first; Ansible's `auto…` words mean none.
         state_dir: `agentless_state_dir`; None takes the user's own.
@@ -109,10 +111,18 @@ def _loader() -> str:
 
 @functools.cache
 def _payload(scheduling: bool) -> tuple[bytes, int]:
-    """The package as it travels, and the number of its files; what only a schedule needs comes with schedules alone."""
-    left = ("loader.py",) if scheduling else ("loader.py", *SCHEDULING)
-    files = {name: _squeeze(text).encode() for name, text in _sources().items() if name not in left}
-    return zlib.compress(repr(files).encode(), 9), len(files)
+    """The package as it travels, a dict for `eval` of files by name, and the number of its files."""
+    left = {"loader.py"} | (CALLING if scheduling else SCHEDULING)
+    files = [(name, _squeeze(text)) for name, text in _sources().items() if name not in left]
+    # The longest first: zlib looks back no further than 32 KiB, and it is the many short ones that are alike.
+    files.sort(key=lambda file: -len(file[1]))
+    package = ",".join(f"{name!r}:{_literal(text)}" for name, text in files)
+    return zlib.compress(f"{{{package}}}".encode("ascii"), 9), len(files)
+
+
+def _literal(text: str) -> str:
+    """A bytes literal of source, with its lines as they are: repr has two characters for each `\\n`."""
+    return "b'''" + text.replace("\\", r"\\") + "'''"
 
 
 @functools.cache

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import base64
+import importlib
+import inspect
 import os
 import re
 import shutil
@@ -19,7 +21,7 @@ import vermin  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentless.remote import wire
+from agentless.remote import call, wire
 from agentless.runner import payload
 from agentless.runner.frames import Decoder
 from tests.remote.conftest import PYTHONS
@@ -28,13 +30,11 @@ from tests.remote.host import Host, new_jid
 REMOTE = Path(payload.__file__).parents[1] / "remote"
 SOURCES = sorted(REMOTE.glob("*.py"))
 HELPER_MAX = 24 << 10
-# With what only a schedule needs; it travels with `schedule` operations alone.
-SCHEDULE_MAX = 27 << 10
 
 
-def test_the_payload_stays_within_24_kib() -> None:
-    assert len(payload.command({"op": "ping"}).payload) <= HELPER_MAX
-    assert len(payload.command({"op": "schedule"}).payload) <= SCHEDULE_MAX
+@pytest.mark.parametrize("op", ["ping", "schedule"])
+def test_the_payload_stays_within_24_kib(op: str) -> None:
+    assert len(payload.command({"op": op}).payload) <= HELPER_MAX
 
 
 def test_threads_that_need_the_payload_at_once_build_it_once() -> None:
@@ -62,12 +62,25 @@ def test_the_helper_is_python_3_6(path: Path) -> None:
     assert (major, minor) <= (3, 6)
 
 
-@pytest.mark.parametrize("op", ["ping", "run", "running", "signal", "fetch"])
+# Rooms of the helper that each call loads, and those that an operation needs beside them.
+ALWAYS = {"call", "records", "system", "wire"}
+LOADED = {
+    "ping": {"node"},
+    "running": {"node"},
+    "fetch": {"answers"},
+    "signal": {"signalling", "tree"},
+    "run": {"dispatch", "launch", "scope", "job", "supervisor", "tree", "output", "answers", "following"},
+}
+
+
+@pytest.mark.parametrize("op", LOADED)
 @pytest.mark.parametrize("python", PYTHONS)
 def test_an_operation_imports_nothing_heavy(start_host: Callable[..., Host], python: str, op: str) -> None:
     host = start_host(python)
+    host.root.mkdir()
+    (host.root / "swept").touch()
     command = payload.command(
-        {"op": op, "jid": new_jid(), "nonce": "0", "command": "true", "signal": 15, "jobs": []},
+        {"op": op, "jid": new_jid(), "nonce": "0", "command": "true", "signal": 15, "jobs": [], "seen": {}},
         python=python,
         state_dir=str(host.state),
     )
@@ -75,7 +88,8 @@ def test_an_operation_imports_nothing_heavy(start_host: Callable[..., Host], pyt
     line = command.line.replace("import binascii,sys;", hook + "import binascii,sys;")
     done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, stdin=subprocess.DEVNULL, check=True)
     modules = set(done.stderr.decode().split())
-    assert "remote.operations" in modules
+    assert {name.partition(".")[2] for name in modules if name.startswith("remote.")} <= ALWAYS | LOADED[op]
+    assert "remote.call" in modules
     heavy = {"json", "re", "subprocess", "tempfile", "enum", "typing", "collections", "ctypes", "threading", "logging"}
     # Of Python's own start, before any import of ours.
     bare = subprocess.run(
@@ -160,14 +174,50 @@ def test_the_loader_compiles_under_the_oldest_python_that_knows_its_options() ->
 
 
 def test_the_payload_is_what_the_sources_say() -> None:
-    files = ast.literal_eval(zlib.decompress(payload.command({"op": "schedule"}).payload).decode())
-    without = ast.literal_eval(zlib.decompress(payload.command({"op": "ping"}).payload).decode())
-    assert set(files) == {path.name for path in SOURCES} - {"loader.py"}
-    assert {name: files[name] for name in without} == without
-    assert set(without) == set(files) - set(payload.SCHEDULING)
-    for name, text in files.items():
-        ours = ast.dump(_bare(ast.parse(text)))
-        assert ours == ast.dump(_bare(ast.parse((REMOTE / name).read_text()))), name
+    brought = {**_files("ping"), **_files("schedule")}
+    assert set(brought) == {path.name for path in SOURCES} - {"loader.py"}
+    for name, text in brought.items():
+        ours, written = _bare(ast.parse(text)), _bare(ast.parse((REMOTE / name).read_text()))
+        assert ast.dump(ours) == ast.dump(written), name
+        # A traceback from a host names the lines of the sources.
+        assert [node.lineno for node in _calls(ours)] == [node.lineno for node in _calls(written)], name
+
+
+def _calls(tree: ast.Module) -> list[ast.Call]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+
+def _files(op: str) -> dict[str, bytes]:
+    files = ast.literal_eval(zlib.decompress(payload.command({"op": op, "jid": new_jid()}).payload).decode())
+    assert isinstance(files, dict)
+    return files
+
+
+@pytest.mark.parametrize("op", call.OPERATIONS)
+def test_a_payload_brings_all_that_its_operation_loads(op: str) -> None:
+    """And cron's tick with `schedule`; what another operation alone would load may be missing."""
+    files = _files(op)
+    todo = ["call", call.OPERATIONS[op].partition(".")[0], *(["tick"] if op == "schedule" else [])]
+    seen: set[str] = set()
+    while todo:
+        name = todo.pop()
+        assert f"{name}.py" in files, f"{op} loads {name}"
+        if name not in seen:
+            seen.add(name)
+            todo += _rooms(ast.parse(files[f"{name}.py"]))
+
+
+def _rooms(tree: ast.Module) -> list[str]:
+    """The rooms of the helper that one imports, wherever in it."""
+    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+    return [name for node in froms for name in ([node.module] if node.module else [each.name for each in node.names])]
+
+
+@pytest.mark.parametrize("op", call.OPERATIONS)
+def test_each_operation_is_where_the_table_says(op: str) -> None:
+    room, _, name = call.OPERATIONS[op].partition(".")
+    function = getattr(importlib.import_module(f"agentless.remote.{room}"), name)
+    assert list(inspect.signature(function).parameters) == ["call"]
 
 
 def _bare(tree: ast.Module) -> ast.Module:

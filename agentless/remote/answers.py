@@ -1,0 +1,114 @@
+"""What is answered of jobs: that one is here, its record and return or its state, and what the controller waits for."""
+
+from . import records, wire
+from .call import jid_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .call import Call
+
+RETURN_KEYS = (
+    "retcode",
+    "signal",
+    "ended_by",
+    "stdout_truncated",
+    "stderr_truncated",
+    "pid",
+    "started",
+    "finished",
+    "duration",
+    "left_running",
+    "uncapped",
+)
+
+
+def accepted(call: "Call", jid: str, state: "dict[str, Any]") -> None:
+    """Say that a job is here already."""
+    call.say("accepted", jid=jid, **{key: state.get(key) for key in ("state", "pid", "started", "warning")})
+
+
+def answer(call: "Call", jid: str, state: "dict[str, Any]", streamed: bool = False) -> None:
+    """What is known of one job: its record and return, or its state."""
+    if state["state"] == wire.RETURNED:
+        if not streamed:
+            from . import output
+
+            for s, name in enumerate(output.NAMES, 1):
+                head, tail, size = state["cuts"][s - 1]
+                for data in output.pieces(call.book.job(jid, name), head, tail, size):
+                    call.pour("rec", data, jid=jid, s=s)
+        call.say("return", jid=jid, streamed=streamed, **{key: state.get(key) for key in RETURN_KEYS})
+    else:
+        keys = ("state", "pid", "started", "kind", "message", "hint", "warning")
+        call.say("state", jid=jid, **{key: state.get(key) for key in keys})
+
+
+def fetch(call: "Call") -> None:
+    """What is known of each job that is asked for, now."""
+    for want in call.request.get("jobs") or ():
+        jid = jid_of(want)
+        state = _of(call.book.state(jid), want.get("nonce"))
+        if state["state"] == wire.UNKNOWN and want.get("maybe") and want.get("nonce"):
+            state = _of(call.book.bury(jid, want["nonce"]), want.get("nonce"))
+        if call.request.get("describe"):
+            record = records.load(call.book.job(jid, "job.json")) or records.load(call.book.proc(jid))
+            if record is not None:
+                call.say("job", jid=jid, **{key: record.get(key) for key in records.JOB_KEYS})
+        answer(call, jid, state)
+    call.bring()
+
+
+def wanted(call: "Call") -> None:
+    """The returns that the controller still waits for, as many as fit into one portion."""
+    room = wire.WANT_BYTES
+    first = True
+    for want in (call.request.get("want") or ())[: wire.WANT_MAX]:
+        jid = want.get("jid")
+        if not wire.is_jid(jid) or (jid == call.request.get("jid") and call.request.get("op") in ("run", "follow")):
+            continue
+        state = _of(call.book.state(jid), want.get("nonce"))
+        size = _size(state)
+        if size > room and not first:
+            continue
+        answer(call, jid, state)
+        room -= size
+        first = first and not size
+    if call.request.get("seen") is not None:
+        _scheduled(call, call.request["seen"], room)
+
+
+def _scheduled(call: "Call", seen: "dict[str, int]", room: int) -> None:
+    """What the schedule has fired and has ended, from the controller's own place in that sequence on."""
+    from . import schedule
+
+    schedule.gather(call.book)
+    name, at, jids = schedule.since(call.book, seen)
+    first = at
+    for jid in jids:
+        state = call.book.state(jid)
+        size = _size(state)
+        if size > room and at > first:
+            break
+        record = records.load(call.book.job(jid, "job.json")) or state
+        if record.get("fun"):
+            call.say("job", jid=jid, **{key: record.get(key) for key in records.JOB_KEYS})
+            answer(call, jid, state)
+        room -= size
+        at += 1
+    if at > first:
+        call.say("seen", id=name, at=at, more=at - first < len(jids) or len(jids) == schedule.HOME_MAX)
+
+
+def _of(state: "dict[str, Any]", nonce: "str | None") -> "dict[str, Any]":
+    """The state of one dispatch: another one under the same JID is not it."""
+    if nonce and state.get("nonce") and state["nonce"] != nonce:
+        message = "this host ran the job under another inventory name"
+        return {"state": wire.NOT_STARTED, "kind": "same-host", "message": message, "hint": ""}
+    return state
+
+
+def _size(state: "dict[str, Any]") -> int:
+    """Bytes of a job's record; 0 without one."""
+    return sum(head + tail for head, tail, _ in state.get("cuts") or ())

@@ -1,0 +1,93 @@
+"""A job that is followed: its output while it grows, then its end."""
+
+import os
+import select
+import time
+
+from . import answers, output, records, wire
+from .call import Gone, jid_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .call import Call
+
+POLL_FIRST = 0.01
+POLL_LAST = 0.1
+ALIVE_EVERY = 1.0
+
+
+def follow(call: "Call") -> None:
+    """Attach to a job again: its output from the offsets on, then its return."""
+    jid = jid_of(call.request)
+    state = call.book.state(jid)
+    if state["state"] == wire.RUNNING:
+        answers.accepted(call, jid, state)
+    call.bring()
+    at = [int(n) for n in call.request.get("at") or (0, 0)]
+    if call.request.get("once") and state["state"] == wire.RUNNING:
+        for s, stream in enumerate(_growing(call, jid, at), 1):
+            while _forward(call, jid, s, stream):
+                pass
+    else:
+        follow_job(call, jid, at, None)
+
+
+def follow_job(call: "Call", jid: str, at: "list[int]", told: "int | None") -> None:
+    """Stream a job's output, then answer its end.
+
+    Args:
+        at: the offsets to start from.
+        told: a pipe from the supervisor, which ends when the return is on disk; else the return is looked for.
+    """
+    book = call.book
+    streams = _growing(call, jid, at) if call.request.get("live") else []
+    poll = select.poll()
+    poll.register(1, 0)
+    if told is not None:
+        poll.register(told, select.POLLIN)
+    pause, checked = POLL_FIRST, 0.0
+    while not os.path.exists(book.job(jid, records.RETURN)):
+        # The supervisor's pipe tells its end; of somebody else's job, look now and then whether it still has one.
+        if told is None and time.monotonic() - checked >= ALIVE_EVERY:
+            checked = time.monotonic()
+            if book.state(jid)["state"] != wire.RUNNING:
+                break
+        sent = [_forward(call, jid, s, stream) for s, stream in enumerate(streams, 1)]
+        pause = POLL_FIRST if any(sent) else min(pause * 1.5, POLL_LAST)
+        for fd, event in poll.poll(int(pause * 1000) if streams or told is None else None):
+            if fd == 1 and event & (select.POLLERR | select.POLLHUP | select.POLLNVAL):
+                raise Gone
+            if fd == told:
+                poll.unregister(told)
+                told = None
+    state = book.state(jid)
+    if state["state"] == wire.RETURNED:
+        whole = bool(streams)
+        for s, stream in enumerate(streams, 1):
+            head, tail, size = state["cuts"][s - 1]
+            while _forward(call, jid, s, stream, size):
+                pass
+            whole = whole and stream.whole and stream.at == size and head + tail == size
+        answers.answer(call, jid, state, streamed=whole)
+    else:
+        answers.answer(call, jid, state)
+
+
+def _growing(call: "Call", jid: str, at: "list[int]") -> "list[output.Growing]":
+    cap = int((records.load(call.book.job(jid, "job.json")) or {}).get("cap") or wire.CAP)
+    try:
+        return [output.Growing(call.book.job(jid, name), start, cap) for name, start in zip(output.NAMES, at)]
+    except FileNotFoundError:
+        return []
+
+
+def _forward(call: "Call", jid: str, s: int, stream: output.Growing, limit: "int | None" = None) -> bool:
+    piece = stream.next(limit)
+    if piece is None:
+        return False
+    start, dropped, data = piece
+    if dropped:
+        call.say("gap", jid=jid, s=s, at=start, n=dropped)
+    else:
+        call.pour("out", data, jid=jid, s=s, at=start)
+    return True

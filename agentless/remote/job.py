@@ -1,0 +1,195 @@
+"""A job: its records made and its first process started, both or neither."""
+
+import _signal  # type: ignore[import-not-found]
+import errno
+import os
+import time
+
+from . import output, records, system, tree, wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# What Linux takes as one argument (execve(2), MAX_ARG_STRLEN).
+ARGUMENT_MAX = 131071
+# What Python changed (signal(7): SIGPIPE, SIGXFSZ), and what the supervisor changes for itself.
+RESET = ("PIPE", "XFSZ", "HUP", "INT", "TERM", "USR1", "CHLD")
+
+
+class Start:
+    """All that a start needs.
+
+    Args:
+        book: the records of this node.
+        request: the `run` request.
+        env: the job's whole environment.
+        new: the directory with the job's `script` and `stdin`, not yet in its place.
+        umask: the job's.
+        ignored: the signals that were ignored when the helper was started.
+    """
+
+    def __init__(
+        self,
+        book: records.Records,
+        request: "dict[str, Any]",
+        env: "dict[bytes, bytes]",
+        new: str,
+        umask: int,
+        ignored: "set[int]",
+    ) -> None:
+        self.book = book
+        self.request = request
+        self.env = env
+        self.new = new
+        self.umask = umask
+        self.ignored = ignored
+
+
+class Refusal(Exception):
+    """The job cannot be started: kind, message, hint."""
+
+    def __init__(self, kind: str, message: str, hint: str = "") -> None:
+        Exception.__init__(self, message)
+        self.said = {"t": "refused", "kind": kind, "message": message, "hint": hint}
+
+
+class Job:
+    """One job and its first process.
+
+    `pid` is 0 before the start; `status` is None until the process was reaped: from then on, `finished` and `lasted`
+    (seconds) hold.
+    """
+
+    def __init__(self, start: Start) -> None:
+        self.start = start
+        self.book = start.book
+        self.request = start.request
+        self.jid = start.request["jid"]
+        self.streams = []  # type: list[output.Capped]
+        self.placed = False
+        self.pid = 0
+        self.started = 0.0
+        self.begun = 0.0
+        self.status = None  # type: int | None
+        self.finished = 0.0
+        self.lasted = 0.0
+
+    def begin(self) -> "dict[str, Any]":
+        """Make the records, start the job, and return what to tell: `accepted`, or `exists` where another was first."""
+        start, request, book = self.start, self.request, self.book
+        me = os.getpid()
+        this = system.table.process(me)
+        record = {"jid": self.jid, "node": os.uname().nodename, "started": time.time()}
+        record.update((key, request.get(key)) for key in records.ASKED_KEYS)
+        record.update(boot=system.table.boot_id(), supervisor_pid=me, supervisor_start=this and this.start)
+        record.update(cap=request["cap"], keep_returns=request.get("keep_returns"), ooms=system.ooms())
+        book.mark()
+        records.put(start.new + "/job.json", record)
+        records.store(start.new + "/" + records.RETURN + ".new", b"\n" * records.RETURN_ROOM)
+        for name in output.NAMES:
+            self.streams.append(output.Capped(start.new + "/" + name, request["cap"]))
+        stdin = self._stdin()
+        try:
+            os.rename(start.new, book.job(self.jid))
+        except OSError as e:
+            if e.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise
+            records.remove(start.new)
+            return {"t": "exists"}
+        self.placed = True
+        records.sync(book.jobs)
+        go, failed = self._fork(stdin)
+        row = system.table.process(self.pid)
+        self.started, self.begun = time.time(), time.monotonic()
+        record.update(pid=self.pid, start=row and row.start, started=self.started)
+        records.write(book.proc(self.jid), record)
+        records.sync(book.procs)
+        os.write(go, b"\n")
+        os.close(go)
+        why = os.read(failed, 4096).decode("utf-8", "surrogateescape")
+        os.close(failed)
+        if why:
+            kind, _, message = why.partition(" ")
+            hint = "send it with --script" if len(request.get("command") or "") > ARGUMENT_MAX else ""
+            raise Refusal(kind, message, hint)
+        return {"t": "accepted", "jid": self.jid, "pid": self.pid, "started": self.started, "state": wire.RUNNING}
+
+    def _stdin(self) -> int:
+        path = self.start.new + "/stdin"
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        # It may hold a password: nobody needs its name again.
+        os.unlink(path)
+        return fd
+
+    def _fork(self, stdin: int) -> "tuple[int, int]":
+        waiting, go = os.pipe()
+        failed, fail = os.pipe()
+        argv = self._argv()
+        self.pid = os.fork()
+        if self.pid:
+            for fd in (waiting, fail, stdin):
+                os.close(fd)
+            return go, failed
+        kind, cwd = "state-dir", self.request.get("cwd")
+        try:
+            os.setsid()
+            os.close(go)
+            for fd, source in enumerate((stdin, self.streams[0].fd, self.streams[1].fd)):
+                os.dup2(source, fd)
+            _signal.set_wakeup_fd(-1)
+            for n in map(tree.number, RESET):
+                _signal.signal(n, _signal.SIG_IGN if n in self.start.ignored else _signal.SIG_DFL)
+            kind = "cwd"
+            if not os.read(waiting, 1):
+                os._exit(0)
+            if cwd:
+                os.chdir(os.path.expanduser(wire.raw(cwd)))
+            kind = "shell"
+            os.umask(self.start.umask)
+            os.execvpe(argv[0], argv, self.start.env)
+        except Exception as e:  # noqa: BLE001 (whatever it is, the controller is told, and this process ends)
+            why = getattr(e, "strerror", None) or str(e)
+            text = wire.raw("%s %s" % (kind, why))
+            if kind == "cwd" and cwd:
+                text = b"cwd cannot enter %s: %s" % (wire.raw(cwd), wire.raw(why))
+            elif kind == "shell":
+                text = b"shell cannot start %s: %s" % (argv[0], wire.raw(why))
+            os.write(fail, text[:4000])
+        finally:
+            os._exit(127)
+
+    def _argv(self) -> "list[bytes]":
+        request = self.request
+        shell = wire.raw(request["shell"])
+        if request["fun"] != "cmd.script":
+            return [shell, b"-c", wire.raw(request["command"])]
+        path = os.fsencode(self.book.job(self.jid, "script"))
+        argv = [path] + [wire.raw(word) for word in request.get("script_args") or ()]
+        # As execve(2) reads it: an interpreter, and at most one argument.
+        with open(path, "rb") as file:
+            first = file.readline(4096)
+        if first[:2] != b"#!":
+            return [shell] + argv
+        return first[2:].strip().split(None, 1) + argv
+
+    def undo(self) -> None:
+        """Take back what a start that failed left behind."""
+        if self.pid:
+            try:
+                os.kill(self.pid, tree.SIGKILL)
+                os.waitpid(self.pid, 0)
+            except (ProcessLookupError, ChildProcessError):
+                # It has ended by itself.
+                pass
+        for path in (self.book.proc(self.jid), self.book.job(self.jid)) if self.placed else (self.start.new,):
+            records.remove(path)
+
+    def reaped(self, status: int) -> None:
+        """The first process has ended, with this wait status."""
+        self.status = status
+        self.finished = time.time()
+        self.lasted = time.monotonic() - self.begun

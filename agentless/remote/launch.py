@@ -1,0 +1,124 @@
+"""The launch of a supervisor: a child of the helper, in a scope of its own where logind would end it."""
+# ruff: noqa: SIM105 (contextlib costs an import)
+
+import os
+import sys
+
+from . import records, scope, wire
+from .job import Job, Refusal, Start
+from .supervisor import Supervisor
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+CODE = "import sys; sys.path.insert(0, sys.argv[1]); from remote import launch; launch.resume()"
+
+
+def launch(start: Start) -> "tuple[int, dict[str, Any] | None]":
+    """Start the supervisor. Return the pipe whose end will tell the end of the job, and what it told of the start:
+    `accepted`, `refused` or `exists`."""
+    warning = None
+    if scope.needed():
+        told, said = _first(_fork(lambda tell: _exec_scoped(start, tell)))
+        if said is not None:
+            return told, said
+        os.close(told)
+        warning = scope.WARNING
+    told, said = _first(_fork(lambda tell: supervise(start, tell)))
+    if said is not None and warning is not None:
+        said["warning"] = warning
+    return told, said
+
+
+def _fork(work: "Callable[[int], None]") -> int:
+    told, tell = os.pipe()
+    if os.fork():
+        os.close(tell)
+        return told
+    try:
+        os.setsid()
+        os.close(told)
+        work(tell)
+    finally:
+        os._exit(0)
+
+
+def _first(told: int) -> "tuple[int, dict[str, Any] | None]":
+    data = b""
+    while not data.endswith(b"\n"):
+        more = os.read(told, 8192)
+        if not more:
+            return told, None
+        data += more
+    value = wire.loads(data.decode("ascii"))
+    return told, value if isinstance(value, dict) else None
+
+
+def _exec_scoped(start: Start, tell: int) -> None:
+    # Through files that systemd-run leaves alone: the start on stdin, the pipe as stdout.
+    path = start.new + "/start"
+    env = {os.fsdecode(key): os.fsdecode(value) for key, value in start.env.items()}
+    value = {"state_dir": start.book.state_dir, "request": start.request, "new": start.new}  # type: dict[str, Any]
+    value.update(env=env, umask=start.umask, ignored=sorted(start.ignored))
+    records.put(path, value)
+    os.dup2(os.open(path, os.O_RDONLY), 0)
+    os.unlink(path)
+    os.dup2(tell, 1)
+    os.dup2(os.open("/dev/null", os.O_RDWR), 2)
+    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    argv = scope.argv() + [sys.executable, "-I", "-S", "-c", CODE, folder]
+    os.execvpe(argv[0], argv, scope.environment())
+
+
+def resume() -> None:
+    """Go on as the supervisor in a scope of its own."""
+    size = os.fstat(0).st_size
+    data = b""
+    while len(data) < size:
+        data += os.read(0, size - len(data))
+    value = wire.loads(data.decode("ascii"))
+    tell = os.dup(1)
+    os.umask(0o077)
+    env = {os.fsencode(key): os.fsencode(text) for key, text in value["env"].items()}
+    book = records.Records(value["state_dir"])
+    supervise(Start(book, value["request"], env, value["new"], value["umask"], set(value["ignored"])), tell)
+    os._exit(0)
+
+
+def supervise(start: Start, tell: int) -> None:
+    """Start the job, tell, and stay until its return is on disk."""
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    job = Job(start)
+    try:
+        supervisor = Supervisor(job)
+        said = job.begin()
+    except Refusal as refusal:
+        job.undo()
+        said = refusal.said
+    except OSError as e:
+        job.undo()
+        said = Refusal("disk-full" if e.errno in records.FULL else "state-dir", str(e)).said
+    try:
+        records.write_all(tell, wire.dumps(said).encode("ascii") + b"\n")
+    except OSError:
+        # The helper was killed meanwhile. The job goes on; whoever asks for it will find it.
+        pass
+    if said["t"] == "accepted":
+        os.chdir("/")
+        try:
+            supervisor.wait()
+        except Exception:
+            _leave_trace(job)
+            raise
+
+
+def _leave_trace(job: Job) -> None:
+    # Nobody reads this process's stderr: what went wrong stands beside the job that goes on without it.
+    import traceback
+
+    with open(job.book.job(job.jid, "supervisor.log"), "w", encoding="utf-8") as file:
+        traceback.print_exc(file=file)
