@@ -8,6 +8,7 @@ AgentlessError
 │   ├── ScheduleError      a schedule file, with file, line and key
 │   └── UnknownJob         a JID that the cache and every host deny
 ├── CacheError             the job cache cannot be read or written
+│   └── AnotherJob         the JID of a job that comes home is that of another job here
 └── HostError              one host: becomes the `error` of its result, never an exit of the whole
     ├── Unreachable        no answer; `kind` names the step that failed
     └── Refused            the host answered, and said no
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 __all__ = [
     "AgentlessError",
+    "AnotherJob",
     "CacheError",
     "ConfigError",
     "HostError",
@@ -80,6 +82,10 @@ class UnknownJob(UsageError):
 
 class CacheError(AgentlessError):
     """The job cache cannot be read or written."""
+
+
+class AnotherJob(CacheError):
+    """A job of another controller or of a schedule has the JID of a job here."""
 
 
 class HostError(AgentlessError):

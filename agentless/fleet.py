@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal as signals
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
@@ -12,18 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentless import config as configuration
-from agentless.cache import JobCache, JobRow, Pruned
+from agentless.cache import JobCache, Pruned, Search
 from agentless.config import Config
 from agentless.endpoint import Endpoint, Secret
 from agentless.errors import TargetError, UnknownJob, UsageError
 from agentless.inventory import Inventory, Overrides
-from agentless.job import HostResult, Job, Problem, Report, State, check_jid
+from agentless.job import HostResult, Problem, Report, State, check_jid
 from agentless.results import Active, ExitSuccess, Found, Hosts, Listed, Pong, Running, Signalled
 from agentless.roster import Roster
 
 # The runner is imported by the verbs that contact hosts: listing jobs is not to wait for it, nor for paramiko.
 if TYPE_CHECKING:
-    from agentless.runner.channel import Connector
     from agentless.runner.contact import Contact, Watch
     from agentless.runner.run import Run
     from agentless.scheduling import Scheduling
@@ -93,8 +92,6 @@ class Fleet:
             connect_timeout=connect_timeout or self.config.connect_timeout,
             host_key_checking=host_key_checking or self.config.host_key_checking,
         )
-        become_method = self._overrides.become_method or "sudo"
-        self._become = f"{become_method}:{self._overrides.become_user or 'root'}" if self._overrides.become else ""
         self._user = configuration.account()[0]
         self._controller = f"{self._user}@{os.uname().nodename}"
 
@@ -124,39 +121,22 @@ class Fleet:
         )
 
     @cached_property
-    def _connector(self) -> Connector:
-        from agentless.runner.ssh import Connector as Ssh
+    def _contact(self) -> Contact:
+        from agentless.runner.contact import Contact
+        from agentless.runner.ssh import Connector
 
-        return Ssh(ask=self._ask)
-
-    @cached_property
-    def _base(self) -> dict[str, Any]:
-        return {
+        base = {
             "controller": self._controller,
             "keep_returns": self.config.keep_returns,
             "keep_bytes": self.config.keep_bytes,
         }
-
-    @cached_property
-    def _contact(self) -> Contact:
-        from agentless.runner.contact import Contact
-
-        login, become = self._overrides.user, self._become
-        return Contact(
-            self._connector,
-            self.cache,
-            self._forks,
-            self._base,
-            lambda job: (job.login, job.become) == (login, become),
-            self._watch,
-        )
+        return Contact(Connector(ask=self._ask), self.cache, self._forks, base, self._roster.sent_alike, self._watch)
 
     def close(self) -> None:
         """Let go of shared connections."""
-        connector = self.__dict__.pop("_connector", None)
-        self.__dict__.pop("_contact", None)
-        if connector is not None:
-            connector.close()
+        contact = self.__dict__.pop("_contact", None)
+        if contact is not None:
+            contact.connector.close()
 
     def __enter__(self) -> Fleet:
         return self
@@ -227,6 +207,7 @@ class Fleet:
                 "--detach leaves at once, and --wait and --batch are about staying", "Leave one of them out."
             )
         from agentless.runner.order import Order
+        from agentless.runner.run import Run
 
         endpoints = self.endpoints(target)
         order = Order.of(
@@ -243,6 +224,7 @@ class Fleet:
             cap=self.config.output_cap,
             hosts=len(endpoints),
         )
+        login, become = self._roster.sender
         job = self.cache.create(
             function=order.function,
             arguments=order.arguments,
@@ -250,16 +232,17 @@ class Fleet:
             hosts=endpoints,
             user=self._user,
             metadata=metadata,
-            login=self._overrides.user,
-            become=self._become,
+            login=login,
+            become=become,
             schedule=schedule,
             keep_returns=self.config.keep_returns,
         )
         self.cache.prune()
-        return self._follow(
-            job,
-            {name: HostResult(State.PENDING) for name in endpoints},
+        return Run(
+            Report(job, dict.fromkeys(endpoints, HostResult(State.PENDING))),
             endpoints,
+            self._contact,
+            cap=self.config.output_cap,
             order=order,
             live=len(endpoints) == 1 if live is None else live,
             wait=wait,
@@ -273,30 +256,6 @@ class Fleet:
                 pass
             return run.report()
 
-    def _follow(
-        self,
-        job: Job,
-        results: Mapping[str, HostResult],
-        endpoints: Mapping[str, Endpoint],
-        *,
-        known: bool = True,
-        **options: Any,
-    ) -> Run:
-        from agentless.runner.home import Unrecorded
-        from agentless.runner.run import Run
-
-        return Run(
-            job,
-            results,
-            endpoints,
-            ledger=self.cache if known else Unrecorded(),
-            connector=self._connector,
-            forks=self._forks,
-            cap=self.config.output_cap,
-            base=self._base,
-            **options,
-        )
-
     # --- the proc system ---
     def running(self, target: str | None = None) -> Running:
         """Salt's `saltutil.running`: what the proc files of each host say runs there."""
@@ -309,7 +268,7 @@ class Fleet:
         from agentless.runner import procs
 
         jid = self._jid(jid)
-        endpoints, missing = self._places(jid, target)
+        endpoints, missing = self._roster.places(self.cache.load(jid, outputs=False), target)
         found = procs.find_job(self._contact, jid, endpoints)
         return replace(found, problems={**found.problems, **missing})
 
@@ -324,15 +283,15 @@ class Fleet:
             UsageError: no such signal.
             UnknownJob: the cache and all hosts deny the job.
         """
-        from agentless.runner import procs
+        from agentless.runner import jobs, procs
 
-        number = _signal_number(signal)
+        number = procs.signal_number(signal)
         jid = self._jid(jid)
-        endpoints, missing = self._places(jid, target)
+        report = self.cache.load(jid, outputs=False)
+        endpoints, missing = self._roster.places(report, target)
         done = procs.signal_job(self._contact, jid, number, self._controller, endpoints)
-        known = missing or done.problems or any(host.known for host in done.hosts.values())
-        if not known and self.cache.load_states(jid) is None:
-            raise UnknownJob(f"no host has a record of job {jid}, nor has the job cache")
+        if report is None and not done.problems and not any(host.known for host in done.hosts.values()):
+            raise jobs.known_to_nobody(jid)
         return replace(done, problems={**done.problems, **missing})
 
     def term_job(self, jid: str, target: str | None = None) -> Signalled:
@@ -342,13 +301,6 @@ class Fleet:
     def kill_job(self, jid: str, target: str | None = None) -> Signalled:
         """Salt's `saltutil.kill_job`: SIGKILL, until nothing of the job's tree is left."""
         return self.signal_job(jid, signals.SIGKILL, target)
-
-    def _places(self, jid: str, target: str | None) -> tuple[dict[str, Endpoint], dict[str, Problem]]:
-        """The hosts to look for a job on: those that it was sent to, else the target's, else all."""
-        report = self.cache.load_states(jid)
-        if report is None:
-            return self.endpoints(target), {}
-        return self._roster.of_job(report.job, report.results, target)
 
     # --- the jobs runner ---
     def _jid(self, word: str) -> str:
@@ -364,14 +316,7 @@ class Fleet:
         """Salt's `jobs.active`: the jobs that run, and where each of their hosts stands."""
         from agentless.runner import jobs
 
-        return jobs.active(self._contact, self.endpoints(target), self._open_reports())
-
-    def _open_reports(self) -> Iterable[tuple[Job, Mapping[str, HostResult]]]:
-        for jid in self.cache.open_jobs():
-            self.cache.abandon(jid)
-            report = self.cache.load_states(jid)
-            if report is not None:
-                yield report.job, report.results
+        return jobs.active(self._contact, self.endpoints(target))
 
     def lookup(self, jid: str) -> Report:
         """Salt's `jobs.lookup_jid`: what each host gave back.
@@ -382,46 +327,14 @@ class Fleet:
             UnknownJob: the cache and all hosts deny it.
         """
         jid = self._jid(jid)
-        report = self._load(jid)
+        report = self.cache.current(jid)
+        if report is not None and not report.open_hosts:
+            return report
+        from agentless.runner import jobs
+
         if report is None:
-            return self._discover(jid)[0]
-        if all(result.settled for result in report.results.values()):
-            return report
-        from agentless.runner import jobs
-
-        to_ask = jobs.open_hosts(report.results)
-        if not to_ask:
-            return report
-        endpoints, missing = self._roster.of_job(report.job, to_ask)
-        jobs.ask_about(self._contact, report.job, report.results, endpoints)
-        report = self.show(jid)
-        results = dict(report.results)
-        for name, problem in missing.items():
-            results[name] = replace(results[name], state=State.UNREACHABLE, problem=problem)
-        return replace(report, results=results)
-
-    def _load(self, jid: str) -> Report | None:
-        """The job as the cache has it; hosts that a run which is gone never sent it to are said to be not started."""
-        report = self.cache.load(jid)
-        if report is not None and any(result.state is State.PENDING for result in report.results.values()):
-            self.cache.abandon(jid)
-            report = self.cache.load(jid)
-        return report
-
-    def _discover(self, jid: str) -> tuple[Report, bool]:
-        """A job that the cache doesn't know, as the hosts' records tell it, and whether it is in the cache now."""
-        from agentless.runner import jobs
-
-        job, results, problems = jobs.discover(self._contact, jid, self.endpoints())
-        if job is None and not problems:
-            raise UnknownJob(f"no host has a record of job {jid}, nor has the job cache")
-        complete = job is not None and not problems and self._limit is None
-        if job is None:
-            job = Job(jid, "", (), self._limit or "all", (), "", 0.0)
-        if complete:
-            self.cache.adopt(job)
-            self.cache.record_many(jid, results)
-        return Report(job, results, unknown_hosts=problems), complete
+            return jobs.discover(self._contact, self._roster, jid)[0]
+        return jobs.ask_about(self._contact, self._roster, report)
 
     def show(self, jid: str) -> Report:
         """The job as the job cache has it; no host is asked.
@@ -430,7 +343,7 @@ class Fleet:
             UnknownJob: the cache doesn't have it.
         """
         jid = self._jid(jid)
-        report = self._load(jid)
+        report = self.cache.current(jid)
         if report is None:
             raise UnknownJob(f"job {jid} is not in the job cache", f"To ask the hosts: agentless jobs lookup {jid}")
         return report
@@ -470,24 +383,9 @@ class Fleet:
             schedule: a shell pattern; only fires of such entries of a schedule.
             limit: how many at most.
         """
-        from fnmatch import fnmatchcase
-
         word = state.value if isinstance(state, State) else state
-
-        def wanted(row: JobRow) -> bool:
-            job = row.job
-            return (
-                (function is None or fnmatchcase(job.function, function))
-                and (target is None or fnmatchcase(job.target, target))
-                and (by is None or job.user == by)
-                and (since is None or job.start_time >= since)
-                and (until is None or job.start_time <= until)
-                and all(job.metadata.get(key) == value for key, value in (metadata or {}).items())
-                and (word is None or row.summary[word] > 0)
-                and (schedule is None or (job.schedule is not None and fnmatchcase(job.schedule, schedule)))
-            )
-
-        return Listed([(row.job, row.summary) for row in self.cache.rows(limit, wanted)])
+        search = Search(function, target, by, since, until, metadata or {}, word, schedule)
+        return Listed([(row.job, row.summary) for row in self.cache.rows(limit, search.finds)])
 
     def wait(self, jid: str, *, wait: float | None = None) -> Run:
         """Follow a job until every host has settled, or `wait` seconds are over.
@@ -509,20 +407,18 @@ class Fleet:
 
     def _attach(self, jid: str, *, host: str | None = None, **options: Any) -> Run:
         from agentless.runner import jobs
+        from agentless.runner.run import Run
 
         jid = self._jid(jid)
-        report = self._load(jid)
-        known = True
+        report, known = self.cache.current(jid), True
         if report is None:
-            report, known = self._discover(jid)
+            report, known = jobs.discover(self._contact, self._roster, jid)
         if host is not None and host not in report.results:
             raise TargetError(f"job {jid} was not sent to {host!r}", f"Its hosts: {', '.join(report.results)}")
-        names = [host] if host is not None else jobs.open_hosts(report.results)
-        endpoints, missing = self._roster.of_job(report.job, names)
-        results = dict(report.results)
-        for name, problem in missing.items():
-            results[name] = replace(results[name], state=State.UNREACHABLE, problem=problem)
-        return self._follow(report.job, results, endpoints, known=known, only=list(endpoints), **options)
+        endpoints, missing = self._roster.of_job(report.job, report.open_hosts if host is None else [host])
+        return Run(
+            report.unreached(missing), endpoints, self._contact, cap=self.config.output_cap, known=known, **options
+        )
 
     def exit_success(self, jid: str) -> ExitSuccess:
         """Salt's `jobs.exit_success`: for each host, whether it returned 0."""
@@ -568,16 +464,3 @@ class Fleet:
         from agentless.runner import procs
 
         return procs.ping(self._contact, self.endpoints(target))
-
-
-def _signal_number(value: str | int) -> int:
-    text = str(int(value)) if isinstance(value, int) else value.strip()
-    if text.isdigit():
-        number = int(text)
-        if 0 < number < signals.NSIG:
-            return number
-    else:
-        name = text.upper().removeprefix("SIG")
-        if (found := getattr(signals, f"SIG{name}", None)) is not None and isinstance(found, signals.Signals):
-            return int(found)
-    raise UsageError(f"{value!r} is not a signal", "Give a name such as TERM or HUP, or a number; kill -l lists them.")

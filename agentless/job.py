@@ -6,7 +6,7 @@ import base64
 import enum
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -266,6 +266,23 @@ class Report:
             counts[result.state.value] += 1
         counts["failed"] = sum(result.failed for result in self.results.values())
         return counts
+
+    @property
+    def open_hosts(self) -> list[str]:
+        """The hosts that a contact can tell more about: the job was sent to them, and the end is not known."""
+        return [
+            name
+            for name, result in self.results.items()
+            if not result.settled and result.dispatched is not Dispatched.NO
+        ]
+
+    def unreached(self, problems: Mapping[str, Problem]) -> Report:
+        """The report when these hosts cannot be asked: they are `unreachable`, and this is why."""
+        unreachable = {
+            name: replace(self.results[name], state=State.UNREACHABLE, problem=problem)
+            for name, problem in problems.items()
+        }
+        return replace(self, results={**self.results, **unreachable})
 
     @property
     def exit_code(self) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from agentless.endpoint import Endpoint
 from agentless.errors import TargetError
 from agentless.inventory import Host, Inventory, Overrides, load
-from agentless.job import HostResult, Job, Problem, State
+from agentless.job import HostResult, Job, Problem, Report, State
 from agentless.results import Entry, Hosts
 
 __all__ = ["Roster"]
@@ -47,7 +47,7 @@ class Roster:
     ) -> None:
         self.sources = [sources] if isinstance(sources, (str, Path)) else list(sources)
         self._overrides = overrides
-        self._limit = limit
+        self.limit = limit
         self._results = results
         self._warn = warn
 
@@ -62,13 +62,13 @@ class Roster:
         Raises:
             TargetError: the pattern cannot be read, or selects nothing.
         """
-        retry = self._retry_list(target), self._retry_list(self._limit)
+        retry = self._retry_list(target), self._retry_list(self.limit)
         pattern = "all" if target is None or retry[0] is not None else target
-        limit = None if retry[1] is not None else self._limit
+        limit = None if retry[1] is not None else self.limit
         selected = self.inventory.select(pattern, limit)
         hosts = tuple(host for host in selected if all(names is None or host.name in names for names in retry))
         if not hosts:
-            limited = f" limited to {self._limit!r}" if self._limit is not None else ""
+            limited = f" limited to {self.limit!r}" if self.limit is not None else ""
             raise TargetError(f"no host is left of {target or 'all'!r}{limited}")
         return hosts
 
@@ -90,6 +90,20 @@ class Roster:
         """What a target selects, with the connection settings; raises InventoryError where they cannot be resolved."""
         return {host.name: self.inventory.endpoint(host, self._overrides) for host in self.select(target)}
 
+    @property
+    def sender(self) -> tuple[str | None, str]:
+        """The `login` and `become` of a job that is sent now."""
+        asked = self._overrides
+        return asked.user, f"{asked.become_method or 'sudo'}:{asked.become_user or 'root'}" if asked.become else ""
+
+    def sent_alike(self, job: Job) -> bool:
+        """Whether a job was sent as who would send one now, so that its record lies where we look."""
+        return (job.login, job.become) == self.sender
+
+    def places(self, report: Report | None, target: str | None) -> tuple[dict[str, Endpoint], dict[str, Problem]]:
+        """The hosts to look for a job on: those that it was sent to, else (it is not known) the target's, else all."""
+        return (self.endpoints(target), {}) if report is None else self.of_job(report.job, report.results, target)
+
     def of_job(
         self, job: Job, names: Iterable[str], target: str | None = None
     ) -> tuple[dict[str, Endpoint], dict[str, Problem]]:
@@ -105,7 +119,7 @@ class Roster:
         if job.become is not None:
             method, _, user = job.become.partition(":")
             overrides = replace(overrides, become=bool(method), become_method=method or None, become_user=user or None)
-        narrowed = target is not None or self._limit is not None
+        narrowed = target is not None or self.limit is not None
         selected = {host.name for host in self.select(target)} if narrowed else None
         endpoints: dict[str, Endpoint] = {}
         missing: dict[str, Problem] = {}

@@ -224,7 +224,7 @@ class Scheduling:
         fleet = self._access.fleet
         count = 0
         for jid in list(fleet.cache.open_jobs()):
-            report = fleet.cache.load_states(jid)
+            report = fleet.cache.load(jid, outputs=False)
             if report is None or report.job.schedule != name:
                 continue
             if fleet.cache.is_held(jid):

@@ -2,6 +2,7 @@
 
 from agentless.cache.pruning import Pruned
 from agentless.cache.record import JobRow
+from agentless.cache.search import Search
 from agentless.cache.store import JobCache
 
-__all__ = ["JobCache", "JobRow", "Pruned"]
+__all__ = ["JobCache", "JobRow", "Pruned", "Search"]

@@ -54,12 +54,11 @@ class Folder:
     # --- the directory itself -----------------------------------------------------------------------------------
     def check(self) -> bool:
         """Whether the directory exists; raises CacheError where it is a link, or belongs to another user."""
-        try:
-            found = os.lstat(self.root)
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            raise self.failed("read", error) from error
+        with self.guard("read"):
+            try:
+                found = os.lstat(self.root)
+            except FileNotFoundError:
+                return False
         if not stat.S_ISDIR(found.st_mode):
             kind = "a link" if stat.S_ISLNK(found.st_mode) else "no directory"
             raise CacheError(f"the job cache {self.root} is {kind}", "move it away, or set XDG_CACHE_HOME")
@@ -69,48 +68,46 @@ class Folder:
                 "set XDG_CACHE_HOME to a directory of your own (sudo keeps HOME on some systems)",
             )
         if stat.S_IMODE(found.st_mode) & 0o077:
-            try:
+            with self.guard("close to others"):
                 os.chmod(self.root, 0o700)
-            except OSError as error:
-                raise self.failed("close to others", error) from error
         return True
 
     def make(self) -> None:
         """Make the directory where it is missing; raises CacheError."""
         if self.check():
             return
-        try:
+        with self.guard("make"):
             os.makedirs(os.path.dirname(self.root) or ".", 0o700, exist_ok=True)
             with contextlib.suppress(FileExistsError):  # another process was faster; check() looks at what it made
                 os.mkdir(self.root, 0o700)
-        except OSError as error:
-            raise self.failed("make", error) from error
         self.check()
 
     def names(self) -> set[str]:
         """All names in the directory; none where there is no directory."""
         if not self.check():
             return set()
-        try:
+        with self.guard("list"):
             before = os.stat(self.root).st_mtime_ns
             names = set(os.listdir(self.root))
             if os.stat(self.root).st_mtime_ns != before:
                 # readdir(3) may miss a file that is renamed meanwhile, and a record is renamed once
                 names.update(os.listdir(self.root))
-        except OSError as error:
-            raise self.failed("list", error) from error
         return names
 
     def exists(self, name: str) -> bool:
         return os.path.lexists(self.path(name))
 
-    def failed(self, what: str, error: OSError, name: str = "") -> CacheError:
-        """The error to raise for a system call that failed."""
-        hint = "set XDG_CACHE_HOME to a directory that you can write to"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            hint = "make room on that disk, or lower keep_jobs and run `agentless jobs prune`"
-        where = self.path(name) if name else self.root
-        return CacheError(f"cannot {what} the job cache {where}: {error.strerror or error}", hint)
+    @contextlib.contextmanager
+    def guard(self, what: str, name: str = "") -> Iterator[None]:
+        """Let an OSError within come out as CacheError: what could not be done, and to which file."""
+        try:
+            yield
+        except OSError as error:
+            hint = "set XDG_CACHE_HOME to a directory that you can write to"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                hint = "make room on that disk, or lower keep_jobs and run `agentless jobs prune`"
+            where = self.path(name) if name else self.root
+            raise CacheError(f"cannot {what} the job cache {where}: {error.strerror or error}", hint) from error
 
     # --- locks --------------------------------------------------------------------------------------------------
     @contextlib.contextmanager
@@ -125,15 +122,14 @@ class Folder:
                 self._lock = FileLock(
                     self.path(LOCK), timeout=LOCK_TIMEOUT, mode=0o600, thread_local=False, poll_interval=LOCK_POLL
                 )
-            try:
-                self._lock.acquire()
-            except Timeout as error:
-                raise CacheError(
-                    f"another process has held {self.path(LOCK)} for {LOCK_TIMEOUT:.0f} s",
-                    "look for a stopped agentless process",
-                ) from error
-            except OSError as error:
-                raise self.failed("lock", error, LOCK) from error
+            with self.guard("lock", LOCK):
+                try:
+                    self._lock.acquire()
+                except Timeout as error:
+                    raise CacheError(
+                        f"another process has held {self.path(LOCK)} for {LOCK_TIMEOUT:.0f} s",
+                        "look for a stopped agentless process",
+                    ) from error
             try:
                 yield
             finally:
@@ -144,12 +140,11 @@ class Folder:
         from filelock import FileLock, Timeout
 
         lock = FileLock(self.path(jid + LIVE), timeout=1.0, mode=0o600, thread_local=False, poll_interval=LOCK_POLL)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise CacheError(f"job {jid} is in the hands of another agentless process") from error
-        except OSError as error:
-            raise self.failed("lock", error, jid + LIVE) from error
+        with self.guard("lock", jid + LIVE):
+            try:
+                lock.acquire()
+            except Timeout as error:
+                raise CacheError(f"job {jid} is in the hands of another agentless process") from error
         return lock
 
     def is_live(self, jid: str) -> bool:
@@ -160,20 +155,17 @@ class Folder:
         """
         import fcntl
 
-        try:
-            handle = os.open(self.path(jid + LIVE), _READ)
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            raise self.failed("read", error, jid + LIVE) from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError as error:
-            raise self.failed("lock", error, jid + LIVE) from error
-        finally:
-            os.close(handle)
+        with self.guard("look at the lock of", jid + LIVE):
+            try:
+                handle = os.open(self.path(jid + LIVE), _READ)
+            except FileNotFoundError:
+                return False
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            finally:
+                os.close(handle)
         return False
 
     # --- files --------------------------------------------------------------------------------------------------

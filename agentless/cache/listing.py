@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from agentless.cache import folder as names
 from agentless.cache.folder import Folder
-from agentless.cache.record import Damaged, JobRow, line_jid, parse, row_of
+from agentless.cache.journal import Journal
+from agentless.cache.lines import Damaged, line_jid, parse
+from agentless.cache.record import JobRow, row_of
 
 __all__ = ["Listing"]
 
@@ -20,12 +22,12 @@ class Listing:
 
     Args:
         folder: where they lie.
-        fold: makes a row out of a whole record: what has no summary yet, or cannot be read so simply.
+        journal: makes a row out of a whole record: what has no summary yet, or cannot be read so simply.
     """
 
-    def __init__(self, folder: Folder, fold: Callable[[str], JobRow | None]) -> None:
+    def __init__(self, folder: Folder, journal: Journal) -> None:
         self._folder = folder
-        self._fold = fold
+        self._journal = journal
 
     def jobs(self) -> list[tuple[str, bool]]:
         """JIDs, newest first, and whether the record is open."""
@@ -42,7 +44,7 @@ class Listing:
         for n, (jid, is_open) in enumerate(self.jobs()):
             if n == SINGLE:
                 heads = self.heads()
-            row = self._fold(jid) if is_open else self._finished(jid, heads)
+            row = self._journal.row(jid) if is_open else self._finished(jid, heads)
             if row is not None:
                 yield row
 
@@ -50,16 +52,15 @@ class Listing:
         try:
             return row_of(parse(heads.get(jid) or self._folder.first_line(jid + names.FINISHED)), jid)
         except (Damaged, OSError):
-            return self._fold(jid)
+            return self._journal.row(jid)
 
     def heads(self) -> dict[str, bytes]:
         """First lines of finished records by JID, as far as they were gathered; raises CacheError."""
-        try:
-            data = self._folder.whole_lines(names.HEADS)
-        except FileNotFoundError:
-            return {}
-        except OSError as error:
-            raise self._folder.failed("read", error, names.HEADS) from error
+        with self._folder.guard("read", names.HEADS):
+            try:
+                data = self._folder.whole_lines(names.HEADS)
+            except FileNotFoundError:
+                return {}
         return {line_jid(line): line for line in data.splitlines()}
 
     def gather(self, finished: list[str]) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from agentless.cache import folder as names
 from agentless.cache.folder import Folder
-from agentless.cache.record import JobRow, Record
+from agentless.cache.journal import Journal
+from agentless.cache.lines import Damaged, line, parse
 from agentless.job import new_jid
 
-__all__ = ["Pruned", "prune"]
+__all__ = ["Pruned", "is_due", "prune", "stamp"]
 
 HOUR = 3600.0
+EVERY = 600.0  # seconds
 _OURS = (names.LOCK, names.STAMP, names.HEADS, names.SET_ASIDE)
 
 
@@ -34,15 +35,22 @@ class Pruned:
     freed: int = 0
 
 
+def is_due(folder: Folder, now: float) -> bool:
+    """Whether the cache was not pruned in the last minutes, by any process."""
+    try:
+        at = parse(folder.first_line(names.STAMP))["at"]
+        return not 0 <= now - at < EVERY
+    except (Damaged, OSError, KeyError, TypeError):
+        return True
+
+
+def stamp(folder: Folder, now: float) -> None:
+    """Note when the cache was pruned, under the lock; raises OSError."""
+    folder.replace(names.STAMP, line({"at": now}), names.STAMP + names.TEMPORARY)
+
+
 def prune(
-    folder: Folder,
-    now: float,
-    *,
-    keep_jobs: float,
-    max_bytes: int,
-    row: Callable[[str], JobRow | None],
-    read: Callable[[str], tuple[str, Record] | None],
-    compact: Callable[[str, Record], None],
+    folder: Folder, journal: Journal, now: float, *, keep_jobs: float, max_bytes: int
 ) -> tuple[Pruned, list[str]]:
     """Prune under the lock.
 
@@ -50,7 +58,6 @@ def prune(
         now: Unix seconds.
         keep_jobs: hours after the last event; hosts that have not ended keep their job for its `keep_returns`.
         max_bytes: of disk.
-        row, read, compact: of the cache: a finished job's row, a record, and writing a settled record anew.
 
     Returns:
         What was done, and the JIDs of the finished jobs that are left. Raises OSError and CacheError.
@@ -91,20 +98,19 @@ def prune(
     future = new_jid(datetime.fromtimestamp(now + HOUR, timezone.utc))
     over = []
     for jid in opened[:]:
-        if (record_of := read(jid)) is None:
+        if (record := journal.read(jid)) is None:
             opened.remove(jid)
             continue
-        record = record_of[1]
         if record.settled():
             if not folder.is_live(jid):
-                compact(jid, record)
+                journal.finish(record)
                 opened.remove(jid)
                 finished.append(jid)
         elif record.last + max(keep_jobs, record.job.keep_returns) * HOUR < now and not folder.is_live(jid):
             over.append(jid)
     for jid in finished:
         perhaps = (jid < old or jid > future) and not folder.is_live(jid)
-        if perhaps and (found_row := row(jid)) and found_row.last_event + keep_jobs * HOUR < now:
+        if perhaps and (row := journal.row(jid)) and row.last_event + keep_jobs * HOUR < now:
             over.append(jid)
     gone = set(over)
     total = sum(sizes.values()) - sum(sizes[jid] for jid in gone)

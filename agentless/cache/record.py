@@ -1,68 +1,18 @@
-"""The format of a job's record: lines of JSON, the job first, then one line for each thing learned about a host.
-
-A record that is open grows by lines; the first final state of a host counts, and else the last state. A finished
-record is written anew: its first line also has the summary, and each host has one line. What is at its default is
-left out, so that a small job fits a disk block of 4 KiB.
-
-    {"v":1,"jid":"…","function":"cmd.run","arguments":["uptime"],"target":"web*","user":"ada","start":…,"hosts":["web1"],
-     "last":…,"summary":{"returned":1}}
-    {"host":"web1","nonce":"…","pid":4711,"started":…,"finished":…,"duration":0.012,"stdout":"…"}
-"""
+"""A job's record as far as it was read, and its row in the list of jobs."""
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
-from agentless.job import Dispatched, HostResult, Job, Problem, Return, State
+from agentless.cache.lines import Damaged, Raw, decode_result, head_of, is_final, job_of, line, parse
+from agentless.job import Dispatched, HostResult, Job, Problem, State
 
-__all__ = [
-    "Damaged",
-    "JobRow",
-    "Later",
-    "Raw",
-    "Record",
-    "encode_result",
-    "head_of",
-    "is_final",
-    "line",
-    "line_jid",
-    "parse",
-    "row_of",
-]
+__all__ = ["JobRow", "Record", "row_of"]
 
-FORMAT = 1
-_JID_AT = len(f'{{"v":{FORMAT},"jid":"')
-Raw = dict[str, Any]
-
-_RETURN_DEFAULTS: Raw = {
-    "retcode": 0,
-    "signal": None,
-    "ended_by": "exit",
-    "stdout_truncated": 0,
-    "stderr_truncated": 0,
-    "pid": None,
-    "started": None,
-    "finished": None,
-    "duration": None,
-    "left_running": 0,
-    "uncapped": False,
-}
-_decode = json.JSONDecoder().raw_decode
-_FINAL = frozenset(state.value for state in State if state.final)
 _STATES = tuple(state.value for state in State)
 _NONE = dict.fromkeys((*_STATES, "failed"), 0)
-
-
-class Damaged(Exception):
-    """These bytes are no record, or no longer one; the text says why."""
-
-
-class Later(Damaged):
-    """The record of a later version of agentless, which is to be left where it is."""
+_PENDING: Raw = {"state": "pending", "dispatched": "no"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,186 +22,21 @@ class JobRow:
     Args:
         job: the job.
         summary: hosts by state (all six) and `failed`, as in `Report.summary`.
-        exit_code: as `Report.exit_code`: 4, 3, 1 or 0.
         last_event: Unix seconds, this controller's clock, when it last learned something about the job.
     """
 
     job: Job
     summary: Mapping[str, int]
-    exit_code: int
     last_event: float
-
-
-def line(raw: Raw) -> bytes:
-    """One line of JSON with its newline; text that has no UTF-8 form (lone surrogates of argv) is escaped."""
-    try:
-        return json.dumps(raw, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-    except UnicodeEncodeError:
-        return json.dumps(raw, separators=(",", ":")).encode() + b"\n"
-
-
-def parse(data: bytes) -> Raw:
-    """The object of one line; raises Damaged."""
-    try:
-        text = data.decode().rstrip("\n")
-        raw, end = _decode(text)  # half of json.loads' time would go into guessing the encoding and skipping blanks
-    except (ValueError, RecursionError) as error:
-        raise Damaged(f"not JSON: {error}") from error
-    if not isinstance(raw, dict) or end != len(text):
-        raise Damaged("not a JSON object")
-    return raw
-
-
-def line_jid(data: bytes) -> str:
-    """The JID of a head line, without parsing it: where another one stands there, `row_of` says so later."""
-    return data[_JID_AT : _JID_AT + 20].decode("ascii", "replace")
-
-
-# --- the job ---------------------------------------------------------------------------------------------------------
-def head_of(job: Job, last: float, summary: Mapping[str, int] | None = None) -> Raw:
-    """The first line of a record."""
-    raw: Raw = {
-        "v": FORMAT,
-        "jid": job.jid,
-        "function": job.function,
-        "arguments": list(job.arguments),
-        "target": job.target,
-        "user": job.user,
-        "start": job.start_time,
-        "hosts": list(job.hosts),
-    }
-    if job.metadata:
-        raw["metadata"] = dict(job.metadata)
-    for key in ("login", "become", "schedule"):
-        if (value := getattr(job, key)) is not None:
-            raw[key] = value
-    if job.keep_returns != 168.0:
-        raw["keep_returns"] = job.keep_returns
-    raw["last"] = last
-    if summary is not None:
-        raw["summary"] = {key: count for key, count in summary.items() if count}
-    return raw
-
-
-def job_of(raw: Raw, jid: str) -> Job:
-    """The job of a head line.
-
-    Raises:
-        Damaged: it is no head line, that of another job, or of a later format.
-    """
-    try:
-        if raw["v"] != FORMAT:
-            raise Later(f"its format {raw['v']!r} is not known to this version of agentless")
-        if raw["jid"] != jid:
-            raise Damaged(f"it holds job {raw['jid']!r}")
-        return Job(
-            jid,
-            raw["function"],
-            tuple(raw["arguments"]),
-            raw["target"],
-            tuple(raw["hosts"]),
-            raw["user"],
-            float(raw["start"]),
-            raw.get("metadata") or {},
-            raw.get("login"),
-            raw.get("become"),
-            raw.get("schedule"),
-            float(raw.get("keep_returns", 168.0)),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise Damaged(f"its first line is no job ({error!r})") from error
 
 
 def row_of(raw: Raw, jid: str) -> JobRow:
     """The row of a finished record's first line."""
     job = job_of(raw, jid)
     try:
-        return _row(job, raw["summary"], float(raw["last"]))
+        return JobRow(job, {**_NONE, **raw["summary"]}, float(raw["last"]))
     except (KeyError, TypeError, ValueError) as error:
         raise Damaged(f"its first line has no summary ({error!r})") from error
-
-
-def _row(job: Job, counts: Mapping[str, int], last: float) -> JobRow:
-    summary = {**_NONE, **counts}
-    if summary["pending"] or summary["running"]:
-        code = 4
-    elif summary["unreachable"] or summary["lost"] or summary["not-started"]:
-        code = 3
-    else:
-        code = 1 if summary["failed"] else 0
-    return JobRow(job, summary, code, last)
-
-
-# --- one host --------------------------------------------------------------------------------------------------------
-def encode_result(host: str, result: HostResult) -> tuple[Raw, Raw]:
-    """A host's line, and its output apart: the caller joins the two, or puts the output elsewhere."""
-    ret = result.ret
-    raw: Raw = {"host": host}
-    if result.state is not State.RETURNED:
-        raw["state"] = result.state.value
-    if result.dispatched is not Dispatched.YES:
-        raw["dispatched"] = result.dispatched.value
-    if result.nonce:
-        raw["nonce"] = result.nonce
-    if result.problem is not None:
-        raw["problem"] = [result.problem.kind, result.problem.message, result.problem.hint]
-    if result.pid is not None:
-        raw["seen_pid"] = result.pid
-    if result.started is not None:
-        raw["seen_started"] = result.started
-    if ret is None:
-        return raw, {}
-    for key, default in _RETURN_DEFAULTS.items():
-        if (value := getattr(ret, key)) != default:
-            raw[key] = value
-    return raw, {**_encode_stream("stdout", ret.stdout), **_encode_stream("stderr", ret.stderr)}
-
-
-def decode_result(raw: Raw, output: Raw) -> HostResult:
-    """The result of a host's line and its output.
-
-    Raises:
-        Damaged: the line is no result.
-    """
-    try:
-        state = State(raw.get("state", "returned"))
-        ret = None
-        if state is State.RETURNED:
-            fields: Raw = {key: raw.get(key, default) for key, default in _RETURN_DEFAULTS.items()}
-            ret = Return(**fields, stdout=_decode_stream("stdout", output), stderr=_decode_stream("stderr", output))
-        problem = raw.get("problem")
-        return HostResult(
-            state=state,
-            dispatched=Dispatched(raw.get("dispatched", "yes")),
-            nonce=raw.get("nonce", ""),
-            ret=ret,
-            pid=raw.get("seen_pid"),
-            started=raw.get("seen_started"),
-            problem=Problem(*problem) if problem is not None else None,
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Damaged(f"a line is no result of a host ({error!r})") from error
-
-
-def _encode_stream(name: str, data: bytes) -> Raw:
-    if not data:
-        return {}
-    try:
-        return {name: data.decode("utf-8")}
-    except UnicodeDecodeError:
-        return {f"{name}_base64": base64.b64encode(data).decode("ascii")}
-
-
-def _decode_stream(name: str, raw: Raw) -> bytes:
-    encoded = raw.get(f"{name}_base64")
-    if encoded is not None:
-        return base64.b64decode(encoded, validate=True)
-    text: str = raw.get(name, "")
-    return text.encode("utf-8")
-
-
-# --- the whole -------------------------------------------------------------------------------------------------------
-_PENDING: Raw = {"state": "pending", "dispatched": "no"}
 
 
 class Record:
@@ -307,6 +92,21 @@ class Record:
         self.last = max(self.last, at)
         return True
 
+    def ended(self, hosts: Iterable[str]) -> bool:
+        """Whether all these are hosts of the job that nothing changes any more."""
+        return all(host in self.lines and is_final(self.lines[host]) for host in hosts)
+
+    def abandoned(self) -> dict[str, HostResult]:
+        """Where the `pending` hosts stand when the run that was to send the job is gone."""
+        pending = (raw for raw in self.lines.values() if raw.get("state") == "pending")
+        return {raw["host"]: _left_behind(self.job.jid, decode_result(raw, {})) for raw in pending}
+
+    def waited_for(self) -> Iterator[tuple[str, str]]:
+        """Host and nonce, where the job was or may have been sent and has not ended."""
+        for host, raw in self.lines.items():
+            if not is_final(raw) and raw.get("dispatched", "yes") != "no":
+                yield host, raw.get("nonce", "")
+
     def settled(self) -> bool:
         """Whether no contact can change a host: as `HostResult.settled`, for all of them."""
         return all(is_final(raw) or _never_reached(raw) for raw in self.lines.values())
@@ -323,7 +123,7 @@ class Record:
         return counts
 
     def row(self) -> JobRow:
-        return _row(self.job, self.counts(), self.last)
+        return JobRow(self.job, self.counts(), self.last)
 
     def finished(self) -> bytes:
         """The record written anew: the head with its summary, and one line for each host."""
@@ -334,10 +134,14 @@ class Record:
         return {host: decode_result(raw, output(raw)) for host, raw in self.lines.items()}
 
 
-def is_final(raw: Raw) -> bool:
-    """Whether the line's state is one that nothing changes any more."""
-    return raw.get("state", "returned") in _FINAL
-
-
 def _never_reached(raw: Raw) -> bool:
     return raw.get("state") == "unreachable" and raw.get("dispatched") == "no"
+
+
+def _left_behind(jid: str, result: HostResult) -> HostResult:
+    """Where a `pending` host stands when the run is gone."""
+    if result.dispatched is Dispatched.NO:
+        message, hint = "not sent: the run that was to send it is gone", f"Run it again: --limit @failed:{jid}"
+        return replace(result, state=State.NOT_STARTED, problem=Problem("controller-gone", message, hint))
+    message, hint = "the run was gone before the host acknowledged", f"Ask the host: agentless jobs wait {jid}"
+    return replace(result, state=State.UNREACHABLE, problem=Problem("controller-gone", message, hint))

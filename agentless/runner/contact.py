@@ -7,12 +7,13 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from typing import Any
 
+from agentless.cache import JobCache
 from agentless.endpoint import Endpoint
 from agentless.errors import HostError
 from agentless.job import Job, Problem
 from agentless.runner.channel import Connector
 from agentless.runner.fanout import fan_out
-from agentless.runner.home import Homecoming, Ledger
+from agentless.runner.home import Homecoming
 from agentless.runner.session import Answer, Section, Session
 
 __all__ = ["Contact", "Watch", "problem_of"]
@@ -30,7 +31,7 @@ class Contact:
 
     Args:
         connector: opens connections.
-        ledger: where answers about other jobs, which every contact brings home, are kept.
+        cache: what every contact brings home, answers about other jobs, is kept there.
         forks: calls in flight.
         base: the keys that every request carries.
         sent_alike: whether a job was sent as the user that is acted as now, so that its record lies where we look.
@@ -39,7 +40,7 @@ class Contact:
     """
 
     connector: Connector
-    ledger: Ledger
+    cache: JobCache
     forks: int
     base: Mapping[str, Any]
     sent_alike: Callable[[Job], bool]
@@ -64,7 +65,7 @@ class Contact:
                 of its own.
             sections: what goes to a host on the helper's stdin.
         """
-        wanted = self.ledger.wanted(endpoints, self.sent_alike)
+        wanted = self.cache.wanted(endpoints, self.sent_alike)
         left = dict.fromkeys(endpoints)
 
         def call(name: str) -> list[Answer]:
@@ -77,7 +78,7 @@ class Contact:
             answers: list[Answer] = []
             with closing(self.connector.connect(endpoint)) as link:
                 for acting in users:
-                    home = Homecoming(self.ledger, name)
+                    home = Homecoming(self.cache, name)
                     asked = {**self.base, **request(name), "want": want, **home.request()}
                     for answer in Session(link, acting, asked, sections(name)).answers():
                         if getattr(answer, "jid", "") == about or not home.take(answer):

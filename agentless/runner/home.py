@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from agentless.errors import CacheError
+from agentless.cache.cursors import Cursors
+from agentless.errors import AnotherJob, CacheError
 from agentless.job import Dispatched, HostResult, Job, Problem, Report, State, jid_time
 from agentless.runner.session import Answer, Described, Reply, Returned, Stated
 
@@ -23,24 +24,29 @@ NO_RECORD = Problem(
 class Ledger(Protocol):
     """Where the results of jobs are kept; the job cache is one."""
 
+    @property
+    def cursors(self) -> Cursors | None: ...
     def record(self, jid: str, host: str, result: HostResult) -> None: ...
-    def load_states(self, jid: str) -> Report | None: ...
+    def adopt(self, job: Job, results: Mapping[str, HostResult]) -> None: ...
+    def load(self, jid: str, *, outputs: bool) -> Report | None: ...
     def wanted(
         self, hosts: Iterable[str], where: Callable[[Job], bool] | None = None
     ) -> Mapping[str, tuple[tuple[str, str], ...]]: ...
-    def welcome(self, job: Job, result: HostResult) -> None: ...
-    def seen(self, host: str) -> Mapping[str, int] | None: ...
-    def advance(self, host: str, sequence: str, at: int) -> None: ...
-    def warn(self, line: str) -> None: ...
+    def warn(self, line: str, /) -> None: ...
 
 
 class Unrecorded:
     """For a job that this controller doesn't know and can't take in, since not every host could be asked about it."""
 
+    cursors = None
+
     def record(self, jid: str, host: str, result: HostResult) -> None:
         return
 
-    def load_states(self, jid: str) -> Report | None:
+    def adopt(self, job: Job, results: Mapping[str, HostResult]) -> None:
+        return
+
+    def load(self, jid: str, *, outputs: bool) -> Report | None:
         return None
 
     def wanted(
@@ -48,16 +54,7 @@ class Unrecorded:
     ) -> Mapping[str, tuple[tuple[str, str], ...]]:
         return {}
 
-    def welcome(self, job: Job, result: HostResult) -> None:
-        return
-
-    def seen(self, host: str) -> Mapping[str, int] | None:
-        return None
-
-    def advance(self, host: str, sequence: str, at: int) -> None:
-        return
-
-    def warn(self, line: str) -> None:
+    def warn(self, line: str, /) -> None:
         return
 
 
@@ -128,8 +125,8 @@ class Homecoming:
 
     def request(self) -> dict[str, object]:
         """The keys that ask for what the schedule has fired since the last contact."""
-        seen = self._ledger.seen(self._host)
-        return {} if seen is None else {"seen": dict(seen)}
+        cursors = self._ledger.cursors
+        return {} if cursors is None else {"seen": cursors.seen(self._host)}
 
     def take(self, answer: Answer) -> bool:
         """Record an answer about a job other than the one that the host was contacted for; False: it is no such.
@@ -142,8 +139,8 @@ class Homecoming:
             self._described = {answer.jid: answer} if self._count <= PORTION else {}
         elif isinstance(answer, Reply) and answer.kind == "seen" and self._kept:
             sequence, at = answer.meta.get("id"), answer.meta.get("at")
-            if isinstance(sequence, str) and isinstance(at, int) and len(sequence) < 64:
-                self._ledger.advance(self._host, sequence, at)
+            if self._ledger.cursors and isinstance(sequence, str) and isinstance(at, int) and len(sequence) < 64:
+                self._ledger.cursors.advance(self._host, sequence, at)
         elif isinstance(answer, (Returned, Stated)):
             if not isinstance(answer, Stated) or answer.state != "unknown":
                 try:
@@ -162,9 +159,14 @@ class Homecoming:
         if described is not None and job.schedule is not None:
             nonce = described.record.get("nonce")
             before = HostResult(State.RUNNING, Dispatched.YES, nonce=nonce if isinstance(nonce, str) else "")
-            self._ledger.welcome(job, settle(before, answer))
+            try:
+                self._ledger.adopt(job, {self._host: settle(before, answer)})
+            except AnotherJob:
+                self._ledger.warn(
+                    f"{self._host} names {job.jid} as a job of its schedule, which is another job here: left out"
+                )
             return
-        report = self._ledger.load_states(answer.jid)
+        report = self._ledger.load(answer.jid, outputs=False)
         known = report.results.get(self._host) if report else None
         if known is None or known.settled:
             return

@@ -2,50 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from agentless.endpoint import Endpoint
-from agentless.errors import HostError
-from agentless.job import Dispatched, HostResult, Job, Problem, State, jid_time
+from agentless.errors import HostError, UnknownJob
+from agentless.job import Dispatched, HostResult, Job, Problem, Report, State, jid_time
 from agentless.results import Active, ActiveJob, Process
+from agentless.roster import Roster
 from agentless.runner.contact import Contact, problem_of
 from agentless.runner.home import job_of, settle
 from agentless.runner.procs import processes
 from agentless.runner.session import Described, Returned, Stated
 
-__all__ = ["active", "ask_about", "collect", "discover", "open_hosts"]
+__all__ = ["active", "ask_about", "collect", "discover", "known_to_nobody"]
 
 
-def open_hosts(results: Mapping[str, HostResult]) -> list[str]:
-    """The hosts that a contact can tell more about: the job was sent to them, and the end is not known."""
-    return [name for name, result in results.items() if not result.settled and result.dispatched is not Dispatched.NO]
+def known_to_nobody(jid: str) -> UnknownJob:
+    """What to raise where all hosts answered."""
+    return UnknownJob(f"no host has a record of job {jid}, nor has the job cache")
 
 
-def ask_about(
-    contact: Contact, job: Job, results: Mapping[str, HostResult], endpoints: Mapping[str, Endpoint]
-) -> dict[str, HostResult]:
-    """Ask the given hosts what became of the job; record and return where every host stands.
+def ask_about(contact: Contact, roster: Roster, report: Report) -> Report:
+    """Ask the hosts of a job whose end is not known what became of it, and record that.
 
     Args:
-        endpoints: the hosts to ask; the others stay as they are.
+        report: the job as the cache has it.
+
+    Returns:
+        the job as the cache has it then.
     """
-    after = dict(results)
+    endpoints, missing = roster.of_job(report.job, report.open_hosts)
+    jid, results = report.job.jid, dict(report.results)
 
     def request(name: str) -> dict[str, object]:
         result = results[name]
-        one = {"jid": job.jid, "nonce": result.nonce or None, "maybe": result.dispatched is Dispatched.MAYBE}
+        one = {"jid": jid, "nonce": result.nonce or None, "maybe": result.dispatched is Dispatched.MAYBE}
         return {"op": "fetch", "jobs": [one], "describe": False}
 
     # A job that was sent before `--become` was given is the login user's: denied by the other, it would be lost.
-    for name, answers in contact.ask(endpoints, request, about=job.jid, both_users=True):
+    for name, answers in contact.ask(endpoints, request, about=jid, both_users=True):
+        before = results[name]
         if isinstance(answers, HostError):
-            after[name] = replace(results[name], state=State.UNREACHABLE, problem=problem_of(answers))
+            results[name] = replace(before, state=State.UNREACHABLE, problem=problem_of(answers))
         elif told := [answer for answer in answers if isinstance(answer, (Returned, Stated))]:
-            after[name] = settle(after[name], min(told, key=_rank))
-        if after[name] != results[name]:
-            contact.ledger.record(job.jid, name, after[name])
-    return after
+            results[name] = settle(before, min(told, key=_rank))
+        if results[name] != before:
+            contact.cache.record(jid, name, results[name])
+    # Another command may have asked, too, and the first end that is recorded counts.
+    return (contact.cache.current(jid) or replace(report, results=results)).unreached(missing)
 
 
 def _rank(answer: Returned | Stated) -> int:
@@ -62,27 +67,29 @@ def collect(contact: Contact, endpoints: Mapping[str, Endpoint]) -> dict[str, Pr
     problems: dict[str, Problem] = {}
     left = dict(endpoints)
     while left:
-        seen = {name: contact.ledger.seen(name) for name in left}
+        seen = {name: contact.cache.cursors.seen(name) for name in left}
         for name, answers in contact.ask(left, lambda _: {"op": "fetch", "jobs": []}, both_users=True):
             if isinstance(answers, HostError):
                 problems[name] = problem_of(answers)
         left = {
             name: endpoint
             for name, endpoint in left.items()
-            if name not in problems and contact.ledger.seen(name) != seen[name]
+            if name not in problems and contact.cache.cursors.seen(name) != seen[name]
         }
     return problems
 
 
-def discover(
-    contact: Contact, jid: str, endpoints: Mapping[str, Endpoint]
-) -> tuple[Job | None, dict[str, HostResult], dict[str, Problem]]:
-    """Ask hosts about a JID that the cache doesn't know.
+def discover(contact: Contact, roster: Roster, jid: str) -> tuple[Report, bool]:
+    """Ask all hosts about a JID that the cache doesn't know.
 
     Returns:
-        the job as the hosts' records describe it, or None when none of them has one; where each host with a record
-        stands; and the hosts that could not be asked.
+        the job as the hosts' records describe it, on the hosts that have one; and whether it is in the cache now, which
+        takes in a job only when every host was asked.
+
+    Raises:
+        UnknownJob: all hosts deny it.
     """
+    endpoints = roster.endpoints(None)
     found: dict[str, HostResult] = {}
     problems: dict[str, Problem] = {}
     described: Described | None = None
@@ -98,9 +105,15 @@ def discover(
             elif isinstance(answer, Returned) or (isinstance(answer, Stated) and answer.state != "unknown"):
                 found[name] = settle(found.get(name, HostResult(State.RUNNING, Dispatched.YES)), answer)
     if not found:
-        return None, {}, problems
-    hosts = tuple(name for name in endpoints if name in found)
-    return job_of(jid, described, hosts), {name: found[name] for name in hosts}, problems
+        if not problems:
+            raise known_to_nobody(jid)
+        return Report(Job(jid, "", (), roster.limit or "all", (), "", 0.0), {}, unknown_hosts=problems), False
+    results = {name: found[name] for name in endpoints if name in found}
+    job = job_of(jid, described, tuple(results))
+    complete = not problems and roster.limit is None
+    if complete:
+        contact.cache.adopt(job, results)
+    return Report(job, results, unknown_hosts=problems), complete
 
 
 def _text(described: Described | None, key: str) -> str:
@@ -108,17 +121,8 @@ def _text(described: Described | None, key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def active(
-    contact: Contact,
-    endpoints: Mapping[str, Endpoint],
-    cached: Iterable[tuple[Job, Mapping[str, HostResult]]],
-) -> Active:
-    """Which jobs run, and where each of their hosts stands: one contact a host.
-
-    Args:
-        cached: the jobs of the cache that are not settled; consumed only after the hosts were asked, since each contact
-            brings home what was waited for.
-    """
+def active(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Active:
+    """Which jobs run, and where each of their hosts stands: one contact a host."""
     running: dict[str, dict[str, Process]] = {}
     problems: dict[str, Problem] = {}
     for name, answers in contact.ask(endpoints, lambda _: {"op": "running"}, both_users=True):
@@ -128,8 +132,10 @@ def active(
         for process in processes(answers):
             running.setdefault(process.jid, {})[name] = process
     jobs: dict[str, ActiveJob] = {}
-    for job, results in cached:
-        jobs[job.jid] = _active(job, results, running.pop(job.jid, {}), problems, endpoints)
+    # Only now, since each contact brought home what was waited for.
+    for jid in contact.cache.open_jobs():
+        if report := contact.cache.current(jid, outputs=False):
+            jobs[jid] = _active(report, running.pop(jid, {}), problems, endpoints)
     for jid, hosts in running.items():
         jobs[jid] = _foreign(jid, hosts)
     live = {jid: one for jid, one in jobs.items() if one.running or one.unreachable or one.pending}
@@ -139,15 +145,11 @@ def active(
 
 
 def _active(
-    job: Job,
-    results: Mapping[str, HostResult],
-    running: Mapping[str, Process],
-    problems: Mapping[str, Problem],
-    asked: Mapping[str, Endpoint],
+    report: Report, running: Mapping[str, Process], problems: Mapping[str, Problem], asked: Mapping[str, Endpoint]
 ) -> ActiveJob:
     states: dict[State, list[str]] = {state: [] for state in State}
     pids: dict[str, int | None] = {}
-    for name, result in results.items():
+    for name, result in report.results.items():
         if name in running:
             pids[name] = running[name].pid
         elif name in problems and not result.settled:
@@ -157,7 +159,7 @@ def _active(
         else:
             states[result.state].append(name)
     return ActiveJob(
-        job,
+        report.job,
         pids,
         returned=tuple(states[State.RETURNED]),
         lost=tuple(states[State.LOST]),

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import signal as signals
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from agentless.endpoint import Endpoint
-from agentless.errors import HostError
+from agentless.errors import HostError, UsageError
 from agentless.job import JID, Problem
 from agentless.results import Answered, Found, Pong, Process, Running, Signal, Signalled, Survivor
 from agentless.runner.contact import Contact, problem_of
 from agentless.runner.session import Answer, Reply
 
-__all__ = ["find_job", "ping", "processes", "running", "signal_job"]
+__all__ = ["find_job", "ping", "processes", "running", "signal_job", "signal_number"]
+
+
+def signal_number(value: str | int) -> int:
+    """The number of a signal, given as one or by its name with or without `SIG`; raises UsageError."""
+    text = str(int(value)) if isinstance(value, int) else value.strip()
+    if text.isdigit():
+        number = int(text)
+        if 0 < number < signals.NSIG:
+            return number
+    else:
+        name = text.upper().removeprefix("SIG")
+        if (found := getattr(signals, f"SIG{name}", None)) is not None and isinstance(found, signals.Signals):
+            return int(found)
+    raise UsageError(f"{value!r} is not a signal", "Give a name such as TERM or HUP, or a number; kill -l lists them.")
 
 
 def running(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Running:

@@ -14,12 +14,10 @@ from typing import Any
 
 from agentless.endpoint import Endpoint
 from agentless.errors import AgentlessError, Refused, Unreachable
-from agentless.job import Dispatched, HostResult, Job, Problem, Report, State
-from agentless.remote import wire
-from agentless.runner.channel import Connector
-from agentless.runner.contact import problem_of
+from agentless.job import Dispatched, HostResult, Problem, Report, State
+from agentless.runner.contact import Contact, problem_of
 from agentless.runner.fanout import FanOut
-from agentless.runner.home import Homecoming, Ledger, settle
+from agentless.runner.home import Homecoming, Ledger, Unrecorded, settle
 from agentless.runner.order import Order, Threshold
 from agentless.runner.session import Accepted, Answer, Chunk, Reply, Returned, Section, Session, Stated
 
@@ -81,46 +79,42 @@ class Run:
     `report()`.
 
     Args:
-        job: the job, already in the cache.
-        results: where each host stands before the first contact.
-        endpoints: for each host that may have to be contacted.
+        report: the job, and where each host stands before the first contact.
+        endpoints: the hosts to contact, where they are not settled.
+        contact: how to reach them, and where what they tell is kept.
+        known: the job is in the cache; of one that is not, nothing is kept.
+        cap: bytes of each stream that a host's record keeps.
         order: what to send to hosts that the job was not sent to; None only follows.
         live: stream the output while it grows.
-        only: the hosts to contact; None is all that are not settled.
-        cap: bytes of each stream that a host's record keeps.
-        base: the keys that every request carries (who asks, how long records are kept).
         once: stop at the end of the output so far instead of waiting for the return.
+        wait: seconds.
         release: called once, when the Run lets go of the job (the cache's lock).
     """
 
     def __init__(
         self,
-        job: Job,
-        results: Mapping[str, HostResult],
+        report: Report,
         endpoints: Mapping[str, Endpoint],
+        contact: Contact,
         *,
-        ledger: Ledger,
-        connector: Connector,
-        forks: int,
+        cap: int,
+        known: bool = True,
         order: Order | None = None,
         live: bool = False,
         once: bool = False,
-        only: Sequence[str] | None = None,
         wait: float | None = None,
-        cap: int = wire.CAP,
-        base: Mapping[str, Any] | None = None,
         release: Callable[[], object] = lambda: None,
     ) -> None:
-        self.job = job
-        self._results = dict(results)
+        self.job = job = report.job
+        self._results = dict(report.results)
         self._endpoints = endpoints
-        self._ledger = ledger
-        self._connector = connector
+        self._connector = contact.connector
+        self._base = contact.base
+        self._ledger: Ledger = contact.cache if known else Unrecorded()
         self._order = order
         self._live = live
         self._once = once
         self._cap = cap
-        self._base = dict(base or {})
         self._release = ExitStack()
         self._release.callback(release)
         self._until = None if wait is None else time.monotonic() + wait
@@ -130,13 +124,14 @@ class Run:
         self._sessions: dict[str, Session] = {}
         self._closed = threading.Event()
         self._nonces = {name: result.nonce or os.urandom(8).hex() for name, result in self._results.items()}
-        todo = [name for name, result in self._results.items() if not result.settled]
-        self._todo = [name for name in todo if only is None or name in only]
+        self._todo = [name for name, result in self._results.items() if name in endpoints and not result.settled]
         self._left = set(self._todo)
-        self._wanted = ledger.wanted(self._todo, lambda other: (other.login, other.become) == (job.login, job.become))
+        self._wanted = self._ledger.wanted(
+            self._todo, lambda other: (other.login, other.become) == (job.login, job.become)
+        )
         self._heard: dict[str, _Heard] = {}
         order_batch = order.batch if order else None
-        self._pool = FanOut(self._todo, self._work, forks=forks, batch=order_batch, admit=self._admit)
+        self._pool = FanOut(self._todo, self._work, forks=contact.forks, batch=order_batch, admit=self._admit)
         if not self._todo:
             self._events.put(None)
         self._pump()

@@ -93,7 +93,7 @@ def test_a_job_whose_output_is_missing_is_set_aside(bench: Bench) -> None:
     job = bench.job()
     bench.cache.record(job.jid, "web1", returned(b"x" * 2000))
     (bench.root / f"{job.jid}.output.jsonl").unlink()
-    assert bench.cache.load_states(job.jid) is not None
+    assert bench.cache.load(job.jid, outputs=False) is not None
     assert bench.cache.load(job.jid) is None
     assert "the output of web1 is missing" in bench.warnings[0]
 
@@ -227,5 +227,5 @@ def test_a_full_disk_is_told_and_loses_nothing_that_was_recorded(small_disk: Pat
     report = bench.another().load(job.jid)
     assert report is not None
     assert report.results == {**expected, "web2": returned(b"y" * 2000), "web3": returned()}
-    assert [row.exit_code for row in bench.cache.rows()] == [0]
+    assert [row.summary["returned"] for row in bench.cache.rows()] == [3]
     assert bench.warnings == []

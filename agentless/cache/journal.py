@@ -1,0 +1,208 @@
+"""The records of jobs in their files: an open one grows by lines, and is written anew when it is finished."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from agentless.cache import folder as names
+from agentless.cache.folder import Folder
+from agentless.cache.lines import Damaged, Later, Raw, encode_result, head_of, is_final, line, parse
+from agentless.cache.record import JobRow, Record
+from agentless.job import HostResult, Job, Report
+
+__all__ = ["Journal"]
+
+INLINE = 1024  # bytes of output up to which a host's line has it; beyond, it goes to the job's second file
+
+
+class Journal:
+    """The record of every job, by JID. Reading needs no lock, and raises CacheError.
+
+    Args:
+        folder: where the files lie.
+        warn: told, in one line, of every file that had to be set aside.
+    """
+
+    def __init__(self, folder: Folder, warn: Callable[[str], None]) -> None:
+        self.appended = 0  # bytes by this process; who prunes begins anew
+        self._folder = folder
+        self._warn = warn
+        self._tails: dict[str, _Tail] = {}
+
+    # --- reading ------------------------------------------------------------------------------------------------
+    def read(self, jid: str) -> Record | None:
+        """All that the record says without output; None where there is none that can be read."""
+        with self._folder.guard("read", jid):
+            found = self._find(jid)
+        return found[1] if found else None
+
+    def row(self, jid: str) -> JobRow | None:
+        """As `read`, as a row of the list."""
+        record = self.read(jid)
+        return record.row() if record else None
+
+    def report(self, jid: str, *, outputs: bool) -> Report | None:
+        """As `read`, as a report, with the output that the hosts gave back or without any."""
+        with self._folder.guard("read", jid):
+            found = self._find(jid)
+            if found is None:
+                return None
+            name, record = found
+            try:
+                return Report(record.job, record.results(lambda raw: self._output(jid, raw) if outputs else {}))
+            except Damaged as error:
+                self._unreadable(name, error)
+                return None
+
+    def _find(self, jid: str) -> tuple[str, Record] | None:
+        """The record and its file's name."""
+        # its name changes once, when it is finished, and back when it is reopened: look again then
+        for suffix in (names.OPEN, names.FINISHED, names.OPEN, names.FINISHED):
+            name = jid + suffix
+            try:
+                return name, Record.read(self._folder.whole_lines(name), jid)
+            except FileNotFoundError:
+                continue
+            except Damaged as error:
+                self._unreadable(name, error)
+                return None
+            except OSError as error:
+                if error.errno not in names.NO_FILE:
+                    raise
+                self._unreadable(name, Damaged("it is no file"))
+                return None
+        return None
+
+    def _output(self, jid: str, raw: Raw) -> Raw:
+        if "output" not in raw:
+            return raw
+        try:
+            offset, length = raw["output"]
+            return parse(self._folder.piece(jid + names.OUTPUT, offset, length))
+        except (FileNotFoundError, TypeError, ValueError, OverflowError) as error:
+            raise Damaged(f"the output of {raw['host']} is missing") from error
+
+    def _unreadable(self, name: str, error: Damaged) -> None:
+        if isinstance(error, Later):
+            self._warn(f"left alone {self._folder.path(name)}: {error}")
+            return
+        with self._folder.locked():
+            try:
+                where = self._folder.set_aside(name)
+                output = name[:20] + names.OUTPUT
+                if self._folder.exists(output):
+                    self._folder.set_aside(output)
+            except FileNotFoundError:  # another process was faster
+                return
+        self._warn(f"set aside {where}, which is no record of a job: {error}")
+
+    # --- writing: all under the folder's lock, and all raise OSError --------------------------------------------
+    def write(self, job: Job, now: float, lines: Iterable[Raw] = ()) -> None:
+        """Begin an open record, or put this one in the place of what there is; it is on disk when this returns.
+
+        Args:
+            now: Unix seconds: when something was last learned about the job.
+            lines: what is known of its hosts.
+        """
+        if self.is_finished(job.jid):
+            self.reopen(job.jid)
+        self._replace(job.jid, b"".join(map(line, (head_of(job, now), *lines))))
+        self._folder.sync()
+
+    def opened(self, jid: str) -> Record | None:
+        """The open record, of which only what is new since the last time is read; None where it is not open."""
+        name = jid + names.OPEN
+        tail = self._tails.get(jid)
+        try:
+            # a file written anew has another head; its inode may well be one that was used before
+            if tail is None or (data := self._folder.new_lines(name, tail.head, tail.offset)) is None:
+                data = self._folder.whole_lines(name)
+                tail = self._tails[jid] = _Tail(Record.read(data, jid), data[: data.find(b"\n") + 1])
+            else:
+                tail.record.feed(data.split(b"\n"))
+        except FileNotFoundError:
+            self._tails.pop(jid, None)
+            return None
+        except Damaged as error:
+            self._tails.pop(jid, None)
+            self._unreadable(name, error)
+            return None
+        tail.offset += len(data)
+        return tail.record
+
+    def append(self, jid: str, results: Mapping[str, HostResult], now: float, unsynced: contextlib.ExitStack) -> None:
+        """Let the record that `opened` gave grow by what these results change.
+
+        Args:
+            now: Unix seconds.
+            unsynced: closing it brings the lines to disk, which needs no lock: others can write meanwhile.
+        """
+        try:
+            self._append(self._tails[jid], results, now, unsynced)
+        except BaseException:
+            # it may have taken what did not get into the file: it is read again
+            self._tails.pop(jid, None)
+            raise
+
+    def _append(
+        self, tail: _Tail, results: Mapping[str, HostResult], now: float, unsynced: contextlib.ExitStack
+    ) -> None:
+        jid = tail.record.job.jid
+        lines, outputs = [], False
+        for host, result in results.items():
+            raw, output = encode_result(host, result)
+            if sum(map(len, output.values())) <= INLINE:
+                raw |= output
+            elif is_final(tail.record.lines[host]):
+                continue
+            else:
+                text = line({"host": host, **output})
+                raw["output"] = [self._sync_later(jid + names.OUTPUT, text, unsynced), len(text)]
+                outputs = True
+            if tail.record.take(dict(raw), now):
+                lines.append(line({**raw, "at": now}))
+        if outputs:
+            unsynced.close()  # a line must never be on disk before the output that it points to
+        if lines:
+            data = b"".join(lines)
+            tail.offset = self._sync_later(jid + names.OPEN, data, unsynced) + len(data)
+
+    def _sync_later(self, name: str, data: bytes, unsynced: contextlib.ExitStack) -> int:
+        handle, offset = self._folder.append(name, data, create=name.endswith(names.OUTPUT))
+        self.appended += len(data)
+        unsynced.callback(os.close, handle)
+        unsynced.callback(os.fsync, handle)
+        return offset
+
+    def finish(self, record: Record) -> None:
+        """Write an open record anew, with a summary in its first line and one line for each host."""
+        jid = record.job.jid
+        # the name changes last: a record with an open name and finished content is only finished once more
+        self._replace(jid, record.finished())
+        self._folder.rename(jid + names.OPEN, jid + names.FINISHED)
+        self._folder.sync()
+        self._tails.pop(jid, None)
+
+    def is_finished(self, jid: str) -> bool:
+        """Whether there is a finished record."""
+        return self._folder.exists(jid + names.FINISHED)
+
+    def reopen(self, jid: str) -> None:
+        """Let a finished record grow again."""
+        self._folder.remove(names.HEADS)  # it has the summary that was
+        self._folder.rename(jid + names.FINISHED, jid + names.OPEN)
+
+    def _replace(self, jid: str, data: bytes) -> None:
+        self._folder.replace(jid + names.OPEN, data, jid + names.TEMPORARY)
+
+
+@dataclass(slots=True)
+class _Tail:
+    """How far this process has read an open record."""
+
+    record: Record
+    head: bytes
+    offset: int = 0
