@@ -1,0 +1,298 @@
+"""What users of such tools report as broken, tried on real hosts: crowds, stuck hosts, odd addresses, full tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.terminal import Terminal
+from tests.hosts import Client, Nodes, Sshd, until
+
+NOBODY = {"ansible_host": "127.0.0.1", "ansible_port": 1}
+
+
+def start(client: Client, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        client.command(*arguments),
+        env=client.environ,
+        cwd=client.home,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def answer(client: Client, *arguments: str, **options: Any) -> dict[str, Any]:
+    done = client.agentless("--out", "json", *arguments, **options)
+    assert done.stdout, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def entries(sshd: Sshd) -> dict[str, dict[str, object]]:
+    return {name: found["vars"] for name, found in answer(sshd.client, "hosts").items()}
+
+
+# --- crowds ---
+CROWDED = """
+import os, resource, runpy, sys
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096) if hard >= 0 else 4096, hard))
+for _ in range(1100):
+    os.open(os.devnull, os.O_RDONLY)
+sys.argv[0] = "agentless"
+runpy.run_module("agentless", run_name="__main__")
+"""
+
+
+@pytest.mark.skipif(
+    0 <= resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 1300, reason="this user may not have 1,300 open files"
+)
+@pytest.mark.parametrize("proxy", [False, True])
+def test_descriptors_above_1024_are_as_good_as_any(sshd: Sshd, proxy: bool) -> None:
+    """paramiko #2568: select() takes none of them; a ProxyCommand costs several a host."""
+    if proxy:
+        relay = f"{sys.executable} {sshd.client.home}/relay.py %h %p"
+        (sshd.client.home / "relay.py").write_text(RELAY)
+        options = {"ansible_ssh_common_args": f'-o ProxyCommand="{relay}"'}
+        sshd.client.write_inventory({name: {**values, **options} for name, values in entries(sshd).items()})
+    done = subprocess.run(
+        [sys.executable, "-c", CROWDED, "run", "all", "--out", "json", "--", "echo in"],
+        env=sshd.client.environ,
+        cwd=sshd.client.home,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert {host["stdout"] for host in json.loads(done.stdout)["hosts"].values()} == {"in\n"}, done.stderr
+
+
+RELAY = """
+import os, socket, sys, threading
+line = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+def outwards():
+    while data := os.read(0, 65536):
+        line.sendall(data)
+    line.shutdown(socket.SHUT_WR)
+threading.Thread(target=outwards, daemon=True).start()
+while data := line.recv(65536):
+    os.write(1, data)
+"""
+
+
+def test_few_descriptors_are_enough_for_many_hosts(start_sshd: Callable[..., Sshd]) -> None:
+    """The limit of macOS, and of many a CI runner, is 256."""
+    sshd = start_sshd(100, addresses=10)
+    go = sshd.directory / "go"
+    command = f"until [ -e {go} ]; do sleep 0.1; done; echo went"
+    run = subprocess.Popen(
+        sshd.client.command("run", "all", "--out", "json", "--", command),
+        env=sshd.client.environ,
+        cwd=sshd.client.home,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256)),
+    )
+    until(lambda: sum(1 for _ in sshd.directory.glob("state/*/*/proc/*")) == 100, "all run", seconds=90)
+    go.touch()
+    output, errors = run.communicate(timeout=120)
+    assert {host["stdout"] for host in json.loads(output)["hosts"].values()} == {"went\n"}, errors
+
+
+def test_sixty_thousand_hosts_fit_into_half_a_gigabyte(sshd: Sshd) -> None:
+    """Ansible #66285."""
+    (sshd.client.home / "many.yaml").write_text("web:\n  hosts:\n    web[00001:60000].example.com: {}\n")
+    few = answer(
+        sshd.client,
+        *("-i", "many.yaml", "run", "web:!web0*", "--check", "--", "true"),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (512 << 20, 512 << 20)),
+    )
+    assert len(few["hosts"]) == 50_001
+
+
+# --- hosts in trouble ---
+def test_a_host_that_is_stuck_is_named_and_holds_up_no_other(start_nodes: Callable[..., Nodes]) -> None:
+    """Its kernel takes the connection, and nobody behind it answers (Ansible #13327, Salt #34161)."""
+    nodes = start_nodes(3)
+    os.kill(nodes["node2"].pid, signal.SIGSTOP)
+    with Terminal(
+        "run", "all", "--connect-timeout", "60", "--", "echo on $(uname -n)", environ=nodes.client.environ
+    ) as terminal:
+        terminal.until("on node1")
+        terminal.until("on node3")
+        terminal.until("waiting for node2 · 2/3 · ")
+        os.kill(nodes["node2"].pid, signal.SIGCONT)
+        terminal.until("on node2")
+        assert terminal.end() == 0
+
+
+def test_a_run_learns_by_itself_that_a_host_was_rebooted(start_nodes: Callable[..., Nodes]) -> None:
+    nodes = start_nodes(2)
+    go = "/var/tmp/go"
+    command = f"echo up; until [ -e {go} ]; do sleep 0.1; done"
+    with start(nodes.client, "run", "all", "--out", "json", "--", command) as process:
+        until(lambda: all([*node.path("/var/cache/agentless").glob("*/proc/*")] for node in nodes), "both run")
+        nodes["node1"].reboot()
+        nodes["node2"].write(go, "")
+        output, errors = process.communicate(timeout=120)
+    found = json.loads(output)["hosts"]
+    assert (found["node1"]["state"], found["node1"]["error"]["kind"]) == ("lost", "reboot"), errors
+    assert (found["node2"]["state"], found["node2"]["stdout"]) == ("returned", "up\n")
+    assert process.returncode == 3
+
+
+def test_a_host_without_free_inodes_refuses_the_job_and_goes_on_answering(start_nodes: Callable[..., Nodes]) -> None:
+    """There is room in bytes (Ansible #73206 and #28318: misreported)."""
+    nodes = start_nodes(1)
+    node = nodes["node1"]
+    with node.small_disk("/var/cache/agentless", "20m,nr_inodes=60"):
+        jid = answer(nodes.client, "run", "all", "--", "echo before")["jid"]
+        node.run("i=0; while : > /var/cache/agentless/filler$i; do i=$((i+1)); done 2>/dev/null; :", check=False)
+        refused = answer(nodes.client, "run", "all", "--", "echo no")["hosts"]["node1"]
+        assert (refused["state"], refused["error"]["kind"]) == ("not-started", "disk-full")
+        assert nodes.client.agentless("ping").returncode == 0
+        environ = {**nodes.client.environ, "XDG_CACHE_HOME": str(nodes.client.home / "other")}
+        found = answer(nodes.client, "jobs", "lookup", jid, env=environ)["hosts"]["node1"]
+        assert found["stdout"] == "before\n"
+        node.run("rm /var/cache/agentless/filler*")
+        assert answer(nodes.client, "run", "all", "--", "echo again")["hosts"]["node1"]["stdout"] == "again\n"
+
+
+def test_a_child_that_is_left_behind_holds_nobody_up(sshd: Sshd) -> None:
+    """It keeps the job's stdout and stderr open (fabric #1828)."""
+    pid = sshd.directory / "pid"
+    done = sshd.client.agentless("run", "host1", "--", f"sleep 1000 & echo $! > {pid}; echo done")
+    try:
+        assert (done.stdout, done.returncode) == ("done\n", 0)
+        assert "1 process that it started was still running" in done.stderr
+        os.kill(int(pid.read_text()), 0)
+    finally:
+        os.kill(int(pid.read_text()), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("verb", "number"), [("term-job", 15), ("kill-job", 9)])
+def test_a_signalled_job_leaves_no_child_and_has_its_return(sshd: Sshd, verb: str, number: int) -> None:
+    """Salt lets both sleeps live on, and never gets a return (Salt #26490, #66501)."""
+    pids = sshd.directory / "pids"
+    command = f"sleep 1045 & echo $! $$ > {pids}; exec sleep 1046"
+    jid = sshd.client.agentless("run", "host1", "--detach", "--", command).stdout.strip()
+    until(lambda: pids.exists() and pids.read_text().endswith("\n"), "both sleep")
+    assert sshd.client.agentless(verb, jid).returncode == 0
+    ended = answer(sshd.client, "jobs", "wait", jid)
+    host = ended["hosts"]["host1"]
+    assert (host["state"], host["signal"], ended["exit_code"]) == ("returned", number, 1)
+    assert host["ended_by"].startswith("signal-job:")
+    for pid in pids.read_text().split():
+        assert not Path("/proc", pid).exists() or " Z " in Path("/proc", pid, "stat").read_text()
+
+
+# --- addresses ---
+def test_ipv6_addresses_are_hosts_and_no_ranges(start_nodes: Callable[..., Nodes]) -> None:
+    """Ansible #3888: `fd18::[a:b]` is a range, `[fd18::a]` is an address."""
+    nodes = start_nodes(3)
+    one, two, three = (node.address6 for node in nodes)
+    for source, target in ((f"{one},", "all"), (f"[{one}]:22,", one), (f"[{one}],", "all")):
+        done = nodes.client.agentless("-i", source, "run", target, "--", "uname -n")
+        assert (done.stdout, done.returncode) == ("node1\n", 0), (source, done.stderr)
+    (nodes.client.home / "six.yaml").write_text(
+        f"all:\n  hosts:\n    six: {{ansible_host: '{one}'}}\n    '[{two}]:22':\n"
+        f"    '{three[:-1]}[{three[-1]}:{three[-1]}]':\n"
+    )
+    found = answer(nodes.client, "-i", "six.yaml", "run", "all", "--", "uname -n")["hosts"]
+    said = {name: host["stdout"] for name, host in found.items()}
+    assert said == {"six": "node1\n", two: "node2\n", three: "node3\n"}
+
+
+# --- reports ---
+def test_retry_lists_hold_those_that_failed_and_those_not_reached_apart(sshd: Sshd) -> None:
+    """Also as a file of names, which is what `--limit @file` reads."""
+    sshd.client.write_inventory({**entries(sshd), "gone": NOBODY})
+    first = sshd.directory / "first"
+    ran = answer(sshd.client, "run", "all", "--", f"mkdir {first} && exit 4; exit 0")
+    (failed,) = [name for name, host in ran["hosts"].items() if host["retcode"] == 4]
+
+    def selected(limit: str) -> list[str]:
+        return list(answer(sshd.client, "hosts", "--limit", limit))
+
+    assert selected(f"@failed:{ran['jid']}") == [failed]
+    assert selected("@unreachable:last") == ["gone"]
+    names = sshd.directory / "names"
+    names.write_text(f"gone\n{failed}\n")
+    assert set(selected(f"@{names}")) == {"gone", failed}
+    again = answer(sshd.client, "run", "all", "--limit", "@failed:last", "--", "true")
+    assert (list(again["hosts"]), again["exit_code"]) == ([failed], 0)
+
+
+def test_timeouts_and_refusals_count_against_the_threshold_of_a_batch(sshd: Sshd) -> None:
+    for words in (("--timeout", "0.2", "--", "sleep 1000"), ("--cwd", "/no/such", "--", "true")):
+        ran = answer(sshd.client, "run", "all", "--batch", "1", "--max-fail", "0", *words)
+        kinds = [(host["error"] or {}).get("kind") for host in ran["hosts"].values()]
+        assert kinds[1:] == ["max-fail", "max-fail"], ran
+
+
+def test_every_verb_tells_an_unknown_target_from_a_host_that_does_not_answer(sshd: Sshd) -> None:
+    """Salt #37802, #61505, #66274: exit code 0 for both."""
+    sshd.client.write_inventory({**entries(sshd), "gone": NOBODY})
+    assert sshd.client.agentless("run", "all", "--detach", "--", "true").returncode == 3
+    verbs = [("ping",), ("running",), ("jobs", "active"), ("find-job", "last"), ("schedule", "status")]
+    for verb in (*verbs, ("kill-job", "last")):
+        unknown = sshd.client.agentless(*verb, "nosuch")
+        assert (unknown.returncode, unknown.stdout) == (2, ""), verb
+        assert "nosuch" in unknown.stderr
+        silent = sshd.client.agentless(*verb, "gone")
+        assert silent.returncode == 3, (verb, silent)
+        assert "gone" in silent.stdout + silent.stderr
+
+
+def test_nobody_else_reads_what_a_job_said_whatever_the_umask(sshd: Sshd) -> None:
+    """Salt #41926, #69069: caches that are open to the world."""
+    answer(sshd.client, "run", "all", "--", "umask 0; seq 2000", preexec_fn=lambda: os.umask(0))
+    kept = [sshd.state_dir(name) for name in sshd.names] + [sshd.client.home / ".cache" / "agentless"]
+    for top in kept:
+        for path in (top, *top.rglob("*")):
+            assert not stat.S_IMODE(path.lstat().st_mode) & 0o077 or path.is_symlink(), path
+    assert any(path.name == "stdout" for path in kept[0].rglob("*"))
+
+
+def test_what_somebody_did_to_the_files_of_the_cache_changes_no_age(sshd: Sshd) -> None:
+    """Salt #69374: a chown of the cache begins the hours anew."""
+    assert sshd.client.agentless("run", "all", "--", "true").returncode == 0
+    cache = sshd.client.home / ".cache" / "agentless" / "jobs"
+
+    def kept_after(when: int, **config: float) -> int:
+        for path in cache.iterdir():
+            os.utime(path, (when, when))
+        (sshd.client.home / "config.yaml").write_text(json.dumps(config))
+        sshd.client.agentless("--config", "config.yaml", "jobs", "prune")
+        return len(answer(sshd.client, "jobs", "list"))
+
+    assert kept_after(978_307_200, keep_jobs=1) == 1
+    assert kept_after(4_102_444_800, keep_jobs=0.0001) == 0
+
+
+def test_an_interrupted_pipeline_still_has_one_whole_document_on_stdout(sshd: Sshd) -> None:
+    for out in ("json", "junit"):
+        with start(sshd.client, "run", "all", "--out", out, "--", "echo up; exec sleep 1000") as process:
+            until(lambda: sum(1 for _ in sshd.directory.glob("state/*/*/proc/*")) == 3, "all run")
+            process.send_signal(signal.SIGTERM)
+            output, errors = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert "sending TERM to job" in errors
+        if out == "json":
+            assert {host["signal"] for host in json.loads(output)["hosts"].values()} == {15}
+        else:
+            assert output.rstrip().endswith("</testsuites>")
