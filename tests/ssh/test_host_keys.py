@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import concurrent.futures
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -282,3 +285,21 @@ def test_lines_that_cannot_be_read_may_revoke_any_key(home: Home, connector: Con
         error = refused(connector, home, server, options=(("globalknownhostsfile", str(home.path)),))
         assert f"{home.path} cannot be read" in error.message
         assert "GlobalKnownHostsFile" in error.hint
+
+
+@pytest.mark.parametrize("hashed", [False, True])
+def test_thousands_of_known_hosts_are_read_once_and_quickly(
+    home: Home, connector: Connector, start_sshd: Start, hashed: bool
+) -> None:
+    """paramiko #2251: 24 s for 7,000 lines, and that for each connection."""
+    server = start_sshd(authorized=home.key)
+    head = base64.b64decode(server.host_keys["ssh-ed25519"])[:-32]
+    keys = (base64.b64encode(head + os.urandom(32)).decode() for _ in range(7000))
+    home.knows(*(f"web{number},10.0.{number % 250}.1 ssh-ed25519 {key}" for number, key in enumerate(keys)))
+    home.knows(server.known_line())
+    if hashed:
+        subprocess.run(["ssh-keygen", "-H", "-f", home.known_hosts], check=True, capture_output=True)
+    began = time.process_time()
+    for _ in range(5):
+        connector.connect(home.to(server)).close()
+    assert time.process_time() - began < 3
