@@ -89,7 +89,7 @@ def send(row: "system.Process", number: int) -> "bool | None":
         if hasattr(os, "pidfd_open") and hasattr(_signal, "pidfd_send_signal"):
             # The kernel may refuse pidfds (before 5.3, some sandboxes); the PID will have to do then.
             try:
-                pidfd = os.pidfd_open(row.pid)
+                pidfd = os.pidfd_open(row.pid)  # novm
             except ProcessLookupError:
                 return False
             except OSError:

@@ -149,7 +149,7 @@ def _squeeze(text: str, *, numbered: bool = True) -> str:
 
 
 def _untyped(lines: list[str], tree: ast.Module) -> list[str]:
-    """Source lines without what only mypy reads: annotations, `# type:` comments and `if TYPE_CHECKING:`."""
+    """Source lines without what only checkers read: annotations, their comments and `if TYPE_CHECKING:`."""
     cuts: list[tuple[int, int, int]] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.arg) and (kind := node.annotation) is not None:
@@ -166,7 +166,7 @@ def _untyped(lines: list[str], tree: ast.Module) -> list[str]:
             cuts += [(number, 0, len(lines[number])) for number in range(node.lineno - 1, node.end_lineno)]
     for number, start, end in sorted(cuts, reverse=True):
         lines[number] = lines[number][:start] + lines[number][end:]
-    return [re.sub("  # (?:type:|noqa).*", "", line) for line in lines]
+    return [re.sub("  # (?:type:|noqa|novm).*", "", line) for line in lines]
 
 
 def _is_for_types(node: ast.If | ast.Assign) -> bool:
