@@ -34,8 +34,8 @@ _HONOURED = frozenset(
     "addressfamily bindaddress certificatefile challengeresponseauthentication ciphers configfile "
     "globalknownhostsfile hashknownhosts hostkeyalgorithms hostkeyalias hostname identitiesonly identityagent "
     "kbdinteractiveauthentication kexalgorithms macs passwordauthentication preferredauthentications proxycommand "
-    "proxyjump pubkeyacceptedalgorithms pubkeyacceptedkeytypes pubkeyauthentication stricthostkeychecking "
-    "userknownhostsfile".split()
+    "proxyjump pubkeyacceptedalgorithms pubkeyacceptedkeytypes pubkeyauthentication revokedhostkeys "
+    "stricthostkeychecking userknownhostsfile".split()
 )
 
 

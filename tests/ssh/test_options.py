@@ -50,6 +50,12 @@ def test_known_hosts_files_are_several_and_expand_tokens(home: Home) -> None:
     assert settings(home, "web", ("port", "2200"), ("hostkeyalias", "Alias")).key_name == "alias"
 
 
+def test_the_file_of_revoked_keys_is_one_path(home: Home) -> None:
+    home.config("RevokedHostKeys ~/revoked\n")
+    assert settings(home, "web").revoked_host_keys == (home.path / "revoked",)
+    assert settings(home, "web", ("revokedhostkeys", "none")).revoked_host_keys == ()
+
+
 def test_includes_are_read_in_order_and_end_where_they_began(home: Home) -> None:
     ssh = home.path / ".ssh"
     (ssh / "conf.d").mkdir()

@@ -29,6 +29,8 @@ class Settings:
         plain_name: the host's name without its port, for lines that leave it out; empty with HostKeyAlias.
         known_hosts: the user's files, the first of which `accept-new` writes to, then the system's.
         user_files: how many of `known_hosts` are the user's.
+        revoked_host_keys: files of keys that no host may show: public keys, a line each, or a KRL. While one cannot be
+            read, every key is refused.
         accept_new: whether an unknown host's key is taken.
         hash_names: whether names are written hashed.
         identities: private key files (or `.pub` files of keys in the agent) that were asked for, in order.
@@ -50,6 +52,7 @@ class Settings:
     plain_name: str
     known_hosts: tuple[str, ...]
     user_files: int
+    revoked_host_keys: tuple[Path, ...]
     accept_new: bool
     hash_names: bool
     identities: tuple[str, ...]
@@ -124,6 +127,7 @@ def resolve(
         plain_name="" if alias else host.lower(),
         known_hosts=user_files + paths(text("globalknownhostsfile", system)),
         user_files=len(user_files),
+        revoked_host_keys=tuple(Path(file) for file in paths(text("revokedhostkeys", "none"))),
         accept_new=accept_new and strict in _LAX,
         hash_names=yes("hashknownhosts"),
         identities=identities,
