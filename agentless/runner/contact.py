@@ -11,10 +11,11 @@ from agentless.cache import JobCache
 from agentless.endpoint import Endpoint
 from agentless.errors import HostError
 from agentless.job import Job, Problem
+from agentless.runner.answers import Answer
 from agentless.runner.channel import Connector
 from agentless.runner.fanout import fan_out
 from agentless.runner.home import Homecoming
-from agentless.runner.session import Answer, Section, Session
+from agentless.runner.session import Section, Session
 
 __all__ = ["Contact", "Watch", "problem_of"]
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from agentless.cache.cursors import Cursors
 from agentless.errors import AnotherJob, CacheError
 from agentless.job import Dispatched, HostResult, Job, Problem, Report, State, jid_time
-from agentless.runner.session import Answer, Described, Reply, Returned, Stated
+from agentless.runner.answers import Answer, Described, Reply, Returned, Stated
 
 __all__ = ["Homecoming", "Ledger", "Unrecorded", "job_of", "settle"]
 

@@ -10,10 +10,10 @@ from agentless.errors import HostError, UnknownJob
 from agentless.job import Dispatched, HostResult, Job, Problem, Report, State, jid_time
 from agentless.results import Active, ActiveJob, Process
 from agentless.roster import Roster
+from agentless.runner.answers import Described, Returned, Stated
 from agentless.runner.contact import Contact, problem_of
 from agentless.runner.home import job_of, settle
 from agentless.runner.procs import processes
-from agentless.runner.session import Described, Returned, Stated
 
 __all__ = ["active", "ask_about", "collect", "discover", "known_to_nobody"]
 

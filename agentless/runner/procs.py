@@ -11,8 +11,8 @@ from agentless.endpoint import Endpoint
 from agentless.errors import HostError, UsageError
 from agentless.job import JID, Problem
 from agentless.results import Answered, Found, Pong, Process, Running, Signal, Signalled, Survivor
+from agentless.runner.answers import Answer, Reply
 from agentless.runner.contact import Contact, problem_of
-from agentless.runner.session import Answer, Reply
 
 __all__ = ["find_job", "ping", "processes", "running", "signal_job", "signal_number"]
 

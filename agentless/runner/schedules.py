@@ -13,8 +13,9 @@ from typing import Any
 from agentless.endpoint import Endpoint
 from agentless.errors import HostError, Refused, ScheduleError
 from agentless.job import Problem
+from agentless.runner.answers import Answer, Reply
 from agentless.runner.contact import Contact, problem_of
-from agentless.runner.session import Answer, Reply, Section
+from agentless.runner.session import Section
 from agentless.schedule import Entry, Schedule
 from agentless.schedule.hosts import Event, Fires, HostSchedule, OnHost, Placed, Pushed, Seen
 

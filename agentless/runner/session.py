@@ -13,11 +13,11 @@ from agentless.errors import HostError, Unreachable
 from agentless.remote import wire
 from agentless.runner import become as becoming
 from agentless.runner import payload
-from agentless.runner.answers import Accepted, Answer, Chunk, Described, Reading, Reply, Returned, Stated
+from agentless.runner.answers import Answer, Reading
 from agentless.runner.channel import Channel, Link
 from agentless.runner.frames import Decoder, Frame
 
-__all__ = ["Accepted", "Answer", "Chunk", "Described", "Reply", "Returned", "Section", "Session", "Stated"]
+__all__ = ["Section", "Session"]
 
 # sudo's own prompt is answered at once; one that PAM put there is known by silence after it.
 QUIET = 1.0

@@ -1,0 +1,284 @@
+"""One host of a run: the job is brought to it, what it answers is taken, and after a cut it is come back to."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from agentless.endpoint import Endpoint
+from agentless.errors import AgentlessError, Refused, Unreachable
+from agentless.job import Dispatched, HostResult, Job, Problem, State
+from agentless.runner.answers import Accepted, Answer, Chunk, Reply, Returned, Stated
+from agentless.runner.channel import Connector
+from agentless.runner.contact import problem_of
+from agentless.runner.home import Homecoming, Ledger, settle
+from agentless.runner.order import Order
+from agentless.runner.session import Section, Session
+
+__all__ = ["Changed", "Errand", "Event", "Output", "Pursuit"]
+
+# The helper cannot have got the request.
+NOT_ARRIVED = frozenset({"become", "no-python"})
+# Trying again would only take time; and the same wrong password again may lock the account.
+NOT_MENDED_BY_WAITING = NOT_ARRIVED | {"no-answer"}
+# Refusals by which the host says that no request of this dispatch has started, nor can start, the job.
+NEVER_RAN = ("never-arrived", "same-host")
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A piece of live output of one host. `stream` is 1 or 2; `dropped` bytes before `data` are gone (the cap)."""
+
+    host: str
+    stream: int
+    data: bytes
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A host of the job came into another state, or is about to be asked again (then with a `problem`)."""
+
+    host: str
+    result: HostResult
+
+
+Event = Output | Changed
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What a run wants of each of its hosts.
+
+    Args:
+        job: the job.
+        order: what to send to a host that the job was not sent to; None only follows.
+        base: the keys that every request carries.
+        live: stream the output while it grows.
+        once: stop at the end of the output so far instead of waiting for the return.
+        cap: bytes of each stream that a host's record keeps.
+        patience: seconds for which a host that may have the job is tried again, before it is called unreachable.
+    """
+
+    job: Job
+    order: Order | None
+    base: Mapping[str, Any]
+    live: bool
+    once: bool
+    cap: int
+    patience: float
+
+
+class _Heard:
+    """How far the live output was heard, and the beginning of it that a record may consist of."""
+
+    __slots__ = ("_cap", "at", "kept")
+
+    def __init__(self, cap: int) -> None:
+        self._cap = cap
+        self.at = [0, 0]
+        self.kept = (bytearray(), bytearray())
+
+    def take(self, chunk: Chunk) -> None:
+        """Beyond the cap the host sends the record itself, so no more than that is kept."""
+        index = chunk.stream - 1
+        if chunk.at == len(self.kept[index]) < self._cap:
+            self.kept[index].extend(chunk.data)
+        self.at[index] = chunk.at + chunk.dropped + len(chunk.data)
+
+
+class Pursuit:
+    """A host's part of a run. One thread pursues it; its `result` can be read, and it can be left, from any.
+
+    Args:
+        host: its inventory name.
+        result: where it stands before the first contact.
+        endpoint: the way to it.
+        errand: what is wanted of it.
+        wanted: JIDs and nonces of other jobs whose ends are waited for from it.
+        left: set when the run is left.
+        tell: is told what happens.
+        follows: called when the host has the job, which is only followed from then on.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        result: HostResult,
+        endpoint: Endpoint,
+        errand: Errand,
+        *,
+        connector: Connector,
+        ledger: Ledger,
+        wanted: Sequence[tuple[str, str]],
+        left: threading.Event,
+        tell: Callable[[Event], None],
+        follows: Callable[[str], None],
+    ) -> None:
+        self.host = host
+        self.result = result
+        self._endpoint = endpoint
+        self._errand = errand
+        self._connector = connector
+        self._ledger = ledger
+        self._wanted = wanted
+        self._left = left
+        self._tell = tell
+        self._follows = follows
+        self._nonce = result.nonce or os.urandom(8).hex()
+        self._heard = _Heard(errand.cap)
+        self._session: Session | None = None
+
+    def pursue(self) -> None:
+        """Contact the host until its part is settled, it has been out of reach for too long, or the run is left.
+
+        Whatever fails besides (a cache that cannot be written, a defect of ours) makes it unreachable: it must not look
+        as if it were still running.
+        """
+        try:
+            self._pursue()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, a thread must not end unseen
+            self._give_up(error)
+
+    def hang_up(self) -> None:
+        """End the call that is under way; the job goes on where it runs."""
+        session = self._session
+        if session is not None:
+            session.close()
+
+    def change(self, result: HostResult) -> None:
+        """Record where the host stands now, and tell it."""
+        self._record(result)
+        self._tell(Changed(self.host, result))
+
+    def _record(self, result: HostResult) -> None:
+        self._ledger.record(self._errand.job.jid, self.host, result)
+        self.result = result
+
+    def _give_up(self, error: BaseException) -> None:
+        if isinstance(error, AgentlessError):
+            problem = Problem("controller", error.message, error.hint)
+        else:
+            problem = Problem("internal", f"{type(error).__name__}: {error}", "The job itself may go on.")
+            threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, None)))
+        self.result = replace(self.result, state=State.UNREACHABLE, ret=None, problem=problem)
+        self._tell(Changed(self.host, self.result))
+
+    def _pursue(self) -> None:
+        out_of_reach_since: float | None = None
+        while not self._left.is_set():
+            earlier = self.result.dispatched
+            try:
+                self._contact()
+                return
+            except Refused as error:
+                # It says that the job never ran only where no earlier request of ours may have started it.
+                never = earlier is Dispatched.NO or error.kind in NEVER_RAN
+                if never:
+                    refused = replace(self.result, state=State.NOT_STARTED, dispatched=Dispatched.NO)
+                else:
+                    refused = replace(self.result, state=State.UNREACHABLE)
+                self.change(replace(refused, problem=problem_of(error)))
+                return
+            except Unreachable as error:
+                if self._left.is_set():
+                    return
+                now = time.monotonic()
+                if out_of_reach_since is None or self.result.state is not State.UNREACHABLE:
+                    out_of_reach_since = now
+                self.change(replace(self.result, state=State.UNREACHABLE, problem=problem_of(error)))
+                given_up = now - out_of_reach_since >= self._errand.patience
+                if given_up or self.result.dispatched is Dispatched.NO or error.kind in NOT_MENDED_BY_WAITING:
+                    return
+                self._left.wait(random.uniform(0.5, 3.0))
+
+    def _contact(self) -> None:
+        with closing(self._connector.connect(self._endpoint)) as link:
+            before = self.result
+            home = Homecoming(self._ledger, self.host)
+            request = {**self._request(), **home.request()}
+            session = Session(link, self._endpoint, request, self._sections(), patient=True)
+            self._session = session
+            try:
+                if self._left.is_set():
+                    return
+                if self._sends():
+                    self._record(replace(before, dispatched=Dispatched.MAYBE, nonce=self._nonce))
+                for answer in session.answers():
+                    jid = self._errand.job.jid
+                    if getattr(answer, "jid", jid) == jid and not isinstance(answer, Reply):
+                        self._take(answer)
+                    else:
+                        home.take(answer)
+            except Unreachable as error:
+                if error.kind in NOT_ARRIVED:
+                    self._record(replace(self.result, dispatched=before.dispatched))
+                raise
+            finally:
+                session.close()
+                self._session = None
+
+    def _sends(self) -> bool:
+        return self._errand.order is not None and self.result.dispatched is not Dispatched.YES
+
+    def _sections(self) -> Sequence[Section]:
+        order = self._errand.order
+        return order.sections if order is not None and self._sends() else ()
+
+    def _request(self) -> dict[str, Any]:
+        errand, job, order = self._errand, self._errand.job, self._errand.order
+        request = {
+            **errand.base,
+            "want": [{"jid": jid, "nonce": nonce} for jid, nonce in self._wanted if jid != job.jid],
+            "jid": job.jid,
+        }
+        if order is not None and self._sends():
+            return {
+                **request,
+                **order.request,
+                "op": "run",
+                "fun": order.function,
+                "arg": list(order.arguments),
+                "tgt": job.target,
+                "tgt_type": "compound",
+                "user": job.user,
+                "metadata": dict(job.metadata),
+                "schedule": job.schedule,
+                "nonce": self._nonce,
+                "host": self.host,
+                "live": errand.live,
+                "detach": order.detach,
+            }
+        if self.result.dispatched is Dispatched.MAYBE:
+            return {**request, "op": "fetch", "jobs": [{"jid": job.jid, "nonce": self.result.nonce, "maybe": True}]}
+        return {**request, "op": "follow", "at": self._heard.at, "live": errand.live, "once": errand.once}
+
+    def _take(self, answer: Answer) -> None:
+        if isinstance(answer, Accepted):
+            running = replace(
+                self.result,
+                state=State.RUNNING,
+                dispatched=Dispatched.YES,
+                nonce=self._nonce,
+                pid=answer.pid,
+                started=answer.started,
+                problem=answer.warning,
+            )
+            self.change(running)
+            self._follows(self.host)
+        elif isinstance(answer, Chunk):
+            self._heard.take(answer)
+            self._tell(Output(self.host, answer.stream, answer.data, answer.dropped))
+        elif isinstance(answer, (Returned, Stated)):
+            if isinstance(answer, Returned) and answer.streamed:
+                out, err = self._heard.kept
+                answer = replace(answer, ret=replace(answer.ret, stdout=bytes(out), stderr=bytes(err)))
+            self.change(settle(self.result, answer))
+            if not self.result.settled:
+                self._follows(self.host)
