@@ -222,6 +222,8 @@ class Records:
         elif "ooms" in proc and (system.ooms() or 0) > proc["ooms"]:
             kind, message = "oom", "the kernel ran out of memory and killed processes while the job was running"
             hint = "see `journalctl -k` or `dmesg` on the host"
+        elif os.path.exists(self.job(str(proc.get("jid")), RETURN)):
+            kind, message = "torn", "the job ended, but its return on the host is damaged"
         elif "pid" not in proc:
             message = "the supervisor was killed before the job started"
         else:

@@ -83,6 +83,9 @@ def _codec() -> "tuple[Callable[[Any], str], Callable[[str], Any]]":
             raise ValueError("no JSON value at %s" % stop.value) from None
         except RecursionError:
             raise ValueError("JSON nested too deep") from None
+        except SystemError:
+            # How 3.10 and 3.11 say that they found json.JSONDecodeError not imported.
+            raise ValueError("no JSON") from None
         if end != len(text):
             raise ValueError("more than one JSON value")
         return value

@@ -296,3 +296,22 @@ def test_an_interrupted_pipeline_still_has_one_whole_document_on_stdout(sshd: Ss
             assert {host["signal"] for host in json.loads(output)["hosts"].values()} == {15}
         else:
             assert output.rstrip().endswith("</testsuites>")
+
+
+@pytest.mark.parametrize("name", ["return.json", "job.json"])
+def test_a_torn_record_is_one_jobs_problem_and_never_the_hosts(sshd: Sshd, name: str) -> None:
+    """Ansible: an unreadable file reads as running for ever."""
+    go = sshd.directory / "go"
+    command = f"until [ -e {go} ]; do sleep 0.1; done"
+    jid = sshd.client.agentless("run", "host1", "--detach", "--", command).stdout.strip()
+    (record,) = sshd.state_dir("host1").glob(f"*/jobs/{jid}")
+    go.touch()
+    until(lambda: not (record.parents[1] / "proc" / jid).exists(), "it has ended")
+    (record / name).write_text('{"pi')
+    found = answer(sshd.client, "jobs", "lookup", jid)["hosts"]["host1"]
+    if name == "return.json":
+        assert (found["state"], found["error"]["kind"]) == ("lost", "torn")
+    else:
+        assert found["state"] == "returned"
+    assert sshd.client.agentless("ping", "host1").returncode == 0
+    assert answer(sshd.client, "run", "host1", "--", "echo on")["hosts"]["host1"]["stdout"] == "on\n"

@@ -251,6 +251,19 @@ def test_json_without_the_json_package_is_the_same_json(value: object) -> None:
     assert wire.loads(wire.dumps(value)) == value
 
 
+@pytest.mark.parametrize("python", PYTHONS)
+def test_what_is_no_json_is_a_value_error_without_the_json_package(python: str) -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from remote import wire\n"
+        "for text in ('{\"a', '{\"a\" 1}', '{\"a\": 1', '\"', '{\"a\": \"\\x01\"}', '[1', 'x', ''):\n"
+        "    try: wire.loads(text)\n"
+        "    except ValueError: continue\n"
+        "    sys.exit(text)\n"
+    )
+    subprocess.run([python, "-I", "-S", "-c", code, str(Path(wire.__file__).parents[1])], check=True)
+
+
 @given(st.text())
 def test_what_is_no_json_is_a_value_error(text: str) -> None:
     import json
