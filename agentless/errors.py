@@ -8,7 +8,8 @@ AgentlessError
 │   ├── ScheduleError      a schedule file, with file, line and key
 │   └── UnknownJob         a JID that the cache and every host deny
 ├── CacheError             the job cache cannot be read or written
-│   └── AnotherJob         the JID of a job that comes home is that of another job here
+│   ├── AnotherJob         the JID of a job that comes home is that of another job here
+│   └── JobExists          the JID that a job was to have is taken
 └── HostError              one host: becomes the `error` of its result, never an exit of the whole
     ├── Unreachable        no answer; `kind` names the step that failed
     └── Refused            the host answered, and said no
@@ -23,6 +24,7 @@ __all__ = [
     "ConfigError",
     "HostError",
     "InventoryError",
+    "JobExists",
     "Refused",
     "ScheduleError",
     "TargetError",
@@ -86,6 +88,10 @@ class CacheError(AgentlessError):
 
 class AnotherJob(CacheError):
     """A job of another controller or of a schedule has the JID of a job here."""
+
+
+class JobExists(CacheError):
+    """The JID that a job was to have is taken: a fire of a schedule that was made already."""
 
 
 class HostError(AgentlessError):

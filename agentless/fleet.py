@@ -177,6 +177,7 @@ class Fleet:
         metadata: Mapping[str, str] | None = None,
         live: bool | None = None,
         schedule: str | None = None,
+        jid: str | None = None,
     ) -> Run:
         """Send a job to hosts, and follow it.
 
@@ -197,10 +198,11 @@ class Fleet:
             metadata: kept with the job, for `list_jobs`.
             live: stream output while it grows; None streams when the target is one host.
             schedule: the name of the schedule's entry that it is a fire of.
+            jid: the JID that it is to have; None takes a new one.
 
         Raises:
             UsageError: options that exclude each other, or that cannot be read; nothing was sent.
-            CacheError: the job cache cannot be written; nothing was sent.
+            CacheError: the job cache cannot be written, or (JobExists) has a job of this JID; nothing was sent.
         """
         if detach and (wait is not None or batch is not None):
             raise UsageError(
@@ -236,6 +238,7 @@ class Fleet:
             become=become,
             schedule=schedule,
             keep_returns=self.config.keep_returns,
+            jid=jid,
         )
         self.cache.prune()
         return Run(

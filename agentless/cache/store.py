@@ -21,7 +21,7 @@ from agentless.cache.lines import encode_result
 from agentless.cache.listing import Listing
 from agentless.cache.pruning import Pruned, is_due, prune, stamp
 from agentless.cache.record import JobRow
-from agentless.errors import AnotherJob, CacheError
+from agentless.errors import AnotherJob, CacheError, JobExists
 from agentless.job import Dispatched, HostResult, Job, Report, State, check_jid, new_jid
 
 if TYPE_CHECKING:
@@ -86,17 +86,29 @@ class JobCache:
         become: str | None = None,
         schedule: str | None = None,
         keep_returns: float = 168.0,
+        jid: str | None = None,
     ) -> Job:
-        """Take a new JID, and hold it; the job and its hosts, all `pending`, are on disk when this returns.
+        """Take a JID, and hold it; the job and its hosts, all `pending`, are on disk when this returns.
 
         The arguments are those of `Job`. The job is held (see `release`) from before anybody can see it, so that nobody
         can take its `pending` hosts for those of a run that is gone.
+
+        Args:
+            jid: exactly this one, so that of many processes that mean the same job one makes it; None takes a new one.
+
+        Raises:
+            JobExists: the JID is taken.
         """
+        if jid is not None:
+            check_jid(jid)
         with self._folder.guard("write"), self._folder.locked():
             now = self._clock()
             moment = datetime.fromtimestamp(now, timezone.utc)
-            while self._taken(jid := new_jid(moment)):
-                moment += timedelta(microseconds=1)
+            if jid is None:
+                while self._taken(jid := new_jid(moment)):
+                    moment += timedelta(microseconds=1)
+            elif self._taken(jid):
+                raise JobExists(f"there is a job {jid}", f"What became of it: agentless jobs lookup {jid}")
             job = Job(
                 jid, function, tuple(arguments), target, tuple(dict.fromkeys(hosts)), user, moment.timestamp(),
                 dict(metadata or {}), login, become, schedule, keep_returns,

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from agentless.errors import AnotherJob, CacheError
+from agentless.errors import AnotherJob, CacheError, JobExists
 from agentless.job import Dispatched, HostResult, Job, Problem, Report, State, iso
 from tests.cache.conftest import Bench
 from tests.cache.results import any_result, returned, running
@@ -31,6 +31,21 @@ def test_the_jid_and_the_start_time_are_the_same_instant(bench: Bench) -> None:
 def test_jobs_of_one_instant_get_jids_a_microsecond_apart(bench: Bench) -> None:
     jids = [bench.job().jid for _ in range(3)]
     assert [int(jid) - int(jids[0]) for jid in jids] == [0, 1, 2]
+
+
+def test_a_given_jid_is_taken_once_whoever_wants_it(bench: Bench) -> None:
+    """A fire of a schedule has the JID of its time: a second evaluator, or one that was restarted, makes none."""
+    jid = "20261122100000123456"
+    job = bench.job(jid=jid)
+    assert (job.jid, job.start_time) == (jid, bench.now)
+    bench.cache.record(jid, "web1", returned())
+    for cache in (bench.cache, bench.another()):
+        with pytest.raises(JobExists, match=jid):
+            cache.create(function="cmd.run", arguments=["id"], target="web*", user="ada", hosts=["web1"], jid=jid)
+    assert bench.cache.load(jid, outputs=False) is not None
+    assert _results(bench, job) == {"web1": returned()}
+    with pytest.raises(ValueError, match="not a JID"):
+        bench.job(jid="../../etc/passwd")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
