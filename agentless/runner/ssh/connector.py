@@ -30,6 +30,7 @@ from agentless.runner.ssh.link import SshLink, slow
 from agentless.runner.ssh.login import log_in
 from agentless.runner.ssh.options import Settings, resolve
 from agentless.runner.ssh.packets import GONE_AFTER, Wire
+from agentless.runner.ssh.revoked import RevokedKeys
 from agentless.runner.ssh.throttle import Places, Shared, pauses
 from agentless.runner.ssh.transport import Dropped, Transport
 
@@ -62,6 +63,7 @@ class Connector:
         self._user = account()[0]
         self._system_config = system_config
         self._known = KnownHosts()
+        self._revoked = RevokedKeys()
         self._keys = Keys(ask)
         self._places = Places()
         self._bastions: Shared[SshLink] = Shared()
@@ -193,7 +195,7 @@ class Connector:
                 undo.callback(proxy.close)
             wire = Wire(sock)
             undo.callback(wire.close)
-            transport = Transport(wire, settings, HostKeys(settings, self._known, signed_by))
+            transport = Transport(wire, settings, HostKeys(settings, self._known, self._revoked, signed_by))
             undo.callback(transport.close)
             try:
                 transport.handshake(deadline)

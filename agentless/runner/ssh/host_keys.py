@@ -5,21 +5,19 @@ from __future__ import annotations
 import base64
 import fnmatch
 import shlex
-import struct
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from filelock import Timeout
 
 from agentless.errors import Unreachable
-from agentless.runner.ssh.known_hosts import CERT_AUTHORITY, REVOKED, Entry, KnownHosts, fingerprint, matches
+from agentless.runner.ssh.certificates import CERT, HostCertificate, type_of
+from agentless.runner.ssh.known_hosts import CERT_AUTHORITY, REVOKED, Entry, KnownHosts, fingerprint
 from agentless.runner.ssh.options import Settings
+from agentless.runner.ssh.revoked import RevokedKeys
 
-__all__ = ["HostCertificate", "HostKeys", "adjust"]
+__all__ = ["HostKeys", "adjust"]
 
-_CERT = "-cert-v01@openssh.com"
-_HOST_CERTIFICATE = 2
 Verify = Callable[[bytes, bytes, bytes], bool]
 
 
@@ -42,124 +40,28 @@ def adjust(defaults: Sequence[str], spec: str, possible: Sequence[str]) -> tuple
     return tuple(dict.fromkeys(mixed))
 
 
-@dataclass(frozen=True, slots=True)
-class HostCertificate:
-    """An OpenSSH certificate (PROTOCOL.certkeys): who signed which key for which hosts, and until when.
-
-    Args:
-        signed: the bytes that `signature` covers.
-        critical: the critical options, none of which is defined for hosts.
-    """
-
-    kind: int
-    key_id: str
-    principals: tuple[str, ...]
-    after: int
-    before: int
-    critical: bytes
-    authority: bytes
-    signed: bytes
-    signature: bytes
-    plain: bytes
-
-    @classmethod
-    def read(cls, blob: bytes) -> HostCertificate:
-        """Raises ValueError when `blob` is no certificate."""
-        try:
-            name, rest = _string(blob)
-            _, rest = _string(rest)
-            numbers = b""
-            for _ in range(_KEY_FIELDS[name.decode("ascii")]):
-                number, rest = _string(rest)
-                numbers += struct.pack(">I", len(number)) + number
-            _, kind = struct.unpack(">QI", rest[:12])
-            key_id, rest = _string(rest[12:])
-            principals, rest = _string(rest)
-            after, before = struct.unpack(">QQ", rest[:16])
-            critical, rest = _string(rest[16:])
-            _, rest = _string(rest)
-            _, rest = _string(rest)
-            authority, rest = _string(rest)
-            signed = blob[: len(blob) - len(rest)]
-            signature, rest = _string(rest)
-            names = []
-            while principals:
-                principal, principals = _string(principals)
-                names.append(principal.decode("utf-8"))
-        except (struct.error, KeyError, UnicodeDecodeError) as problem:
-            raise ValueError("not an OpenSSH certificate") from problem
-        if rest:
-            raise ValueError("a certificate with something behind its signature")
-        type_ = name.removesuffix(_CERT.encode("ascii"))
-        plain = struct.pack(">I", len(type_)) + type_ + numbers
-        return cls(
-            kind,
-            key_id.decode("utf-8", "replace"),
-            tuple(names),
-            after,
-            before,
-            critical,
-            authority,
-            signed,
-            signature,
-            plain,
-        )
-
-    def fault(self, name: str, now: float) -> str:
-        """Why it does not stand for the host `name` at the time `now`; empty when it does (its signature aside)."""
-        if self.kind != _HOST_CERTIFICATE:
-            return "it is a user's certificate, not a host's"
-        if not self.after <= now < self.before:
-            return "it is expired" if now >= self.before else "it is not valid yet"
-        if self.critical:
-            return "it has critical options, which are not understood"
-        if not any(matches(principal.lower(), name) for principal in self.principals if "!" not in principal):
-            return f"it is for {', '.join(self.principals) or 'no host at all'}"
-        return ""
-
-
-# Strings or mpints between the nonce and the serial number.
-_KEY_FIELDS = {
-    f"ssh-ed25519{_CERT}": 1,
-    f"ssh-rsa{_CERT}": 2,
-    f"ecdsa-sha2-nistp256{_CERT}": 2,
-    f"ecdsa-sha2-nistp384{_CERT}": 2,
-    f"ecdsa-sha2-nistp521{_CERT}": 2,
-}
-
-
-def _string(data: bytes) -> tuple[bytes, bytes]:
-    (length,) = struct.unpack(">I", data[:4])
-    if len(data) < 4 + length:
-        raise struct.error("too short")
-    return data[4 : 4 + length], data[4 + length :]
-
-
-def type_of(blob: bytes) -> str:
-    """The type that a public key blob names."""
-    return _string(blob)[0].decode("ascii", "replace")
-
-
 class HostKeys:
     """The rule for the key of one host.
 
     Args:
         settings: the host's names, files and strictness.
         known: the shared index.
+        revoked: the shared files of revoked keys.
         verify: (authority's key, signed bytes, signature) -> whether the signature is the authority's.
     """
 
-    def __init__(self, settings: Settings, known: KnownHosts, verify: Verify) -> None:
+    def __init__(self, settings: Settings, known: KnownHosts, revoked: RevokedKeys, verify: Verify) -> None:
         self._settings = settings
         self._known = known
+        self._revoked = revoked
         self._verify = verify
 
     def algorithms(self, offered: Sequence[str]) -> tuple[str, ...]:
         """`offered` with the types of the known keys first, and certificates before all where an authority is known."""
-        entries = self._entries()
-        types = [entry.type for entry in entries if not entry.marker]
+        entries, vouching = self._entries()
+        types = [entry.type for entry in (*entries, *vouching) if not entry.marker]
         known = [name for type_ in types for name in _SIGNATURES.get(type_, (type_,)) if name in offered]
-        certificates = [name + _CERT for name in offered if name != "ssh-rsa"]
+        certificates = [name + CERT for name in offered if name != "ssh-rsa"]
         if not any(entry.marker == CERT_AUTHORITY for entry in entries):
             certificates = []
         return tuple(dict.fromkeys([*certificates, *known, *offered]))
@@ -171,15 +73,16 @@ class HostKeys:
             Unreachable: `host-key`, with fingerprints, the line that contradicts, and what to type.
         """
         name = self._settings.key_name
-        entries = self._entries()
+        self._refuse_listed(blob)
+        entries, vouching = self._entries()
         complaint = ""
-        if type_of(blob).endswith(_CERT):
+        if type_of(blob).endswith(CERT):
             complaint, blob = self._certificate(blob, entries)
             if not complaint:
                 return
         self._refuse_revoked(entries, blob)
         plain = [entry for entry in entries if not entry.marker]
-        if any(entry.key == blob for entry in plain):
+        if any(entry.key == blob for entry in (*plain, *vouching)):
             return
         authorities = [entry for entry in entries if entry.marker == CERT_AUTHORITY]
         if plain:
@@ -196,7 +99,8 @@ class HostKeys:
             raise self._unknown(blob)
         self._accept(blob)
 
-    def _entries(self) -> tuple[Entry, ...]:
+    def _entries(self) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+        """The lines that speak about the host, and those that may only vouch for it."""
         try:
             return self._lines()
         except OSError as problem:
@@ -206,16 +110,28 @@ class HostKeys:
                 "Make it readable, or name another: UserKnownHostsFile, GlobalKnownHostsFile.",
             ) from None
 
-    def _lines(self) -> tuple[Entry, ...]:
+    def _lines(self) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
         settings = self._settings
         found = self._known.find(settings.known_hosts, settings.key_name)
-        if settings.plain_name and settings.plain_name != settings.key_name:
-            # OpenSSH also takes lines that leave a port out, but only as long as none names it.
-            without = self._known.find(settings.known_hosts, settings.plain_name)
-            if any(not entry.marker for entry in found):
-                without = tuple(entry for entry in without if entry.marker)
-            found += without
-        return found
+        if not settings.plain_name or settings.plain_name == settings.key_name:
+            return found, ()
+        # OpenSSH also takes a key that a line without a port has, but only as long as none names the port. Another key
+        # there says nothing: it may be that of the sshd at port 22.
+        without = self._known.find(settings.known_hosts, settings.plain_name)
+        marked = tuple(entry for entry in without if entry.marker)
+        if any(not entry.marker for entry in found):
+            return found + marked, ()
+        return found + marked, tuple(entry for entry in without if not entry.marker)
+
+    def _refuse_listed(self, blob: bytes) -> None:
+        """RevokedHostKeys."""
+        files = self._settings.revoked_host_keys
+        if files:
+            parts = [blob]
+            if type_of(blob).endswith(CERT):
+                certificate = self._read(blob)
+                parts = [certificate.plain, certificate.authority]
+            self._revoked.refuse(files, self._settings.key_name, (type_of(blob), blob), parts)
 
     def _refuse_revoked(self, entries: Sequence[Entry], *blobs: bytes) -> None:
         for entry in entries:
@@ -228,10 +144,7 @@ class HostKeys:
 
     def _certificate(self, blob: bytes, entries: Sequence[Entry]) -> tuple[str, bytes]:
         """Why a certificate does not convince (empty when it does), and the plain key in it."""
-        try:
-            certificate = HostCertificate.read(blob)
-        except ValueError as problem:
-            raise Unreachable("host-key", f"{self._settings.key_name}: {problem}") from problem
+        certificate = self._read(blob)
         self._refuse_revoked(entries, certificate.plain, certificate.authority)
         authorities = [entry for entry in entries if entry.marker == CERT_AUTHORITY]
         if not any(entry.key == certificate.authority for entry in authorities):
@@ -240,6 +153,12 @@ class HostKeys:
         if not fault and not self._verify(certificate.authority, certificate.signed, certificate.signature):
             fault = "its signature is wrong"
         return f"of its certificate {certificate.key_id!r}, {fault}" if fault else "", certificate.plain
+
+    def _read(self, blob: bytes) -> HostCertificate:
+        try:
+            return HostCertificate.read(blob)
+        except ValueError as problem:
+            raise Unreachable("host-key", f"{self._settings.key_name}: {problem}") from problem
 
     def _accept(self, blob: bytes) -> None:
         settings = self._settings

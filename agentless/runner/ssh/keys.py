@@ -12,7 +12,7 @@ import paramiko
 from paramiko import agent as agents
 
 from agentless.endpoint import Secret
-from agentless.runner.ssh.host_keys import HostCertificate, type_of
+from agentless.runner.ssh.certificates import HostCertificate, type_of
 from agentless.runner.ssh.key_files import Keyring, public_blob
 from agentless.runner.ssh.options import Settings
 from agentless.runner.ssh.transport import Sha1RSAKey

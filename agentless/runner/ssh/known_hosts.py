@@ -169,7 +169,7 @@ class KnownHosts:
         with FileLock(f"{path}.lock", timeout=_APPEND_WAIT, mode=0o600):
             self.forget(files)
             known = self.find(files, name)
-            if known:
+            if any(not entry.marker or entry.key == key for entry in known):
                 return known
             hosts = _hash(name) if hashed else name
             line = f"{hosts} {type_} {text}\n"
