@@ -8,7 +8,6 @@ XDG_CACHE_HOME        the job cache lies in its `agentless/`, else in ~/.cache/a
 
 from __future__ import annotations
 
-import math
 import os
 import pwd
 import re
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agentless.endpoint import connect_seconds
 from agentless.errors import ConfigError, InventoryError
 
 if TYPE_CHECKING:
@@ -214,11 +214,8 @@ class _Place:
 
 _Reader = Callable[[Any, _Place], Any]
 _UNITS = {"": 1, "K": 1024, "M": MIB, "G": 1024 * MIB, "T": 1024 * 1024 * MIB}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.ASCII | re.IGNORECASE)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+_CENTURY = 876_000
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.ASCII | re.IGNORECASE)
 
 
 def _count(value: Any, place: _Place) -> int:
@@ -228,14 +225,12 @@ def _count(value: Any, place: _Place) -> int:
 
 
 def _seconds(value: Any, place: _Place) -> float:
-    if not _is_number(value) or value <= 0:
-        raise ValueError("seconds above 0 are needed")
-    return float(value)
+    return connect_seconds(value)
 
 
 def _hours(value: Any, place: _Place) -> float:
-    if not _is_number(value) or value < 0:
-        raise ValueError("hours from 0 on are needed")
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= _CENTURY:
+        raise ValueError(f"hours from 0 on are needed, {_CENTURY} at most")
     return float(value)
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["Become", "Endpoint", "Secret"]
+__all__ = ["Become", "Endpoint", "Secret", "connect_seconds"]
+
+# A day: more than anybody waits for a login, and less than any clock or selector overflows at.
+_LONGEST = 86400.0
 
 
 class Secret:
@@ -26,6 +29,21 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(self._text)
+
+
+def connect_seconds(value: object) -> float:
+    """A connect timeout as the command line, the configuration or the inventory gives it.
+
+    Raises:
+        ValueError: it is no number of seconds above 0, or more than a day.
+    """
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= _LONGEST:
+        raise ValueError(f"seconds above 0 are needed, {_LONGEST:.0f} at most")
+    return seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import click
 from agentless.cli.call import FORMATS, Call
 from agentless.cli.commands import Command, Example, Option
 from agentless.cli.completion import complete_target
+from agentless.cli.words import CONNECT_SECONDS
 
 __all__ = ["SCHEDULE_FILE", "TARGET", "shared_options", "verb"]
 
@@ -18,8 +19,9 @@ C = TypeVar("C", bound=click.Command)
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    source = ctx.get_parameter_source(param.name or "")
-    if isinstance(ctx.obj, Call) and source is click.core.ParameterSource.COMMANDLINE:
+    # Told by the value: click 8.4.0 sets the parameter's source only after this, and every option was lost.
+    given = value not in (None, (), 0) or (value is False and bool(param.secondary_opts))
+    if isinstance(ctx.obj, Call) and given:
         ctx.obj.take(param.name or "", value)
 
 
@@ -48,8 +50,7 @@ def _declarations() -> list[tuple[tuple[str, ...], dict[str, Any]]]:
           "help": "Ask for the password of sudo, su or doas."}),
         (("-f", "--forks"), {"section": _CONNECTION, "type": click.IntRange(min=1), "metavar": "N",
           "help": "Hosts that are contacted at once (100). A job that only runs on takes no place."}),
-        (("--connect-timeout",), {"section": _CONNECTION, "type": click.FloatRange(min=0, min_open=True),
-          "metavar": "SECONDS",
+        (("--connect-timeout",), {"section": _CONNECTION, "type": CONNECT_SECONDS, "metavar": "SECONDS",
           "help": "For connecting to one host, all its phases together (10)."}),
         (("--host-key-checking",), {"section": _CONNECTION, "type": click.Choice(["strict", "accept-new"]),
           "help": "accept-new adds the keys of unknown hosts to known_hosts; a changed key is always refused."}),

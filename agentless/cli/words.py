@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agentless.cli.completion import complete_jid
+from agentless.endpoint import connect_seconds
 from agentless.job import check_jid
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 else:
     _Number = _Text = click.ParamType
 
-__all__ = ["DURATION", "JID", "MOMENT", "SHARE", "Duration", "pairs"]
+__all__ = ["CONNECT_SECONDS", "DURATION", "JID", "MOMENT", "SHARE", "Duration", "pairs"]
 
+# 27 years: longer than anybody waits, and shorter than what locks, clocks and time_t overflow at.
+_LONGEST_DAYS = 10_000
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([smhd]?)", re.ASCII)
 _SHARE = re.compile(r"[0-9]+(?:\.[0-9]+)?%|[0-9]+", re.ASCII)
@@ -43,7 +46,21 @@ class Duration(_Number):
         seconds = _seconds(str(value))
         if seconds is None:
             self.fail(f"{value!r} is not a duration; write seconds, or 90s, 15m, 3h, 2d", param, ctx)
+        if seconds > _LONGEST_DAYS * _UNITS["d"]:
+            self.fail(f"{value!r} is longer than {_LONGEST_DAYS}d; left out, there is no limit", param, ctx)
         return seconds
+
+
+class ConnectSeconds(_Number):
+    """How long connecting to a host may take, as everywhere where that is said."""
+
+    name = "seconds"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return connect_seconds(value)
+        except ValueError as error:
+            self.fail(f"{error}, not {value!r}", param, ctx)
 
 
 class Share(_Text):
@@ -73,14 +90,14 @@ class Moment(_Number):
         if ago is not None and text[-1:] in "smhd":
             return time.time() - ago
         try:
-            moment = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text))
-        except ValueError:
+            return datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text)).timestamp()
+        except (ValueError, OverflowError, OSError):
+            # The last two: the year 1 in a zone east of Greenwich, and what a system's time_t does not hold.
             self.fail(
                 f"{text!r} is not a time; write 2026-11-22T09:50 (local), 2026-11-22T09:50Z, or 2h for two hours ago",
                 param,
                 ctx,
             )
-        return moment.timestamp()
 
 
 class JobId(_Text):
@@ -103,6 +120,7 @@ class JobId(_Text):
         return complete_jid(ctx, param, incomplete)
 
 
+CONNECT_SECONDS = ConnectSeconds()
 DURATION = Duration()
 SHARE = Share()
 MOMENT = Moment()

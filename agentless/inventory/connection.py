@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from agentless.endpoint import Become, Endpoint, Secret
+from agentless.endpoint import Become, Endpoint, Secret, connect_seconds
 from agentless.errors import InventoryError
 from agentless.inventory.hostvars import HostVars
 from agentless.inventory.sshargs import SshArgs, parse
@@ -226,10 +226,13 @@ class _Variables:
         name, value = self._get(names)
         if value is None or value == "":
             return None
+        if value in (0, "0"):
+            # ssh's word for no timeout of its own
+            return None
         try:
-            return float(value)
-        except (TypeError, ValueError):
-            raise self.error(name, f"{name} of {self.host} is no number of seconds: {value!r}") from None
+            return connect_seconds(value)
+        except ValueError as error:
+            raise self.error(name, f"{name} of {self.host}: {error}, not {value!r}") from None
 
     def boolean(self, *names: str) -> bool | None:
         name, value = self._get(names)

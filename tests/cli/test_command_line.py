@@ -62,6 +62,13 @@ def say(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
 
 
 # --- options that every verb accepts ---
+def test_they_are_seen_without_what_click_knows_of_their_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """click 8.4.0 notes it after it has called back: `-i` and all others before and behind the verb were lost."""
+    monkeypatch.setattr(click.Context, "get_parameter_source", lambda self, name: None)
+    options = made("-i", "a,", "-b", "running", "-l", "web")
+    assert (options["inventory"], options["become"], options["limit"]) == (("a,",), True, "web")
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -130,6 +137,13 @@ def test_every_verb_accepts_every_shared_option() -> None:
         (["run", "web1", "--batch", "0.5", "--", "x"], "neither a number of hosts nor a share"),
         (["run", "web1", "--batch", "101%", "--", "x"], "more than all hosts"),
         (["run", "web1", "--timeout", "soon", "--", "x"], "not a duration"),
+        (["run", "web1", "--wait", "99999999999", "--", "x"], "is longer than 10000d"),
+        (["jobs", "wait", "last", "--wait", "1200000d"], "is longer than 10000d"),
+        *(
+            (["hosts", "--connect-timeout", seconds], "seconds above 0 are needed, 86400 at most")
+            for seconds in ("nan", "inf", "1e12", "0", "-1", "soon")
+        ),
+        (["jobs", "list", "--since", "0001-01-01"], "is not a time"),
         (["run", "web1", "--script", "/nonexistent/script"], "does not exist"),
         (["run", "web1", "--stdin", "/nonexistent/input", "--", "x"], "there is no such file"),
         (["jobs", "lookup", "../../etc/passwd"], "is not a JID"),

@@ -284,7 +284,7 @@ def test_a_vault_file_is_an_error_only_where_a_variable_comes_from_it(
         ({"ansible_host": "{{ a }}", "a": "{{ ansible_host }}"}, "refers to itself"),
         ({"ansible_host": "{{ nowhere }}"}, "needs nowhere, which is not set"),
         ({"ansible_ssh_common_args": "-o 'X"}, "ansible_ssh_common_args cannot be read"),
-        ({"ansible_timeout": "soon"}, "no number of seconds"),
+        *(({"ansible_timeout": value}, "seconds above 0") for value in ("soon", "nan", "inf", 1e12, -1, True)),
     ],
 )
 def test_values_that_cannot_be_used(endpoint: Endpoints, variables: dict[str, Any], message: str) -> None:
