@@ -104,20 +104,19 @@ class JobCache:
         with self._folder.guard("write"), self._folder.locked():
             now = self._clock()
             moment = datetime.fromtimestamp(now, timezone.utc)
-            if jid is None:
-                while self._taken(jid := new_jid(moment)):
-                    moment += timedelta(microseconds=1)
-            elif self._taken(jid):
+            if jid is not None and self._taken(jid):
                 raise JobExists(f"there is a job {jid}", f"What became of it: agentless jobs lookup {jid}")
+            while self._taken(own := jid or new_jid(moment)):
+                moment += timedelta(microseconds=1)
             job = Job(
-                jid, function, tuple(arguments), target, tuple(dict.fromkeys(hosts)), user, moment.timestamp(),
+                own, function, tuple(arguments), target, tuple(dict.fromkeys(hosts)), user, moment.timestamp(),
                 dict(metadata or {}), login, become, schedule, keep_returns,
             )  # fmt: skip
-            self._live[jid] = self._folder.take_live(jid)
+            self._live[own] = self._folder.take_live(own)
             try:
                 self._journal.write(job, now)
             except BaseException:
-                self.release(jid)
+                self.release(own)
                 raise
         return job
 
