@@ -57,7 +57,8 @@ class Supervisor:
         while not self._over():
             due = [t for t in (deadline, kill_at, look_at) if t is not None]
             left = max(0.0, min(due) - time.monotonic()) if due else None
-            poll.poll(None if left is None else int(left * 1000) + 1)
+            # poll(2) counts milliseconds in an int, which holds 24 days.
+            poll.poll(None if left is None else int(min(left, 86400) * 1000) + 1)
             try:
                 while os.read(self.woken, 512):
                     pass

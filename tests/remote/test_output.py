@@ -134,7 +134,9 @@ def test_where_holes_cannot_be_punched_the_return_says_so(one_host: Host, tmp_pa
         "-c",
         f'mount -t ramfs none {state} && chmod 700 {state} && exec sh -c "$0"',
     )
-    answer = one_host.run("head -c 6000000 /dev/zero; sleep 0.3; echo end", cap=MIB)
+    # With nothing to look at until the deadline, the supervisor waits for it: longer than poll(2) can.
+    flood = "head -c 6000000 /dev/zero; head -c 6000000 /dev/zero >&2; sleep 0.3; echo end"
+    answer = one_host.run(flood, cap=MIB, timeout=40 * 86400)
     ret = answer.one("return")
     assert ret["uncapped"]
     assert len(answer.bytes("rec", 1)) == MIB
