@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from agentless.cache import JobCache
 from agentless.endpoint import Endpoint
 from agentless.errors import HostError
 from agentless.job import Job, Problem
+from agentless.runner import payload
 from agentless.runner.answers import Answer
 from agentless.runner.channel import Connector
 from agentless.runner.fanout import fan_out
@@ -60,12 +62,14 @@ class Contact:
 
         Args:
             endpoints: the hosts to ask.
-            request: the request for a host.
+            request: the request for a host; of one operation for all.
             about: the JID that the request is about: answers about others are brought home, not yielded.
             both_users: where a host is asked as another user (become), ask as the login user too: each has records
                 of its own.
             sections: what goes to a host on the helper's stdin.
         """
+        for name in islice(endpoints, 1):
+            payload.pack(request(name)["op"])
         wanted = self.cache.wanted(endpoints, self.sent_alike)
         left = dict.fromkeys(endpoints)
 

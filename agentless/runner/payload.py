@@ -18,7 +18,7 @@ from typing import Any
 
 from agentless import remote
 
-__all__ = ["LINE_MAX", "Command", "command"]
+__all__ = ["LINE_MAX", "Command", "command", "pack"]
 
 LINE_MAX = 32 << 10
 # Rooms of the helper that only a schedule needs, and those that it has no use for. Each kind of call brings its own.
@@ -40,8 +40,7 @@ SHELL = (
 ).replace("@PYTHONS@", " ".join(PYTHONS))
 
 
-# A hundred threads ask at once, and building costs 60 ms: one builds. Not only for speed: ast.parse in several threads
-# can raise "AST constructor recursion depth mismatch" (CPython gh-106905; seen with 3.11.7).
+# A hundred threads ask at once, and building costs 60 ms: one builds. Not only for speed, see `pack`.
 _BUILDING = threading.Lock()
 
 
@@ -82,9 +81,7 @@ def command(
         raise ValueError(f"ansible_python_interpreter {python!r} holds characters that a login shell may change")
     nonce = os.urandom(8).hex()
     asked = json.dumps(request).encode("ascii")
-    with _BUILDING:
-        payload, files = _payload(request["op"] == "schedule")
-        loader = _loader()
+    (payload, files), loader = pack(request["op"])
     jid = request["jid"] if request["op"] == "run" else "-"
 
     def line(encoded: str) -> str:
@@ -98,6 +95,17 @@ def command(
     if len(whole) > LINE_MAX:
         whole, stdin = line("-"), asked
     return Command(whole, nonce, payload, stdin)
+
+
+def pack(op: str) -> tuple[tuple[bytes, int], str]:
+    """The package that calls of this operation bring, with the number of its files, and the loader; packed once.
+
+    Whoever calls many hosts packs before the first connection is open. ast.parse in two threads can raise "AST
+    constructor recursion depth mismatch" (CPython gh-106905; seen with 3.11.7), and the thread that paramiko has for
+    each connection parses, too: where sshd hangs up, it formats a traceback.
+    """
+    with _BUILDING:
+        return _payload(op == "schedule"), _loader()
 
 
 def _base64(data: bytes) -> str:

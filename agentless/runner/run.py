@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 from agentless.endpoint import Endpoint
 from agentless.job import HostResult, Problem, Report, State
+from agentless.runner import payload
 from agentless.runner.contact import Contact
 from agentless.runner.fanout import FanOut
 from agentless.runner.home import Ledger, Unrecorded
@@ -71,6 +72,7 @@ class Run:
         self._lock = threading.Lock()
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._closed = threading.Event()
+        payload.pack("run")
         todo = [name for name, result in self._results.items() if name in endpoints and not result.settled]
         ledger: Ledger = contact.cache if known else Unrecorded()
         wanted = ledger.wanted(todo, lambda other: (other.login, other.become) == (job.login, job.become))

@@ -45,6 +45,16 @@ def entries(sshd: Sshd) -> dict[str, dict[str, object]]:
 
 
 # --- crowds ---
+def test_an_sshd_as_it_comes_loses_none_of_many_hosts_of_two_runs_at_once(start_sshd: Callable[..., Sshd]) -> None:
+    """Ansible #18188: of eleven logins that are under way at once, sshd's default lets three in ten fall."""
+    sshd = start_sshd(60, config="MaxStartups 10:30:100")
+    runs = [start(sshd.client, "run", "all", "--out", "json", "--", "id -u") for _ in range(2)]
+    for run in runs:
+        output, errors = run.communicate(timeout=120)
+        assert json.loads(output)["summary"]["returned"] == 60, errors
+        assert run.returncode == 0
+
+
 CROWDED = """
 import os, resource, runpy, sys
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
