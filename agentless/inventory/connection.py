@@ -101,7 +101,7 @@ def _with_ssh(endpoint: Endpoint, known: _Variables, overrides: Overrides, warn:
             "ansible_password", "ansible_ssh_pass", "ansible_ssh_password", instead=overrides.password, option="-k"
         ),
         key_files=tuple(os.path.expanduser(path) for path in key_files),
-        options=tuple(args.options.items()),
+        options=args.said,
         connect_timeout=timeout or endpoint.connect_timeout,
         host_key_checking=overrides.host_key_checking or _host_key_checking(known, args, warn),
     )
@@ -204,15 +204,23 @@ class _Variables:
 
     def text(self, *names: str, instead: str | None = None, option: str = "") -> str | None:
         name, value = self._get(names, instead is not None, option)
-        if value is None:
-            return instead
-        if isinstance(value, (dict, list)):
-            raise self.error(name, f"{name} of {self.host} is no text")
-        return str(value) or instead
+        return instead if value is None else self._text(name, value) or instead
 
     def secret(self, *names: str, instead: Secret | None, option: str) -> Secret | None:
-        _, value = self._get(names, instead is not None, option)
-        return instead if value is None else Secret(str(value))
+        name, value = self._get(names, instead is not None, option)
+        return instead if value is None else Secret(self._text(name, value))
+
+    def _text(self, name: str, value: Any) -> str:
+        """The value is not shown where it is none: it may be a password."""
+        text = str(value)
+        try:
+            # INI files may hold other encodings, as with Ansible, and nothing here could say which.
+            text.encode()
+        except UnicodeEncodeError:
+            raise self.error(name, f"{name} of {self.host} is no UTF-8", "Convert the file with iconv.") from None
+        if isinstance(value, (dict, list)):
+            raise self.error(name, f"{name} of {self.host} is no text, but a {type(value).__name__}")
+        return text
 
     def number(self, *names: str) -> int | None:
         name, value = self._get(names)

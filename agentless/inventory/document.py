@@ -40,7 +40,8 @@ class Document:
         file: named in errors.
 
     Raises:
-        InventoryError: neither; with the line.
+        InventoryError: neither, or no UTF-8; with the line.
+        RecursionError: it is nested more deeply than can be read.
     """
 
     def __init__(self, text: str, file: str) -> None:
@@ -56,7 +57,11 @@ class Document:
                 return
             except ValueError:
                 pass
-        loader = _Loader(text)
+        try:
+            loader = _Loader(text)
+        except UnicodeEncodeError as error:
+            line = text.count("\n", 0, error.start) + 1
+            raise InventoryError("this is no UTF-8", "Convert it with iconv.", file=file, line=line) from None
         try:
             node = loader.get_single_node()
             self.data = None if node is None else self._build(node)
@@ -146,7 +151,9 @@ class Document:
             try:
                 value[key] = self._build(value_node)
             except TypeError:
-                self._fail(key_node, "this cannot be a key")
+                jinja = isinstance(key_node, yaml.MappingNode)
+                hint = 'If it is Jinja, quote it: "{{ … }}".' if jinja else ""
+                self._fail(key_node, "this cannot be a key", hint)
         return value
 
     def _merged(self, node: Any) -> list[tuple[Any, Any]]:
@@ -163,8 +170,8 @@ class Document:
                 inherited.extend(self._merged(base))
         return inherited + own
 
-    def _fail(self, node: Any, problem: str) -> NoReturn:
-        raise InventoryError(problem, file=self.file, line=node.start_mark.line + 1)
+    def _fail(self, node: Any, problem: str, hint: str = "") -> NoReturn:
+        raise InventoryError(problem, hint, file=self.file, line=node.start_mark.line + 1)
 
 
 def unsafe(value: Any) -> Any:

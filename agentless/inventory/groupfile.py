@@ -80,13 +80,12 @@ class _Reader:
             if values and not isinstance(values, dict):
                 raise self._error(section, pattern, f"the variables of the host {pattern!r} need a mapping")
             try:
-                hosts = expand(name)
+                for host in expand(name):
+                    self._tree.add_host(host, group, port)
+                    if values:
+                        self._variables(host, values)
             except ValueError as error:
                 raise self._error(section, pattern, str(error)) from None
-            for host in hosts:
-                self._tree.add_host(host, group, port)
-                if values:
-                    self._variables(host, values)
 
     def _variables(self, entity: str, values: dict[Any, Any]) -> None:
         file = self._document.file

@@ -241,7 +241,7 @@ def _limit_parts(limit: str) -> list[str]:
             parts.append(part)
             continue
         try:
-            text = Path(part[1:]).read_text(encoding="utf-8")
+            text = Path(part[1:]).read_text(encoding="utf-8", errors="surrogateescape")
         except OSError as error:
             raise TargetError(f"the limit file {part[1:]} cannot be read: {error.strerror}") from None
         lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -32,17 +32,28 @@ def read(tree: Tree, source: str) -> None:
     """
     if is_host_list(source):
         tree.source = source
-        _read_host_list(tree, source)
-    elif os.path.isdir(source):
-        _read_directory(tree, source)
+        try:
+            _read_host_list(tree, source)
+        except ValueError as error:
+            raise InventoryError(f"-i {source!r}: {error}") from None
     elif os.path.exists(source):
-        tree.source = source
-        _read_file(tree, source)
+        try:
+            _read_path(tree, source)
+        except RecursionError:
+            raise InventoryError("this is nested too deeply", file=tree.source or source) from None
     else:
         raise InventoryError(
             f"there is no inventory {source}",
             "Name a file, a directory, or hosts with a comma: -i web1,web2 (one host: -i web1,).",
         )
+
+
+def _read_path(tree: Tree, path: str) -> None:
+    if os.path.isdir(path):
+        _read_directory(tree, path)
+    else:
+        tree.source = path
+        _read_file(tree, path)
 
 
 def _read_host_list(tree: Tree, source: str) -> None:
@@ -59,13 +70,8 @@ def _read_directory(tree: Tree, source: str) -> None:
     for name in sorted(os.listdir(source)):
         if name.startswith(".") or name in _IGNORED_NAMES or name.endswith(_IGNORED_ENDINGS):
             continue
-        path = os.path.join(source, name)
-        if os.path.isdir(path):
-            _read_directory(tree, path)
-            continue
-        tree.source = path
         try:
-            _read_file(tree, path)
+            _read_path(tree, os.path.join(source, name))
         except _NoInventoryError as error:
             tree.warn(f"{error.message}; it was left out")
 
@@ -162,13 +168,5 @@ def _text(path: str) -> str:
             f"ansible-vault decrypt it, or: ansible-inventory -i {path} --list --ask-vault-pass > inventory.json",
             file=path,
         )
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        # Other encodings are tolerated in comments only, as in Ansible.
-        lines = [b"" if line[:1] in (b"#", b";") else line for line in data.splitlines()]
-        try:
-            return b"\n".join(lines).decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = b"\n".join(lines)[: error.start].count(b"\n") + 1
-            raise InventoryError("this is no UTF-8", "Convert it with iconv.", file=path, line=line) from None
+    # As Ansible: in INI other encodings do no harm where they stand in comments and in variables that nobody needs.
+    return data.decode("utf-8-sig", "surrogateescape")

@@ -87,6 +87,14 @@ class HostNode:
     """It was in `ungrouped` and in another group; Ansible then forgets `ungrouped` even as a group above the other."""
 
 
+def _check_encoding(name: str) -> None:
+    """A name goes to hosts, into files and to a terminal, none of which would take half a character."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"the name {name!r} is no UTF-8") from None
+
+
 class Tree:
     """What the sources have said so far; every rule broken is a ValueError with a sentence."""
 
@@ -113,6 +121,7 @@ class Tree:
             raise ValueError(f"{name!r} is no group name: quote it")
         group = self.groups.get(name)
         if group is None:
+            _check_encoding(name)
             group = self.groups[name] = GroupNode(name)
         return group
 
@@ -122,6 +131,7 @@ class Tree:
             raise ValueError(f"{name!r} is no host name: quote it")
         host = self.hosts.get(name)
         if host is None:
+            _check_encoding(name)
             host = self.hosts[name] = HostNode(name, self.source)
             if port:
                 host.own.put("ansible_port", port, Place(self.source or name, None))

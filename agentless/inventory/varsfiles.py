@@ -82,7 +82,10 @@ def _read(layer: Layer, path: str) -> None:
     if data.startswith(b"$ANSIBLE_VAULT"):
         layer.vaulted.append(path)
         return
-    document = Document(data.decode("utf-8-sig", "surrogateescape"), path)
+    try:
+        document = Document(data.decode("utf-8-sig", "surrogateescape"), path)
+    except RecursionError:
+        raise InventoryError("this is nested too deeply", file=path) from None
     if not document.data:
         return
     if not isinstance(document.data, dict):

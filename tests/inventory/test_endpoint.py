@@ -281,6 +281,8 @@ def test_a_vault_file_is_an_error_only_where_a_variable_comes_from_it(
         ({"ansible_become": True, "ansible_become_method": "runas"}, "become method 'runas' is not supported"),
         ({"ansible_become": "perhaps"}, "ansible_become of web1 is neither true nor false"),
         ({"ansible_host": ["a"]}, "ansible_host of web1 is no text"),
+        ({"ansible_password": ["a"]}, "hosts.yml:4: ansible_password of web1 is no text, but a list"),
+        ({"ansible_become": True, "ansible_become_pass": {"a": "b"}}, "ansible_become_pass of web1 is no text"),
         ({"ansible_host": "{{ a }}", "a": "{{ ansible_host }}"}, "refers to itself"),
         ({"ansible_host": "{{ nowhere }}"}, "needs nowhere, which is not set"),
         ({"ansible_ssh_common_args": "-o 'X"}, "ansible_ssh_common_args cannot be read"),
@@ -306,6 +308,15 @@ def test_a_line_is_given_for_ini_and_for_group_vars(tmp_path: Path) -> None:
         inventory.endpoint(inventory.hosts["web1"], Overrides())
     with pytest.raises(InventoryError, match=r"hosts:3: ansible_port"):
         inventory.endpoint(inventory.hosts["web2"], Overrides(user="me"))
+
+
+def test_a_variable_that_connects_in_another_encoding_is_refused_and_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_bytes("web1 ansible_password=é\nweb2 note=é\n".encode("latin-1"))
+    inventory = load([str(tmp_path / "hosts")], directory=str(tmp_path))
+    with pytest.raises(InventoryError) as caught:
+        inventory.endpoint(inventory.hosts["web1"], Overrides())
+    assert str(caught.value) == f"{tmp_path}/hosts:1: ansible_password of web1 is no UTF-8"
+    assert inventory.endpoint(inventory.hosts["web2"], Overrides()) == Endpoint("web2", "web2")
 
 
 def test_what_is_not_honoured_is_told_once(tmp_path: Path) -> None:

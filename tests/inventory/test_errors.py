@@ -32,6 +32,10 @@ def refusal(source: Path | str, directory: Path) -> InventoryError:
         ("hosts.yml", "2024:\n  hosts: x\n", 1, "no group name"),
         ("hosts.yml", "a:\n  vars:\n    ansible_group_priority: high\n", 3, "no number"),
         ("hosts.yml", "a:\n  vars:\n    x: !secret y\n", 3, "!secret"),
+        ("hosts.yml", "a:\n  vars:\n    ansible_user: {{ who }}\n", 3, "cannot be a key"),
+        pytest.param("hosts.yml", f"a: {'[' * 3000}{']' * 3000}\n", None, "nested too deeply", id="deep.yml"),
+        pytest.param("hosts.json", f"{'[' * 200_000}{']' * 200_000}\n", None, "nested too deeply", id="deep.json"),
+        ("hosts.json", '{"a": {"hosts": {"h\\udce9": {}}}}', None, "no UTF-8"),
         ("hosts.yml", "a: &a\n  vars:\n    x: *a\n", 1, "contains itself"),
         ("hosts.yml", "- a\n- b\n", None, "mapping of groups"),
         ("hosts", "[web\nweb1\n", 1, "no section"),
@@ -53,6 +57,24 @@ def test_a_wrong_file_names_its_line(name: str, text: str, line: int | None, mes
     error = refusal(source, tmp_path)
     assert message in error.message, error.message
     assert error.message.startswith(f"{source}:{line}: " if line else f"{source}: "), error.message
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [("hosts.yml", "a:\n  vars: {x: é}\n", 2), ("hosts", "web1\nwebé x=1\n", 2), ("hosts.ini", "[é]\n", 1)],
+)
+def test_other_encodings_are_refused_with_the_line_where_they_matter(
+    name: str, text: str, line: int, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(text.encode("latin-1"))
+    error = refusal(tmp_path / name, tmp_path)
+    assert error.message.startswith(f"{tmp_path}/{name}:{line}: ")
+    assert "no UTF-8" in error.message
+
+
+def test_unquoted_jinja_is_told_to_be_quoted(tmp_path: Path) -> None:
+    (tmp_path / "hosts.yml").write_text("a:\n  vars:\n    ansible_user: {{ who }}\n")
+    assert refusal(tmp_path / "hosts.yml", tmp_path).hint == 'If it is Jinja, quote it: "{{ … }}".'
 
 
 @pytest.mark.parametrize("text", ["plugin: x\n", "$ANSIBLE_VAULT;1.1\n"])
@@ -90,6 +112,7 @@ def test_a_missing_source_says_how_to_name_one_host(tmp_path: Path) -> None:
         ("echo oops >&2; exit 1", "oops"),
         ("echo no json", "no JSON"),
         ("echo '[]'", "JSON object"),
+        ("head -c 200000 /dev/zero | tr '\\0' '['", "nested too deeply"),
     ],
 )
 def test_a_failing_script_is_named(body: str, message: str, tmp_path: Path) -> None:
@@ -109,6 +132,19 @@ def test_a_broken_variable_file_stops_only_the_hosts_that_it_is_about(tmp_path: 
     assert dict(inventory.hosts["web2"].vars) == {}
     with pytest.raises(InventoryError, match=r"host_vars/web1\.yml:3: this is no YAML"):
         dict(inventory.hosts["web1"].vars)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"a: " + b"[" * 3000 + b"]" * 3000, "nested too deeply"), (b"a: 1\nb: \xe9\n", r"web\.yml:2: this is no UTF-8")],
+    ids=["deep", "latin-1"],
+)
+def test_variable_files_that_cannot_be_read_are_named(content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text("[web]\nweb1\n")
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars/web.yml").write_bytes(content)
+    with pytest.raises(InventoryError, match=message):
+        dict(load([str(tmp_path / "hosts")], directory=str(tmp_path)).hosts["web1"].vars)
 
 
 def test_files_of_a_directory_that_are_no_inventories_are_told_and_left_out(tmp_path: Path) -> None:
@@ -167,7 +203,7 @@ def test_patterns_that_cannot_be_used(inventory: Inventory, pattern: str, messag
 
 
 def test_a_limit_file_is_read_a_name_a_line(inventory: Inventory, tmp_path: Path) -> None:
-    (tmp_path / "retry").write_text("web3\n\n web1 \n")
+    (tmp_path / "retry").write_bytes(b"web3\n\n web1 \nw\xe9b\n")
     assert [host.name for host in inventory.select("web", f"@{tmp_path}/retry")] == ["web1", "web3"]
 
 

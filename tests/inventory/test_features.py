@@ -336,6 +336,14 @@ def test_line_endings_and_byte_order_marks(write: Write, oracle: Oracle) -> None
         oracle.agree([root / name], root)
 
 
+def test_other_encodings_in_ini_are_read_as_bytes(write: Write, oracle: Oracle) -> None:
+    root = write({"hosts": "", "hosts.ini": ""})
+    text = "# é\nweb1 a=1 # é\nweb2 a=é b='ü x'\n[web:vars]\nx=é # ü\n[web]\nweb1\n"
+    for name in ("hosts", "hosts.ini"):
+        (root / name).write_bytes(text.encode("latin-1"))
+        oracle.agree([root / name], root)
+
+
 def test_a_group_and_a_host_of_one_name(write: Write, oracle: Oracle) -> None:
     root = write({"hosts": "[web]\nweb x=1\nw2\n[up:children]\nweb\n"})
     oracle.agree([root / "hosts"], root, [("web", None), ("web*", None), ("web[0]", None), ("!web", None)])
