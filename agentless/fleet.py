@@ -18,7 +18,7 @@ from agentless.endpoint import Endpoint, Secret
 from agentless.errors import TargetError, UnknownJob, UsageError
 from agentless.inventory import Inventory, Overrides
 from agentless.job import HostResult, Problem, Report, State, check_jid
-from agentless.results import Active, ExitSuccess, Found, Hosts, Listed, Pong, Running, Signalled
+from agentless.results import Active, ExitSuccess, Found, Hosts, Listed, Pong, Running, Signal, Signalled
 from agentless.roster import Roster
 
 # The runner is imported by the verbs that contact hosts: listing jobs is not to wait for it, nor for paramiko.
@@ -99,7 +99,7 @@ class Fleet:
     @cached_property
     def _roster(self) -> Roster:
         sources = self._sources or configuration.default_inventory(self.config.inventory)
-        return Roster(sources, self._overrides, self._limit, lambda jid: self.show(jid).results, self._warn)
+        return Roster(sources, self._overrides, self._limit, self.show, self._warn)
 
     @property
     def inventory(self) -> Inventory:
@@ -271,9 +271,10 @@ class Fleet:
         from agentless.runner import procs
 
         jid = self._jid(jid)
-        endpoints, missing = self._roster.places(self.cache.load(jid, outputs=False), target)
-        found = procs.find_job(self._contact, jid, endpoints)
-        return replace(found, problems={**found.problems, **missing})
+        places = self._roster.places(self.cache.load(jid, outputs=False), target)
+        found = procs.find_job(self._contact, jid, places.endpoints)
+        hosts = {**found.hosts, **dict.fromkeys(places.strangers)}
+        return replace(found, hosts=hosts, problems={**found.problems, **places.missing})
 
     def signal_job(self, jid: str, signal: str | int, target: str | None = None) -> Signalled:
         """Salt's `saltutil.signal_job`: a signal to the job's whole tree on each host.
@@ -291,11 +292,14 @@ class Fleet:
         number = procs.signal_number(signal)
         jid = self._jid(jid)
         report = self.cache.load(jid, outputs=False)
-        endpoints, missing = self._roster.places(report, target)
-        done = procs.signal_job(self._contact, jid, number, self._controller, endpoints)
+        places = self._roster.places(report, target)
+        done = procs.signal_job(self._contact, jid, number, self._controller, places.endpoints)
         if report is None and not done.problems and not any(host.known for host in done.hosts.values()):
             raise jobs.known_to_nobody(jid)
-        return replace(done, problems={**done.problems, **missing})
+        strangers = {
+            name: Signal((), (), f"Job {jid} was not sent to {name}", known=False) for name in places.strangers
+        }
+        return replace(done, hosts={**done.hosts, **strangers}, problems={**done.problems, **places.missing})
 
     def term_job(self, jid: str, target: str | None = None) -> Signalled:
         """Salt's `saltutil.term_job`: SIGTERM, which leaves the job the chance to clean up."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple, TypeGuard
 
 from agentless.endpoint import Endpoint
 from agentless.errors import TargetError
@@ -13,7 +14,7 @@ from agentless.inventory import Host, Inventory, Overrides, load
 from agentless.job import HostResult, Job, Problem, Report, State
 from agentless.results import Entry, Hosts
 
-__all__ = ["Roster"]
+__all__ = ["Places", "Roster"]
 
 RETRY_LISTS: Mapping[str, Callable[[HostResult], bool]] = {
     "@failed": lambda result: result.failed or result.state in (State.LOST, State.NOT_STARTED),
@@ -26,6 +27,40 @@ GONE_FROM_INVENTORY = Problem(
 )
 
 
+def _is_retry_list(word: str | None) -> TypeGuard[str]:
+    kind, colon, _ = (word or "").partition(":")
+    return bool(colon) and kind in RETRY_LISTS
+
+
+def _picked(word: str, report: Report) -> frozenset[str]:
+    picks = RETRY_LISTS[word.partition(":")[0]]
+    return frozenset(name for name, result in report.results.items() if picks(result))
+
+
+def _not_ended(report: Report) -> str:
+    """What a retry list can't know yet, and how to learn it; empty where all is known."""
+    count = sum(not result.settled for result in report.results.values())
+    if not count:
+        return ""
+    hosts = "1 host has" if count == 1 else f"{count} hosts have"
+    jid = report.job.jid
+    return f"of job {jid}, {hosts} not ended as far as is known here; to know first: agentless jobs wait {jid}"
+
+
+class Places(NamedTuple):
+    """Where to look for a job.
+
+    Args:
+        endpoints: the hosts to ask.
+        missing: hosts of the job that the inventory does not name any more.
+        strangers: hosts of the target that the job was not sent to.
+    """
+
+    endpoints: dict[str, Endpoint]
+    missing: dict[str, Problem]
+    strangers: tuple[str, ...] = ()
+
+
 class Roster:
     """The hosts that this command may act on.
 
@@ -33,8 +68,8 @@ class Roster:
         sources: inventories, as `-i` takes them.
         overrides: what the command line and the configuration say about connections.
         limit: a pattern, `@file`, `@failed:JID` or `@unreachable:JID` that narrows every target; None narrows nothing.
-        results: where the hosts of a job stand, for the retry lists.
-        warn: told what the inventory has to say, one line each.
+        report: what the job cache knows of a job, for the retry lists.
+        warn: told what the inventory and the retry lists have to say, one line each.
     """
 
     def __init__(
@@ -42,14 +77,15 @@ class Roster:
         sources: str | Path | Sequence[str | Path],
         overrides: Overrides,
         limit: str | None,
-        results: Callable[[str], Mapping[str, HostResult]],
+        report: Callable[[str], Report],
         warn: Callable[[str], None],
     ) -> None:
         self.sources = [sources] if isinstance(sources, (str, Path)) else list(sources)
         self._overrides = overrides
         self.limit = limit
-        self._results = results
+        self._report = report
         self._warn = warn
+        self._warned: set[str] = set()
 
     @cached_property
     def inventory(self) -> Inventory:
@@ -62,22 +98,24 @@ class Roster:
         Raises:
             TargetError: the pattern cannot be read, or selects nothing.
         """
-        retry = self._retry_list(target), self._retry_list(self.limit)
-        pattern = "all" if target is None or retry[0] is not None else target
-        limit = None if retry[1] is not None else self.limit
+        retries = {word: self._report(word.partition(":")[2]) for word in (target, self.limit) if _is_retry_list(word)}
+        pattern = "all" if target is None or target in retries else target
+        limit = None if self.limit in retries else self.limit
+        picked = [_picked(word, report) for word, report in retries.items()]
         selected = self.inventory.select(pattern, limit)
-        hosts = tuple(host for host in selected if all(names is None or host.name in names for names in retry))
+        hosts = tuple(host for host in selected if all(host.name in names for names in picked))
+        left_out = [said for said in map(_not_ended, retries.values()) if said]
         if not hosts:
-            limited = f" limited to {self.limit!r}" if self.limit is not None else ""
-            raise TargetError(f"no host is left of {target or 'all'!r}{limited}")
+            raise TargetError(f"no host is left of {self._named(target)}", "\n".join(left_out))
+        for said in left_out:
+            if said not in self._warned:
+                self._warned.add(said)
+                self._warn(said)
         return hosts
 
-    def _retry_list(self, word: str | None) -> frozenset[str] | None:
-        kind, colon, jid = (word or "").partition(":")
-        picks = RETRY_LISTS.get(kind)
-        if not colon or picks is None:
-            return None
-        return frozenset(name for name, result in self._results(jid).items() if picks(result))
+    def _named(self, target: str | None) -> str:
+        """The target with the limit, as an error names them."""
+        return repr(target or "all") + (f" limited to {self.limit!r}" if self.limit is not None else "")
 
     def hosts(self, target: str | None) -> Hosts:
         """What a target selects, with settings, groups and variables; nobody is contacted."""
@@ -100,9 +138,20 @@ class Roster:
         """Whether a job was sent as who would send one now, so that its record lies where we look."""
         return (job.login, job.become) == self.sender
 
-    def places(self, report: Report | None, target: str | None) -> tuple[dict[str, Endpoint], dict[str, Problem]]:
-        """The hosts to look for a job on: those that it was sent to, else (it is not known) the target's, else all."""
-        return (self.endpoints(target), {}) if report is None else self.of_job(report.job, report.results, target)
+    def places(self, report: Report | None, target: str | None) -> Places:
+        """The hosts to look for a job on: those that it was sent to, else (it is not known) the target's, else all.
+
+        Raises:
+            TargetError: it was sent to none of the target's.
+        """
+        if report is None:
+            return Places(self.endpoints(target), {})
+        endpoints, missing = self.of_job(report.job, report.results, target)
+        if not endpoints and not missing:
+            hint = f"Its hosts: {', '.join(report.results)}"
+            raise TargetError(f"job {report.job.jid} was not sent to {self._named(target)}", hint)
+        wider = () if target is None else self.select(target)
+        return Places(endpoints, missing, tuple(host.name for host in wider if host.name not in report.results))
 
     def of_job(
         self, job: Job, names: Iterable[str], target: str | None = None

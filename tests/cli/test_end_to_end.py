@@ -132,6 +132,43 @@ def test_the_retry_list_takes_up_those_that_failed(cli: Cli, sshd: Sshd) -> None
     assert none.stderr.startswith("agentless: ")
 
 
+def test_a_retry_list_says_whom_it_cannot_know_yet_and_how_to_learn_it(cli: Cli, sshd: Sshd) -> None:
+    flag = sshd.directory / "go-on"
+    command = f'[ "$(basename "$HOME")" = x ]; until [ -e {flag} ]; do sleep 0.1; done; exit 3'
+    jid = cli("run", "host1,host2", "--detach", "--", command).stdout.strip()
+    nobody = cli("run", "all", "--limit", "@failed:last", "--", "true")
+    assert (nobody.returncode, nobody.stdout) == (2, "")
+    said = f"of job {jid}, 2 hosts have not ended as far as is known here; to know first: agentless jobs wait {jid}"
+    assert nobody.stderr == f"agentless: no host is left of 'all' limited to '@failed:last'\n  {said}\n"
+    cli("kill-job", jid, "host1")
+    until(lambda: cli("jobs", "lookup", jid, "--out", "jsonl").stdout.count("returned") == 1, "host1's end")
+    some = cli("run", "all", "--limit", f"@failed:{jid}", "--out", "json", "--", "true")
+    assert list(hosts(some)) == ["host1"]
+    assert f"agentless: warning: of job {jid}, 1 host has not ended" in some.stderr
+    flag.touch()
+    cli("jobs", "wait", jid)
+    both = cli("run", "all", "--limit", f"@failed:{jid}", "--out", "json", "--", "true")
+    assert (list(hosts(both)), both.stderr) == (["host1", "host2"], "")
+
+
+def test_a_target_outside_the_job_s_hosts_is_told_so_and_alone_it_is_an_error(cli: Cli) -> None:
+    jid = cli("run", "host1", "--detach", "--", "exec sleep 300").stdout.strip()
+    for words in (("find-job", "last"), ("term-job", "last"), ("signal-job", "last", "TERM"), ("kill-job", "last")):
+        done = cli(*words, "host2:host3")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == f"agentless: job {jid} was not sent to 'host2:host3'\n  Its hosts: host1\n"
+    found = json.loads(cli("find-job", "last", "host1:host2", "--out", "json").stdout)
+    assert (found["host1"]["jid"], found["host2"]) == (jid, {})
+    killed = cli("kill-job", "last", "host1:host2", "--out", "json")
+    assert killed.returncode == 0
+    assert hosts(killed)["host1"]["delivered"]
+    assert hosts(killed)["host2"] == {
+        "delivered": [],
+        "survivors": [],
+        "message": f"Job {jid} was not sent to host2",
+    }
+
+
 # --- interruption ---
 def begin(sshd: Sshd, *options: str) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
