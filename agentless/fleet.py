@@ -178,6 +178,7 @@ class Fleet:
         live: bool | None = None,
         schedule: str | None = None,
         jid: str | None = None,
+        send: Callable[[Callable[[], Run]], Run] = lambda begin: begin(),
     ) -> Run:
         """Send a job to hosts, and follow it.
 
@@ -199,6 +200,8 @@ class Fleet:
             live: stream output while it grows; None streams when the target is one host.
             schedule: the name of the schedule's entry that it is a fire of.
             jid: the JID that it is to have; None takes a new one.
+            send: called when all is ready with what makes the job and sends it, and calls that: for who must be sure
+                that an interruption finds either no job or the Run of one.
 
         Raises:
             UsageError: options that exclude each other, or that cannot be read; nothing was sent.
@@ -227,30 +230,35 @@ class Fleet:
             hosts=len(endpoints),
         )
         login, become = self._roster.sender
-        job = self.cache.create(
-            function=order.function,
-            arguments=order.arguments,
-            target=target,
-            hosts=endpoints,
-            user=self._user,
-            metadata=metadata,
-            login=login,
-            become=become,
-            schedule=schedule,
-            keep_returns=self.config.keep_returns,
-            jid=jid,
-        )
-        self.cache.prune()
-        return Run(
-            Report(job, dict.fromkeys(endpoints, HostResult(State.PENDING))),
-            endpoints,
-            self._contact,
-            cap=self.config.output_cap,
-            order=order,
-            live=len(endpoints) == 1 if live is None else live,
-            wait=wait,
-            release=lambda: self.cache.release(job.jid),
-        )
+        contact = self._contact
+
+        def begin() -> Run:
+            job = self.cache.create(
+                function=order.function,
+                arguments=order.arguments,
+                target=target,
+                hosts=endpoints,
+                user=self._user,
+                metadata=metadata,
+                login=login,
+                become=become,
+                schedule=schedule,
+                keep_returns=self.config.keep_returns,
+                jid=jid,
+            )
+            self.cache.prune()
+            return Run(
+                Report(job, dict.fromkeys(endpoints, HostResult(State.PENDING))),
+                endpoints,
+                contact,
+                cap=self.config.output_cap,
+                order=order,
+                live=len(endpoints) == 1 if live is None else live,
+                wait=wait,
+                release=lambda: self.cache.release(job.jid),
+            )
+
+        return send(begin)
 
     def run(self, target: str, command: str | Sequence[str] = (), **options: Any) -> Report:
         """`start` a job and wait for it; the arguments are those of `start`."""
