@@ -22,8 +22,10 @@ __all__ = ["LINE_MAX", "Command", "command", "pack"]
 
 LINE_MAX = 32 << 10
 # Rooms of the helper that only a schedule needs, and those that it has no use for. Each kind of call brings its own.
-SCHEDULING = {"clock.py", "crontab.py", "evaluator.py", "placing.py", "tick.py"}
+SCHEDULING = {"clock.py", "course.py", "crontab.py", "evaluator.py", "placing.py", "tick.py"}
 CALLING = {"dispatch.py", "following.py", "node.py", "signalling.py"}
+# Spaces that only people need: beside what is no word, but for indents; strings are taken whole.
+SPACES = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?<=[^\w\s]) +|(?<=\S) +(?=[^\w\s])""")
 # Plain to every login shell between single quotes: no quote, backslash, `!` or newline.
 PYTHON = re.compile(r"[A-Za-z0-9_./+:@%~ =,-]+")
 PYTHONS = ("python3", *(f"python3.{minor}" for minor in range(15, 5, -1)), "/usr/libexec/platform-python")
@@ -139,8 +141,8 @@ def _sources() -> dict[str, str]:
 
 
 def _squeeze(text: str, *, numbered: bool = True) -> str:
-    """Source without docstrings, annotations and comment lines, indented by single spaces; lines keep their numbers if
-    asked to."""
+    """Source without docstrings, annotations, comments and spare spaces, indented by single ones; lines keep their
+    numbers if asked to."""
     tree = ast.parse(text)
     lines = _untyped(text.splitlines(), tree)
     for node in ast.walk(tree):
@@ -153,7 +155,7 @@ def _squeeze(text: str, *, numbered: bool = True) -> str:
             lines[expr.lineno - 1] = " " * expr.col_offset + "pass"
     lines = ["" if line.lstrip().startswith("#") else line.rstrip() for line in lines]
     lines = [re.sub("^(?:    )+", lambda found: " " * (len(found[0]) // 4), line) for line in lines if line or numbered]
-    return "\n".join(lines) + "\n"
+    return SPACES.sub(lambda found: found[1] or "", "\n".join(lines) + "\n")
 
 
 def _untyped(lines: list[str], tree: ast.Module) -> list[str]:

@@ -179,6 +179,12 @@ def test_the_payload_is_what_the_sources_say() -> None:
         assert [node.lineno for node in _calls(ours)] == [node.lineno for node in _calls(written)], name
 
 
+def test_the_loader_that_travels_is_what_its_source_says() -> None:
+    words = payload.command({"op": "ping"}).line.split(" agentless ")[1].split()
+    sent = ast.parse(base64.b64decode(words[1].strip("'")))
+    assert ast.dump(_bare(sent)) == ast.dump(_bare(ast.parse((REMOTE / "loader.py").read_text())))
+
+
 def _calls(tree: ast.Module) -> list[ast.Call]:
     return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
 

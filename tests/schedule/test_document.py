@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentless.errors import ScheduleError
-from agentless.remote import evaluator
+from agentless.remote import course, evaluator
 from agentless.schedule import coming, document, load, parse
 from tests.schedule.walking import START, utc
 
@@ -183,7 +183,7 @@ def test_fires_to_come_have_zone_splay_and_reason() -> None:
     assert first.wall.strftime("%d %H:%M %z") == "01 17:00 +0545"
     assert 0 <= first.splay <= 60
     assert (first.zone, first.reason) == ("Asia/Kathmandu", None)
-    assert second.reason == evaluator.SKIP_EXPLICIT
+    assert second.reason == course.SKIP_EXPLICIT
     assert first.jid.startswith("20180101111500")
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentless.remote import evaluator
+from agentless.remote import course, evaluator
 from tests.schedule.walking import START, Walk, table, timing, utc
 
 HOUR = 3600
@@ -123,6 +123,46 @@ def test_a_plan_is_what_happens_however_often_one_looks(
     assert sorted((fire.nominal, fire.at) for fire in walk.fires) == sorted(expected)
 
 
+HOURS = st.sampled_from([f"{hour}:{minute}" for hour in range(24) for minute in ("00", "37")])
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    keys=st.sampled_from(
+        ["cron: '*/20 * * * *'", "cron: '0 * * * *'", "hours: 2", "when: ['9:10', '21:10']", "once: 2018-01-01T10:00"]
+    ),
+    within=st.lists(HOURS, min_size=2, max_size=2, unique=True),
+    without=st.none() | st.lists(HOURS, min_size=2, max_size=2, unique=True),
+    invert=st.booleans(),
+)
+def test_ranges_beside_one_another_lead_a_plan_nowhere_but_on(
+    keys: str, within: list[str], without: list[str] | None, invert: bool
+) -> None:
+    """`range`, inverted or not, with a skipped range and without: nothing comes twice, and what is planned happens."""
+    text = f"{keys}\nmaxrunning: 9\n"
+    text += f"range: {{start: '{within[0]}', end: '{within[1]}', invert: {invert}}}\n"
+    if without:
+        text += f"skip_during_range: {{start: '{without[0]}', end: '{without[1]}'}}\nrun_after_skip_range: true\n"
+    entry = timing(text)
+    end = START + 3 * DAY
+    planned = list(
+        itertools.takewhile(
+            lambda each: each.at <= end, itertools.islice(evaluator.plan(entry, None, START, "web1", utc), 999)
+        )
+    )
+    assert [each.at for each in planned] == sorted({each.at for each in planned})
+    walk = Walk(entry)
+    walk.through(end, start=START)
+    assert walk.nominals == [each.nominal for each in planned if each.reason is None]
+
+
+def test_an_inverted_range_leaves_nothing_for_the_end_of_a_skipped_range_that_is_not_there() -> None:
+    walk = Walk({**timing(QUARTERS + "range: {start: 1am, end: 2am, invert: true}"), "run_after": 1})
+    walk.through(START + 3 * HOUR, start=START + 1)
+    assert walk.skipped(course.IN_SKIP_RANGE) == 3
+    assert len(walk.fires) == 9
+
+
 @given(
     host=st.text(min_size=1, max_size=30),
     nominal=st.integers(0, 1 << 33),
@@ -134,8 +174,8 @@ def test_a_splay_stays_within_its_bounds_and_before_the_next_fire(
     host: str, nominal: int, least: int, more: int, gap: int | None
 ) -> None:
     entry = {"id": "123456", "splay": [least, least + more]}
-    drawn = evaluator.splay(entry, host, nominal, gap)
-    assert drawn == evaluator.splay(entry, host, nominal, gap)
+    drawn = course.splay(entry, host, nominal, gap)
+    assert drawn == course.splay(entry, host, nominal, gap)
     assert least <= drawn <= least + more
     assert gap is None or drawn < gap or drawn == least
 
@@ -143,7 +183,7 @@ def test_a_splay_stays_within_its_bounds_and_before_the_next_fire(
 def test_a_fleet_spreads_over_its_splay() -> None:
     """A thousand neighbouring names over ten minutes: no minute has twice its share."""
     entry = {"id": "123456", "splay": [0, 599]}
-    minutes = [evaluator.splay(entry, f"web{number:04}", START, None) // 60 for number in range(1000)]
+    minutes = [course.splay(entry, f"web{number:04}", START, None) // 60 for number in range(1000)]
     assert max(minutes.count(minute) for minute in range(10)) < 200
     assert set(minutes) == set(range(10))
 
@@ -181,7 +221,7 @@ def test_maxrunning_holds_under_an_inverted_range() -> None:
     walk.through(START + 4 * HOUR, start=START + 1)
     assert not walk.fires
     assert walk.skipped(evaluator.MAXRUNNING) == 12 + 1
-    assert walk.skipped(evaluator.IN_SKIP_RANGE) == 3
+    assert walk.skipped(course.IN_SKIP_RANGE) == 3
 
 
 def test_what_is_later_than_its_grace_is_a_recorded_skip() -> None:
@@ -191,6 +231,16 @@ def test_what_is_later_than_its_grace_is_a_recorded_skip() -> None:
         walk.read(START + HOUR + late)
         assert len(walk.fires) == count
         assert walk.skipped(evaluator.MISSED) == 1 - count
+
+
+def test_a_grace_of_nothing_lets_cron_be_a_second_late() -> None:
+    walk = Walk(timing("cron: '* * * * *'\nmisfire_grace: 0"))
+    walk.read(START + 1)
+    for minute in range(1, 4):
+        walk.read(START + 60 * minute + 1.7)
+    assert len(walk.fires) == 3
+    walk.read(START + 240 + evaluator.GRACE_LEAST + 1)
+    assert walk.skipped(evaluator.MISSED) == 1
 
 
 def test_many_that_were_missed_run_once() -> None:
@@ -231,13 +281,13 @@ def test_hosts_of_a_fire_share_its_jid_whatever_their_splay() -> None:
 @pytest.mark.parametrize(
     ("keys", "reason"),
     [
-        ("enabled: false", evaluator.DISABLED),
-        ("range: {start: 3am, end: 4am}", evaluator.NOT_IN_RANGE),
-        ("range: {start: '0:01', end: '23:00', invert: true}", evaluator.IN_SKIP_RANGE),
-        ("skip_during_range: {start: '0:01', end: '23:00'}", evaluator.IN_SKIP_RANGE),
-        ("after: 2019-01-01", evaluator.AFTER_NOT_PASSED),
-        ("until: 2017-01-01", evaluator.UNTIL_PASSED),
-        ("skip_explicit: ['2018-01-01 00:15', '2018-01-01 00:30']", evaluator.SKIP_EXPLICIT),
+        ("enabled: false", course.DISABLED),
+        ("range: {start: 3am, end: 4am}", course.NOT_IN_RANGE),
+        ("range: {start: '0:01', end: '23:00', invert: true}", course.IN_SKIP_RANGE),
+        ("skip_during_range: {start: '0:01', end: '23:00'}", course.IN_SKIP_RANGE),
+        ("after: 2019-01-01", course.AFTER_NOT_PASSED),
+        ("until: 2017-01-01", course.UNTIL_PASSED),
+        ("skip_explicit: ['2018-01-01 00:15', '2018-01-01 00:30']", course.SKIP_EXPLICIT),
     ],
 )
 def test_every_skip_is_recorded_with_its_reason(keys: str, reason: str) -> None:

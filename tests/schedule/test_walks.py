@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentless.remote import clock, evaluator
+from agentless.remote import clock, course, evaluator
 from tests.schedule.walking import END, START, ZONES, Walk, days, instants, table, timing, utc
 
 DAY = 86400
@@ -193,7 +193,7 @@ def test_a_skip_added_for_later_loses_no_fire_that_is_being_splayed(when: str) -
     edited.entry = {**changed, "since": START + 3600 + 120}
     edited.through(START + 4 * 3600, start=START + 3600 + 61)
     assert edited.nominals == [at for at in plain.nominals if at != START + 3 * 3600]
-    assert edited.skipped(evaluator.SKIP_EXPLICIT) == 1
+    assert edited.skipped(course.SKIP_EXPLICIT) == 1
 
 
 def test_it_begins_when_who_pushed_says_the_same_on_all_hosts() -> None:
