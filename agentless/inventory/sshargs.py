@@ -7,6 +7,9 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from agentless.inventory.sshwords import directive, port_number, quote, seconds
+from agentless.inventory.sshwords import words as words_of
+
 __all__ = ["SshArgs", "parse", "read"]
 
 # ruff: noqa: SIM905 - one option a line would make two pages of them.
@@ -31,7 +34,7 @@ _NEEDLESS = frozenset(
 )
 _NEEDLESS_OFF = frozenset({"forwardagent", "gssapiauthentication", "gssapidelegatecredentials", "verifyhostkeydns"})
 _HONOURED = frozenset(
-    "addressfamily bindaddress certificatefile challengeresponseauthentication ciphers configfile "
+    "addressfamily bindaddress challengeresponseauthentication ciphers configfile "
     "globalknownhostsfile hashknownhosts hostkeyalgorithms hostkeyalias hostname identitiesonly identityagent "
     "kbdinteractiveauthentication kexalgorithms macs passwordauthentication preferredauthentications proxycommand "
     "proxyjump pubkeyacceptedalgorithms pubkeyacceptedkeytypes pubkeyauthentication revokedhostkeys "
@@ -41,27 +44,38 @@ _HONOURED = frozenset(
 
 @dataclass(slots=True)
 class SshArgs:
-    """What the arguments say. `ignored` are those that nothing here can do, `forward` is that of `-W`."""
+    """What the arguments say. `ignored` are those that nothing here can do, `forward` is that of `-W`.
+
+    The values of `options` are as they would stand in a file.
+    """
 
     port: int | None = None
     user: str | None = None
     key_files: list[str] = field(default_factory=list)
+    certificate_files: list[str] = field(default_factory=list)
     connect_timeout: float | None = None
     options: dict[str, str] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
     forward: str | None = None
 
+    @property
+    def said(self) -> tuple[tuple[str, str], ...]:
+        """The options, with those of which several count."""
+        return (*self.options.items(), *(("certificatefile", file) for file in self.certificate_files))
+
     def option(self, name: str, value: str) -> None:
         """One ssh_config(5) option; the first value of a name holds, as with ssh."""
         key = name.lower()
         if key == "port":
-            self.port = self.port or _port(value)
+            self.port = self.port or port_number(_word(key, value))
         elif key == "user":
-            self.user = self.user or value
+            self.user = self.user or _word(key, value)
         elif key == "identityfile":
-            self.key_files.append(value)
+            self.key_files.append(_word(key, value))
+        elif key == "certificatefile":
+            self.certificate_files.append(value)
         elif key == "connecttimeout":
-            self.connect_timeout = self.connect_timeout or _seconds(value)
+            self.connect_timeout = self.connect_timeout or _patience(_word(key, value))
         elif key in _HONOURED:
             self.options.setdefault(key, value)
         elif key not in _NEEDLESS and not (key in _NEEDLESS_OFF and value.lower() == "no"):
@@ -97,12 +111,11 @@ def read(words: Sequence[str]) -> tuple[SshArgs, list[str]]:
         if not letter:
             operands.append(value)
         elif letter == "o":
-            name, _, text = value.strip().replace("=", " ", 1).partition(" ")
-            found.option(name, text.strip().strip('"'))
+            found.option(*directive(value))
         elif letter == "p":
             found.option("port", value)
         elif letter == "l":
-            found.option("user", value)
+            found.option("user", quote(value))
         elif letter == "i":
             found.key_files.append(value)
         elif letter == "W":
@@ -144,15 +157,14 @@ def _letters(words: Sequence[str]) -> Iterator[tuple[str, str]]:
             break
 
 
-def _seconds(text: str) -> float | None:
-    if text.lower() == "none":
-        return None
-    if not text.isascii() or not text.isdigit():
-        raise ValueError(f"ConnectTimeout {text!r} is no number of seconds")
-    return float(text)
+def _word(keyword: str, text: str) -> str:
+    """The value of an option that takes one."""
+    found = words_of(text)
+    if len(found) != 1:
+        raise ValueError(f"{keyword} {text!r} is not one value")
+    return found[0]
 
 
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
-        raise ValueError(f"{text!r} is no port")
-    return int(text)
+def _patience(text: str) -> float | None:
+    """ConnectTimeout; None where ssh would wait as long as the system does."""
+    return None if text == "none" else seconds(text) or None

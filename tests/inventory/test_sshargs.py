@@ -63,7 +63,7 @@ def test_what_nothing_here_can_do_is_told() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["-o 'X=1", "-p", "-p http", "-o Port=99999", "-o ConnectTimeout=soon"])
+@pytest.mark.parametrize("text", ["-o 'X=1", "-p", "-p nosuch", "-o Port=99999", "-o ConnectTimeout=soon"])
 def test_what_cannot_be_read_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         parse(text)
