@@ -34,6 +34,10 @@ NOT_ALLOWED = re.compile(
 )
 # sudo repeats the whole command, which is ours and long.
 COMMAND = re.compile(r"not allowed to execute '.*' as", re.DOTALL)
+# In other messages (`argv[5] mismatch, expected "…"`) as well: base64, of which nobody reads a line.
+SENT = re.compile(r"[A-Za-z0-9+/=]{100,}")
+# dash, bash and busybox under a rule that is NOEXEC, where the shell that sudo started cannot start anything.
+NO_EXEC = re.compile(r"exec: .*/bin/sh: .*permission denied", re.IGNORECASE)
 NO_SHELL = re.compile(r"account is currently not available", re.IGNORECASE)
 LAST_LINE = re.compile(rb"[^\r\n]*\Z")
 # su and doas take no prompt of ours: a line without an end that closes with a colon is one.
@@ -131,9 +135,10 @@ class Dialogue:
                 return None
             self._begun = True
             del self._heard[: begin.end()]
-        del self._heard[:-HEARD_MAX]
         if self._helper in self._heard:
             return None
+        # The first words say what is wrong, the last ones may be a prompt.
+        del self._heard[HEARD_MAX:-HEARD_MAX]
         own = list(self._prompt.finditer(self._heard))
         if own:
             if not self._answered:
@@ -188,6 +193,12 @@ class Dialogue:
             return self._wrong_password()
         if NOT_ALLOWED.search(said):
             return Unreachable("become", f"{method} does not allow it: {said}", self._rule())
+        if method == "sudo" and NO_EXEC.search(said):
+            return Unreachable(
+                "become",
+                f"sudo let us become {user}, and start nothing then: {said}",
+                "The rule in sudoers is NOEXEC, or `Defaults noexec` is set. A job needs `EXEC:` in its user's rule.",
+            )
         if NO_SHELL.search(said):
             return Unreachable(
                 "become",
@@ -213,9 +224,9 @@ class Dialogue:
         )
 
     def _said(self) -> str:
-        """The method's own words, short enough for a message."""
+        """The method's own words, short enough for a message, without what was sent."""
         said = self._prompt.sub(b"", bytes(self._heard)).decode("utf-8", "replace")
-        said = COMMAND.sub("not allowed to execute /bin/sh as", said)
+        said = SENT.sub("…", COMMAND.sub("not allowed to execute /bin/sh as", said))
         lines = [line.strip() for line in said.splitlines()]
         return " / ".join(line for line in lines if line)[-500:]
 

@@ -113,6 +113,25 @@ def test_a_rule_for_other_commands_only_is_told_without_our_command_line(host: H
     assert "/bin/sh" in hint
 
 
+@pytest.mark.parametrize("rules", [("ada ALL=(ALL) NOEXEC: ALL",), (RULE, "Defaults noexec")])
+def test_a_rule_under_which_nothing_can_be_started_is_named(host: Host, rules: tuple[str, ...]) -> None:
+    host.sudoers(*rules)
+    message, hint = problem(host.run(ansible_become_password=PASSWORD))
+    assert message.startswith("sudo let us become root, and start nothing then: ")
+    assert "NOEXEC" in hint
+    host.sudoers(*rules, "ada ALL=(ALL) EXEC: ALL")
+    assert out(host.run(ansible_become_password=PASSWORD)) == "root\n"
+
+
+def test_what_was_sent_is_in_no_error(host: Host) -> None:
+    """sudo 1.9.13 under `Defaults intercept`, where it believes that the arguments changed, prints all of them."""
+    mismatch = f'echo "sudo: argv[5] mismatch, expected \\"{"$sent" * 10}\\", got \\"$sent\\"" >&2'
+    fake = f"#!/bin/sh\nfor sent; do [ ${{#sent}} -lt 2000 ] || {mismatch}; done; exit 1\n"
+    with programs(host.node, without=["sudo"], scripts={"sudo": fake}):
+        message, _ = problem(host.run(ansible_become_password=PASSWORD))
+    assert message == 'sudo did not let us become root: sudo: argv[5] mismatch, expected "…", got "…"'
+
+
 def test_a_user_that_does_not_exist_refuses_the_job(host: Host) -> None:
     result = host.run(ansible_become_user="nosuch", ansible_become_password=PASSWORD)
     assert result.state is State.NOT_STARTED
