@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from agentless.job import Problem
+
 __all__ = ["Become", "Endpoint", "Secret", "connect_seconds"]
 
 # A day: more than anybody waits for a login, and less than any clock or selector overflows at.
@@ -75,6 +77,7 @@ class Endpoint:
         state_dir: `agentless_state_dir`; None takes the user's own.
         connect_timeout: seconds for every phase of connecting together.
         host_key_checking: `strict` or `accept-new`.
+        problem: why there is no way to this host: its `ansible_connection` is none of ours. The rest is unknown then.
     """
 
     name: str
@@ -90,3 +93,4 @@ class Endpoint:
     become: Become | None = None
     connect_timeout: float = 10.0
     host_key_checking: str = field(default="strict")
+    problem: Problem | None = None

@@ -14,12 +14,14 @@ from agentless.endpoint import Become, Endpoint, Secret, connect_seconds
 from agentless.errors import InventoryError
 from agentless.inventory.hostvars import HostVars
 from agentless.inventory.sshargs import SshArgs, parse
+from agentless.job import Problem
 
 __all__ = ["Overrides", "resolve"]
 
 _TRUE = frozenset({"y", "yes", "on", "1", "true", "t", "1.0"})
 _FALSE = frozenset({"n", "no", "off", "0", "false", "f", "0.0", ""})
 _SSH = frozenset({"ssh", "smart", "paramiko", "paramiko_ssh"})
+_SSH_ELSEWHERE = frozenset({"community.general.paramiko", "ansible.netcommon.libssh"})
 _METHODS = ("sudo", "su", "doas")
 _DISCOVER = frozenset({"auto", "auto_silent", "auto_legacy", "auto_legacy_silent"})
 _REFERENCE = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)\s*-?\}\}")
@@ -67,12 +69,15 @@ class Overrides:
 def resolve(variables: HostVars, overrides: Overrides, warn: Callable[[str], None]) -> Endpoint:
     """The endpoint of one host; `Inventory.endpoint` says more."""
     known = _Variables(variables)
+    connection = _connection(known)
+    if connection not in ("ssh", "local"):
+        return Endpoint(name=known.host, address=known.host, problem=_no_way(known, connection))
     for unhonoured in _UNHONOURED & variables.keys():
         warn(f"{unhonoured} of the inventory is not honoured")
     endpoint = Endpoint(
         name=known.host,
         address=known.host,
-        local=_is_local(known),
+        local=connection == "local",
         python=_python(known),
         state_dir=known.text("agentless_state_dir"),
         become=_become(known, overrides),
@@ -132,18 +137,20 @@ def _address(known: _Variables) -> tuple[str, str | None]:
     return rest, user if at and user else None
 
 
-def _is_local(known: _Variables) -> bool:
+def _connection(known: _Variables) -> str:
+    """`ssh`, `local`, or the name of a plugin that nothing here stands in for."""
     connection = known.text("ansible_connection") or "ssh"
     plugin = connection.removeprefix("ansible.builtin.").removeprefix("ansible.legacy.")
-    if plugin == "local":
-        return True
-    if plugin not in _SSH and connection not in ("community.general.paramiko", "ansible.netcommon.libssh"):
-        raise known.error(
-            "ansible_connection",
-            f"ansible_connection {connection!r} of {known.host} is not supported: ssh and local are",
-            f"Leave the host out: !{known.host}",
-        )
-    return False
+    return "ssh" if plugin in _SSH or connection in _SSH_ELSEWHERE else plugin
+
+
+def _no_way(known: _Variables, connection: str) -> Problem:
+    """One host of another kind shall not keep the others from being served: it is told as that host's problem."""
+    error = known.error(
+        "ansible_connection", f"ansible_connection {connection!r} of {known.host} is not supported: ssh and local are"
+    )
+    hint = f"Leave such hosts out of the target, by name or by their group: 'all:!{known.host}', 'all:!windows'."
+    return Problem("inventory", error.message, hint)
 
 
 def _python(known: _Variables) -> str | None:

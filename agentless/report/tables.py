@@ -220,7 +220,7 @@ def endpoints(found: Mapping[str, Endpoint]) -> Iterator[Row]:
 
 def _endpoint(name: str, endpoint: Endpoint) -> tuple[str, str, str, str, str]:
     """Where nothing is said, ~/.ssh/config decides: the cell is empty."""
-    address = "(this machine)" if endpoint.local else endpoint.address
+    address = "(this machine)" if endpoint.local else "(not supported)" if endpoint.problem else endpoint.address
     return name, address, _text(endpoint.port), _text(endpoint.user), as_user(endpoint.become)
 
 

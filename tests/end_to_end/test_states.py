@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from tests.hosts import Client, Nodes, Sshd, User, until
@@ -47,6 +48,23 @@ def test_a_reboot_and_a_cut_are_told_apart(start_nodes: Callable[..., Nodes]) ->
     }
     assert waited["hosts"]["node2"]["stdout"] == "up\nend\n"
     assert waited["exit_code"] == 3
+
+
+def test_a_host_that_only_ansible_reaches_is_told_and_the_others_are_served(tmp_path: Path) -> None:
+    client = Client(tmp_path / "home")
+    here = {"ansible_connection": "local", "agentless_state_dir": str(tmp_path / "state")}
+    windows = {"ansible_connection": "winrm", "ansible_become_method": "runas", "ansible_password": "{{ a | b }}"}
+    client.write_inventory({"here": here, "windows1": windows})
+    ran = json.loads(client.agentless("run", "all", "--out", "json", "--", "echo hi").stdout)
+    assert ran["exit_code"] == 3
+    assert ran["hosts"]["here"]["stdout"] == "hi\n"
+    told = ran["hosts"]["windows1"]
+    assert (told["state"], told["error"]["kind"]) == ("not-started", "inventory")
+    assert "ansible_connection 'winrm' of windows1 is not supported" in told["error"]["message"]
+    assert "all:!windows1" in told["error"]["hint"]
+    assert ask(client, "jobs", "wait", ran["jid"])["hosts"] == ran["hosts"]
+    assert ask(client, "running") == {"here": [], "windows1": {"error": told["error"]}}
+    assert "windows1  (not supported)" in client.agentless("hosts").stdout
 
 
 def test_any_contact_brings_home_what_is_waited_for(start_nodes: Callable[..., Nodes]) -> None:

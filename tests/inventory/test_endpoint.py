@@ -277,7 +277,6 @@ def test_a_vault_file_is_an_error_only_where_a_variable_comes_from_it(
     [
         ({"ansible_port": "http"}, "hosts.yml:4: ansible_port of web1 is no port: 'http'"),
         ({"ansible_port": 70000}, "ansible_port of web1 is no port"),
-        ({"ansible_connection": "winrm"}, "ansible_connection 'winrm' of web1 is not supported"),
         ({"ansible_become": True, "ansible_become_method": "runas"}, "become method 'runas' is not supported"),
         ({"ansible_become": "perhaps"}, "ansible_become of web1 is neither true nor false"),
         ({"ansible_host": ["a"]}, "ansible_host of web1 is no text"),
@@ -293,6 +292,15 @@ def test_values_that_cannot_be_used(endpoint: Endpoints, variables: dict[str, An
     with pytest.raises(InventoryError) as caught:
         endpoint(variables)
     assert message in str(caught.value)
+
+
+def test_a_connection_of_another_kind_is_that_hosts_problem_alone(endpoint: Endpoints, tmp_path: Path) -> None:
+    found = endpoint({"ansible_connection": "winrm", "ansible_become": True, "ansible_become_method": "runas"})
+    assert found.problem is not None
+    assert found.problem.kind == "inventory"
+    where = f"{tmp_path}/hosts.yml:6: "
+    assert found.problem.message == f"{where}ansible_connection 'winrm' of web1 is not supported: ssh and local are"
+    assert "'all:!web1'" in found.problem.hint
 
 
 def test_a_line_is_given_for_ini_and_for_group_vars(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import paramiko
 
 from agentless.config import account
 from agentless.endpoint import Endpoint, Secret
-from agentless.errors import Unreachable
+from agentless.errors import Refused, Unreachable
 from agentless.runner.channel import Link
 from agentless.runner.local import LocalLink
 from agentless.runner.ssh import config_file, dial
@@ -74,6 +74,8 @@ class Connector:
 
     def connect(self, endpoint: Endpoint) -> Link:
         """Connect and log in; see `channel.Connector`."""
+        if endpoint.problem is not None:
+            raise Refused(endpoint.problem.kind, endpoint.problem.message, endpoint.problem.hint)
         if endpoint.local:
             return LocalLink()
         said = [("user", endpoint.user), ("port", endpoint.port and str(endpoint.port))]
