@@ -16,7 +16,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     Offset = Callable[[int], int]
     Rule = Sequence[int]
@@ -51,6 +51,11 @@ class Zone:
             else:
                 high = middle
         return self.offsets[low]
+
+
+def zone(tables: "Mapping[str, Sequence[Sequence[int]]]", name: "str | None") -> "Offset":
+    """The zone of this name, of those that were brought; without one, this machine's."""
+    return Zone(tables[name]) if name else local
 
 
 def change(offset: "Offset", low: int, high: int) -> int:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .call import Call
 
 LOG_LINES = 200
+# What a tick that fires needs on disk, well measured.
+ROOM = 1 << 14
 # Of this login alone; the rest of its environment is what the jobs get, as with `ssh host command`.
 PASSING = ("SSH_", "SUDO_", "DOAS_", "XDG_", "DBUS_", "KRB5CCNAME")
 SHELLS = ("PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE", "COLUMNS", "LINES")
@@ -191,21 +193,35 @@ def purge(call: "Call", kept: schedule.Schedule, sections: "dict[str, bytes]") -
 def show(call: "Call", kept: schedule.Schedule, sections: "dict[str, bytes]") -> None:
     """The entries, what became of each, and what the ticks wrote down, the newest last."""
     pushed, state = kept.load("entries"), kept.load("state")
-    counts = kept.running(state) if state.get("open") else {}
-    if state:
-        kept.save("state", state)
+    problem = None  # type: tuple[str, str, str] | None
+    counts = {}  # type: dict[str, int]
+    try:
+        if pushed:
+            try:
+                records.store(kept.path("room"), bytes(ROOM))
+            finally:
+                records.remove(kept.path("room"))
+        if state.get("open"):
+            counts = kept.running(state)
+            kept.save("state", state)
+    except OSError as e:
+        if e.errno not in records.FULL:
+            raise
+        hint = "make room on that file system, or set agentless_state_dir and push again"
+        problem = ("disk-full", "state directory %s: %s, so nothing fires" % (call.book.state_dir, e.strerror), hint)
     for entry in pushed.get("entries", ()):
         name = entry["name"]
         # Who may see the controller's output need not see what a job was given for itself.
         job = {key: value for key, value in entry["job"].items() if key != "env"}
         history = state.get("history", {}).get(name)
-        zone = pushed["zones"].get(entry.get("zone"))
-        offset = clock.Zone(zone) if zone else clock.local
-        planned = evaluator.plan(entry, history, time.time(), pushed["host"], offset)
-        ahead = [
-            [each.nominal, each.at, each.reason, offset(each.at)]
-            for each in islice(planned, call.request.get("plan", 0))
-        ]
+        zone = clock.zone(pushed["zones"], entry.get("zone"))
+        ahead = []  # type: list[list[int | str | None]]
+        try:
+            planned = evaluator.plan(entry, history, time.time(), pushed["host"], zone)
+            for each in islice(planned, call.request.get("plan", 0)):
+                ahead.append([each.nominal, each.at, each.reason, zone(each.at)])
+        except Exception:  # noqa: BLE001 (whatever it is, it is this entry's; the log has it from each tick)
+            ahead = []
         call.say("entry", entry=dict(entry, job=job), history=history, running=counts.get(name, 0), plan=ahead)
     lines = []  # type: list[bytes]
     for name in ("log.old", "log"):
@@ -215,7 +231,7 @@ def show(call: "Call", kept: schedule.Schedule, sections: "dict[str, bytes]") ->
         except FileNotFoundError:
             # Nothing has been noted yet, or not so much.
             pass
-    for line in lines[-call.request.get("log", LOG_LINES) :]:
+    for line in lines[max(0, len(lines) - call.request.get("log", LOG_LINES)) :]:
         try:
             call.say("event", **wire.loads(line.decode("ascii")))
         except ValueError:
@@ -233,7 +249,6 @@ def show(call: "Call", kept: schedule.Schedule, sections: "dict[str, bytes]") ->
         "time": time.time(),
         "python": sys.executable,
         "line": None,
-        "problem": None,
     }  # type: dict[str, Any]
     said.update({key: pushed.get(key) for key in ("host", "user", "controller", "helper")})
     try:
@@ -244,5 +259,5 @@ def show(call: "Call", kept: schedule.Schedule, sections: "dict[str, bytes]") ->
         else:
             said["line"] = not ours
     except crontab.Refusal as refusal:
-        said["problem"] = dict(zip(("kind", "message", "hint"), refusal.said))
-    call.say("schedule", **said)
+        problem = problem or refusal.said
+    call.say("schedule", problem=problem and dict(zip(("kind", "message", "hint"), problem)), **said)

@@ -79,6 +79,10 @@ class Schedule:
             records.write_all(fd, wire.dumps(what).encode("ascii") + b"\n")
             if os.fstat(fd).st_size > LOG_MAX:
                 os.rename(path, path + ".old")
+        except OSError as e:
+            # What is due is not to wait for the log.
+            if e.errno not in records.FULL:
+                raise
         finally:
             os.close(fd)
 

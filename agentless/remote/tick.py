@@ -46,15 +46,12 @@ def tick(book: records.Records) -> float:
         pushed = kept.load("entries")
         if not pushed:
             return float("inf")
-        now = time.time()
-        fires, look = due(kept, pushed, now)
+        # First, and it needs no room: on a full disk nothing can fire, but cron has done its part.
         records.stamp(kept.path("ticked"))
+        fires, look = due(kept, pushed, time.time())
     for entry, fire in fires:
         why = start(book, pushed, entry, fire.jid, kept.path("files"))
-        if why is None:
-            kept.note(time.time(), entry["name"], jid=fire.jid, nominal=fire.nominal)
-        else:
-            kept.note(time.time(), entry["name"], jid=fire.jid, nominal=fire.nominal, error=why)
+        kept.note(time.time(), entry["name"], jid=fire.jid, nominal=fire.nominal, error=why)
     return look
 
 
@@ -73,10 +70,13 @@ def due(
     for entry in pushed["entries"]:
         name = entry["name"]
         old = histories.get(name)
-        zone = pushed["zones"].get(entry.get("zone"))
-        offset = clock.Zone(zone) if zone else clock.local
         running = counts.get(name, 0) if entry["job"]["jid_include"] else 0
-        done = evaluator.evaluate(entry, old, now, pushed["host"], offset, running)
+        zone = clock.zone(pushed["zones"], entry.get("zone"))
+        try:
+            done = evaluator.evaluate(entry, old, now, pushed["host"], zone, running)
+        except Exception as e:  # noqa: BLE001 (whatever it is, it is this entry's, and the others are due)
+            kept.note(now, name, error="it cannot be evaluated: %s: %s" % (type(e).__name__, e))
+            continue
         look = min(look, done.look)
         for skip in done.skips:
             kept.note(now, name, skip=skip.reason, first=skip.first, last=skip.last, count=skip.count)

@@ -123,6 +123,53 @@ def tick_now(node: Node) -> bool:
     return True
 
 
+THREE = """\
+  broken:
+    function: cmd.run
+    args: ['echo broken']
+    target: all
+    cron: '* * * * *'
+  strict:
+    function: cmd.run
+    args: ['echo in time']
+    target: all
+    cron: '* * * * *'
+    misfire_grace: 0
+"""
+
+
+def test_what_goes_wrong_on_a_host_is_told_and_stops_nothing_else() -> None:
+    """An entry whose evaluation raises, a grace that cron's own delay would use up, and a disk that fills up."""
+    with Nodes(1, cron=True) as nodes:
+        node, plan = nodes["node1"], Plan(nodes.client)
+        plan.write(THREE)
+        with node.small_disk("/var/cache/agentless", "4m"):
+            plan.push()
+            (path,) = node.path("/var/cache/agentless").glob("*/schedule/entries.json")
+            path.write_text(path.read_text().replace('"rules": [[', '"rules": [["soon", ', 1))
+            until(lambda: plan.said("ping") and plan.jobs("--schedule", "strict"), "the other fires", seconds=MINUTE)
+            seen = plan.said("schedule", "status")["node1"]
+            errors = [event["error"] for event in seen["events"] if event["entry"] == "broken"]
+            assert errors[0].startswith("it cannot be evaluated: TypeError: ")
+            assert set(seen["entries"]) == {"broken", "strict"}
+            assert not plan.jobs("--schedule", "broken")
+            assert not plan.said("schedule", "status", "-n", "0")["node1"]["events"]
+            node.fill("/var/cache/agentless")
+
+            def later() -> bool:
+                now = plan.said("schedule", "status")["node1"]
+                return bool(now["last_tick"] > seen["last_tick"])
+
+            until(later, "a tick with the disk full", seconds=MINUTE)
+            (warning,) = plan.said("schedule", "status")["node1"]["warnings"]
+            assert (warning["kind"], "No space left" in warning["message"]) == ("disk-full", True)
+            count = len(plan.jobs("--schedule", "strict"))
+            node.run("rm /var/cache/agentless/filler")
+            until(lambda: plan.said("ping") and len(plan.jobs("--schedule", "strict")) > count, "again", seconds=MINUTE)
+            assert not plan.said("schedule", "status")["node1"]["warnings"]
+            plan.said("schedule", "purge")
+
+
 HOUR_AHEAD = """\
 #!/bin/sh
 code="import time as t;now=t.time;t.time=lambda:now()+3600

@@ -80,6 +80,38 @@ def test_our_line_stands_first_and_every_other_stays_byte_for_byte(nodes: Nodes)
     assert all(one["crontab"] == "kept" for one in plan.said("schedule", "purge").values())
 
 
+def test_our_line_is_ours_whatever_a_user_made_of_its_end(nodes: Nodes) -> None:
+    """Somebody wanted to see what it prints: the next push puts it right, and purge leaves none."""
+    plan = Plan(nodes.client)
+    plan.write(HOURLY)
+    install(nodes, "node1", FOREIGN)
+    plan.push("node1")
+    text = (crontab(nodes["node1"]) or "").replace(">/dev/null 2>&1 # agentless", ">>/tmp/tick.log 2>&1")
+    install(nodes, "node1", text)
+    assert plan.said("schedule", "status", "node1")["node1"]["warnings"][0]["kind"] == "crontab"
+    assert plan.push("node1")["node1"]["crontab"] == "changed"
+    first, rest = (crontab(nodes["node1"]) or "").split("\n", 1)
+    assert OURS.fullmatch(first)
+    assert rest == FOREIGN
+    install(nodes, "node1", text)
+    plan.said("schedule", "purge", "node1")
+    assert crontab(nodes["node1"]) == FOREIGN
+
+
+def test_a_crontab_whose_last_line_has_no_end_is_told_with_the_way_out(nodes: Nodes) -> None:
+    """crontab(1) takes none such, and cron runs none of its lines: to end it is for who wrote it past crontab(1)."""
+    plan, node = Plan(nodes.client), nodes["node1"]
+    plan.write(HOURLY)
+    install(nodes, "node1", "0 5 * * * true\n")
+    node.path("/var/spool/cron/crontabs/root").write_text("0 5 * * * true")
+    error = plan.push("node1", code=3)["node1"]["error"]
+    assert "newline" in error["message"]
+    node.run(error["hint"].split(": ", 1)[1])
+    assert plan.push("node1")["node1"]["crontab"] == "added"
+    assert (crontab(node) or "").split("\n", 1)[1] == "0 5 * * * true\n"
+    plan.said("schedule", "purge", "node1")
+
+
 def test_two_pushes_at_once_leave_one_line(nodes: Nodes) -> None:
     plan = Plan(nodes.client)
     plan.write(HOURLY)
