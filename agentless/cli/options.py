@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +26,8 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         ctx.obj.take(param.name or "", value)
 
 
+# The exit code of all verbs when a host was unreachable, lost or not started.
+_NOT_REACHED = 3
 _INVENTORY = "Inventory"
 _CONNECTION = "Connection"
 _OUTPUT = "Output"
@@ -89,7 +92,18 @@ def verb(
     """
 
     def decorate(function: Callable[..., int]) -> Command:
-        command = click.command(name, cls=cls, examples=examples)(click.pass_obj(function))
+        @functools.wraps(function)
+        def run(call: Call, /, *arguments: Any, **options: Any) -> int:
+            code = function(call, *arguments, **options)
+            if code == _NOT_REACHED:
+                from agentless.config import ansible_cfg
+
+                file, said = ansible_cfg()
+                if said.keys() - {"inventory"}:
+                    call.screen.say(f"  {file} sets {', '.join(said)}: not read here, docs/inventory.md says what is")
+            return code
+
+        command = click.command(name, cls=cls, examples=examples)(click.pass_obj(run))
         return shared_options(taken=taken)(command)
 
     return decorate
