@@ -117,4 +117,7 @@ class Unreachable(HostError):
 
 
 class Refused(HostError):
-    """The host answered and will not run it, for example `state-dir`, `disk-full`, `same-host` or `cwd`."""
+    """The host answered and will not run it, for example `state-dir`, `disk-full`, `same-host` or `cwd`.
+
+    Kind `inventory`: it was not even asked, for the inventory leaves no way to it.
+    """

@@ -68,6 +68,7 @@ class Connector(Protocol):
 
         Raises:
             Unreachable: with the kind of the step that failed.
+            Refused: the inventory leaves no way to it (`Endpoint.problem`).
         """
 
     def close(self) -> None:
