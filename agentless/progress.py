@@ -32,8 +32,8 @@ def line(waiting: Sequence[str], done: int, total: int, seconds: float, width: i
         text = "waiting for " + one_line(shorten(waiting, most)) + counts
         if len(text) <= width:
             return text
-    room = max(width - len(counts), 0)
-    return (text[:room] + counts)[:width] if room > len("waiting for ") else counts.removeprefix(" · ")[:width]
+    room = width - len(counts) - 1
+    return f"{text[:room]}…{counts}" if room > len("waiting for ") else counts.removeprefix(" · ")[:width]
 
 
 class Progress:
@@ -91,8 +91,7 @@ class Progress:
         """Take the line away, so that other text can be written; it comes back by itself."""
         with self._lock:
             if self._shown and self._terminal:
-                self._stream.write(_WIPE)
-                self._stream.flush()
+                self._put(_WIPE)
             self._shown = False
 
     def _run(self) -> None:
@@ -109,11 +108,14 @@ class Progress:
         seconds = time.monotonic() - self._began
         width = self._width() - 1 if self._terminal else 200
         text = line(waiting, self._total - len(waiting), self._total, seconds, width)
+        self._shown = self._put(_WIPE + text if self._terminal else text + "\n")
+
+    def _put(self, text: str) -> bool:
         try:
-            self._stream.write(_WIPE + text if self._terminal else text + "\n")
+            self._stream.write(text)
             self._stream.flush()
         except OSError:
             # Nobody reads stderr any more: no progress, but the command goes on.
             self._stop.set()
-            return
-        self._shown = True
+            return False
+        return True

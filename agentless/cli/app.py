@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agentless.cli.call import Call
-from agentless.cli.commands import Command, Group, Verb
+from agentless.cli.commands import Command, Group, Left, Verb, show_help
 from agentless.cli.completion import PROGRAM, VARIABLE
+from agentless.cli.interrupts import Interrupts
 from agentless.cli.options import shared_options
 from agentless.cli.screen import ReaderGone, Screen
 from agentless.errors import AgentlessError, UsageError
@@ -112,16 +112,13 @@ def cli(ctx: click.Context) -> int:
 @click.pass_context
 def help_(ctx: click.Context, verb: Sequence[str]) -> int:
     """The help of agentless, or of a VERB."""
-    call = ctx.find_object(Call)
-    assert call is not None
     at = ctx.find_root()
     for word in verb:
         command = at.command.get_command(at, word) if isinstance(at.command, Group) else None
         if command is None:
             raise click.UsageError(f"there is no verb {' '.join(verb)!r}")
         at = click.Context(command, info_name=word, parent=at)
-    call.screen.result(at.get_help() + "\n")
-    return 0
+    return show_help(at)
 
 
 def _fleet(*arguments: Any, **options: Any) -> Fleet:
@@ -144,8 +141,12 @@ def main(
         make_fleet: what builds the Fleet.
         environ: `NO_COLOR` and `TERM`.
     """
-    screen = Screen(environ)
-    call = Call(screen, make_fleet)
+    with Interrupts() as interrupts:
+        return _run(arguments, Call(Screen(environ), make_fleet, interrupts))
+
+
+def _run(arguments: Sequence[str] | None, call: Call) -> int:
+    screen = call.screen
     try:
         code = cli.main(
             None if arguments is None else list(arguments),
@@ -172,8 +173,9 @@ def main(
     except AgentlessError as error:
         screen.error(error.message, error.hint)
         return EXIT_USAGE
-    except (KeyboardInterrupt, click.Abort):
-        screen.error("interrupted")
+    except (KeyboardInterrupt, click.Abort, Left) as interruption:
+        screen.below_the_echo()
+        screen.error(str(interruption) or "interrupted")
         return EXIT_INTERRUPTED
     except ReaderGone as gone:
         screen.abandon_stdout()
@@ -182,7 +184,7 @@ def main(
         screen.error(f"cannot write to stdout: {gone.reason}")
         return EXIT_OUTPUT
     except Exception:  # noqa: BLE001  the last boundary: it shows the traceback
-        traceback.print_exc(file=sys.stderr)
+        screen.result_stderr(traceback.format_exc())
         screen.error("this is a defect of agentless, not of your hosts; please report it with the lines above")
         return EXIT_DEFECT
     finally:
@@ -190,6 +192,7 @@ def main(
 
 
 def _lower(message: str) -> str:
-    """click's messages are sentences; behind `agentless:` they begin small and end without a full stop."""
+    """click's messages are sentences; behind `agentless:` they begin small and end without a full stop, on one line."""
+    message = message.replace("\n\t", " ")
     first, rest = message[:1], message[1:]
     return first.lower() + rest.rstrip(".") if rest[:1].islower() or rest[:1] == " " else message

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agentless.cli.interrupts import Interrupts
 from agentless.cli.screen import Screen
 from agentless.endpoint import Secret
 
@@ -27,11 +28,13 @@ class Call:
     Args:
         screen: where to write.
         make_fleet: builds the Fleet; the seam by which tests put another one in.
+        interrupts: what catches the signals that ask this command to end.
         given: values of the shared options that were given.
     """
 
     screen: Screen
     make_fleet: Callable[..., Fleet]
+    interrupts: Interrupts
     given: dict[str, Any] = field(default_factory=dict)
     _fleet: Fleet | None = None
 

@@ -10,11 +10,30 @@ from typing import Any
 
 import click
 
-__all__ = ["Command", "Example", "Group", "Option", "Verb"]
+from agentless.cli.call import Call
+
+__all__ = ["Command", "Example", "Group", "Left", "Option", "Verb", "show_help"]
 
 Example = tuple[str, str]
 
 _MORE = "The options for inventory, connection and output are accepted here too: `agentless --help` lists them."
+
+
+class Left(Exception):
+    """A verb was interrupted. No KeyboardInterrupt any more: click would write to stderr by itself, and forget why."""
+
+
+def show_help(ctx: click.Context) -> int:
+    """Write a command's help to stdout, where click's own way would make a full disk a defect."""
+    call = ctx.find_object(Call)
+    assert call is not None
+    call.screen.result(ctx.get_help() + "\n")
+    return 0
+
+
+def _help(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        ctx.exit(show_help(ctx))
 
 
 class Option(click.Option):
@@ -51,7 +70,15 @@ def _write_examples(formatter: click.HelpFormatter, examples: Sequence[Example])
             formatter.write(f"{'':{formatter.current_indent + 4}}{said}\n")
 
 
-class Command(click.Command):
+class _Helped(click.Command):
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.callback = _help
+        return option
+
+
+class Command(_Helped):
     """A verb. Its callback returns the exit code."""
 
     def __init__(self, *args: Any, examples: Sequence[Example] = (), **attributes: Any) -> None:
@@ -75,7 +102,7 @@ class Verb:
     attribute: str
 
 
-class Group(click.Group):
+class Group(_Helped, click.Group):
     """Verbs that are imported when they are needed; a typo names the verb that was probably meant."""
 
     def __init__(
@@ -84,6 +111,12 @@ class Group(click.Group):
         super().__init__(*args, **attributes)
         self.verbs = verbs
         self.examples = examples
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interruption:
+            raise Left(str(interruption)) from interruption
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.verbs)

@@ -6,16 +6,16 @@ An interruption never loses work silently: whatever is chosen, the JID and the n
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agentless.cli.call import Call
-from agentless.cli.interrupts import Interrupted, Interrupts
+from agentless.cli.interrupts import Interrupted
 from agentless.cli.printers import Printer
 from agentless.cli.screen import ReaderGone
-from agentless.job import Report, State
+from agentless.errors import AgentlessError
+from agentless.job import Job, Report, State
 from agentless.progress import Progress
 from agentless.report.names import fold
 from agentless.runner.run import Event, Output, Run
@@ -23,8 +23,9 @@ from agentless.runner.run import Event, Output, Run
 if TYPE_CHECKING:
     from agentless.fleet import Fleet
 
-__all__ = ["ON_INTERRUPT", "Following", "follow"]
+__all__ = ["ON_INTERRUPT", "Following", "Send", "follow"]
 
+Send = Callable[[Callable[[], Run]], Run]
 ON_INTERRUPT = ("ask", "detach", "term", "kill")
 # What a job is given to end after it was signalled, before this command leaves all the same.
 _GRACE = 10.0
@@ -54,24 +55,26 @@ class Following:
     call: Call
     run: Run
     printer: Printer
-    interrupts: Interrupts
     on_interrupt: str | None = None
     given: bool = False
     batched: bool = False
     only: str | None = None
 
-    def to_the_end(self) -> Report:
-        """Show everything; returns the report that decides about the exit code."""
+    def to_the_end(self, early: Interrupted | None = None) -> Report:
+        """Show everything; returns the report that decides about the exit code.
+
+        Args:
+            early: what interrupted the command while the run was being started.
+        """
         try:
+            if early is not None:
+                raise early
             self._iterate()
             report = self.run.report()
         except Interrupted as interruption:
             report = self._interrupted(interruption)
-        if self.only is not None:
-            report = replace(report, results={self.only: report.results[self.only]})
         try:
-            with self.interrupts.held():
-                self.printer.end(report)
+            report = _end(self.call, self.printer, report, self.only)
         finally:
             # Below the results, where the eye is; also when their reader is gone or does not read.
             if report.interrupted and self.on_interrupt is not None:
@@ -82,7 +85,7 @@ class Following:
         with self.call.screen.progress(self.run.waiting_for, len(self.run.job.hosts)) as progress:
             try:
                 for event in self.run:
-                    with self.interrupts.held():
+                    with self.call.interrupts.held():
                         self._show(event, progress)
             except ReaderGone:
                 # The reader has had enough (`| head`); hosts that were not reached yet shall get the job all the same.
@@ -106,6 +109,10 @@ class Following:
     def _dispatch_all(self) -> None:
         if self.batched:
             self.run.stop_dispatching("interrupted")
+        self._reach_the_rest()
+
+    def _reach_the_rest(self) -> None:
+        """Wait until each host has the job, or has not got it: none is left in between."""
         while self.run.report().summary[State.PENDING.value]:
             if next(iter(self.run), None) is None:
                 return
@@ -118,9 +125,11 @@ class Following:
             return self.run.report(interrupted=True)
         action = self._choose(self.on_interrupt, interruption)
         try:
-            with self.interrupts.held():
+            with self.call.interrupts.held():
                 self.run.stop_dispatching("interrupted")
-            if action in ("term", "kill"):
+            if action == "detach":
+                self._reach_the_rest()
+            else:
                 self._signal(action)
         except Interrupted:
             screen.say(f"agentless: leaving job {jid} as it is")
@@ -135,7 +144,9 @@ class Following:
         if interruption.number != signal.SIGINT or not self.call.screen.can_ask():
             return "term"
         screen = self.call.screen
-        screen.say(f"\njob {self.run.job.jid} is on {len(self.run.waiting_for())} of {len(self.run.job.hosts)} hosts")
+        results = self.run.report().results
+        on = [host for host in self.run.waiting_for() if results[host].state is not State.PENDING]
+        screen.say(f"\njob {self.run.job.jid} is on {len(on)} of {len(results)} hosts")
         try:
             return screen.question("[d]etach and leave it running, [t]erm, or [k]ill it? (d)", _CHOICES, "detach")
         except Interrupted:
@@ -164,7 +175,7 @@ class Following:
     def _iterate_for(self, seconds: float) -> bool:
         """Whether the run ended within that time."""
         try:
-            with self.interrupts.alarm(seconds):
+            with self.call.interrupts.alarm(seconds):
                 self._iterate()
         except Interrupted as over:
             if over.number != signal.SIGALRM:
@@ -174,41 +185,101 @@ class Following:
 
     def _say_what_goes_on(self, report: Report) -> None:
         screen, jid = self.call.screen, report.job.jid
-        running = [host for host, result in report.results.items() if not result.settled]
-        if not running:
+        left = {host: result.state for host, result in report.results.items() if not result.settled}
+        between = [host for host, state in left.items() if state is State.PENDING]
+        running = [host for host in left if host not in between]
+        said = [f"goes on on {fold(running)}"] if running else []
+        said += [f"was on its way to {fold(between)}"] if between else []
+        if not said:
             screen.error(f"interrupted; job {jid} has ended")
             return
         screen.error(
-            f"interrupted; job {jid} goes on on {fold(running)}",
+            f"interrupted; job {jid} {' and '.join(said)}",
             f"agentless jobs wait {jid}    waits for it\nagentless kill-job {jid}     ends it",
         )
 
 
-@contextmanager
 def follow(
     call: Call,
-    start: Callable[[Fleet], Run],
-    printer: Callable[[Run], Printer],
+    start: Callable[[Fleet, Send], Run],
+    printer: Callable[[Job], Printer],
     *,
+    jid: str | None = None,
     on_interrupt: str | None = None,
     given: bool = False,
     batched: bool = False,
     only: str | None = None,
-) -> Iterator[Following]:
-    """Start a run and let go of it in the end, with signals caught from before it exists."""
-    fleet = call.fleet
-    with Interrupts() as interrupts:
-        run = None
+) -> Report:
+    """Start a run, show it to its end or to where the person leaves it, and let go of it.
+
+    Args:
+        call: screen and options.
+        start: makes the run. What sends a job does so by the function that it is given: until then an interruption
+            finds that nothing was sent, and from then on a job that it can name.
+        printer: what shows a job.
+        jid: the job that is only watched; None where `start` makes one.
+        on_interrupt, given, batched, only: as for `Following`.
+    """
+    run: Run | None = None
+    sending = False
+
+    def send(begin: Callable[[], Run]) -> Run:
+        nonlocal run, sending
+        sending = True
+        with call.interrupts.held():
+            run = begin()
+        return run
+
+    try:
+        early = None
         try:
-            with interrupts.held():
-                run = start(fleet)
-            yield Following(call, run, printer(run), interrupts, on_interrupt, given, batched, only)
-        except ReaderGone as gone:
-            if run is not None and not all(result.settled for result in run.report().results.values()):
-                jid = run.job.jid
-                why = gone.reason or "nobody reads stdout any more"
-                call.screen.error(f"{why}; job {jid} goes on", f"agentless jobs wait {jid}")
-            raise
-        finally:
-            if run is not None:
-                run.close()
+            run = start(call.fleet, send)
+        except Interrupted as interruption:
+            if run is None:
+                if jid is not None:
+                    return _known(call, interruption, printer, jid, only)
+                raise _unsent(interruption, sending) from None
+            early = interruption
+        following = Following(call, run, printer(run.job), on_interrupt, given, batched, only)
+        return following.to_the_end(early)
+    except ReaderGone as gone:
+        if run is not None and not all(result.settled for result in run.report().results.values()):
+            why = gone.reason or "nobody reads stdout any more"
+            call.screen.error(f"{why}; job {run.job.jid} goes on", f"agentless jobs wait {run.job.jid}")
+        raise
+    finally:
+        if run is not None:
+            run.close()
+
+
+def _unsent(interruption: Interrupted, sending: bool) -> Interrupted:
+    """What a person is told who did not wait for the job to be made."""
+    if sending:
+        # A second signal, in the moment in which the first one waits for the job.
+        return Interrupted(interruption.number, "interrupted while it was being sent; to see it: agentless jobs last")
+    return Interrupted(interruption.number, "interrupted; nothing was sent")
+
+
+def _known(
+    call: Call, interruption: Interrupted, printer: Callable[[Job], Printer], jid: str, only: str | None
+) -> Report:
+    """What the job cache has of a job that was about to be watched."""
+    try:
+        with call.interrupts.held():
+            report = replace(call.fleet.show(jid), interrupted=True)
+            if only is not None and only not in report.results:
+                raise interruption
+            if report.open_hosts:
+                call.screen.say(f"\nagentless: no longer watching; job {report.job.jid} goes on")
+            return _end(call, printer(report.job), report, only)
+    except AgentlessError:
+        # Not known here, and nobody had answered yet.
+        raise interruption from None
+
+
+def _end(call: Call, printer: Printer, report: Report, only: str | None) -> Report:
+    if only is not None:
+        report = replace(report, results={only: report.results[only]})
+    with call.interrupts.held():
+        printer.end(report)
+    return report

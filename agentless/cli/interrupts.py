@@ -13,10 +13,15 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asked this command to end, or (`number` SIGALRM) a bounded wait is over."""
+    """A signal asked this command to end, or (`number` SIGALRM) a bounded wait is over.
 
-    def __init__(self, number: int) -> None:
-        super().__init__()
+    Args:
+        number: the signal.
+        said: what it found, for who is told that the command was interrupted.
+    """
+
+    def __init__(self, number: int, said: str = "interrupted") -> None:
+        super().__init__(said)
         self.number = number
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from agentless.cli.call import Call, Formats
-from agentless.cli.commands import Group, Option, Verb
+from agentless.cli.commands import Group, Option, Verb, show_help
 from agentless.cli.completion import complete_host
 from agentless.cli.options import TARGET, shared_options, verb
 from agentless.cli.reports import printer, render
@@ -36,11 +36,7 @@ _VERBS = {
 @click.pass_context
 def jobs(ctx: click.Context, /) -> int:
     """See, follow and look up jobs. Where a JID is wanted, `last` is the newest job."""
-    if ctx.invoked_subcommand is None:
-        call = ctx.find_object(Call)
-        assert call is not None
-        call.screen.result(ctx.get_help() + "\n")
-    return 0
+    return show_help(ctx) if ctx.invoked_subcommand is None else 0
 
 
 @verb(examples=[("agentless jobs active", "what runs anywhere, and which host holds it up")])
@@ -164,12 +160,12 @@ def wait(call: Call, /, jid: str, seconds: float | None, group: bool) -> int:
     from agentless.cli.following import follow
 
     out = call.out("text")
-    with follow(
+    return follow(
         call,
-        lambda fleet: fleet.wait(jid, wait=seconds),
-        lambda run: printer(call, run.job.hosts, run.job.jid, out, group=group),
-    ) as following:
-        return following.to_the_end().exit_code
+        lambda fleet, _: fleet.wait(jid, wait=seconds),
+        lambda job: printer(call, job.hosts, job.jid, out, group=group),
+        jid=jid,
+    ).exit_code
 
 
 _TAIL_FORMATS: Formats = ("text", "json", "jsonl", "yaml")
@@ -184,13 +180,13 @@ def tail(call: Call, /, jid: str, host: str | None, following: bool) -> int:
     from agentless.cli.following import follow
 
     out = call.out("text", _TAIL_FORMATS)
-    with follow(
+    return follow(
         call,
-        lambda fleet: fleet.tail(jid, host, follow=following),
-        lambda run: printer(call, [host] if host else run.job.hosts, run.job.jid, out, tail=True),
+        lambda fleet, _: fleet.tail(jid, host, follow=following),
+        lambda job: printer(call, [host] if host else job.hosts, job.jid, out, tail=True),
+        jid=jid,
         only=host,
-    ) as followed:
-        return followed.to_the_end().exit_code
+    ).exit_code
 
 
 @verb("exit-success", examples=[("agentless jobs exit-success last && deploy", "in a script")])

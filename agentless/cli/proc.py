@@ -63,8 +63,7 @@ def find_job(call: Call, /, jid: str, target: str | None) -> int:
 @TARGET
 def signal_job(call: Call, /, jid: str, signal: str, target: str | None) -> int:
     """Send SIGNAL, a name or a number, to all processes of a job."""
-    number_or_name = int(signal) if signal.isdecimal() else signal
-    return _signal(call, lambda fleet: fleet.signal_job(jid, number_or_name, target))
+    return _signal(call, lambda fleet: fleet.signal_job(jid, signal, target))
 
 
 @verb("term-job", examples=[("agentless term-job last", "on all its hosts")])

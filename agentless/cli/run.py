@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from agentless.cli.call import Call
 from agentless.cli.commands import Command, Example, Option
 from agentless.cli.completion import complete_target
-from agentless.cli.following import ON_INTERRUPT, follow
+from agentless.cli.following import ON_INTERRUPT, Send, follow
 from agentless.cli.options import verb
-from agentless.cli.printers import Detached, Printer
+from agentless.cli.printers import Detached
 from agentless.cli.reports import printer
 from agentless.cli.words import DURATION, SHARE, pairs
 from agentless.errors import UsageError
+
+if TYPE_CHECKING:
+    from agentless.fleet import Fleet
+    from agentless.runner.run import Run
 
 __all__ = ["run"]
 
@@ -55,6 +61,8 @@ class _Run(Command):
         words = list(ctx.params.get("command") or ())
         tail = given[given.index("--") + 1 :] if "--" in given else given[len(given) - len(words) :]
         if words != tail and not ctx.resilient_parsing:
+            if "--" in given and len(words) < len(tail):
+                raise click.MissingParameter(ctx=ctx, param=self.params[0])
             raise click.UsageError("put -- in front of the command: agentless run TARGET [OPTIONS] -- COMMAND…", ctx)
         return rest
 
@@ -177,22 +185,21 @@ def run(
         raise UsageError("--detach leaves at once: it goes with neither --wait nor --batch")
     if check:
         return _check(call, target, words, options)
-    options["stdin"] = _stdin(options["stdin"])
+    source = options.pop("stdin")
     shown = Detached if options["detach"] and out == "text" else None
     live = None if out == "text" and not options["detach"] else False
 
-    def choose(started: Any) -> Printer:
-        return shown(call.screen) if shown else printer(call, started.job.hosts, started.job.jid, out, group=group)
+    def start(fleet: Fleet, send: Send) -> Run:
+        return fleet.start(target, words, stdin=_stdin(source), live=live, send=send, **options)
 
-    with follow(
+    return follow(
         call,
-        lambda fleet: fleet.start(target, words, live=live, **options),
-        choose,
+        start,
+        lambda job: shown(call.screen) if shown else printer(call, job.hosts, job.jid, out, group=group),
         on_interrupt=on_interrupt or "ask",
         given=on_interrupt is not None,
         batched=options["batch"] is not None,
-    ) as following:
-        return following.to_the_end().exit_code
+    ).exit_code
 
 
 def _command(command: Sequence[str], script: Path | None) -> str | Sequence[str]:
@@ -204,13 +211,18 @@ def _command(command: Sequence[str], script: Path | None) -> str | Sequence[str]
 
 
 def _stdin(source: str | None) -> bytes | Path | None:
+    """A file stays one; what can be read but once (a FIFO, `<(…)`, a terminal) is read now."""
     if source is None:
         return None
-    if source != "-":
-        if not Path(source).is_file():
-            raise UsageError(f"--stdin {source}: there is no such file")
-        return Path(source)
-    return sys.stdin.buffer.read()
+    if source == "-":
+        return sys.stdin.buffer.read()
+    try:
+        mode = os.stat(source).st_mode
+        if stat.S_ISDIR(mode):
+            raise UsageError(f"--stdin {source}: it is a directory")
+        return Path(source) if stat.S_ISREG(mode) else Path(source).read_bytes()
+    except OSError as error:
+        raise UsageError(f"--stdin {source}: {error.strerror}") from error
 
 
 def _check(call: Call, target: str, words: str | Sequence[str], options: dict[str, Any]) -> int:

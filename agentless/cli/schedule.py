@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agentless.cli.call import Call
-from agentless.cli.commands import Group, Option, Verb
+from agentless.cli.commands import Group, Option, Verb, show_help
 from agentless.cli.options import SCHEDULE_FILE, TARGET, shared_options, verb
 from agentless.cli.rows import FORMATS, show, tell_problems
 from agentless.job import Problem
@@ -47,11 +47,7 @@ _VERBS = {
 @click.pass_context
 def schedule(ctx: click.Context, /) -> int:
     """What runs when. Hosts fire what is theirs by their own cron, `agentless scheduler` fires the rest."""
-    if ctx.invoked_subcommand is None:
-        call = ctx.find_object(Call)
-        assert call is not None
-        call.screen.result(ctx.get_help() + "\n")
-    return 0
+    return show_help(ctx) if ctx.invoked_subcommand is None else 0
 
 
 # --- see ---
@@ -208,10 +204,8 @@ def run_entry(call: Call, /, name: str, detach: bool, file: Path | None) -> int:
     if entry.target is None or entry.function.startswith("jobs."):
         call.screen.result(scheduling.here(entry) + "\n")
         return 0
-    with follow(
+    return follow(
         call,
-        lambda fleet: scheduling.start(entry, detach=detach),
-        lambda run: printer(call, run.job.hosts, run.job.jid, out),
-    ) as following:
-        report = following.to_the_end()
-    return report.exit_code
+        lambda _, send: scheduling.start(entry, detach=detach, send=send),
+        lambda job: printer(call, job.hosts, job.jid, out),
+    ).exit_code

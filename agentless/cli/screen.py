@@ -99,15 +99,20 @@ class Screen:
         for line in hint.splitlines():
             self._tell(f"  {one_line(line)}")
 
+    def below_the_echo(self) -> None:
+        """Leave the line on which a terminal has echoed ^C."""
+        if self.err_look.terminal:
+            self._tell("")
+
     def _tell(self, line: str) -> None:
         self._write_stderr(line + "\n")
 
     def _write_stderr(self, data: bytes | str) -> None:
         try:
             self._write(self._stderr, data)
-        except BrokenPipeError:
-            # Nobody reads stderr: the results still have a reader.
-            self._stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  it stands in for stderr to the end
+        except OSError:
+            # Nobody reads stderr, or its disk is full: the results still have a reader, and the exit code stands.
+            _abandon(self._stderr)
 
     # --- progress ---
     @contextmanager
@@ -127,6 +132,8 @@ class Screen:
             finally:
                 line, self._progress = self._progress, None
                 line.pause(True)
+                # Should it not have been taken: else Python finds that at its end, and makes it the exit code.
+                self._write_stderr(b"")
 
     # --- questions ---
     def can_ask(self) -> bool:
@@ -192,9 +199,13 @@ class Screen:
 
     def abandon_stdout(self) -> None:
         """Nobody reads stdout any more: let nothing be written there, also not when Python flushes it at its end."""
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, self._stdout.fileno())
-        os.close(null)
+        _abandon(self._stdout)
+
+
+def _abandon(stream: TextIO) -> None:
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)
 
 
 def _open_standard_files() -> None:

@@ -20,7 +20,7 @@ __all__ = ["find_job", "ping", "processes", "running", "signal_job", "signal_num
 def signal_number(value: str | int) -> int:
     """The number of a signal, given as one or by its name with or without `SIG`; raises UsageError."""
     text = str(int(value)) if isinstance(value, int) else value.strip()
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         number = int(text)
         if 0 < number < signals.NSIG:
             return number

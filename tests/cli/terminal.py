@@ -9,24 +9,30 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 PATIENCE = 120.0
 
 
 class Terminal:
-    """A context manager: one agentless process on a pseudo-terminal, which is its controlling one."""
+    """A context manager: one agentless process on a pseudo-terminal, which is its controlling one.
 
-    def __init__(self, *arguments: str, environ: Mapping[str, str]) -> None:
-        self._arguments = arguments
+    Args:
+        program: what Python runs instead of agentless.
+    """
+
+    def __init__(
+        self, *arguments: str, environ: Mapping[str, str], program: Sequence[str] = ("-m", "agentless")
+    ) -> None:
+        self._arguments = (*program, *arguments)
         self._environ = {**environ, "TERM": "xterm"}
         self.text = ""
 
     def __enter__(self) -> Terminal:
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
-            os.execve(sys.executable, [sys.executable, "-m", "agentless", *self._arguments], self._environ)
+            os.execve(sys.executable, [sys.executable, *self._arguments], self._environ)
         return self
 
     def __exit__(

@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,6 +113,15 @@ def test_stdin_env_cwd_and_script_arrive(cli: Cli, sshd: Sshd) -> None:
         stdin="from stdin",
     )
     assert done.stdout == "/\n-x a=b\nfrom stdin"
+
+
+def test_stdin_takes_what_can_be_read_but_once(sshd: Sshd) -> None:
+    for source, given in (("<(echo once)", "once\n"), ("/dev/null", "")):
+        command = f"exec {sys.executable} -m agentless run host1,host2 --group --stdin {source} -- 'cat; echo end'"
+        done = subprocess.run(
+            ["/bin/bash", "-c", command], env=sshd.client.environ, capture_output=True, text=True, timeout=PATIENCE
+        )
+        assert done.stdout == f"host[1-2] (2) | returned | retcode 0\n{given}end\n", done.stderr
 
 
 def test_unreachable_hosts_are_results_with_exit_code_3(cli: Cli, sshd: Sshd) -> None:
@@ -240,6 +250,100 @@ def test_on_a_terminal_ctrl_c_asks(sshd: Sshd, reply: str, ended: tuple[str, int
         assert agentless("kill-job", "last", environ=sshd.client.environ).returncode == 0
 
 
+def test_in_its_first_moments_an_interrupted_command_leaves_without_a_word(tmp_path: Path, sshd: Sshd) -> None:
+    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), int(os.environ['NUMBER']))\n")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        path = f"{tmp_path}:{sshd.client.environ['PYTHONPATH']}"
+        done = agentless("hosts", environ={**sshd.client.environ, "PYTHONPATH": path, "NUMBER": str(int(number))})
+        assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.fixture
+def interrupting(sshd: Sshd) -> Path:
+    """An inventory that interrupts who reads it, if `$NUMBER` is a signal."""
+    path = sshd.directory / "interrupting"
+    path.write_text("#!/bin/sh\n[ -z \"$NUMBER\" ] || { kill -$NUMBER $PPID; exec sleep 60; }\necho '{}'\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_before_there_is_a_job_it_says_that_nothing_was_sent(
+    sshd: Sshd, cli: Cli, interrupting: Path, number: int
+) -> None:
+    environ = {**sshd.client.environ, "NUMBER": str(int(number))}
+    done = agentless("-i", str(interrupting), "run", "host1", "--out", "json", "--", "true", environ=environ)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "agentless: interrupted; nothing was sent\n"
+    assert cli("jobs", "list", "--out", "json").stdout == "{}\n"
+
+
+def test_a_watched_job_is_shown_as_it_is_known_when_the_watching_is_interrupted_at_its_start(
+    sshd: Sshd, cli: Cli, interrupting: Path
+) -> None:
+    jid = cli("run", "host1", "--detach", "--", "exec sleep 300").stdout.strip()
+    environ = {**sshd.client.environ, "NUMBER": str(int(signal.SIGINT))}
+    done = agentless("-i", str(interrupting), "jobs", "wait", jid, "--out", "json", environ=environ)
+    assert done.returncode == 130
+    assert (json.loads(done.stdout)["jid"], hosts(done)["host1"]["state"]) == (jid, "running")
+    assert f"no longer watching; job {jid} goes on" in done.stderr
+    assert cli("kill-job", jid).returncode == 0
+
+
+# Interrupted when the job is made and its hosts are about to be reached.
+EARLY = """
+import os, signal, sys
+from agentless.cli import main
+from agentless.fleet import Fleet
+
+class Early(Fleet):
+    def start(self, *arguments, send, **options):
+        def begin(really):
+            run = really()
+            os.kill(os.getpid(), signal.SIGINT)
+            return run
+        return super().start(*arguments, send=lambda really: send(lambda: begin(really)), **options)
+
+sys.exit(main(make_fleet=Early))
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "ended"), [(("--on-interrupt", "detach"), ("running", None)), ((), ("returned", 15))]
+)
+def test_interrupted_when_the_job_was_just_made_it_names_it_and_what_to_type(
+    sshd: Sshd, options: Sequence[str], ended: tuple[str, int | None]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", EARLY, "run", "host1", "--out", "json", *options, "--", "exec sleep 300"],
+        env=sshd.client.environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        start_new_session=True,
+    )
+    assert done.returncode == 130
+    jid = json.loads(done.stdout)["jid"]
+    assert hosts(done)["host1"]["state"] == ended[0]
+    assert f"agentless: interrupted; job {jid} " in done.stderr
+    assert state(sshd.client.environ) == ended
+    if ended[0] == "running":
+        assert f"agentless jobs wait {jid}" in done.stderr
+        assert agentless("kill-job", "last", environ=sshd.client.environ).returncode == 0
+
+
+def test_interrupted_when_the_job_was_just_made_it_asks_on_a_terminal(sshd: Sshd) -> None:
+    words = ("run", "host1", "--", "exec sleep 300")
+    with Terminal(*words, environ=sshd.client.environ, program=("-c", EARLY)) as terminal:
+        terminal.until("[d]etach")
+        terminal.type("d\n")
+        assert terminal.end() == 130
+        assert "goes on on host1" in terminal.text
+    assert state(sshd.client.environ) == ("running", None)
+    assert agentless("kill-job", "last", environ=sshd.client.environ).returncode == 0
+
+
 def test_a_reader_that_goes_away_ends_the_command_quietly_and_not_the_job(sshd: Sshd) -> None:
     command = "echo begun; for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.3; done; exec sleep 300"
     process = subprocess.Popen(
@@ -262,7 +366,8 @@ def test_a_reader_that_goes_away_ends_the_command_quietly_and_not_the_job(sshd: 
 
 
 def test_output_that_cannot_be_written_is_no_defect_and_the_job_goes_on(sshd: Sshd) -> None:
-    for words in (("jobs", "list"), ("run", "host1", "--", "echo begun; exec sleep 300"), ("hosts", "--out", "json")):
+    run = ("run", "host1", "--", "echo begun; exec sleep 300")
+    for words in (("jobs", "list"), run, ("hosts", "--out", "json"), ("--help",), ("hosts", "--help"), ("jobs",)):
         with open("/dev/full", "w") as full:
             done = subprocess.run(
                 [sys.executable, "-m", "agentless", *words],
@@ -275,9 +380,29 @@ def test_output_that_cannot_be_written_is_no_defect_and_the_job_goes_on(sshd: Ss
         # An empty list writes nothing.
         assert done.returncode == (0 if words == ("jobs", "list") else 74)
         assert "Traceback" not in done.stderr
-        assert words[0] == "jobs" or "No space left on device" in done.stderr
+        assert words == ("jobs", "list") or "No space left on device" in done.stderr
     assert state(sshd.client.environ)[0] == "running"
     assert agentless("kill-job", "last", environ=sshd.client.environ).returncode == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--progress", "-q"), ("-v",)])
+def test_a_stderr_that_takes_nothing_changes_no_exit_code(sshd: Sshd, options: Sequence[str]) -> None:
+    cases = (
+        (("run", "host1", "--", "true"), 0),
+        (("run", "all", "--", "echo err >&2; exit 3"), 1),
+        (("run", "nohost", "--", "true"), 2),
+        (("jobs", "list", "--no-such-option"), 2),
+    )
+    for words, code in cases:
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "agentless", *options, *words],
+                env=sshd.client.environ,
+                stdout=subprocess.DEVNULL,
+                stderr=full,
+                timeout=PATIENCE,
+            )
+        assert done.returncode == code, words
 
 
 def test_closed_standard_files_are_dev_null(sshd: Sshd) -> None:

@@ -19,6 +19,11 @@ def test_it_names_two_hosts_the_others_by_number_how_far_it_is_and_for_how_long(
     assert line(["web3"], 59, 60, 200, 80) == "waiting for web3 · 59/60 · 3m 20s"
 
 
+def test_where_even_one_name_is_too_long_the_cut_is_marked() -> None:
+    text = line(["node1.example.com", "node2", "node3", "node4"], 0, 4, 2, 39)
+    assert text == "waiting for node1.example.… · 0/4 · 2 s"
+
+
 @quick
 @given(st.lists(texts, min_size=1), st.integers(0, 10**6), st.floats(0, 1e7), st.integers(1, 200))
 def test_it_fits_any_width_on_one_line(waiting: list[str], done: int, seconds: float, width: int) -> None:
