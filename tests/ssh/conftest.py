@@ -87,6 +87,15 @@ class Home:
         return replace(self.endpoint, **values)  # type: ignore[arg-type]
 
 
+def by_ssh(home: Home, server: Server, *options: str) -> subprocess.CompletedProcess[str]:
+    """What the machine's ssh makes of this home and these options."""
+    given = [f"UserKnownHostsFile={home.known_hosts}", "GlobalKnownHostsFile=none", "BatchMode=yes", *options]
+    command = ["ssh", "-F", "none", "-i", str(home.key), "-p", str(server.port)]
+    command += [word for option in given for word in ("-o", option)]
+    command += [f"{USER}@127.0.0.1", "true"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+
 def drain(channel: Channel) -> tuple[bytes, bytes]:
     """All of stdout and stderr, to the end of both."""
     out = {1: b"", 2: b""}
@@ -176,3 +185,26 @@ def connector(home: Home) -> Iterator[Connector]:
     made = Connector(home=home.path, system_config=home.path / "none")
     yield made
     made.close()
+
+
+@pytest.fixture
+def agent(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Adds keys to an ssh-agent of the test's own."""
+    sock = home.path / "agent"
+    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(sock)], stdout=subprocess.DEVNULL)
+    environment = {**os.environ, "SSH_AUTH_SOCK": str(sock)}
+    until = time.monotonic() + 20
+    with socket.socket(socket.AF_UNIX) as probe:
+        # The socket is there a moment before it listens.
+        while probe.connect_ex(str(sock)):
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(sock))
+
+    def add(*keys: Path | str) -> None:
+        subprocess.run(["ssh-add", "-q", *map(str, keys)], env=environment, check=True)
+
+    yield add
+    process.terminate()
+    process.wait(10)

@@ -15,7 +15,7 @@ import pytest
 
 from agentless.errors import Unreachable
 from agentless.runner.ssh import Connector
-from agentless.runner.ssh.host_keys import adjust
+from agentless.runner.ssh.algorithms import adjust
 from tests.ssh.conftest import Home, Server, keygen
 
 Start = Callable[..., Server]

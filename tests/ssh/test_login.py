@@ -8,7 +8,7 @@ import secrets
 import subprocess
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,24 +38,6 @@ def server(home: Home, start_sshd: Start) -> Server:
 
 def wanted(home: Home) -> str:
     return str(home.path / "keys" / "wanted")
-
-
-@pytest.fixture
-def agent(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Adds keys to an ssh-agent of the test's own."""
-    sock = home.path / "agent"
-    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(sock)], stdout=subprocess.DEVNULL)
-    environment = {**os.environ, "SSH_AUTH_SOCK": str(sock)}
-    while not sock.exists():
-        assert process.poll() is None
-    monkeypatch.setenv("SSH_AUTH_SOCK", str(sock))
-
-    def add(*keys: Path | str) -> None:
-        subprocess.run(["ssh-add", "-q", *map(str, keys)], env=environment, check=True)
-
-    yield add
-    process.terminate()
-    process.wait(10)
 
 
 def test_the_keys_asked_for_come_before_all_others(
@@ -250,6 +232,44 @@ def test_a_wrong_password_is_told_and_appears_nowhere(
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     text = "".join(shown.format()) + caplog.text + repr(caught.value) + caught.value.hint
     assert guess.reveal() not in text
+
+
+@dataclass
+class Asking(Doors):
+    """Takes the password, and then asks for something that it is no answer to."""
+
+    prompts: tuple[tuple[str, bool], ...] = ()
+
+    def check_auth_interactive_response(self, responses: list[str]) -> int | paramiko.server.InteractiveQuery:  # type: ignore[override]
+        if responses == [PASSWORD] and self.prompts:
+            return paramiko.server.InteractiveQuery("", "", *self.prompts)
+        return AUTH_FAILED
+
+
+@pytest.mark.parametrize(
+    ("prompts", "says"),
+    [
+        (
+            (("You must change your password now.\nCurrent password: ", False),),
+            "You must change your password now. Current password:",
+        ),
+        ((("Code: ", False),), "Code:"),
+        ((("Token: ", True),), "Token:"),
+        ((("New\x1b[2J password: ", False), ("Retype: ", False)), "New?[2J password: / Retype:"),
+    ],
+)
+def test_a_host_that_asks_something_more_is_quoted(
+    home: Home, connector: Connector, listen: Listen, prompts: tuple[tuple[str, bool], ...], says: str
+) -> None:
+    """A password that has expired, or a second factor: the password was right."""
+    with pytest.raises(Unreachable) as caught:
+        knock(home, connector, door(listen, Asking("keyboard-interactive", prompts=prompts)), Secret(PASSWORD))
+    assert caught.value.kind == "auth"
+    assert f"asked for something more: {says}" in caught.value.message
+    assert "log in by hand once" in caught.value.hint
+    with pytest.raises(Unreachable) as caught:
+        knock(home, connector, door(listen, Doors("keyboard-interactive")), Secret("wrong"))
+    assert "something more" not in caught.value.message
 
 
 def test_no_password_where_one_is_wanted_says_how_to_give_it(home: Home, connector: Connector, listen: Listen) -> None:

@@ -172,10 +172,24 @@ def test_nobody_listening_is_told_apart_from_throttled(home: Home, connector: Co
     assert (error.kind, "refused" in error.message) == ("connect", True)
 
 
-def test_a_name_that_does_not_resolve(home: Home, connector: Connector) -> None:
+@pytest.mark.parametrize("name", ["no-such-host.invalid", "web..example.com", ".example.com", "w" * 64 + ".com"])
+def test_a_name_that_does_not_resolve(home: Home, connector: Connector, name: str) -> None:
     with pytest.raises(Unreachable) as caught:
-        connector.connect(replace(home.endpoint, address="no-such-host.invalid", connect_timeout=20))
+        connector.connect(replace(home.endpoint, address=name, connect_timeout=20))
     assert caught.value.kind == "resolve"
+
+
+def test_an_address_to_connect_from_is_a_name_too_and_has_to_exist(
+    home: Home, connector: Connector, start_sshd: Callable[..., Server]
+) -> None:
+    server = start_sshd(authorized=home.key)
+    home.knows(server.known_line())
+    connector.connect(home.to(server, options=(("bindaddress", "localhost"), ("addressfamily", "inet")))).close()
+    for bind in ("web..example.com", "no-such-host.invalid", "::1"):
+        with pytest.raises(Unreachable) as caught:
+            connector.connect(home.to(server, options=(("bindaddress", bind),)))
+        assert caught.value.kind == "connect"
+        assert f"BindAddress {bind}" in caught.value.message
 
 
 def test_no_more_than_eight_handshakes_at_once(home: Home, connector: Connector, listen: Listen) -> None:

@@ -10,18 +10,9 @@ import pytest
 
 from agentless.errors import Unreachable
 from agentless.runner.ssh import Connector
-from tests.ssh.conftest import USER, Home, Server, keygen
+from tests.ssh.conftest import Home, Server, by_ssh, keygen
 
 Start = Callable[..., Server]
-
-
-def by_ssh(home: Home, server: Server, *options: str) -> subprocess.CompletedProcess[str]:
-    """What the machine's ssh makes of this home and these options."""
-    given = [f"UserKnownHostsFile={home.known_hosts}", "GlobalKnownHostsFile=none", "BatchMode=yes", *options]
-    command = ["ssh", "-F", "none", "-i", str(home.key), "-p", str(server.port)]
-    command += [word for option in given for word in ("-o", option)]
-    command += [f"{USER}@127.0.0.1", "true"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
 
 def fresh(home: Home) -> Connector:

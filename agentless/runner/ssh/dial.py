@@ -15,10 +15,14 @@ from typing import Any
 
 from agentless.errors import Unreachable
 
-__all__ = ["Proxy", "dial", "tune"]
+__all__ = ["FAMILIES", "Proxy", "canonical_name", "dial", "tune"]
 
 # RFC 8305, section 5: the delay before the next address is tried while the last one has not answered.
 _STAGGER = 0.25
+# A command that has closed its stdout is about to end.
+_ENDS_WITHIN = 1.0
+# By AddressFamily of ssh_config(5).
+FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 _Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 
 
@@ -34,6 +38,7 @@ def dial(host: str, port: int, deadline: float, *, family: str = "any", bind: st
         Unreachable: `resolve`, `connect` or `connect-timeout`.
     """
     addresses = _resolve(host, port, family, deadline)
+    local = _local(bind, family, deadline) if bind else {}
     pending: dict[socket.socket, _Address] = {}
     refused: list[str] = []
     with contextlib.ExitStack() as losers, selectors.PollSelector() as selector:
@@ -42,9 +47,12 @@ def dial(host: str, port: int, deadline: float, *, family: str = "any", bind: st
                 address = addresses.pop(0)
                 sock = losers.enter_context(socket.socket(address[0], socket.SOCK_STREAM))
                 sock.setblocking(False)
+                if bind and address[0] not in local:
+                    refused.append(f"{_of(address, host)}BindAddress {bind} is of another family")
+                    continue
                 try:
                     if bind:
-                        sock.bind((bind, 0))
+                        sock.bind(local[address[0]])
                     code = sock.connect_ex(address[1])
                 except OSError as problem:
                     refused.append(_of(address, host) + (problem.strerror or str(problem)))
@@ -101,10 +109,11 @@ def tune(sock: socket.socket, patience: float) -> None:
 
 def _resolve(host: str, port: int, family: str, deadline: float) -> list[_Address]:
     """The addresses of `host`, families interleaved, in the system's order of preference."""
-    wanted = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}.get(family, socket.AF_UNSPEC)
+    wanted = FAMILIES.get(family, socket.AF_UNSPEC)
     try:
         infos = socket.getaddrinfo(host, port, wanted, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
-    except socket.gaierror:
+    except (socket.gaierror, ValueError):
+        # A ValueError is that of a name with an empty or an overlong label, which a resolver is not even asked about.
         infos = _ask_resolver(host, port, wanted, deadline)
     first: list[_Address] = []
     second: list[_Address] = []
@@ -117,15 +126,39 @@ def _resolve(host: str, port: int, family: str, deadline: float) -> list[_Addres
     return list(dict.fromkeys(mixed))
 
 
-def _ask_resolver(host: str, port: int, wanted: int, deadline: float) -> list[Any]:
+def _local(bind: str, family: str, deadline: float) -> dict[socket.AddressFamily, tuple[Any, ...]]:
+    """The address of BindAddress, by family."""
+    try:
+        return dict(reversed(_resolve(bind, 0, family, deadline)))
+    except Unreachable as problem:
+        hint = "Mend BindAddress, or -b of the inventory's ssh arguments."
+        raise Unreachable("connect", f"BindAddress {problem.message}", hint) from None
+
+
+def canonical_name(host: str, family: str, deadline: float) -> str | None:
+    """Where the CNAMEs of a name lead; None where there is no such name.
+
+    Raises:
+        Unreachable: the resolver did not answer before the deadline.
+    """
+    try:
+        infos = _ask_resolver(host, 0, FAMILIES.get(family, socket.AF_UNSPEC), deadline, socket.AI_CANONNAME)
+    except Unreachable:
+        if time.monotonic() >= deadline:
+            raise
+        return None
+    return str(infos[0][3] or host).rstrip(".")
+
+
+def _ask_resolver(host: str, port: int, wanted: int, deadline: float, flags: int = 0) -> list[Any]:
     # The C library's resolver has no deadline of its own choosing, so it gets a thread that may be left behind.
     answer: list[Any] = []
     done = threading.Event()
 
     def ask() -> None:
         try:
-            answer.append(socket.getaddrinfo(host, port, wanted, socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as problem:
+            answer.append(socket.getaddrinfo(host, port, wanted, socket.SOCK_STREAM, 0, flags))
+        except (OSError, ValueError) as problem:
             answer.append(problem)
         done.set()
 
@@ -166,9 +199,17 @@ class Proxy:
 
     @property
     def complaint(self) -> str:
-        """What it said last on stderr."""
+        """What it did wrong, by its exit code and what it said last on stderr; empty where neither tells anything."""
+        try:
+            code = self._process.wait(_ENDS_WITHIN)
+        except subprocess.TimeoutExpired:
+            code = 0
         self._reader.join(0.2)
-        return b"".join(self._complaints).decode("utf-8", "replace").strip()
+        said = b"".join(self._complaints).decode("utf-8", "replace").strip()
+        if not code:
+            return f"says: {said}" if said else ""
+        how = f"exit code {code}" if code > 0 else f"signal {-code}"
+        return f"ended with {how} before the host said anything" + (f": {said}" if said else "")
 
     def close(self) -> None:
         """End it; its thread reaps it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import fnmatch
 import shlex
 import time
 from collections.abc import Callable, Sequence
@@ -16,28 +15,9 @@ from agentless.runner.ssh.known_hosts import CERT_AUTHORITY, REVOKED, Entry, Kno
 from agentless.runner.ssh.options import Settings
 from agentless.runner.ssh.revoked import RevokedKeys
 
-__all__ = ["HostKeys", "adjust"]
+__all__ = ["HostKeys"]
 
 Verify = Callable[[bytes, bytes, bytes], bool]
-
-
-def adjust(defaults: Sequence[str], spec: str, possible: Sequence[str]) -> tuple[str, ...]:
-    """A list of algorithms after an OpenSSH option such as `+ssh-rsa`, `-ssh-*`, `^name` or a list of its own.
-
-    Args:
-        defaults: what is offered without the option.
-        spec: the option's value; empty keeps the defaults.
-        possible: all that this side can do; the rest of `spec` is passed over.
-    """
-    sign, names = (spec[0], spec[1:]) if spec[:1] in ("+", "-", "^") else ("", spec)
-    named = [name.strip() for name in names.split(",") if name.strip()]
-    chosen = [name for pattern in named for name in possible if fnmatch.fnmatchcase(name, pattern)]
-    if not spec:
-        return tuple(defaults)
-    if sign == "-":
-        return tuple(name for name in defaults if name not in chosen)
-    mixed = {"+": [*defaults, *chosen], "^": [*chosen, *defaults]}.get(sign, chosen)
-    return tuple(dict.fromkeys(mixed))
 
 
 class HostKeys:

@@ -18,6 +18,7 @@ __all__ = ["KeyFile", "Keyring", "PassphraseNeeded", "public_blob"]
 
 _MAGIC = b"openssh-key-v1\0"
 _TRIES = 3
+_PUTTY = ", but PuTTY's (puttygen -O private-openssh, or Conversions > Export OpenSSH key, makes one of it)"
 Ask = Callable[[str], "Secret | None"]
 K = TypeVar("K")
 
@@ -33,8 +34,9 @@ class PassphraseNeeded(Exception):
 def public_blob(path: str) -> bytes | None:
     """The key or certificate in a `.pub` file; None where there is none."""
     try:
-        fields = Path(path).read_text(encoding="utf-8", errors="replace").split(None, 2)
-        return base64.b64decode(fields[1], validate=True)
+        fields = Path(path).read_bytes().split(None, 2)
+        blob = base64.b64decode(fields[1], validate=True)
+        return blob if blob[4 : 4 + len(fields[0])] == fields[0] else None
     except (OSError, IndexError, binascii.Error):
         return None
 
@@ -63,6 +65,7 @@ class KeyFile:
 
         Raises:
             OSError: it is there and cannot be read.
+            ValueError: it holds something else.
         """
         try:
             text = Path(path).read_bytes()
@@ -71,7 +74,10 @@ class KeyFile:
             # As OpenSSH: a private key that lives only in the agent is named by the file that would hold it.
             return cls(path, public, (), locked=False, private=False) if public else None
         if b"PRIVATE KEY-----" not in text:
-            return cls(path, public_blob(path), (), locked=False, private=False)
+            public = public_blob(path)
+            if public is None:
+                raise ValueError(f"{path} is no key that OpenSSH reads{_PUTTY if text.startswith(b'PuTTY-') else ''}")
+            return cls(path, public, (), locked=False, private=False)
         public, locked = _openssh(text)
         certificate = public_blob(f"{path}-cert.pub")
         return cls(
@@ -124,6 +130,7 @@ class Keyring(Generic[K]):
 
         Raises:
             OSError: it is there and cannot be read.
+            ValueError: it holds something else.
         """
         with self._lock:
             if path not in self._files:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-import socket
+import concurrent.futures
+import os
+import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import paramiko
-from paramiko import agent as agents
 
 from agentless.endpoint import Secret
+from agentless.runner.ssh.agent import Agent
 from agentless.runner.ssh.certificates import HostCertificate, type_of
 from agentless.runner.ssh.key_files import Keyring, public_blob
 from agentless.runner.ssh.options import Settings
@@ -19,8 +22,6 @@ from agentless.runner.ssh.transport import Sha1RSAKey
 
 __all__ = ["Keys", "OfferedKey", "signed_by"]
 
-# A key of an agent may need a touch or a confirmation by its owner.
-_AGENT_WAIT = 60.0
 _Sign = Callable[[bytes, str], bytes]
 
 
@@ -44,55 +45,13 @@ class OfferedKey:
     explicit: bool = False
 
 
-class _Agent(agents.AgentSSH):
-    """The ssh-agent at a socket; its one connection is shared by threads."""
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """What an agent holds, by blob, or why it says nothing; an `agent` that is None is not there at all."""
 
-    def __init__(self, path: str | None) -> None:
-        super().__init__()
-        self._turn = threading.Lock()
-        connection = agents.get_agent_connection() if path is None else _unix(path)
-        if connection is not None:
-            connection.settimeout(_AGENT_WAIT)
-            self._connect(connection)  # type: ignore[attr-defined]
-
-    def _send_message(self, msg: bytes | paramiko.Message) -> tuple[int, paramiko.Message]:
-        with self._turn:
-            return super()._send_message(msg)  # type: ignore[misc, no-any-return]
-
-    def keys(self) -> dict[bytes, OfferedKey]:
-        """The agent's keys and certificates, by blob."""
-        return {
-            key.blob: OfferedKey(f"{key.comment or key.name} (agent)", key.blob, key.name, self._signer(key.blob))
-            for key in self.get_keys()
-        }
-
-    def _signer(self, blob: bytes) -> _Sign:
-        # Not paramiko's own, which sends the plain key where the certificate was offered.
-        def sign(data: bytes, algorithm: str) -> bytes:
-            message = paramiko.Message()
-            message.add_byte(agents.cSSH2_AGENTC_SIGN_REQUEST)
-            message.add_string(blob)
-            message.add_string(data)
-            message.add_int(agents.ALGORITHM_FLAG_MAP.get(algorithm, 0))
-            kind, reply = self._send_message(message)
-            if kind != agents.SSH2_AGENT_SIGN_RESPONSE:
-                raise paramiko.SSHException("the agent refuses to sign with it")
-            return reply.get_binary()
-
-        return sign
-
-    def close(self) -> None:
-        self._close()  # type: ignore[attr-defined]
-
-
-def _unix(path: str) -> socket.socket:
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        connection.connect(path)
-    except OSError:
-        connection.close()
-        raise
-    return connection
+    keys: dict[bytes, OfferedKey]
+    agent: Agent | None = None
+    fault: str = ""
 
 
 class Keys:
@@ -101,17 +60,18 @@ class Keys:
     def __init__(self, ask: Callable[[str], Secret | None] | None) -> None:
         self.ring = Keyring(_load, ask)
         self._lock = threading.Lock()
-        self._agents: dict[str | None, dict[bytes, OfferedKey]] = {}
-        self._connections: list[_Agent] = []
+        self._agents: dict[str | None, Future[_Listed]] = {}
         self._worked: set[bytes] = set()
 
-    def offered(self, settings: Settings) -> tuple[list[OfferedKey], list[str]]:
+    def offered(self, settings: Settings, deadline: float) -> tuple[list[OfferedKey], list[str]]:
         """The keys to offer, the likeliest first, and why others that were asked for are not among them.
 
         In the order of what was asked for, the agent's others, those of the usual names; what worked elsewhere leads.
+        An agent is asked once, and waited for during half of what is left until the deadline.
         """
-        agent = self._agent(settings.agent)
-        notes: list[str] = []
+        listed = self._agent(settings.agent, (deadline - time.monotonic()) / 2)
+        agent = listed.keys
+        notes = [listed.fault] if listed.fault else []
         found: dict[bytes, OfferedKey] = {}
         for path in settings.identities:
             for key in self._of_file(path, settings, agent, notes, explicit=True):
@@ -131,9 +91,10 @@ class Keys:
     def close(self) -> None:
         """Let go of the agents."""
         with self._lock:
-            self._agents.clear()
-            while self._connections:
-                self._connections.pop().close()
+            listings, self._agents = list(self._agents.values()), {}
+        for listing in listings:
+            if listing.done() and (agent := listing.result().agent):
+                agent.close()
 
     def _of_file(
         self, path: str, settings: Settings, agent: dict[bytes, OfferedKey], notes: list[str], *, explicit: bool
@@ -168,18 +129,41 @@ class Keys:
                 yield OfferedKey(f"{path} (certificate)", certificate, type_of(certificate), sign, path, explicit)
         yield OfferedKey(path, plain, type_of(plain), sign, path, explicit)
 
-    def _agent(self, path: str | None) -> dict[bytes, OfferedKey]:
+    def _agent(self, path: str | None, patience: float) -> _Listed:
         with self._lock:
-            if path not in self._agents:
-                self._agents[path] = {}
-                if path != "":
-                    try:
-                        agent = _Agent(path)
-                        self._connections.append(agent)
-                        self._agents[path] = agent.keys()
-                    except (OSError, paramiko.SSHException) as problem:
-                        logging.getLogger(__name__).info("no keys from the agent: %s", problem)
-            return self._agents[path]
+            listing = self._agents.get(path)
+            mine = listing is None
+            if listing is None:
+                listing = self._agents[path] = Future()
+        patience = max(0.1, patience)
+        if mine:
+            try:
+                listing.set_result(_listed(path, patience))
+            except BaseException as problem:
+                listing.set_exception(problem)
+                raise
+        try:
+            return listing.result(patience)
+        except concurrent.futures.TimeoutError:
+            return _Listed({}, fault="the agent does not answer")
+
+
+def _listed(path: str | None, patience: float) -> _Listed:
+    if path is None:
+        path = os.path.expandvars("$SSH_AUTH_SOCK").removeprefix("$SSH_AUTH_SOCK")
+    if not path:
+        return _Listed({})
+    try:
+        agent = Agent(path, patience)
+    except OSError as problem:
+        return _Listed({}, fault=f"no agent at {path}: {problem.strerror or problem}")
+    except (paramiko.SSHException, ValueError, LookupError, struct.error) as problem:
+        return _Listed({}, fault=str(problem) or f"no answer of the agent at {path} that makes sense")
+    held = {
+        key.blob: OfferedKey(f"{key.comment or key.name} (agent)", key.blob, key.name, agent.signer(key.blob))
+        for key in agent.get_keys()
+    }
+    return _Listed(held, agent)
 
 
 def _load(path: str, passphrase: bytes | None) -> paramiko.PKey:

@@ -18,22 +18,30 @@ from paramiko.common import (
 
 from agentless.endpoint import Secret
 from agentless.errors import Unreachable
+from agentless.runner.ssh.algorithms import signatures
+from agentless.runner.ssh.certificates import CERT
 from agentless.runner.ssh.key_files import PassphraseNeeded
 from agentless.runner.ssh.keys import Keys, OfferedKey
 from agentless.runner.ssh.options import Settings
-from agentless.runner.ssh.transport import Transport
+from agentless.runner.ssh.transport import Transport, printable
 
 __all__ = ["log_in"]
 
 
 class Login(AuthOnlyHandler):
-    """Authentication requests, one at a time, each within the deadline of the connection."""
+    """Authentication requests, one at a time, each within the deadline of the connection.
+
+    The host is not charged for the time that the agent, or its owner, took for a signature: `waited`, in seconds.
+    """
 
     transport: Transport
 
-    def __init__(self, transport: Transport, user: str) -> None:
+    def __init__(self, transport: Transport, user: str, deadline: float) -> None:
         super().__init__(transport)
         self.user = user
+        self.waited = 0.0
+        self.more: list[str] = []
+        self._deadline = deadline
         self.methods: tuple[str, ...] | None = None
         self.outcome = ""
         self._asked = False
@@ -80,7 +88,7 @@ class Login(AuthOnlyHandler):
             reply.add_string(answer)
         self.transport._send_message(reply)
 
-    def attempt(self, method: str, fields: Callable[[paramiko.Message], object], deadline: float) -> str:
+    def attempt(self, method: str, fields: Callable[[paramiko.Message], object]) -> str:
         """Try a method: `success`, `failure`, `partial` (one more is wanted), `acceptable` or `expired`.
 
         Raises:
@@ -106,7 +114,7 @@ class Login(AuthOnlyHandler):
             transport._send_message(message)
         except EOFError:
             self._done.set()
-        in_time = self._done.wait(max(0.0, deadline - time.monotonic()))
+        in_time = self._done.wait(max(0.0, self._deadline + self.waited - time.monotonic()))
         if self.outcome:
             return self.outcome
         settings = transport.settings
@@ -125,7 +133,7 @@ class Login(AuthOnlyHandler):
             "An account that is locked or expired, or LoginGraceTime? sshd's log there tells.",
         )
 
-    def with_key(self, key: OfferedKey, deadline: float) -> str:
+    def with_key(self, key: OfferedKey) -> str:
         """Offer a key; a locked one is only asked about.
 
         Raises:
@@ -144,7 +152,7 @@ class Login(AuthOnlyHandler):
             data.add_boolean(True)
             data.add_string(algorithm)
             data.add_string(key.blob)
-            signature = key.sign(data.asbytes(), algorithm) if key.sign else None
+            signature = self._signed(key.sign, data.asbytes(), algorithm) if key.sign else None
 
             def fields(message: paramiko.Message, algorithm: str = algorithm, sig: bytes | None = signature) -> None:
                 message.add_boolean(sig is not None)
@@ -153,20 +161,27 @@ class Login(AuthOnlyHandler):
                 if sig is not None:
                     message.add_string(sig)
 
-            outcome = self.attempt("publickey", fields, deadline)
+            outcome = self.attempt("publickey", fields)
             if outcome != "failure" or "publickey" not in (self.methods or ()):
                 break
         return outcome
 
+    def _signed(self, sign: Callable[[bytes, str], bytes], data: bytes, algorithm: str) -> bytes:
+        began = time.monotonic()
+        try:
+            return sign(data, algorithm)
+        finally:
+            self.waited += time.monotonic() - began
+
     def _algorithms(self, type_: str) -> tuple[str, ...]:
         """The signature algorithms to try for a key type: RFC 8332 gives RSA several."""
+        able = signatures(type_, self.transport.settings.key_algorithms)
         if not type_.startswith("ssh-rsa"):
-            return (type_,)
-        suffix = type_.removeprefix("ssh-rsa")
-        able = [name for name in self.transport._preferred_pubkeys if "rsa" in name]
+            return able
         told = self._told()
-        fit = [name for name in able if name in told] if told else [n for n in able if n != "rsa-sha2-256"]
-        return tuple(f"{name}{suffix}" for name in fit)
+        if told:
+            return tuple(name for name in able if name.removesuffix(CERT) in told)
+        return tuple(name for name in able if not name.startswith("rsa-sha2-256")) or able
 
     def _told(self) -> list[str]:
         """RFC 8308: the signatures that the host says it takes; none where it is too old to say."""
@@ -175,9 +190,9 @@ class Login(AuthOnlyHandler):
 
     def may_want_sha1(self, key: OfferedKey) -> bool:
         """Whether the host may have refused a key only for how it signs."""
-        return key.type == "ssh-rsa" and not self._told() and "ssh-rsa" not in self.transport._preferred_pubkeys
+        return key.type == "ssh-rsa" and not self._told() and "ssh-rsa" not in self._algorithms(key.type)
 
-    def with_password(self, password: Secret, methods: Sequence[str], deadline: float) -> str:
+    def with_password(self, password: Secret, methods: Sequence[str]) -> str:
         """Give the password, by whichever of the two methods the host has and `methods` allow."""
         outcome = "failure"
         if "password" in methods and (self.methods is None or "password" in self.methods):
@@ -186,19 +201,22 @@ class Login(AuthOnlyHandler):
                 message.add_boolean(False)
                 message.add_string(password.reveal())
 
-            outcome = self.attempt("password", fields, deadline)
+            outcome = self.attempt("password", fields)
         known = self.methods is not None
         if (
             outcome == "failure"
             and "keyboard-interactive" in methods
             and (not known or "keyboard-interactive" in (self.methods or ()))
         ):
-            given: list[bool] = []
+            heard: set[str] = set()
 
             def answer(prompts: list[tuple[str, bool]]) -> list[str]:
                 # A second hidden question is another's (a code, a new password): the password is no answer to it.
-                fit = len(prompts) == 1 and not prompts[0][1] and not given
-                given.extend([True] * len(prompts))
+                fit = len(prompts) == 1 and not prompts[0][1] and not heard
+                asked = [printable(" ".join(text.split())) for text, _ in prompts[:4]]
+                if not fit and len(self.more) < 4:
+                    self.more += [text for text in asked if text and text not in heard]
+                heard.update(asked[:1] if heard else asked)
                 return [password.reveal()] if fit else [""] * len(prompts)
 
             def start(message: paramiko.Message) -> None:
@@ -206,7 +224,7 @@ class Login(AuthOnlyHandler):
                 message.add_string("")
 
             self._answer = answer
-            outcome = self.attempt("keyboard-interactive", start, deadline)
+            outcome = self.attempt("keyboard-interactive", start)
         return outcome
 
 
@@ -230,28 +248,36 @@ class _Step:
 
 def log_in(
     transport: Transport, keys: Keys, password: Secret | None, deadline: float, *, bastion: bool = False
-) -> None:
+) -> float:
     """Log in as `transport.settings` say: with the keys asked for, the password, then the keys that are just there.
 
     Args:
         bastion: whether this is a hop, whose user and keys come from elsewhere than a host's.
+
+    Returns:
+        The seconds for which the agent was waited for, beyond the deadline.
 
     Raises:
         Unreachable: `auth`, `connect-timeout` or `connection-lost`.
         PassphraseNeeded: the host would take a key that is locked.
     """
     settings = transport.settings
-    login = transport.auth_handler = Login(transport, settings.user)
-    offered, notes = keys.offered(settings) if "publickey" in settings.methods else ([], [])
+    login = transport.auth_handler = Login(transport, settings.user, deadline)
+    offered, notes = keys.offered(settings, deadline) if "publickey" in settings.methods else ([], [])
+    barred = [key for key in offered if not signatures(key.type, settings.key_algorithms)]
+    if barred:
+        offered = [key for key in offered if key not in barred]
+        labels = ", ".join(key.label for key in barred[:4])
+        notes.append(f"PubkeyAcceptedAlgorithms {settings.key_algorithms} bars {labels}")
 
     def step(key: OfferedKey) -> _Step:
-        return _Step(frozenset({"publickey"}), key.label, lambda: _offer(login, keys, key, notes, deadline))
+        return _Step(frozenset({"publickey"}), key.label, lambda: _offer(login, keys, key, notes))
 
     steps = [step(key) for key in offered if key.explicit]
     methods = _PASSWORD & set(settings.methods)
     if password is not None and methods:
         given = password
-        steps.append(_Step(methods, "password", lambda: login.with_password(given, tuple(methods), deadline)))
+        steps.append(_Step(methods, "password", lambda: login.with_password(given, tuple(methods))))
     steps += [step(key) for key in offered if not key.explicit]
     tried: list[str] = []
     waiting = list(steps)
@@ -263,7 +289,7 @@ def log_in(
         if outcome:
             tried.append(now.label)
         if outcome == "success":
-            return
+            return login.waited
         if outcome == "expired":
             hint = "Log in by hand once and choose a new one."
             raise Unreachable("auth", f"{settings.user}@{settings.host}: the password has expired", hint)
@@ -271,18 +297,20 @@ def log_in(
             # The host wants more than one method (AuthenticationMethods): what it refused before may be welcome now.
             steps = [other for other in steps if other is not now]
             waiting = list(steps)
-    if not tried and login.attempt("none", lambda message: None, deadline) == "success":
-        return
+    if not tried and login.attempt("none", lambda message: None) == "success":
+        return login.waited
+    if login.more:
+        notes.append(f"the host asked for something more: {' / '.join(login.more)}")
     raise _denied(settings, login, tried, notes, _hints(login, notes, password, bastion))
 
 
-def _offer(login: Login, keys: Keys, key: OfferedKey, notes: list[str], deadline: float) -> str:
+def _offer(login: Login, keys: Keys, key: OfferedKey, notes: list[str]) -> str:
     """The outcome; empty where the key was not even offered."""
     if key.sign is None and not keys.ring.can_unlock(key.path):
         notes.append(f"{key.path} is locked")
         return ""
     try:
-        outcome = login.with_key(key, deadline)
+        outcome = login.with_key(key)
     except (paramiko.SSHException, OSError, ValueError) as problem:
         notes.append(f"{key.label}: {problem}")
         return ""
@@ -307,6 +335,8 @@ def _denied(
 
 def _hints(login: Login, notes: Sequence[str], password: Secret | None, bastion: bool) -> list[str]:
     hints = ["ssh-add unlocks a key"] if any(note.endswith("is locked") for note in notes) else []
+    if login.more:
+        hints.append("a new password, or a code, is nothing that can be given here: log in by hand once, or use a key")
     if bastion:
         return [*hints, "ProxyJump (USER@BASTION), -i of a ProxyCommand, or ~/.ssh/config name its user and key"]
     hints += ["--private-key (ansible_ssh_private_key_file) names a key, --user (ansible_user) the user"]

@@ -16,11 +16,12 @@ from paramiko.kex_group14 import KexGroup14SHA256
 from paramiko.transport import ServiceRequestingTransport
 
 from agentless.errors import Unreachable
-from agentless.runner.ssh.host_keys import HostKeys, adjust
+from agentless.runner.ssh.algorithms import adjust
+from agentless.runner.ssh.host_keys import HostKeys
 from agentless.runner.ssh.options import Settings
 from agentless.runner.ssh.packets import Packets, Wire
 
-__all__ = ["Dropped", "Sha1RSAKey", "Transport"]
+__all__ = ["Dropped", "Sha1RSAKey", "Transport", "printable"]
 
 # How often a waiting thread of paramiko looks at how long the other side is silent; bounds how late it is.
 _TICK = 2.0
@@ -28,6 +29,9 @@ _TICK = 2.0
 _FAST = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
 # What OpenSSH says before its banner to a connection that it has no room for.
 _REFUSALS = ("Exceeded MaxStartups", "Not allowed at this time")
+
+# What is offered where no option says otherwise, and yet is nothing to advise.
+_WEAK = ("-cbc", "-md5", "-sha1")
 
 # Errors travel as exceptions; without this, Python prints what a library logs to nobody on stderr.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -41,7 +45,8 @@ class Dropped(Exception):
         self.kind = kind
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """What a host said, made harmless and short."""
     return "".join(character if character.isprintable() else "?" for character in text)[:300]
 
 
@@ -67,7 +72,6 @@ class Transport(ServiceRequestingTransport):
     channel_events: dict[int, threading.Event]
     _channels: Any
     server_extensions: dict[str, bytes]
-    _preferred_pubkeys: tuple[str, ...]
     _kex_info: dict[str, Any]
     _key_info: dict[str, Any]
     _cipher_info: dict[str, Any]
@@ -88,15 +92,14 @@ class Transport(ServiceRequestingTransport):
         self._key_info = {**self._key_info, "ssh-rsa": Sha1RSAKey}
         self._kex_info = {**self._kex_info, _KexGroup14SHA1.name: _KexGroup14SHA1}
         wanted = self.get_security_options()
+        usual = (*wanted.kex, *wanted.key_types, *wanted.ciphers, *wanted.digests)
+        self._usual = [name for name in usual if not any(weak in name for weak in _WEAK)]
         wanted.kex = adjust(wanted.kex, settings.kex_algorithms, tuple(self._kex_info))
         ciphers = adjust(wanted.ciphers, _FAST, tuple(self._cipher_info))
         wanted.ciphers = adjust(ciphers, settings.ciphers, tuple(self._cipher_info))
         wanted.digests = adjust(wanted.digests, settings.macs, tuple(self._mac_info))
         plain = (*wanted.key_types, "ssh-rsa")
         self._offered = host_keys.algorithms(adjust(wanted.key_types, settings.host_key_algorithms, plain))
-        self._preferred_pubkeys = adjust(
-            self._preferred_pubkeys, settings.key_algorithms, (*self._preferred_pubkeys, "ssh-rsa")
-        )
 
     @property
     def preferred_keys(self) -> tuple[str, ...]:
@@ -149,16 +152,26 @@ class Transport(ServiceRequestingTransport):
 
     def _incompatible(self, where: str, error: Exception) -> Unreachable:
         ours = self.get_security_options()
-        lists: tuple[tuple[str, str, Sequence[str], str, Mapping[str, object]], ...] = (
-            ("key exchange", "kex_algo_list", ours.kex, "KexAlgorithms", self._kex_info),
-            ("host key", "server_key_algo_list", self._offered, "HostKeyAlgorithms", self._key_info),
-            ("cipher", "server_encrypt_algo_list", ours.ciphers, "Ciphers", self._cipher_info),
-            ("MAC", "server_mac_algo_list", ours.digests, "MACs", self._mac_info),
+        said = self.settings
+        kex, keys, ciphers, macs = said.kex_algorithms, said.host_key_algorithms, said.ciphers, said.macs
+        lists: tuple[tuple[str, str, Sequence[str], str, str, Mapping[str, object]], ...] = (
+            ("key exchange", "kex_algo_list", ours.kex, "KexAlgorithms", kex, self._kex_info),
+            ("host key", "server_key_algo_list", self._offered, "HostKeyAlgorithms", keys, self._key_info),
+            ("cipher", "server_encrypt_algo_list", ours.ciphers, "Ciphers", ciphers, self._cipher_info),
+            ("MAC", "server_mac_algo_list", ours.digests, "MACs", macs, self._mac_info),
         )
-        for what, field, offered, option, possible in lists:
+        for what, field, offered, option, value, possible in lists:
             theirs = [name for name in self.offer.get(field, ()) if not name.startswith(("ext-info-", "kex-strict-"))]
             if theirs and not set(theirs) & set(offered):
                 able = [name for name in theirs if name in possible]
+                good = [name for name in self._usual if name in theirs]
+                if value and good:
+                    speaks = "of which it speaks none" if offered else "none of which is spoken here"
+                    return Unreachable(
+                        "connect",
+                        f"{where}: no {what} algorithm in common: {option} says {value[:300]}, {speaks}",
+                        f"Both sides know {', '.join(good[:4])}: add one to {option} for this host.",
+                    )
                 return Unreachable(
                     "connect",
                     f"{where}: no {what} algorithm in common: it offers only {', '.join(theirs)[:300]}",
@@ -188,7 +201,7 @@ class Transport(ServiceRequestingTransport):
 
     def _parse_disconnect(self, m: paramiko.Message) -> None:
         m.get_int()
-        self.disconnected = _printable(m.get_text())
+        self.disconnected = printable(m.get_text())
 
     # paramiko has one place for the failures of all channels, and drops the words that came with a refusal: of many
     # hosts behind a bastion, each is to be told its own.
@@ -199,7 +212,7 @@ class Transport(ServiceRequestingTransport):
 
     def _parse_channel_open_failure(self, m: paramiko.Message) -> None:
         number, code = m.get_int(), m.get_int()
-        words = (CONNECTION_FAILED_CODE.get(code, ""), _printable(m.get_text()))
+        words = (CONNECTION_FAILED_CODE.get(code, ""), printable(m.get_text()))
         with self.lock:
             opening = self.channel_events.pop(number, None)
             if opening is not None:
