@@ -12,6 +12,7 @@ AgentlessError
 │   └── JobExists          the JID that a job was to have is taken
 └── HostError              one host: becomes the `error` of its result, never an exit of the whole
     ├── Unreachable        no answer; `kind` names the step that failed
+    │   └── NoSession      logged in, and no session was given: nothing of the request was sent
     └── Refused            the host answered, and said no
 """
 
@@ -25,6 +26,7 @@ __all__ = [
     "HostError",
     "InventoryError",
     "JobExists",
+    "NoSession",
     "Refused",
     "ScheduleError",
     "TargetError",
@@ -114,6 +116,10 @@ class Unreachable(HostError):
     `kind` is the step that failed: `resolve`, `connect`, `connect-timeout`, `host-key`, `auth`, `throttled`,
     `no-python`, `become`, `connection-lost` or `protocol`.
     """
+
+
+class NoSession(Unreachable):
+    """The host let us log in and gave no session, so that nothing of the request was sent."""
 
 
 class Refused(HostError):

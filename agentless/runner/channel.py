@@ -53,7 +53,8 @@ class Link(Protocol):
         """Run `line` by the login shell; `pty` gives it a raw terminal without echo, where stderr joins stdout.
 
         Raises:
-            Unreachable: `connect-timeout` (no answer), `connection-lost`, or `connect` (it refuses).
+            NoSession: it refuses, or breaks the connection, before it was told what to run.
+            Unreachable: `connect-timeout` (no answer), or `connection-lost`.
         """
 
     def close(self) -> None:

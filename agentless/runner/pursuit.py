@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agentless.endpoint import Endpoint
-from agentless.errors import AgentlessError, Refused, Unreachable
+from agentless.errors import AgentlessError, NoSession, Refused, Unreachable
 from agentless.job import Dispatched, HostResult, Job, Problem, State
 from agentless.runner.answers import Accepted, Answer, Chunk, Reply, Returned, Stated
 from agentless.runner.channel import Connector
@@ -217,7 +217,7 @@ class Pursuit:
                     else:
                         home.take(answer)
             except Unreachable as error:
-                if error.kind in NOT_ARRIVED:
+                if isinstance(error, NoSession) or error.kind in NOT_ARRIVED:
                     self._record(replace(self.result, dispatched=before.dispatched))
                 raise
             finally:

@@ -10,7 +10,7 @@ from typing import Any
 import paramiko
 from paramiko.common import cMSG_CHANNEL_REQUEST
 
-from agentless.errors import Unreachable
+from agentless.errors import NoSession, Unreachable
 from agentless.runner.ssh import dial
 from agentless.runner.ssh.transport import Transport
 
@@ -23,6 +23,7 @@ _TUNNELS = 8
 # A raw terminal without echo (RFC 4254, section 8), so that frames pass it as they are: no ICRNL, IXON, ISIG, ICANON,
 # ECHO, IEXTEN, OPOST, ONLCR.
 _RAW = bytes(code for mode in (36, 38, 50, 51, 53, 59, 70, 72) for code in (mode, 0, 0, 0, 0)) + b"\0"
+_NO_SESSION = "sshd's log there tells why: MaxSessions, limits of PAM, PermitRootLogin forced-commands-only?"
 
 
 class _Bell(threading.Event):
@@ -131,7 +132,10 @@ class SshLink:
     def exec(self, line: str, *, pty: bool = False) -> SshChannel:
         until = time.monotonic() + self._budget
         self._budget = self._timeout
-        channel = self._open("session", until)
+        try:
+            channel = self._open("session", until)
+        except Unreachable as problem:
+            raise NoSession(problem.kind, problem.message, problem.hint or _NO_SESSION) from None
         # paramiko's own exec_command waits for the answer without an end.
         channel._event_pending()  # type: ignore[attr-defined]
         if pty:
@@ -144,9 +148,7 @@ class SshLink:
             raise self._transport.lost()
         host = self._transport.settings.host
         if answered:
-            raise Unreachable(
-                "connect", f"{host}: it refuses to run commands", "A forced command or a restricted shell?"
-            )
+            raise NoSession("connect", f"{host}: it refuses to run commands", "A forced command or a restricted shell?")
         raise slow(host, "did not start the command")
 
     def tunnel(self, host: str, port: int, deadline: float) -> paramiko.Channel:
@@ -167,9 +169,7 @@ class SshLink:
         except paramiko.ChannelException as refusal:
             # RFC 4254, section 5.1; OpenSSH says 1 for forbidden forwarding, 2 for a target that does not answer.
             if to is None:
-                raise Unreachable(
-                    "connect", f"{host}: no session: {refusal.text}", "Its MaxSessions, or its limits?"
-                ) from None
+                raise Unreachable("connect", f"{host}: no session: {refusal.text}") from None
             target = f"{to[0]} port {to[1]}"
             forbidden = "Does AllowTcpForwarding on the bastion permit it?"
             hint = forbidden if refusal.code == 1 else "Is the host up, and does the bastion know it by this name?"

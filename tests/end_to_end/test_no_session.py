@@ -1,0 +1,39 @@
+"""A host that lets us log in and gives no session has got nothing: it is not asked again, and can be sent it anew."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.hosts import Sshd
+
+
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [
+        ("MaxSessions 0", "connect"),
+        # sshd says that the login succeeded, and closes the connection.
+        ("PermitRootLogin forced-commands-only", "connection-lost"),
+    ],
+)
+def test_a_refused_session_is_told_at_once_and_the_job_was_not_dispatched(
+    start_sshd: Callable[..., Sshd], config: str, kind: str
+) -> None:
+    if "Root" in config and os.geteuid() != 0:
+        pytest.skip("needs root")
+    sshd = start_sshd(1, config=config)
+    assert sshd.client.ssh("host1", "true").returncode == 255
+    began = time.monotonic()
+    done = sshd.client.agentless("run", "all", "--out", "json", "--", "echo", "hi")
+    assert time.monotonic() - began < 20
+    host = json.loads(done.stdout)["hosts"]["host1"]
+    assert (done.returncode, host["state"], host["error"]["kind"]) == (3, "unreachable", kind)
+    for word in ("MaxSessions", "forced-commands-only"):
+        assert word in host["error"]["hint"]
+    shown = sshd.client.agentless("run", "all", "--", "echo", "hi")
+    assert "--limit @unreachable" in shown.stderr
+    assert "jobs wait" not in shown.stderr
