@@ -192,7 +192,7 @@ class Fleet:
             script: a local file whose content is run on the hosts by its own `#!` interpreter.
             detach: only wait until each host has accepted the job.
             timeout: the job's own deadline on each host, in seconds.
-            wait: how many seconds iterating waits.
+            wait: how many seconds iterating waits. Hosts of batches that are not due by then never get the job.
             batch: hosts at once: a number, or `N%` of them.
             max_fail: start no further host when more than this number, or `N%`, of hosts have failed.
             cwd, env, stdin, shell: of the job on the host.
@@ -279,13 +279,18 @@ class Fleet:
         from agentless.runner import procs
 
         jid = self._jid(jid)
-        places = self._roster.places(self.cache.load(jid, outputs=False), target)
-        found = procs.find_job(self._contact, jid, places.endpoints)
+        report = self.cache.current(jid, outputs=False)
+        places = self._roster.places(report, target)
+        ended = [name for name, result in report.results.items() if result.state.final] if report else ()
+        found = procs.find_job(self._contact, jid, places.endpoints, ended)
         hosts = {**found.hosts, **dict.fromkeys(places.strangers)}
         return replace(found, hosts=hosts, problems={**found.problems, **places.missing})
 
     def signal_job(self, jid: str, signal: str | int, target: str | None = None) -> Signalled:
         """Salt's `saltutil.signal_job`: a signal to the job's whole tree on each host.
+
+        Where it is one that ends (HUP, INT, QUIT, KILL, TERM), hosts to which a live run has yet to send the job never
+        get it.
 
         Args:
             signal: a number, or a name with or without `SIG`.
@@ -299,9 +304,11 @@ class Fleet:
 
         number = procs.signal_number(signal)
         jid = self._jid(jid)
-        report = self.cache.load(jid, outputs=False)
+        report = self.cache.current(jid, outputs=False)
         places = self._roster.places(report, target)
-        done = procs.signal_job(self._contact, jid, number, self._controller, places.endpoints)
+        by = self._controller
+        answered = procs.call_off(self.cache, report, number, by, places.endpoints) if report else {}
+        done = procs.signal_job(self._contact, jid, number, by, places.endpoints, answered)
         if report is None and not done.problems and not any(host.known for host in done.hosts.values()):
             raise jobs.known_to_nobody(jid)
         strangers = {

@@ -92,9 +92,13 @@ class Record:
         self.last = max(self.last, at)
         return True
 
-    def ended(self, hosts: Iterable[str]) -> bool:
-        """Whether all these are hosts of the job that nothing changes any more."""
-        return all(host in self.lines and is_final(self.lines[host]) for host in hosts)
+    def ended(self, hosts: Iterable[str]) -> list[str]:
+        """Those of them that are hosts of the job which nothing changes any more."""
+        return [host for host in hosts if host in self.lines and is_final(self.lines[host])]
+
+    def unsent(self, hosts: Iterable[str]) -> list[str]:
+        """Those of them that are `pending`, and that no request can have reached."""
+        return [host for host in hosts if _is_unsent(self.lines.get(host, {}))]
 
     def abandoned(self) -> dict[str, HostResult]:
         """Where the `pending` hosts stand when the run that was to send the job is gone."""
@@ -136,6 +140,10 @@ class Record:
 
 def _never_reached(raw: Raw) -> bool:
     return raw.get("state") == "unreachable" and raw.get("dispatched") == "no"
+
+
+def _is_unsent(raw: Raw) -> bool:
+    return raw.get("state") == "pending" and raw.get("dispatched") == "no"
 
 
 def _left_behind(jid: str, result: HostResult) -> HostResult:

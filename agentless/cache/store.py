@@ -22,7 +22,7 @@ from agentless.cache.listing import Listing
 from agentless.cache.pruning import Pruned, is_due, prune, stamp
 from agentless.cache.record import JobRow
 from agentless.errors import AnotherJob, CacheError, JobExists
-from agentless.job import Dispatched, HostResult, Job, Report, State, check_jid, new_jid
+from agentless.job import Dispatched, HostResult, Job, Problem, Report, State, check_jid, new_jid
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -151,20 +151,23 @@ class JobCache:
         if results:
             self.record_many(job.jid, results)
 
-    def record(self, jid: str, host: str, result: HostResult) -> None:
+    def record(self, jid: str, host: str, result: HostResult) -> bool:
         """Enter what was learned about a host; it is on disk when this returns.
 
         What ends a host (`returned`, `lost`, `not-started`) is final: whatever comes later is ignored. The job is
         finished (see `finish`) by the last host that ends.
 
+        Returns:
+            False where the host had ended already.
+
         Raises:
             CacheError: the job is not here.
             ValueError: the host is none of the job's, or the result has a return without being `returned`.
         """
-        self.record_many(jid, {host: result})
+        return not self.record_many(jid, {host: result})
 
-    def record_many(self, jid: str, results: Mapping[str, HostResult]) -> None:
-        """`record` for several hosts in one write."""
+    def record_many(self, jid: str, results: Mapping[str, HostResult]) -> list[str]:
+        """`record` for several hosts in one write; returns those that had ended already."""
         check_jid(jid)
         for host, result in results.items():
             if (result.ret is not None) != (result.state is State.RETURNED):
@@ -173,20 +176,38 @@ class JobCache:
         with self._folder.guard("write", jid), contextlib.ExitStack() as unsynced, self._folder.locked():
             record = self._journal.opened(jid)
             if record is None and (finished := self._journal.read(jid)) is not None:
-                if finished.ended(results):
-                    return
+                if len(ended := finished.ended(results)) == len(results):
+                    return ended
                 self._journal.reopen(jid)
                 record = self._journal.opened(jid)
             if record is None:
                 raise CacheError(f"job {jid} is not in the job cache", "it was pruned, or its file was removed")
             if strange := [host for host in results if host not in record.lines]:
                 raise ValueError(f"{strange[0]!r} is no host of job {jid}")
+            ended = record.ended(results)
             self._journal.append(jid, results, self._clock(), unsynced)
             if not record.not_final:
                 unsynced.close()
                 # where the disk is too full to write it anew it stays open, whole and safe, and prune comes back to it
                 with _unless_full():
                     self._journal.finish(record)
+        return ended
+
+    def call_off(self, jid: str, hosts: Iterable[str], problem: Problem) -> list[str]:
+        """Hosts of these that are `pending` in a run that lives, and to which nothing was sent, are `not-started`.
+
+        A run records that a host `maybe` has the request before it sends that, and is told then that it has ended.
+
+        Returns:
+            the hosts that this hit.
+        """
+        check_jid(jid)
+        with self._folder.guard("write", jid), self._folder.locked():
+            record = self._journal.opened(jid)
+            off = record.unsent(hosts) if record is not None else []
+            if off:
+                self.record_many(jid, dict.fromkeys(off, HostResult(State.NOT_STARTED, problem=problem)))
+            return off
 
     def finish(self, jid: str) -> bool:
         """Write the record of a settled job anew, so that the list need not read it whole.

@@ -134,7 +134,7 @@ class _Run(Command):
     section="How long",
     type=DURATION,
     metavar="TIME",
-    help="How long this command waits; the job goes on.",
+    help="How long this command waits; the job goes on. With --batch, later batches are not sent then.",
 )
 @click.option(
     "--on-interrupt",

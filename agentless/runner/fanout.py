@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TypeVar
 
 from agentless.errors import HostError
@@ -81,6 +81,13 @@ class FanOut:
         """Start nothing more; return the names that were not started."""
         with self._lock:
             return self._drain()
+
+    def drop(self, names: Collection[str]) -> tuple[str, ...]:
+        """Don't start these; return those of them that were not started."""
+        with self._lock:
+            dropped = tuple(name for name in self._waiting if name in names)
+            self._waiting = deque(name for name in self._waiting if name not in names)
+            return dropped
 
     def _drain(self) -> tuple[str, ...]:
         left = tuple(self._waiting)

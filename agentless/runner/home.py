@@ -26,7 +26,7 @@ class Ledger(Protocol):
 
     @property
     def cursors(self) -> Cursors | None: ...
-    def record(self, jid: str, host: str, result: HostResult) -> None: ...
+    def record(self, jid: str, host: str, result: HostResult) -> bool: ...
     def adopt(self, job: Job, results: Mapping[str, HostResult]) -> None: ...
     def load(self, jid: str, *, outputs: bool) -> Report | None: ...
     def wanted(
@@ -40,8 +40,8 @@ class Unrecorded:
 
     cursors = None
 
-    def record(self, jid: str, host: str, result: HostResult) -> None:
-        return
+    def record(self, jid: str, host: str, result: HostResult) -> bool:
+        return True
 
     def adopt(self, job: Job, results: Mapping[str, HostResult]) -> None:
         return

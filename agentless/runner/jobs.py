@@ -150,7 +150,10 @@ def _active(
     states: dict[State, list[str]] = {state: [] for state in State}
     pids: dict[str, int | None] = {}
     for name, result in report.results.items():
-        if name in running:
+        if result.state.final:
+            # Also where one runs under this JID: that is what the same host has under another name.
+            states[result.state].append(name)
+        elif name in running:
             pids[name] = running[name].pid
         elif name in problems and not result.settled:
             states[State.UNREACHABLE].append(name)

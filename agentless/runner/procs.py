@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import signal as signals
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from agentless.cache import JobCache
 from agentless.endpoint import Endpoint
 from agentless.errors import HostError, UsageError
-from agentless.job import JID, Problem
+from agentless.job import JID, Dispatched, Problem, Report, State
 from agentless.results import Answered, Found, Pong, Process, Running, Signal, Signalled, Survivor
 from agentless.runner.answers import Answer, Reply
 from agentless.runner.contact import Contact, problem_of
 
-__all__ = ["find_job", "ping", "processes", "running", "signal_job", "signal_number"]
+__all__ = ["call_off", "find_job", "ping", "processes", "running", "signal_job", "signal_number"]
+
+# Signals by which one means a job to be over.
+ENDING = frozenset({signals.SIGHUP, signals.SIGINT, signals.SIGQUIT, signals.SIGKILL, signals.SIGTERM})
 
 
 def signal_number(value: str | int) -> int:
@@ -43,11 +47,17 @@ def running(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Running:
     return Running(_in_order(endpoints, hosts), _in_order(endpoints, problems))
 
 
-def find_job(contact: Contact, jid: str, endpoints: Mapping[str, Endpoint]) -> Found:
-    """Where the job runs."""
-    hosts: dict[str, Process | None] = {}
+def find_job(contact: Contact, jid: str, endpoints: Mapping[str, Endpoint], ended: Collection[str] = ()) -> Found:
+    """Where the job runs.
+
+    Args:
+        ended: hosts where it is known to run no more, and which are not asked: what runs there under this JID is what
+            the same host has under another name.
+    """
+    hosts: dict[str, Process | None] = dict.fromkeys(ended)
     problems: dict[str, Problem] = {}
-    for name, answers in contact.ask(endpoints, lambda _: {"op": "find", "jid": jid}, both_users=True):
+    asked = {name: endpoint for name, endpoint in endpoints.items() if name not in hosts}
+    for name, answers in contact.ask(asked, lambda _: {"op": "find", "jid": jid}, both_users=True):
         if isinstance(answers, HostError):
             problems[name] = problem_of(answers)
         else:
@@ -56,17 +66,57 @@ def find_job(contact: Contact, jid: str, endpoints: Mapping[str, Endpoint]) -> F
     return Found(jid, _in_order(endpoints, hosts), _in_order(endpoints, problems))
 
 
-def signal_job(contact: Contact, jid: str, signal: int, by: str, endpoints: Mapping[str, Endpoint]) -> Signalled:
+def call_off(cache: JobCache, report: Report, signal: int, by: str, names: Iterable[str]) -> dict[str, Signal]:
+    """What a signal does where the job never was: later batches of a run that lives never get it, if it is one to end.
+
+    Args:
+        report: the job as the cache has it.
+        signal: its number.
+        by: `USER@CONTROLLER`.
+        names: hosts of the job.
+
+    Returns:
+        by host, what to answer for it without asking it.
+    """
+    jid = report.job.jid
+    said: dict[str, str] = {}
+    pending: list[str] = []
+    for name in names:
+        result = report.results[name]
+        if result.state is State.NOT_STARTED:
+            why = f": {result.problem.message}" if result.problem else ""
+            said[name] = f"Job {jid} never started here{why}"
+        elif result.state is State.PENDING and result.dispatched is Dispatched.NO:
+            pending.append(name)
+    if signal in ENDING:
+        problem = Problem("signalled", f"not sent: signal {signal} to the job by {by} came first")
+        for name in cache.call_off(jid, pending, problem):
+            said[name] = f"Job {jid} was pending here, and is not sent any more"
+    else:
+        said.update(dict.fromkeys(pending, f"Job {jid} is pending here: the run that sends it is alive"))
+    return {name: Signal((), (), message) for name, message in said.items()}
+
+
+def signal_job(
+    contact: Contact,
+    jid: str,
+    signal: int,
+    by: str,
+    endpoints: Mapping[str, Endpoint],
+    answered: Mapping[str, Signal],
+) -> Signalled:
     """Send a signal to the job's whole tree, wherever it runs.
 
     Args:
         signal: its number.
         by: `USER@CONTROLLER`, which the return names as who ended it.
+        answered: what is known without asking (see `call_off`).
     """
     request = {"op": "signal", "jid": jid, "signal": signal, "by": by}
-    hosts: dict[str, Signal] = {}
+    hosts = dict(answered)
     problems: dict[str, Problem] = {}
-    for name, answers in contact.ask(endpoints, lambda _: request, both_users=True):
+    asked = {name: endpoint for name, endpoint in endpoints.items() if name not in answered}
+    for name, answers in contact.ask(asked, lambda _: request, both_users=True):
         if isinstance(answers, HostError):
             problems[name] = problem_of(answers)
         else:

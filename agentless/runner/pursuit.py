@@ -105,6 +105,7 @@ class Pursuit:
         left: set when the run is left.
         tell: is told what happens.
         follows: called when the host has the job, which is only followed from then on.
+        called_off: called when the job was to be sent, and somebody had kept it from the host before.
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class Pursuit:
         left: threading.Event,
         tell: Callable[[Event], None],
         follows: Callable[[str], None],
+        called_off: Callable[[], None],
     ) -> None:
         self.host = host
         self.result = result
@@ -131,6 +133,7 @@ class Pursuit:
         self._left = left
         self._tell = tell
         self._follows = follows
+        self._called_off = called_off
         self._nonce = result.nonce or os.urandom(8).hex()
         self._heard = _Heard(errand.cap)
         self._session: Session | None = None
@@ -155,11 +158,22 @@ class Pursuit:
     def change(self, result: HostResult) -> None:
         """Record where the host stands now, and tell it."""
         self._record(result)
+        self.stand(self.result)
+
+    def stand(self, result: HostResult) -> None:
+        """Where the host stands now is recorded; tell it."""
+        self.result = result
         self._tell(Changed(self.host, result))
 
-    def _record(self, result: HostResult) -> None:
-        self._ledger.record(self._errand.job.jid, self.host, result)
-        self.result = result
+    def _record(self, result: HostResult) -> bool:
+        """Record where the host stands; False where it had ended without the job having been sent to it."""
+        jid = self._errand.job.jid
+        if self._ledger.record(jid, self.host, result) or self.result.dispatched is not Dispatched.NO:
+            self.result = result
+            return True
+        report = self._ledger.load(jid, outputs=False)
+        self.result = report.results[self.host] if report else result
+        return False
 
     def _give_up(self, error: BaseException) -> None:
         if isinstance(error, AgentlessError):
@@ -208,8 +222,10 @@ class Pursuit:
             try:
                 if self._left.is_set():
                     return
-                if self._sends():
-                    self._record(replace(before, dispatched=Dispatched.MAYBE, nonce=self._nonce))
+                if self._sends() and not self._record(replace(before, dispatched=Dispatched.MAYBE, nonce=self._nonce)):
+                    self.stand(self.result)
+                    self._called_off()
+                    return
                 for answer in session.answers():
                     jid = self._errand.job.jid
                     if getattr(answer, "jid", jid) == jid and not isinstance(answer, Reply):

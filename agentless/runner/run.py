@@ -26,15 +26,18 @@ NEVER_SENT = {
         "max-fail", "not sent: too many hosts had failed before", "Raise --max-fail, or mend those first."
     ),
     "interrupted": Problem("interrupted", "not sent: the run was interrupted before", ""),
+    "wait-over": Problem(
+        "wait-over", "not sent: --wait was over before its batch", "Without --wait a run goes on to the last batch."
+    ),
 }
 
 
 class Run:
     """A job on its hosts, as an iterator of its events; it can be left at any time, and the job goes on.
 
-    Iterating ends when every host is settled, or `wait` seconds are over and every host has the job (hosts of later
-    batches have not). A KeyboardInterrupt that hits the waiting leaves the Run usable: iterate again, or look at
-    `report()`.
+    Iterating ends when every host is settled, or `wait` seconds are over and every host has the job; hosts of later
+    batches are then `not-started`. A KeyboardInterrupt that hits the waiting leaves the Run usable: iterate again, or
+    look at `report()`.
 
     Args:
         report: the job, and where each host stands before the first contact.
@@ -74,8 +77,8 @@ class Run:
         self._closed = threading.Event()
         payload.pack("run")
         todo = [name for name, result in self._results.items() if name in endpoints and not result.settled]
-        ledger: Ledger = contact.cache if known else Unrecorded()
-        wanted = ledger.wanted(todo, lambda other: (other.login, other.become) == (job.login, job.become))
+        self._ledger: Ledger = contact.cache if known else Unrecorded()
+        wanted = self._ledger.wanted(todo, lambda other: (other.login, other.become) == (job.login, job.become))
         patience = RECONNECT if wait is None else wait
         errand = Errand(job, order, contact.base, live=live, once=once, cap=cap, patience=patience)
         self._pursuits = {
@@ -85,11 +88,12 @@ class Run:
                 endpoints[name],
                 errand,
                 connector=contact.connector,
-                ledger=ledger,
+                ledger=self._ledger,
                 wanted=wanted.get(name, ()),
                 left=self._closed,
                 tell=self._events.put,
                 follows=self._follows,
+                called_off=self._called_off,
             )
             for name in todo
         }
@@ -108,7 +112,10 @@ class Run:
         try:
             event = self._events.get(timeout=self._timeout())
         except queue.Empty:
-            if not self._dispatching():
+            if self._order is not None and self._order.batch is not None:
+                # Without anybody who waits for a batch to end, there is nobody to send the next one.
+                self.stop_dispatching("wait-over")
+            if not self._dispatching() and self._events.empty():
                 raise StopIteration from None
             event = self._events.get()
         if event is None:
@@ -120,8 +127,8 @@ class Run:
         return None if self._until is None else max(0.0, self._until - time.monotonic())
 
     def _dispatching(self) -> bool:
-        """Whether hosts still have to get the job, which the end of the waiting does not keep from them."""
-        if self._order is None or self._order.batch is not None:
+        """Whether hosts are still to get the job, which the end of the waiting does not keep from them."""
+        if self._order is None:
             return False
         with self._lock:
             return any(self._pursuits[name].result.state is State.PENDING for name in self._left)
@@ -188,6 +195,14 @@ class Run:
     def _follows(self, name: str) -> None:
         self._pool.release(name)
         self._pump()
+
+    def _called_off(self) -> None:
+        """Hosts that somebody has kept the job from are not contacted for it."""
+        report = self._ledger.load(self.job.jid, outputs=False)
+        ended = {name: result for name, result in report.results.items() if result.state.final} if report else {}
+        for name in self._pool.drop(ended):
+            self._pursuits[name].stand(ended[name])
+            self._done(name)
 
     def _done(self, name: str) -> None:
         with self._lock:

@@ -130,6 +130,23 @@ def test_a_batch_bounds_the_hosts_that_are_unfinished(start_sshd: Callable[..., 
     assert document["summary"]["returned"] == 6
 
 
+def test_hosts_of_batches_that_nobody_waits_for_are_not_started(sshd: Sshd) -> None:
+    done = sshd.client.agentless("run", "all", "--batch", "1", "--wait", "1.5", "--out", "json", "--", "sleep 4")
+    document = json.loads(done.stdout)
+    assert [host["state"] for host in document["hosts"].values()] == ["running", "not-started", "not-started"]
+    assert document["hosts"]["host2"]["error"]["kind"] == "wait-over"
+    assert "--wait" in document["hosts"]["host2"]["error"]["message"]
+    assert (document["exit_code"], done.returncode) == (4, 4)
+    waited = json.loads(sshd.client.agentless("jobs", "wait", "last", "--out", "json").stdout)
+    assert waited["hosts"]["host1"]["retcode"] == 0
+    assert {name: waited["hosts"][name] for name in ("host2", "host3")} == {
+        name: document["hosts"][name] for name in ("host2", "host3")
+    }
+    text = sshd.client.agentless("run", "all", "--batch", "1", "--wait", "1.5", "--", "sleep 4")
+    assert "host3 | not-started" in text.stdout
+    assert "2 not-started" in text.stderr
+
+
 def test_unreachable_hosts_count_as_failed_ones(sshd: Sshd) -> None:
     """After more than one bad host nothing further is started; the rest says that it was never sent."""
     bad = {f"bad{i}": {"ansible_host": "127.0.0.1", "ansible_port": 1} for i in range(2)}

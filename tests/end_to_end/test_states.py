@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,80 @@ def test_a_signal_to_a_job_that_has_ended_says_so(sshd: Sshd) -> None:
     for host in json.loads(done.stdout)["hosts"].values():
         assert host["delivered"] == []
         assert "not running" in host["message"]
+
+
+def start(sshd: Sshd, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        sshd.client.command("run", "all", "--out", "json", *arguments),
+        env=sshd.client.environ,
+        cwd=sshd.client.home,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def runs_on_host1(sshd: Sshd) -> bool:
+    listed = ask(sshd.client, "jobs", "list", "--state", "running")
+    return any(job["summary"]["running"] == 1 for job in listed.values())
+
+
+def test_a_job_that_is_killed_goes_to_no_later_batch(sshd: Sshd) -> None:
+    """Salt's batch is the same: who kills a roll-out believes that it is over."""
+    run = start(sshd, "--batch", "1", "--", "echo a; exec sleep 60")
+    until(lambda: runs_on_host1(sshd), "the first batch runs")
+    logins = sshd.logins()
+    killed = ask(sshd.client, "kill-job", "last")
+    assert killed["hosts"]["host1"]["delivered"]
+    for name in ("host2", "host3"):
+        assert killed["hosts"][name]["delivered"] == []
+        assert "is not sent any more" in killed["hosts"][name]["message"]
+    output, errors = run.communicate(timeout=60)
+    document = json.loads(output)
+    assert document["hosts"]["host1"]["signal"] == 9, errors
+    for name in ("host2", "host3"):
+        assert document["hosts"][name]["state"] == "not-started"
+        assert document["hosts"][name]["error"]["kind"] == "signalled"
+        assert "signal 9 to the job by " in document["hosts"][name]["error"]["message"]
+        assert not list(sshd.state_dir(name).glob("*/jobs/*/job.json"))
+    assert run.returncode == 3
+    assert sshd.logins() - logins <= 2, "the killing, and one look of the run"
+    assert ask(sshd.client, "jobs", "lookup", "last") == document
+    again = ask(sshd.client, "kill-job", "last")["hosts"]
+    assert "never started" in again["host2"]["message"]
+
+
+def test_a_signal_that_does_not_end_leaves_later_batches_alone(sshd: Sshd) -> None:
+    go = sshd.directory / "go"
+    run = start(sshd, "--batch", "1", "--", f"until [ -e {go} ]; do sleep 0.1; done")
+    until(lambda: runs_on_host1(sshd), "the first batch runs")
+    sent = ask(sshd.client, "signal-job", "last", "WINCH")["hosts"]
+    assert sent["host1"]["delivered"]
+    for name in ("host2", "host3"):
+        assert (sent[name]["delivered"], "is pending" in sent[name]["message"]) == ([], True)
+    go.touch()
+    output, errors = run.communicate(timeout=60)
+    assert json.loads(output)["summary"]["returned"] == 3, errors
+
+
+def test_of_two_names_of_one_host_only_that_which_has_the_job_runs_it(start_sshd: Callable[..., Sshd]) -> None:
+    sshd = start_sshd(2)
+    both = {name: found["vars"] for name, found in ask(sshd.client, "hosts").items()}
+    both["host2"]["agentless_state_dir"] = both["host1"]["agentless_state_dir"]
+    sshd.client.write_inventory(both)
+    sshd.client.agentless("run", "host1,host2", "--detach", "--", "sleep 60")
+    accepted = ask(sshd.client, "jobs", "show", "last")
+    states = {host["state"]: name for name, host in accepted["hosts"].items()}
+    mine, other = states["running"], states["not-started"]
+    active = ask(sshd.client, "jobs", "active")[accepted["jid"]]
+    assert [one["host"] for one in active["running"]] == [mine]
+    found = ask(sshd.client, "find-job", "last")
+    assert found[mine]["pid"]
+    assert found[other] == {}
+    killed = ask(sshd.client, "kill-job", "last", other)["hosts"][other]
+    assert (killed["delivered"], "never started" in killed["message"]) == ([], True)
+    assert ask(sshd.client, "kill-job", "last")["hosts"][mine]["delivered"]
 
 
 def test_jobs_are_listed_and_filtered_without_contacting_anybody(sshd: Sshd) -> None:
