@@ -51,7 +51,8 @@ def fetch(call: "Call") -> None:
         jid = jid_of(want)
         state = _of(call.book.state(jid), want.get("nonce"))
         if state["state"] == wire.UNKNOWN and want.get("maybe") and want.get("nonce"):
-            state = _of(call.book.bury(jid, want["nonce"]), want.get("nonce"))
+            why = "the request never arrived, and can't start any more"
+            state = _of(call.book.bury(jid, want["nonce"], "never-arrived", why), want.get("nonce"))
         if call.request.get("describe"):
             record = records.load(call.book.job(jid, "job.json")) or records.load(call.book.proc(jid))
             if record is not None:

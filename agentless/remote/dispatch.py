@@ -34,9 +34,6 @@ def run(call: "Call") -> None:
     ignored -= {tree.number("PIPE"), tree.number("XFSZ")}
     _signal.signal(_signal.SIGHUP, _signal.SIG_IGN)
     told, said = launch.launch(Start(book, request, env, new, request["umask"], ignored))
-    if said is None:
-        call.refuse("supervisor", "the supervisor died at the start")
-        return
     if said["t"] == "exists":
         again(call, jid)
         return

@@ -16,40 +16,53 @@ if TYPE_CHECKING:
 CODE = "import sys; sys.path.insert(0, sys.argv[1]); from remote import launch; launch.resume()"
 
 
-def launch(start: Start) -> "tuple[int, dict[str, Any] | None]":
+def launch(start: Start) -> "tuple[int, dict[str, Any]]":
     """Start the supervisor. Return the pipe whose end will tell the end of the job, and what it told of the start:
-    `accepted`, `refused` or `exists`."""
+    `accepted`, `refused`, or `exists` where there is a record of the job already, this dispatch's or another's."""
     warning = None
     if scope.needed():
-        told, said = _first(_fork(lambda tell: _exec_scoped(start, tell)))
-        if said is not None:
-            return told, said
+        told, said = _start(lambda tell: _exec_scoped(start, tell))
+        if said is not None or not os.path.exists(start.new):
+            return told, said or _died(start)
         os.close(told)
         warning = scope.WARNING
-    told, said = _first(_fork(lambda tell: supervise(start, tell)))
+    told, said = _start(lambda tell: supervise(start, tell))
     if said is not None and warning is not None:
         said["warning"] = warning
-    return told, said
+    return told, said or _died(start)
 
 
-def _fork(work: "Callable[[int], None]") -> int:
+def _died(start: Start) -> "dict[str, Any]":
+    # Before it could tell. Its job may have begun all the same, and run on; else it never will.
+    book, jid = start.book, start.request["jid"]
+    records.remove(start.new)
+    if book.state(jid)["state"] == wire.UNKNOWN:
+        book.bury(jid, start.request["nonce"], "supervisor", "the supervisor died at the start")
+    return {"t": "exists"}
+
+
+def _start(work: "Callable[[int], None]") -> "tuple[int, dict[str, Any] | None]":
+    """Start a process that does `work`. Return the pipe from it, and the line that it told first; None: it died."""
     told, tell = os.pipe()
-    if os.fork():
-        os.close(tell)
-        return told
-    try:
-        os.setsid()
-        os.close(told)
-        work(tell)
-    finally:
-        os._exit(0)
-
-
-def _first(told: int) -> "tuple[int, dict[str, Any] | None]":
+    pid = os.fork()
+    if not pid:
+        try:
+            os.setsid()
+            os.close(told)
+            work(tell)
+        finally:
+            os._exit(0)
+    os.close(tell)
     data = b""
     while not data.endswith(b"\n"):
         more = os.read(told, 8192)
         if not more:
+            try:
+                # Its pipe ends a moment before it does.
+                os.waitpid(pid, 0)
+            except ChildProcessError:
+                # SIGCHLD was ignored when the helper was started.
+                pass
             return told, None
         data += more
     value = wire.loads(data.decode("ascii"))

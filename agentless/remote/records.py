@@ -236,10 +236,10 @@ class Records:
             end[key] = proc.get(key)
         return end
 
-    def bury(self, jid: str, nonce: str) -> "dict[str, Any]":
-        """Make sure that a dispatch that never arrived can't start any more; return what holds now."""
-        end = {"state": wire.NOT_STARTED, "jid": jid, "nonce": nonce, "kind": "never-arrived"}  # type: dict[str, Any]
-        end.update(message="the request never arrived, and can't start any more", hint="", finished=time.time())
+    def bury(self, jid: str, nonce: str, kind: str, message: str) -> "dict[str, Any]":
+        """Make sure that a dispatch that has not started can't start any more; return what holds now."""
+        end = {"state": wire.NOT_STARTED, "jid": jid, "nonce": nonce, "kind": kind}  # type: dict[str, Any]
+        end.update(message=message, hint="", finished=time.time())
         new = "%s/.new-%s-%d" % (self.jobs, jid, os.getpid())
         put(new, end)
         try:

@@ -130,10 +130,11 @@ def start(
             raise
     except OSError as e:
         said = {"t": "refused", "kind": "disk-full" if e.errno in records.FULL else "state-dir", "message": str(e)}
-    if said is None:
-        said = {"t": "refused", "kind": "supervisor", "message": "the supervisor died at the start"}
     if said["t"] == "exists":
-        return "same-jid: there is a record of this JID; two entries may share the six digits that end their JIDs"
+        state = book.state(jid)
+        if state.get("nonce") != request["nonce"]:
+            return "same-jid: there is a record of this JID; two entries may share the six digits that end their JIDs"
+        said = dict(state, t="refused" if state["state"] == wire.NOT_STARTED else "accepted")
     if said["t"] != "refused":
         return None
     # As a tombstone it comes home like any other fire.

@@ -238,6 +238,24 @@ class Host:
             call.close()
 
 
+# Rooms of the helper, and what the supervisor does there.
+BEFORE_IT_STARTS = ("job", "book.mark()")
+BEFORE_IT_TELLS = ("launch", "records.write_all(tell")
+
+
+def die_at(folder: Path, where: tuple[str, str]) -> None:
+    """The supervisor is killed just there: the kernel's out-of-memory killer takes whom it wants.
+
+    Args:
+        folder: what the `helper` directory is in.
+    """
+    room, line = where
+    (path,) = folder.glob(f"helper/*/remote/{room}.py")
+    text = path.read_text()
+    assert text.count(line) == 1
+    path.write_text(text.replace(line, "os.kill(os.getpid(),9);" + line))
+
+
 def alive(pid: int) -> bool:
     """Whether a process exists and is no zombie."""
     try:

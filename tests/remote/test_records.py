@@ -17,7 +17,7 @@ import pytest
 
 from tests.hosts.waiting import until
 from tests.remote.conftest import PYTHONS
-from tests.remote.host import NONCE, Call, Host, alive, new_jid
+from tests.remote.host import BEFORE_IT_STARTS, BEFORE_IT_TELLS, NONCE, Call, Host, alive, die_at, new_jid
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it mounts file systems and acts as other users")
 HOUR = 3600.0
@@ -100,6 +100,37 @@ def test_helpers_that_nobody_used_for_a_day_are_removed(one_host: Host) -> None:
     assert not old.exists()
     assert recent.exists()
     assert one_host.call("ping").one("pong")["helper"] == "kept"
+
+
+# --- a supervisor that dies before it could tell ---
+def test_a_job_whose_supervisor_died_before_it_told_is_running(host: Host, tmp_path: Path) -> None:
+    """Its command runs: to call it not started would make somebody start a second one."""
+    die_at(host.state, BEFORE_IT_TELLS)
+    jid = new_jid()
+    answer = host.run(f"touch {tmp_path}/up; exec sleep 60", jid, detach=True)
+    until((tmp_path / "up").exists, "it runs")
+    accepted = answer.one("accepted")
+    assert (accepted["state"], accepted["warning"]["kind"]) == ("running", "unsupervised")
+    assert host.call("find", jid=jid).one("found")["proc"]["pid"] == accepted["pid"]
+    assert host.kill(jid)["delivered"] == [accepted["pid"]]
+    assert state_of(host, jid) == ("lost", "killed")
+
+
+def test_a_job_whose_supervisor_died_before_its_start_never_starts(host: Host, tmp_path: Path) -> None:
+    die_at(host.state, BEFORE_IT_STARTS)
+    jid = new_jid()
+    for _ in range(2):
+        refused = host.run(f"touch {tmp_path}/up", jid).one("refused")
+        assert (refused["kind"], refused["message"]) == ("supervisor", "the supervisor died at the start")
+    assert state_of(host, jid) == ("not-started", "supervisor")
+    assert [path.name for path in (host.root / "jobs").iterdir()] == [jid]
+    assert not (tmp_path / "up").exists()
+
+
+def test_a_job_that_kills_its_supervisor_at_once_is_never_called_not_started(one_host: Host) -> None:
+    for _ in range(8):
+        jid, pid = one_host.start("kill -9 $PPID; exec sleep 60")
+        assert one_host.kill(jid)["delivered"] == [pid]
 
 
 # --- a host that is renamed ---

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.remote.conftest import PYTHONS
-from tests.remote.host import Host
+from tests.remote.host import BEFORE_IT_TELLS, Host, die_at
 
 HOOK = "import sys; sys.path.insert(0, {root!r}); from remote import scope; scope.ROOT = {conf!r}"
 
@@ -60,6 +60,15 @@ def test_the_supervisor_moves_into_a_scope_and_the_job_is_as_ever(
     assert answer.one("return")["streamed"]
     assert answer.one("accepted")["warning"] is None
     assert "--scope" in (tmp_path / "log").read_text()
+
+
+def test_a_supervisor_that_dies_in_its_scope_before_it_told_leaves_a_running_job(
+    one_host: Host, tmp_path: Path
+) -> None:
+    configure(one_host, tmp_path, {**YES, **CGROUP}, SCOPED.format(log=tmp_path / "log"))
+    die_at(one_host.state, BEFORE_IT_TELLS)
+    jid, pid = one_host.start("exec sleep 60")
+    assert one_host.kill(jid)["delivered"] == [pid]
 
 
 @pytest.mark.parametrize("systemd_run", ["exit 1\n", None, "echo 'Failed to connect to bus' >&2; exit 1\n"])

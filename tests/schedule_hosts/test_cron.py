@@ -6,6 +6,7 @@ import shlex
 import time
 
 from tests.hosts import Node, Nodes, until
+from tests.remote.host import BEFORE_IT_STARTS, BEFORE_IT_TELLS, die_at
 from tests.schedule_hosts.conftest import Plan, crontab, tick
 
 MINUTELY = """\
@@ -123,7 +124,35 @@ def tick_now(node: Node) -> bool:
     return True
 
 
-THREE = """\
+def test_a_fire_whose_supervisor_dies_at_once_runs_or_is_told() -> None:
+    """Killed before it could tell, it leaves a job that runs; killed before the start, one that never does."""
+    with Nodes(1) as nodes:
+        node, plan = nodes["node1"], Plan(nodes.client)
+        plan.write("  long:\n    function: cmd.run\n    args: ['exec sleep 1000']\n    target: all\n    seconds: 1\n")
+        plan.push()
+        (folder,) = node.path("/var/cache/agentless").glob("*/schedule")
+        die_at(folder, BEFORE_IT_TELLS)
+        until(lambda: tick_now(node) and fires(node, ended=False), "the first fire", seconds=MINUTE)
+        (job,) = plan.said("running")["node1"]
+        until(lambda: tick_now(node) and _skipped(plan, "maxrunning"), "it counts as running")
+        (first, *_) = plan.said("schedule", "status")["node1"]["events"]
+        assert (first["jid"], first["error"]) == (job["jid"], None)
+        die_at(folder, BEFORE_IT_STARTS)
+        node.run(f"kill -9 {job['pid']}")
+
+        def told() -> list[str]:
+            events = plan.said("schedule", "status")["node1"]["events"]
+            return [event["error"] for event in events if event["error"]]
+
+        until(lambda: tick_now(node) and told(), "the next fire")
+        assert told()[0] == "supervisor: the supervisor died at the start"
+        until(lambda: plan.said("ping") and len(plan.jobs("--schedule", "long")) > 1, "both come home")
+        states = [job["summary"] for job in plan.jobs("--schedule", "long").values()]
+        assert {state["lost"] + state["not-started"] for state in states} == {1}
+        plan.said("schedule", "purge")
+
+
+TWO = """\
   broken:
     function: cmd.run
     args: ['echo broken']
@@ -142,7 +171,7 @@ def test_what_goes_wrong_on_a_host_is_told_and_stops_nothing_else() -> None:
     """An entry whose evaluation raises, a grace that cron's own delay would use up, and a disk that fills up."""
     with Nodes(1, cron=True) as nodes:
         node, plan = nodes["node1"], Plan(nodes.client)
-        plan.write(THREE)
+        plan.write(TWO)
         with node.small_disk("/var/cache/agentless", "4m"):
             plan.push()
             (path,) = node.path("/var/cache/agentless").glob("*/schedule/entries.json")
