@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from filelock import FileLock
 
 from agentless.errors import ScheduleError, UsageError
 
 from .document import ALIASES, KEYS, Schedule, load, parse
 from .nodes import near
+from .source import Refused, Source
 
 __all__ = ["Editor", "values"]
 
 # What these say is text, whatever YAML would make of it.
 _TEXT = ("function", "target", "name", "cron", "once", "once_fmt", "after", "until", "timezone", "timeout", "runs_on")
 _LOCK_SECONDS = 10.0
+_UNITS = ("seconds", "minutes", "hours", "days")
+_WAYS = ({*_UNITS}, {"when"}, {"cron"}, {"once", "once_fmt"})
+
+
+class _Words(yaml.SafeLoader):
+    """YAML without guesses: a number, a switch, nothing, or text as it is written; `17:30` is no 1050."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("there are no aliases here")
+        return super().compose_node(parent, index)
+
+
+_Words.yaml_implicit_resolvers = {}
+_Words.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(~|null|)\Z"), ["~", "n", ""])
+_Words.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(true|false)\Z"), ["t", "f"])
+_Words.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"-?(0|[1-9][0-9]*)\Z"), list("-0123456789"))
 
 
 def values(pairs: Iterable[str]) -> dict[str, Any]:
@@ -28,9 +47,6 @@ def values(pairs: Iterable[str]) -> dict[str, Any]:
     Raises:
         UsageError: a word without `=`, an unknown key, or a value that is no YAML.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     found: dict[str, Any] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
@@ -42,14 +58,16 @@ def values(pairs: Iterable[str]) -> dict[str, Any]:
             found[key] = text
             continue
         try:
-            found[key] = YAML(typ="rt", pure=True).load(text)
-        except (YAMLError, ValueError) as error:
+            found[key] = yaml.load(text, Loader=_Words)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise UsageError(f"{key}: not YAML: {text!r}: {str(error).splitlines()[0]}") from error
     return found
 
 
 class Editor:
     """Edits of one schedule file. Each reads it, changes it, checks the whole and replaces it, under a lock.
+
+    Only the lines of what an edit is about change; every other, and every comment, stays byte for byte.
 
     Args:
         path: the file; `add` makes it where it is not there.
@@ -68,44 +86,35 @@ class Editor:
     def add(self, name: str, keys: Mapping[str, Any]) -> Schedule:
         """A new entry."""
 
-        def change(entries: MutableMapping[str, Any]) -> None:
-            if name in entries:
-                raise self._error(f"there is an entry {name!r} already", "Change it with `agentless schedule modify`.")
-            entries[name] = dict(keys)
+        def change(schedule: Schedule, source: Source) -> None:
+            hint = "Change it with `agentless schedule modify`."
+            self._refuse_known(schedule, name, hint)
+            source.add(name, {key: value for key, value in keys.items() if value is not None})
 
         return self._edit(change, create=True)
 
     def modify(self, name: str, keys: Mapping[str, Any]) -> Schedule:
         """Set keys of an entry; a value of None takes the key away. Another way to say when replaces the old one."""
-        units = ("seconds", "minutes", "hours", "days")
-        ways = ({*units}, {"when"}, {"cron"}, {"once", "once_fmt"})
 
-        def change(entries: MutableMapping[str, Any]) -> None:
-            entry = self._find(entries, name)
+        def change(schedule: Schedule, source: Source) -> None:
+            entry = schedule.entry(name).key
             given = {key for key, value in keys.items() if value is not None}
-            chosen = [way for way in ways if way & given]
-            if len(chosen) == 1:
-                for key in set().union(*ways) - chosen[0]:
-                    entry.pop(key, None)
-            for key, value in keys.items():
+            chosen = [way for way in _WAYS if way & given]
+            gone = set().union(*_WAYS) - chosen[0] if len(chosen) == 1 else set()
+            gone |= {key for key, value in keys.items() if value is None}
+            for key in keys:
                 same = ALIASES.get(key, key)
-                for alias in [same, *(short for short, full in ALIASES.items() if full == same)]:
-                    if alias != key:
-                        entry.pop(alias, None)
-                if value is None:
-                    entry.pop(key, None)
-                else:
-                    entry[key] = value
+                gone |= {other for other in (same, *ALIASES) if ALIASES.get(other, other) == same and other != key}
+            for key in given:
+                source.put(entry, key, keys[key])
+            for key in [key for key in source.entry(entry) if key in gone]:
+                source.drop(entry, key)
 
         return self._edit(change)
 
     def delete(self, name: str) -> Schedule:
         """Take an entry out."""
-
-        def change(entries: MutableMapping[str, Any]) -> None:
-            del entries[self._key(entries, name)]
-
-        return self._edit(change)
+        return self._edit(lambda schedule, source: source.delete(schedule.entry(name).key))
 
     def enable(self, name: str | None = None) -> Schedule:
         """Switch an entry on, or the whole schedule."""
@@ -117,17 +126,14 @@ class Editor:
 
     def copy(self, name: str, target: str, new_name: str | None = None) -> Schedule:
         """The entry once more for other hosts, as `NAME@TARGET` unless it is given a name."""
-        import copy
-
         new = new_name or f"{name}@{target}"
 
-        def change(entries: MutableMapping[str, Any]) -> None:
-            if new in entries:
-                raise self._error(f"there is an entry {new!r} already")
-            made = copy.deepcopy(self._find(entries, name))
-            made.pop("name", None)
-            made["target"] = target
-            entries[new] = made
+        def change(schedule: Schedule, source: Source) -> None:
+            self._refuse_known(schedule, new)
+            source.copy(schedule.entry(name).key, new)
+            source.put(new, "target", target)
+            if "name" in source.entry(new):
+                source.drop(new, "name")
 
         return self._edit(change)
 
@@ -137,95 +143,56 @@ class Editor:
 
     def skip(self, name: str, time: str) -> Schedule:
         """Leave out the fire of that time; without seconds, those of that minute."""
-        return self._append(name, {"skip_explicit": time})
+        return self._extend(name, {"skip_explicit": time})
 
     def postpone(self, name: str, time: str, new_time: str) -> Schedule:
         """Leave out the fire of that time, and run it at the new one."""
-        return self._append(name, {"skip_explicit": time, "run_explicit": new_time})
+        return self._extend(name, {"skip_explicit": time, "run_explicit": new_time})
 
     def _switch(self, name: str | None, on: bool) -> Schedule:
-        def change(entries: MutableMapping[str, Any]) -> None:
-            place = entries if name is None else self._find(entries, name)
-            if on and "enabled" not in place:
-                return
-            if name is None and "enabled" not in place and hasattr(place, "insert"):
-                place.insert(0, "enabled", on)
-            else:
-                place["enabled"] = on
+        def change(schedule: Schedule, source: Source) -> None:
+            entry = None if name is None else schedule.entry(name).key
+            if not on or source.says(entry, "enabled"):
+                source.put(entry, "enabled", on)
 
         return self._edit(change)
 
-    def _append(self, name: str, times: Mapping[str, str]) -> Schedule:
-        def change(entries: MutableMapping[str, Any]) -> None:
-            entry = self._find(entries, name)
+    def _extend(self, name: str, times: Mapping[str, str]) -> Schedule:
+        def change(schedule: Schedule, source: Source) -> None:
             for key, time in times.items():
-                known = entry.get(key)
-                known = known if isinstance(known, list) else [] if known is None else [known]
-                if time not in known:
-                    known.append(time)
-                entry[key] = known
+                source.extend(schedule.entry(name).key, key, time)
 
         return self._edit(change)
 
-    def _error(self, message: str, hint: str = "") -> ScheduleError:
-        return ScheduleError(message, hint, file=str(self._path))
+    def _refuse_known(self, schedule: Schedule, name: str, hint: str = "") -> None:
+        for entry in schedule.entries.values():
+            if name in (entry.name, entry.key):
+                raise ScheduleError(f"there is an entry {name!r} already", hint, file=self._file, line=entry.line)
 
-    def _key(self, entries: Mapping[str, Any], name: str) -> str:
-        named = {entry.get("name", key): key for key, entry in entries.items() if isinstance(entry, Mapping)}
-        named.pop("skip_during_range", None)
-        if name not in named:
-            raise self._error(f"there is no entry {name!r}", near(name, named) if named else "")
-        return str(named[name])
+    @property
+    def _file(self) -> str:
+        return str(self._path)
 
-    def _find(self, entries: Mapping[str, Any], name: str) -> Any:
-        entry = entries[self._key(entries, name)]
-        if not isinstance(entry, MutableMapping):
-            raise self._error(f"{name}: a mapping of keys to values is needed")
-        return entry
-
-    def _edit(self, change: Callable[[MutableMapping[str, Any]], None], *, create: bool = False) -> Schedule:
-        from ruamel.yaml import YAML
-        from ruamel.yaml.comments import CommentedMap
-        from ruamel.yaml.util import load_yaml_guess_indent
-
+    def _edit(self, change: Callable[[Schedule, Source], None], *, create: bool = False) -> Schedule:
         if create:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         elif not self._path.exists():
             load(self._path, now=self._now)
         lock = self._path.with_name(f".{self._path.name}.lock")
         with FileLock(lock, timeout=_LOCK_SECONDS):
-            text = self._path.read_bytes().decode("utf-8") if self._path.exists() else ""
-            # What is wrong already is told with its line, before ruamel finds other words for it.
-            parse(text, str(self._path), identity=self._identity, now=self._now)
-            yaml = YAML(typ="rt", pure=True)
-            yaml.preserve_quotes = True
-            yaml.width = 1 << 16
-            _, indent, offset = load_yaml_guess_indent(text) if text.strip() else (None, 2, 0)
-            yaml.indent(mapping=2, sequence=indent or 2, offset=offset or 0)
-            document = yaml.load(text)
-            if document is None:
-                document = CommentedMap()
-            if document.get("schedule") is None:
-                document["schedule"] = CommentedMap()
-            change(document["schedule"])
-            made = io.StringIO()
-            yaml.dump(document, made)
-            result = made.getvalue()
-            if (
-                text
-                and not _comments(document)
-                and text.strip().startswith("#")
-                and not result.lstrip().startswith("#")
-            ):
-                # A file of nothing but comments: ruamel has nothing to hang them on.
-                result = text.rstrip("\n") + "\n" + result
-            schedule = parse(result, str(self._path), identity=self._identity, now=self._now)
-            _replace(self._path, result.encode("utf-8"))
+            data = self._path.read_bytes() if self._path.exists() else b""
+            # What is wrong already is told with its line.
+            before = parse(data, self._file, identity=self._identity, now=self._now)
+            source = Source(data.decode("utf-8"))
+            try:
+                change(before, source)
+            except Refused as error:
+                raise ScheduleError(str(error), "Edit the file by hand.", file=self._file) from error
+            schedule = parse(source.text, self._file, identity=self._identity, now=self._now)
+            result = source.text.encode("utf-8")
+            if result != data:
+                _replace(self._path, result)
         return schedule
-
-
-def _comments(document: Any) -> bool:
-    return bool(getattr(document.ca, "comment", None))
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -111,6 +111,12 @@ def root(text: str | bytes, file: str) -> Item | None:
     Raises:
         ScheduleError: it is no YAML, or more than one document.
     """
+    if isinstance(text, bytes):
+        try:
+            text = text.decode("utf-8")
+        except UnicodeDecodeError as error:
+            where = bytes(error.object).count(b"\n", 0, error.start) + 1
+            raise ScheduleError("it is not UTF-8", "Save it as UTF-8.", file=file, line=where) from error
     try:
         loader = _Loader(text)
         node = loader.get_single_node()

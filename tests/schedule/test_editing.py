@@ -66,12 +66,12 @@ EDITS: tuple[tuple[Callable[[Editor], object], list[str], list[str]], ...] = (
     (lambda e: e.move("nightly", "web*"), ['    target: "web*"'], ['    target: "db*"']),
     (
         lambda e: e.skip("nightly", "2018-01-02 02:30"),
-        ["    skip_explicit:", "      - 2018-01-02 02:30"],
+        ["    skip_explicit: ['2018-01-02 02:30']"],
         [],
     ),
     (
         lambda e: e.postpone("nightly", "2018-01-02 02:30", "2018-01-02 05:00"),
-        ["    skip_explicit:", "      - 2018-01-02 02:30", "    run_explicit:", "      - 2018-01-02 05:00"],
+        ["    skip_explicit: ['2018-01-02 02:30']", "    run_explicit: ['2018-01-02 05:00']"],
         [],
     ),
     (lambda e: e.delete("Tea for all"), [], TEXT.splitlines()[12:]),
@@ -149,6 +149,163 @@ def test_a_file_of_comments_keeps_them(tmp_path: Path) -> None:
     assert path.read_text().startswith("# what runs when\nschedule:")
 
 
+COMMENTED = """\
+schedule:
+  a:
+    function: jobs.prune
+    hours: 6  # agreed
+  # b: ask Bob before changing this
+  b:
+    function: jobs.collect
+    hours: 6
+# written by hand, do not sort
+"""
+WAYS: tuple[tuple[Callable[[Editor], object], str, str], ...] = (
+    (lambda e: e.delete("a"), "  a:\n    function: jobs.prune\n    hours: 6  # agreed\n", ""),
+    (lambda e: e.delete("b"), "  b:\n    function: jobs.collect\n    hours: 6\n", ""),
+    (
+        lambda e: e.modify("a", {"cron": "5 4 * * *"}),
+        "    hours: 6  # agreed\n",
+        "    # agreed\n    cron: 5 4 * * *\n",
+    ),
+    (lambda e: e.modify("a", {"hours": 7}), "hours: 6  # agreed", "hours: 7  # agreed"),
+    (lambda e: e.disable("a"), "# agreed\n", "# agreed\n    enabled: false\n"),
+    (lambda e: e.disable(), "schedule:\n", "schedule:\n  enabled: false\n"),
+    (
+        lambda e: e.add("c", {"function": "jobs.prune", "days": 1}),
+        "    hours: 6\n#",
+        "    hours: 6\n  c:\n    function: jobs.prune\n    days: 1\n#",
+    ),
+)
+
+
+@pytest.mark.parametrize("number", range(len(WAYS)))
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("indent", [2, 4])
+def test_comments_stay_where_they_stand(number: int, newline: str, indent: int, tmp_path: Path) -> None:
+    """They belong to what follows, or to their line: whatever YAML's library hangs them on."""
+    edit, old, new = WAYS[number]
+
+    def written(text: str) -> bytes:
+        return ("---\n" + text + "...\n").replace("  ", " " * indent).replace("\n", newline).encode()
+
+    path = tmp_path / "schedule.yaml"
+    path.write_bytes(written(COMMENTED))
+    edit(Editor(path, now=START))
+    assert COMMENTED.count(old) == 1
+    assert path.read_bytes() == written(COMMENTED.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("before", "edit", "after"),
+    [
+        ("", lambda e: e.disable(), "schedule:\n  enabled: false\n"),
+        ("schedule:", lambda e: e.disable(), "schedule:\n  enabled: false\n"),
+        (
+            "schedule: {}  # none\n",
+            lambda e: e.add("a", {"function": "jobs.prune", "hours": 1}),
+            "schedule:  # none\n  a:\n    function: jobs.prune\n    hours: 1\n",
+        ),
+        ("{schedule: }", lambda e: e.disable(), "{schedule: {enabled: false} }"),
+        ("{}", lambda e: e.disable(), "{schedule: {enabled: false}}"),
+        ("{schedule: {enabled: true}}", lambda e: e.disable(), "{schedule: {enabled: false}}"),
+        ("whens:\n   tea: 5pm", lambda e: e.disable(), "whens:\n   tea: 5pm\nschedule:\n   enabled: false\n"),
+        (
+            "schedule: {a: {function: jobs.prune, hours: 1}, b: {function: jobs.prune, days: 1}}",
+            lambda e: e.delete("a"),
+            "schedule: {b: {function: jobs.prune, days: 1}}",
+        ),
+        (
+            "schedule: {a: {function: jobs.prune, hours: 1}, b: {function: jobs.prune, days: 1}}",
+            lambda e: e.delete("b"),
+            "schedule: {a: {function: jobs.prune, hours: 1}}",
+        ),
+        (
+            "schedule: {a: {function: jobs.prune, hours: 1}}",
+            lambda e: e.add("b", {"function": "jobs.collect", "target": "a,b", "days": 1}),
+            "schedule: {a: {function: jobs.prune, hours: 1}, b: {function: jobs.collect, target: 'a,b', days: 1}}",
+        ),
+        (
+            "schedule:\n  5: {function: jobs.prune, hours: 1}\n",
+            lambda e: e.disable("5"),
+            "schedule:\n  5: {function: jobs.prune, hours: 1, enabled: false}\n",
+        ),
+        (
+            "schedule:\n  2026-01-01: {function: jobs.prune, name: 7, hours: 1}\n",
+            lambda e: e.disable("7"),
+            "schedule:\n  2026-01-01: {function: jobs.prune, name: 7, hours: 1, enabled: false}\n",
+        ),
+        (
+            "schedule:\n  ? a\n  : function: jobs.prune\n    hours: 1\n  b: {function: jobs.prune, days: 1}\n",
+            lambda e: e.delete("a"),
+            "schedule:\n  b: {function: jobs.prune, days: 1}\n",
+        ),
+    ],
+)
+def test_other_ways_to_write_it(before: str, edit: Callable[[Editor], object], after: str, tmp_path: Path) -> None:
+    path = tmp_path / "schedule.yaml"
+    path.write_text(before)
+    edit(Editor(path, now=START))
+    assert path.read_text() == after
+
+
+SHARED = """\
+schedule:
+  a: &a  # first
+    function: cmd.run
+    args: a
+    target: node1
+    cron: 0 2 * * *
+    skip_explicit: [2031-01-01T02:00]
+  b: {<<: *a, target: node2}
+  c: *a  # as a
+"""
+
+
+def test_what_an_entry_has_from_another_by_an_anchor_is_written_out_where_it_is_changed(tmp_path: Path) -> None:
+    """The other entry keeps its fires: skipping one of b is not to skip it of a."""
+    path = tmp_path / "schedule.yaml"
+    path.write_text(SHARED)
+    editor = Editor(path, now=START)
+    before = load(path, now=START)
+    after = editor.skip("b", "2031-02-02T02:00")
+    assert [len(after.entry(name).timing["skip"]) for name in "abc"] == [1, 2, 1]
+    after = editor.modify("c", {"hours": 5})
+    assert not after.entry("c").timing.get("rules")
+    assert after.entry("a") == before.entry("a")
+    assert path.read_text() == SHARED.replace(
+        "target: node2}", "target: node2, skip_explicit: ['2031-01-01T02:00', '2031-02-02T02:00']}"
+    ).replace(
+        "c: *a  # as a\n",
+        "c:  # as a\n    function: cmd.run\n    args: a\n    target: node1\n"
+        "    skip_explicit: ['2031-01-01T02:00']\n    hours: 5\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "edit", [lambda e: e.disable("a"), lambda e: e.delete("a"), lambda e: e.skip("a", "2031-02-02")]
+)
+def test_what_others_have_by_an_anchor_is_not_changed_under_them(
+    edit: Callable[[Editor], object], tmp_path: Path
+) -> None:
+    path = tmp_path / "schedule.yaml"
+    path.write_text(SHARED)
+    with pytest.raises(ScheduleError, match="another entry has keys of it by an anchor"):
+        edit(Editor(path, now=START))
+    assert path.read_text() == SHARED
+
+
+@pytest.mark.parametrize(("encoding", "line"), [("latin-1", 2), ("utf-16", 1)])
+def test_a_file_that_is_not_utf_8_is_refused_with_its_line(encoding: str, line: int, tmp_path: Path) -> None:
+    path = tmp_path / "schedule.yaml"
+    path.write_bytes("schedule:\n  ä: {function: jobs.prune, hours: 1}\n".encode(encoding))
+    asked: tuple[Callable[[], object], ...] = (lambda: load(path, now=START), Editor(path, now=START).disable)
+    for ask in asked:
+        with pytest.raises(ScheduleError, match="not UTF-8") as caught:
+            ask()
+        assert caught.value.line == line
+
+
 def test_a_link_stays_a_link_and_a_mode_a_mode(path: Path) -> None:
     path.chmod(0o640)
     link = path.with_name("link.yaml")
@@ -197,3 +354,15 @@ def test_values_of_a_command_line() -> None:
 def test_a_pair_that_is_wrong_is_a_usage_error(pair: str) -> None:
     with pytest.raises(UsageError):
         values([pair])
+
+
+def test_values_are_text_as_it_is_written_where_yaml_would_guess() -> None:
+    """YAML 1.1 takes 17:30 for 1050 and 0022 for 18."""
+    found = values(
+        ["range={start: 17:30, end: 2031-01-01}", "args=[sleep, 1.50, 0022, -5, 2]", "metadata={on: yes, x: true}"]
+    )
+    assert found == {
+        "range": {"start": "17:30", "end": "2031-01-01"},
+        "args": ["sleep", "1.50", "0022", -5, 2],
+        "metadata": {"on": "yes", "x": True},
+    }
