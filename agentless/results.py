@@ -269,7 +269,7 @@ class Hosts:
 
 @dataclass(frozen=True, slots=True)
 class ExitSuccess:
-    """`jobs exit-success`: for each host of a job, whether it returned 0."""
+    """`jobs exit-success`: for each host of a job, whether it returned 0, and why others could not be asked."""
 
     report: Report
 
@@ -279,4 +279,5 @@ class ExitSuccess:
         return self.report.exit_code
 
     def to_json(self) -> dict[str, Any]:
-        return {host: result.ret is not None and result.ret.ok for host, result in self.report.results.items()}
+        success = {host: result.ret is not None and result.ret.ok for host, result in self.report.results.items()}
+        return {**success, **_problems_json(self.report.unknown_hosts)}

@@ -198,6 +198,7 @@ def exit_success(call: Call, /, jid: str) -> int:
     out = call.out("table", FORMATS)
     result = call.fleet.exit_success(jid)
     show(call, out, result.to_json, tables.SUCCESS, lambda: tables.success(result), value="success")
+    tell_problems(call, out, result.report.unknown_hosts)
     return result.exit_code
 
 

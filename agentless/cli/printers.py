@@ -6,14 +6,23 @@ shown by then, it shows then. `jobs lookup` has no events: all its results come 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from agentless.cli.screen import Screen
 from agentless.job import HostResult, Report, State
 from agentless.report.printable import RESET, Printable, one_line
-from agentless.report.text import block, groups, heading, summary
+from agentless.report.text import Look, block, gap, groups, heading, summary
 
 __all__ = ["Blocks", "Detached", "Document", "Grouped", "Lines", "Printer", "Solo", "Tail"]
+
+_COLOURS = re.compile("\x1b\\[[0-9;:]*m")
+
+
+def _answers(report: Report) -> dict[str, HostResult]:
+    """What is known of each host, of those too that could not be asked whether they have the job."""
+    unknown = {host: HostResult(State.UNREACHABLE, problem=problem) for host, problem in report.unknown_hosts.items()}
+    return {**report.results, **unknown}
 
 
 class Printer:
@@ -74,10 +83,8 @@ class Lines(Printer):
             self.screen.result(self._render(self._jid, host, result))
 
     def end(self, report: Report) -> None:
-        for host, result in report.results.items():
+        for host, result in _answers(report).items():
             self.done(host, result)
-        for host, problem in report.unknown_hosts.items():
-            self.screen.result(self._render(self._jid, host, HostResult(State.UNREACHABLE, problem=problem)))
 
 
 class Blocks(Printer):
@@ -93,7 +100,7 @@ class Blocks(Printer):
             self.screen.result(block(host, result, self.screen.out_look))
 
     def end(self, report: Report) -> None:
-        for host, result in report.results.items():
+        for host, result in _answers(report).items():
             self.done(host, result)
         self._summary(report)
 
@@ -102,16 +109,17 @@ class Grouped(Printer):
     """Text of many hosts, those with identical results under one heading; known only at the end."""
 
     def end(self, report: Report) -> None:
-        for text in groups(report.results, self.screen.out_look):
+        for text in groups(_answers(report), self.screen.out_look):
             self.screen.result(text)
         self._summary(report)
 
 
 class _Stream:
-    """One stream of one host: how many bytes of it were shown, and what a terminal can't be given yet."""
+    """One stream of one host: how many bytes of it were shown or dropped, and what a terminal can't be given yet."""
 
     def __init__(self) -> None:
         self.shown = 0
+        self.dropped = 0
         self.filter = Printable()
         self.coloured = False
         self.line = b""
@@ -123,21 +131,26 @@ class Solo(Printer):
     def __init__(self, screen: Screen) -> None:
         super().__init__(screen)
         self._streams: dict[tuple[str, int], _Stream] = {}
+        self._in_line = False
 
     def output(self, host: str, stream: int, data: bytes, dropped: int) -> None:
         at = self._streams.setdefault((host, stream), _Stream())
-        if dropped:
-            self.screen.say(f"agentless: {one_line(host)}: {dropped:,} bytes of output were dropped here")
+        at.dropped += dropped
         at.shown += dropped + len(data)
         self._show(host, stream, at, data)
 
     def _show(self, host: str, stream: int, at: _Stream, data: bytes, *, final: bool = False) -> None:
-        if (self.screen.out_look if stream == 1 else self.screen.err_look).terminal:
+        if self._look(stream).terminal:
             text = at.filter.feed(data, final=final)
             at.coloured = at.coloured or "\x1b" in text
+            if plain := _COLOURS.sub("", text):
+                self._in_line = not plain.endswith("\n")
             data = (text + RESET if final and at.coloured else text).encode("utf-8", "backslashreplace")
         if data:
             self._write(host, stream, data)
+
+    def _look(self, stream: int) -> Look:
+        return self.screen.out_look if stream == 1 else self.screen.err_look
 
     def _write(self, host: str, stream: int, data: bytes) -> None:
         (self.screen.result if stream == 1 else self.screen.result_stderr)(data)
@@ -148,13 +161,28 @@ class Solo(Printer):
                 at = self._streams.setdefault((host, stream), _Stream())
                 self._show(host, stream, at, _rest(result, stream, at.shown), final=True)
                 self._finish(host, stream, at)
-            if self.screen.quiet and result.problem is not None:
-                # -q silences what is said about results, not a result that is nothing but a problem.
-                self.screen.error(heading(host, result))
+            self._own_up(host, result, told=len(report.results) == 1 and not self.screen.quiet)
+        for host, problem in report.unknown_hosts.items():
+            self.screen.error(heading(host, HostResult(State.UNREACHABLE, problem=problem)), problem.hint)
         self._summary(report)
 
     def _finish(self, host: str, stream: int, at: _Stream) -> None:
-        pass
+        """On a terminal, what comes next (stderr, the summary) begins its own line."""
+        if self._in_line and self._look(stream).terminal and self.screen.err_look.terminal:
+            self._in_line = False
+            self._write(host, stream, b"\n")
+
+    def _own_up(self, host: str, result: HostResult, *, told: bool) -> None:
+        """Say what the output alone hides and no summary tells: -q silences what is said about results, not that."""
+        for stream, name in ((1, "stdout"), (2, "stderr")):
+            ret = result.ret
+            dropped = self._streams[host, stream].dropped
+            if ret is not None:
+                dropped = 0 if told else ret.stdout_truncated if stream == 1 else ret.stderr_truncated
+            if dropped:
+                self.screen.warn(f"{host}: {gap(name, dropped)}")
+        if self.screen.quiet and result.problem is not None:
+            self.screen.error(heading(host, result))
 
 
 def _rest(result: HostResult, stream: int, shown: int) -> bytes:

@@ -200,6 +200,9 @@ def success(result: ExitSuccess) -> Iterator[Row]:
     for host, one in result.report.results.items():
         code = "" if one.ret is None else outcome(one.ret).removeprefix("retcode ")
         yield host, "yes" if one.ret is not None and one.ret.ok else "no", one.state.value, code
+    for host, problem in result.report.unknown_hosts.items():
+        # In the last column, where its length moves nothing.
+        yield host, "", "unreachable", error(problem)
 
 
 HOSTS = ("HOST", "ADDRESS", "PORT", "USER", "BECOME", "GROUPS")

@@ -13,7 +13,7 @@ from agentless.job import HostResult, Report, Return, State, iso
 from agentless.report.names import fold, shorten
 from agentless.report.printable import RESET, one_line, printable
 
-__all__ = ["PLAIN", "Look", "block", "duration", "groups", "heading", "notes", "outcome", "paint", "summary"]
+__all__ = ["PLAIN", "Look", "block", "duration", "gap", "groups", "heading", "notes", "outcome", "paint", "summary"]
 
 # Numbers that mean the same on every Unix; the others differ between Linux, macOS and the BSDs.
 _SIGNALS = {
@@ -95,13 +95,17 @@ def heading(name: str, result: HostResult, look: Look = PLAIN, *, times: bool = 
     return " | ".join([one_line(name), state, *_details(result, times=times)])
 
 
+def gap(stream: str, dropped: int) -> str:
+    return f"{dropped:,} bytes were dropped from the middle of {stream}"
+
+
 def notes(result: HostResult) -> Iterator[str]:
     """What else there is to know about one host's result, a line each."""
     ret = result.ret
     if ret is not None:
         for stream, dropped in (("stdout", ret.stdout_truncated), ("stderr", ret.stderr_truncated)):
             if dropped:
-                yield f"{dropped:,} bytes were dropped from the middle of {stream}"
+                yield gap(stream, dropped)
         if ret.left_running:
             what = (
                 "1 process that it started was"
@@ -170,7 +174,10 @@ def summary(report: Report, look: Look = PLAIN) -> Iterator[str]:
             if counts[state.value]:
                 colour = "yellow" if state in (State.RUNNING, State.PENDING) else "red"
                 parts.append(paint(f"{counts[state.value]} {state.value}", colour, look))
-        yield f"job {jid}: {len(report.results)} hosts: {', '.join(parts)}"
+        if parts:
+            yield f"job {jid}: {len(report.results)} hosts: {', '.join(parts)}"
+        else:
+            yield f"job {jid}: no host that answered has a record of it"
         yield from _bad_hosts(report)
     if report.unknown_hosts:
         yield f"  could not be asked: {_names(report.unknown_hosts)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from agentless.endpoint import Endpoint
@@ -150,6 +151,8 @@ def test_exit_success() -> None:
     asked = ExitSuccess(report(web1=returned(), web2=returned(retcode=1), web3=HostResult(State.RUNNING)))
     assert asked.to_json() == {"web1": True, "web2": False, "web3": False}
     assert asked.exit_code == 4
+    foreign = ExitSuccess(replace(report(web1=returned()), unknown_hosts={"web2": PROBLEM}))
+    assert (foreign.to_json(), foreign.exit_code) == ({"web1": True, "web2": ERROR}, 3)
 
 
 def test_hosts() -> None:

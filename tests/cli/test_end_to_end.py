@@ -132,6 +132,63 @@ def test_unreachable_hosts_are_results_with_exit_code_3(cli: Cli, sshd: Sshd) ->
     assert hosts(done)["host1"]["state"] == "returned"
 
 
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_who_could_not_be_asked_about_another_controller_s_job_is_told_with_the_reason(
+    sshd: Sshd, cli: Cli, count: int
+) -> None:
+    jid = "20200101000000000000"
+    if count:
+        jid = cli("run", ",".join(sshd.names[:count]), "--out", "json", "--", "echo said").stdout[9:29]
+    environ = {**sshd.client.environ, "XDG_CACHE_HOME": str(sshd.directory / "other")}
+    sources = ("-i", str(sshd.client.inventory), "-i", "127.0.0.1,", "-u", "nobody")
+
+    def other(*words: str) -> subprocess.CompletedProcess[str]:
+        done = agentless(*sources, *words, environ=environ)
+        assert done.returncode == 3, done.stderr
+        return done
+
+    error = json.loads(other("jobs", "lookup", jid, "--out", "json").stdout)["unknown_hosts"]["127.0.0.1"]
+    why = f"127.0.0.1 | unreachable | {error['kind']}: {error['message']}\n"
+    for words in ((), ("--group",), ("-q",)):
+        text = other("jobs", "lookup", jid, *words)
+        assert why in (text.stderr if count == 1 else text.stdout)
+        assert error["hint"] in (text.stderr if count == 1 else text.stdout)
+        assert "-q" in words or "  could not be asked: 127.0.0.1\n" in text.stderr
+        assert "0 hosts" not in text.stderr
+    success = json.loads(other("jobs", "exit-success", jid, "--out", "json").stdout)
+    assert success == {**dict.fromkeys(sshd.names[:count], True), "127.0.0.1": {"error": error}}
+    table = other("jobs", "exit-success", jid)
+    assert f"{error['kind']}: {error['message']}" in table.stdout
+    assert error["hint"] in table.stderr
+
+
+def test_output_that_is_not_kept_is_owned_up_to_in_the_same_words_by_run_and_lookup(cli: Cli) -> None:
+    ran = cli("run", "host1", "--", "head -c 25000000 /dev/zero")
+    assert ran.stderr.count("14,514,240 bytes were dropped from the middle of stdout") == 1
+    looked_up = cli("jobs", "lookup", "last")
+    assert (looked_up.stderr, looked_up.returncode) == (ran.stderr, 0)
+    for verb in ("lookup", "tail"):
+        quiet = cli("-q", "jobs", verb, "last")
+        assert len(quiet.stdout) == 25_000_000 - 14_514_240
+        warning = "agentless: warning: host1: 14,514,240 bytes were dropped from the middle of stdout\n"
+        assert quiet.stderr == warning
+
+
+def test_on_a_terminal_what_is_said_begins_a_line(sshd: Sshd) -> None:
+    for command, shown in (
+        ("printf x", "x\r\njob 2"),
+        ("printf '\\033[31mx\\n\\033[0m'", "x\r\n\x1b[0m\x1b[0mjob 2"),
+        ("printf x; sleep 0.5; echo err >&2", "xerr\r\njob 2"),
+    ):
+        words = ("--no-progress", "run", "host1", "--", command)
+        with Terminal(*words, environ=sshd.client.environ) as terminal:
+            assert terminal.end() == 0
+            assert shown in terminal.text
+    with Terminal("jobs", "lookup", "last", environ=sshd.client.environ) as terminal:
+        assert terminal.end() == 0
+        assert terminal.text.startswith("x\r\nerr\r\njob 2")
+
+
 def test_the_retry_list_takes_up_those_that_failed(cli: Cli, sshd: Sshd) -> None:
     first = cli("run", "all", "--out", "json", "--", 'case "$0$(ls -d /nonexistent 2>&1)" in *) ;; esac; exit 1')
     jid = json.loads(first.stdout)["jid"]
