@@ -32,6 +32,7 @@ def test_a_refused_session_is_told_at_once_and_the_job_was_not_dispatched(
     assert time.monotonic() - began < 20
     host = json.loads(done.stdout)["hosts"]["host1"]
     assert (done.returncode, host["state"], host["error"]["kind"]) == (3, "unreachable", kind)
+    assert "no session" in host["error"]["message"]
     for word in ("MaxSessions", "forced-commands-only"):
         assert word in host["error"]["hint"]
     shown = sshd.client.agentless("run", "all", "--", "echo", "hi")

@@ -135,7 +135,10 @@ class SshLink:
         try:
             channel = self._open("session", until)
         except Unreachable as problem:
-            raise NoSession(problem.kind, problem.message, problem.hint or _NO_SESSION) from None
+            said = problem.message
+            if problem.kind == "connection-lost":
+                said = f"{said}; {self.user} was logged in, and got no session"
+            raise NoSession(problem.kind, said, problem.hint or _NO_SESSION) from None
         # paramiko's own exec_command waits for the answer without an end.
         channel._event_pending()  # type: ignore[attr-defined]
         if pty:
