@@ -130,7 +130,14 @@ class Fleet:
             "keep_returns": self.config.keep_returns,
             "keep_bytes": self.config.keep_bytes,
         }
-        return Contact(Connector(ask=self._ask), self.cache, self._forks, base, self._roster.sent_alike, self._watch)
+        return Contact(
+            Connector(ask=self._ask, warn=self._warn),
+            self.cache,
+            self._forks,
+            base,
+            self._roster.sent_alike,
+            self._watch,
+        )
 
     def close(self) -> None:
         """Let go of shared connections."""

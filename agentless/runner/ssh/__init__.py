@@ -1,4 +1,4 @@
-"""Connections over SSH: fabric for what ~/.ssh/config says, paramiko's transport and channels beneath.
+"""Connections over SSH: fabric holds what ~/.ssh/config says, paramiko's transport and channels are beneath.
 
 The only room that knows either. One deadline holds for all phases of a connection, and every key that a host shows is
 judged before anything is sent to it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import errno
+import functools
 import random
 import socket
 import threading
@@ -19,9 +20,11 @@ import paramiko
 from agentless.config import account
 from agentless.endpoint import Endpoint, Secret
 from agentless.errors import Refused, Unreachable
+from agentless.inventory.sshwords import quote, seconds
 from agentless.runner.channel import Link
 from agentless.runner.local import LocalLink
-from agentless.runner.ssh import config_file, dial
+from agentless.runner.ssh import dial
+from agentless.runner.ssh.config_file import SshConfig
 from agentless.runner.ssh.host_keys import HostKeys
 from agentless.runner.ssh.key_files import PassphraseNeeded
 from agentless.runner.ssh.keys import Keys, signed_by
@@ -47,6 +50,7 @@ class Connector:
     StrictHostKeyChecking there is followed where it is stricter than the endpoint, never where it is laxer.
 
     Args:
+        warn: told, in one line, of what the configuration asks for and is not done here.
         ask: shows a prompt for the passphrase of a key and returns the answer; None where nobody can be asked.
         home: whose `.ssh` is read; the user's by default.
         system_config: the system's ssh_config, read after the user's.
@@ -56,12 +60,14 @@ class Connector:
         self,
         *,
         ask: Callable[[str], Secret | None] | None = None,
+        warn: Callable[[str], None] = lambda line: None,
         home: Path | None = None,
         system_config: Path = Path("/etc/ssh/ssh_config"),
     ) -> None:
         self._home = home or Path.home()
         self._user = account()[0]
         self._system_config = system_config
+        self._warn = warn
         self._known = KnownHosts()
         self._revoked = RevokedKeys()
         self._keys = Keys(ask)
@@ -69,8 +75,8 @@ class Connector:
         self._bastions: Shared[SshLink] = Shared()
         self._random = random.Random()
         self._lock = threading.Lock()
-        self._texts: dict[str, str] = {}
         self._configs: dict[str, fabric.Config] = {}
+        self._names: dict[tuple[str, str], str | None] = {}
 
     def connect(self, endpoint: Endpoint) -> Link:
         """Connect and log in; see `channel.Connector`."""
@@ -78,14 +84,15 @@ class Connector:
             raise Refused(endpoint.problem.kind, endpoint.problem.message, endpoint.problem.hint)
         if endpoint.local:
             return LocalLink()
-        said = [("user", endpoint.user), ("port", endpoint.port and str(endpoint.port))]
-        said += [("identityfile", file) for file in endpoint.key_files]
-        options = [(keyword, value) for keyword, value in said if value] + list(endpoint.options)
+        options = _said(endpoint.user, endpoint.port, endpoint.key_files) + endpoint.options
         accept_new = endpoint.host_key_checking == "accept-new"
-        settings, patience = self._settings(endpoint.address, options, accept_new)
         timeout = endpoint.connect_timeout
+        started = time.monotonic()
+        settings, patience = self._settings(endpoint.address, options, accept_new, started + timeout)
         if timeout == _DEFAULT_TIMEOUT and patience:
             timeout = patience
+        # Names may have been looked up meanwhile.
+        timeout = max(0.1, timeout - (time.monotonic() - started))
         while True:
             try:
                 return self._connect(settings, endpoint.password, timeout, None)
@@ -99,14 +106,22 @@ class Connector:
 
     # what the configuration says
     def _settings(
-        self, address: str, options: Sequence[tuple[str, str]], accept_new: bool
+        self, address: str, options: Sequence[tuple[str, str]], accept_new: bool, deadline: float
     ) -> tuple[Settings, float | None]:
         user, _, name = address.rpartition("@")
         name = name[1:-1] if name[:1] == "[" and name[-1:] == "]" else name
-        said = [*options, ("user", user)] if user else list(options)
+        # ssh -F
+        other = dict(options).get("configfile", "")
+        said = [option for option in options if option[0] != "configfile"]
+        said += [("user", quote(user))] if user else []
         try:
-            found = self._config(said).base_ssh_config.lookup(name)
-            patience = found.get("connecttimeout")
+            for keyword, value in said:
+                if not value.isprintable():
+                    raise ValueError(f"{keyword} {value!r}")
+            resolver = functools.partial(self._canonical, deadline=deadline)
+            found = self._config(other).lookup(name, said, resolver)
+            found |= {"configfile": (other,)} if other else {}
+            patience = found.get("connecttimeout", ("none",))[0]
             settings = resolve(
                 found,
                 name=name,
@@ -114,34 +129,30 @@ class Connector:
                 accept_new=accept_new,
                 home=self._home,
             )
-            return settings, float(patience) if patience and patience.isdecimal() and int(patience) else None
-        except (ValueError, OSError, paramiko.SSHException, paramiko.config.ConfigParseError) as problem:
-            file = dict(said).get("configfile", f"{self._home}/.ssh/config")
+            return settings, None if patience == "none" else seconds(patience) or None
+        except (ValueError, OSError) as problem:
+            file = other or f"{self._home}/.ssh/config"
             hint = f"Mend {file}, or what the inventory's ansible_ssh_common_args and the like say."
             raise Unreachable("connect", f"{name}: its SSH options cannot be read: {problem}", hint) from problem
 
-    def _config(self, said: Sequence[tuple[str, str]]) -> fabric.Config:
-        """The configuration files, after what was said on the spot: of a keyword, the first value wins."""
+    def _config(self, other: str) -> SshConfig:
+        """The configuration files: the user's and the system's, or the one in their stead."""
         with self._lock:
-            # ssh -F
-            other = dict(said).get("configfile", "")
-            if other not in self._texts:
-                usual = (self._home / ".ssh" / "config", self._system_config)
-                files = [Path(other).expanduser()] if other else usual
-                if other and not files[0].exists() and other != "none":
+            if other not in self._configs:
+                files = [Path(other).expanduser()] if other else [self._home / ".ssh" / "config", self._system_config]
+                if other and other != "none" and not files[0].exists():
                     raise FileNotFoundError(errno.ENOENT, "there is no such file", other)
-                texts = (config_file.expand_includes(file, self._home) for file in files if other != "none")
-                self._texts[other] = "\n".join(texts)
-            for keyword, value in said:
-                if not keyword.isalnum() or not value.isprintable():
-                    raise ValueError(f"{keyword} {value!r}")
-            head = "\n".join(config_file.line(keyword, value) for keyword, value in said)
-            if head not in self._configs:
-                if len(self._configs) > 1000:
-                    self._configs.clear()
-                parsed = config_file.SshConfig.from_text(f"{head}\n{self._texts[other]}")
-                self._configs[head] = fabric.Config(ssh_config=parsed, lazy=True)
-            return self._configs[head]
+                read = SshConfig(files if other != "none" else (), self._home, self._user, self._warn)
+                self._configs[other] = fabric.Config(ssh_config=read, lazy=True)
+            config: SshConfig = self._configs[other].base_ssh_config
+            return config
+
+    def _canonical(self, name: str, family: str, *, deadline: float) -> str | None:
+        """Where a name leads, asked once for all hosts behind one bastion."""
+        key = (name, family)
+        if key not in self._names:
+            self._names[key] = dial.canonical_name(name, family, deadline)
+        return self._names[key]
 
     # connecting
     def _connect(
@@ -178,6 +189,8 @@ class Connector:
         throttled = (
             "Its sshd has no room (MaxStartups there, fewer --forks here), or a firewall or hosts.deny drops us."
         )
+        if settings.proxy_command:
+            throttled += " Or the ProxyCommand ends too early: run it by hand."
         hint = throttled if dropped.kind == "throttled" else "sshd's log there may tell why."
         raise Unreachable(dropped.kind, str(dropped), hint)
 
@@ -202,19 +215,20 @@ class Connector:
             try:
                 transport.handshake(deadline)
             except Dropped:
-                if proxy is not None and proxy.complaint:
-                    said = f"{settings.host}: its ProxyCommand says: {proxy.complaint}"
-                    raise Unreachable("connect", said, "Run it by hand.") from None
+                if proxy is not None and (complaint := proxy.complaint):
+                    # It may have a password among its words, so they are not repeated.
+                    said = f"{settings.host}: its ProxyCommand {complaint}"
+                    raise Unreachable("connect", said, "Run the command by hand.") from None
                 raise
-            log_in(transport, self._keys, password, deadline, bastion=bool(trail))
+            waited = log_in(transport, self._keys, password, deadline, bastion=bool(trail))
             transport.watch()
             undo.pop_all()
-            return SshLink(transport, settings.user, timeout, time.monotonic() - started, proxy)
+            return SshLink(transport, settings.user, timeout, time.monotonic() - started - waited, proxy)
 
     def _sock(
         self, settings: Settings, timeout: float, deadline: float, trail: tuple[Settings, ...]
     ) -> tuple[socket.socket | paramiko.Channel, dial.Proxy | None]:
-        hop = self._last_hop(settings)
+        hop = self._last_hop(settings, deadline)
         if hop is not None:
             bastion = self._bastion(hop, timeout, deadline, trail)
             try:
@@ -236,13 +250,13 @@ class Connector:
         dial.tune(sock, GONE_AFTER)
         return sock, None
 
-    def _last_hop(self, settings: Settings) -> Settings | None:
+    def _last_hop(self, settings: Settings, deadline: float) -> Settings | None:
         """The bastion that the host stands behind, with the hops before it; None where it is reached directly."""
         if not settings.jumps:
             return None
         *before, last = settings.jumps
-        said = [("user", last.user), ("port", last.port and str(last.port)), *last.options]
-        hop, _ = self._settings(last.host, [(keyword, value) for keyword, value in said if value], settings.accept_new)
+        said = _said(last.user, last.port) + last.options
+        hop, _ = self._settings(last.host, said, settings.accept_new, deadline)
         if before:
             hop = replace(hop, jumps=tuple(before), proxy_command=None)
         elif any(jump.host == last.host for jump in hop.jumps):
@@ -269,3 +283,10 @@ class Connector:
             hint = "Does ProxyJump, or HostName in ~/.ssh/config, name it rightly?"
             hint = hint if problem.kind == "resolve" else problem.hint
             raise Unreachable(problem.kind, f"{name}: {problem.message}", hint) from None
+
+
+def _said(user: str | None, port: int | None, key_files: Sequence[str] = ()) -> tuple[tuple[str, str], ...]:
+    """What an endpoint or a hop says on the spot, as options that a file could have."""
+    said = [("user", user and quote(user)), ("port", port and str(port))]
+    said += [("identityfile", quote(file)) for file in key_files]
+    return tuple((keyword, value) for keyword, value in said if value)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from agentless.inventory import sshargs
+from agentless.inventory.sshwords import port_number, quote
 
-__all__ = ["Jump", "jump_of_command", "parse_jumps", "port_number"]
+__all__ = ["Jump", "Way", "jump_of_command", "parse_jumps", "way"]
 
 _HOP = re.compile(
     r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?:\[(?P<literal>[^]]+)\]|(?P<host>[^:]+|[^:]*:[^:]*:.*?))(?::(?P<port>\d+))?/?"
@@ -31,11 +34,35 @@ class Jump:
     options: tuple[tuple[str, str], ...] = ()
 
 
-def port_number(text: str) -> int:
-    """Raises ValueError where `text` is no port."""
-    if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 65536:
-        raise ValueError(f"Port {text!r} is not a port number")
-    return int(text)
+class Way(NamedTuple):
+    """By which keyword a host is reached, and its value; both empty where it is reached directly."""
+
+    keyword: str
+    value: str
+
+    @property
+    def direct(self) -> bool:
+        return not self.keyword
+
+    @property
+    def bastion(self) -> str:
+        """The host of the last hop, for `%j`; empty where there is none."""
+        return parse_jumps(self.value)[-1].host if self.keyword == "proxyjump" else ""
+
+
+def way(found: Mapping[str, Sequence[str]]) -> Way:
+    """ProxyJump or ProxyCommand: the one that was said first.
+
+    As with OpenSSH, `ProxyCommand none` stands against a later ProxyJump, but `ProxyJump none` against no command.
+
+    Args:
+        found: values by keyword in lower case, in the order in which they were said.
+    """
+    for keyword, (value, *_) in found.items():
+        none = value.lower() == "none"
+        if keyword == "proxycommand" or (keyword == "proxyjump" and not none):
+            return Way("", "") if none else Way(keyword, value)
+    return Way("", "")
 
 
 def parse_jumps(text: str, options: tuple[tuple[str, str], ...] = ()) -> tuple[Jump, ...]:
@@ -90,8 +117,8 @@ def jump_of_command(command: str, host: str, port: int) -> Jump | None:
             return None
     elif inner.forward not in (f"{host}:{port}", f"[{host}]:{port}") or remote:
         return None
-    files = [("identityfile", file) for file in inner.key_files]
-    return Jump(hop.host, inner.user or hop.user, inner.port or hop.port, (*files, *inner.options.items()))
+    files = [("identityfile", quote(file)) for file in inner.key_files]
+    return Jump(hop.host, inner.user or hop.user, inner.port or hop.port, (*files, *inner.said))
 
 
 def _operand(text: str) -> Jump:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
-import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentless.runner.ssh.jumps import Jump, jump_of_command, parse_jumps, port_number
+from agentless.inventory.sshwords import port_number
+from agentless.runner.ssh.jumps import Jump, Way, jump_of_command, parse_jumps, way
 from agentless.runner.ssh.known_hosts import lookup_name
+from agentless.runner.ssh.tokens import OF_COMMANDS, expand, expand_path, table
 
 __all__ = ["Settings", "resolve"]
 
 # ssh_config(5): the values that accept a key that is not known yet.
-_LAX = ("accept-new", "no", "off", "ask")
+_LAX = ("accept-new", "no", "off", "false", "ask")
+_YES = ("yes", "true")
+_NO = ("no", "false")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +74,12 @@ class Settings:
 
 
 def resolve(
-    found: Mapping[str, str | Sequence[str] | None], *, name: str, default_user: str, accept_new: bool, home: Path
+    found: Mapping[str, Sequence[str]], *, name: str, default_user: str, accept_new: bool, home: Path
 ) -> Settings:
     """Settings from what the configuration says about `name`.
 
     Args:
-        found: ssh_config's answer by lower-case keyword; of the inventory's options and the file's, the first said.
+        found: what `SshConfig.lookup` says.
         name: the address that was asked for.
         default_user: where nothing names a user.
         accept_new: what was asked for; `StrictHostKeyChecking` is followed only where it is stricter.
@@ -89,59 +90,59 @@ def resolve(
     """
 
     def text(keyword: str, default: str = "") -> str:
-        value = found.get(keyword)
-        return default if value is None else value if isinstance(value, str) else value[-1]
+        return found[keyword][0] if keyword in found else default
 
     def yes(keyword: str) -> bool:
-        return text(keyword).lower() in ("yes", "true")
+        return text(keyword).lower() in _YES
+
+    def paths(keyword: str, default: Sequence[str] = ()) -> tuple[str, ...]:
+        expanded = (expand_path(file, tokens, str(home)) for file in found.get(keyword, default))
+        return tuple(dict.fromkeys(file for file in expanded if file))
 
     host = text("hostname", name)
     port = port_number(text("port", "22"))
     user = text("user", default_user)
     alias = text("hostkeyalias")
-    tokens = {"%%": "%", "%d": str(home), "%h": host, "%k": alias or name, "%n": name, "%p": str(port), "%r": user}
-    local = socket.gethostname()
-    tokens |= {"%u": default_user, "%l": local, "%L": local.partition(".")[0]}
-
-    def paths(value: str) -> tuple[str, ...]:
-        parts = shlex.split(value) if any(quote in value for quote in "\"'\\") else value.split()
-        expanded = (_path(part, tokens, home) for part in parts)
-        return tuple(part for part in expanded if part)
-
-    user_files = paths(text("userknownhostsfile", "~/.ssh/known_hosts ~/.ssh/known_hosts2"))
-    system = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
-    listed = found.get("identityfile") or ()
-    identities = tuple(
-        dict.fromkeys(_path(file, tokens, home) for file in ([listed] if isinstance(listed, str) else listed))
+    route = way(found)
+    tokens = table(
+        home=str(home),
+        local_user=default_user,
+        name=name,
+        host=host,
+        port=port,
+        user=user,
+        alias=alias or name,
+        jump=route.bastion,
     )
-    identities = tuple(file for file in identities if file)
-    certificates = found.get("certificatefile") or ()
-    agent = text("identityagent")
-    jumps, proxy_command = _way(found, tokens, host, port)
-    strict = text("stricthostkeychecking", "accept-new").lower()
+    user_files = paths("userknownhostsfile", _USER_FILES)
+    system_files = tuple(
+        os.path.expanduser(file) for file in found.get("globalknownhostsfile", _SYSTEM_FILES) if file.lower() != "none"
+    )
+    asked_for = "identityfile" in found
+    jumps, proxy_command = _way(route, found, {token: tokens[token] for token in OF_COMMANDS}, host, port)
     return Settings(
         host=host,
         port=port,
         user=user,
         key_name=alias.lower() if alias else lookup_name(host, port),
         plain_name="" if alias else host.lower(),
-        known_hosts=user_files + paths(text("globalknownhostsfile", system)),
+        known_hosts=user_files + system_files,
         user_files=len(user_files),
-        revoked_host_keys=tuple(Path(file) for file in paths(text("revokedhostkeys", "none"))),
-        accept_new=accept_new and strict in _LAX,
+        revoked_host_keys=tuple(Path(file) for file in paths("revokedhostkeys")),
+        accept_new=accept_new and text("stricthostkeychecking", "accept-new").lower() in _LAX,
         hash_names=yes("hashknownhosts"),
-        identities=identities,
-        certificates=paths(certificates) if isinstance(certificates, str) else tuple(certificates),
-        default_identities=() if listed else tuple(str(home / ".ssh" / f"id_{kind}") for kind in _KINDS),
+        identities=paths("identityfile"),
+        certificates=paths("certificatefile"),
+        default_identities=() if asked_for else tuple(str(home / ".ssh" / f"id_{kind}") for kind in _KINDS),
         identities_only=yes("identitiesonly"),
-        agent=_agent(agent, tokens, home),
+        agent=_agent(text("identityagent"), tokens, str(home)),
         methods=_methods(text),
         jumps=jumps,
         proxy_command=proxy_command,
         family=text("addressfamily", "any").lower(),
         bind=text("bindaddress") or None,
         host_key_algorithms=text("hostkeyalgorithms"),
-        key_algorithms=text("pubkeyacceptedalgorithms") or text("pubkeyacceptedkeytypes"),
+        key_algorithms=text("pubkeyacceptedalgorithms"),
         kex_algorithms=text("kexalgorithms"),
         ciphers=text("ciphers"),
         macs=text("macs"),
@@ -149,62 +150,39 @@ def resolve(
 
 
 def _way(
-    found: Mapping[str, str | Sequence[str] | None], tokens: Mapping[str, str], host: str, port: int
+    route: Way, found: Mapping[str, Sequence[str]], tokens: Mapping[str, str], host: str, port: int
 ) -> tuple[tuple[Jump, ...], str | None]:
-    """The hops to the host, or the command that reaches it: of the two keywords, the one that was said first.
-
-    As with OpenSSH, `ProxyCommand none` stands against a later ProxyJump, but `ProxyJump none` against no command.
-    """
-    for keyword, value in found.items():
-        if keyword not in ("proxyjump", "proxycommand") or not isinstance(value, str):
-            continue
-        value = _tokens(value, tokens)
-        none = value.lower() == "none"
-        if keyword == "proxyjump" and not none:
-            file = found.get("configfile")
-            # ssh hands -F on to the ssh that it starts for a jump, and nothing else.
-            return parse_jumps(value, (("configfile", file),) if isinstance(file, str) else ()), None
-        if keyword == "proxycommand":
-            hop = None if none else jump_of_command(value, host, port)
-            return ((hop,), None) if hop else ((), None if none else value)
+    """The hops to the host, or the command that reaches it."""
+    value = expand(route.value, tokens)
+    if route.keyword == "proxyjump":
+        # ssh hands -F on to the ssh that it starts for a jump, and nothing else.
+        return parse_jumps(value, tuple(("configfile", file) for file in found.get("configfile", ()))), None
+    if route.keyword == "proxycommand":
+        hop = jump_of_command(value, host, port)
+        return ((hop,), None) if hop else ((), value)
     return (), None
 
 
+_USER_FILES = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
+_SYSTEM_FILES = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 _KINDS = ("ed25519", "ecdsa", "rsa", "ed25519_sk", "ecdsa_sk")
 _METHODS = ("publickey", "keyboard-interactive", "password")
 
 
-def _tokens(text: str, tokens: Mapping[str, str]) -> str:
-    """Expand `%h` and the like (ssh_config(5), TOKENS); unknown ones stay."""
-    return re.sub("%.", lambda token: tokens.get(token[0], token[0]), text)
-
-
-def _path(text: str, tokens: Mapping[str, str], home: Path) -> str:
-    """A file name with tokens and `~` expanded; empty for `none`."""
-    if text.lower() == "none":
-        return ""
-    text = _tokens(text, tokens)
-    if text == "~" or text.startswith("~/"):
-        text = str(home) + text[1:]
-    return os.path.expanduser(text)
-
-
-def _agent(value: str, tokens: Mapping[str, str], home: Path) -> str | None:
+def _agent(value: str, tokens: Mapping[str, str], home: str) -> str | None:
     if not value or value == "SSH_AUTH_SOCK":
         return None
-    if value.startswith("$"):
-        return os.path.expandvars(value)
-    return _path(value, tokens, home)
+    if value.startswith("$") and not value.startswith("${"):
+        socket = os.path.expandvars(value)
+        return "" if socket == value else socket
+    return expand_path(value, tokens, home)
 
 
 def _methods(text: Callable[..., str]) -> tuple[str, ...]:
     preferred = [method for method in text("preferredauthentications").lower().split(",") if method]
     allowed = {
-        "publickey": text("pubkeyauthentication", "yes").lower() != "no",
-        "password": text("passwordauthentication", "yes").lower() != "no",
-        "keyboard-interactive": text(
-            "kbdinteractiveauthentication", text("challengeresponseauthentication", "yes")
-        ).lower()
-        != "no",
+        "publickey": text("pubkeyauthentication", "yes").lower() not in _NO,
+        "password": text("passwordauthentication", "yes").lower() not in _NO,
+        "keyboard-interactive": text("kbdinteractiveauthentication", "yes").lower() not in _NO,
     }
     return tuple(method for method in preferred or _METHODS if allowed.get(method))
