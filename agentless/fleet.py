@@ -307,7 +307,7 @@ class Fleet:
             UsageError: no such signal.
             UnknownJob: the cache and all hosts deny the job.
         """
-        from agentless.runner import jobs, procs
+        from agentless.runner import discovery, procs
 
         number = procs.signal_number(signal)
         jid = self._jid(jid)
@@ -317,7 +317,7 @@ class Fleet:
         answered = procs.call_off(self.cache, report, number, by, places.endpoints) if report else {}
         done = procs.signal_job(self._contact, jid, number, by, places.endpoints, answered)
         if report is None and not done.problems and not any(host.known for host in done.hosts.values()):
-            raise jobs.known_to_nobody(jid)
+            raise discovery.known_to_nobody(jid)
         strangers = {
             name: Signal((), (), f"Job {jid} was not sent to {name}", known=False) for name in places.strangers
         }
@@ -359,10 +359,10 @@ class Fleet:
         report = self.cache.current(jid)
         if report is not None and not report.open_hosts:
             return report
-        from agentless.runner import jobs
+        from agentless.runner import discovery, jobs
 
         if report is None:
-            return jobs.discover(self._contact, self._roster, jid)[0]
+            return discovery.discover(self._contact, self._roster, jid)[0]
         return jobs.ask_about(self._contact, self._roster, report)
 
     def show(self, jid: str) -> Report:
@@ -419,7 +419,11 @@ class Fleet:
     def wait(self, jid: str, *, wait: float | None = None) -> Run:
         """Follow a job until every host has settled, or `wait` seconds are over.
 
-        A host that is out of reach is tried again until then, else for 45 s.
+        A host that is out of reach is tried again until then, else for 45 s. So is one that could not be asked about a
+        JID that the cache doesn't know; who is not reached by then is one of the report's `unknown_hosts`.
+
+        Raises:
+            UnknownJob: the cache and all hosts deny it; or by the Run's `report`, where the last host does so later.
         """
         return self._attach(jid, wait=wait)
 
@@ -435,16 +439,21 @@ class Fleet:
         return self._attach(jid, host=host, live=True, once=not follow)
 
     def _attach(self, jid: str, *, host: str | None = None, **options: Any) -> Run:
-        from agentless.runner import jobs
+        from agentless.runner import discovery
         from agentless.runner.run import Run
 
         jid = self._jid(jid)
         report, known = self.cache.current(jid), True
         if report is None:
-            report, known = jobs.discover(self._contact, self._roster, jid)
-        if host is not None and host not in report.results:
-            raise TargetError(f"job {jid} was not sent to {host!r}", f"Its hosts: {', '.join(report.results)}")
-        endpoints, missing = self._roster.of_job(report.job, report.open_hosts if host is None else [host])
+            report, known = discovery.discover(self._contact, self._roster, jid)
+        asked = [*report.open_hosts, *report.unknown_hosts]
+        if host is not None:
+            if host not in report.job.hosts:
+                raise TargetError(f"job {jid} was not sent to {host!r}", f"Its hosts: {', '.join(report.results)}")
+            asked = [host]
+            others = report.unknown_hosts
+            report = replace(report, unknown_hosts={name: others[name] for name in asked if name in others})
+        endpoints, missing = self._roster.of_job(report.job, asked)
         return Run(
             report.unreached(missing), endpoints, self._contact, cap=self.config.output_cap, known=known, **options
         )

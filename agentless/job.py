@@ -225,15 +225,19 @@ class Job:
     keep_returns: float = 168.0
 
     def to_json(self) -> dict[str, Any]:
-        """The head that every JSON document about this job starts with; `schedule` is there where an entry fired it."""
+        """The head that every JSON document about this job starts with; `schedule` is there where an entry fired it.
+
+        Where no host has described a job of another controller, what only that could tell is null.
+        """
+        told = bool(self.function)
         document: dict[str, Any] = {
             "jid": self.jid,
-            "function": self.function,
-            "arguments": list(self.arguments),
-            "target": self.target,
-            "user": self.user,
-            "start_time": iso(self.start_time),
-            "metadata": dict(self.metadata),
+            "function": self.function if told else None,
+            "arguments": list(self.arguments) if told else None,
+            "target": self.target if told else None,
+            "user": self.user if told else None,
+            "start_time": iso(self.start_time or None),
+            "metadata": dict(self.metadata) if told else None,
         }
         if self.schedule is not None:
             document["schedule"] = self.schedule

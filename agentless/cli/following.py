@@ -279,7 +279,7 @@ def _known(
 
 def _end(call: Call, printer: Printer, report: Report, only: str | None) -> Report:
     if only is not None:
-        report = replace(report, results={only: report.results[only]})
+        report = replace(report, results={name: result for name, result in report.results.items() if name == only})
     with call.interrupts.held():
         printer.end(report)
     return report

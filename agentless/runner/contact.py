@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -74,23 +74,51 @@ class Contact:
         left = dict.fromkeys(endpoints)
 
         def call(name: str) -> list[Answer]:
-            endpoint = endpoints[name]
-            want = [{"jid": jid, "nonce": nonce} for jid, nonce in wanted.get(name, ()) if jid != about]
-            users = [endpoint]
-            # One directory belongs to one user; `~/` is each one's own.
-            if both_users and endpoint.become and (endpoint.state_dir or "~/").startswith("~/"):
-                users.append(replace(endpoint, become=None))
-            answers: list[Answer] = []
-            with closing(self.connector.connect(endpoint)) as link:
-                for acting in users:
-                    home = Homecoming(self.cache, name)
-                    asked = {**self.base, **request(name), "want": want, **home.request()}
-                    for answer in Session(link, acting, asked, sections(name)).answers():
-                        if getattr(answer, "jid", "") == about or not home.take(answer):
-                            answers.append(answer)
-            return answers
+            return self.call(
+                name,
+                endpoints[name],
+                request(name),
+                wanted.get(name, ()),
+                about=about,
+                both_users=both_users,
+                sections=sections(name),
+            )
 
         with self.watch(lambda: tuple(left), len(endpoints)):
             for name, outcome in fan_out(list(endpoints), call, forks=self.forks):
                 del left[name]
                 yield name, outcome
+
+    def call(
+        self,
+        host: str,
+        endpoint: Endpoint,
+        request: Mapping[str, Any],
+        wanted: Iterable[tuple[str, str]] = (),
+        *,
+        about: str | None = None,
+        both_users: bool = False,
+        sections: Sequence[Section] = (),
+    ) -> list[Answer]:
+        """Ask one host; the arguments are those of `ask`.
+
+        Args:
+            wanted: JIDs and nonces of jobs whose ends it is to bring home.
+
+        Raises:
+            HostError: why it gave no answer.
+        """
+        want = [{"jid": jid, "nonce": nonce} for jid, nonce in wanted if jid != about]
+        users = [endpoint]
+        # One directory belongs to one user; `~/` is each one's own.
+        if both_users and endpoint.become and (endpoint.state_dir or "~/").startswith("~/"):
+            users.append(replace(endpoint, become=None))
+        answers: list[Answer] = []
+        with closing(self.connector.connect(endpoint)) as link:
+            for acting in users:
+                home = Homecoming(self.cache, host)
+                asked = {**self.base, **request, "want": want, **home.request()}
+                for answer in Session(link, acting, asked, sections).answers():
+                    if getattr(answer, "jid", "") == about or not home.take(answer):
+                        answers.append(answer)
+        return answers

@@ -6,21 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from agentless.endpoint import Endpoint
-from agentless.errors import HostError, UnknownJob
-from agentless.job import Dispatched, HostResult, Job, Problem, Report, State, jid_time
+from agentless.errors import HostError
+from agentless.job import Dispatched, Job, Problem, Report, State, jid_time
 from agentless.results import Active, ActiveJob, Process
 from agentless.roster import Roster
-from agentless.runner.answers import Described, Returned, Stated
+from agentless.runner.answers import Returned, Stated
 from agentless.runner.contact import Contact, problem_of
-from agentless.runner.home import job_of, settle
+from agentless.runner.home import settle
 from agentless.runner.procs import processes
 
-__all__ = ["active", "ask_about", "collect", "discover", "known_to_nobody"]
-
-
-def known_to_nobody(jid: str) -> UnknownJob:
-    """What to raise where all hosts answered."""
-    return UnknownJob(f"no host has a record of job {jid}, nor has the job cache")
+__all__ = ["active", "ask_about", "collect"]
 
 
 def ask_about(contact: Contact, roster: Roster, report: Report) -> Report:
@@ -77,48 +72,6 @@ def collect(contact: Contact, endpoints: Mapping[str, Endpoint]) -> dict[str, Pr
             if name not in problems and contact.cache.cursors.seen(name) != seen[name]
         }
     return problems
-
-
-def discover(contact: Contact, roster: Roster, jid: str) -> tuple[Report, bool]:
-    """Ask all hosts about a JID that the cache doesn't know.
-
-    Returns:
-        the job as the hosts' records describe it, on the hosts that have one; and whether it is in the cache now, which
-        takes in a job only when every host was asked.
-
-    Raises:
-        UnknownJob: all hosts deny it.
-    """
-    endpoints = roster.endpoints(None)
-    found: dict[str, HostResult] = {}
-    problems: dict[str, Problem] = {}
-    described: Described | None = None
-    request = {"op": "fetch", "jobs": [{"jid": jid, "nonce": None, "maybe": False}], "describe": True}
-    for name, answers in contact.ask(endpoints, lambda _: request, about=jid, both_users=True):
-        if isinstance(answers, HostError):
-            problems[name] = problem_of(answers)
-            continue
-        for answer in answers:
-            if isinstance(answer, Described):
-                described = described or answer
-                found.setdefault(name, HostResult(State.RUNNING, Dispatched.YES, nonce=_text(answer, "nonce")))
-            elif isinstance(answer, Returned) or (isinstance(answer, Stated) and answer.state != "unknown"):
-                found[name] = settle(found.get(name, HostResult(State.RUNNING, Dispatched.YES)), answer)
-    if not found:
-        if not problems:
-            raise known_to_nobody(jid)
-        return Report(Job(jid, "", (), roster.limit or "all", (), "", 0.0), {}, unknown_hosts=problems), False
-    results = {name: found[name] for name in endpoints if name in found}
-    job = job_of(jid, described, tuple(results))
-    complete = not problems and roster.limit is None
-    if complete:
-        contact.cache.adopt(job, results)
-    return Report(job, results, unknown_hosts=problems), complete
-
-
-def _text(described: Described | None, key: str) -> str:
-    value = described.record.get(key) if described else None
-    return value if isinstance(value, str) else ""
 
 
 def active(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Active:

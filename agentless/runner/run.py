@@ -12,6 +12,7 @@ from agentless.endpoint import Endpoint
 from agentless.job import HostResult, Problem, Report, State
 from agentless.runner import payload
 from agentless.runner.contact import Contact
+from agentless.runner.discovery import Search, described, known_to_nobody
 from agentless.runner.fanout import FanOut
 from agentless.runner.home import Ledger, Unrecorded
 from agentless.runner.order import Order, Threshold
@@ -40,7 +41,8 @@ class Run:
     look at `report()`.
 
     Args:
-        report: the job, and where each host stands before the first contact.
+        report: the job, and where each host stands before the first contact. Its unknown hosts are asked again, unless
+            it is `once`.
         endpoints: the hosts to contact, where they are not settled.
         contact: how to reach them, and where what they tell is kept.
         known: the job is in the cache; of one that is not, nothing is kept.
@@ -68,6 +70,7 @@ class Run:
     ) -> None:
         self.job = job = report.job
         self._results = dict(report.results)
+        self._unknown = dict(report.unknown_hosts)
         self._order = order
         self._release = ExitStack()
         self._release.callback(release)
@@ -77,14 +80,20 @@ class Run:
         self._closed = threading.Event()
         payload.pack("run")
         todo = [name for name, result in self._results.items() if name in endpoints and not result.settled]
+        self._searches = {
+            name: Search(contact, job.jid, name, endpoints[name], problem)
+            for name, problem in self._unknown.items()
+            if name in endpoints and not once
+        }
         self._ledger: Ledger = contact.cache if known else Unrecorded()
         wanted = self._ledger.wanted(todo, lambda other: (other.login, other.become) == (job.login, job.become))
-        patience = RECONNECT if wait is None else wait
-        errand = Errand(job, order, contact.base, live=live, once=once, cap=cap, patience=patience)
-        self._pursuits = {
-            name: Pursuit(
+        self._patience = RECONNECT if wait is None else wait
+        errand = Errand(job, order, contact.base, live=live, once=once, cap=cap, patience=self._patience)
+
+        def pursuit(name: str, result: HostResult) -> Pursuit:
+            return Pursuit(
                 name,
-                self._results[name],
+                result,
                 endpoints[name],
                 errand,
                 connector=contact.connector,
@@ -95,9 +104,11 @@ class Run:
                 follows=self._follows,
                 called_off=self._called_off,
             )
-            for name in todo
-        }
-        self._left = set(todo)
+
+        self._pursuit = pursuit
+        self._pursuits = {name: pursuit(name, self._results[name]) for name in todo}
+        todo += self._searches
+        self._left = dict.fromkeys(todo)
         batch = order.batch if order else None
         self._pool = FanOut(todo, self._work, forks=contact.forks, batch=batch, admit=self._admit)
         if not todo:
@@ -136,12 +147,23 @@ class Run:
     def waiting_for(self) -> tuple[str, ...]:
         """The hosts that are still being waited for, in the job's order."""
         with self._lock:
-            return tuple(name for name in self._pursuits if name in self._left)
+            return tuple(self._left)
 
     def report(self, *, interrupted: bool = False) -> Report:
-        """Where every host stands now."""
+        """Where every host stands now.
+
+        Raises:
+            UnknownJob: of a job that the cache doesn't know, all hosts deny it.
+        """
         detached = self._order is not None and self._order.detach
-        return Report(self.job, self._now(), interrupted=interrupted, detached=detached)
+        with self._lock:
+            job, now = self.job, self._now()
+            unknown = {**self._unknown, **{name: search.problem for name, search in self._searches.items()}}
+        results = {name: now[name] for name in job.hosts if name in now}
+        problems = {name: problem for name, problem in unknown.items() if problem is not None and name not in results}
+        if not results and self._unknown and not problems:
+            raise known_to_nobody(job.jid)
+        return Report(job, results, problems, interrupted=interrupted, detached=detached)
 
     def _now(self) -> dict[str, HostResult]:
         return {**self._results, **{name: pursuit.result for name, pursuit in self._pursuits.items()}}
@@ -154,7 +176,7 @@ class Run:
         """Let go of connections and lock; the job goes on where it runs."""
         self._closed.set()
         self._pool.stop()
-        for pursuit in self._pursuits.values():
+        for pursuit in list(self._pursuits.values()):
             pursuit.hang_up()
         self._let_go()
 
@@ -186,11 +208,26 @@ class Run:
 
     def _work(self, name: str) -> None:
         try:
-            self._pursuits[name].pursue()
+            if name in self._searches:
+                self._search(name)
+            if name in self._pursuits:
+                self._pursuits[name].pursue()
         finally:
             self._pool.finished(name)
             self._done(name)
             self._pump()
+
+    def _search(self, name: str) -> None:
+        found = self._searches[name].ask(self._patience, self._closed)
+        if found is None:
+            return
+        result, answers = found
+        with self._lock:
+            self.job = described(self.job, answers)
+            self._results[name] = result
+            if not result.settled:
+                self._pursuits[name] = self._pursuit(name, result)
+        self._events.put(Changed(name, result))
 
     def _follows(self, name: str) -> None:
         self._pool.release(name)
@@ -206,7 +243,7 @@ class Run:
 
     def _done(self, name: str) -> None:
         with self._lock:
-            self._left.discard(name)
+            self._left.pop(name, None)
             over = not self._left
         if over:
             self._events.put(None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,55 @@ def test_a_jid_that_everybody_denies_is_a_usage_error(start_nodes: Callable[...,
     assert done.returncode == 3
     assert list(json.loads(done.stdout)["unknown_hosts"]) == ["node2"]
     assert nodes.client.agentless("find-job", jid, "--connect-timeout", "2").returncode == 3
+
+
+def test_hosts_that_cannot_be_asked_about_a_foreign_job_stay_in_its_report(start_nodes: Callable[..., Nodes]) -> None:
+    """A pipeline's `jobs wait JID && deploy` must not deploy because a host that has the job is down."""
+    nodes = start_nodes(2)
+    client = nodes.client
+    jid = client.agentless("run", "all", "--detach", "--", "echo ended; exit 3").stdout.strip()
+    second = client.agentless("run", "node2", "--detach", "--", "sleep 6; echo late").stdout.strip()
+    until(lambda: all(one["jid"] != jid for some in ask(client, "running").values() for one in some), "it has ended")
+    environ = {**client.environ, "XDG_CACHE_HOME": str(client.home / "other")}
+    nodes["node2"].cut()
+
+    def other(*arguments: str) -> tuple[dict[str, Any], int]:
+        done = client.agentless(*arguments, "--connect-timeout", "1", "--out", "json", env=environ)
+        return json.loads(done.stdout), done.returncode
+
+    assert other("jobs", "lookup", jid)[1] == 3
+    for words in (("jobs", "wait", jid, "--wait", "2"), ("jobs", "tail", jid)):
+        told, code = other(*words)
+        assert list(told["unknown_hosts"]) == ["node2"]
+        assert (list(told["hosts"]), told["exit_code"], code) == (["node1"], 3, 3)
+        assert told["hosts"]["node1"]["stdout"] == "ended\n"
+    told, code = other("jobs", "tail", jid, "node2")
+    assert (told["hosts"], list(told["unknown_hosts"]), code) == ({}, ["node2"], 3)
+    told, code = other("jobs", "tail", jid, "node1")
+    assert (list(told["hosts"]), "unknown_hosts" in told, code) == (["node1"], False, 1)
+    for words in (("lookup",), ("wait", "--wait", "1"), ("tail",)):
+        told, code = other("jobs", words[0], "9" * 20, *words[1:])
+        head = [told[key] for key in ("function", "arguments", "target", "user", "start_time", "metadata")]
+        assert (head, list(told["unknown_hosts"])) == ([None] * 6, ["node2"])
+        assert (told["exit_code"], code) == (3, 3), words
+
+    def wait(jid: str) -> subprocess.Popen[str]:
+        command = client.command("jobs", "wait", jid, "--connect-timeout", "1", "--out", "json", "-v")
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, env=environ, cwd=client.home, stdout=pipe, stderr=pipe, text=True)
+
+    waits = [wait(jid), wait(second), wait("2" * 20)]
+    time.sleep(3)
+    assert [one.poll() for one in waits] == [None] * 3
+    nodes["node2"].heal()
+    (first, _), (late, _), (nothing, errors) = [one.communicate(timeout=100) for one in waits]
+    both = json.loads(first)
+    assert (list(both["hosts"]), both["summary"]["failed"], "unknown_hosts" in both) == (["node1", "node2"], 2, False)
+    found = json.loads(late)
+    assert (list(found["hosts"]), found["hosts"]["node2"]["stdout"]) == (["node2"], "late\n")
+    assert (found["target"], found["function"]) == ("node2", "cmd.run")
+    assert (nothing, "no host has a record" in errors) == ("", True)
+    assert [one.returncode for one in waits] == [1, 0, 2]
 
 
 def test_nothing_is_left_after_kill_job(start_nodes: Callable[..., Nodes]) -> None:

@@ -1,0 +1,135 @@
+"""A job that the cache doesn't know: what the records of hosts say of it, and whom it took no answer from."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from agentless.endpoint import Endpoint
+from agentless.errors import AgentlessError, HostError, UnknownJob
+from agentless.job import Dispatched, HostResult, Job, Problem, Report, State, jid_time
+from agentless.roster import Roster
+from agentless.runner.answers import Answer, Described, Returned, Stated
+from agentless.runner.contact import Contact, problem_of
+from agentless.runner.home import job_of, settle
+
+__all__ = ["Search", "described", "discover", "known_to_nobody"]
+
+
+def known_to_nobody(jid: str) -> UnknownJob:
+    """What to raise where all hosts answered."""
+    return UnknownJob(f"no host has a record of job {jid}, nor has the job cache")
+
+
+def discover(contact: Contact, roster: Roster, jid: str) -> tuple[Report, bool]:
+    """Ask all hosts about a JID that the cache doesn't know.
+
+    Returns:
+        the job as the hosts' records describe it, on the hosts that have one; and whether it is in the cache now, which
+        takes in a job only when every host was asked. Hosts that could not be asked are among the job's, too.
+
+    Raises:
+        UnknownJob: all hosts deny it.
+    """
+    endpoints = roster.endpoints(None)
+    found: dict[str, HostResult] = {}
+    problems: dict[str, Problem] = {}
+    job = _nothing_known(jid)
+    for name, answers in contact.ask(endpoints, lambda _: _request(jid), about=jid, both_users=True):
+        if isinstance(answers, HostError):
+            problems[name] = problem_of(answers)
+        elif (result := _found(answers)) is not None:
+            found[name] = result
+            job = described(job, answers)
+    if not found and not problems:
+        raise known_to_nobody(jid)
+    results = {name: found[name] for name in endpoints if name in found}
+    unknown = {name: problems[name] for name in endpoints if name in problems}
+    job = replace(job, hosts=tuple(name for name in endpoints if name in found or name in problems))
+    complete = not unknown and roster.limit is None
+    if complete:
+        contact.cache.adopt(job, results)
+    return Report(job, results, unknown_hosts=unknown), complete
+
+
+class Search:
+    """A host that could not be asked about a JID, and that is asked again.
+
+    Args:
+        jid: of a job that the cache doesn't know.
+        host: its inventory name.
+        endpoint: the way to it.
+        problem: why it could not be asked.
+
+    Attributes:
+        problem: why it could not be asked the last time; None once it was.
+    """
+
+    def __init__(self, contact: Contact, jid: str, host: str, endpoint: Endpoint, problem: Problem) -> None:
+        self.problem: Problem | None = problem
+        self._contact = contact
+        self._jid = jid
+        self._host = host
+        self._endpoint = endpoint
+
+    def ask(self, patience: float, left: threading.Event) -> tuple[HostResult, list[Answer]] | None:
+        """Ask until there is an answer.
+
+        Args:
+            patience: seconds after which it is given up.
+            left: set when nobody waits for the answer any more.
+
+        Returns:
+            where the host stands, and its answers; None where it doesn't have the job, or gave no answer.
+        """
+        until = time.monotonic() + patience
+        while not left.is_set():
+            try:
+                answers = self._contact.call(
+                    self._host, self._endpoint, _request(self._jid), about=self._jid, both_users=True
+                )
+            except HostError as error:
+                self.problem = problem_of(error)
+            except AgentlessError as error:
+                self.problem = Problem("controller", error.message, error.hint)
+                return None
+            else:
+                self.problem = None
+                result = _found(answers)
+                return None if result is None else (result, answers)
+            if time.monotonic() >= until:
+                return None
+            left.wait(min(random.uniform(0.5, 3.0), until - time.monotonic()))
+        return None
+
+
+def described(job: Job, answers: Iterable[Answer]) -> Job:
+    """The job as a host describes it, where nobody has yet."""
+    for answer in answers:
+        if isinstance(answer, Described) and not job.function:
+            return job_of(job.jid, answer, job.hosts)
+    return job
+
+
+def _nothing_known(jid: str) -> Job:
+    return Job(jid, "", (), "", (), "", jid_time(jid))
+
+
+def _request(jid: str) -> Mapping[str, object]:
+    return {"op": "fetch", "jobs": [{"jid": jid, "nonce": None, "maybe": False}], "describe": True}
+
+
+def _found(answers: Iterable[Answer]) -> HostResult | None:
+    """Where a host stands that has a record of the job."""
+    found: HostResult | None = None
+    for answer in answers:
+        if isinstance(answer, Described):
+            nonce = answer.record.get("nonce")
+            running = HostResult(State.RUNNING, Dispatched.YES, nonce=nonce if isinstance(nonce, str) else "")
+            found = found or running
+        elif isinstance(answer, Returned) or (isinstance(answer, Stated) and answer.state != "unknown"):
+            found = settle(found or HostResult(State.RUNNING, Dispatched.YES), answer)
+    return found
