@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from agentless import schedule
 from agentless.config import cache_dir, config_dir
 from agentless.errors import ScheduleError, TargetError
 from agentless.job import Problem, State
+from agentless.schedule import dates
 from agentless.schedule.history import Histories
 from agentless.schedule.overview import Ahead, Overview
 
@@ -108,8 +108,8 @@ class Scheduling:
                 try:
                     targets[entry.name] = tuple(self._access.selects(entry.target))
                 except TargetError as error:
-                    message = f"{entry.key}: target: {error.message}"
-                    raise ScheduleError(message, error.hint, file=found.file, line=entry.line) from error
+                    message = f"schedule: {entry.key}: target: {error.message}"
+                    raise ScheduleError(message, error.hint, file=found.file, line=entry.target_line) from error
         return targets
 
     def push(self, target: str | None = None, *, check: bool = False) -> Pushed:
@@ -215,7 +215,9 @@ class Scheduling:
             active = fleet.active(entry.target)
             jobs = ", ".join(f"{jid} on {len(one.running)} hosts" for jid, one in active.jobs.items())
             return _told(jobs or "no job is active", active.problems)
-        filters: dict[str, Any] = {**entry.kwargs, **{key: _moment(entry, key) for key in ("since", "until")}}
+        now = self._access.clock()
+        times = {key: dates.past(entry.kwargs[key], now) for key in ("since", "until") if key in entry.kwargs}
+        filters: dict[str, Any] = {**entry.kwargs, **times}
         listed = fleet.list_jobs(**filters)
         return f"{len(listed.rows)} jobs" + "".join(f", {job.jid}" for job, _ in listed.rows[:20])
 
@@ -270,14 +272,3 @@ class Scheduling:
 def _told(text: str, problems: Mapping[str, Problem]) -> str:
     asked = "; ".join(f"{host}: {problem.kind}: {problem.message}" for host, problem in problems.items())
     return f"{text}; not reached: {asked}" if asked else text
-
-
-def _moment(entry: Entry, key: str) -> float | None:
-    """ISO 8601, in the local zone where it names none, as Unix seconds."""
-    text = entry.kwargs.get(key)
-    if text is None:
-        return None
-    try:
-        return datetime.fromisoformat(str(text).replace("Z", "+00:00")).timestamp()
-    except ValueError as error:
-        raise ScheduleError(f"{entry.name}: kwargs: {key}: {text!r} is no time") from error

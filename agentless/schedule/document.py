@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
 from agentless.errors import ScheduleError
 
-from . import dates, timing
+from . import dates, timing, work
 from .nodes import Item, near, root
 
-__all__ = ["ALIASES", "CONTROLLER_FUNCTIONS", "HOST_FUNCTIONS", "KEYS", "Entry", "Schedule", "load", "parse"]
+__all__ = ["ALIASES", "KEYS", "Entry", "Schedule", "load", "parse"]
 
-HOST_FUNCTIONS = ("cmd.run", "cmd.script")
-CONTROLLER_FUNCTIONS = ("jobs.active", "jobs.list_jobs", "jobs.prune", "jobs.collect")
-_KWARGS: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(HOST_FUNCTIONS, ("cwd", "env", "shell", "stdin", "timeout")),
-    "jobs.active": (),
-    "jobs.list_jobs": ("function", "target", "by", "since", "until", "metadata", "state"),
-    "jobs.prune": (),
-    "jobs.collect": (),
-}
 ALIASES = {"func": "function", "fun": "function", "job_args": "args", "job_kwargs": "kwargs"}
 KEYS = (
     *("function", "args", "kwargs", "target", "name", "metadata", "runs_on", "timeout", "jid_include", "return_job"),
@@ -41,8 +28,6 @@ _SALT_ONLY = {
     "dry_run": "See `agentless schedule next`, and `schedule push --check`.",
     "persist": "What is pushed stays on the host until it is purged.",
 }
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)", re.ASCII)
-_DURATION_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _NAME_MAX = 200
 
 
@@ -53,7 +38,7 @@ class Entry:
     Args:
         name: its name in `jobs list`; Salt's `name` where it is given, else the key.
         key: the key under `schedule:`.
-        function: one of HOST_FUNCTIONS or CONTROLLER_FUNCTIONS.
+        function: one of work.HOST_FUNCTIONS or work.CONTROLLER_FUNCTIONS.
         args: what it is called with; for `cmd.script` a path, relative to the schedule file, and its arguments.
         kwargs: of cmd.run and cmd.script `cwd`, `env`, `shell`, `stdin`.
         target: a pattern of hosts; None for functions of the controller.
@@ -64,7 +49,7 @@ class Entry:
         timezone: an IANA name, or None for the zone of the machine that fires.
         jid_include: Salt's; false leaves `maxrunning` uncounted.
         return_job: True, False (nothing comes home) or `nocache` (comes home, is not kept).
-        line: where it stands in the file.
+        line, target_line: where it and its target stand in the file.
         script: for `cmd.script`, the path of the script on the controller.
     """
 
@@ -81,7 +66,8 @@ class Entry:
     timezone: str | None = None
     jid_include: bool = True
     return_job: bool | str = True
-    line: int = 0
+    line: int = field(default=0, compare=False)
+    target_line: int = field(default=0, compare=False)
     script: str | None = None
 
     @property
@@ -185,11 +171,11 @@ def _entry(
     fields = _known(item)
     name = _name(fields.get("name", item), fields["name"].text if "name" in fields else key)
     if "function" not in fields:
-        raise item.error("it has no function", f"Known: {', '.join((*HOST_FUNCTIONS, *CONTROLLER_FUNCTIONS))}.")
+        raise item.error("it has no function", f"Known: {', '.join(work.KWARGS)}.")
     function = fields["function"].text
-    if function not in _KWARGS:
-        raise fields["function"].error(f"{function!r} is no function of a schedule", near(function, _KWARGS))
-    on_hosts = function in HOST_FUNCTIONS
+    if function not in work.KWARGS:
+        raise fields["function"].error(f"{function!r} is no function of a schedule", near(function, work.KWARGS))
+    on_hosts = function in work.HOST_FUNCTIONS
     runs_on = fields["runs_on"].text if "runs_on" in fields else "host" if on_hosts else "controller"
     if runs_on not in ("host", "controller"):
         raise fields["runs_on"].error("host or controller is needed", near(runs_on, ("host", "controller")))
@@ -199,16 +185,16 @@ def _entry(
         raise item.error(f"{function} needs a target")
     if "target" in fields and not on_hosts and function not in ("jobs.active", "jobs.collect"):
         raise fields["target"].error(f"{function} has no target")
-    arguments = _args(fields["args"]) if "args" in fields else ()
+    arguments = work.arguments(fields["args"]) if "args" in fields else ()
     if on_hosts and not arguments:
         raise item.error(f"{function} needs args", "args: ['uptime']" if function == "cmd.run" else "args: [backup.sh]")
     if arguments and not on_hosts:
         raise fields["args"].error(f"{function} has no args")
-    kwargs = _kwargs(fields["kwargs"], function) if "kwargs" in fields else {}
+    kwargs = work.kwargs(fields["kwargs"], function) if "kwargs" in fields else {}
     inner = kwargs.pop("timeout", None)
     if inner is not None and "timeout" in fields:
         raise fields["timeout"].error("it stands in kwargs already")
-    timeout = _seconds(fields["timeout"]) if "timeout" in fields else inner
+    timeout = work.seconds(fields["timeout"]) if "timeout" in fields else inner
     if timeout is not None and not on_hosts:
         raise fields["timeout"].error(f"{function} has no timeout")
 
@@ -229,13 +215,14 @@ def _entry(
         runs_on=runs_on,
         timing=made,
         kwargs=kwargs,
-        metadata=_metadata(fields["metadata"]) if "metadata" in fields else {},
+        metadata=work.metadata(fields["metadata"]) if "metadata" in fields else {},
         timeout=timeout,
         timezone=made.get("zone"),
         jid_include=fields["jid_include"].flag() if "jid_include" in fields else True,
-        return_job=_return_job(fields["return_job"]) if "return_job" in fields else True,
+        return_job=work.return_job(fields["return_job"], on_hosts and runs_on) if "return_job" in fields else True,
         line=item.line,
-        script=_script(fields["args"], arguments[0]) if function == "cmd.script" else None,
+        target_line=fields["target"].line if "target" in fields else item.line,
+        script=work.script(fields["args"], arguments[0]) if function == "cmd.script" else None,
     )
 
 
@@ -269,58 +256,3 @@ def _fits(splay: Item, fields: Mapping[str, Item]) -> bool:
     every = sum(fields[unit].whole(0) * size for unit, size in timing.UNITS.items() if unit in fields)
     drawn = timing.read_splay(splay)
     return not drawn or drawn[0] < every
-
-
-def _text(item: Item) -> str:
-    if not isinstance(item.node, yaml.ScalarNode):
-        raise item.error("text is needed")
-    return str(item.node.value)
-
-
-def _args(item: Item) -> tuple[str, ...]:
-    return tuple(_text(each) for each in item.each())
-
-
-def _kwargs(item: Item, function: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in item.fields().items():
-        if key in ("runas", "user", "group"):
-            raise value.error("not known here", "Who a job runs as is the inventory's ansible_user and ansible_become.")
-        if key not in _KWARGS[function]:
-            known = _KWARGS[function]
-            raise value.error(f"{function} has no such kwarg", near(key, known) if known else "It has none.")
-        if key in ("env", "metadata"):
-            found[key] = {name: _text(each) for name, each in value.fields().items()}
-        elif key == "timeout":
-            found[key] = _seconds(value)
-        else:
-            found[key] = _text(value)
-    return found
-
-
-def _metadata(item: Item) -> dict[str, str]:
-    return {key: _text(value) for key, value in item.fields().items()}
-
-
-def _seconds(item: Item) -> float:
-    """A duration: seconds, or a number with s, m, h or d."""
-    match = _DURATION.fullmatch(item.text)
-    seconds = float(match[1]) * _DURATION_UNITS[match[2]] if match else 0.0
-    if not seconds or not math.isfinite(seconds):
-        raise item.error(f"seconds, or a time such as 90s, 15m or 3h, are needed, not {item.text!r}")
-    return seconds
-
-
-def _return_job(item: Item) -> bool | str:
-    if item.value == "nocache":
-        return "nocache"
-    if not isinstance(item.value, bool):
-        raise item.error(f"true, false or nocache is needed, not {item.value!r}")
-    return bool(item.value)
-
-
-def _script(item: Item, name: str) -> str:
-    path = os.path.join(os.path.dirname(os.path.abspath(item.file)), name)
-    if not os.path.isfile(path):
-        raise item.error(f"there is no script {path}", "It is looked for beside the schedule file.")
-    return os.path.normpath(path)

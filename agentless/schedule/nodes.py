@@ -11,8 +11,12 @@ import yaml
 
 from agentless.errors import ScheduleError
 
-__all__ = ["Item", "near", "root"]
+__all__ = ["LONGEST", "Item", "near", "root"]
 
+# A hundred years, in seconds; beyond, system calls about time begin to fail.
+LONGEST = 100 * 366 * 86400
+# More words than that are no hint.
+_HINTED = 30
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -96,8 +100,9 @@ class Item:
 
     def whole(self, least: int) -> int:
         value = self.value
-        if isinstance(value, bool) or not isinstance(value, int) or value < least or value > 1 << 40:
-            raise self.error(f"a whole number from {least} on is needed, not {value!r}")
+        if isinstance(value, bool) or not isinstance(value, int) or value < least or value > LONGEST:
+            most = f"from {least} to {LONGEST}" if isinstance(value, int) and value > LONGEST else f"from {least} on"
+            raise self.error(f"a whole number {most} is needed, not {value!r}")
         return value
 
 
@@ -130,7 +135,9 @@ def root(text: str | bytes, file: str) -> Item | None:
 
 
 def near(word: str, known: Iterable[str]) -> str:
-    """The hint for a word that is not known."""
+    """The hint for a word that is not known; empty where none is near and too many are known to name them."""
     names = list(known)
     found = difflib.get_close_matches(word, names, 1)
+    if not found and len(names) > _HINTED:
+        return ""
     return f"Did you mean {found[0]}?" if found else f"Known: {', '.join(names)}."

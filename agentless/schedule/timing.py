@@ -11,7 +11,7 @@ from zoneinfo import available_timezones
 import yaml
 
 from . import dates
-from .nodes import Item, near
+from .nodes import LONGEST, Item, near
 
 __all__ = ["KEYS", "UNITS", "identify", "read_span", "read_splay", "timing"]
 
@@ -55,10 +55,15 @@ def timing(
     if "skip_during_range" in fields:
         made["skip_range"], _ = read_span(fields["skip_during_range"])
     if "run_after_skip_range" in fields and fields["run_after_skip_range"].flag():
+        if "skip_range" not in made:
+            reason = "there is no skip_during_range, of the entry or of all, that it could come after"
+            raise fields["run_after_skip_range"].error(reason)
         made["run_after"] = 1
     for key in ("after", "until"):
         if key in fields:
             made[key] = _bound(fields[key])
+    if "after" in made and "until" in made and made["after"][0] == made["until"][0] and made["until"] <= made["after"]:
+        raise fields["until"].error("it is not later than `after`: the entry would never fire")
     for key, short in (("run_explicit", "run"), ("skip_explicit", "skip")):
         if key in fields and (moments := [_moment(item, short == "skip") for item in fields[key].each()]):
             made[short] = moments
@@ -87,9 +92,11 @@ def _when(made: dict[str, Any], entry: Item, fields: Mapping[str, Item], whens: 
         together = ", ".join(intervals + others)
         raise fields[wrong].error(f"{together} together: an entry has one way to say when it runs")
     if intervals:
-        made["every"] = sum(fields[key].whole(0) * UNITS[key] for key in intervals)
-        if not made["every"]:
+        every = made["every"] = sum(fields[key].whole(0) * UNITS[key] for key in intervals)
+        if not every:
             raise fields[intervals[0]].error("an interval needs at least one second")
+        if every > LONGEST:
+            raise fields[max(intervals, key=UNITS.__getitem__)].error("an interval of more than 100 years")
         return
     if not others:
         raise entry.error("it never says when it runs", "Add seconds, minutes, hours, days, when, cron or once.")
@@ -198,5 +205,6 @@ def _zone(item: Item) -> str:
     try:
         dates.zone(item.text, 0)
     except ValueError as error:
-        raise item.error(str(error), near(item.text, sorted(available_timezones()))) from error
+        hint = near(item.text, sorted(available_timezones())) or "An IANA name is needed, such as Europe/Berlin."
+        raise item.error(str(error), hint) from error
     return item.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,22 @@ def read(text: str) -> document.Schedule:
         ("minutes: 5\nfunc: cmd.run", 7, "stands here already"),
         ("minutes: 5\nname: ''", 7, "text is needed"),
         ("minutes: [5", 7, "not YAML"),
+        ("minutes: 5\nrun_after_skip_range: true", 7, "it: run_after_skip_range: there is no skip_during_range"),
+        ("hours: 1\ndays: 1000000000000", 7, "from 0 to 3162240000 is needed, not 1000000000000"),
+        ("hours: 1\ndays: 40000", 7, "it: days: an interval of more than 100 years"),
+        ("cron: '* * * * *'\nsplay: 99999999999", 7, "from 0 to"),
+        ("once: '17:00'\nonce_fmt: '%H:%M'", 6, "'%H:%M' has no year, month and day"),
+        ("once: '12/24'\nonce_fmt: '%m/%d'", 6, "has no year"),
+        ("once: '%Y'\nonce_fmt: '%%Y'", 6, "has no year"),
+        ("minutes: 5\nskip_explicit: {time: '17:00', time_fmt: '%H:%M'}", 7, "has no year"),
+        ("minutes: 5\nafter: 2027-01-01\nuntil: 2026-12-01", 8, "it: until: it is not later than `after`"),
+        ("minutes: 5\nafter: 5pm\nuntil: 5pm", 8, "never fire"),
+        ('minutes: 5\nmetadata: {}\nkwargs: {env: {A: "x\\0y"}}', 8, "it: kwargs: env: A: no program can"),
+        ('minutes: 5\nkwargs: {env: {"A=B": x}}', 7, "no name for an environment variable"),
+        ('minutes: 5\nkwargs: {cwd: "/\\0"}', 7, "it: kwargs: cwd: no program can"),
+        ("minutes: 5\nruns_on: controller\nreturn_job: false", 8, "a job of its job cache"),
+        ("minutes: 5\nruns_on: controller\nreturn_job: nocache", 8, "a job of its job cache"),
+        ("minutes: 5\ntimezone: ../../etc/passwd", 7, "no time zone"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line_and_key(lines: str, line: int, reason: str) -> None:
@@ -98,6 +115,12 @@ def test_what_is_wrong_is_named_with_its_line_and_key(lines: str, line: int, rea
         ("schedule: {it: {function: jobs.prune, runs_on: host, minutes: 5}}", "of the controller"),
         ("schedule: {it: {function: cmd.script, args: [no.sh], target: all, minutes: 5}}", "there is no script"),
         ("schedule: {a: {function: jobs.prune, hours: 1}, b: {function: jobs.prune, hours: 1, name: a}}", "another"),
+        ('schedule: {it: {function: cmd.run, args: "a\\0b", target: all, minutes: 5}}', "it: args: no program can"),
+        (
+            "schedule: {it: {function: jobs.list_jobs, kwargs: {since: yesterdayy}, hours: 1}}",
+            "since: 'yesterdayy': it is",
+        ),
+        ("schedule: {it: {function: jobs.list_jobs, kwargs: {state: borken}, hours: 1}}", "'borken' is no state"),
         ("schedule: {enabled: 5}", "true or false"),
         ("schedule: {splay: -1}", "a whole number"),
         ("whens: {tea: soon}", "not a date"),
@@ -114,6 +137,24 @@ def test_a_near_word_is_offered() -> None:
     with pytest.raises(ScheduleError) as caught:
         read(ENTRY + "    minuets: 5\n")
     assert "minutes" in (caught.value.hint or "")
+
+
+def test_a_hint_is_short() -> None:
+    """There are some 600 time zones."""
+    with pytest.raises(ScheduleError) as caught:
+        read(ENTRY + "    minutes: 5\n    timezone: ../../etc/passwd\n")
+    assert caught.value.hint == "An IANA name is needed, such as Europe/Berlin."
+
+
+@pytest.mark.parametrize("fmt", ["%d.%m.%Y", "%c", "%x", "%Y %j", "%d %b %y %H:%M", "%G %V %u"])
+def test_a_format_with_a_full_date_is_taken(fmt: str) -> None:
+    text = datetime(2031, 2, 3, 4, 5).strftime(fmt)
+    assert read(ENTRY + f"    once: '{text}'\n    once_fmt: '{fmt}'\n").entry("it").timing["once"] == 1
+
+
+def test_run_after_skip_range_may_be_about_the_range_of_all() -> None:
+    keys = "    minutes: 5\n    run_after_skip_range: true\n  skip_during_range: {start: 5pm, end: 6pm}\n"
+    assert read(ENTRY + keys).entry("it").timing["run_after"] == 1
 
 
 def test_a_file_that_is_not_there_says_how_one_is_made(tmp_path: Path) -> None:

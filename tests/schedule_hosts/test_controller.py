@@ -117,7 +117,7 @@ def test_a_target_that_selects_no_host_refuses_the_file(sshd: Sshd, file: Path) 
     file.write_text(ENTRIES.replace("target: all\n    runs_on: controller", "target: nobody"))
     done = sshd.client.agentless("schedule", "push")
     assert done.returncode == 2
-    assert "mark: target" in done.stderr
+    assert f"{file}:6: schedule: mark: target: " in done.stderr, done.stderr
     assert not list(sshd.state_dir("host1").glob("*/schedule*"))
 
 

@@ -1,0 +1,129 @@
+"""What an entry does: its function's args and kwargs, and the keys beside them."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from agentless.job import State
+
+from . import dates
+from .nodes import Item, near
+
+__all__ = [
+    "CONTROLLER_FUNCTIONS", "HOST_FUNCTIONS", "KWARGS",
+    "arguments", "kwargs", "metadata", "return_job", "script", "seconds",
+]  # fmt: skip
+
+HOST_FUNCTIONS = ("cmd.run", "cmd.script")
+CONTROLLER_FUNCTIONS = ("jobs.active", "jobs.list_jobs", "jobs.prune", "jobs.collect")
+KWARGS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(HOST_FUNCTIONS, ("cwd", "env", "shell", "stdin", "timeout")),
+    "jobs.active": (),
+    "jobs.list_jobs": ("function", "target", "by", "since", "until", "metadata", "state"),
+    "jobs.prune": (),
+    "jobs.collect": (),
+}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)", re.ASCII)
+_DURATION_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _text(item: Item) -> str:
+    if not isinstance(item.node, yaml.ScalarNode):
+        raise item.error("text is needed")
+    return str(item.node.value)
+
+
+def arguments(item: Item) -> tuple[str, ...]:
+    return tuple(_word(each) for each in item.each())
+
+
+def kwargs(item: Item, function: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in item.fields().items():
+        if key in ("runas", "user", "group"):
+            raise value.error("not known here", "Who a job runs as is the inventory's ansible_user and ansible_become.")
+        if key not in KWARGS[function]:
+            known = KWARGS[function]
+            raise value.error(f"{function} has no such kwarg", near(key, known) if known else "It has none.")
+        if key == "env":
+            found[key] = _environment(value)
+        elif key == "metadata":
+            found[key] = metadata(value)
+        elif key == "timeout":
+            found[key] = seconds(value)
+        elif key in ("since", "until"):
+            found[key] = _past(value)
+        elif key == "state":
+            found[key] = _state(value)
+        else:
+            found[key] = _text(value) if key == "stdin" else _word(value)
+    return found
+
+
+def _word(item: Item) -> str:
+    """Text that a program can be started with."""
+    text = _text(item)
+    if "\0" in text:
+        raise item.error("no program can be given a NUL byte", "What stdin brings may have any.")
+    return text
+
+
+def _environment(item: Item) -> dict[str, str]:
+    found = {}
+    for name, each in item.fields().items():
+        if not name or "=" in name or "\0" in name:
+            raise each.error(f"{name!r} is no name for an environment variable")
+        found[name] = _word(each)
+    return found
+
+
+def _past(item: Item) -> str:
+    text = _text(item)
+    try:
+        dates.past(text, 0)
+    except ValueError as error:
+        raise item.error(f"{text!r}: {error}") from error
+    return text
+
+
+def _state(item: Item) -> str:
+    """As `jobs list --state` has it."""
+    text = _text(item)
+    known = (*(state.value for state in State), "failed")
+    if text not in known:
+        raise item.error(f"{text!r} is no state of a job's host", near(text, known))
+    return text
+
+
+def metadata(item: Item) -> dict[str, str]:
+    return {key: _text(value) for key, value in item.fields().items()}
+
+
+def seconds(item: Item) -> float:
+    """A duration: seconds, or a number with s, m, h or d."""
+    match = _DURATION.fullmatch(item.text)
+    seconds = float(match[1]) * _DURATION_UNITS[match[2]] if match else 0.0
+    if not seconds or not math.isfinite(seconds):
+        raise item.error(f"seconds, or a time such as 90s, 15m or 3h, are needed, not {item.text!r}")
+    return seconds
+
+
+def return_job(item: Item, runs_on: str | bool) -> bool | str:
+    if item.value != "nocache" and not isinstance(item.value, bool):
+        raise item.error(f"true, false or nocache is needed, not {item.value!r}")
+    if item.value is not True and runs_on == "controller":
+        raise item.error("what the controller fires is a job of its job cache, and so is what comes back")
+    return "nocache" if item.value == "nocache" else bool(item.value)
+
+
+def script(item: Item, name: str) -> str:
+    path = os.path.join(os.path.dirname(os.path.abspath(item.file)), name)
+    if not os.path.isfile(path):
+        raise item.error(f"there is no script {path}", "It is looked for beside the schedule file.")
+    return os.path.normpath(path)
