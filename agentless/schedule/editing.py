@@ -12,7 +12,10 @@ import yaml
 from filelock import FileLock
 
 from agentless.errors import ScheduleError, UsageError
+from agentless.remote import clock
 
+from . import dates
+from .coming import offset
 from .document import ALIASES, KEYS, Schedule, load, parse
 from .nodes import near
 from .source import Refused, Source
@@ -54,6 +57,8 @@ def values(pairs: Iterable[str]) -> dict[str, Any]:
             raise UsageError(f"{pair!r} is not KEY=VALUE")
         if ALIASES.get(key, key) not in KEYS:
             raise UsageError(f"unknown key {key!r}", near(key, KEYS))
+        if any(ALIASES.get(key, key) == ALIASES.get(known, known) for known in found):
+            raise UsageError(f"{key} is given a second time", "A list is one value: when='[1pm, 5pm]'.")
         if ALIASES.get(key, key) in _TEXT and text:
             found[key] = text
             continue
@@ -146,8 +151,18 @@ class Editor:
         return self._extend(name, {"skip_explicit": time})
 
     def postpone(self, name: str, time: str, new_time: str) -> Schedule:
-        """Leave out the fire of that time, and run it at the new one."""
-        return self._extend(name, {"skip_explicit": time, "run_explicit": new_time})
+        """Leave out the fire of that time, and run it at the new one, which is still to come."""
+
+        def check(after: Schedule) -> None:
+            entry = after.entry(name)
+            rule = dates.date(new_time)
+            # A host may have any zone, where the entry names none: its clock is at most 12 hours behind UTC.
+            elsewhere = entry.runs_on == "host" and entry.timezone is None and rule[0] == 0
+            at = rule[1] + 12 * 3600 if elsewhere else clock.moment(rule, offset(after, entry))
+            if at < self._now:
+                raise ScheduleError(f"{name}: {new_time} is past: nothing would run then", file=self._file)
+
+        return self._extend(name, {"skip_explicit": time, "run_explicit": new_time}, check)
 
     def _switch(self, name: str | None, on: bool) -> Schedule:
         def change(schedule: Schedule, source: Source) -> None:
@@ -157,12 +172,14 @@ class Editor:
 
         return self._edit(change)
 
-    def _extend(self, name: str, times: Mapping[str, str]) -> Schedule:
+    def _extend(
+        self, name: str, times: Mapping[str, str], check: Callable[[Schedule], None] = lambda after: None
+    ) -> Schedule:
         def change(schedule: Schedule, source: Source) -> None:
             for key, time in times.items():
                 source.extend(schedule.entry(name).key, key, time)
 
-        return self._edit(change)
+        return self._edit(change, check=check)
 
     def _refuse_known(self, schedule: Schedule, name: str, hint: str = "") -> None:
         for entry in schedule.entries.values():
@@ -173,7 +190,13 @@ class Editor:
     def _file(self) -> str:
         return str(self._path)
 
-    def _edit(self, change: Callable[[Schedule, Source], None], *, create: bool = False) -> Schedule:
+    def _edit(
+        self,
+        change: Callable[[Schedule, Source], None],
+        *,
+        create: bool = False,
+        check: Callable[[Schedule], None] = lambda after: None,
+    ) -> Schedule:
         if create:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         elif not self._path.exists():
@@ -189,6 +212,7 @@ class Editor:
             except Refused as error:
                 raise ScheduleError(str(error), "Edit the file by hand.", file=self._file) from error
             schedule = parse(source.text, self._file, identity=self._identity, now=self._now)
+            check(schedule)
             result = source.text.encode("utf-8")
             if result != data:
                 _replace(self._path, result)

@@ -122,6 +122,7 @@ def test_skips_of_one_entry_add_up_and_the_same_one_is_one(editor: Editor) -> No
         (lambda e: e.modify("nightly", {"function": None}), "no function"),
         (lambda e: e.delete("none"), "no entry"),
         (lambda e: e.skip("nightly", "5pm"), "a full date"),
+        (lambda e: e.postpone("nightly", "2018-01-02 02:30", "2017-12-01 05:00"), "2017-12-01 05:00 is past"),
         (lambda e: e.copy("nightly", "web*", "tea"), "already"),
     ],
 )
@@ -350,10 +351,16 @@ def test_values_of_a_command_line() -> None:
     }
 
 
-@pytest.mark.parametrize("pair", ["minutes", "minuets=5", "when=[5pm", "=5"])
+@pytest.mark.parametrize("pair", ["minutes", "minuets=5", "when=[5pm", "=5", "args=&a [*a]"])
 def test_a_pair_that_is_wrong_is_a_usage_error(pair: str) -> None:
     with pytest.raises(UsageError):
         values([pair])
+
+
+@pytest.mark.parametrize("pairs", [["hours=1", "hours=2"], ["function=cmd.run", "func=cmd.script"]])
+def test_a_key_that_is_given_twice_is_a_usage_error(pairs: list[str]) -> None:
+    with pytest.raises(UsageError, match="a second time"):
+        values(pairs)
 
 
 def test_values_are_text_as_it_is_written_where_yaml_would_guess() -> None:
