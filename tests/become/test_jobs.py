@@ -13,8 +13,9 @@ from agentless import Fleet, Output
 from agentless.endpoint import Secret
 from agentless.job import State
 from agentless.runner.run import Run
-from tests.become.conftest import PASSWORD, Host, out
+from tests.become.conftest import PASSWORD, Host
 from tests.hosts import until
+from tests.hosts.fleet import out
 
 # Each with its password, as ada, who logs in.
 METHODS: dict[str, dict[str, Any]] = {

@@ -15,7 +15,7 @@ import yaml
 
 from agentless import Fleet
 from agentless.job import State
-from tests.become.conftest import out
+from tests.hosts.fleet import out
 
 LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
 NOBODY: dict[str, Any] = {"ansible_become": True, "ansible_become_method": "su", "ansible_become_user": "nobody"}

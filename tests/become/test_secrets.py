@@ -15,8 +15,9 @@ import pytest
 from agentless.endpoint import Become, Secret
 from agentless.errors import HostError
 from agentless.runner.become import Dialogue, wrap
-from tests.become.conftest import Host, out
+from tests.become.conftest import Host
 from tests.hosts import until
+from tests.hosts.fleet import out
 
 # One word, which no quoting changes and which nothing else contains.
 PASSWORD = "Xyzzy4711Plugh0815"

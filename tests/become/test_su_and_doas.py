@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from agentless.job import State
-from tests.become.conftest import PASSWORD, Host, out, problem
+from tests.become.conftest import PASSWORD, Host, refused
+from tests.hosts.fleet import out
 from tests.shells.view import programs
 
 SU: dict[str, Any] = {"ansible_become_method": "su"}
@@ -42,21 +43,21 @@ def test_su_from_root_needs_none_and_no_login_shell(host: Host) -> None:
 
 
 def test_su_with_a_wrong_or_without_a_password(host: Host) -> None:
-    message, hint = problem(host.run(**SU, ansible_become_password="wrong"))
+    message, hint = refused(host.run(**SU, ansible_become_password="wrong"))
     assert message == "su refused the password for becoming root: it wants that of root"
     assert "root's password" in hint
-    assert problem(host.run(**SU))[0] == "su asks for a password to become root"
+    assert refused(host.run(**SU))[0] == "su asks for a password to become root"
 
 
 def test_su_to_a_user_that_does_not_exist(host: Host) -> None:
     result = host.run(**SU, ansible_become_user="nosuch", ansible_become_password="x")
     assert result.state is State.NOT_STARTED
-    assert "there is no user nosuch" in problem(result, "no-such-user")[0]
+    assert "there is no user nosuch" in refused(result, "no-such-user")[0]
 
 
 def test_su_to_a_user_without_a_login_shell_says_what_to_do(host: Host) -> None:
     host.node.run("chpasswd", stdin=None, input="www:www\n")
-    message, hint = problem(host.run(**SU, ansible_become_user="www", ansible_become_password="www"))
+    message, hint = refused(host.run(**SU, ansible_become_user="www", ansible_become_password="www"))
     assert "no login shell" in message
     assert "sudo" in hint
 
@@ -71,8 +72,8 @@ def test_a_prompt_in_another_language_is_one(host: Host) -> None:
         host.start_file("export LC_ALL=C.UTF-8 LANGUAGE=ja\n")
         assert host.node.run(". ~/.bashrc; echo x | su root", user="ada", check=False).stderr.startswith("パスワード：")
         assert out(host.run(**SU, ansible_become_password="root's")) == "root\n"
-        assert "su refused" in problem(host.run(**SU, ansible_become_password="wrong"))[0]
-        assert "su asks for a password" in problem(host.run(**SU))[0]
+        assert "su refused" in refused(host.run(**SU, ansible_become_password="wrong"))[0]
+        assert "su asks for a password" in refused(host.run(**SU))[0]
         host.sudoers("ada ALL=(ALL) ALL", "Defaults !passprompt_override")
         assert out(host.run(ansible_become_password=PASSWORD)) == "root\n"
     finally:
@@ -99,25 +100,25 @@ def test_doas_that_persists(host: Host) -> None:
 
 
 def test_doas_with_a_wrong_or_without_a_password(host: Host) -> None:
-    message, hint = problem(host.run(**DOAS, ansible_become_password="wrong"))
+    message, hint = refused(host.run(**DOAS, ansible_become_password="wrong"))
     assert message.startswith("doas refused the password for becoming root")
     assert "-K" in hint
-    assert problem(host.run(**DOAS))[0] == "doas asks for a password to become root"
+    assert refused(host.run(**DOAS))[0] == "doas asks for a password to become root"
 
 
 def test_doas_without_a_rule_says_what_rule_it_takes(host: Host) -> None:
-    message, hint = problem(host.run(user="eve", **DOAS, ansible_become_password="eve's"))
+    message, hint = refused(host.run(user="eve", **DOAS, ansible_become_password="eve's"))
     assert "doas does not allow it" in message
     assert "/etc/doas.conf" in hint
 
 
 def test_doas_to_a_user_that_does_not_exist(host: Host) -> None:
     result = host.run(**DOAS, ansible_become_user="nosuch", ansible_become_password=PASSWORD)
-    assert "there is no user nosuch" in problem(result, "no-such-user")[0]
+    assert "there is no user nosuch" in refused(result, "no-such-user")[0]
 
 
 @pytest.mark.parametrize("method", ["su", "doas"])
 def test_a_host_without_the_method(host: Host, method: str) -> None:
     with programs(host.node, without=[method]):
-        message, _ = problem(host.run(ansible_become_method=method, ansible_become_password="x"))
+        message, _ = refused(host.run(ansible_become_method=method, ansible_become_password="x"))
     assert message.startswith(f"{method} is not installed on the host")

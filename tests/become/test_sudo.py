@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from agentless.job import State
-from tests.become.conftest import PASSWORD, Host, out, problem
+from tests.become.conftest import PASSWORD, Host, refused
 from tests.hosts import until
+from tests.hosts.fleet import out
 from tests.shells.view import programs
 
 RULE = "ada ALL=(ALL) ALL"
@@ -23,7 +24,7 @@ def test_where_no_password_is_wanted_one_does_no_harm(host: Host) -> None:
 
 
 def test_a_missing_password_is_told_with_the_ways_to_give_it(host: Host) -> None:
-    message, hint = problem(host.run())
+    message, hint = refused(host.run())
     assert message == "sudo asks for a password to become root"
     assert "-K" in hint
     assert "ansible_become_password" in hint
@@ -33,7 +34,7 @@ def test_a_wrong_password_is_tried_once(host: Host) -> None:
     host.sudoers(RULE, "Defaults logfile=/var/log/sudo.log, passwd_tries=3")
     result = host.run(ansible_become_password="wrong")
     assert result.state is State.UNREACHABLE
-    message, hint = problem(result)
+    message, hint = refused(result)
     assert message == "sudo refused the password for becoming root: it wants that of ada"
     assert "ada's password" in hint
     log = host.node.path("/var/log/sudo.log")
@@ -47,7 +48,7 @@ def test_a_wrong_password_is_tried_once(host: Host) -> None:
 )
 def test_a_wrong_password_is_known_whatever_sudo_says(host: Host, defaults: str) -> None:
     host.sudoers(RULE, f"Defaults {defaults}")
-    assert "sudo refused the password" in problem(host.run(ansible_become_password="wrong"))[0]
+    assert "sudo refused the password" in refused(host.run(ansible_become_password="wrong"))[0]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_another_users_password_may_be_wanted_and_the_error_says_whose(
     host.sudoers(RULE, f"Defaults {option}")
     assert out(host.run(ansible_become_user="bob", ansible_become_password=password)) == "bob\n"
     host.node.run("rm -rf /run/sudo")
-    message, _ = problem(host.run(ansible_become_user="bob", ansible_become_password=PASSWORD))
+    message, _ = refused(host.run(ansible_become_user="bob", ansible_become_password=PASSWORD))
     assert message == f"sudo refused the password for becoming bob: it wants that of {owner}"
 
 
@@ -100,14 +101,14 @@ def test_a_ticket_of_an_earlier_sudo_does_no_harm(host: Host) -> None:
 
 
 def test_a_user_without_a_rule_is_told_what_rule_it_takes(host: Host) -> None:
-    message, hint = problem(host.run(user="eve", ansible_become_password="eve's"))
+    message, hint = refused(host.run(user="eve", ansible_become_password="eve's"))
     assert "eve is not in the sudoers file" in message
     assert "USER ALL=(root) ALL" in hint
 
 
 def test_a_rule_for_other_commands_only_is_told_without_our_command_line(host: Host) -> None:
     host.sudoers("ada ALL=(ALL) /usr/bin/systemctl")
-    message, hint = problem(host.run(ansible_become_password=PASSWORD))
+    message, hint = refused(host.run(ansible_become_password=PASSWORD))
     assert "not allowed to execute /bin/sh as root" in message
     assert len(message) < 300
     assert "/bin/sh" in hint
@@ -116,7 +117,7 @@ def test_a_rule_for_other_commands_only_is_told_without_our_command_line(host: H
 @pytest.mark.parametrize("rules", [("ada ALL=(ALL) NOEXEC: ALL",), (RULE, "Defaults noexec")])
 def test_a_rule_under_which_nothing_can_be_started_is_named(host: Host, rules: tuple[str, ...]) -> None:
     host.sudoers(*rules)
-    message, hint = problem(host.run(ansible_become_password=PASSWORD))
+    message, hint = refused(host.run(ansible_become_password=PASSWORD))
     assert message.startswith("sudo let us become root, and start nothing then: ")
     assert "NOEXEC" in hint
     host.sudoers(*rules, "ada ALL=(ALL) EXEC: ALL")
@@ -128,21 +129,21 @@ def test_what_was_sent_is_in_no_error(host: Host) -> None:
     mismatch = f'echo "sudo: argv[5] mismatch, expected \\"{"$sent" * 10}\\", got \\"$sent\\"" >&2'
     fake = f"#!/bin/sh\nfor sent; do [ ${{#sent}} -lt 2000 ] || {mismatch}; done; exit 1\n"
     with programs(host.node, without=["sudo"], scripts={"sudo": fake}):
-        message, _ = problem(host.run(ansible_become_password=PASSWORD))
+        message, _ = refused(host.run(ansible_become_password=PASSWORD))
     assert message == 'sudo did not let us become root: sudo: argv[5] mismatch, expected "…", got "…"'
 
 
 def test_a_user_that_does_not_exist_refuses_the_job(host: Host) -> None:
     result = host.run(ansible_become_user="nosuch", ansible_become_password=PASSWORD)
     assert result.state is State.NOT_STARTED
-    message, hint = problem(result, "no-such-user")
+    message, hint = refused(result, "no-such-user")
     assert "there is no user nosuch" in message
     assert "--become-user" in hint
 
 
 def test_a_host_without_sudo_is_told_apart(host: Host) -> None:
     with programs(host.node, without=["sudo"]):
-        message, hint = problem(host.run(ansible_become_password=PASSWORD))
+        message, hint = refused(host.run(ansible_become_password=PASSWORD))
     assert message.startswith("sudo is not installed on the host")
     assert "doas" in hint
 
@@ -150,7 +151,7 @@ def test_a_host_without_sudo_is_told_apart(host: Host) -> None:
 def test_a_sudo_that_is_broken_is_told_in_its_own_words(host: Host) -> None:
     host.node.run("chmod o+w /etc/sudoers")
     try:
-        message, hint = problem(host.run(ansible_become_password=PASSWORD))
+        message, hint = refused(host.run(ansible_become_password=PASSWORD))
     finally:
         host.node.run("chmod o-w /etc/sudoers")
     assert "/etc/sudoers is world writable" in message
@@ -160,7 +161,7 @@ def test_a_sudo_that_is_broken_is_told_in_its_own_words(host: Host) -> None:
 def test_a_method_that_hangs_is_told_apart_from_a_wrong_password(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agentless.runner.session.Session.answer_within", 2.0)
     with programs(host.node, without=["sudo"], scripts={"sudo": "#!/bin/sh\nexec sleep 1000\n"}):
-        message, hint = problem(host.run(ansible_become_password=PASSWORD))
+        message, hint = refused(host.run(ansible_become_password=PASSWORD))
     assert message == "sudo hangs: it said nothing within 2 s, and asked for no password"
     assert "sudo -u root id" in hint
 
@@ -178,6 +179,6 @@ def test_one_of_the_inventorys_words_for_the_password_is_as_good_as_another(host
 
 
 def test_a_password_with_a_line_end_is_refused_before_anything_is_sent(host: Host) -> None:
-    message, _ = problem(host.run(ansible_become_password="secret\n"))
+    message, _ = refused(host.run(ansible_become_password="secret\n"))
     assert "contains a line end" in message
     assert "secret" not in message

@@ -78,12 +78,15 @@ def lookup_running(sshd: Sshd) -> int:
 
 
 def test_hosts_that_were_not_sent_to_are_said_to_be_not_started(sshd: Sshd) -> None:
-    with start(sshd.client, "run", "all", "--batch", "1", "--", "echo begun; sleep 2") as process:
+    flag = sshd.directory / "go-on"
+    command = f"until [ -e {flag} ]; do sleep 0.1; done"
+    with start(sshd.client, "run", "all", "--batch", "1", "--", command) as process:
         until(lambda: lookup_running(sshd) == 1, "the first runs")
         shown = lookup(sshd.client, "lookup", "last")
         assert sorted(host["state"] for host in shown["hosts"].values()) == ["pending", "pending", "running"]
         assert shown["exit_code"] == 4
         process.kill()
+    flag.touch()
     waited = lookup(sshd.client, "wait", "last")
     assert [host["state"] for host in waited["hosts"].values()] == ["returned", "not-started", "not-started"]
     assert waited["hosts"]["host3"]["error"]["kind"] == "controller-gone"

@@ -12,7 +12,8 @@ import pytest
 from agentless.job import Dispatched, State
 from agentless.runner.session import Session
 from tests.hosts import Nodes, User
-from tests.shells.conftest import SHELLS, START_FILES, Host, out, problem
+from tests.hosts.fleet import out, problem
+from tests.shells.conftest import SHELLS, START_FILES, Host
 
 every_shell = pytest.mark.parametrize("shell", SHELLS)
 every_start_file = pytest.mark.parametrize("shell", START_FILES)
@@ -160,9 +161,9 @@ def test_an_account_for_sftp_only_is_an_error_that_names_it(monkeypatch: pytest.
     monkeypatch.setattr(Session, "answer_within", 1.5)
     only = "Match User files\n ForceCommand internal-sftp\nMatch all"
     with Nodes(1, users=[User("files")], sshd_config=only) as nodes:
-        for name, value in nodes.client.environ.items():
-            monkeypatch.setenv(name, value)
-        message, hint = problem(Host(nodes).run(user="files"), "no-answer")
+        host = Host(nodes, "files")
+        host.act_as_client(monkeypatch)
+        message, hint = problem(host.run(), "no-answer")
     assert "This service allows sftp connections only." in message
     assert "SFTP" in hint
 

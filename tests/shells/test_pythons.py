@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from agentless.job import Dispatched
-from tests.shells.conftest import Host, out, problem
+from tests.hosts.fleet import out, problem
+from tests.shells.conftest import Host
 from tests.shells.view import programs
 
 PYTHONS = ["python*", "pypy*"]
