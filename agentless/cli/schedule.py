@@ -196,6 +196,7 @@ def _placed(call: Call, out: str, result: Pushed) -> int:
 def run_entry(call: Call, /, name: str, detach: bool, file: Path | None) -> int:
     """An entry now, as a job, shown as `run` shows it. A function of the controller is done here."""
     from agentless.cli.following import follow
+    from agentless.cli.printers import Detached
     from agentless.cli.reports import printer
 
     out = call.out("text")
@@ -207,5 +208,5 @@ def run_entry(call: Call, /, name: str, detach: bool, file: Path | None) -> int:
     return follow(
         call,
         lambda _, send: scheduling.start(entry, detach=detach, send=send),
-        lambda job: printer(call, job.hosts, job.jid, out),
+        lambda job: Detached(call.screen) if detach and out == "text" else printer(call, job.hosts, job.jid, out),
     ).exit_code

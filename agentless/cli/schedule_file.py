@@ -14,7 +14,7 @@ from agentless.cli.options import SCHEDULE_FILE, verb
 from agentless.errors import UsageError
 
 if TYPE_CHECKING:
-    from agentless.schedule import Editor
+    from agentless.schedule import Editor, Entry, Schedule
 
 __all__ = ["add", "copy", "delete", "disable", "enable", "modify", "move", "postpone", "skip"]
 
@@ -113,7 +113,14 @@ def postpone(call: Call, /, name: str, time: str, new_time: str, file: Path | No
     return _edit(call, file, lambda edit: edit.postpone(name, time, new_time))
 
 
-def _edit(call: Call, file: Path | None, change: Callable[[Editor], object]) -> int:
-    change(call.fleet.schedule(file).edit)
-    call.screen.say("the hosts know nothing of it yet: agentless schedule push")
+def _edit(call: Call, file: Path | None, change: Callable[[Editor], Schedule]) -> int:
+    scheduling = call.fleet.schedule(file)
+    before = _on_hosts(scheduling.file) if scheduling.path.exists() else {}
+    if _on_hosts(change(scheduling.edit)) != before:
+        call.screen.say("the hosts know nothing of it yet: agentless schedule push")
     return 0
+
+
+def _on_hosts(schedule: Schedule) -> dict[str, Entry]:
+    """What a push would bring to hosts."""
+    return {name: entry for name, entry in schedule.entries.items() if entry.runs_on == "host"}

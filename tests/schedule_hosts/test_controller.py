@@ -157,3 +157,25 @@ def test_run_sends_an_entry_now(sshd: Sshd, file: Path) -> None:
     (job,) = jobs(sshd.client, "--schedule", "mark").values()
     assert job["metadata"] == {"ticket": "4711"}
     assert "removed 0 jobs" in sshd.client.agentless("schedule", "run", "tidy").stdout
+
+
+def test_run_detached_prints_the_jid_and_nothing_else(sshd: Sshd, file: Path) -> None:
+    done = sshd.client.agentless("schedule", "run", "mark", "--detach")
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"\d{20}\n", done.stdout)
+    assert list(jobs(sshd.client)) == [done.stdout.strip()]
+
+
+def test_a_push_is_advised_only_where_hosts_get_something(sshd: Sshd, file: Path) -> None:
+    def said(*words: str) -> str:
+        done = sshd.client.agentless("schedule", *words)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    assert "push" not in said("add", "more", "function=jobs.prune", "hours=6")
+    assert "push" not in said("disable", "mark")
+    assert "push" not in said("delete", "more")
+    assert "schedule push" in said("add", "theirs", "function=cmd.run", "args=w", "target=all", "hours=6")
+    assert "push" not in said("enable", "theirs")
+    assert "schedule push" in said("modify", "theirs", "runs_on=controller")
+    assert "push" not in said("delete", "theirs")
