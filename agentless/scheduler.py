@@ -6,9 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from agentless.errors import AgentlessError
+from agentless.errors import AgentlessError, JobExists
 from agentless.job import State, iso
 from agentless.remote import evaluator
 from agentless.schedule import Entry, Schedule, offset
@@ -26,13 +26,14 @@ LOOK_SECONDS = 15.0
 @dataclass(frozen=True, slots=True)
 class _Due:
     entry: Entry
-    nominal: int
+    jid: str
 
 
 class Scheduler:
     """Fires the controller's entries of one schedule file.
 
-    What is due is noted on disk before it is fired, under a lock: of two schedulers, one fires it.
+    What is due is noted on disk before it is fired, under a lock: of two schedulers, one fires it. Where that note is
+    lost, the job cache has the fire's JID, which says its time and its entry, and makes no second job of it.
 
     Args:
         scheduling: the file, and the fleet.
@@ -62,6 +63,7 @@ class Scheduler:
         self._lock = threading.Lock()
         self._good: Schedule | None = None
         self._complaint = ""
+        self._told: dict[str, str] = {}
 
     def once(self) -> None:
         """Fire what is due now, and leave as soon as hosts have it: what they return comes home by a later contact.
@@ -131,12 +133,12 @@ class Scheduler:
             for entry in found.entries.values():
                 if entry.runs_on != "controller":
                     continue
-                timing, zone = dict(entry.timing), offset(found, entry)
-                before = histories.get(entry.name)
-                done = evaluator.evaluate(timing, before, now, self._name, zone)
-                if done.fires and entry.jid_include:
-                    # It is a pure function: with what runs, which may cost a question to hosts, only where it matters.
-                    done = evaluator.evaluate(timing, before, now, self._name, zone, self._count(entry))
+                try:
+                    done = self._evaluate(found, entry, histories.get(entry.name), now)
+                except Exception as error:  # noqa: BLE001 -- whatever is wrong with one entry, the others fire
+                    self._tell_once(entry.name, f"{type(error).__name__}: {error}")
+                    continue
+                self._told.pop(entry.name, None)
                 histories[entry.name] = done.history
                 if done.history is None:
                     del histories[entry.name]
@@ -144,8 +146,22 @@ class Scheduler:
                 for skip in done.skips:
                     times = f" ({skip.count} times since {iso(skip.first)})" if skip.count > 1 else ""
                     self._log(f"{entry.name}: skipped {iso(skip.last)}: {skip.reason}{times}")
-                due += [_Due(entry, fire.nominal) for fire in done.fires]
+                due += [_Due(entry, fire.jid) for fire in done.fires]
         return due, look
+
+    def _evaluate(self, found: Schedule, entry: Entry, before: Any, now: float) -> evaluator.Outcome:
+        timing, zone = dict(entry.timing), offset(found, entry)
+        done = evaluator.evaluate(timing, before, now, self._name, zone)
+        if done.fires and entry.jid_include:
+            # It is a pure function: with what runs, which may cost a question to hosts, only where it matters.
+            done = evaluator.evaluate(timing, before, now, self._name, zone, self._count(entry))
+        return done
+
+    def _tell_once(self, name: str, error: str) -> None:
+        """Not at each look the same."""
+        if self._told.get(name) != error:
+            self._told[name] = error
+            self._log(f"{name}: error: {error}")
 
     def _count(self, entry: Entry) -> int:
         with self._lock:
@@ -158,15 +174,20 @@ class Scheduler:
             if entry.function.startswith("jobs."):
                 self._log(f"{entry.name}: {entry.function}: {self._scheduling.here(entry)}")
             else:
-                self._send(entry, detach=detach)
+                self._send(due, detach=detach)
+        except JobExists:
+            self._log(f"{entry.name}: {due.jid} was fired already")
         except AgentlessError as error:
             self._log(f"{entry.name}: error: {error.message}")
+        except Exception as error:  # noqa: BLE001 -- the fires beside it go on
+            self._log(f"{entry.name}: error: {type(error).__name__}: {error}")
         finally:
             with self._lock:
                 self._busy[entry.name] = max(0, self._busy.get(entry.name, 0) - 1)
 
-    def _send(self, entry: Entry, *, detach: bool) -> None:
-        with self._scheduling.start(entry, detach=detach, live=False) as run:
+    def _send(self, due: _Due, *, detach: bool) -> None:
+        entry = due.entry
+        with self._scheduling.start(entry, jid=due.jid, detach=detach, live=False) as run:
             with self._lock:
                 self._runs.add(run)
             self._log(f"{entry.name}: fired {run.job.jid} on {', '.join(run.job.hosts)}")

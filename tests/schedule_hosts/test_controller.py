@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import subprocess
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,24 @@ def test_run_detached_prints_the_jid_and_nothing_else(sshd: Sshd, file: Path) ->
     assert list(jobs(sshd.client)) == [done.stdout.strip()]
 
 
+def test_fires_of_the_controller_have_the_jid_that_next_shows(sshd: Sshd, file: Path) -> None:
+    """Their nominal time and the entry's digits: where what the evaluator noted is lost, no time is fired again."""
+    client = sshd.client
+    soon = (datetime.now(timezone.utc) + timedelta(seconds=5)).isoformat(timespec="seconds")
+    file.write_text(ENTRIES.replace("seconds: 1\n    metadata", f"once: {soon}\n    metadata"))
+    (ahead,) = json.loads(client.agentless("schedule", "next", "mark", "--out", "json").stdout)["mark"]
+    histories = client.home / ".cache" / "agentless" / "scheduler"
+    assert " mark: fired " not in client.agentless("scheduler", "--once").stderr
+    (kept,) = histories.glob("*.json")
+    before = kept.read_bytes()
+    until(lambda: " mark: fired " in client.agentless("scheduler", "--once").stderr, "it fires")
+    assert list(jobs(client)) == [ahead["jid"]]
+    kept.write_bytes(before)
+    said = client.agentless("scheduler", "--once").stderr
+    assert f" mark: {ahead['jid']} was fired already" in said
+    assert list(jobs(client)) == [ahead["jid"]]
+
+
 def test_a_push_is_advised_only_where_hosts_get_something(sshd: Sshd, file: Path) -> None:
     def said(*words: str) -> str:
         done = sshd.client.agentless("schedule", *words)
@@ -179,3 +198,16 @@ def test_a_push_is_advised_only_where_hosts_get_something(sshd: Sshd, file: Path
     assert "push" not in said("enable", "theirs")
     assert "schedule push" in said("modify", "theirs", "runs_on=controller")
     assert "push" not in said("delete", "theirs")
+
+
+def test_an_entry_that_cannot_be_evaluated_stops_no_other(sshd: Sshd, file: Path) -> None:
+    """What went wrong is told with the entry's name."""
+    client = sshd.client
+    client.agentless("scheduler", "--once")
+    (kept,) = (client.home / ".cache" / "agentless" / "scheduler").glob("*.json")
+    histories = json.loads(kept.read_bytes())
+    kept.write_text(json.dumps({**histories, "tidy": {"v": "?"}}))
+    until(lambda: " mark: fired " in client.agentless("scheduler", "--once").stderr, "the other one fires")
+    done = client.agentless("scheduler", "--once")
+    assert done.returncode == 0
+    assert " tidy: error: KeyError: " in done.stderr
