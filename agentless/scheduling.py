@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agentless import schedule
 from agentless.config import cache_dir, config_dir
 from agentless.errors import ScheduleError, TargetError
-from agentless.job import Problem, State
+from agentless.job import Problem, State, jid_time
 from agentless.schedule import dates
 from agentless.schedule.history import Histories
 from agentless.schedule.overview import Ahead, Overview
@@ -146,17 +146,17 @@ class Scheduling:
     def coming(self, name: str | None = None, count: int = 1) -> dict[str, tuple[Ahead, ...]]:
         """The next fires of one entry or of all; nobody is asked.
 
-        An interval goes on from its last fire, as far as that is known here.
+        An interval goes on from its last fire, as far as that is known here; a `run` by hand is none.
         """
         found = self.file
         entries = found.entries.values() if name is None else (found.entry(name),)
-        fired = self._fired()
+        fired = self._fired(found)
         return {entry.name: self._ahead(found, entry, count, fired.get(entry.name)) for entry in entries}
 
     def overview(self) -> list[Overview]:
         """Every entry, with what is known of it here; nobody is asked."""
         found = self.file
-        fired = self._fired()
+        fired = self._fired(found)
         rows = []
         for entry in found.entries.values():
             ahead = self._ahead(found, entry, LOOK_AHEAD, fired.get(entry.name))
@@ -179,10 +179,11 @@ class Scheduling:
         """What the controller's own evaluator remembers of this file."""
         return Histories(cache_dir() / "scheduler", self.path)
 
-    def _fired(self) -> dict[str, JobRow]:
-        """The newest job of each entry in the job cache."""
+    def _fired(self, found: Schedule) -> dict[str, JobRow]:
+        """The newest fire of each entry in the job cache: its JID says of which entry of which schedule it is."""
+        ids = {entry.timing["id"]: entry.name for entry in found.entries.values()}
         newest: dict[str, JobRow] = {}
-        for row in self._access.fleet.cache.rows(None, lambda row: row.job.schedule is not None):
+        for row in self._access.fleet.cache.rows(None, lambda row: ids.get(row.job.jid[14:]) == row.job.schedule):
             newest.setdefault(str(row.job.schedule), row)
         return newest
 
@@ -195,7 +196,8 @@ class Scheduling:
         else:
             host = next(iter(self._targets(found, entry.name)[entry.name]))
             if row is not None and "every" in timing:
-                history = {"v": timing["v"], "k": 1, "w": int(row.job.start_time), "n": 0}
+                nominal = int(jid_time(row.job.jid[:14] + "000000"))
+                history = {"v": timing["v"], "k": 1, "w": nominal, "n": 0}
         splay = tuple(timing["splay"]) if timing.get("splay") else None
         return tuple(
             Ahead(each.nominal, each.at, each.shift, each.zone, splay, each.reason, host, each.jid)

@@ -185,6 +185,27 @@ def test_fires_of_the_controller_have_the_jid_that_next_shows(sshd: Sshd, file: 
     assert list(jobs(client)) == [ahead["jid"]]
 
 
+def test_next_counts_from_the_last_fire_of_this_schedule_not_from_a_run_by_hand(sshd: Sshd, file: Path) -> None:
+    client = sshd.client
+    other = client.home / "other.yaml"
+    hourly = "schedule:\n  hourly: {function: cmd.run, args: 'true', target: host1, hours: 1, runs_on: controller}\n"
+    other.write_text(hourly)
+    assert " hourly: fired " in client.agentless("scheduler", "--once", "--schedule-file", str(other)).stderr
+    file.write_text(hourly.replace(", runs_on: controller", ""))
+    assert client.agentless("schedule", "run", "hourly").returncode == 0
+
+    def listed(path: Path) -> Any:
+        said = client.agentless("schedule", "list", "--out", "json", "--schedule-file", str(path)).stdout
+        return json.loads(said)["hourly"]
+
+    assert listed(file)["last_fire"] is None
+    assert listed(file)["last_result"] is None
+    assert listed(other)["last_result"] is not None
+    start = datetime.fromisoformat(listed(file)["next"]["time"].rstrip("Z"))
+    # Nothing of this schedule was fired yet: it comes at once, not an hour after another's fire.
+    assert abs(start - datetime.now(timezone.utc).replace(tzinfo=None)) < timedelta(minutes=1)
+
+
 def test_a_push_is_advised_only_where_hosts_get_something(sshd: Sshd, file: Path) -> None:
     def said(*words: str) -> str:
         done = sshd.client.agentless("schedule", *words)
