@@ -220,13 +220,16 @@ class JobCache:
         """
         check_jid(jid)
         with self._folder.guard("write", jid), self._folder.locked():
-            record = self._journal.opened(jid)
-            if record is None:
-                return self._journal.is_finished(jid)
-            if not record.settled():
-                return False
-            self._journal.finish(record)
-            return True
+            return self._finish(jid)
+
+    def _finish(self, jid: str) -> bool:
+        record = self._journal.opened(jid)
+        if record is None:
+            return self._journal.is_finished(jid)
+        if not record.settled():
+            return False
+        self._journal.finish(record)
+        return True
 
     def abandon(self, jid: str) -> bool:
         """Where the run is gone, hosts to which nothing was sent are `not-started`, kind `controller-gone`.
@@ -261,7 +264,7 @@ class JobCache:
             finally:
                 lock.release(force=True)
             with _unless_full():
-                self.finish(jid)
+                self._finish(jid)
 
     def is_held(self, jid: str) -> bool:
         """Whether the run of this job lives, here or in another process: its `pending` hosts will still be asked."""
@@ -282,11 +285,15 @@ class JobCache:
         return self._journal.report(jid, outputs=outputs)
 
     def current(self, jid: str, *, outputs: bool = True) -> Report | None:
-        """As `load`, after `abandon` where hosts are `pending`."""
+        """As `load`, after `abandon` where hosts are `pending`; what holds of them holds also on a full disk."""
         report = self.load(jid, outputs=outputs)
         if report is None or all(result.state is not State.PENDING for result in report.results.values()):
             return report
-        return self.load(jid, outputs=outputs) if self.abandon(jid) else report
+        try:
+            return self.load(jid, outputs=outputs) if self.abandon(jid) else report
+        except CacheError:
+            record = None if self.is_held(jid) else self._journal.read(jid)
+            return replace(report, results={**report.results, **record.abandoned()}) if record else report
 
     def rows(self, limit: int | None = None, where: Callable[[JobRow], bool] | None = None) -> Iterator[JobRow]:
         """The jobs, newest first; reads nothing of what finished jobs gave back.

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from agentless.endpoint import Endpoint
-from agentless.errors import HostError
-from agentless.job import Dispatched, Job, Problem, Report, State, jid_time
+from agentless.errors import CacheError, HostError
+from agentless.job import Dispatched, HostResult, Job, Problem, Report, State, jid_time
 from agentless.results import Active, ActiveJob, Process
 from agentless.roster import Roster
 from agentless.runner.answers import Returned, Stated
@@ -25,10 +25,11 @@ def ask_about(contact: Contact, roster: Roster, report: Report) -> Report:
         report: the job as the cache has it.
 
     Returns:
-        the job as the cache has it then.
+        the job as the cache has it then, and where that has no room, as the hosts told it.
     """
     endpoints, missing = roster.of_job(report.job, report.open_hosts)
     jid, results = report.job.jid, dict(report.results)
+    unrecorded: dict[str, HostResult] = {}
 
     def request(name: str) -> dict[str, object]:
         result = results[name]
@@ -43,9 +44,14 @@ def ask_about(contact: Contact, roster: Roster, report: Report) -> Report:
         elif told := [answer for answer in answers if isinstance(answer, (Returned, Stated))]:
             results[name] = settle(before, min(told, key=_rank))
         if results[name] != before:
-            contact.cache.record(jid, name, results[name])
+            try:
+                contact.cache.record(jid, name, results[name])
+            except CacheError as error:
+                unrecorded[name] = results[name]
+                contact.cache.warn(f"{name}: what became of job {jid} is not in the job cache: {error.message}")
     # Another command may have asked, too, and the first end that is recorded counts.
-    return (contact.cache.current(jid) or replace(report, results=results)).unreached(missing)
+    known = contact.cache.current(jid) or replace(report, results=results)
+    return replace(known, results={**known.results, **unrecorded}).unreached(missing)
 
 
 def _rank(answer: Returned | Stated) -> int:

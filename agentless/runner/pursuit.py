@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agentless.endpoint import Endpoint
-from agentless.errors import AgentlessError, NoSession, Refused, Unreachable
+from agentless.errors import AgentlessError, CacheError, NoSession, Refused, Unreachable
 from agentless.job import Dispatched, HostResult, Job, Problem, State
 from agentless.runner.answers import Accepted, Answer, Chunk, Reply, Returned, Stated
 from agentless.runner.channel import Connector
@@ -157,13 +157,22 @@ class Pursuit:
 
     def change(self, result: HostResult) -> None:
         """Record where the host stands now, and tell it."""
-        self._record(result)
+        self._note(result)
         self.stand(self.result)
 
     def stand(self, result: HostResult) -> None:
         """Where the host stands now is recorded; tell it."""
         self.result = result
         self._tell(Changed(self.host, result))
+
+    def _note(self, result: HostResult) -> None:
+        """Record where the host stands; what was learned holds also where there is no room for it."""
+        try:
+            self._record(result)
+        except CacheError as error:
+            self.result = result
+            if result.settled:
+                self._ledger.warn(f"{self.host}: {result.state.value}, which is not in the job cache: {error.message}")
 
     def _record(self, result: HostResult) -> bool:
         """Record where the host stands; False where it had ended without the job having been sent to it."""
@@ -222,9 +231,7 @@ class Pursuit:
             try:
                 if self._left.is_set():
                     return
-                if self._sends() and not self._record(replace(before, dispatched=Dispatched.MAYBE, nonce=self._nonce)):
-                    self.stand(self.result)
-                    self._called_off()
+                if self._sends() and not self._may_send():
                     return
                 for answer in session.answers():
                     jid = self._errand.job.jid
@@ -234,11 +241,25 @@ class Pursuit:
                         home.take(answer)
             except Unreachable as error:
                 if isinstance(error, NoSession) or error.kind in NOT_ARRIVED:
-                    self._record(replace(self.result, dispatched=before.dispatched))
+                    self._note(replace(self.result, dispatched=before.dispatched))
                 raise
             finally:
                 session.close()
                 self._session = None
+
+    def _may_send(self) -> bool:
+        """Record that the host may have the job from now on; False where it must not get it."""
+        try:
+            if self._record(replace(self.result, dispatched=Dispatched.MAYBE, nonce=self._nonce)):
+                return True
+        except CacheError as error:
+            # A job that nobody could find again is not sent.
+            problem = Problem("controller", f"not sent: {error.message}", error.hint)
+            self.stand(replace(self.result, state=State.NOT_STARTED, problem=problem))
+        else:
+            self.stand(self.result)
+            self._called_off()
+        return False
 
     def _sends(self) -> bool:
         return self._errand.order is not None and self.result.dispatched is not Dispatched.YES

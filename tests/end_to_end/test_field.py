@@ -9,7 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +180,48 @@ def test_a_host_without_free_inodes_refuses_the_job_and_goes_on_answering(start_
         assert found["stdout"] == "before\n"
         node.run("rm /var/cache/agentless/filler*")
         assert answer(nodes.client, "run", "all", "--", "echo again")["hosts"]["node1"]["stdout"] == "again\n"
+
+
+@pytest.fixture
+def small_cache(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KiB for the job cache."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small disk needs root")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"this machine mounts no tmpfs: {done.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_a_full_disk_of_the_controller_loses_no_return(sshd: Sshd, small_cache: Path) -> None:
+    """The host keeps what the cache has no room for, and the report tells it all the same."""
+    environ = {**sshd.client.environ, "XDG_CACHE_HOME": str(small_cache)}
+    output = "".join(f"{n}\n" for n in range(1, 40001))
+    ran = sshd.client.agentless("run", "host1", "--out", "json", "--", "seq 1 40000; exit 3", env=environ)
+    document = json.loads(ran.stdout)
+    assert (document["hosts"]["host1"]["state"], document["hosts"]["host1"]["retcode"], ran.returncode) == (
+        "returned",
+        3,
+        1,
+    ), ran.stderr
+    assert document["hosts"]["host1"]["stdout"] == output
+    assert "not in the job cache" in ran.stderr
+    for verb in ("lookup", "wait"):
+        found = sshd.client.agentless("jobs", verb, "last", "--out", "json", env=environ)
+        assert json.loads(found.stdout) == document, found.stderr
+        assert found.returncode == 1
+        assert "not in the job cache" in found.stderr
+    started = sshd.client.agentless("run", "all", "--detach", "--", "echo in", env=environ).stdout.strip()
+    room = os.statvfs(small_cache)
+    (small_cache / "filler").write_bytes(b"x" * room.f_bavail * room.f_bsize)
+    found = sshd.client.agentless("jobs", "wait", started, "--out", "json", env=environ)
+    assert {host["stdout"] for host in json.loads(found.stdout)["hosts"].values()} == {"in\n"}
+    (small_cache / "filler").unlink()
+    assert sshd.client.agentless("jobs", "wait", started, env=environ).returncode == 0
+    assert sshd.client.agentless("jobs", "show", started, env=environ).returncode == 0
 
 
 def test_a_child_that_is_left_behind_holds_nobody_up(sshd: Sshd) -> None:

@@ -145,11 +145,11 @@ def test_hosts_that_cannot_be_asked_about_a_foreign_job_stay_in_its_report(start
     assert (told["hosts"], list(told["unknown_hosts"]), code) == ({}, ["node2"], 3)
     told, code = other("jobs", "tail", jid, "node1")
     assert (list(told["hosts"]), "unknown_hosts" in told, code) == (["node1"], False, 1)
-    for words in (("lookup",), ("wait", "--wait", "1"), ("tail",)):
-        told, code = other("jobs", words[0], "9" * 20, *words[1:])
+    for verb, *rest in (["lookup"], ["wait", "--wait", "1"], ["tail"]):
+        told, code = other("jobs", verb, "9" * 20, *rest)
         head = [told[key] for key in ("function", "arguments", "target", "user", "start_time", "metadata")]
         assert (head, list(told["unknown_hosts"])) == ([None] * 6, ["node2"])
-        assert (told["exit_code"], code) == (3, 3), words
+        assert (told["exit_code"], code) == (3, 3), verb
 
     def wait(jid: str) -> subprocess.Popen[str]:
         command = client.command("jobs", "wait", jid, "--connect-timeout", "1", "--out", "json", "-v")
