@@ -15,6 +15,7 @@ __all__ = [
     "HostResult",
     "Job",
     "Problem",
+    "Remains",
     "Report",
     "Return",
     "State",
@@ -130,6 +131,16 @@ class Return:
 
 
 @dataclass(frozen=True, slots=True)
+class Remains:
+    """The output of a job that is lost, as far as it lay on the host: the bytes kept, and how many were dropped."""
+
+    stdout: bytes = b""
+    stderr: bytes = b""
+    stdout_truncated: int = 0
+    stderr_truncated: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class HostResult:
     """One host of a job: its state, and what belongs to that state.
 
@@ -140,6 +151,7 @@ class HostResult:
         ret: the return, exactly when `state` is `returned`.
         pid, started: of the running job, as last known (Unix seconds).
         problem: why it is lost, unreachable or not started, or a warning about a running one.
+        remains: the output of a lost job, where the host had it still.
     """
 
     state: State
@@ -149,6 +161,12 @@ class HostResult:
     pid: int | None = None
     started: float | None = None
     problem: Problem | None = None
+    remains: Remains | None = None
+
+    @property
+    def output(self) -> Return | Remains | None:
+        """What has its stdout and stderr: the return, or what a lost job left."""
+        return self.ret or self.remains
 
     @property
     def settled(self) -> bool:
@@ -162,16 +180,16 @@ class HostResult:
 
     def to_json(self) -> dict[str, Any]:
         """The host object of the JSON contract: every key, null where unknown."""
-        ret = self.ret
+        ret, output = self.ret, self.output
         return {
             "state": self.state.value,
             "retcode": ret.retcode if ret else None,
             "signal": ret.signal if ret else None,
             "ended_by": ret.ended_by if ret else None,
-            **_stream_json("stdout", ret.stdout if ret else None),
-            **_stream_json("stderr", ret.stderr if ret else None),
-            "stdout_truncated": ret.stdout_truncated if ret else None,
-            "stderr_truncated": ret.stderr_truncated if ret else None,
+            **_stream_json("stdout", output.stdout if output else None),
+            **_stream_json("stderr", output.stderr if output else None),
+            "stdout_truncated": output.stdout_truncated if output else None,
+            "stderr_truncated": output.stderr_truncated if output else None,
             "pid": ret.pid if ret else self.pid,
             "started": iso(ret.started if ret else self.started),
             "finished": iso(ret.finished) if ret else None,

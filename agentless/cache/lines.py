@@ -16,7 +16,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from agentless.job import Dispatched, HostResult, Job, Problem, Return, State
+from agentless.job import Dispatched, HostResult, Job, Problem, Remains, Return, State
 
 __all__ = [
     "Damaged",
@@ -158,12 +158,15 @@ def encode_result(host: str, result: HostResult) -> tuple[Raw, Raw]:
         raw["seen_pid"] = result.pid
     if result.started is not None:
         raw["seen_started"] = result.started
-    if ret is None:
+    if (left := result.output) is None:
         return raw, {}
-    for key, default in _RETURN_DEFAULTS.items():
-        if (value := getattr(ret, key)) != default:
-            raw[key] = value
-    return raw, {**_encode_stream("stdout", ret.stdout), **_encode_stream("stderr", ret.stderr)}
+    if ret is None:
+        raw["remains"] = [left.stdout_truncated, left.stderr_truncated]
+    else:
+        for key, default in _RETURN_DEFAULTS.items():
+            if (value := getattr(ret, key)) != default:
+                raw[key] = value
+    return raw, {**_encode_stream("stdout", left.stdout), **_encode_stream("stderr", left.stderr)}
 
 
 def decode_result(raw: Raw, output: Raw) -> HostResult:
@@ -174,10 +177,13 @@ def decode_result(raw: Raw, output: Raw) -> HostResult:
     """
     try:
         state = State(raw.get("state", "returned"))
-        ret = None
+        ret = remains = None
+        streams = _decode_stream("stdout", output), _decode_stream("stderr", output)
         if state is State.RETURNED:
             fields: Raw = {key: raw.get(key, default) for key, default in _RETURN_DEFAULTS.items()}
-            ret = Return(**fields, stdout=_decode_stream("stdout", output), stderr=_decode_stream("stderr", output))
+            ret = Return(**fields, stdout=streams[0], stderr=streams[1])
+        elif "remains" in raw:
+            remains = Remains(*streams, *raw["remains"])
         problem = raw.get("problem")
         return HostResult(
             state=state,
@@ -187,6 +193,7 @@ def decode_result(raw: Raw, output: Raw) -> HostResult:
             pid=raw.get("seen_pid"),
             started=raw.get("seen_started"),
             problem=Problem(*problem) if problem is not None else None,
+            remains=remains,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Damaged(f"a line is no result of a host ({error!r})") from error

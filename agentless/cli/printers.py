@@ -175,10 +175,10 @@ class Solo(Printer):
     def _own_up(self, host: str, result: HostResult, *, told: bool) -> None:
         """Say what the output alone hides and no summary tells: -q silences what is said about results, not that."""
         for stream, name in ((1, "stdout"), (2, "stderr")):
-            ret = result.ret
+            output = result.output
             dropped = self._streams[host, stream].dropped
-            if ret is not None:
-                dropped = 0 if told else ret.stdout_truncated if stream == 1 else ret.stderr_truncated
+            if output is not None:
+                dropped = 0 if told else output.stdout_truncated if stream == 1 else output.stderr_truncated
             if dropped:
                 self.screen.warn(f"{host}: {gap(name, dropped)}")
         if self.screen.quiet and result.problem is not None:
@@ -187,12 +187,11 @@ class Solo(Printer):
 
 def _rest(result: HostResult, stream: int, shown: int) -> bytes:
     """What of a record's stream was not shown live: all of it, or the end that an interruption cut off."""
-    if result.ret is None:
+    output = result.output
+    if output is None:
         return b""
     data, dropped = (
-        (result.ret.stdout, result.ret.stdout_truncated)
-        if stream == 1
-        else (result.ret.stderr, result.ret.stderr_truncated)
+        (output.stdout, output.stdout_truncated) if stream == 1 else (output.stderr, output.stderr_truncated)
     )
     missing = len(data) + (dropped if shown else 0) - shown
     return data[-missing:] if missing > 0 else b""

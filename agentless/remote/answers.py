@@ -22,6 +22,11 @@ RETURN_KEYS = (
     "left_running",
     "uncapped",
 )
+STATE_KEYS = (
+    *("state", "pid", "started", "kind", "message", "hint", "warning"),
+    # Of a job that is lost, where its output lies there still.
+    *("stdout_truncated", "stderr_truncated"),
+)
 
 
 def accepted(call: "Call", jid: str, state: "dict[str, Any]") -> None:
@@ -31,18 +36,15 @@ def accepted(call: "Call", jid: str, state: "dict[str, Any]") -> None:
 
 def answer(call: "Call", jid: str, state: "dict[str, Any]", streamed: bool = False) -> None:
     """What is known of one job: its record and return, or its state."""
-    if state["state"] == wire.RETURNED:
-        if not streamed:
-            from . import output
+    if state.get("cuts") and not streamed:
+        from . import output
 
-            for s, name in enumerate(output.NAMES, 1):
-                head, tail, size = state["cuts"][s - 1]
-                for data in output.pieces(call.book.job(jid, name), head, tail, size):
-                    call.pour("rec", data, jid=jid, s=s)
-        call.say("return", jid=jid, streamed=streamed, **{key: state.get(key) for key in RETURN_KEYS})
-    else:
-        keys = ("state", "pid", "started", "kind", "message", "hint", "warning")
-        call.say("state", jid=jid, **{key: state.get(key) for key in keys})
+        for s, name in enumerate(output.NAMES, 1):
+            head, tail, size = state["cuts"][s - 1]
+            for data in output.pieces(call.book.job(jid, name), head, tail, size):
+                call.pour("rec", data, jid=jid, s=s)
+    t, keys = ("return", RETURN_KEYS) if state["state"] == wire.RETURNED else ("state", STATE_KEYS)
+    call.say(t, jid=jid, streamed=streamed, **{key: state.get(key) for key in keys})
 
 
 def fetch(call: "Call") -> None:

@@ -61,16 +61,13 @@ def follow_job(call: "Call", jid: str, at: "list[int]", told: "int | None") -> N
                 poll.unregister(told)
                 told = None
     state = book.state(jid)
-    if state["state"] == wire.RETURNED:
-        whole = bool(streams)
-        for s, stream in enumerate(streams, 1):
-            head, tail, size = state["cuts"][s - 1]
-            while _forward(call, jid, s, stream, size):
-                pass
-            whole = whole and stream.whole and stream.at == size and head + tail == size
-        answers.answer(call, jid, state, streamed=whole)
-    else:
-        answers.answer(call, jid, state)
+    cuts = state.get("cuts") or []
+    whole = bool(streams and cuts)
+    for s, (stream, (head, tail, size)) in enumerate(zip(streams, cuts), 1):
+        while _forward(call, jid, s, stream, size):
+            pass
+        whole = whole and stream.whole and stream.at == size and head + tail == size
+    answers.answer(call, jid, state, streamed=whole)
 
 
 def _growing(call: "Call", jid: str, at: "list[int]") -> "list[output.Growing]":

@@ -50,24 +50,53 @@ class Capped:
 
     def close(self) -> "list[int]":
         """Head, tail and size of the record, cut between UTF-8 characters; the file is as small as it gets."""
-        size = self.size = os.fstat(self.fd).st_size
-        if size <= self.head + self.tail:
-            return [size, 0, size]
-        head, tail = self.head, self.tail
-        before = os.pread(self.fd, 4, max(0, head - 4))
-        for back in range(1, len(before) + 1):
-            byte = before[-back]
-            if byte & 0xC0 != 0x80:
-                length = 1 if byte < 0xC0 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
-                if length > back:
-                    head -= back
-                break
-        for byte in os.pread(self.fd, min(3, tail), size - tail):
-            if byte & 0xC0 != 0x80:
-                break
-            tail -= 1
-        self._punch((size - self.tail) // PAGE * PAGE)
-        return [head, tail, size]
+        cuts = _cut(self.fd, self.head, self.tail)
+        self.size = cuts[2]
+        if self.size > self.head + self.tail:
+            self._punch((self.size - self.tail) // PAGE * PAGE)
+        return cuts
+
+
+def _cut(fd: int, head: int, tail: int) -> "list[int]":
+    size = os.fstat(fd).st_size
+    if size <= head + tail:
+        return [size, 0, size]
+    before = os.pread(fd, 4, max(0, head - 4))
+    for back in range(1, len(before) + 1):
+        byte = before[-back]
+        if byte & 0xC0 != 0x80:
+            length = 1 if byte < 0xC0 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            if length > back:
+                head -= back
+            break
+    for byte in os.pread(fd, min(3, tail), size - tail):
+        if byte & 0xC0 != 0x80:
+            break
+        tail -= 1
+    return [head, tail, size]
+
+
+def remains(folder: str, cap: int) -> "dict[str, object]":
+    """What lies there of a job whose supervisor could not close its output: the fields of a return that tell it."""
+    cuts = []
+    for name in NAMES:
+        try:
+            fd = os.open(folder + "/" + name, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return {}
+        try:
+            cuts.append(_cut(fd, cap - cap // 2, cap // 2))
+        finally:
+            os.close(fd)
+    return told(cuts)
+
+
+def told(cuts: "list[list[int]]") -> "dict[str, object]":
+    """The fields of a return about these cuts of stdout and stderr."""
+    said = {"cuts": cuts}  # type: dict[str, object]
+    for name, (head, tail, size) in zip(NAMES, cuts):
+        said[name + "_truncated"] = size - head - tail
+    return said
 
 
 def pieces(path: str, head: int, tail: int, size: int) -> "Iterator[bytes]":

@@ -214,7 +214,10 @@ class Records:
         return self.lost(proc)
 
     def lost(self, proc: "dict[str, Any]") -> "dict[str, Any]":
-        """The end of a job that neither runs nor left a return, with the reason as far as it is known."""
+        """The end of a job that neither runs nor left a return, with the reason as far as it is known, and what lies
+        there of its output."""
+        from . import output
+
         kind, hint = "killed", ""
         message = "the job and its supervisor are gone without a return: killed from outside"
         if proc.get("boot") != system.table.boot_id():
@@ -234,6 +237,7 @@ class Records:
         end = {"state": wire.LOST, "kind": kind, "message": message, "hint": hint}  # type: dict[str, Any]
         for key in ("jid", "nonce", "pid", "started"):
             end[key] = proc.get(key)
+        end.update(output.remains(self.job(str(proc.get("jid"))), proc.get("cap") or wire.CAP))
         return end
 
     def bury(self, jid: str, nonce: str, kind: str, message: str) -> "dict[str, Any]":

@@ -170,19 +170,16 @@ class Supervisor:
             "duration": round(job.lasted, 6),
             "left_running": left,
             "uncapped": any(stream.uncapped for stream in job.streams),
-            "cuts": cuts,
             "keep_returns": job.request.get("keep_returns"),
         }  # type: dict[str, object]
-        for name, (head, tail, size) in zip(output.NAMES, cuts):
-            ret[name + "_truncated"] = size - head - tail
+        ret.update(output.told(cuts))
         path = job.book.job(job.jid, records.RETURN)
         try:
             records.place(path, ret)
         except FileNotFoundError:
             # Somebody deleted the record, and the output with it.
             os.mkdir(os.path.dirname(path), 0o700)
-            ret.update(cuts=[[0, 0, size] for _, _, size in cuts])
-            ret.update({name + "_truncated": size for name, (_, _, size) in zip(output.NAMES, cuts)})
+            ret.update(output.told([[0, 0, size] for _, _, size in cuts]))
             records.place(path, ret)
         records.remove(job.book.job(job.jid, "script"))
         records.remove(job.book.proc(job.jid))

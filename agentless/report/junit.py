@@ -78,8 +78,8 @@ def _case(function: str, name: str, result: HostResult, detached: bool) -> Eleme
         _problem(case, "error", said, problem.hint if problem else "")
     elif not ret.ok:
         _problem(case, "failure", outcome(ret))
-    if ret is not None:
-        for tag, data in (("system-out", ret.stdout), ("system-err", ret.stderr)):
+    if (output := result.output) is not None:
+        for tag, data in (("system-out", output.stdout), ("system-err", output.stderr)):
             if data:
                 ElementTree.SubElement(case, tag).text = _output(data)
     return case

@@ -101,12 +101,12 @@ def gap(stream: str, dropped: int) -> str:
 
 def notes(result: HostResult) -> Iterator[str]:
     """What else there is to know about one host's result, a line each."""
-    ret = result.ret
-    if ret is not None:
-        for stream, dropped in (("stdout", ret.stdout_truncated), ("stderr", ret.stderr_truncated)):
+    ret, output = result.ret, result.output
+    if output is not None:
+        for stream, dropped in (("stdout", output.stdout_truncated), ("stderr", output.stderr_truncated)):
             if dropped:
                 yield gap(stream, dropped)
-        if ret.left_running:
+        if ret is not None and ret.left_running:
             what = (
                 "1 process that it started was"
                 if ret.left_running == 1
@@ -132,10 +132,11 @@ def _lines(data: bytes, look: Look, mark: bytes = b"") -> bytes:
 
 def _body(result: HostResult, look: Look) -> bytes:
     said = [f"note: {note}\n".encode("utf-8", "backslashreplace") for note in notes(result)]
-    if result.ret is None:
+    output = result.output
+    if output is None:
         return b"".join(said)
     mark = paint(_STDERR.decode(), "red", look).encode()
-    return b"".join([_lines(result.ret.stdout, look), _lines(result.ret.stderr, look, mark), *said])
+    return b"".join([_lines(output.stdout, look), _lines(output.stderr, look, mark), *said])
 
 
 def block(name: str, result: HostResult, look: Look = PLAIN) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentless.errors import Refused, Unreachable
-from agentless.job import JID, Problem, Return
+from agentless.job import JID, Problem, Remains, Return
 from agentless.runner.frames import Frame
 
 __all__ = ["Accepted", "Answer", "Chunk", "Described", "Reading", "Reply", "Returned", "Stated"]
@@ -48,13 +48,18 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """A job without a return: `state` is running, lost, unknown or not-started."""
+    """A job without a return: `state` is running, lost, unknown or not-started.
+
+    What `remains` is the output of a lost one, empty where `streamed` says that it was live.
+    """
 
     jid: str
     state: str
     pid: int | None
     started: float | None
     problem: Problem | None
+    remains: Remains | None = None
+    streamed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +120,21 @@ class Reading:
             return Accepted(jid, _number(meta, "pid"), _stamp(meta, "started"), _problem(meta.get("warning")))
         if kind == "state":
             problem = _problem(meta) if meta.get("kind") else _problem(meta.get("warning"))
-            return Stated(jid, _text(meta, "state"), _number(meta, "pid"), _stamp(meta, "started"), problem)
+            pid, started, streamed = _number(meta, "pid"), _stamp(meta, "started"), bool(meta.get("streamed"))
+            return Stated(jid, _text(meta, "state"), pid, started, problem, self._remains(jid, meta), streamed)
         if kind == "job":
             return Described(jid, meta)
         return None
+
+    def _remains(self, jid: str, meta: Mapping[str, Any]) -> Remains | None:
+        if meta.get("state") != "lost" or _number(meta, "stdout_truncated") is None:
+            return None
+        return Remains(
+            bytes(self._records.pop((jid, 1), b"")),
+            bytes(self._records.pop((jid, 2), b"")),
+            _count(meta, "stdout_truncated"),
+            _count(meta, "stderr_truncated"),
+        )
 
     def _returned(self, jid: str, meta: Mapping[str, Any]) -> Returned:
         return Returned(

@@ -78,7 +78,9 @@ def settle(before: HostResult, answer: Returned | Stated) -> HostResult:
             problem=answer.problem,
         )
     if answer.state == "lost":
-        return replace(before, state=State.LOST, dispatched=Dispatched.YES, problem=answer.problem)
+        return replace(
+            before, state=State.LOST, dispatched=Dispatched.YES, problem=answer.problem, remains=answer.remains
+        )
     if answer.state == "not-started":
         return replace(before, state=State.NOT_STARTED, problem=answer.problem)
     if before.dispatched is Dispatched.YES:

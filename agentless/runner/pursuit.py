@@ -313,9 +313,12 @@ class Pursuit:
             self._heard.take(answer)
             self._tell(Output(self.host, answer.stream, answer.data, answer.dropped))
         elif isinstance(answer, (Returned, Stated)):
-            if isinstance(answer, Returned) and answer.streamed:
-                out, err = self._heard.kept
-                answer = replace(answer, ret=replace(answer.ret, stdout=bytes(out), stderr=bytes(err)))
+            if answer.streamed:
+                out, err = map(bytes, self._heard.kept)
+                if isinstance(answer, Returned):
+                    answer = replace(answer, ret=replace(answer.ret, stdout=out, stderr=err))
+                elif answer.remains is not None:
+                    answer = replace(answer, remains=replace(answer.remains, stdout=out, stderr=err))
             self.change(settle(self.result, answer))
             if not self.result.settled:
                 self._follows(self.host)

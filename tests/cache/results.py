@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from agentless.job import Dispatched, HostResult, Problem, Return, State
+from agentless.job import Dispatched, HostResult, Problem, Remains, Return, State
 
 HOSTS = ("web1", "web2.example.com", "db é 1")
 
@@ -31,6 +31,13 @@ returns = st.builds(
     left_running=st.integers(0, 9),
     uncapped=st.booleans(),
 )
+remains = st.builds(
+    Remains,
+    stdout=outputs | large,
+    stderr=outputs | large,
+    stdout_truncated=st.integers(0, 2**40),
+    stderr_truncated=st.integers(0, 2**40),
+)
 problems = st.none() | st.builds(Problem, texts, texts, texts)
 nonces = st.sampled_from(["", "0123456789abcdef"])
 
@@ -46,6 +53,7 @@ def results(states: st.SearchStrategy[State]) -> st.SearchStrategy[HostResult]:
             pid=pids,
             started=stamps,
             problem=problems,
+            remains=st.none() | remains if state is State.LOST else st.none(),
         )
     )
 

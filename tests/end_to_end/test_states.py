@@ -52,6 +52,25 @@ def test_a_reboot_and_a_cut_are_told_apart(start_nodes: Callable[..., Nodes]) ->
     assert waited["exit_code"] == 3
 
 
+def test_what_a_lost_job_wrote_is_shown_by_the_run_and_ever_after(start_nodes: Callable[..., Nodes]) -> None:
+    client = start_nodes(1).client
+    command = "echo one; echo err >&2; sleep 0.5; kill -9 $PPID; sleep 0.5; echo still"
+    ran = json.loads(client.agentless("run", "node1", "--out", "json", "--", command).stdout)
+    lost = ran["hosts"]["node1"]
+    assert (lost["state"], lost["error"]["kind"], lost["retcode"]) == ("lost", "killed", None)
+    assert (lost["stdout"], lost["stderr"], lost["stdout_truncated"]) == ("one\nstill\n", "err\n", 0)
+    assert ask(client, "jobs", "lookup", ran["jid"]) == ran
+    for verb in ("lookup", "wait", "tail"):
+        said = client.agentless("jobs", verb, ran["jid"], "--out", "text")
+        assert (said.stdout, said.returncode) == ("one\nstill\n", 3), verb
+        assert "err\n" in said.stderr
+    # As somebody else sees it, who asks the host.
+    elsewhere = {**client.environ, "XDG_CACHE_HOME": str(client.home / "elsewhere")}
+    found = json.loads(client.agentless("jobs", "lookup", ran["jid"], "--out", "json", env=elsewhere).stdout)
+    assert {**found["hosts"]["node1"], "pid": None, "started": None} == {**lost, "pid": None, "started": None}
+    assert client.agentless("jobs", "tail", ran["jid"], env=elsewhere).stdout == "one\nstill\n"
+
+
 def test_a_host_that_only_ansible_reaches_is_told_and_the_others_are_served(tmp_path: Path) -> None:
     client = Client(tmp_path / "home")
     here = {"ansible_connection": "local", "agentless_state_dir": str(tmp_path / "state")}

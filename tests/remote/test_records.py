@@ -133,6 +133,40 @@ def test_a_job_that_kills_its_supervisor_at_once_is_never_called_not_started(one
         assert one_host.kill(jid)["delivered"] == [pid]
 
 
+# --- the output of a lost job ---
+def test_the_output_of_a_lost_job_is_told_with_its_end(host: Host) -> None:
+    """It is what one wants to see of a job that the kernel killed."""
+    jid, pid = host.start("echo one; echo two >&2; exec sleep 60")
+    until(lambda: (host.root / "jobs" / jid / "stderr").read_text(), "it has said two")
+    record = host.proc(jid)
+    for victim in (record["supervisor_pid"], pid):
+        os.kill(victim, 9)
+    until(lambda: not alive(record["supervisor_pid"]) and not alive(pid), "both are gone")
+    for swept in (False, True):
+        if swept:
+            sweep_now(host)
+            assert (host.root / "jobs" / jid / "return.json").exists()
+        for answer in (host.call("fetch", jobs=[{"jid": jid, "nonce": NONCE}]), host.ended(jid)):
+            assert (answer.bytes("rec", 1), answer.bytes("rec", 2)) == (b"one\n", b"two\n")
+            state = answer.one("state")
+            assert (state["state"], state["stdout_truncated"], state["stderr_truncated"]) == ("lost", 0, 0)
+        live = host.call("follow", jid=jid, live=True, at=[1, 0])
+        assert (live.bytes("out", 1), live.bytes("out", 2)) == (b"ne\n", b"two\n")
+
+
+def test_the_output_of_a_lost_job_is_no_more_than_its_cap(one_host: Host) -> None:
+    """Its supervisor is gone and holds nothing back any more."""
+    jid, pid = one_host.start("kill -9 $PPID; seq 100000; exec sleep 60", cap=1000)
+    path = one_host.root / "jobs" / jid / "stdout"
+    until(lambda: path.read_bytes().endswith(b"100000\n"), "it has said all")
+    os.kill(pid, 9)
+    until(lambda: not alive(pid), "it is gone")
+    answer = one_host.ended(jid)
+    whole = path.read_bytes()
+    assert answer.bytes("rec", 1) == whole[:500] + whole[-500:]
+    assert answer.one("state")["stdout_truncated"] == len(whole) - 1000
+
+
 # --- a host that is renamed ---
 RENAMED = ("unshare", "--uts", "/bin/sh", "-c", 'hostname renamed && exec /bin/sh -c "$0"')
 
