@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -179,6 +180,38 @@ def test_a_proxy_command_that_fails_shows_what_it_said(home: Home, connector: Co
     with pytest.raises(Unreachable, match="no way") as caught:
         connector.connect(home.to(start_sshd()))
     assert caught.value.kind == "connect"
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("false", "ended with exit code 1 before the host said anything"),
+        ("sh -c 'echo no way >&2; exit 7'", "ended with exit code 7 before the host said anything: no way"),
+        ("sh -c 'kill -9 $$'", "ended with signal 9"),
+        ("sh -c 'sshpass() { exit 255; }; sshpass -p geheim'", "ended with exit code 255"),
+        ("/no/such/command", "ended with exit code 127"),
+    ],
+)
+def test_a_proxy_command_that_ends_is_told_at_once_by_its_exit_code(
+    home: Home, connector: Connector, start_sshd: Start, command: str, says: str
+) -> None:
+    home.config(f"ProxyCommand {command}\n")
+    server = start_sshd()
+    began = time.monotonic()
+    with pytest.raises(Unreachable) as caught:
+        connector.connect(home.to(server))
+    assert time.monotonic() - began < 3
+    assert caught.value.kind == "connect"
+    assert f"its ProxyCommand {says}" in caught.value.message
+    assert "geheim" not in caught.value.message + caught.value.hint
+
+
+def test_a_host_without_room_behind_a_proxy_command_is_tried_again(home: Home, connector: Connector) -> None:
+    """What carries the connection has done nothing wrong where it ends well."""
+    home.config("ProxyCommand true\n")
+    with pytest.raises(Unreachable) as caught:
+        connector.connect(home.to(Server(22, home.path, None, {}), connect_timeout=1))  # type: ignore[arg-type]
+    assert (caught.value.kind, "ProxyCommand" in caught.value.hint) == ("throttled", True)
 
 
 def test_proxies_that_are_none_are_none(home: Home, connector: Connector, start_sshd: Start) -> None:
