@@ -345,7 +345,7 @@ class Fleet:
         """Salt's `jobs.active`: the jobs that run, and where each of their hosts stands."""
         from agentless.runner import jobs
 
-        return jobs.active(self._contact, self.endpoints(target))
+        return jobs.active(self._contact, self._roster, self.endpoints(target))
 
     def lookup(self, jid: str) -> Report:
         """Salt's `jobs.lookup_jid`: what each host gave back.

@@ -291,11 +291,14 @@ class Report:
 
     @property
     def open_hosts(self) -> list[str]:
-        """The hosts that a contact can tell more about: the job was sent to them, and the end is not known."""
+        """The hosts that a contact can tell more about: the job was sent to them, and the end is not known.
+
+        What is `pending` is in the hands of the run that sends it: who asked now would keep the host from taking it.
+        """
         return [
             name
             for name, result in self.results.items()
-            if not result.settled and result.dispatched is not Dispatched.NO
+            if not result.settled and result.dispatched is not Dispatched.NO and result.state is not State.PENDING
         ]
 
     def unreached(self, problems: Mapping[str, Problem]) -> Report:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from agentless.endpoint import Endpoint
 from agentless.errors import CacheError, HostError
@@ -80,9 +81,31 @@ def collect(contact: Contact, endpoints: Mapping[str, Endpoint]) -> dict[str, Pr
     return problems
 
 
-def active(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Active:
-    """Which jobs run, and where each of their hosts stands: one contact a host."""
+def active(contact: Contact, roster: Roster, endpoints: Mapping[str, Endpoint]) -> Active:
+    """Which jobs run, and where each of their hosts stands: one contact a host, and one for each user more as whom this
+    controller's open jobs were sent there."""
     running: dict[str, dict[str, Process]] = {}
+    problems = _see(contact, endpoints, running)
+    elsewhere: dict[str, Problem] = {}
+    for sender, places in _sent_as_others(contact, roster, endpoints, running, problems).items():
+        asker = replace(contact, sent_alike=partial(_sent_as, sender))
+        elsewhere |= _see(asker, places, running)
+    jobs: dict[str, ActiveJob] = {}
+    # Only now, since each contact brought home what was waited for.
+    for jid in contact.cache.open_jobs():
+        if report := contact.cache.current(jid, outputs=False):
+            jobs[jid] = _active(report, running.pop(jid, {}), problems)
+    for jid, hosts in running.items():
+        jobs[jid] = _foreign(jid, hosts)
+    live = {jid: one for jid, one in jobs.items() if one.running or one.unreachable or one.pending}
+    told = {**elsewhere, **problems}
+    return Active(dict(sorted(live.items(), reverse=True)), {name: told[name] for name in endpoints if name in told})
+
+
+def _see(
+    contact: Contact, endpoints: Mapping[str, Endpoint], running: dict[str, dict[str, Process]]
+) -> dict[str, Problem]:
+    """Add what runs on these hosts, by JID and host; the hosts that could not be asked."""
     problems: dict[str, Problem] = {}
     for name, answers in contact.ask(endpoints, lambda _: {"op": "running"}, both_users=True):
         if isinstance(answers, HostError):
@@ -90,22 +113,35 @@ def active(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Active:
             continue
         for process in processes(answers):
             running.setdefault(process.jid, {})[name] = process
-    jobs: dict[str, ActiveJob] = {}
-    # Only now, since each contact brought home what was waited for.
+    return problems
+
+
+def _sent_as_others(
+    contact: Contact,
+    roster: Roster,
+    endpoints: Mapping[str, Endpoint],
+    running: Mapping[str, Mapping[str, Process]],
+    problems: Mapping[str, Problem],
+) -> dict[tuple[str | None, str | None], dict[str, Endpoint]]:
+    """By who sent them (login and become), where open jobs lie that those who were asked there cannot see."""
+    unseen: dict[tuple[str | None, str | None], dict[str, Endpoint]] = {}
     for jid in contact.cache.open_jobs():
-        if report := contact.cache.current(jid, outputs=False):
-            jobs[jid] = _active(report, running.pop(jid, {}), problems, endpoints)
-    for jid, hosts in running.items():
-        jobs[jid] = _foreign(jid, hosts)
-    live = {jid: one for jid, one in jobs.items() if one.running or one.unreachable or one.pending}
-    order = {name: index for index, name in enumerate(endpoints)}
-    ordered = {name: problems[name] for name in sorted(problems, key=lambda name: order[name])}
-    return Active(dict(sorted(live.items(), reverse=True)), ordered)
+        report = contact.cache.current(jid, outputs=False)
+        if report is None:
+            continue
+        seen = running.get(jid, {})
+        names = [name for name in report.open_hosts if name in endpoints and name not in problems and name not in seen]
+        for name, own in roster.of_job(report.job, names)[0].items():
+            if own != endpoints[name] and not (own.become is None and own == replace(endpoints[name], become=None)):
+                unseen.setdefault((report.job.login, report.job.become), {})[name] = own
+    return unseen
 
 
-def _active(
-    report: Report, running: Mapping[str, Process], problems: Mapping[str, Problem], asked: Mapping[str, Endpoint]
-) -> ActiveJob:
+def _sent_as(sender: tuple[str | None, str | None], job: Job) -> bool:
+    return (job.login, job.become) == sender
+
+
+def _active(report: Report, running: Mapping[str, Process], problems: Mapping[str, Problem]) -> ActiveJob:
     states: dict[State, list[str]] = {state: [] for state in State}
     pids: dict[str, int | None] = {}
     for name, result in report.results.items():
@@ -116,7 +152,7 @@ def _active(
             pids[name] = running[name].pid
         elif name in problems and not result.settled:
             states[State.UNREACHABLE].append(name)
-        elif result.state is State.RUNNING and name not in asked:
+        elif result.state is State.RUNNING:
             pids[name] = result.pid
         else:
             states[result.state].append(name)

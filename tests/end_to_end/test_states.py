@@ -280,6 +280,28 @@ def test_a_signal_that_does_not_end_leaves_later_batches_alone(sshd: Sshd) -> No
     assert json.loads(output)["summary"]["returned"] == 3, errors
 
 
+def test_active_shows_jobs_that_were_sent_as_other_users(start_nodes: Callable[..., Nodes]) -> None:
+    nodes = start_nodes(2, users=[User("ada"), User("bob")])
+    client, node = nodes.client, nodes["node1"]
+    client.write_inventory({name: {"ansible_host": nodes[name].address} for name in ("node1", "node2")})
+    sent = {}
+    for words in (("-u", "ada"), ("-u", "root", "-b", "--become-user", "bob"), ("-u", "root")):
+        done = client.agentless("run", "all", "--detach", *words, "--", "sleep 60")
+        sent[words] = done.stdout.strip()
+    short = client.agentless("run", "node1", "--detach", "-u", "ada", "--", "sleep 1").stdout.strip()
+    until(lambda: all(command != "sleep 1" for _, command in node.processes()), "the short one has ended")
+    for options in ([], ["-u", "bob"], ["-b"]):
+        active = ask(client, "jobs", "active", *options)
+        assert set(active) == set(sent.values()), options
+        for job in active.values():
+            assert [one["host"] for one in job["running"]] == ["node1", "node2"]
+            assert all(one["pid"] for one in job["running"])
+    assert ask(client, "jobs", "show", short)["summary"]["returned"] == 1
+    for jid in sent.values():
+        assert client.agentless("kill-job", jid).returncode == 0
+    assert ask(client, "jobs", "active") == {}
+
+
 def test_of_two_names_of_one_host_only_that_which_has_the_job_runs_it(start_sshd: Callable[..., Sshd]) -> None:
     sshd = start_sshd(2)
     both = {name: found["vars"] for name, found in ask(sshd.client, "hosts").items()}
