@@ -100,7 +100,7 @@ def _ask(book: records.Records, jid: str, number: int, by: str, state: "dict[str
         time.sleep(pause)
         pause = min(pause * 2, 0.05)
     done = records.load(path + ".done")
-    for end_ in (".json", ".done"):
+    for end_ in (".json", ".done", ".done.new"):
         records.remove(path + end_)
     return done
 

@@ -119,10 +119,13 @@ class Supervisor:
             if name.startswith("signal-") and name.endswith(".json"):
                 path = folder + "/" + name
                 wanted = records.load(path) or {}
-                os.unlink(path)
                 sent = wanted.get("signal")
                 if not isinstance(sent, int) or job.status is not None:
+                    os.unlink(path)
                     continue
+                # On a full disk, the room that the request takes is that of the answer.
+                done = path[:-5] + ".done"
+                os.rename(path, done + ".new")
                 self.signals.append((time.monotonic(), sent, str(wanted.get("by"))))
                 survivors = []  # type: list[dict[str, object]]
                 if sent == tree.SIGKILL:
@@ -131,9 +134,9 @@ class Supervisor:
                 else:
                     got = [[row.pid, row.start] for row in tree.signal(self.walk, sent)]
                 try:
-                    records.write(path[:-5] + ".done", {"delivered": got, "survivors": survivors})
+                    records.place(done, {"delivered": got, "survivors": survivors})
                 except OSError:
-                    # A full disk: the signal was sent all the same, and the one who asked will look for himself.
+                    # Too many for that: the signal was sent all the same, and the one who asked will look for himself.
                     pass
 
     # --- end ---

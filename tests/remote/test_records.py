@@ -7,7 +7,9 @@ import json
 import os
 import select
 import shutil
+import signal
 import subprocess
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -297,6 +299,41 @@ def test_a_job_that_fills_the_disk_still_has_its_return_and_can_be_killed(one_ho
         assert pid in one_host.kill(jid)["delivered"]
         until(lambda: not (one_host.root / "proc" / jid).exists(), "the return is written")
         assert one_host.ended(jid).one("return")["signal"] == 9
+    finally:
+        subprocess.run(["umount", "-l", str(one_host.state)], check=True)
+
+
+@ROOT
+def test_a_signal_comes_once_also_where_its_answer_finds_no_room(one_host: Host, tmp_path: Path) -> None:
+    """The last page of the disk goes to the request, and somebody waits for it; the answer is written over it."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(one_host.state)], check=True)
+    try:
+        command = f"trap 'echo got >> {tmp_path}/got' USR1; touch {tmp_path}/up; while :; do sleep 0.05 || :; done"
+        jid, pid = one_host.start(command)
+        until((tmp_path / "up").exists, "the trap is set")
+        filler = one_host.state / "filler"
+        fill(filler)
+        os.truncate(filler, filler.stat().st_size - 4096)
+        done = threading.Event()
+
+        def take_what_is_freed() -> None:
+            asked = False
+            while not done.is_set():
+                asked = asked or any(name.startswith("signal-") for name in os.listdir(one_host.root / "jobs" / jid))
+                if asked:
+                    fill(filler)
+
+        thread = threading.Thread(target=take_what_is_freed)
+        thread.start()
+        begun = time.monotonic()
+        assert pid in one_host.kill(jid, signal.SIGUSR1)["delivered"]
+        assert time.monotonic() - begun < 10
+        done.set()
+        thread.join()
+        filler.unlink()
+        one_host.kill(jid)
+        assert (tmp_path / "got").read_text() == "got\n"
+        assert not list((one_host.root / "jobs" / jid).glob("signal-*"))
     finally:
         subprocess.run(["umount", "-l", str(one_host.state)], check=True)
 
