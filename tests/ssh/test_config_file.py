@@ -154,6 +154,16 @@ def test_what_is_not_honoured_is_told_once(home: Home) -> None:
     assert "KnownHostsCommand" in second
 
 
+def test_a_keyword_of_a_newer_ssh_is_passed_over_with_a_warning(home: Home) -> None:
+    home.config("IgnoreUnknown Ignored\nNewKeyword yes\nUser ada\nIgnored 1\n")
+    told: list[str] = []
+    config = SshConfig([home.path / ".ssh" / "config"], home.path, USER, told.append)
+    assert [config.lookup(name)["user"] for name in ("web1", "web2")] == [("ada",), ("ada",)]
+    (line,) = told
+    assert "newkeyword" in line
+    assert "config line 2" in line
+
+
 def test_what_the_systems_file_asks_for_on_every_debian_is_no_warning() -> None:
     told: list[str] = []
     SshConfig([Path("/etc/ssh/ssh_config")], Path("/none"), USER, told.append).lookup("web")

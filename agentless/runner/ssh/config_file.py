@@ -53,7 +53,7 @@ class SshConfig(paramiko.SSHConfig):
         files: those of the user, then the system's; a missing one is empty.
         home: for `~`, and for relative names that a user's file includes.
         local_user: who runs this.
-        warn: told, in one line, of keywords that held for a host and are not honoured.
+        warn: told, in one line, of keywords that held for a host and are not honoured, and of unknown ones.
 
     Raises:
         ValueError: a line cannot be read; the message names it.
@@ -99,8 +99,7 @@ class SshConfig(paramiko.SSHConfig):
             facts.final = True
             facts.found["hostname"] = (facts.host,)
             self._pass(self._blocks, facts, places)
-        self._check_unknown(facts)
-        self._tell(places)
+        self._tell(facts, places)
         return {**facts.found, "hostname": (facts.host,)}
 
     def _pass(self, blocks: list[_Block], facts: Facts, places: dict[str, str]) -> None:
@@ -113,22 +112,21 @@ class SshConfig(paramiko.SSHConfig):
                 else:
                     _take(part, facts, places)
 
-    def _check_unknown(self, facts: Facts) -> None:
-        if not self._unknown:
+    def _tell(self, facts: Facts, places: dict[str, str]) -> None:
+        """Warn, once each, of what held and is not honoured, and of what a newer ssh may know, or nobody."""
+        if not places and not self._unknown:
             return
         ignored = conditions.patterns(facts.first("ignoreunknown").lower().split(","))
-        for keyword, place in self._unknown:
-            if not ignored(keyword):
-                raise ValueError(f"{place}: ssh has no keyword {keyword!r}, unless IgnoreUnknown names it")
+        self._warn_once("not honoured, though ssh would", [f"{keyword} ({place})" for keyword, place in places.items()])
+        unknown = [f"{keyword} ({place})" for keyword, place in self._unknown if not ignored(keyword)]
+        self._warn_once("not known here, and passed over", unknown)
 
-    def _tell(self, places: dict[str, str]) -> None:
-        if not places:
-            return
+    def _warn_once(self, what: str, found: list[str]) -> None:
         with self._lock:
-            new = [text for keyword, place in places.items() if (text := f"{keyword} ({place})") not in self._warned]
+            new = [text for text in found if text not in self._warned]
             self._warned.update(new)
         if new:
-            self._warn(f"not honoured, though ssh would: {', '.join(new)}")
+            self._warn(f"{what}: {', '.join(new)}")
 
     # reading
     def _read(self, path: Path, system: bool, depth: int) -> list[_Block]:
@@ -153,7 +151,7 @@ class SshConfig(paramiko.SSHConfig):
                     block.body += [self._read(file, system, depth + 1) for file in self._included(value, system)]
                 elif keywords.known(keyword):
                     block.body.append(_Option(*keywords.read(keyword, value), "" if system else place))
-                else:
+                elif not system:
                     self._unknown.append((keyword, place))
             except ValueError as problem:
                 raise ValueError(f"{place}: {problem}" if " line " not in str(problem) else str(problem)) from None

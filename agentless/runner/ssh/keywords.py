@@ -82,7 +82,7 @@ _UNHONOURED = {
 
 
 def known(keyword: str) -> bool:
-    """Whether any ssh has this keyword; one that none has is a mistake, unless IgnoreUnknown says otherwise."""
+    """Whether any ssh of today has this keyword."""
     return keyword in _KNOWN or keyword in _ALIASES
 
 
