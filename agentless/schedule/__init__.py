@@ -11,8 +11,8 @@
 tables (`Schedule.zones`), and the job of it: function, args, kwargs, timeout, metadata.
 """
 
-from .coming import Coming, coming, offset
-from .document import Entry, Schedule, load, parse
-from .editing import Editor, values
+from agentless.schedule.coming import Coming, coming, offset
+from agentless.schedule.document import Entry, Schedule, load, parse
+from agentless.schedule.editing import Editor, values
 
 __all__ = ["Coming", "Editor", "Entry", "Schedule", "coming", "load", "offset", "parse", "values"]

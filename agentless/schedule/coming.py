@@ -9,8 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from agentless.remote import clock, evaluator
-
-from .document import Entry, Schedule
+from agentless.schedule.document import Entry, Schedule
 
 __all__ = ["Coming", "coming", "offset"]
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentless.errors import ScheduleError
-
-from . import dates, timing, work
-from .nodes import Item, near, root
+from agentless.schedule import dates, timing, work
+from agentless.schedule.nodes import Item, near, root
 
 __all__ = ["ALIASES", "KEYS", "Entry", "Schedule", "load", "parse"]
 

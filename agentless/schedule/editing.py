@@ -13,12 +13,11 @@ from filelock import FileLock
 
 from agentless.errors import ScheduleError, UsageError
 from agentless.remote import clock
-
-from . import dates
-from .coming import offset
-from .document import ALIASES, KEYS, Schedule, load, parse
-from .nodes import near
-from .source import Refused, Source
+from agentless.schedule import dates
+from agentless.schedule.coming import offset
+from agentless.schedule.document import ALIASES, KEYS, Schedule, load, parse
+from agentless.schedule.nodes import near
+from agentless.schedule.source import Refused, Source
 
 __all__ = ["Editor", "values"]
 

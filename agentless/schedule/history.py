@@ -14,8 +14,7 @@ from typing import Any
 from filelock import FileLock
 
 from agentless.errors import ScheduleError
-
-from .document import Entry
+from agentless.schedule.document import Entry
 
 __all__ = ["Histories", "Past"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from .meaning import BREAKS, braced, pairs
+from agentless.schedule.meaning import BREAKS, braced, pairs
 
 __all__ = ["LAST_BREAK", "Marks", "Refused"]
 

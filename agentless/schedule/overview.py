@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from .document import Entry
+from agentless.schedule.document import Entry
 
 __all__ = ["Ahead", "Overview"]
 

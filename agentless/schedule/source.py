@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from .marks import LAST_BREAK, Marks, Refused
-from .meaning import Fields, Pair, braced, fields_of, inline, meaning, null, own, pairs, plain
+from agentless.schedule.marks import LAST_BREAK, Marks, Refused
+from agentless.schedule.meaning import Fields, Pair, braced, fields_of, inline, meaning, null, own, pairs, plain
 
 __all__ = ["Refused", "Source"]
 

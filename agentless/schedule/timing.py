@@ -10,8 +10,8 @@ from zoneinfo import available_timezones
 
 import yaml
 
-from . import dates
-from .nodes import LONGEST, Item, near
+from agentless.schedule import dates
+from agentless.schedule.nodes import LONGEST, Item, near
 
 __all__ = ["KEYS", "UNITS", "identify", "read_span", "read_splay", "timing"]
 

@@ -11,9 +11,8 @@ from typing import Any
 import yaml
 
 from agentless.job import State
-
-from . import dates
-from .nodes import Item, near
+from agentless.schedule import dates
+from agentless.schedule.nodes import Item, near
 
 __all__ = [
     "CONTROLLER_FUNCTIONS", "HOST_FUNCTIONS", "KWARGS",
