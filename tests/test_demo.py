@@ -208,7 +208,7 @@ def test_closing_waits_for_nobody_who_holds_on() -> None:
             forked = holding.enter_context(subprocess.Popen(["sleep", "600"], pass_fds=sockets))
             holding.callback(forked.kill)
             began = time.monotonic()
-        assert time.monotonic() - began < CLOSE_WITHIN + 3
+        assert time.monotonic() - began < CLOSE_WITHIN + 10
         assert not fleet.directory.exists()
 
 

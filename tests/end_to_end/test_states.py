@@ -151,7 +151,7 @@ def test_hosts_that_cannot_be_asked_about_a_foreign_job_stay_in_its_report(start
     nodes["node2"].cut()
 
     def other(*arguments: str) -> tuple[dict[str, Any], int]:
-        done = client.agentless(*arguments, "--connect-timeout", "1", "--out", "json", env=environ)
+        done = client.agentless(*arguments, "--connect-timeout", "2", "--out", "json", env=environ)
         return json.loads(done.stdout), done.returncode
 
     assert other("jobs", "lookup", jid)[1] == 3

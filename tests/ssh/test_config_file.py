@@ -134,7 +134,7 @@ def test_a_resolver_that_never_answers_ends_at_the_deadline(home: Home, monkeypa
     with pytest.raises(Unreachable, match="resolver did not answer in time"):
         connector.connect(endpoint)
     stuck.set()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
 
 
 def test_what_is_not_honoured_is_told_once(home: Home) -> None:

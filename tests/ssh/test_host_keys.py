@@ -302,4 +302,4 @@ def test_thousands_of_known_hosts_are_read_once_and_quickly(
     began = time.process_time()
     for _ in range(5):
         connector.connect(home.to(server)).close()
-    assert time.process_time() - began < 3
+    assert time.process_time() - began < 10
