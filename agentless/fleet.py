@@ -253,17 +253,22 @@ class Fleet:
                 keep_returns=self.config.keep_returns,
                 jid=jid,
             )
-            self.cache.prune()
-            return Run(
-                Report(job, dict.fromkeys(endpoints, HostResult(State.PENDING))),
-                endpoints,
-                contact,
-                cap=self.config.output_cap,
-                order=order,
-                live=len(endpoints) == 1 if live is None else live,
-                wait=wait,
-                release=lambda: self.cache.release(job.jid),
-            )
+            try:
+                self.cache.prune()
+                return Run(
+                    Report(job, dict.fromkeys(endpoints, HostResult(State.PENDING))),
+                    endpoints,
+                    contact,
+                    cap=self.config.output_cap,
+                    order=order,
+                    live=len(endpoints) == 1 if live is None else live,
+                    wait=wait,
+                    release=lambda: self.cache.release(job.jid),
+                )
+            except BaseException:
+                # Nobody has the Run that would let go of it.
+                self.cache.release(job.jid)
+                raise
 
         return send(begin)
 
@@ -450,7 +455,8 @@ class Fleet:
         if host is not None:
             if host not in report.job.hosts:
                 raise TargetError(f"job {jid} was not sent to {host!r}", f"Its hosts: {', '.join(report.results)}")
-            asked = [host]
+            # One that is pending is its run's: to ask there would keep the job from it.
+            asked = [name for name in asked if name == host]
             others = report.unknown_hosts
             report = replace(report, unknown_hosts={name: others[name] for name in asked if name in others})
         endpoints, missing = self._roster.of_job(report.job, asked)

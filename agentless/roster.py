@@ -86,11 +86,18 @@ class Roster:
         self._report = report
         self._warn = warn
         self._warned: set[str] = set()
+        self._retries: dict[str, Report] = {}
 
     @cached_property
     def inventory(self) -> Inventory:
         """The inventory, read once; raises InventoryError."""
         return load([str(source) for source in self.sources], warn=self._warn)
+
+    def _retried(self, word: str) -> Report:
+        """The job of a retry list, as it was before this command did anything."""
+        if word not in self._retries:
+            self._retries[word] = self._report(word.partition(":")[2])
+        return self._retries[word]
 
     def select(self, target: str | None) -> tuple[Host, ...]:
         """The hosts that a pattern or a retry list selects, in the inventory's order; None selects all.
@@ -98,7 +105,7 @@ class Roster:
         Raises:
             TargetError: the pattern cannot be read, or selects nothing.
         """
-        retries = {word: self._report(word.partition(":")[2]) for word in (target, self.limit) if _is_retry_list(word)}
+        retries = {word: self._retried(word) for word in (target, self.limit) if _is_retry_list(word)}
         pattern = "all" if target is None or target in retries else target
         limit = None if self.limit in retries else self.limit
         picked = [_picked(word, report) for word, report in retries.items()]

@@ -59,6 +59,7 @@ class Scheduler:
         self._clock = clock
         self._threads: list[threading.Thread] = []
         self._runs: set[Run] = set()
+        self._leaving = False
         self._busy: dict[str, int] = {}
         self._lock = threading.Lock()
         self._good: Schedule | None = None
@@ -105,6 +106,7 @@ class Scheduler:
 
     def _leave(self) -> None:
         with self._lock:
+            self._leaving = True
             runs = list(self._runs)
         for run in runs:
             run.close()
@@ -190,6 +192,8 @@ class Scheduler:
         with self._scheduling.start(entry, jid=due.jid, detach=detach, live=False) as run:
             with self._lock:
                 self._runs.add(run)
+                if self._leaving:
+                    run.close()
             self._log(f"{entry.name}: fired {run.job.jid} on {', '.join(run.job.hosts)}")
             try:
                 for _ in run:

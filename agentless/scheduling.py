@@ -183,8 +183,10 @@ class Scheduling:
         """The newest fire of each entry in the job cache: its JID says of which entry of which schedule it is."""
         ids = {entry.timing["id"]: entry.name for entry in found.entries.values()}
         newest: dict[str, JobRow] = {}
-        for row in self._access.fleet.cache.rows(None, lambda row: ids.get(row.job.jid[14:]) == row.job.schedule):
-            newest.setdefault(str(row.job.schedule), row)
+        for row in self._access.fleet.cache.rows():
+            name = row.job.schedule
+            if name is not None and ids.get(row.job.jid[14:]) == name:
+                newest.setdefault(name, row)
         return newest
 
     def _ahead(self, found: Schedule, entry: Entry, count: int, row: JobRow | None) -> tuple[Ahead, ...]:

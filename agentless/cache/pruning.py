@@ -127,5 +127,8 @@ def prune(
         for suffix in (names.OPEN, names.FINISHED, names.OUTPUT):
             freed += folder.remove(jid + suffix)
     for jid in outputs.difference(finished, opened):
+        # A record that was left alone is one of a newer version, and its output is its own.
+        if folder.exists(jid + names.OPEN) or folder.exists(jid + names.FINISHED):
+            continue
         freed += folder.remove(jid + names.OUTPUT)
     return Pruned(tuple(sorted(gone)), tuple(aside), freed), [jid for jid in finished if jid not in gone]

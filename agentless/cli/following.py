@@ -133,6 +133,8 @@ class Following:
                 self._signal(action)
         except Interrupted:
             screen.say(f"agentless: leaving job {jid} as it is")
+        except AgentlessError as error:
+            screen.error(f"job {jid} could not be told: {error.message}", error.hint)
         return self.run.report(interrupted=True)
 
     def _choose(self, wanted: str, interruption: Interrupted) -> str:

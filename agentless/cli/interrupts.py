@@ -52,6 +52,8 @@ class Interrupts:
         if self._holding and (self._pending is None or number == signal.SIGALRM):
             self._pending = number if self._pending is None else self._pending
             return
+        # The one that waited is over with it: it must not end the next held block, which may act on the answer.
+        self._pending = None
         raise Interrupted(number)
 
     @contextmanager

@@ -136,8 +136,10 @@ def evaluate(
         apart = course.apart()
         if apart and apart[0][1] <= now and not (regular and regular[1] < apart[0][1]):
             nominal, at = apart[0]
+            # What was late by a clock that jumped ahead never fired: it may come when the clock is right again.
+            if nominal in course.runs or now - at <= grace:
+                course.cover(nominal, nominal, 1)
             course.drop(nominal)
-            course.cover(nominal, nominal, 1)
             reason = course.verdict(nominal, at) or (MISSED if now - at > grace else None)
             if reason:
                 skip(reason, nominal, at)
@@ -164,7 +166,8 @@ def evaluate(
         elif skip(reason or MISSED, nominal, at) >= COUNT and position < late_until:
             position = nominal + (late_until - nominal) // every * every if every else late_until
         if every:
-            course.cover(nominal, position, every)
+            if not is_late:
+                course.cover(nominal, position, every)
             course.w = position
         elif is_late:
             late = [late[0] if late else nominal, position]

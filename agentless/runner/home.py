@@ -142,7 +142,11 @@ class Homecoming:
         elif isinstance(answer, Reply) and answer.kind == "seen" and self._kept:
             sequence, at = answer.meta.get("id"), answer.meta.get("at")
             if self._ledger.cursors and isinstance(sequence, str) and isinstance(at, int) and len(sequence) < 64:
-                self._ledger.cursors.advance(self._host, sequence, at)
+                try:
+                    self._ledger.cursors.advance(self._host, sequence, at)
+                except CacheError as error:
+                    # What came is kept; the next contact brings it once more.
+                    self._ledger.warn(f"what the schedule of {self._host} fired comes again: {error.message}")
         elif isinstance(answer, (Returned, Stated)):
             if not isinstance(answer, Stated) or answer.state != "unknown":
                 try:

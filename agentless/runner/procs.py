@@ -9,7 +9,7 @@ from typing import Any
 
 from agentless.cache import JobCache
 from agentless.endpoint import Endpoint
-from agentless.errors import HostError, UsageError
+from agentless.errors import CacheError, HostError, UsageError
 from agentless.job import JID, Dispatched, Problem, Report, State
 from agentless.results import Answered, Found, Pong, Process, Running, Signal, Signalled, Survivor
 from agentless.runner.answers import Answer, Reply
@@ -90,7 +90,13 @@ def call_off(cache: JobCache, report: Report, signal: int, by: str, names: Itera
             pending.append(name)
     if signal in ENDING:
         problem = Problem("signalled", f"not sent: signal {signal} to the job by {by} came first")
-        for name in cache.call_off(jid, pending, problem):
+        try:
+            called_off = cache.call_off(jid, pending, problem) if pending else ()
+        except CacheError as error:
+            # Where the job runs the signal goes all the same.
+            called_off = ()
+            cache.warn(f"what is pending of job {jid} cannot be called off: {error.message}")
+        for name in called_off:
             said[name] = f"Job {jid} was pending here, and is not sent any more"
     else:
         said.update(dict.fromkeys(pending, f"Job {jid} is pending here: the run that sends it is alive"))

@@ -205,11 +205,13 @@ class Editor:
             data = self._path.read_bytes() if self._path.exists() else b""
             # What is wrong already is told with its line.
             before = parse(data, self._file, identity=self._identity, now=self._now)
-            source = Source(data.decode("utf-8"))
             try:
+                source = Source(data.decode("utf-8"))
                 change(before, source)
-            except Refused as error:
-                raise ScheduleError(str(error), "Edit the file by hand.", file=self._file) from error
+            except (Refused, yaml.YAMLError, RecursionError) as error:
+                # libyaml, which read it, takes a tab here and there, and a mapping that merges itself.
+                why = str(error) if isinstance(error, Refused) else "an edit cannot be placed in what is written here"
+                raise ScheduleError(why, "Edit the file by hand.", file=self._file) from error
             schedule = parse(source.text, self._file, identity=self._identity, now=self._now)
             check(schedule)
             result = source.text.encode("utf-8")

@@ -23,7 +23,7 @@ MINUTELY = """\
     target: all
     seconds: 10
 """
-MINUTE = 90.0
+MINUTE = 200.0
 
 
 def fires(node: Node, *, ended: bool = True) -> int:

@@ -76,7 +76,7 @@ class Connector:
         self._random = random.Random()
         self._lock = threading.Lock()
         self._configs: dict[str, fabric.Config] = {}
-        self._names: dict[tuple[str, str], str | None] = {}
+        self._names: dict[tuple[str, str], str] = {}
 
     def connect(self, endpoint: Endpoint) -> Link:
         """Connect and log in; see `channel.Connector`."""
@@ -151,7 +151,10 @@ class Connector:
         """Where a name leads, asked once for all hosts behind one bastion."""
         key = (name, family)
         if key not in self._names:
-            self._names[key] = dial.canonical_name(name, family, deadline)
+            found = dial.canonical_name(name, family, deadline)
+            if found is None:  # perhaps only now
+                return None
+            self._names[key] = found
         return self._names[key]
 
     # connecting

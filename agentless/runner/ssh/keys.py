@@ -169,14 +169,16 @@ def _listed(path: str | None, patience: float) -> _Listed:
 def _load(path: str, passphrase: bytes | None) -> paramiko.PKey:
     try:
         return paramiko.PKey.from_path(path, passphrase)  # type: ignore[arg-type]
+    except paramiko.pkey.UnknownKeyType as problem:
+        raise ValueError(f"{path}: a key of type {problem.key_type} cannot be used here") from None
     except (paramiko.SSHException, ValueError, TypeError, OSError) as problem:
         raise ValueError(f"{path}: {problem}") from None
 
 
 def _signer(key: paramiko.PKey) -> _Sign:
     def sign(data: bytes, algorithm: str) -> bytes:
-        if algorithm == "ssh-rsa" and isinstance(key, paramiko.RSAKey):
-            return Sha1RSAKey(key=key.key).sign_ssh_data(data, algorithm).asbytes()
+        if algorithm in ("ssh-rsa", "ssh-rsa-cert-v01@openssh.com") and isinstance(key, paramiko.RSAKey):
+            return Sha1RSAKey(key=key.key).sign_ssh_data(data, "ssh-rsa").asbytes()
         return key.sign_ssh_data(data, algorithm).asbytes()
 
     return sign
@@ -187,5 +189,5 @@ def signed_by(authority: bytes, signed: bytes, signature: bytes) -> bool:
     try:
         key = paramiko.PKey.from_type_string(type_of(authority), authority)
         return key.verify_ssh_sig(signed, paramiko.Message(signature))
-    except (paramiko.SSHException, ValueError):
+    except (paramiko.SSHException, paramiko.pkey.UnknownKeyType, ValueError):
         return False

@@ -99,7 +99,10 @@ def _offer(login: Login, keys: Keys, key: OfferedKey, notes: list[str]) -> str:
         notes.append(f"{key.label}: {problem}")
         return ""
     if outcome == "acceptable":
-        raise PassphraseNeeded(key.path)
+        if key.sign is None:
+            raise PassphraseNeeded(key.path)
+        # It was signed already: a server that asks for that again would ask for ever.
+        return "failure"
     if outcome in ("success", "partial"):
         keys.worked(key)
     elif login.may_want_sha1(key):
