@@ -129,6 +129,19 @@ def test_a_clock_ten_years_ahead_and_back_stops_nothing() -> None:
         assert len(set(walk.nominals)) == len(walk.nominals)
 
 
+@pytest.mark.parametrize("days_ahead", [1, 30, 3650])
+def test_an_interval_with_a_range_goes_on_after_a_clock_that_was_ahead_for_two_looks(days_ahead: int) -> None:
+    walk = Walk(timing("hours: 1\nrange: {start: 8:00, end: 20:00}"))
+    walk.through(START + 3 * DAY, start=START)
+    for minutes in (0, 1):
+        walk.read(START + (3 + days_ahead) * DAY + 60 * minutes)
+    before = len(walk.fires)
+    back = START + 3 * DAY + 600
+    walk.through(back + 3 * DAY, start=back)
+    assert len(walk.fires) - before >= 30
+    assert len(set(walk.nominals)) == len(walk.nominals)
+
+
 def test_a_small_step_back_fires_nothing_again_and_delays_nothing() -> None:
     """A clock that is set back by a second every few minutes."""
     for keys in ("minutes: 10", "cron: '*/10 * * * *'"):

@@ -1,0 +1,71 @@
+"""What a Fleet does with the job cache around a run, before any host is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agentless import Fleet
+from agentless.cache import JobCache
+from agentless.errors import CacheError
+from agentless.job import Dispatched, HostResult, Problem, State
+from agentless.runner.procs import call_off
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with Fleet("a,b") as fleet:
+        yield fleet
+
+
+def new_job(fleet: Fleet) -> str:
+    return fleet.cache.create(
+        function="cmd.run", arguments=("true",), target="all", hosts=("a", "b"), user="ada"
+    ).jid  # fmt: skip
+
+
+def test_a_start_that_fails_lets_go_of_its_job(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(self: JobCache, *, force: bool = False) -> None:
+        raise CacheError("no")
+
+    monkeypatch.setattr(JobCache, "prune", fails)
+    with pytest.raises(CacheError):
+        fleet.start("all", "true")
+    jid = fleet.last()
+    assert not fleet.cache.is_held(jid)
+    assert {result.state for result in fleet.show(jid).results.values()} == {State.NOT_STARTED}
+
+
+def test_to_look_at_the_output_of_a_pending_host_asks_nobody(fleet: Fleet) -> None:
+    """Its run may be sending the job just now: a question would keep the job from the host."""
+    jid = new_job(fleet)
+    fleet.cache.record(jid, "a", HostResult(State.PENDING, Dispatched.MAYBE, nonce="0" * 16))
+    with fleet.tail(jid, "a", follow=True) as run:
+        assert list(run) == []
+        assert run.report().results["a"].state is State.PENDING
+
+
+def test_a_signal_goes_to_hosts_also_where_the_cache_cannot_be_written(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jid = new_job(fleet)
+
+    def fails(self: JobCache, jid: str, hosts: object, problem: Problem) -> None:
+        raise CacheError("no room")
+
+    monkeypatch.setattr(JobCache, "call_off", fails)
+    report = fleet.show(jid)
+    assert call_off(fleet.cache, report, 9, "ada@laptop", ["a", "b"]) == {}
+
+
+def test_a_retry_list_is_what_it_was_when_the_command_began(fleet: Fleet) -> None:
+    jid = new_job(fleet)
+    failed = HostResult(State.UNREACHABLE, problem=Problem("connect", "no answer", ""))
+    fleet.cache.record(jid, "a", failed)
+    again = Fleet("a,b", limit="@unreachable:last")
+    assert list(again.hosts().hosts) == ["a"]
+    new_job(again)
+    assert list(again.hosts().hosts) == ["a"]
