@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agentless.errors import AgentlessError
     from agentless.fleet import Fleet
-    from agentless.job import HostResult, Job, Problem, Report, Return, State
+    from agentless.model.job import Job, Report
+    from agentless.model.problem import Problem
+    from agentless.model.returns import Return
+    from agentless.model.states import HostResult, State
     from agentless.runner.run import Changed, Output, Run
 
 __all__ = [
@@ -36,7 +39,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "agentless.errors": ("AgentlessError",),
     "agentless.fleet": ("Fleet",),
-    "agentless.job": ("HostResult", "Job", "Problem", "Report", "Return", "State"),
+    "agentless.model.job": ("Job", "Report"),
+    "agentless.model.problem": ("Problem",),
+    "agentless.model.returns": ("Return",),
+    "agentless.model.states": ("HostResult", "State"),
     "agentless.runner.run": ("Changed", "Output", "Run"),
 }
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agentless.endpoint import connect_seconds
 from agentless.errors import ConfigError, InventoryError
+from agentless.model.endpoint import connect_seconds
 
 if TYPE_CHECKING:
     import yaml

@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING, Any
 from agentless import config as configuration
 from agentless.cache import JobCache, Pruned, Search
 from agentless.config import Config
-from agentless.endpoint import Endpoint, Secret
 from agentless.errors import TargetError, UnknownJob, UsageError
 from agentless.inventory import Inventory, Overrides
-from agentless.job import HostResult, Problem, Report, State, check_jid
-from agentless.results import Active, ExitSuccess, Found, Hosts, Listed, Pong, Running, Signal, Signalled
-from agentless.roster import Roster
+from agentless.inventory.selection import Selection
+from agentless.model.endpoint import Endpoint
+from agentless.model.jid import check_jid
+from agentless.model.job import Report
+from agentless.model.problem import Problem
+from agentless.model.results import Active, ExitSuccess, Found, Hosts, Listed, Pong, Running, Signal, Signalled
+from agentless.model.secret import Secret
+from agentless.model.states import HostResult, State
 
 # The runner is imported by the verbs that contact hosts: listing jobs is not to wait for it, nor for paramiko.
 if TYPE_CHECKING:
@@ -97,9 +101,9 @@ class Fleet:
 
     # --- what is made when it is first needed ---
     @cached_property
-    def _roster(self) -> Roster:
+    def _selection(self) -> Selection:
         sources = self._sources or configuration.default_inventory(self.config.inventory)
-        return Roster(sources, self._overrides, self._limit, self.show, self._warn)
+        return Selection(sources, self._overrides, self._limit, self.show, self._warn)
 
     @property
     def inventory(self) -> Inventory:
@@ -108,7 +112,7 @@ class Fleet:
         Raises:
             InventoryError: it cannot be read, with file and line.
         """
-        return self._roster.inventory
+        return self._selection.inventory
 
     @cached_property
     def cache(self) -> JobCache:
@@ -123,7 +127,7 @@ class Fleet:
     @cached_property
     def _contact(self) -> Contact:
         from agentless.runner.contact import Contact
-        from agentless.runner.ssh import Connector
+        from agentless.transport.ssh import Connector
 
         base = {
             "controller": self._controller,
@@ -135,7 +139,7 @@ class Fleet:
             self.cache,
             self._forks,
             base,
-            self._roster.sent_alike,
+            self._selection.sent_alike,
             self._watch,
         )
 
@@ -159,11 +163,11 @@ class Fleet:
             TargetError: the pattern cannot be read, or selects nothing.
             InventoryError: a connection variable cannot be resolved, with file and line.
         """
-        return self._roster.hosts(target)
+        return self._selection.hosts(target)
 
     def endpoints(self, target: str | None = None) -> dict[str, Endpoint]:
         """The hosts of a target with their resolved connection settings; raises as `hosts`."""
-        return self._roster.endpoints(target)
+        return self._selection.endpoints(target)
 
     # --- run ---
     def start(
@@ -236,7 +240,7 @@ class Fleet:
             cap=self.config.output_cap,
             hosts=len(endpoints),
         )
-        login, become = self._roster.sender
+        login, become = self._selection.sender
         contact = self._contact
 
         def begin() -> Run:
@@ -292,7 +296,7 @@ class Fleet:
 
         jid = self._jid(jid)
         report = self.cache.current(jid, outputs=False)
-        places = self._roster.places(report, target)
+        places = self._selection.places(report, target)
         ended = [name for name, result in report.results.items() if result.state.final] if report else ()
         found = procs.find_job(self._contact, jid, places.endpoints, ended)
         hosts = {**found.hosts, **dict.fromkeys(places.strangers)}
@@ -317,7 +321,7 @@ class Fleet:
         number = procs.signal_number(signal)
         jid = self._jid(jid)
         report = self.cache.current(jid, outputs=False)
-        places = self._roster.places(report, target)
+        places = self._selection.places(report, target)
         by = self._controller
         answered = procs.call_off(self.cache, report, number, by, places.endpoints) if report else {}
         done = procs.signal_job(self._contact, jid, number, by, places.endpoints, answered)
@@ -348,9 +352,9 @@ class Fleet:
 
     def active(self, target: str | None = None) -> Active:
         """Salt's `jobs.active`: the jobs that run, and where each of their hosts stands."""
-        from agentless.runner import jobs
+        from agentless.runner import lookup as jobs
 
-        return jobs.active(self._contact, self._roster, self.endpoints(target))
+        return jobs.active(self._contact, self._selection, self.endpoints(target))
 
     def lookup(self, jid: str) -> Report:
         """Salt's `jobs.lookup_jid`: what each host gave back.
@@ -364,11 +368,12 @@ class Fleet:
         report = self.cache.current(jid)
         if report is not None and not report.open_hosts:
             return report
-        from agentless.runner import discovery, jobs
+        from agentless.runner import discovery
+        from agentless.runner import lookup as jobs
 
         if report is None:
-            return discovery.discover(self._contact, self._roster, jid)[0]
-        return jobs.ask_about(self._contact, self._roster, report)
+            return discovery.discover(self._contact, self._selection, jid)[0]
+        return jobs.ask_about(self._contact, self._selection, report)
 
     def show(self, jid: str) -> Report:
         """The job as the job cache has it; no host is asked.
@@ -450,7 +455,7 @@ class Fleet:
         jid = self._jid(jid)
         report, known = self.cache.current(jid), True
         if report is None:
-            report, known = discovery.discover(self._contact, self._roster, jid)
+            report, known = discovery.discover(self._contact, self._selection, jid)
         asked = [*report.open_hosts, *report.unknown_hosts]
         if host is not None:
             if host not in report.job.hosts:
@@ -459,7 +464,7 @@ class Fleet:
             asked = [name for name in asked if name == host]
             others = report.unknown_hosts
             report = replace(report, unknown_hosts={name: others[name] for name in asked if name in others})
-        endpoints, missing = self._roster.of_job(report.job, asked)
+        endpoints, missing = self._selection.of_job(report.job, asked)
         return Run(
             report.unreached(missing), endpoints, self._contact, cap=self.config.output_cap, known=known, **options
         )
@@ -474,7 +479,7 @@ class Fleet:
         Returns:
             the hosts that could not be asked.
         """
-        from agentless.runner import jobs
+        from agentless.runner import lookup as jobs
 
         return jobs.collect(self._contact, self.endpoints(target))
 
@@ -501,7 +506,7 @@ class Fleet:
             self.config.output_cap,
         )
         given = path or self.config.schedule_file
-        return Scheduling(access, find(given, self._roster.sources if given is None else ()))
+        return Scheduling(access, find(given, self._selection.sources if given is None else ()))
 
     def ping(self, target: str | None = None) -> Pong:
         """Connect to each host, bring the helper, and say which Python answered."""

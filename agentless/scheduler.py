@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agentless.errors import AgentlessError, JobExists
-from agentless.job import State, iso
+from agentless.model.states import State
+from agentless.model.times import iso
 from agentless.remote import evaluator
 from agentless.schedule import Entry, Schedule, offset
 

@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 from agentless import schedule
 from agentless.config import cache_dir, config_dir
 from agentless.errors import ScheduleError, TargetError
-from agentless.job import Problem, State, jid_time
+from agentless.model.jid import jid_time
+from agentless.model.problem import Problem
+from agentless.model.states import State
 from agentless.schedule import dates
 from agentless.schedule.history import Histories
 from agentless.schedule.overview import Ahead, Overview
 
 if TYPE_CHECKING:
     from agentless.cache import JobRow
-    from agentless.endpoint import Endpoint
     from agentless.fleet import Fleet
+    from agentless.model.endpoint import Endpoint
     from agentless.runner.contact import Contact
     from agentless.runner.run import Run
     from agentless.schedule import Entry, Schedule
@@ -119,7 +121,7 @@ class Scheduling:
             target: the hosts; None is all, since an entry may have left any of them.
             check: only tell what would change.
         """
-        from agentless.runner import schedules
+        from agentless.runner import placement as schedules
 
         access = self._access
         found = self.file
@@ -129,13 +131,13 @@ class Scheduling:
 
     def purge(self, target: str | None = None, *, check: bool = False) -> Pushed:
         """Take the schedule and its line in the crontab away from hosts; None is all."""
-        from agentless.runner import schedules
+        from agentless.runner import placement as schedules
 
         return schedules.purge(self._access.contact(), self._endpoints(target), check=check)
 
     def status(self, target: str | None = None, *, plan: int = 1, log: int = 50) -> Seen:
         """What hosts have, what their ticks did (`log` events), and what they will fire (`plan` of each entry)."""
-        from agentless.runner import schedules
+        from agentless.runner import placement as schedules
 
         return schedules.show(self._access.contact(), self._endpoints(target), plan=plan, log=log)
 

@@ -24,8 +24,8 @@ import paramiko
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from agentless.endpoint import Endpoint
-from agentless.runner.ssh import Connector
+from agentless.model.endpoint import Endpoint
+from agentless.transport.ssh import Connector
 
 ROUNDS = 4
 PORT = 42022

@@ -22,7 +22,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from agentless.cache import JobCache
-from agentless.job import Dispatched, HostResult, Return, State
+from agentless.model.returns import Return
+from agentless.model.states import Dispatched, HostResult, State
 
 ROOT = Path(__file__).parents[1]
 OUTPUT = b" 11:25:12 up 27 days,  4:05,  0 users,  load average: 0.07, 0.05, 0.02\n"

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentless.job import Dispatched, HostResult, Job, Problem, Report, Return, State, check_jid, iso, jid_time, new_jid
+from agentless.model.jid import check_jid, jid_time, new_jid
+from agentless.model.job import Job, Report
+from agentless.model.problem import Problem
+from agentless.model.returns import Return
+from agentless.model.states import Dispatched, HostResult, State
+from agentless.model.times import iso
 
 returns = st.one_of(
     st.builds(Return, st.integers(0, 255), st.none(), st.just("exit"), stdout=st.binary(max_size=20)),

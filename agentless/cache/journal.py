@@ -11,7 +11,8 @@ from agentless.cache import folder as names
 from agentless.cache.folder import Folder
 from agentless.cache.lines import Damaged, Later, Raw, encode_result, head_of, is_final, line, parse
 from agentless.cache.record import JobRow, Record
-from agentless.job import HostResult, Job, Report
+from agentless.model.job import Job, Report
+from agentless.model.states import HostResult
 
 __all__ = ["Journal"]
 

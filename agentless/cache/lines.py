@@ -16,7 +16,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from agentless.job import Dispatched, HostResult, Job, Problem, Remains, Return, State
+from agentless.model.job import Job
+from agentless.model.problem import Problem
+from agentless.model.returns import Remains, Return
+from agentless.model.states import Dispatched, HostResult, State
 
 __all__ = [
     "Damaged",

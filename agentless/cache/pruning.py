@@ -11,7 +11,7 @@ from agentless.cache import folder as names
 from agentless.cache.folder import Folder
 from agentless.cache.journal import Journal
 from agentless.cache.lines import Damaged, line, parse
-from agentless.job import new_jid
+from agentless.model.jid import new_jid
 
 __all__ = ["Pruned", "is_due", "prune", "stamp"]
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from agentless.cache.lines import Damaged, Raw, decode_result, head_of, is_final, job_of, line, parse
-from agentless.job import Dispatched, HostResult, Job, Problem, State
+from agentless.model.job import Job
+from agentless.model.problem import Problem
+from agentless.model.states import Dispatched, HostResult, State
 
 __all__ = ["JobRow", "Record", "row_of"]
 

@@ -22,7 +22,10 @@ from agentless.cache.listing import Listing
 from agentless.cache.pruning import Pruned, is_due, prune, stamp
 from agentless.cache.record import JobRow
 from agentless.errors import AnotherJob, CacheError, JobExists
-from agentless.job import Dispatched, HostResult, Job, Problem, Report, State, check_jid, new_jid
+from agentless.model.jid import check_jid, new_jid
+from agentless.model.job import Job, Report
+from agentless.model.problem import Problem
+from agentless.model.states import Dispatched, HostResult, State
 
 if TYPE_CHECKING:
     from filelock import FileLock

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentless.cli.call import Call
 from agentless.cli.commands import Command, Group, Left, Verb, show_help
 from agentless.cli.completion import PROGRAM, VARIABLE
 from agentless.cli.interrupts import Interrupts
+from agentless.cli.invocation import Call
 from agentless.cli.options import shared_options
 from agentless.cli.screen import ReaderGone, Screen
 from agentless.errors import AgentlessError, UsageError

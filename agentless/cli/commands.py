@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from agentless.cli.call import Call
+from agentless.cli.invocation import Call
 
 __all__ = ["Command", "Example", "Group", "Left", "Option", "Verb", "show_help"]
 

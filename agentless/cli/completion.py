@@ -8,8 +8,8 @@ from typing import TypeVar
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from agentless.cli.call import Call
 from agentless.cli.commands import Command
+from agentless.cli.invocation import Call
 from agentless.errors import AgentlessError
 
 __all__ = ["complete_host", "complete_jid", "complete_signal", "complete_target", "completion"]

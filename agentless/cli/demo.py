@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from agentless.cli.call import Call
 from agentless.cli.commands import Command, Option
+from agentless.cli.invocation import Call
 
 __all__ = ["demo"]
 

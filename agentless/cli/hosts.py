@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from agentless.cli.call import Call
 from agentless.cli.commands import Option
+from agentless.cli.invocation import Call
 from agentless.cli.options import TARGET, verb
 from agentless.cli.rows import FORMATS, show, tell_problems
 from agentless.report import tables

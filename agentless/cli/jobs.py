@@ -6,14 +6,15 @@ from typing import Any
 
 import click
 
-from agentless.cli.call import Call, Formats
 from agentless.cli.commands import Group, Option, Verb, show_help
 from agentless.cli.completion import complete_host
+from agentless.cli.invocation import Call, Formats
 from agentless.cli.options import TARGET, shared_options, verb
 from agentless.cli.reports import printer, render
 from agentless.cli.rows import FORMATS, show, tell_problems
 from agentless.cli.words import DURATION, JID, MOMENT, pairs
-from agentless.job import Report, State
+from agentless.model.job import Report
+from agentless.model.states import State
 
 __all__ = ["jobs"]
 
@@ -157,7 +158,7 @@ def _show_job(call: Call, jid: str) -> int:
 @_GROUP
 def wait(call: Call, /, jid: str, seconds: float | None, group: bool) -> int:
     """Wait until every host has returned, and show what `run` would have shown. Ctrl-C leaves the job alone."""
-    from agentless.cli.following import follow
+    from agentless.cli.attached import follow
 
     out = call.out("text")
     return follow(
@@ -177,7 +178,7 @@ _TAIL_FORMATS: Formats = ("text", "json", "jsonl", "yaml")
 @click.option("-f", "--follow", "following", cls=Option, is_flag=True, help="Go on until it ends.")
 def tail(call: Call, /, jid: str, host: str | None, following: bool) -> int:
     """A job's output so far, and with -f what it writes from now on. Several hosts: each line behind a host's name."""
-    from agentless.cli.following import follow
+    from agentless.cli.attached import follow
 
     out = call.out("text", _TAIL_FORMATS)
     return follow(

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
-from agentless.cli.call import FORMATS, Call
 from agentless.cli.commands import Command, Example, Option
 from agentless.cli.completion import complete_target
+from agentless.cli.invocation import FORMATS, Call
 from agentless.cli.words import CONNECT_SECONDS
 
 __all__ = ["SCHEDULE_FILE", "TARGET", "shared_options", "verb"]

@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable
 
 from agentless.cli.screen import Screen
-from agentless.job import HostResult, Report, State
+from agentless.model.job import Report
+from agentless.model.states import HostResult, State
 from agentless.report.printable import RESET, Printable, one_line
 from agentless.report.text import Look, block, gap, groups, heading, summary
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agentless.cli.call import Call
 from agentless.cli.completion import complete_signal
+from agentless.cli.invocation import Call
 from agentless.cli.options import TARGET, verb
 from agentless.cli.rows import FORMATS, show, tell_problems
 from agentless.cli.words import JID
@@ -16,7 +16,7 @@ from agentless.report import tables
 
 if TYPE_CHECKING:
     from agentless.fleet import Fleet
-    from agentless.results import Signalled
+    from agentless.model.results import Signalled
 
 __all__ = ["find_job", "kill_job", "running", "signal_job", "term_job"]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from agentless.cli.call import Call
+from agentless.cli.invocation import Call
 from agentless.cli.printers import Blocks, Document, Grouped, Lines, Printer, Solo, Tail
-from agentless.job import HostResult, Report
+from agentless.model.job import Report
+from agentless.model.states import HostResult
 
 __all__ = ["printer", "render"]
 

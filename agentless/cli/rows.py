@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from agentless.cli.call import Call, Formats
-from agentless.job import Problem
+from agentless.cli.invocation import Call, Formats
+from agentless.model.problem import Problem
 from agentless.report import documents
 from agentless.report.printable import one_line
 from agentless.report.tables import Row, tabbed, table

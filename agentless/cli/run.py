@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentless.cli.call import Call
+from agentless.cli.attached import ON_INTERRUPT, Send, follow
 from agentless.cli.commands import Command, Example, Option
 from agentless.cli.completion import complete_target
-from agentless.cli.following import ON_INTERRUPT, Send, follow
+from agentless.cli.invocation import Call
 from agentless.cli.options import verb
 from agentless.cli.printers import Detached
 from agentless.cli.reports import printer

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentless.cli.call import Call
 from agentless.cli.commands import Group, Option, Verb, show_help
+from agentless.cli.invocation import Call
 from agentless.cli.options import SCHEDULE_FILE, TARGET, shared_options, verb
 from agentless.cli.rows import FORMATS, show, tell_problems
-from agentless.job import Problem
+from agentless.model.problem import Problem
 from agentless.report.printable import one_line
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def _placed(call: Call, out: str, result: Pushed) -> int:
 @SCHEDULE_FILE
 def run_entry(call: Call, /, name: str, detach: bool, file: Path | None) -> int:
     """An entry now, as a job, shown as `run` shows it. A function of the controller is done here."""
-    from agentless.cli.following import follow
+    from agentless.cli.attached import follow
     from agentless.cli.printers import Detached
     from agentless.cli.reports import printer
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agentless.cli.call import Call
 from agentless.cli.completion import complete_target
+from agentless.cli.invocation import Call
 from agentless.cli.options import SCHEDULE_FILE, verb
 from agentless.errors import UsageError
 

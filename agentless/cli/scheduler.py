@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from agentless.cli.call import Call
 from agentless.cli.commands import Option
+from agentless.cli.invocation import Call
 from agentless.cli.options import SCHEDULE_FILE, verb
 
 __all__ = ["scheduler"]

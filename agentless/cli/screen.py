@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
-from agentless.endpoint import Secret
+from agentless.cli.progress import Progress
 from agentless.errors import UsageError
-from agentless.progress import Progress
+from agentless.model.secret import Secret
 from agentless.report.printable import one_line
 from agentless.report.text import Look, paint
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from agentless.cli.completion import complete_jid
-from agentless.endpoint import connect_seconds
-from agentless.job import check_jid
+from agentless.model.endpoint import connect_seconds
+from agentless.model.jid import check_jid
 
 if TYPE_CHECKING:
     # Generic only since click 8.4, and at run time nothing needs it.

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from agentless.endpoint import Become, Endpoint, Secret, connect_seconds
 from agentless.errors import InventoryError
 from agentless.inventory.hostvars import HostVars
-from agentless.inventory.sshargs import SshArgs, parse
-from agentless.job import Problem
+from agentless.model.endpoint import Become, Endpoint, connect_seconds
+from agentless.model.problem import Problem
+from agentless.model.secret import Secret
+from agentless.openssh.arguments import SshArgs, parse
 
 __all__ = ["Overrides", "resolve"]
 

@@ -142,11 +142,11 @@ class Document:
     def _mapping(self, node: Any) -> dict[Any, Any]:
         if not isinstance(node, yaml.MappingNode):
             self._fail(node, "a mapping is needed here")
-        pairs = node.value
-        if any(key.tag == _MERGE for key, _ in pairs):
-            pairs = self._merged(node)
+        # As the PyYAML that is installed merges, and Ansible with it: versions differ where a merged mapping merges.
+        if any(key.tag == _MERGE for key, _ in node.value):
+            self._scalars.flatten_mapping(node)
         value: dict[Any, Any] = {}
-        for key_node, value_node in pairs:
+        for key_node, value_node in node.value:
             key = key_node.value if key_node.tag in (_STR, _TAG + "value") else self._build(key_node)
             try:
                 value[key] = self._build(value_node)
@@ -155,20 +155,6 @@ class Document:
                 hint = 'If it is Jinja, quote it: "{{ … }}".' if jinja else ""
                 self._fail(key_node, "this cannot be a key", hint)
         return value
-
-    def _merged(self, node: Any) -> list[tuple[Any, Any]]:
-        inherited: list[tuple[Any, Any]] = []
-        own = []
-        for key, value in node.value:
-            if key.tag != _MERGE:
-                own.append((key, value))
-                continue
-            bases = [value] if isinstance(value, yaml.MappingNode) else value.value
-            if not isinstance(bases, list) or not all(isinstance(base, yaml.MappingNode) for base in bases):
-                self._fail(value, "<< needs a mapping, or a list of mappings")
-            for base in reversed(bases):
-                inherited.extend(self._merged(base))
-        return inherited + own
 
     def _fail(self, node: Any, problem: str, hint: str = "") -> NoReturn:
         raise InventoryError(problem, hint, file=self.file, line=node.start_mark.line + 1)

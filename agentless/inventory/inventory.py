@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from agentless import targets
-from agentless.endpoint import Endpoint
 from agentless.errors import InventoryError, TargetError
+from agentless.inventory import patterns as targets
 from agentless.inventory.address import split_port
 from agentless.inventory.connection import Overrides, resolve
 from agentless.inventory.hostvars import HostVars
 from agentless.inventory.sources import is_host_list, read
 from agentless.inventory.tree import LOCALHOST, HostNode, Layer, Place, Tree
 from agentless.inventory.varsfiles import VarsFiles
+from agentless.model.endpoint import Endpoint
 
 __all__ = ["Group", "Host", "Inventory", "load"]
 

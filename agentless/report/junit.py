@@ -10,7 +10,10 @@ import re
 import shlex
 from xml.etree import ElementTree
 
-from agentless.job import HostResult, Problem, Report, State, iso
+from agentless.model.job import Report
+from agentless.model.problem import Problem
+from agentless.model.states import HostResult, State
+from agentless.model.times import iso
 from agentless.report.printable import one_line
 from agentless.report.text import outcome
 

@@ -8,12 +8,25 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from agentless.endpoint import Become, Endpoint
-from agentless.job import Job, Problem, Report, iso
+from agentless.model.endpoint import Become, Endpoint
+from agentless.model.job import Job, Report
+from agentless.model.problem import Problem
+from agentless.model.results import (
+    Active,
+    ActiveJob,
+    ExitSuccess,
+    Found,
+    Hosts,
+    Listed,
+    Pong,
+    Process,
+    Running,
+    Signalled,
+)
+from agentless.model.times import iso
 from agentless.report.names import fold
 from agentless.report.printable import one_line
 from agentless.report.text import duration, outcome
-from agentless.results import Active, ActiveJob, ExitSuccess, Found, Hosts, Listed, Pong, Process, Running, Signalled
 
 Row = Sequence[str]
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from agentless.job import HostResult, Report, Return, State, iso
+from agentless.model.job import Report
+from agentless.model.returns import Return
+from agentless.model.states import HostResult, State
+from agentless.model.times import iso
 from agentless.report.names import fold, shorten
 from agentless.report.printable import RESET, one_line, printable
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 
-from agentless.endpoint import Become, Secret
 from agentless.errors import HostError, Refused, Unreachable
+from agentless.model.endpoint import Become
+from agentless.model.secret import Secret
 
 __all__ = ["Dialogue", "wants_tty", "wrap"]
 

@@ -9,15 +9,16 @@ from itertools import islice
 from typing import Any
 
 from agentless.cache import JobCache
-from agentless.endpoint import Endpoint
 from agentless.errors import HostError
-from agentless.job import Job, Problem
+from agentless.model.answers import Answer
+from agentless.model.endpoint import Endpoint
+from agentless.model.job import Job
+from agentless.model.problem import Problem
 from agentless.runner import payload
-from agentless.runner.answers import Answer
-from agentless.runner.channel import Connector
 from agentless.runner.fanout import fan_out
-from agentless.runner.home import Homecoming
+from agentless.runner.homecoming import Homecoming
 from agentless.runner.session import Section, Session
+from agentless.transport.channel import Connector
 
 __all__ = ["Contact", "Watch", "problem_of"]
 

@@ -8,13 +8,16 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from agentless.endpoint import Endpoint
 from agentless.errors import AgentlessError, HostError, UnknownJob
-from agentless.job import Dispatched, HostResult, Job, Problem, Report, State, jid_time
-from agentless.roster import Roster
-from agentless.runner.answers import Answer, Described, Returned, Stated
+from agentless.inventory.selection import Selection
+from agentless.model.answers import Answer, Described, Returned, Stated
+from agentless.model.endpoint import Endpoint
+from agentless.model.jid import jid_time
+from agentless.model.job import Job, Report
+from agentless.model.problem import Problem
+from agentless.model.states import Dispatched, HostResult, State, settle
 from agentless.runner.contact import Contact, problem_of
-from agentless.runner.home import job_of, settle
+from agentless.runner.homecoming import job_of
 
 __all__ = ["Search", "described", "discover", "known_to_nobody"]
 
@@ -24,7 +27,7 @@ def known_to_nobody(jid: str) -> UnknownJob:
     return UnknownJob(f"no host has a record of job {jid}, nor has the job cache")
 
 
-def discover(contact: Contact, roster: Roster, jid: str) -> tuple[Report, bool]:
+def discover(contact: Contact, selection: Selection, jid: str) -> tuple[Report, bool]:
     """Ask all hosts about a JID that the cache doesn't know.
 
     Returns:
@@ -34,7 +37,7 @@ def discover(contact: Contact, roster: Roster, jid: str) -> tuple[Report, bool]:
     Raises:
         UnknownJob: all hosts deny it.
     """
-    endpoints = roster.endpoints(None)
+    endpoints = selection.endpoints(None)
     found: dict[str, HostResult] = {}
     problems: dict[str, Problem] = {}
     job = _nothing_known(jid)
@@ -49,7 +52,7 @@ def discover(contact: Contact, roster: Roster, jid: str) -> tuple[Report, bool]:
     results = {name: found[name] for name in endpoints if name in found}
     unknown = {name: problems[name] for name in endpoints if name in problems}
     job = replace(job, hosts=tuple(name for name in endpoints if name in found or name in problems))
-    complete = not unknown and roster.limit is None
+    complete = not unknown and selection.limit is None
     if complete:
         contact.cache.adopt(job, results)
     return Report(job, results, unknown_hosts=unknown), complete

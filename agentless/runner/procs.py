@@ -8,11 +8,14 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from agentless.cache import JobCache
-from agentless.endpoint import Endpoint
 from agentless.errors import CacheError, HostError, UsageError
-from agentless.job import JID, Dispatched, Problem, Report, State
-from agentless.results import Answered, Found, Pong, Process, Running, Signal, Signalled, Survivor
-from agentless.runner.answers import Answer, Reply
+from agentless.model.answers import Answer, Reply
+from agentless.model.endpoint import Endpoint
+from agentless.model.jid import JID
+from agentless.model.job import Report
+from agentless.model.problem import Problem
+from agentless.model.results import Answered, Found, Pong, Process, Running, Signal, Signalled, Survivor
+from agentless.model.states import Dispatched, State
 from agentless.runner.contact import Contact, problem_of
 
 __all__ = ["call_off", "find_job", "ping", "processes", "running", "signal_job", "signal_number"]

@@ -11,15 +11,17 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agentless.endpoint import Endpoint
 from agentless.errors import AgentlessError, CacheError, NoSession, Refused, Unreachable
-from agentless.job import Dispatched, HostResult, Job, Problem, State
-from agentless.runner.answers import Accepted, Answer, Chunk, Reply, Returned, Stated
-from agentless.runner.channel import Connector
+from agentless.model.answers import Accepted, Answer, Chunk, Reply, Returned, Stated
+from agentless.model.endpoint import Endpoint
+from agentless.model.job import Job
+from agentless.model.problem import Problem
+from agentless.model.states import Dispatched, HostResult, State, settle
 from agentless.runner.contact import problem_of
-from agentless.runner.home import Homecoming, Ledger, settle
+from agentless.runner.homecoming import Homecoming, Ledger
 from agentless.runner.order import Order
 from agentless.runner.session import Section, Session
+from agentless.transport.channel import Connector
 
 __all__ = ["Changed", "Errand", "Event", "Output", "Pursuit"]
 

@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
-from agentless.endpoint import Endpoint
-from agentless.job import HostResult, Problem, Report, State
+from agentless.model.endpoint import Endpoint
+from agentless.model.job import Report
+from agentless.model.problem import Problem
+from agentless.model.states import HostResult, State
 from agentless.runner import payload
 from agentless.runner.contact import Contact
 from agentless.runner.discovery import Search, described, known_to_nobody
 from agentless.runner.fanout import FanOut
-from agentless.runner.home import Ledger, Unrecorded
+from agentless.runner.homecoming import Ledger, Unrecorded
 from agentless.runner.order import Order, Threshold
 from agentless.runner.pursuit import Changed, Errand, Event, Output, Pursuit
 

@@ -8,14 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agentless.endpoint import Endpoint, Secret
 from agentless.errors import HostError, Unreachable
+from agentless.model.answers import Answer
+from agentless.model.endpoint import Endpoint
+from agentless.model.secret import Secret
 from agentless.remote import wire
 from agentless.runner import become as becoming
 from agentless.runner import payload
-from agentless.runner.answers import Answer, Reading
-from agentless.runner.channel import Channel, Link
 from agentless.runner.frames import Decoder, Frame
+from agentless.runner.reading import Reading
+from agentless.transport.channel import Channel, Link
 
 __all__ = ["Section", "Session"]
 

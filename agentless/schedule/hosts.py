@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agentless.job import Problem, iso
-from agentless.results import Asked
+from agentless.model.problem import Problem
+from agentless.model.results import Asked
+from agentless.model.times import iso
 
 __all__ = ["Event", "Fires", "HostSchedule", "OnHost", "Placed", "Pushed", "Seen"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from agentless.job import State
+from agentless.model.states import State
 from agentless.schedule import dates
 from agentless.schedule.nodes import Item, near
 

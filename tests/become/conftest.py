@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agentless.job import Dispatched, HostResult
+from agentless.model.states import Dispatched, HostResult
 from tests.hosts import Nodes, User
 from tests.hosts.fleet import OneHost, problem
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from agentless import Fleet, Output
-from agentless.endpoint import Secret
-from agentless.job import State
+from agentless.model.secret import Secret
+from agentless.model.states import State
 from agentless.runner.run import Run
 from tests.become.conftest import PASSWORD, Host
 from tests.hosts import until

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from agentless import Fleet
-from agentless.job import State
+from agentless.model.states import State
 from tests.hosts.fleet import out
 
 LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from agentless.endpoint import Become, Secret
 from agentless.errors import HostError
+from agentless.model.endpoint import Become
+from agentless.model.secret import Secret
 from agentless.runner.become import Dialogue, wrap
 from tests.become.conftest import Host
 from tests.hosts import until

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agentless.job import State
+from agentless.model.states import State
 from tests.become.conftest import PASSWORD, Host, refused
 from tests.hosts.fleet import out
 from tests.shells.view import programs

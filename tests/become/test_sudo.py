@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentless.job import State
+from agentless.model.states import State
 from tests.become.conftest import PASSWORD, Host, refused
 from tests.hosts import until
 from tests.hosts.fleet import out

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agentless.cache import JobCache
-from agentless.job import Job
+from agentless.model.job import Job
 
 
 class Bench:

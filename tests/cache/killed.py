@@ -17,7 +17,7 @@ import traceback
 from pathlib import Path
 
 from agentless.cache import JobCache
-from agentless.job import HostResult, State
+from agentless.model.states import HostResult, State
 from tests.cache.results import returned, running
 
 WORKERS = 3

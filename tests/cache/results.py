@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from agentless.job import Dispatched, HostResult, Problem, Remains, Return, State
+from agentless.model.problem import Problem
+from agentless.model.returns import Remains, Return
+from agentless.model.states import Dispatched, HostResult, State
 
 HOSTS = ("web1", "web2.example.com", "db é 1")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agentless.errors import CacheError
-from agentless.job import HostResult, State
+from agentless.model.states import HostResult, State
 from tests.cache.conftest import Bench
 from tests.cache.results import returned, running
 

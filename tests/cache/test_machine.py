@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from agentless.cache import JobCache
-from agentless.job import HostResult, Report, State
+from agentless.model.job import Report
+from agentless.model.states import HostResult, State
 from tests.cache.conftest import Bench
 from tests.cache.results import HOSTS, any_result, open_result
 

@@ -9,7 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from agentless.cache import JobCache
-from agentless.job import HostResult, Return, State
+from agentless.model.returns import Return
+from agentless.model.states import HostResult, State
 from tests.cache.conftest import Bench
 from tests.cache.results import returned
 

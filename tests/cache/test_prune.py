@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agentless.job import Dispatched, HostResult, Job, State
+from agentless.model.job import Job
+from agentless.model.states import Dispatched, HostResult, State
 from tests.cache.conftest import Bench
 from tests.cache.results import returned, running
 

@@ -10,7 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from agentless.errors import AnotherJob, CacheError, JobExists
-from agentless.job import Dispatched, HostResult, Job, Problem, Report, State, iso
+from agentless.model.job import Job, Report
+from agentless.model.problem import Problem
+from agentless.model.states import Dispatched, HostResult, State
+from agentless.model.times import iso
 from tests.cache.conftest import Bench
 from tests.cache.results import any_result, returned, running
 

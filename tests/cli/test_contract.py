@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from agentless.endpoint import Endpoint
-from agentless.job import HostResult, Job, Problem, State
-from agentless.results import (
+from agentless.model.endpoint import Endpoint
+from agentless.model.job import Job
+from agentless.model.problem import Problem
+from agentless.model.results import (
     Active,
     ActiveJob,
     Answered,
@@ -23,6 +24,7 @@ from agentless.results import (
     Signalled,
     Survivor,
 )
+from agentless.model.states import HostResult, State
 from tests.cli.values import JID, START, report, returned
 
 PROBLEM = Problem("auth", "permission denied", "Which key?")

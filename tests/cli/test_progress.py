@@ -8,7 +8,7 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentless.progress import Progress, line
+from agentless.cli.progress import Progress, line
 from tests.cli.values import quick, texts
 from tests.hosts import until
 

@@ -12,8 +12,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentless.endpoint import Become, Endpoint
-from agentless.job import Dispatched, HostResult, Job, Problem, Report, State
+from agentless.model.endpoint import Become, Endpoint
+from agentless.model.job import Job, Report
+from agentless.model.problem import Problem
+from agentless.model.results import Listed
+from agentless.model.states import Dispatched, HostResult, State
 from agentless.report import tables
 from agentless.report.documents import as_json, as_yaml, host_line, lines
 from agentless.report.junit import as_junit
@@ -21,7 +24,6 @@ from agentless.report.names import fold, shorten, unfold
 from agentless.report.printable import Printable, one_line, printable
 from agentless.report.text import PLAIN, Look, block, duration, groups, heading, summary
 from agentless.report.tree import tree
-from agentless.results import Listed
 from tests.cli.values import JID, START, outputs, quick, report, reports, results, returned, texts
 
 TERMINAL = Look(terminal=True, colour=True)

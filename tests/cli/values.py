@@ -5,7 +5,10 @@ from __future__ import annotations
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from agentless.job import HostResult, Job, Problem, Report, Return, State
+from agentless.model.job import Job, Report
+from agentless.model.problem import Problem
+from agentless.model.returns import Return
+from agentless.model.states import HostResult, State
 
 JID = "20261122095039579207"
 START = 1795341039.579207

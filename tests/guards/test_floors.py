@@ -17,32 +17,33 @@ FLOORS: list[set[str]] = [
     {"cli", "__main__"},
     {"demo", "__init__"},
     {"fleet", "scheduling", "scheduler"},
-    {"report", "progress"},
+    {"report"},
     {"runner"},
-    {"cache", "config", "roster"},
-    {"inventory", "schedule"},
-    {"targets"},
-    {"results"},
-    {"endpoint", "job"},
+    {"transport"},
+    {"cache", "inventory"},
+    {"openssh"},
+    {"schedule"},
+    {"config"},
+    {"model"},
     {"errors"},
 ]
 
 # Libraries that one room has to itself: a room, a package in it, or a module.
 KEPT_APART = {
-    "paramiko": {"runner.ssh", "demo.server", "demo.session"},
-    "fabric": {"runner.ssh"},
-    "invoke": {"runner.ssh"},
+    "paramiko": {"transport.ssh", "openssh.config_file", "demo.server", "demo.session"},
+    "fabric": {"transport.ssh"},
+    "invoke": {"transport.ssh"},
     "click": {"cli"},
     "tabulate": {"report"},
-    "rich": {"progress"},
-    "tqdm": {"progress"},
+    "rich": {"cli.progress"},
+    "tqdm": {"cli.progress"},
 }
 
 # What of the helper runs on both sides, and which room of ours has use for it.
 BOTH_SIDES = {
     "runner": ("remote.wire",),
-    "schedule": ("remote.clock", "remote.evaluator"),
     "scheduler": ("remote.evaluator",),
+    "schedule": ("remote.clock", "remote.evaluator"),
 }
 
 # cli.app is the process's own edge: it hands the environment on to what asks for NO_COLOR and TERM.

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from agentless import Fleet
-from agentless.job import HostResult
+from agentless.model.states import HostResult
 from tests.hosts.nodes import Node, Nodes
 
 

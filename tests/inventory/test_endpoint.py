@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from agentless.endpoint import Become, Endpoint, Secret
 from agentless.errors import InventoryError
 from agentless.inventory import Inventory, Overrides, load
+from agentless.model.endpoint import Become, Endpoint
+from agentless.model.secret import Secret
 
 Endpoints = Callable[..., Endpoint]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agentless.endpoint import Become
 from agentless.inventory import Overrides, load
+from agentless.model.endpoint import Become
 from tests.inventory.oracle import Oracle
 
 EXAMPLE = Path(__file__).parents[2] / "inventory.example.yaml"

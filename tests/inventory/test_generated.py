@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from agentless.errors import InventoryError
 from agentless.inventory import load
 from agentless.inventory.address import split_port
-from agentless.targets import split
+from agentless.inventory.patterns import split
 from tests.inventory.oracle import Oracle, chosen, same
 
 DIFFERENTIAL = settings(

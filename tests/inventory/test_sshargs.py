@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentless.inventory.sshargs import SshArgs, parse
+from agentless.openssh.arguments import SshArgs, parse
 
 
 def test_a_proxy_command_stays_as_it_is_written() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from agentless import Fleet
 from agentless.runner import payload
-from agentless.runner.ssh import Connector
+from agentless.transport.ssh import Connector
 from tests.hosts import Sshd
 
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentless.endpoint import Endpoint
 from agentless.errors import HostError, Unreachable
-from agentless.runner.answers import Answer, Returned
-from agentless.runner.channel import Channel, Link
+from agentless.model.answers import Answer, Returned
+from agentless.model.endpoint import Endpoint
 from agentless.runner.session import Session
+from agentless.transport.channel import Channel, Link
 
 JID = "20261122095039579207"
 
@@ -84,7 +84,7 @@ def test_a_jid_that_is_none_ends_the_call(jid: object) -> None:
 
 
 def test_more_output_than_any_record_holds_ends_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentless.runner.answers.RECORDS_MAX", 100)
+    monkeypatch.setattr("agentless.runner.reading.RECORDS_MAX", 100)
     record = ({"t": "rec", "jid": JID, "s": 1}, b"x" * 60)
     assert answers(record, ({"t": "return", "jid": JID, "retcode": 0, "ended_by": "exit"}, b""))
     with pytest.raises(Unreachable) as caught:

@@ -10,7 +10,8 @@ import pytest
 from agentless import Fleet
 from agentless.cache import JobCache
 from agentless.errors import CacheError
-from agentless.job import Dispatched, HostResult, Problem, State
+from agentless.model.problem import Problem
+from agentless.model.states import Dispatched, HostResult, State
 from agentless.runner.procs import call_off
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agentless.job import Dispatched, State
+from agentless.model.states import Dispatched, State
 from agentless.runner.session import Session
 from tests.hosts import Nodes, User
 from tests.hosts.fleet import out, problem

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agentless.job import Dispatched
+from agentless.model.states import Dispatched
 from tests.hosts.fleet import out, problem
 from tests.shells.conftest import Host
 from tests.shells.view import programs

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from agentless.endpoint import Endpoint
-from agentless.runner.channel import Channel
-from agentless.runner.ssh import Connector
+from agentless.model.endpoint import Endpoint
+from agentless.transport.channel import Channel
+from agentless.transport.ssh import Connector
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 USER = getpass.getuser()

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentless.errors import Unreachable
-from agentless.inventory.sshargs import parse
-from agentless.runner.ssh import Connector
-from agentless.runner.ssh.options import Settings
+from agentless.openssh.arguments import parse
+from agentless.openssh.settings import Settings
+from agentless.transport.ssh import Connector
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh") is None, reason="needs OpenSSH's client")
 

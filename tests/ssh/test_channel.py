@@ -10,10 +10,10 @@ from functools import partial
 
 import pytest
 
-from agentless.endpoint import Endpoint
 from agentless.errors import Unreachable
-from agentless.runner.channel import Channel, Link
-from agentless.runner.ssh import Connector
+from agentless.model.endpoint import Endpoint
+from agentless.transport.channel import Channel, Link
+from agentless.transport.ssh import Connector
 from tests.ssh.conftest import USER, Home, Server, drain
 
 

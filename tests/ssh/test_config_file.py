@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from agentless.errors import Unreachable
-from agentless.inventory.sshwords import quote, seconds, words
-from agentless.runner.ssh import Connector
-from agentless.runner.ssh.config_file import SshConfig
+from agentless.openssh.config_file import SshConfig
+from agentless.openssh.words import quote, seconds, words
+from agentless.transport.ssh import Connector
 from tests.ssh.conftest import USER, Home, Server, keygen
 
 Start = Callable[..., Server]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agentless.errors import Unreachable
-from agentless.runner.ssh import Connector
+from agentless.transport.ssh import Connector
 from tests.hosts import Proxy
 from tests.ssh.conftest import Home, Server, drain
 
@@ -43,8 +43,8 @@ def test_a_silent_peer_is_given_up(
     home: Home, connector: Connector, start_sshd: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, seconds in (("_ASK_AFTER", 0.2), ("_ASK_AGAIN", 0.2), ("GONE_AFTER", 1.0)):
-        monkeypatch.setattr(f"agentless.runner.ssh.packets.{name}", seconds)
-    monkeypatch.setattr("agentless.runner.ssh.transport.Transport._active_check_timeout", 0.05)
+        monkeypatch.setattr(f"agentless.transport.ssh.packets.{name}", seconds)
+    monkeypatch.setattr("agentless.transport.ssh.transport.Transport._active_check_timeout", 0.05)
     server = start_sshd(authorized=home.key)
     with Proxy(server.address, server.port) as proxy:
         home.knows(server.known_line(f"[127.0.0.1]:{proxy.port}"))
@@ -62,8 +62,8 @@ def test_a_stuck_send_buffer_does_not_hide_a_silent_peer(
     home: Home, connector: Connector, start_sshd: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, seconds in (("_ASK_AFTER", 0.2), ("_ASK_AGAIN", 0.2), ("GONE_AFTER", 1.0)):
-        monkeypatch.setattr(f"agentless.runner.ssh.packets.{name}", seconds)
-    monkeypatch.setattr("agentless.runner.ssh.transport.Transport._active_check_timeout", 0.05)
+        monkeypatch.setattr(f"agentless.transport.ssh.packets.{name}", seconds)
+    monkeypatch.setattr("agentless.transport.ssh.transport.Transport._active_check_timeout", 0.05)
     server = start_sshd(authorized=home.key)
     with Proxy(server.address, server.port) as proxy:
         home.knows(server.known_line(f"[127.0.0.1]:{proxy.port}"))
@@ -128,7 +128,7 @@ def test_a_process_with_open_connections_exits_at_once(home: Home, start_sshd: C
     server = start_sshd(authorized=home.key)
     home.knows(server.known_line())
     program = (
-        "import sys; from pathlib import Path; from agentless.runner.ssh import Connector; "
+        "import sys; from pathlib import Path; from agentless.transport.ssh import Connector; "
         "from agentless.endpoint import Endpoint\n"
         f"c = Connector(home=Path({str(home.path)!r}), system_config=Path('/none'))\n"
         f"links = [c.connect(Endpoint('h', '127.0.0.1', port={server.port})) for _ in range(3)]\n"

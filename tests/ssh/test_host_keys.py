@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from agentless.errors import Unreachable
-from agentless.runner.ssh import Connector
-from agentless.runner.ssh.algorithms import adjust
+from agentless.transport.ssh import Connector
+from agentless.transport.ssh.algorithms import adjust
 from tests.ssh.conftest import Home, Server, keygen
 
 Start = Callable[..., Server]
@@ -240,7 +240,7 @@ def test_old_servers_are_told_apart_and_the_option_that_is_named_lets_them_in(ho
 
 def test_ten_processes_lose_no_line(home: Home) -> None:
     program = (
-        "import sys; from agentless.runner.ssh.known_hosts import KnownHosts\n"
+        "import sys; from agentless.openssh.known_hosts import KnownHosts\n"
         "known = KnownHosts()\n"
         "for n in range(20): known.append([sys.argv[1]], f'host{sys.argv[2]}-{n}', 'ssh-ed25519', b'k', hashed=False)\n"
         "known.append([sys.argv[1]], 'same', 'ssh-ed25519', b'k', hashed=False)\n"

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from agentless.errors import Unreachable
-from agentless.runner.ssh import Connector
-from agentless.runner.ssh.throttle import Shared
+from agentless.transport.ssh import Connector
+from agentless.transport.ssh.throttle import Shared
 from tests.ssh.conftest import USER, Home, Server, drain, keygen
 
 Start = Callable[..., Server]

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from agentless.errors import Unreachable
-from agentless.runner.ssh import Connector
-from agentless.runner.ssh import agent as agents
-from agentless.runner.ssh.algorithms import signatures
+from agentless.transport.ssh import Connector
+from agentless.transport.ssh import agent as agents
+from agentless.transport.ssh.algorithms import signatures
 from tests.ssh.conftest import Home, Server, by_ssh, keygen
 
 Start = Callable[..., Server]

@@ -7,10 +7,10 @@ import pwd
 
 import pytest
 
-from agentless.endpoint import Endpoint
-from agentless.runner.channel import Link
-from agentless.runner.local import LocalLink
-from agentless.runner.ssh import Connector
+from agentless.model.endpoint import Endpoint
+from agentless.transport.channel import Link
+from agentless.transport.local import LocalLink
+from agentless.transport.ssh import Connector
 from tests.ssh.conftest import drain
 
 

@@ -17,9 +17,9 @@ import paramiko
 import pytest
 from paramiko.common import AUTH_FAILED, AUTH_PARTIALLY_SUCCESSFUL, AUTH_SUCCESSFUL
 
-from agentless.endpoint import Secret
 from agentless.errors import Unreachable
-from agentless.runner.ssh import Connector
+from agentless.model.secret import Secret
+from agentless.transport.ssh import Connector
 from tests.ssh.conftest import Home, Server, keygen
 from tests.ssh.test_phases import Listen, listen
 

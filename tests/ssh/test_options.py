@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentless.errors import Unreachable
-from agentless.runner.ssh import Connector
-from agentless.runner.ssh.jumps import Jump, jump_of_command, parse_jumps
-from agentless.runner.ssh.known_hosts import KnownHosts, matches
-from agentless.runner.ssh.options import Settings, resolve
+from agentless.openssh.jumps import Jump, jump_of_command, parse_jumps
+from agentless.openssh.known_hosts import KnownHosts, matches
+from agentless.openssh.settings import Settings, resolve
+from agentless.transport.ssh import Connector
 from tests.ssh.conftest import Home
 
 

@@ -15,7 +15,7 @@ import pytest
 from paramiko.common import AUTH_SUCCESSFUL, OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
 from agentless.errors import Unreachable
-from agentless.runner.ssh import Connector
+from agentless.transport.ssh import Connector
 from tests.ssh.conftest import Home, Server, drain, free_port
 
 Serve = Callable[[socket.socket, int], None]

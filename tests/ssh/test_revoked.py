@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agentless.errors import Unreachable
-from agentless.runner.ssh import Connector
+from agentless.transport.ssh import Connector
 from tests.ssh.conftest import Home, Server, by_ssh, keygen
 
 Start = Callable[..., Server]

@@ -1,0 +1,99 @@
+"""One call of agentless: what the shared options said, and the fleet that they describe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agentless.cli.interrupts import Interrupts
+from agentless.cli.screen import Screen
+from agentless.model.secret import Secret
+
+if TYPE_CHECKING:
+    from agentless.fleet import Fleet
+
+__all__ = ["FORMATS", "Call", "Formats"]
+
+FORMATS = ("table", "text", "json", "jsonl", "yaml", "junit")
+Formats = tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Call:
+    """What the command line said, gathered while click reads it; verbs get it as their first argument.
+
+    Args:
+        screen: where to write.
+        make_fleet: builds the Fleet; the seam by which tests put another one in.
+        interrupts: what catches the signals that ask this command to end.
+        given: values of the shared options that were given.
+    """
+
+    screen: Screen
+    make_fleet: Callable[..., Fleet]
+    interrupts: Interrupts
+    given: dict[str, Any] = field(default_factory=dict)
+    _fleet: Fleet | None = None
+
+    def take(self, name: str, value: Any) -> None:
+        """Note a shared option. What comes later wins; inventories and -v add up."""
+        if name == "inventory":
+            value = (*self.given.get(name, ()), *value)
+        elif name == "verbose":
+            value = self.given.get(name, 0) + value
+        self.given[name] = value
+        self.screen.quiet = self.given.get("quiet", False)
+        self.screen.verbose = self.given.get("verbose", 0)
+        self.screen.show_progress = self.given.get("progress")
+
+    def out(self, default: str, formats: Formats = FORMATS) -> str:
+        """The output format; raises UsageError for one that this verb can't give."""
+        chosen: str = self.given.get("out", default)
+        if chosen not in formats:
+            raise click.UsageError(f"--out {chosen} does not fit here; there is {', '.join(formats)}")
+        return chosen
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet; passwords are asked for when it is built, before anything is sent."""
+        if self._fleet is None:
+            given = self.given
+            password, become_password = self._passwords()
+            self._fleet = self.make_fleet(
+                given.get("inventory") or None,
+                config=given.get("config"),
+                limit=given.get("limit"),
+                user=given.get("user"),
+                private_key=given.get("private_key"),
+                forks=given.get("forks"),
+                connect_timeout=given.get("connect_timeout"),
+                become=given.get("become", False),
+                become_user=given.get("become_user"),
+                password=password,
+                become_password=become_password,
+                host_key_checking=given.get("host_key_checking"),
+                ask=self.screen.passphrase,
+                warn=self.screen.warn,
+                watch=self.screen.progress,
+            )
+        return self._fleet
+
+    def close(self) -> None:
+        """Let go of the fleet's connections."""
+        if self._fleet is not None:
+            self._fleet.close()
+            self._fleet = None
+
+    def _passwords(self) -> tuple[Secret | None, Secret | None]:
+        password = become = None
+        if self.given.get("ask_pass"):
+            password = self.screen.secret("SSH password: ", "--ask-pass")
+        if self.given.get("ask_become_pass"):
+            same = " (empty: the SSH password)" if password else ""
+            become = self.screen.secret(f"BECOME password{same}: ", "--ask-become-pass")
+            if password is not None and become == Secret(""):
+                become = password
+        return password, become

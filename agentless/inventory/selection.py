@@ -1,0 +1,192 @@
+"""Which hosts a word selects, and how each of them is reached: the inventory with what the person asked for on top."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple, TypeGuard
+
+from agentless.errors import TargetError
+from agentless.inventory import Host, Inventory, Overrides, load
+from agentless.model.endpoint import Endpoint
+from agentless.model.job import Job, Report
+from agentless.model.problem import Problem
+from agentless.model.results import Entry, Hosts
+from agentless.model.states import HostResult, State
+
+__all__ = ["Places", "Selection"]
+
+RETRY_LISTS: Mapping[str, Callable[[HostResult], bool]] = {
+    "@failed": lambda result: result.failed or result.state in (State.LOST, State.NOT_STARTED),
+    "@unreachable": lambda result: result.state is State.UNREACHABLE,
+}
+GONE_FROM_INVENTORY = Problem(
+    "not-in-inventory",
+    "the job was sent to this host, and the inventory does not name it any more",
+    "Give the inventory that has it with -i.",
+)
+
+
+def _is_retry_list(word: str | None) -> TypeGuard[str]:
+    kind, colon, _ = (word or "").partition(":")
+    return bool(colon) and kind in RETRY_LISTS
+
+
+def _picked(word: str, report: Report) -> frozenset[str]:
+    picks = RETRY_LISTS[word.partition(":")[0]]
+    return frozenset(name for name, result in report.results.items() if picks(result))
+
+
+def _not_ended(report: Report) -> str:
+    """What a retry list can't know yet, and how to learn it; empty where all is known."""
+    count = sum(not result.settled for result in report.results.values())
+    if not count:
+        return ""
+    hosts = "1 host has" if count == 1 else f"{count} hosts have"
+    jid = report.job.jid
+    return f"of job {jid}, {hosts} not ended as far as is known here; to know first: agentless jobs wait {jid}"
+
+
+class Places(NamedTuple):
+    """Where to look for a job.
+
+    Args:
+        endpoints: the hosts to ask.
+        missing: hosts of the job that the inventory does not name any more.
+        strangers: hosts of the target that the job was not sent to.
+    """
+
+    endpoints: dict[str, Endpoint]
+    missing: dict[str, Problem]
+    strangers: tuple[str, ...] = ()
+
+
+class Selection:
+    """The hosts that this command may act on.
+
+    Args:
+        sources: inventories, as `-i` takes them.
+        overrides: what the command line and the configuration say about connections.
+        limit: a pattern, `@file`, `@failed:JID` or `@unreachable:JID` that narrows every target; None narrows nothing.
+        report: what the job cache knows of a job, for the retry lists.
+        warn: told what the inventory and the retry lists have to say, one line each.
+    """
+
+    def __init__(
+        self,
+        sources: str | Path | Sequence[str | Path],
+        overrides: Overrides,
+        limit: str | None,
+        report: Callable[[str], Report],
+        warn: Callable[[str], None],
+    ) -> None:
+        self.sources = [sources] if isinstance(sources, (str, Path)) else list(sources)
+        self._overrides = overrides
+        self.limit = limit
+        self._report = report
+        self._warn = warn
+        self._warned: set[str] = set()
+        self._retries: dict[str, Report] = {}
+
+    @cached_property
+    def inventory(self) -> Inventory:
+        """The inventory, read once; raises InventoryError."""
+        return load([str(source) for source in self.sources], warn=self._warn)
+
+    def _retried(self, word: str) -> Report:
+        """The job of a retry list, as it was before this command did anything."""
+        if word not in self._retries:
+            self._retries[word] = self._report(word.partition(":")[2])
+        return self._retries[word]
+
+    def select(self, target: str | None) -> tuple[Host, ...]:
+        """The hosts that a pattern or a retry list selects, in the inventory's order; None selects all.
+
+        Raises:
+            TargetError: the pattern cannot be read, or selects nothing.
+        """
+        retries = {word: self._retried(word) for word in (target, self.limit) if _is_retry_list(word)}
+        pattern = "all" if target is None or target in retries else target
+        limit = None if self.limit in retries else self.limit
+        picked = [_picked(word, report) for word, report in retries.items()]
+        selected = self.inventory.select(pattern, limit)
+        hosts = tuple(host for host in selected if all(host.name in names for names in picked))
+        left_out = [said for said in map(_not_ended, retries.values()) if said]
+        if not hosts:
+            raise TargetError(f"no host is left of {self._named(target)}", "\n".join(left_out))
+        for said in left_out:
+            if said not in self._warned:
+                self._warned.add(said)
+                self._warn(said)
+        return hosts
+
+    def _named(self, target: str | None) -> str:
+        """The target with the limit, as an error names them."""
+        return repr(target or "all") + (f" limited to {self.limit!r}" if self.limit is not None else "")
+
+    def hosts(self, target: str | None) -> Hosts:
+        """What a target selects, with settings, groups and variables; nobody is contacted."""
+        entries = {}
+        for host in self.select(target):
+            entries[host.name] = Entry(self.inventory.endpoint(host, self._overrides), host.groups, host.vars)
+        return Hosts(entries)
+
+    def endpoints(self, target: str | None) -> dict[str, Endpoint]:
+        """What a target selects, with the connection settings; raises InventoryError where they cannot be resolved."""
+        return {host.name: self.inventory.endpoint(host, self._overrides) for host in self.select(target)}
+
+    @property
+    def sender(self) -> tuple[str | None, str]:
+        """The `login` and `become` of a job that is sent now."""
+        asked = self._overrides
+        return asked.user, f"{asked.become_method or 'sudo'}:{asked.become_user or 'root'}" if asked.become else ""
+
+    def sent_alike(self, job: Job) -> bool:
+        """Whether a job was sent as who would send one now, so that its record lies where we look."""
+        return (job.login, job.become) == self.sender
+
+    def places(self, report: Report | None, target: str | None) -> Places:
+        """The hosts to look for a job on: those that it was sent to, else (it is not known) the target's, else all.
+
+        Raises:
+            TargetError: it was sent to none of the target's.
+        """
+        if report is None:
+            return Places(self.endpoints(target), {})
+        endpoints, missing = self.of_job(report.job, report.results, target)
+        if not endpoints and not missing:
+            hint = f"Its hosts: {', '.join(report.results)}"
+            raise TargetError(f"job {report.job.jid} was not sent to {self._named(target)}", hint)
+        wider = () if target is None else self.select(target)
+        return Places(endpoints, missing, tuple(host.name for host in wider if host.name not in report.results))
+
+    def of_job(
+        self, job: Job, names: Iterable[str], target: str | None = None
+    ) -> tuple[dict[str, Endpoint], dict[str, Problem]]:
+        """Some of a job's hosts, reached as the user that it was sent as, and those that the inventory lacks.
+
+        Args:
+            names: hosts of the job.
+            target: narrows them further; the limit always does.
+        """
+        overrides = self._overrides
+        if job.login is not None:
+            overrides = replace(overrides, user=job.login)
+        if job.become is not None:
+            method, _, user = job.become.partition(":")
+            overrides = replace(overrides, become=bool(method), become_method=method or None, become_user=user or None)
+        narrowed = target is not None or self.limit is not None
+        selected = {host.name for host in self.select(target)} if narrowed else None
+        endpoints: dict[str, Endpoint] = {}
+        missing: dict[str, Problem] = {}
+        for name in names:
+            if selected is not None and name not in selected:
+                continue
+            host = self.inventory.find(name)
+            if host is None:
+                missing[name] = GONE_FROM_INVENTORY
+            else:
+                endpoints[name] = self.inventory.endpoint(host, overrides)
+        return endpoints, missing

@@ -1,0 +1,1 @@
+"""The nouns that all floors share, as frozen values: jobs, their states, requests and answers, endpoints."""

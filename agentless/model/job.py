@@ -1,0 +1,136 @@
+"""A job, and the report over all of its hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from agentless.model.problem import Problem
+from agentless.model.states import Dispatched, HostResult, State
+from agentless.model.times import iso
+
+__all__ = ["Job", "Report"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One command sent to hosts under one JID, with all that is needed to ask about it later.
+
+    Args:
+        jid: 20 digits.
+        function: `cmd.run` or `cmd.script`, Salt's words.
+        arguments: what was run, as the person gave it.
+        target: the pattern, as given.
+        hosts: the inventory names that it selected, in the inventory's order.
+        user: who sent it, on the controller.
+        start_time: Unix seconds, this controller's clock.
+        metadata: what the person attached.
+        login: the login user given on the command line, or None.
+        become: `METHOD:USER` when it was sent with `--become`, empty when without, None where that is not known (a
+            job of another controller).
+        schedule: the schedule entry that fired it, or None.
+        keep_returns: hours for which the hosts keep its record.
+    """
+
+    jid: str
+    function: str
+    arguments: tuple[str, ...]
+    target: str
+    hosts: tuple[str, ...]
+    user: str
+    start_time: float
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    login: str | None = None
+    become: str | None = None
+    schedule: str | None = None
+    keep_returns: float = 168.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The head that every JSON document about this job starts with; `schedule` is there where an entry fired it.
+
+        Where no host has described a job of another controller, what only that could tell is null.
+        """
+        told = bool(self.function)
+        document: dict[str, Any] = {
+            "jid": self.jid,
+            "function": self.function if told else None,
+            "arguments": list(self.arguments) if told else None,
+            "target": self.target if told else None,
+            "user": self.user if told else None,
+            "start_time": iso(self.start_time or None),
+            "metadata": dict(self.metadata) if told else None,
+        }
+        if self.schedule is not None:
+            document["schedule"] = self.schedule
+        return document
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A job and the state of each of its hosts.
+
+    Args:
+        job: the job.
+        results: by inventory name, in the order of `job.hosts`.
+        unknown_hosts: hosts that could not be asked about a JID that this controller does not know.
+        interrupted: the command that reports was interrupted.
+        detached: the job was only to be accepted, so that hosts which run it are a success.
+    """
+
+    job: Job
+    results: Mapping[str, HostResult]
+    unknown_hosts: Mapping[str, Problem] = field(default_factory=dict)
+    interrupted: bool = False
+    detached: bool = False
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """Hosts by state (the six add up to all), and `failed`: those returned that did not end with 0."""
+        counts = {state.value: 0 for state in State}
+        for result in self.results.values():
+            counts[result.state.value] += 1
+        counts["failed"] = sum(result.failed for result in self.results.values())
+        return counts
+
+    @property
+    def open_hosts(self) -> list[str]:
+        """The hosts that a contact can tell more about: the job was sent to them, and the end is not known.
+
+        What is `pending` is in the hands of the run that sends it: who asked now would keep the host from taking it.
+        """
+        return [
+            name
+            for name, result in self.results.items()
+            if not result.settled and result.dispatched is not Dispatched.NO and result.state is not State.PENDING
+        ]
+
+    def unreached(self, problems: Mapping[str, Problem]) -> Report:
+        """The report when these hosts cannot be asked: they are `unreachable`, and this is why."""
+        unreachable = {
+            name: replace(self.results[name], state=State.UNREACHABLE, problem=problem)
+            for name, problem in problems.items()
+        }
+        return replace(self, results={**self.results, **unreachable})
+
+    @property
+    def exit_code(self) -> int:
+        """130 interrupted, 4 not waited for, 3 unreachable, lost or not started, 1 failed, 0; the first that holds."""
+        counts = self.summary
+        if self.interrupted:
+            return 130
+        if (counts["running"] or counts["pending"]) and not self.detached:
+            return 4
+        if counts["unreachable"] or counts["lost"] or counts["not-started"] or self.unknown_hosts:
+            return 3
+        return 1 if counts["failed"] and not self.detached else 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `run` and `jobs lookup|wait|show|last`."""
+        document = self.job.to_json()
+        document["hosts"] = {name: result.to_json() for name, result in self.results.items()}
+        if self.unknown_hosts:
+            document["unknown_hosts"] = {name: problem.to_json() for name, problem in self.unknown_hosts.items()}
+        document["summary"] = self.summary
+        document["exit_code"] = self.exit_code
+        return document

@@ -1,0 +1,19 @@
+"""Why a host is in its state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Problem"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a host is in its state: a stable `kind`, what happened, and what to do next."""
+
+    kind: str
+    message: str
+    hint: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        return {"kind": self.kind, "message": self.message, "hint": self.hint}

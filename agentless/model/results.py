@@ -1,0 +1,285 @@
+"""What the verbs other than `run` give back: frozen values with their JSON and their exit code, pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agentless.model.endpoint import Endpoint
+from agentless.model.job import Job, Report
+from agentless.model.problem import Problem
+from agentless.model.times import iso
+
+__all__ = [
+    "Active",
+    "ActiveJob",
+    "Answered",
+    "Asked",
+    "Entry",
+    "ExitSuccess",
+    "Found",
+    "Hosts",
+    "Listed",
+    "Pong",
+    "Process",
+    "Running",
+    "Signal",
+    "Signalled",
+    "Survivor",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One proc file of a host: a running job's first process, in Salt's words."""
+
+    jid: str
+    fun: str
+    arg: tuple[str, ...]
+    tgt: str
+    tgt_type: str
+    user: str
+    pid: int | None
+    started: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "jid": self.jid,
+            "fun": self.fun,
+            "arg": list(self.arg),
+            "tgt": self.tgt,
+            "tgt_type": self.tgt_type,
+            "user": self.user,
+            "pid": self.pid,
+            "started": iso(self.started),
+        }
+
+
+def _problems_json(problems: Mapping[str, Problem]) -> dict[str, Any]:
+    return {host: {"error": problem.to_json()} for host, problem in problems.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What hosts answered, by name, and why others could not be asked."""
+
+    hosts: Mapping[str, Any]
+    problems: Mapping[str, Problem]
+
+    @property
+    def exit_code(self) -> int:
+        return 3 if self.problems else 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {**{host: answer.to_json() for host, answer in self.hosts.items()}, **_problems_json(self.problems)}
+
+
+@dataclass(frozen=True, slots=True)
+class Running(Asked):
+    """`running`: the jobs that each host runs."""
+
+    hosts: Mapping[str, Sequence[Process]]
+
+    def to_json(self) -> dict[str, Any]:
+        jobs = {host: [process.to_json() for process in processes] for host, processes in self.hosts.items()}
+        return {**jobs, **_problems_json(self.problems)}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`find-job`: where a job runs. A host that doesn't run it answers None."""
+
+    jid: str
+    hosts: Mapping[str, Process | None]
+    problems: Mapping[str, Problem]
+
+    @property
+    def exit_code(self) -> int:
+        if self.problems:
+            return 3
+        return 0 if any(self.hosts.values()) else 1
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **{host: process.to_json() if process else {} for host, process in self.hosts.items()},
+            **_problems_json(self.problems),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Survivor:
+    """A process of the job that is still alive after the signal, whose it is, and why."""
+
+    pid: int
+    user: str
+    reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"pid": self.pid, "user": self.user, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What a signal did on one host: the processes it was delivered to, and those still alive after it.
+
+    `known` tells whether the host has a record of the job at all.
+    """
+
+    delivered: tuple[int, ...]
+    survivors: tuple[Survivor, ...]
+    message: str
+    known: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "delivered": list(self.delivered),
+            "survivors": [survivor.to_json() for survivor in self.survivors],
+            "message": self.message,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Signalled:
+    """`signal-job`, `term-job`, `kill-job`: what happened on each host that could be asked."""
+
+    jid: str
+    signal: int
+    hosts: Mapping[str, Signal]
+    problems: Mapping[str, Problem]
+
+    @property
+    def exit_code(self) -> int:
+        """3 when a host could not be asked, 1 when something survived a KILL; survivors of others are only told."""
+        if self.problems:
+            return 3
+        return 1 if self.signal == 9 and any(signal.survivors for signal in self.hosts.values()) else 0
+
+    def to_json(self) -> dict[str, Any]:
+        hosts = {host: signal.to_json() for host, signal in self.hosts.items()}
+        return {"jid": self.jid, "signal": self.signal, "hosts": {**hosts, **_problems_json(self.problems)}}
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveJob:
+    """One job that runs somewhere, or that hosts have not answered for."""
+
+    job: Job
+    running: Mapping[str, int | None]
+    returned: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    unreachable: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        document = self.job.to_json()
+        del document["jid"], document["metadata"]
+        document["running"] = [{"host": host, "pid": pid} for host, pid in self.running.items()]
+        for state in ("returned", "lost", "unreachable", "pending"):
+            document[state] = list(getattr(self, state))
+        return document
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """`jobs active`: by JID, and the hosts that could not be asked."""
+
+    jobs: Mapping[str, ActiveJob]
+    problems: Mapping[str, Problem]
+
+    @property
+    def exit_code(self) -> int:
+        return 3 if self.problems else 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {jid: active.to_json() for jid, active in self.jobs.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """`jobs list`: one row a job, newest first, with its hosts by state."""
+
+    rows: Sequence[tuple[Job, Mapping[str, int]]]
+
+    @property
+    def exit_code(self) -> int:
+        return 0
+
+    def to_json(self) -> dict[str, Any]:
+        documents = {}
+        for job, summary in self.rows:
+            document = job.to_json()
+            del document["jid"]
+            documents[job.jid] = {**document, "summary": dict(summary)}
+        return documents
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """`ping` of one host: which Python answered, as whom, and where its records lie."""
+
+    python: str
+    executable: str
+    user: str
+    node: str
+    state_dir: str
+    platform: str
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Pong(Asked):
+    """`ping`: the hosts that answered, and those that did not."""
+
+    hosts: Mapping[str, Answered]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One host of the inventory: how it is reached, its groups, and its variables as `ansible-inventory` shows them."""
+
+    endpoint: Endpoint
+    groups: tuple[str, ...]
+    vars: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """`hosts`: what a pattern selects, in the inventory's order."""
+
+    hosts: Mapping[str, Entry]
+
+    @property
+    def exit_code(self) -> int:
+        return 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            name: {
+                "address": entry.endpoint.address,
+                "port": entry.endpoint.port,
+                "user": entry.endpoint.user,
+                "groups": list(entry.groups),
+                "vars": dict(entry.vars),
+            }
+            for name, entry in self.hosts.items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ExitSuccess:
+    """`jobs exit-success`: for each host of a job, whether it returned 0, and why others could not be asked."""
+
+    report: Report
+
+    @property
+    def exit_code(self) -> int:
+        """That of `jobs lookup`: only 0 is a success of all hosts."""
+        return self.report.exit_code
+
+    def to_json(self) -> dict[str, Any]:
+        success = {host: result.ret is not None and result.ret.ok for host, result in self.report.results.items()}
+        return {**success, **_problems_json(self.report.unknown_hosts)}

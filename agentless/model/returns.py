@@ -1,0 +1,54 @@
+"""What a host gave back for a job: its return, or what a lost one left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Remains", "Return"]
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """What one host gave back for one job.
+
+    Args:
+        retcode: 0..255, or None when a signal ended the job.
+        signal: the number of the signal that ended it, or None.
+        ended_by: `exit`, `timeout`, `signal`, or `signal-job:USER@CONTROLLER`.
+        stdout, stderr: the bytes kept.
+        stdout_truncated, stderr_truncated: the bytes dropped from the middle.
+        pid: the job's first process.
+        started, finished: Unix seconds, the host's clock.
+        duration: seconds, from the host's monotonic clock.
+        left_running: descendants that were alive when the first process was reaped.
+        uncapped: the file system cannot punch holes, so the output was not bounded while it grew.
+    """
+
+    retcode: int | None
+    signal: int | None
+    ended_by: str
+    stdout: bytes = b""
+    stderr: bytes = b""
+    stdout_truncated: int = 0
+    stderr_truncated: int = 0
+    pid: int | None = None
+    started: float | None = None
+    finished: float | None = None
+    duration: float | None = None
+    left_running: int = 0
+    uncapped: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended with 0."""
+        return self.retcode == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """The output of a job that is lost, as far as it lay on the host: the bytes kept, and how many were dropped."""
+
+    stdout: bytes = b""
+    stderr: bytes = b""
+    stdout_truncated: int = 0
+    stderr_truncated: int = 0

@@ -1,0 +1,144 @@
+"""The states of a job on a host, and how an answer of the host changes them."""
+
+from __future__ import annotations
+
+import base64
+import enum
+from dataclasses import dataclass, replace
+from typing import Any
+
+from agentless.model.answers import Returned, Stated
+from agentless.model.problem import Problem
+from agentless.model.returns import Remains, Return
+from agentless.model.times import iso
+
+__all__ = ["NO_RECORD", "Dispatched", "HostResult", "State", "settle"]
+
+
+class State(str, enum.Enum):
+    """The state of one host of a job; each host is in exactly one."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    RETURNED = "returned"
+    LOST = "lost"
+    UNREACHABLE = "unreachable"
+    NOT_STARTED = "not-started"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing can change any more, so that later contacts need not ask."""
+        return self in (State.RETURNED, State.LOST, State.NOT_STARTED)
+
+
+class Dispatched(str, enum.Enum):
+    """Whether the request reached the host: `maybe` when the connection broke before the acknowledgement."""
+
+    NO = "no"
+    MAYBE = "maybe"
+    YES = "yes"
+
+
+@dataclass(frozen=True, slots=True)
+class HostResult:
+    """One host of a job: its state, and what belongs to that state.
+
+    Args:
+        state: the one state.
+        dispatched: whether the request reached the host.
+        nonce: the dispatch nonce of this job and host; empty where this controller did not send it.
+        ret: the return, exactly when `state` is `returned`.
+        pid, started: of the running job, as last known (Unix seconds).
+        problem: why it is lost, unreachable or not started, or a warning about a running one.
+        remains: the output of a lost job, where the host had it still.
+    """
+
+    state: State
+    dispatched: Dispatched = Dispatched.NO
+    nonce: str = ""
+    ret: Return | None = None
+    pid: int | None = None
+    started: float | None = None
+    problem: Problem | None = None
+    remains: Remains | None = None
+
+    @property
+    def output(self) -> Return | Remains | None:
+        """What has its stdout and stderr: the return, or what a lost job left."""
+        return self.ret or self.remains
+
+    @property
+    def settled(self) -> bool:
+        """Whether no contact can change it: final, or never reached, so that nothing can run there."""
+        return self.state.final or (self.state is State.UNREACHABLE and self.dispatched is Dispatched.NO)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it returned, but not with 0."""
+        return self.ret is not None and not self.ret.ok
+
+    def to_json(self) -> dict[str, Any]:
+        """The host object of the JSON contract: every key, null where unknown."""
+        ret, output = self.ret, self.output
+        return {
+            "state": self.state.value,
+            "retcode": ret.retcode if ret else None,
+            "signal": ret.signal if ret else None,
+            "ended_by": ret.ended_by if ret else None,
+            **_stream_json("stdout", output.stdout if output else None),
+            **_stream_json("stderr", output.stderr if output else None),
+            "stdout_truncated": output.stdout_truncated if output else None,
+            "stderr_truncated": output.stderr_truncated if output else None,
+            "pid": ret.pid if ret else self.pid,
+            "started": iso(ret.started if ret else self.started),
+            "finished": iso(ret.finished) if ret else None,
+            "duration": ret.duration if ret else None,
+            "left_running": ret.left_running if ret else None,
+            "uncapped": ret.uncapped if ret else None,
+            "error": self.problem.to_json() if self.problem else None,
+        }
+
+
+def _stream_json(name: str, data: bytes | None) -> dict[str, str | None]:
+    if data is None:
+        return {name: None}
+    try:
+        return {name: data.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {name: None, f"{name}_base64": base64.b64encode(data).decode("ascii")}
+
+
+NO_RECORD = Problem(
+    "expired",
+    "the host accepted the job, and keeps no record of it now: pruned after keep_returns, or removed",
+)
+
+
+def settle(before: HostResult, answer: Returned | Stated) -> HostResult:
+    """Where a host stands after this answer about the job.
+
+    A host that has no record of a job that it had accepted has lost it; where the request may never have arrived, the
+    host is asked to make that sure first (a tombstone), and `unknown` changes nothing.
+    """
+    if isinstance(answer, Returned):
+        return replace(
+            before, state=State.RETURNED, dispatched=Dispatched.YES, ret=answer.ret, pid=answer.ret.pid, problem=None
+        )
+    if answer.state == "running":
+        return replace(
+            before,
+            state=State.RUNNING,
+            dispatched=Dispatched.YES,
+            pid=answer.pid,
+            started=answer.started,
+            problem=answer.problem,
+        )
+    if answer.state == "lost":
+        return replace(
+            before, state=State.LOST, dispatched=Dispatched.YES, problem=answer.problem, remains=answer.remains
+        )
+    if answer.state == "not-started":
+        return replace(before, state=State.NOT_STARTED, problem=answer.problem)
+    if before.dispatched is Dispatched.YES:
+        return replace(before, state=State.LOST, problem=NO_RECORD)
+    return before

@@ -1,0 +1,82 @@
+"""The name of a host in full: ssh_config(5)'s CanonicalizeHostname and what belongs to it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable
+
+from agentless.errors import Unreachable
+from agentless.openssh.conditions import Facts, patterns
+from agentless.openssh.jumps import way
+
+__all__ = ["FAMILIES", "Resolver", "canonical", "wanted"]
+
+# AddressFamily (ssh_config(5)) as socket has it; `any` is none of them.
+FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
+# Looks a name up in an AddressFamily (`any`, `inet`, `inet6`), and answers with the name that its CNAMEs lead to, or
+# with None where there is no such name. Raises Unreachable where no answer comes in time.
+Resolver = Callable[[str, str], "str | None"]
+
+
+def wanted(facts: Facts) -> bool:
+    """Whether CanonicalizeHostname is on."""
+    return facts.first("canonicalizehostname", "no").lower() not in ("no", "false")
+
+
+def canonical(facts: Facts, resolver: Resolver) -> str:
+    """HostName, or the name, as ssh takes it into use: an address in its usual form, a name in lower case, and in full
+    where the configuration wants that.
+
+    Args:
+        facts: after the first pass over the configuration.
+
+    Raises:
+        ValueError: HostName makes no sense.
+        Unreachable: CanonicalizeFallbackLocal is off and no domain has the name, or the resolver does not answer.
+    """
+    name = facts.hostname
+    family = facts.first("addressfamily", "any").lower()
+    with contextlib.suppress(OSError, UnicodeError):
+        infos = socket.getaddrinfo(name, None, FAMILIES.get(family, 0), socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+        if len(infos) == 1:
+            return socket.getnameinfo(infos[0][4], socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)[0]
+    if ":" in name or "%" in name:
+        return name
+    name = name.lower()
+    # A name that a proxy or a bastion will look up is left alone, unless even that is wanted.
+    if not wanted(facts) or not (way(facts.found).direct or facts.first("canonicalizehostname").lower() == "always"):
+        return name
+    full = _in_a_domain(name, facts, family, resolver)
+    if full is None and facts.found.get("canonicalizepermittedcnames", ("none",))[0].lower() != "none":
+        target = resolver(name, family)
+        full = target and _followed(name, target, facts)
+    return full or name
+
+
+def _in_a_domain(name: str, facts: Facts, family: str, resolver: Resolver) -> str | None:
+    """The first of CanonicalDomains that has the name; None where none has, or where it has dots enough already."""
+    if name.endswith("."):
+        tried = [name]
+    elif name.count(".") > int(facts.first("canonicalizemaxdots", "1")):
+        return None
+    else:
+        domains = facts.found.get("canonicaldomains", ())
+        tried = [f"{name}.{domain.lower()}." for domain in domains if domain.lower() != "none"]
+    for full in tried:
+        target = resolver(full, family)
+        if target is not None:
+            return _followed(full.rstrip("."), target, facts)
+    if facts.first("canonicalizefallbacklocal", "yes").lower() in ("no", "false"):
+        hint = "None of CanonicalDomains in ~/.ssh/config has it, and CanonicalizeFallbackLocal is off."
+        raise Unreachable("resolve", f"{name}: there is no such name", hint)
+    return None
+
+
+def _followed(name: str, target: str, facts: Facts) -> str:
+    """Where its CNAME leads, if CanonicalizePermittedCNAMEs lets it."""
+    for rule in facts.found.get("canonicalizepermittedcnames", ()):
+        source, _, aim = rule.lower().partition(":") if rule != "*" else ("*", "", "*")
+        if patterns(source.split(","))(name) and patterns(aim.split(","))(target):
+            return target
+    return name

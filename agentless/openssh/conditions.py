@@ -1,0 +1,177 @@
+"""The headers of ssh_config's blocks: `Host` and `Match`, and what they ask about."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from agentless.openssh import tokens
+from agentless.openssh.jumps import way
+from agentless.openssh.words import port_number
+
+__all__ = ["Commands", "Condition", "Facts", "asks_for_final", "host", "match", "patterns"]
+
+_EXEC_WAIT = 30.0
+_FLAGS = ("all", "canonical", "final")
+# What newer ones can ask and is not evaluated here: such a block is for no host, rather than for every one.
+_NEVER = ("command", "localnetwork", "version")
+
+
+@dataclass(slots=True)
+class Facts:
+    """What is known about a host while its configuration is being read.
+
+    Args:
+        name: as it was asked for.
+        local_user, home: of the user who runs this.
+        host: what `Host` is compared with: the name, on the final pass as HostName and canonicalization have it.
+        final: whether this is the pass after these.
+        found: the values so far, by keyword.
+    """
+
+    name: str
+    local_user: str
+    home: str
+    host: str
+    final: bool = False
+    found: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def first(self, keyword: str, default: str = "") -> str:
+        """The value of a keyword that takes one."""
+        return self.found.get(keyword, (default,))[0]
+
+    @property
+    def hostname(self) -> str:
+        """HostName with its token expanded, or the name."""
+        if self.final or "hostname" not in self.found:
+            return self.host
+        return tokens.expand(self.first("hostname"), {"%h": self.host})
+
+    @property
+    def user(self) -> str:
+        """Whom to log in as, as far as it is known."""
+        return self.first("user", self.local_user)
+
+    def tokens(self) -> dict[str, str]:
+        """What the tokens of `Match exec` stand for."""
+        return tokens.table(
+            home=self.home,
+            local_user=self.local_user,
+            name=self.name,
+            host=self.hostname,
+            port=port_number(self.first("port", "22")),
+            user=self.user,
+            alias=self.first("hostkeyalias", self.hostname),
+            jump=way(self.found).bastion,
+        )
+
+
+Condition = Callable[[Facts], bool]
+
+
+class Commands:
+    """The commands of `Match exec`; each is run once."""
+
+    def __init__(self) -> None:
+        self._passed: dict[str, bool] = {}
+
+    def passes(self, command: str) -> bool:
+        """Whether it ends with 0. Nobody's input is read for it.
+
+        Raises:
+            ValueError: it does not end.
+        """
+        if command not in self._passed:
+            null = subprocess.DEVNULL
+            try:
+                done = subprocess.run(["/bin/sh", "-c", command], stdin=null, stdout=null, timeout=_EXEC_WAIT)
+            except subprocess.TimeoutExpired:
+                raise ValueError(f"Match exec {command!r} took longer than {_EXEC_WAIT:.0f} s") from None
+            self._passed[command] = done.returncode == 0
+        return self._passed[command]
+
+
+def host(names: Sequence[str]) -> Condition:
+    """The condition of a `Host` line."""
+    matches = patterns(names)
+    return lambda facts: matches(facts.host)
+
+
+def asks_for_final(words: Sequence[str]) -> bool:
+    """Whether a `Match` line asks for another pass over what HostName and canonicalization made of the host."""
+    return "final" in (word.lower() for word in words)
+
+
+def match(words: Sequence[str], commands: Commands) -> Condition:
+    """The condition of a `Match` line.
+
+    Raises:
+        ValueError: a criterion that is none, or lacks its value.
+    """
+    left = list(words)
+    criteria: list[tuple[bool, Condition]] = []
+    never = False
+    while left:
+        word, equals, value = left.pop(0).partition("=")
+        name = word.lower().removeprefix("!")
+        if name == "all" and (left or len(criteria) > 1):
+            raise ValueError("Match all cannot be combined with other criteria")
+        if name not in _FLAGS:
+            if not equals:
+                value = left.pop(0) if left else ""
+                # `host = name`, as some write it
+                value = left.pop(0) if value == "=" and left else value
+            if not value and name != "tagged":
+                raise ValueError(f"Match {word} needs a value")
+        if name in _NEVER:
+            never = True
+        else:
+            criteria.append((word.startswith("!"), _criterion(name, value, commands)))
+    if not criteria and not never:
+        raise ValueError("Match needs a criterion")
+    if never:
+        return lambda facts: False
+    return lambda facts: all(criterion(facts) is not negated for negated, criterion in criteria)
+
+
+def _criterion(name: str, value: str, commands: Commands) -> Condition:
+    if name == "all":
+        return lambda facts: True
+    if name in ("final", "canonical"):
+        return lambda facts: facts.final
+    if name == "exec":
+        return lambda facts: commands.passes(tokens.expand(value, facts.tokens()))
+    matches = patterns(value.split(","))
+    if name == "originalhost":
+        matches = patterns(value.lower().split(","))
+        return lambda facts: matches(facts.name.lower())
+    if name == "host":
+        matches = patterns(value.lower().split(","))
+        return lambda facts: matches(facts.hostname.lower())
+    if name == "user":
+        return lambda facts: matches(facts.user)
+    if name == "localuser":
+        return lambda facts: matches(facts.local_user)
+    if name == "sessiontype":
+        return lambda facts: matches("exec")
+    if name == "tagged":
+        return lambda facts: facts.first("tag") == value or (bool(facts.first("tag")) and matches(facts.first("tag")))
+    raise ValueError(f"Match {name!r} is no criterion")
+
+
+def patterns(texts: Iterable[str]) -> Callable[[str], bool]:
+    """Whether one of the patterns, with `*` and `?`, matches, and none of those that begin with `!`."""
+    wanted: list[str] = []
+    unwanted: list[str] = []
+    for pattern in texts:
+        expression = re.escape(pattern.removeprefix("!")).replace(r"\*", ".*").replace(r"\?", ".")
+        (unwanted if pattern.startswith("!") else wanted).append(expression)
+    if not wanted:
+        return lambda text: False
+    yes = re.compile("|".join(wanted), re.DOTALL).fullmatch
+    if not unwanted:
+        return lambda text: yes(text) is not None
+    no = re.compile("|".join(unwanted), re.DOTALL).fullmatch
+    return lambda text: yes(text) is not None and no(text) is None

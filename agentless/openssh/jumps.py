@@ -1,0 +1,139 @@
+"""The hops before a host: ProxyJump, and the ProxyCommand of ssh that is one in other words."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from agentless.openssh import arguments as sshargs
+from agentless.openssh.words import port_number, quote
+
+__all__ = ["Jump", "Way", "jump_of_command", "parse_jumps", "way"]
+
+_HOP = re.compile(
+    r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?:\[(?P<literal>[^]]+)\]|(?P<host>[^:]+|[^:]*:[^:]*:.*?))(?::(?P<port>\d+))?/?"
+)
+# What only a shell can do; -W and netcat need none.
+_SHELL = re.compile(r"[$`;|&<>]")
+_QUIET = re.compile(r"\s+2>\s*/dev/null\s*$")
+# An agent forwarded to the bastion serves nothing that runs there.
+_HARMLESS = "-o forwardagent=yes"
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """A hop: a host as ~/.ssh/config knows it, what was said about it on the spot, and the hops before it."""
+
+    host: str
+    user: str | None = None
+    port: int | None = None
+    options: tuple[tuple[str, str], ...] = ()
+
+
+class Way(NamedTuple):
+    """By which keyword a host is reached, and its value; both empty where it is reached directly."""
+
+    keyword: str
+    value: str
+
+    @property
+    def direct(self) -> bool:
+        return not self.keyword
+
+    @property
+    def bastion(self) -> str:
+        """The host of the last hop, for `%j`; empty where there is none."""
+        return parse_jumps(self.value)[-1].host if self.keyword == "proxyjump" else ""
+
+
+def way(found: Mapping[str, Sequence[str]]) -> Way:
+    """ProxyJump or ProxyCommand: the one that was said first.
+
+    As with OpenSSH, `ProxyCommand none` stands against a later ProxyJump, but `ProxyJump none` against no command.
+
+    Args:
+        found: values by keyword in lower case, in the order in which they were said.
+    """
+    for keyword, (value, *_) in found.items():
+        none = value.lower() == "none"
+        if keyword == "proxycommand" or (keyword == "proxyjump" and not none):
+            return Way("", "") if none else Way(keyword, value)
+    return Way("", "")
+
+
+def parse_jumps(text: str, options: tuple[tuple[str, str], ...] = ()) -> tuple[Jump, ...]:
+    """The hops of `[user@]host[:port],…` or `ssh://…`, in the order in which they are visited; none for `none`.
+
+    Args:
+        options: what holds for each of them.
+
+    Raises:
+        ValueError: a hop cannot be read.
+    """
+    if not text or text.lower() == "none":
+        return ()
+    jumps = []
+    for hop in text.split(","):
+        found = _HOP.fullmatch(hop.strip())
+        if not found:
+            raise ValueError(f"ProxyJump {hop!r} is not [user@]host[:port]")
+        port = found["port"]
+        jumps.append(
+            Jump(found["literal"] or found["host"], found["user"], port_number(port) if port else None, options)
+        )
+    return tuple(jumps)
+
+
+def jump_of_command(command: str, host: str, port: int) -> Jump | None:
+    """The hop that `ssh … -W %h:%p [user@]bastion` goes by, so that hosts share one connection to it.
+
+    Args:
+        command: with its tokens expanded for `host` and `port`.
+
+    Returns:
+        None when the command is something else, or uses an option of ssh(1) that a hop can't express.
+    """
+    command = _QUIET.sub("", command)
+    if _SHELL.search(command):
+        return None
+    try:
+        words = shlex.split(command)
+        if words[:1] == ["exec"]:
+            del words[0]
+        if not words or os.path.basename(words[0]) != "ssh":
+            return None
+        inner, (target, *remote) = sshargs.read(words[1:])
+        hop = parse_jumps(target)[0] if target.startswith("ssh://") else _operand(target)
+    except (ValueError, IndexError):
+        return None
+    if any(ignored != _HARMLESS for ignored in inner.ignored):
+        return None
+    if inner.forward is None:
+        if not _is_netcat(" ".join(remote), host, port):
+            return None
+    elif inner.forward not in (f"{host}:{port}", f"[{host}]:{port}") or remote:
+        return None
+    files = [("identityfile", quote(file)) for file in inner.key_files]
+    return Jump(hop.host, inner.user or hop.user, inner.port or hop.port, (*files, *inner.said))
+
+
+def _operand(text: str) -> Jump:
+    """`[user@]host` of a command line, which has no place for a port."""
+    user, _, host = text.rpartition("@")
+    if not host:
+        raise ValueError(f"{text!r} names no host")
+    return Jump(host, user or None)
+
+
+def _is_netcat(command: str, host: str, port: int) -> bool:
+    where = f"{re.escape(host)}"
+    netcat = rf"(?:nc|ncat|netcat)(?:\s+-[a-zA-Z]+(?:\s+[0-9]+)?)*\s+{where}\s+{port}"
+    return bool(
+        re.fullmatch(
+            rf"(?:exec\s+)?(?:\S*/)?(?:{netcat}|socat\s+(?:-|stdio)\s+tcp:{where}:{port})", command, re.IGNORECASE
+        )
+    )

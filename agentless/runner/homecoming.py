@@ -1,0 +1,148 @@
+"""What an answer of a host means for the job it is about, and where that is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+from agentless.cache.cursors import Cursors
+from agentless.errors import AnotherJob, CacheError
+from agentless.model.answers import Answer, Described, Reply, Returned, Stated
+from agentless.model.jid import jid_time
+from agentless.model.job import Job, Report
+from agentless.model.states import Dispatched, HostResult, State, settle
+
+__all__ = ["Homecoming", "Ledger", "Unrecorded", "job_of"]
+
+# More than the helper sends in one call.
+PORTION = 200
+
+
+class Ledger(Protocol):
+    """Where the results of jobs are kept; the job cache is one."""
+
+    @property
+    def cursors(self) -> Cursors | None: ...
+    def record(self, jid: str, host: str, result: HostResult) -> bool: ...
+    def adopt(self, job: Job, results: Mapping[str, HostResult]) -> None: ...
+    def load(self, jid: str, *, outputs: bool) -> Report | None: ...
+    def wanted(
+        self, hosts: Iterable[str], where: Callable[[Job], bool] | None = None
+    ) -> Mapping[str, tuple[tuple[str, str], ...]]: ...
+    def warn(self, line: str, /) -> None: ...
+
+
+class Unrecorded:
+    """For a job that this controller doesn't know and can't take in, since not every host could be asked about it."""
+
+    cursors = None
+
+    def record(self, jid: str, host: str, result: HostResult) -> bool:
+        return True
+
+    def adopt(self, job: Job, results: Mapping[str, HostResult]) -> None:
+        return
+
+    def load(self, jid: str, *, outputs: bool) -> Report | None:
+        return None
+
+    def wanted(
+        self, hosts: Iterable[str], where: Callable[[Job], bool] | None = None
+    ) -> Mapping[str, tuple[tuple[str, str], ...]]:
+        return {}
+
+    def warn(self, line: str, /) -> None:
+        return
+
+
+def job_of(jid: str, described: Described | None, hosts: tuple[str, ...]) -> Job:
+    """The job as a host's record tells it; with only a tombstone left, no more than the JID is known."""
+    record = described.record if described else {}
+
+    def text(key: str) -> str:
+        value = record.get(key)
+        return value if isinstance(value, str) else ""
+
+    arguments, metadata = record.get("arg"), record.get("metadata")
+    return Job(
+        jid=jid,
+        function=text("fun"),
+        arguments=tuple(map(str, arguments)) if isinstance(arguments, list) else (),
+        target=text("tgt"),
+        hosts=hosts,
+        user=text("user"),
+        start_time=jid_time(jid),
+        metadata={str(key): str(value) for key, value in metadata.items()} if isinstance(metadata, dict) else {},
+        schedule=text("schedule") or None,
+    )
+
+
+class Homecoming:
+    """What one call brings home from one host: the ends of jobs that were waited for, and those of its schedule.
+
+    Args:
+        ledger: where it is kept.
+        host: its inventory name; what the reply says of names counts for nothing.
+    """
+
+    def __init__(self, ledger: Ledger, host: str) -> None:
+        self._ledger = ledger
+        self._host = host
+        self._described: dict[str, Described] = {}
+        self._count = 0
+        self._kept = True
+
+    def request(self) -> dict[str, object]:
+        """The keys that ask for what the schedule has fired since the last contact."""
+        cursors = self._ledger.cursors
+        return {} if cursors is None else {"seen": cursors.seen(self._host)}
+
+    def take(self, answer: Answer) -> bool:
+        """Record an answer about a job other than the one that the host was contacted for; False: it is no such.
+
+        `unknown` says nothing here: the job may have been sent as another user, whose records lie elsewhere.
+        """
+        if isinstance(answer, Described):
+            # A host may say anything, and go on for ever: beyond some portions it is not listened to.
+            self._count += 1
+            self._described = {answer.jid: answer} if self._count <= PORTION else {}
+        elif isinstance(answer, Reply) and answer.kind == "seen" and self._kept:
+            sequence, at = answer.meta.get("id"), answer.meta.get("at")
+            if self._ledger.cursors and isinstance(sequence, str) and isinstance(at, int) and len(sequence) < 64:
+                try:
+                    self._ledger.cursors.advance(self._host, sequence, at)
+                except CacheError as error:
+                    # What came is kept; the next contact brings it once more.
+                    self._ledger.warn(f"what the schedule of {self._host} fired comes again: {error.message}")
+        elif isinstance(answer, (Returned, Stated)):
+            if not isinstance(answer, Stated) or answer.state != "unknown":
+                try:
+                    self._ended(answer)
+                except CacheError as error:
+                    # The host keeps it and the next contact brings it again; what this one is for must not fail for it.
+                    self._kept = False
+                    self._ledger.warn(f"the return of job {answer.jid} from {self._host} waits there: {error.message}")
+        else:
+            return False
+        return True
+
+    def _ended(self, answer: Returned | Stated) -> None:
+        described = self._described.pop(answer.jid, None)
+        job = job_of(answer.jid, described, (self._host,))
+        if described is not None and job.schedule is not None:
+            nonce = described.record.get("nonce")
+            before = HostResult(State.RUNNING, Dispatched.YES, nonce=nonce if isinstance(nonce, str) else "")
+            try:
+                self._ledger.adopt(job, {self._host: settle(before, answer)})
+            except AnotherJob:
+                self._ledger.warn(
+                    f"{self._host} names {job.jid} as a job of its schedule, which is another job here: left out"
+                )
+            return
+        report = self._ledger.load(answer.jid, outputs=False)
+        known = report.results.get(self._host) if report else None
+        if known is None or known.settled:
+            return
+        after = settle(known, answer)
+        if after != known:
+            self._ledger.record(answer.jid, self._host, after)

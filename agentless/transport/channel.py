@@ -1,0 +1,76 @@
+"""One exec on a host, and the connection that carries it: what a session needs, whatever is beneath."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from agentless.model.endpoint import Endpoint
+
+__all__ = ["Channel", "Connector", "Link"]
+
+
+class Channel(Protocol):
+    """A running command with separate stdin, stdout and stderr."""
+
+    def send(self, data: bytes, timeout: float) -> None:
+        """Send all of `data` to the command's stdin.
+
+        Raises:
+            BrokenPipeError: the command has ended or closed its stdin; what it said can still be received.
+            Unreachable: `connection-lost`, also when it took nothing for `timeout` seconds.
+        """
+
+    def recv(self, timeout: float) -> tuple[int, bytes] | None:
+        """Wait up to `timeout` seconds for output of either stream.
+
+        Returns:
+            (1 | 2, data) for a piece of stdout or stderr, at most 256 KiB; (0, b"") when both have ended;
+            None when nothing came in time.
+
+        Raises:
+            Unreachable: `connection-lost`.
+        """
+
+    def close_stdin(self) -> None:
+        """End the command's stdin. Has no effect on a pty, whose end of input is a character."""
+
+    def exit_status(self) -> int | None:
+        """The command's exit status, waited for a few seconds at most; None when it has none, as after a signal."""
+
+    def close(self) -> None:
+        """Let go of the command without waiting for it."""
+
+
+class Link(Protocol):
+    """A connection to a host, logged in as `user`."""
+
+    user: str
+
+    def __enter__(self) -> Link: ...
+    def __exit__(self, *exception: object) -> None: ...
+
+    def exec(self, line: str, *, pty: bool = False) -> Channel:
+        """Run `line` by the login shell; `pty` gives it a raw terminal without echo, where stderr joins stdout.
+
+        Raises:
+            NoSession: it refuses, or breaks the connection, before it was told what to run.
+            Unreachable: `connect-timeout` (no answer), or `connection-lost`.
+        """
+
+    def close(self) -> None:
+        """Disconnect without waiting for the other side."""
+
+
+class Connector(Protocol):
+    """Makes connections; shared by all threads of a process."""
+
+    def connect(self, endpoint: Endpoint) -> Link:
+        """Connect and log in within the endpoint's `connect_timeout`.
+
+        Raises:
+            Unreachable: with the kind of the step that failed.
+            Refused: the inventory leaves no way to it (`Endpoint.problem`).
+        """
+
+    def close(self) -> None:
+        """Let go of what the connections share, such as those to bastions."""

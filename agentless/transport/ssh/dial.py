@@ -1,0 +1,218 @@
+"""Sockets to a host: every address tried within one deadline, or the pipe of a ProxyCommand."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import threading
+import time
+from typing import Any
+
+from agentless.errors import Unreachable
+from agentless.openssh.canonical import FAMILIES
+
+__all__ = ["Proxy", "canonical_name", "dial", "tune"]
+
+# RFC 8305, section 5: the delay before the next address is tried while the last one has not answered.
+_STAGGER = 0.25
+# A command that has closed its stdout is about to end.
+_ENDS_WITHIN = 1.0
+_Address = tuple[socket.AddressFamily, tuple[Any, ...]]
+
+
+def dial(host: str, port: int, deadline: float, *, family: str = "any", bind: str | None = None) -> socket.socket:
+    """Connect to the first address of `host` that answers.
+
+    Args:
+        deadline: of `time.monotonic()`, for resolving and connecting together.
+        family: `any`, `inet` or `inet6` (ssh_config's AddressFamily).
+        bind: the local address to connect from.
+
+    Raises:
+        Unreachable: `resolve`, `connect` or `connect-timeout`.
+    """
+    addresses = _resolve(host, port, family, deadline)
+    local = _local(bind, family, deadline) if bind else {}
+    pending: dict[socket.socket, _Address] = {}
+    refused: list[str] = []
+    with contextlib.ExitStack() as losers, selectors.PollSelector() as selector:
+        while addresses or pending:
+            if addresses:
+                address = addresses.pop(0)
+                sock = losers.enter_context(socket.socket(address[0], socket.SOCK_STREAM))
+                sock.setblocking(False)
+                if bind and address[0] not in local:
+                    refused.append(f"{_of(address, host)}BindAddress {bind} is of another family")
+                    continue
+                try:
+                    if bind:
+                        sock.bind(local[address[0]])
+                    code = sock.connect_ex(address[1])
+                except OSError as problem:
+                    refused.append(_of(address, host) + (problem.strerror or str(problem)))
+                    continue
+                if code not in (0, errno.EINPROGRESS):
+                    refused.append(_of(address, host) + os.strerror(code))
+                    continue
+                pending[sock] = address
+                selector.register(sock, selectors.EVENT_WRITE)
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            for key, _ in selector.select(min(left, _STAGGER) if addresses else left):
+                sock = key.fileobj  # type: ignore[assignment]
+                selector.unregister(sock)
+                code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                address = pending.pop(sock)
+                if code == 0:
+                    return _won(sock, losers)
+                refused.append(_of(address, host) + os.strerror(code))
+    where = f"{host} port {port}"
+    if pending:
+        silent = ", ".join(str(address[1][0]) for address in pending.values())
+        raise Unreachable(
+            "connect-timeout",
+            f"{where}: no answer" + (f" from {silent}" if silent != host else ""),
+            "Is the host up, and does a firewall let the port through? --connect-timeout waits longer.",
+        )
+    raise Unreachable(
+        "connect", f"{where}: {'; '.join(dict.fromkeys(refused))}", "Is the host up, and does sshd listen on this port?"
+    )
+
+
+def _of(address: _Address, host: str) -> str:
+    """Which of a name's addresses it was; nothing where the host is the address itself."""
+    return "" if address[1][0] == host else f"{address[1][0]}: "
+
+
+def _won(sock: socket.socket, losers: contextlib.ExitStack) -> socket.socket:
+    """Take `sock` out of those that are closed when the search ends."""
+    winner = socket.socket(sock.family, sock.type, fileno=sock.detach())
+    losers.close()
+    return winner
+
+
+def tune(sock: socket.socket, patience: float) -> None:
+    """Send small packets at once, and let the kernel give up after `patience` seconds without acknowledgement."""
+    with contextlib.suppress(OSError):
+        # Not a TCP socket: a Unix socket pair of a ProxyCommand.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(patience * 1000))
+
+
+def _resolve(host: str, port: int, family: str, deadline: float) -> list[_Address]:
+    """The addresses of `host`, families interleaved, in the system's order of preference."""
+    wanted = FAMILIES.get(family, socket.AF_UNSPEC)
+    try:
+        infos = socket.getaddrinfo(host, port, wanted, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+    except (socket.gaierror, ValueError):
+        # A ValueError is that of a name with an empty or an overlong label, which a resolver is not even asked about.
+        infos = _ask_resolver(host, port, wanted, deadline)
+    first: list[_Address] = []
+    second: list[_Address] = []
+    for info in infos:
+        (first if info[0] == infos[0][0] else second).append((info[0], info[4]))
+    mixed: list[_Address] = []
+    while first or second:
+        mixed += first[:1] + second[:1]
+        del first[:1], second[:1]
+    return list(dict.fromkeys(mixed))
+
+
+def _local(bind: str, family: str, deadline: float) -> dict[socket.AddressFamily, tuple[Any, ...]]:
+    """The address of BindAddress, by family."""
+    try:
+        return dict(reversed(_resolve(bind, 0, family, deadline)))
+    except Unreachable as problem:
+        hint = "Mend BindAddress, or -b of the inventory's ssh arguments."
+        raise Unreachable("connect", f"BindAddress {problem.message}", hint) from None
+
+
+def canonical_name(host: str, family: str, deadline: float) -> str | None:
+    """Where the CNAMEs of a name lead; None where there is no such name.
+
+    Raises:
+        Unreachable: the resolver did not answer before the deadline.
+    """
+    try:
+        infos = _ask_resolver(host, 0, FAMILIES.get(family, socket.AF_UNSPEC), deadline, socket.AI_CANONNAME)
+    except Unreachable:
+        if time.monotonic() >= deadline:
+            raise
+        return None
+    return str(infos[0][3] or host).rstrip(".")
+
+
+def _ask_resolver(host: str, port: int, wanted: int, deadline: float, flags: int = 0) -> list[Any]:
+    # The C library's resolver has no deadline of its own choosing, so it gets a thread that may be left behind.
+    answer: list[Any] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        try:
+            answer.append(socket.getaddrinfo(host, port, wanted, socket.SOCK_STREAM, 0, flags))
+        except (OSError, ValueError) as problem:
+            answer.append(problem)
+        done.set()
+
+    threading.Thread(target=ask, name=f"resolve {host}", daemon=True).start()
+    hint = "Does the inventory's ansible_host, or HostName in ~/.ssh/config, name it rightly?"
+    if not done.wait(max(0.0, deadline - time.monotonic())):
+        raise Unreachable("resolve", f"{host}: the resolver did not answer in time", hint)
+    if isinstance(answer[0], Exception):
+        problem = answer[0]
+        raise Unreachable("resolve", f"{host}: {getattr(problem, 'strerror', None) or problem}", hint)
+    return list(answer[0])
+
+
+class Proxy:
+    """A ProxyCommand: its stdin and stdout are one end of a socket pair, so that it can be treated as a socket."""
+
+    def __init__(self, command: str) -> None:
+        self.sock, theirs = socket.socketpair()
+        self._complaints: list[bytes] = []
+        with theirs:
+            # `exec`, as OpenSSH does, so that the signal at the end reaches the command and not a shell before it.
+            self._process = subprocess.Popen(
+                ["/bin/sh", "-c", f"exec {command}"],
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        self._reader = threading.Thread(target=self._listen, name="ProxyCommand", daemon=True)
+        self._reader.start()
+
+    def _listen(self) -> None:
+        assert self._process.stderr is not None
+        with self._process.stderr as stderr:
+            for line in stderr:
+                self._complaints = [*self._complaints[-4:], line[:400]]
+        self._process.wait()
+
+    @property
+    def complaint(self) -> str:
+        """What it did wrong, by its exit code and what it said last on stderr; empty where neither tells anything."""
+        try:
+            code = self._process.wait(_ENDS_WITHIN)
+        except subprocess.TimeoutExpired:
+            code = 0
+        self._reader.join(0.2)
+        said = b"".join(self._complaints).decode("utf-8", "replace").strip()
+        if not code:
+            return f"says: {said}" if said else ""
+        how = f"exit code {code}" if code > 0 else f"signal {-code}"
+        return f"ended with {how} before the host said anything" + (f": {said}" if said else "")
+
+    def close(self) -> None:
+        """End it; its thread reaps it."""
+        self.sock.close()
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGTERM)

@@ -1,0 +1,193 @@
+"""The keys that may be offered to a host: of files and of the agent, plain and with certificates."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import paramiko
+
+from agentless.model.secret import Secret
+from agentless.openssh.certificates import HostCertificate, type_of
+from agentless.openssh.settings import Settings
+from agentless.transport.ssh.agent import Agent
+from agentless.transport.ssh.key_files import Keyring, public_blob
+from agentless.transport.ssh.transport import Sha1RSAKey
+
+__all__ = ["Keys", "OfferedKey", "signed_by"]
+
+_Sign = Callable[[bytes, str], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedKey:
+    """A key or certificate of a user.
+
+    Args:
+        label: what to call it in an error.
+        blob, type: its public side.
+        sign: (data, algorithm) -> signature; None while the key is locked.
+        path: its file, empty for the agent's own.
+        explicit: whether it was asked for by name.
+    """
+
+    label: str
+    blob: bytes
+    type: str
+    sign: _Sign | None
+    path: str = ""
+    explicit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """What an agent holds, by blob, or why it says nothing; an `agent` that is None is not there at all."""
+
+    keys: dict[bytes, OfferedKey]
+    agent: Agent | None = None
+    fault: str = ""
+
+
+class Keys:
+    """All keys of this process: files are read once, passphrases asked for once, agents asked once. Thread safe."""
+
+    def __init__(self, ask: Callable[[str], Secret | None] | None) -> None:
+        self.ring = Keyring(_load, ask)
+        self._lock = threading.Lock()
+        self._agents: dict[str | None, Future[_Listed]] = {}
+        self._worked: set[bytes] = set()
+
+    def offered(self, settings: Settings, deadline: float) -> tuple[list[OfferedKey], list[str]]:
+        """The keys to offer, the likeliest first, and why others that were asked for are not among them.
+
+        In the order of what was asked for, the agent's others, those of the usual names; what worked elsewhere leads.
+        An agent is asked once, and waited for during half of what is left until the deadline.
+        """
+        listed = self._agent(settings.agent, (deadline - time.monotonic()) / 2)
+        agent = listed.keys
+        notes = [listed.fault] if listed.fault else []
+        found: dict[bytes, OfferedKey] = {}
+        for path in settings.identities:
+            for key in self._of_file(path, settings, agent, notes, explicit=True):
+                found.setdefault(key.blob, key)
+        if not settings.identities_only:
+            for blob, key in agent.items():
+                found.setdefault(blob, key)
+        for path in settings.default_identities:
+            for key in self._of_file(path, settings, agent, notes, explicit=False):
+                found.setdefault(key.blob, key)
+        return sorted(found.values(), key=lambda key: key.blob not in self._worked), notes
+
+    def worked(self, key: OfferedKey) -> None:
+        """Offer this one first from now on."""
+        self._worked.add(key.blob)
+
+    def close(self) -> None:
+        """Let go of the agents."""
+        with self._lock:
+            listings, self._agents = list(self._agents.values()), {}
+        for listing in listings:
+            if listing.done() and (agent := listing.result().agent):
+                agent.close()
+
+    def _of_file(
+        self, path: str, settings: Settings, agent: dict[bytes, OfferedKey], notes: list[str], *, explicit: bool
+    ) -> Iterator[OfferedKey]:
+        try:
+            file = self.ring.file(path)
+            loaded = self.ring.key(path)
+        except (OSError, ValueError) as problem:
+            notes.append(str(problem))
+            return
+        if file is None:
+            if explicit:
+                notes.append(f"{path}: no such key")
+            return
+        plain = loaded.asbytes() if loaded is not None else file.public
+        if plain is None:
+            notes.append(f"{path} is locked, and has no .pub file beside it")
+            return
+        sign = agent[plain].sign if plain in agent else _signer(loaded) if loaded is not None else None
+        if sign is None and not file.private:
+            if explicit:
+                notes.append(f"{path}: a public key, and the agent does not hold its private one")
+            return
+        others = [blob for name in settings.certificates if (blob := public_blob(name))]
+        for certificate in (*file.certificates, *others):
+            try:
+                fits = HostCertificate.read(certificate).plain == plain
+            except ValueError as problem:
+                notes.append(f"{path}: {problem}")
+                continue
+            if fits:
+                yield OfferedKey(f"{path} (certificate)", certificate, type_of(certificate), sign, path, explicit)
+        yield OfferedKey(path, plain, type_of(plain), sign, path, explicit)
+
+    def _agent(self, path: str | None, patience: float) -> _Listed:
+        with self._lock:
+            listing = self._agents.get(path)
+            mine = listing is None
+            if listing is None:
+                listing = self._agents[path] = Future()
+        patience = max(0.1, patience)
+        if mine:
+            try:
+                listing.set_result(_listed(path, patience))
+            except BaseException as problem:
+                listing.set_exception(problem)
+                raise
+        try:
+            return listing.result(patience)
+        except concurrent.futures.TimeoutError:
+            return _Listed({}, fault="the agent does not answer")
+
+
+def _listed(path: str | None, patience: float) -> _Listed:
+    if path is None:
+        path = os.path.expandvars("$SSH_AUTH_SOCK").removeprefix("$SSH_AUTH_SOCK")
+    if not path:
+        return _Listed({})
+    try:
+        agent = Agent(path, patience)
+    except OSError as problem:
+        return _Listed({}, fault=f"no agent at {path}: {problem.strerror or problem}")
+    except (paramiko.SSHException, ValueError, LookupError, struct.error) as problem:
+        return _Listed({}, fault=str(problem) or f"no answer of the agent at {path} that makes sense")
+    held = {
+        key.blob: OfferedKey(f"{key.comment or key.name} (agent)", key.blob, key.name, agent.signer(key.blob))
+        for key in agent.get_keys()
+    }
+    return _Listed(held, agent)
+
+
+def _load(path: str, passphrase: bytes | None) -> paramiko.PKey:
+    try:
+        return paramiko.PKey.from_path(path, passphrase)  # type: ignore[arg-type]
+    except paramiko.pkey.UnknownKeyType as problem:
+        raise ValueError(f"{path}: a key of type {problem.key_type} cannot be used here") from None
+    except (paramiko.SSHException, ValueError, TypeError, OSError) as problem:
+        raise ValueError(f"{path}: {problem}") from None
+
+
+def _signer(key: paramiko.PKey) -> _Sign:
+    def sign(data: bytes, algorithm: str) -> bytes:
+        if algorithm in ("ssh-rsa", "ssh-rsa-cert-v01@openssh.com") and isinstance(key, paramiko.RSAKey):
+            return Sha1RSAKey(key=key.key).sign_ssh_data(data, "ssh-rsa").asbytes()
+        return key.sign_ssh_data(data, algorithm).asbytes()
+
+    return sign
+
+
+def signed_by(authority: bytes, signed: bytes, signature: bytes) -> bool:
+    """Whether `signature` over `signed` is that of the key `authority`; SHA-1 signatures count for nothing."""
+    try:
+        key = paramiko.PKey.from_type_string(type_of(authority), authority)
+        return key.verify_ssh_sig(signed, paramiko.Message(signature))
+    except (paramiko.SSHException, paramiko.pkey.UnknownKeyType, ValueError):
+        return False

@@ -1,0 +1,212 @@
+"""A connection that is logged in, the commands that run over it, and the tunnels to the hosts behind it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import paramiko
+from paramiko.common import cMSG_CHANNEL_REQUEST
+
+from agentless.errors import NoSession, Unreachable
+from agentless.transport.ssh import dial
+from agentless.transport.ssh.transport import Transport
+
+__all__ = ["SshChannel", "SshLink", "slow"]
+
+_PIECE = 256 * 1024
+_SEND_PIECE = 32 * 1024
+_EXIT_WAIT = 5.0
+_TUNNELS = 8
+# A raw terminal without echo (RFC 4254, section 8), so that frames pass it as they are: no ICRNL, IXON, ISIG, ICANON,
+# ECHO, IEXTEN, OPOST, ONLCR.
+_RAW = bytes(code for mode in (36, 38, 50, 51, 53, 59, 70, 72) for code in (mode, 0, 0, 0, 0)) + b"\0"
+_NO_SESSION = "sshd's log there tells why: MaxSessions, limits of PAM, PermitRootLogin forced-commands-only?"
+
+
+class _Bell(threading.Event):
+    """Rung by both streams of a channel, and silenced only by the reader, so that no piece is missed."""
+
+    def clear(self) -> None:
+        """paramiko clears it when one stream is empty, though the other may not be."""
+
+    def silence(self) -> None:
+        super().clear()
+
+
+class SshChannel:
+    """A command on a host; see `channel.Channel`."""
+
+    def __init__(self, transport: Transport, channel: paramiko.Channel) -> None:
+        self._transport = transport
+        self._channel = channel
+        self._bell = _Bell()
+        channel.in_buffer.set_event(self._bell)
+        channel.in_stderr_buffer.set_event(self._bell)
+
+    def send(self, data: bytes, timeout: float) -> None:
+        self._channel.settimeout(timeout)
+        at = 0
+        try:
+            while at < len(data):
+                sent = self._channel.send(data[at : at + _SEND_PIECE])
+                if not sent:
+                    raise OSError("closed")
+                at += sent
+        except TimeoutError:
+            host = self._transport.settings.host
+            raise Unreachable("connection-lost", f"{host}: it took no input for {timeout:g} s") from None
+        except (OSError, paramiko.SSHException):
+            raise self._end_of_stdin() from None
+        if not self._transport.is_active():
+            raise self._transport.lost()
+
+    def _end_of_stdin(self) -> Exception:
+        return BrokenPipeError("the command reads no more") if self._transport.is_active() else self._transport.lost()
+
+    def recv(self, timeout: float) -> tuple[int, bytes] | None:
+        until = time.monotonic() + timeout
+        channel = self._channel
+        while True:
+            self._bell.silence()
+            # Read before the buffers are looked at: what came before the end is in them by then.
+            ended = channel.eof_received or channel.closed
+            try:
+                if channel.recv_ready():
+                    return 1, channel.recv(_PIECE)
+                if channel.recv_stderr_ready():
+                    return 2, channel.recv_stderr(_PIECE)
+            except (OSError, EOFError, paramiko.SSHException):
+                raise self._transport.lost() from None
+            if ended:
+                if channel.eof_received or self._transport.is_active():
+                    return 0, b""
+                raise self._transport.lost()
+            if not self._bell.wait(max(0.0, until - time.monotonic())):
+                return None
+
+    def close_stdin(self) -> None:
+        try:
+            self._channel.shutdown_write()
+        except (OSError, EOFError, paramiko.SSHException):
+            if self._transport.is_active():
+                raise
+            raise self._transport.lost() from None
+
+    def exit_status(self) -> int | None:
+        self._channel.status_event.wait(_EXIT_WAIT)
+        status = self._channel.exit_status
+        return status if status >= 0 else None
+
+    def close(self) -> None:
+        if self._transport.is_active() and self._transport.wire.writable():
+            try:
+                self._channel.close()
+            except (OSError, EOFError, paramiko.SSHException):
+                self._transport.close()
+
+
+class SshLink:
+    """A connection that is logged in; see `channel.Link`."""
+
+    def __init__(self, transport: Transport, user: str, timeout: float, spent: float, proxy: dial.Proxy | None) -> None:
+        self.user = user
+        self._transport = transport
+        self._proxy = proxy
+        self._timeout = timeout
+        self._budget = max(1.0, timeout - spent)
+        self._tunnels = threading.BoundedSemaphore(_TUNNELS)
+
+    def __enter__(self) -> SshLink:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @property
+    def alive(self) -> bool:
+        return self._transport.is_active()
+
+    def exec(self, line: str, *, pty: bool = False) -> SshChannel:
+        until = time.monotonic() + self._budget
+        self._budget = self._timeout
+        try:
+            channel = self._open("session", until)
+        except Unreachable as problem:
+            said = problem.message
+            if problem.kind == "connection-lost":
+                said = f"{said}; {self.user} was logged in, and got no session"
+            raise NoSession(problem.kind, said, problem.hint or _NO_SESSION) from None
+        # paramiko's own exec_command waits for the answer without an end.
+        channel._event_pending()  # type: ignore[attr-defined]
+        if pty:
+            self._request(channel, "pty-req", False, _pty)
+        self._request(channel, "exec", True, lambda message: message.add_string(line))
+        answered = channel.event.wait(max(0.0, until - time.monotonic()))
+        if channel.event_ready:
+            return SshChannel(self._transport, channel)
+        if not self._transport.is_active():
+            raise self._transport.lost()
+        host = self._transport.settings.host
+        if answered:
+            raise NoSession("connect", f"{host}: it refuses to run commands", "A forced command or a restricted shell?")
+        raise slow(host, "did not start the command")
+
+    def tunnel(self, host: str, port: int, deadline: float) -> paramiko.Channel:
+        """A connection from this host to another, for a link through it."""
+        with self._tunnels:
+            return self._open("direct-tcpip", deadline, (host, port), ("127.0.0.1", 0))
+
+    def close(self) -> None:
+        self._transport.hang_up()
+        if self._proxy is not None:
+            self._proxy.close()
+
+    def _open(self, kind: str, until: float, to: Any = None, source: Any = None) -> paramiko.Channel:
+        host = self._transport.settings.host
+        left = max(0.1, until - time.monotonic())
+        try:
+            return self._transport.open_channel(kind, to, source, timeout=left)
+        except paramiko.ChannelException as refusal:
+            # RFC 4254, section 5.1; OpenSSH says 1 for forbidden forwarding, 2 for a target that does not answer.
+            if to is None:
+                raise Unreachable("connect", f"{host}: no session: {refusal.text}") from None
+            target = f"{to[0]} port {to[1]}"
+            forbidden = "Does AllowTcpForwarding on the bastion permit it?"
+            hint = forbidden if refusal.code == 1 else "Is the host up, and does the bastion know it by this name?"
+            raise Unreachable("connect", f"{target}: not reached from {host}: {refusal.text}", hint) from None
+        except (paramiko.SSHException, EOFError, OSError) as problem:
+            if not self._transport.is_active():
+                raise self._transport.lost() from None
+            if "Timeout" in str(problem):
+                raise slow(host, "did not open a session" if to is None else f"did not reach {to[0]}") from None
+            raise Unreachable("connect", f"{host}: {problem}") from None
+
+    def _request(
+        self, channel: paramiko.Channel, kind: str, reply: bool, fields: Callable[[paramiko.Message], object]
+    ) -> None:
+        message = paramiko.Message()
+        message.add_byte(cMSG_CHANNEL_REQUEST)
+        message.add_int(channel.remote_chanid)
+        message.add_string(kind)
+        message.add_boolean(reply)
+        fields(message)
+        try:
+            self._transport._send_user_message(message)  # type: ignore[attr-defined]
+        except (EOFError, paramiko.SSHException):
+            raise self._transport.lost() from None
+
+
+def slow(host: str, what: str) -> Unreachable:
+    return Unreachable(
+        "connect-timeout", f"{host}: it {what} in time", "Is the host overloaded? --connect-timeout waits longer."
+    )
+
+
+def _pty(message: paramiko.Message) -> None:
+    message.add_string("vt100")
+    for size in (80, 24, 0, 0):
+        message.add_int(size)
+    message.add_string(_RAW)

@@ -1,0 +1,230 @@
+"""Authentication requests and their answers (RFC 4252, RFC 4256), each within the connection's deadline."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import paramiko
+from paramiko.auth_handler import AuthOnlyHandler
+from paramiko.common import (
+    MSG_USERAUTH_INFO_REQUEST,
+    cMSG_SERVICE_REQUEST,
+    cMSG_USERAUTH_INFO_RESPONSE,
+    cMSG_USERAUTH_REQUEST,
+)
+
+from agentless.errors import Unreachable
+from agentless.model.secret import Secret
+from agentless.openssh.certificates import CERT
+from agentless.transport.ssh.algorithms import signatures
+from agentless.transport.ssh.keys import OfferedKey
+from agentless.transport.ssh.transport import Transport, printable
+
+__all__ = ["SHA1", "Login"]
+
+SHA1 = "-o PubkeyAcceptedAlgorithms=+ssh-rsa allows SHA-1, weak as it is"
+_TOO_MANY = (
+    "More keys were offered than sshd has patience for: IdentitiesOnly yes and an IdentityFile name the right one."
+)
+
+
+class Login(AuthOnlyHandler):
+    """Authentication requests, one at a time, each within the deadline of the connection.
+
+    The host is not charged for the time that the agent, or its owner, took for a signature: `waited`, in seconds.
+    """
+
+    transport: Transport
+
+    def __init__(self, transport: Transport, user: str, deadline: float) -> None:
+        super().__init__(transport)
+        self.user = user
+        self.waited = 0.0
+        self.more: list[str] = []
+        self._deadline = deadline
+        self.methods: tuple[str, ...] | None = None
+        self.outcome = ""
+        self._asked = False
+        self._done = threading.Event()
+        self._answer: Callable[[list[tuple[str, bool]]], list[str]] = lambda prompts: []
+
+    @property
+    def _client_handler_table(self) -> dict[int, Callable[[paramiko.Message], None]]:
+        table: dict[int, Callable[[paramiko.Message], None]] = dict(super()._client_handler_table)  # type: ignore[misc]
+        table[MSG_USERAUTH_INFO_REQUEST] = self._parse_60
+        return table
+
+    def abort(self) -> None:
+        self._done.set()
+
+    def _parse_userauth_success(self, m: paramiko.Message) -> None:
+        self.outcome = "success"
+        super()._parse_userauth_success(m)  # type: ignore[misc]
+        self._done.set()
+
+    def _parse_userauth_failure(self, m: paramiko.Message) -> None:
+        self.methods = tuple(m.get_list())
+        self.outcome = "partial" if m.get_boolean() else "failure"
+        self._done.set()
+
+    def _parse_60(self, m: paramiko.Message) -> None:
+        """Message 60 has a meaning for each method: RFC 4252, section 7, and RFC 4256, section 3.2."""
+        if self.auth_method == "publickey":
+            self.outcome = "acceptable"
+            self._done.set()
+            return
+        if self.auth_method != "keyboard-interactive":
+            self.outcome = "expired"
+            self._done.set()
+            return
+        m.get_string()
+        m.get_string()
+        m.get_string()
+        answers = self._answer([(m.get_text(), m.get_boolean()) for _ in range(min(m.get_int(), 16))])
+        reply = paramiko.Message()
+        reply.add_byte(cMSG_USERAUTH_INFO_RESPONSE)
+        reply.add_int(len(answers))
+        for answer in answers:
+            reply.add_string(answer)
+        self.transport._send_message(reply)
+
+    def attempt(self, method: str, fields: Callable[[paramiko.Message], object]) -> str:
+        """Try a method: `success`, `failure`, `partial` (one more is wanted), `acceptable` or `expired`.
+
+        Raises:
+            Unreachable: `connect-timeout`, `auth`, or `connection-lost` (not tried again: hosts count).
+        """
+        transport = self.transport
+        self.auth_method, self.username, self.outcome = method, self.user, ""
+        self._done.clear()
+        message = paramiko.Message()
+        message.add_byte(cMSG_USERAUTH_REQUEST)
+        message.add_string(self.user)
+        message.add_string("ssh-connection")
+        message.add_string(method)
+        fields(message)
+        try:
+            if not self._asked:
+                self._asked = True
+                # The server reads one message after the other, so the first request need not wait for its consent.
+                request = paramiko.Message()
+                request.add_byte(cMSG_SERVICE_REQUEST)
+                request.add_string("ssh-userauth")
+                transport._send_message(request)
+            transport._send_message(message)
+        except EOFError:
+            self._done.set()
+        in_time = self._done.wait(max(0.0, self._deadline + self.waited - time.monotonic()))
+        if self.outcome:
+            return self.outcome
+        settings = transport.settings
+        where = f"{settings.host} port {settings.port}"
+        if not in_time:
+            raise Unreachable(
+                "connect-timeout",
+                f"{where}: it did not answer in time when {self.user} logged in",
+                "Slow name resolution or PAM on the host? --connect-timeout waits longer.",
+            )
+        if transport.disconnected:
+            raise Unreachable("auth", f"{self.user}@{where}: {transport.disconnected}", _TOO_MANY)
+        raise Unreachable(
+            "connection-lost",
+            f"{where}: it closed the connection while {self.user} logged in",
+            "An account that is locked or expired, or LoginGraceTime? sshd's log there tells.",
+        )
+
+    def with_key(self, key: OfferedKey) -> str:
+        """Offer a key; a locked one is only asked about.
+
+        Raises:
+            ValueError: the host takes no signature that this key may make.
+        """
+        outcome = "failure"
+        algorithms = self._algorithms(key.type)
+        if not algorithms:
+            raise ValueError(f"the host takes RSA keys only with other signatures: {SHA1}")
+        for algorithm in algorithms:
+            data = paramiko.Message()
+            data.add_string(self.transport.session_id or b"")
+            data.add_byte(cMSG_USERAUTH_REQUEST)
+            for field in (self.user, "ssh-connection", "publickey"):
+                data.add_string(field)
+            data.add_boolean(True)
+            data.add_string(algorithm)
+            data.add_string(key.blob)
+            signature = self._signed(key.sign, data.asbytes(), algorithm) if key.sign else None
+
+            def fields(message: paramiko.Message, algorithm: str = algorithm, sig: bytes | None = signature) -> None:
+                message.add_boolean(sig is not None)
+                message.add_string(algorithm)
+                message.add_string(key.blob)
+                if sig is not None:
+                    message.add_string(sig)
+
+            outcome = self.attempt("publickey", fields)
+            if outcome != "failure" or "publickey" not in (self.methods or ()):
+                break
+        return outcome
+
+    def _signed(self, sign: Callable[[bytes, str], bytes], data: bytes, algorithm: str) -> bytes:
+        began = time.monotonic()
+        try:
+            return sign(data, algorithm)
+        finally:
+            self.waited += time.monotonic() - began
+
+    def _algorithms(self, type_: str) -> tuple[str, ...]:
+        """The signature algorithms to try for a key type: RFC 8332 gives RSA several."""
+        able = signatures(type_, self.transport.settings.key_algorithms)
+        if not type_.startswith("ssh-rsa"):
+            return able
+        told = self._told()
+        if told:
+            return tuple(name for name in able if name.removesuffix(CERT) in told)
+        return tuple(name for name in able if not name.startswith("rsa-sha2-256")) or able
+
+    def _told(self) -> list[str]:
+        """RFC 8308: the signatures that the host says it takes; none where it is too old to say."""
+        told = self.transport.server_extensions.get("server-sig-algs", b"").decode("ascii", "replace")
+        return [name for name in told.split(",") if name]
+
+    def may_want_sha1(self, key: OfferedKey) -> bool:
+        """Whether the host may have refused a key only for how it signs."""
+        return key.type == "ssh-rsa" and not self._told() and "ssh-rsa" not in self._algorithms(key.type)
+
+    def with_password(self, password: Secret, methods: Sequence[str]) -> str:
+        """Give the password, by whichever of the two methods the host has and `methods` allow."""
+        outcome = "failure"
+        if "password" in methods and (self.methods is None or "password" in self.methods):
+
+            def fields(message: paramiko.Message) -> None:
+                message.add_boolean(False)
+                message.add_string(password.reveal())
+
+            outcome = self.attempt("password", fields)
+        known = self.methods is not None
+        if (
+            outcome == "failure"
+            and "keyboard-interactive" in methods
+            and (not known or "keyboard-interactive" in (self.methods or ()))
+        ):
+            heard: set[str] = set()
+
+            def answer(prompts: list[tuple[str, bool]]) -> list[str]:
+                # A second hidden question is another's (a code, a new password): the password is no answer to it.
+                fit = len(prompts) == 1 and not prompts[0][1] and not heard
+                asked = [printable(" ".join(text.split())) for text, _ in prompts[:4]]
+                if not fit and len(self.more) < 4:
+                    self.more += [text for text in asked if text and text not in heard]
+                heard.update(asked[:1] if heard else asked)
+                return [password.reveal()] if fit else [""] * len(prompts)
+
+            def start(message: paramiko.Message) -> None:
+                message.add_string("")
+                message.add_string("")
+
+            self._answer = answer
+            outcome = self.attempt("keyboard-interactive", start)
+        return outcome
