@@ -12,7 +12,7 @@ import click
 from agentless.cli.commands import Command, Group, Left, Verb, show_help
 from agentless.cli.completion import PROGRAM, VARIABLE
 from agentless.cli.interrupts import Interrupts
-from agentless.cli.invocation import Call
+from agentless.cli.invocation import Invocation
 from agentless.cli.options import shared_options
 from agentless.cli.screen import ReaderGone, Screen
 from agentless.errors import AgentlessError, UsageError
@@ -72,9 +72,9 @@ def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
         from agentless import __version__
 
-        call = ctx.find_object(Call)
-        assert call is not None
-        call.screen.result(f"agentless {__version__}\n")
+        invocation = ctx.find_object(Invocation)
+        assert invocation is not None
+        invocation.screen.result(f"agentless {__version__}\n")
         ctx.exit(0)
 
 
@@ -101,9 +101,9 @@ def cli(ctx: click.Context) -> int:
     lost or not started; 4 jobs still run; 130 interrupted.
     """  # fmt: skip
     if ctx.invoked_subcommand is None:
-        call = ctx.find_object(Call)
-        assert call is not None
-        call.screen.result(_OVERVIEW)
+        invocation = ctx.find_object(Invocation)
+        assert invocation is not None
+        invocation.screen.result(_OVERVIEW)
     return 0
 
 
@@ -142,18 +142,18 @@ def main(
         environ: `NO_COLOR` and `TERM`.
     """
     with Interrupts() as interrupts:
-        return _run(arguments, Call(Screen(environ), make_fleet, interrupts))
+        return _run(arguments, Invocation(Screen(environ), make_fleet, interrupts))
 
 
-def _run(arguments: Sequence[str] | None, call: Call) -> int:
-    screen = call.screen
+def _run(arguments: Sequence[str] | None, invocation: Invocation) -> int:
+    screen = invocation.screen
     try:
         code = cli.main(
             None if arguments is None else list(arguments),
             prog_name=PROGRAM,
             complete_var=VARIABLE,
             standalone_mode=False,
-            obj=call,
+            obj=invocation,
         )
         return code if isinstance(code, int) else 0
     except click.UsageError as error:
@@ -188,7 +188,7 @@ def _run(arguments: Sequence[str] | None, call: Call) -> int:
         screen.error("this is a defect of agentless, not of your hosts; please report it with the lines above")
         return EXIT_DEFECT
     finally:
-        call.close()
+        invocation.close()
 
 
 def _lower(message: str) -> str:

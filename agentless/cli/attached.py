@@ -1,6 +1,6 @@
 """A run on its way to the screen: events to a printer, waiting to the progress line, interruption to a choice.
 
-An interruption never loses work silently: whatever is chosen, the JID and the next command to type are said.
+An interruption never loses work silently: whatever is chosen, the JID and the next command to type are shown.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agentless.cli.interrupts import Interrupted
-from agentless.cli.invocation import Call
+from agentless.cli.invocation import Invocation
 from agentless.cli.printers import Printer
 from agentless.cli.progress import Progress
 from agentless.cli.screen import ReaderGone
@@ -24,7 +24,7 @@ from agentless.runner.run import Event, Output, Run
 if TYPE_CHECKING:
     from agentless.fleet import Fleet
 
-__all__ = ["ON_INTERRUPT", "Following", "Send", "follow"]
+__all__ = ["ON_INTERRUPT", "Attachment", "Send", "follow"]
 
 Send = Callable[[Callable[[], Run]], Run]
 ON_INTERRUPT = ("ask", "detach", "term", "kill")
@@ -39,11 +39,11 @@ _CHOICES = {
 
 
 @dataclass(slots=True)
-class Following:
+class Attachment:
     """One run, followed to its end or to the point where the person leaves it.
 
     Args:
-        call: screen and options.
+        invocation: screen and options.
         run: the events.
         printer: what shows them.
         on_interrupt: `ask`, `detach`, `term` or `kill`; None where the command only watches a job, and leaving it is
@@ -53,7 +53,7 @@ class Following:
         only: the one host of the job that this is about.
     """
 
-    call: Call
+    invocation: Invocation
     run: Run
     printer: Printer
     on_interrupt: str | None = None
@@ -75,7 +75,7 @@ class Following:
         except Interrupted as interruption:
             report = self._interrupted(interruption)
         try:
-            report = _end(self.call, self.printer, report, self.only)
+            report = _end(self.invocation, self.printer, report, self.only)
         finally:
             # Below the results, where the eye is; also when their reader is gone or does not read.
             if report.interrupted and self.on_interrupt is not None:
@@ -83,10 +83,10 @@ class Following:
         return report
 
     def _iterate(self) -> None:
-        with self.call.screen.progress(self.run.waiting_for, len(self.run.job.hosts)) as progress:
+        with self.invocation.screen.progress(self.run.waiting_for, len(self.run.job.hosts)) as progress:
             try:
                 for event in self.run:
-                    with self.call.interrupts.held():
+                    with self.invocation.interrupts.held():
                         self._show(event, progress)
             except ReaderGone:
                 # The reader has had enough (`| head`); hosts that were not reached yet shall get the job all the same.
@@ -95,7 +95,7 @@ class Following:
 
     def _show(self, event: Event, progress: Progress | None) -> None:
         if isinstance(event, Output):
-            if progress is not None and self.call.screen.out_look.terminal:
+            if progress is not None and self.invocation.screen.out_look.terminal:
                 progress.pause(True)
             self.printer.output(event.host, event.stream, event.data, event.dropped)
             return
@@ -103,7 +103,7 @@ class Following:
         if result.settled:
             self.printer.done(host, result)
         elif result.problem is not None:
-            self.call.screen.detail(
+            self.invocation.screen.detail(
                 f"agentless: {host}: {result.state.value}: {result.problem.kind}: {result.problem.message}"
             )
 
@@ -120,13 +120,13 @@ class Following:
 
     # --- interruption ---
     def _interrupted(self, interruption: Interrupted) -> Report:
-        screen, jid = self.call.screen, self.run.job.jid
+        screen, jid = self.invocation.screen, self.run.job.jid
         if self.on_interrupt is None:
             screen.say(f"\nagentless: no longer watching; job {jid} goes on")
             return self.run.report(interrupted=True)
         action = self._choose(self.on_interrupt, interruption)
         try:
-            with self.call.interrupts.held():
+            with self.invocation.interrupts.held():
                 self.run.stop_dispatching("interrupted")
             if action == "detach":
                 self._reach_the_rest()
@@ -144,9 +144,9 @@ class Following:
             return wanted if self.given and wanted != "ask" else "detach"
         if wanted != "ask":
             return wanted
-        if interruption.number != signal.SIGINT or not self.call.screen.can_ask():
+        if interruption.number != signal.SIGINT or not self.invocation.screen.can_ask():
             return "term"
-        screen = self.call.screen
+        screen = self.invocation.screen
         results = self.run.report().results
         on = [host for host in self.run.waiting_for() if results[host].state is not State.PENDING]
         screen.say(f"\njob {self.run.job.jid} is on {len(on)} of {len(results)} hosts")
@@ -157,10 +157,10 @@ class Following:
 
     def _signal(self, action: str) -> None:
         """Signal the job, and wait for its returns for a while; hosts that start it only now are signalled again."""
-        jid, fleet = self.run.job.jid, self.call.fleet
+        jid, fleet = self.run.job.jid, self.invocation.fleet
         reached: set[str] = set()
         target: str | None = None
-        self.call.screen.say(f"agentless: sending {action.upper()} to job {jid}")
+        self.invocation.screen.say(f"agentless: sending {action.upper()} to job {jid}")
         for seconds in (_AGAIN, _AGAIN, _GRACE - 2 * _AGAIN):
             signalled = (fleet.term_job if action == "term" else fleet.kill_job)(jid, target)
             reached |= {host for host, answer in signalled.hosts.items() if answer.delivered}
@@ -178,7 +178,7 @@ class Following:
     def _iterate_for(self, seconds: float) -> bool:
         """Whether the run ended within that time."""
         try:
-            with self.call.interrupts.alarm(seconds):
+            with self.invocation.interrupts.alarm(seconds):
                 self._iterate()
         except Interrupted as over:
             if over.number != signal.SIGALRM:
@@ -187,23 +187,23 @@ class Following:
         return True
 
     def _say_what_goes_on(self, report: Report) -> None:
-        screen, jid = self.call.screen, report.job.jid
+        screen, jid = self.invocation.screen, report.job.jid
         left = {host: result.state for host, result in report.results.items() if not result.settled}
         between = [host for host, state in left.items() if state is State.PENDING]
         running = [host for host in left if host not in between]
-        said = [f"goes on on {fold(running)}"] if running else []
-        said += [f"was on its way to {fold(between)}"] if between else []
-        if not said:
+        facts = [f"goes on on {fold(running)}"] if running else []
+        facts += [f"was on its way to {fold(between)}"] if between else []
+        if not facts:
             screen.error(f"interrupted; job {jid} has ended")
             return
         screen.error(
-            f"interrupted; job {jid} {' and '.join(said)}",
+            f"interrupted; job {jid} {' and '.join(facts)}",
             f"agentless jobs wait {jid}    waits for it\nagentless kill-job {jid}     ends it",
         )
 
 
 def follow(
-    call: Call,
+    invocation: Invocation,
     start: Callable[[Fleet, Send], Run],
     printer: Callable[[Job], Printer],
     *,
@@ -216,12 +216,12 @@ def follow(
     """Start a run, show it to its end or to where the person leaves it, and let go of it.
 
     Args:
-        call: screen and options.
+        invocation: screen and options.
         start: makes the run. What sends a job does so by the function that it is given: until then an interruption
             finds that nothing was sent, and from then on a job that it can name.
         printer: what shows a job.
         jid: the job that is only watched; None where `start` makes one.
-        on_interrupt, given, batched, only: as for `Following`.
+        on_interrupt, given, batched, only: as for `Attachment`.
     """
     run: Run | None = None
     sending = False
@@ -229,26 +229,26 @@ def follow(
     def send(begin: Callable[[], Run]) -> Run:
         nonlocal run, sending
         sending = True
-        with call.interrupts.held():
+        with invocation.interrupts.held():
             run = begin()
         return run
 
     try:
         early = None
         try:
-            run = start(call.fleet, send)
+            run = start(invocation.fleet, send)
         except Interrupted as interruption:
             if run is None:
                 if jid is not None:
-                    return _known(call, interruption, printer, jid, only)
+                    return _known(invocation, interruption, printer, jid, only)
                 raise _unsent(interruption, sending) from None
             early = interruption
-        following = Following(call, run, printer(run.job), on_interrupt, given, batched, only)
-        return following.to_the_end(early)
+        attachment = Attachment(invocation, run, printer(run.job), on_interrupt, given, batched, only)
+        return attachment.to_the_end(early)
     except ReaderGone as gone:
         if run is not None and not all(result.settled for result in run.report().results.values()):
             why = gone.reason or "nobody reads stdout any more"
-            call.screen.error(f"{why}; job {run.job.jid} goes on", f"agentless jobs wait {run.job.jid}")
+            invocation.screen.error(f"{why}; job {run.job.jid} goes on", f"agentless jobs wait {run.job.jid}")
         raise
     finally:
         if run is not None:
@@ -256,7 +256,7 @@ def follow(
 
 
 def _unsent(interruption: Interrupted, sending: bool) -> Interrupted:
-    """What a person is told who did not wait for the job to be made."""
+    """The interruption of a command whose run was not made yet, with what is known of the job."""
     if sending:
         # A second signal, in the moment in which the first one waits for the job.
         return Interrupted(interruption.number, "interrupted while it was being sent; to see it: agentless jobs last")
@@ -264,25 +264,25 @@ def _unsent(interruption: Interrupted, sending: bool) -> Interrupted:
 
 
 def _known(
-    call: Call, interruption: Interrupted, printer: Callable[[Job], Printer], jid: str, only: str | None
+    invocation: Invocation, interruption: Interrupted, printer: Callable[[Job], Printer], jid: str, only: str | None
 ) -> Report:
     """What the job cache has of a job that was about to be watched."""
     try:
-        with call.interrupts.held():
-            report = replace(call.fleet.show(jid), interrupted=True)
+        with invocation.interrupts.held():
+            report = replace(invocation.fleet.show(jid), interrupted=True)
             if only is not None and only not in report.results:
                 raise interruption
             if report.open_hosts:
-                call.screen.say(f"\nagentless: no longer watching; job {report.job.jid} goes on")
-            return _end(call, printer(report.job), report, only)
+                invocation.screen.say(f"\nagentless: no longer watching; job {report.job.jid} goes on")
+            return _end(invocation, printer(report.job), report, only)
     except AgentlessError:
         # Not known here, and nobody had answered yet.
         raise interruption from None
 
 
-def _end(call: Call, printer: Printer, report: Report, only: str | None) -> Report:
+def _end(invocation: Invocation, printer: Printer, report: Report, only: str | None) -> Report:
     if only is not None:
         report = replace(report, results={name: result for name, result in report.results.items() if name == only})
-    with call.interrupts.held():
+    with invocation.interrupts.held():
         printer.end(report)
     return report

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from agentless.cli.invocation import Call
+from agentless.cli.invocation import Invocation
 
 __all__ = ["Command", "Example", "Group", "Left", "Option", "Verb", "show_help"]
 
@@ -25,9 +25,9 @@ class Left(Exception):
 
 def show_help(ctx: click.Context) -> int:
     """Write a command's help to stdout, where click's own way would make a full disk a defect."""
-    call = ctx.find_object(Call)
-    assert call is not None
-    call.screen.result(ctx.get_help() + "\n")
+    invocation = ctx.find_object(Invocation)
+    assert invocation is not None
+    invocation.screen.result(ctx.get_help() + "\n")
     return 0
 
 
@@ -48,7 +48,7 @@ class Option(click.Option):
 def _sections(command: click.Command, ctx: click.Context, *, shared: bool) -> dict[str, list[tuple[str, str]]]:
     sections: dict[str, list[tuple[str, str]]] = {}
     for param in command.get_params(ctx):
-        # Arguments are told about in the text above.
+        # The text above describes the arguments.
         record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
         if record is not None and getattr(param, "shared", False) is shared:
             sections.setdefault(getattr(param, "section", "Options"), []).append(record)
@@ -65,9 +65,9 @@ def _write_examples(formatter: click.HelpFormatter, examples: Sequence[Example])
     if not examples:
         return
     with formatter.section("Examples"):
-        for command, said in examples:
+        for command, purpose in examples:
             formatter.write(f"{'':{formatter.current_indent}}{command}\n")
-            formatter.write(f"{'':{formatter.current_indent + 4}}{said}\n")
+            formatter.write(f"{'':{formatter.current_indent + 4}}{purpose}\n")
 
 
 class _Helped(click.Command):
@@ -157,5 +157,5 @@ class Group(_Helped, click.Group):
 
 def near(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'jobs'?`, or nothing."""
-    found = get_close_matches(word, list(known), n=2)
-    return f"; did you mean {' or '.join(repr(name) for name in found)}?" if found else ""
+    similar = get_close_matches(word, list(known), n=2)
+    return f"; did you mean {' or '.join(repr(name) for name in similar)}?" if similar else ""

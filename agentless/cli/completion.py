@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from agentless.cli.commands import Command
-from agentless.cli.invocation import Call
+from agentless.cli.invocation import Invocation
 from agentless.errors import AgentlessError
 
 __all__ = ["complete_host", "complete_jid", "complete_signal", "complete_target", "completion"]
@@ -22,21 +22,21 @@ _SIGNALS = ("TERM", "KILL", "INT", "HUP", "QUIT", "USR1", "USR2", "STOP", "CONT"
 T = TypeVar("T")
 
 
-def _quietly(ctx: click.Context, ask: Callable[[Call], Iterable[T]]) -> list[T]:
+def _quietly(ctx: click.Context, ask: Callable[[Invocation], Iterable[T]]) -> list[T]:
     """Completion has nobody to tell what is wrong with an inventory or a cache: then it knows no words."""
-    call = ctx.find_object(Call)
-    if call is None:
+    invocation = ctx.find_object(Invocation)
+    if invocation is None:
         return []
     for name in ("ask_pass", "ask_become_pass"):
-        call.given.pop(name, None)
+        invocation.given.pop(name, None)
     try:
-        return list(ask(call))
+        return list(ask(invocation))
     except (AgentlessError, OSError):
         return []
 
 
-def _targets(call: Call) -> Iterable[str]:
-    document = call.fleet.hosts(None).to_json()
+def _targets(invocation: Invocation) -> Iterable[str]:
+    document = invocation.fleet.hosts(None).to_json()
     groups = {group: None for host in document.values() for group in host["groups"]}
     return ["all", *groups, *document]
 
@@ -49,13 +49,13 @@ def complete_target(ctx: click.Context, param: click.Parameter, incomplete: str)
 
 
 def complete_host(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    names = _quietly(ctx, lambda call: call.fleet.hosts(None).to_json())
+    names = _quietly(ctx, lambda invocation: invocation.fleet.hosts(None).to_json())
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 def complete_jid(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The newest jobs of the cache, with what they ran on what."""
-    rows = _quietly(ctx, lambda call: call.fleet.list_jobs(limit=_MOST_JIDS).to_json().items())
+    rows = _quietly(ctx, lambda invocation: invocation.fleet.list_jobs(limit=_MOST_JIDS).to_json().items())
     jids = [CompletionItem(jid, help=f"{job['target']}: {' '.join(job['arguments'])}"[:60]) for jid, job in rows]
     return [
         item for item in [CompletionItem("last", help="the newest job"), *jids] if item.value.startswith(incomplete)
@@ -78,11 +78,11 @@ def complete_signal(ctx: click.Context, param: click.Parameter, incomplete: str)
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> int:
     """Print the completion script for a shell: verbs, options, hosts, groups and JIDs complete."""
-    call = ctx.find_object(Call)
+    invocation = ctx.find_object(Invocation)
     complete = get_completion_class(shell)
-    assert call is not None
+    assert invocation is not None
     assert complete is not None
     script = complete(ctx.find_root().command, {}, PROGRAM, VARIABLE).source()
     # click's script for fish cuts a word at its first comma, and patterns have commas.
-    call.screen.result(script.replace('string split ","', 'string split --max 1 ","'))
+    invocation.screen.result(script.replace('string split ","', 'string split --max 1 ","'))
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from agentless.cli.commands import Command, Option
-from agentless.cli.invocation import Call
+from agentless.cli.invocation import Invocation
 
 __all__ = ["demo"]
 
@@ -20,8 +20,8 @@ __all__ = ["demo"]
 @click.option("--hosts", cls=Option, type=click.IntRange(1, 50), default=3, metavar="N", help="How many hosts (3).")
 @click.option("--keep", cls=Option, is_flag=True, help="Leave the fleet up until Ctrl-C, and say how to use it.")
 @click.pass_obj
-def demo(call: Call, /, hosts: int, keep: bool) -> int:
+def demo(invocation: Invocation, /, hosts: int, keep: bool) -> int:
     """Start a fleet on this machine, run jobs on it, kill one, look it up. Needs no root, no sshd, no inventory."""
     from agentless.demo import demo as tell
 
-    return tell(lambda line: call.screen.result(line + "\n"), hosts=hosts, keep=keep)
+    return tell(lambda line: invocation.screen.result(line + "\n"), hosts=hosts, keep=keep)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from agentless.cli.commands import Option
-from agentless.cli.invocation import Call
+from agentless.cli.invocation import Invocation
 from agentless.cli.options import TARGET, verb
 from agentless.cli.rows import FORMATS, show, tell_problems
 from agentless.report import tables
@@ -22,26 +22,26 @@ __all__ = ["hosts", "ping"]
 )
 @TARGET
 @click.option("--graph", cls=Option, is_flag=True, help="Show the groups as a tree.")
-def hosts(call: Call, /, target: str | None, graph: bool) -> int:
+def hosts(invocation: Invocation, /, target: str | None, graph: bool) -> int:
     """What a pattern selects, with the resolved connection settings. Contacts nobody.
 
     An empty PORT or USER is left to your ~/.ssh/config.
     """
-    out = call.out("table", FORMATS)
-    result = call.fleet.hosts(target)
+    out = invocation.out("table", FORMATS)
+    result = invocation.fleet.hosts(target)
     if graph and out in ("table", "text"):
-        call.screen.result(tree(call.fleet.inventory.groups, result.hosts))
+        invocation.screen.result(tree(invocation.fleet.inventory.groups, result.hosts))
         return result.exit_code
-    show(call, out, result.to_json, tables.HOSTS, lambda: tables.hosts(result))
+    show(invocation, out, result.to_json, tables.HOSTS, lambda: tables.hosts(result))
     return result.exit_code
 
 
 @verb(examples=[("agentless ping", "can every host be reached, and does it have a Python 3.6 or newer")])
 @TARGET
-def ping(call: Call, /, target: str | None) -> int:
+def ping(invocation: Invocation, /, target: str | None) -> int:
     """Connect to each host, bring the helper, and say which Python answered."""
-    out = call.out("table", FORMATS)
-    result = call.fleet.ping(target)
-    show(call, out, result.to_json, tables.PING, lambda: tables.ping(result))
-    tell_problems(call, out, result.problems)
+    out = invocation.out("table", FORMATS)
+    result = invocation.fleet.ping(target)
+    show(invocation, out, result.to_json, tables.PING, lambda: tables.ping(result))
+    tell_problems(invocation, out, result.problems)
     return result.exit_code

@@ -17,11 +17,11 @@ class Interrupted(KeyboardInterrupt):
 
     Args:
         number: the signal.
-        said: what it found, for who is told that the command was interrupted.
+        message: what the person is told.
     """
 
-    def __init__(self, number: int, said: str = "interrupted") -> None:
-        super().__init__(said)
+    def __init__(self, number: int, message: str = "interrupted") -> None:
+        super().__init__(message)
         self.number = number
 
 

@@ -1,4 +1,4 @@
-"""One call of agentless: what the shared options said, and the fleet that they describe."""
+"""One invocation of agentless: the shared options as given, and the fleet that they describe."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from agentless.model.secret import Secret
 if TYPE_CHECKING:
     from agentless.fleet import Fleet
 
-__all__ = ["FORMATS", "Call", "Formats"]
+__all__ = ["FORMATS", "Formats", "Invocation"]
 
 FORMATS = ("table", "text", "json", "jsonl", "yaml", "junit")
 Formats = tuple[str, ...]
 
 
 @dataclass(slots=True)
-class Call:
-    """What the command line said, gathered while click reads it; verbs get it as their first argument.
+class Invocation:
+    """The shared options of one command line, gathered while click reads it; verbs get it as their first argument.
 
     Args:
         screen: where to write.

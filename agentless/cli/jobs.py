@@ -8,7 +8,7 @@ import click
 
 from agentless.cli.commands import Group, Option, Verb, show_help
 from agentless.cli.completion import complete_host
-from agentless.cli.invocation import Call, Formats
+from agentless.cli.invocation import Formats, Invocation
 from agentless.cli.options import TARGET, shared_options, verb
 from agentless.cli.reports import printer, render
 from agentless.cli.rows import FORMATS, show, tell_problems
@@ -42,16 +42,24 @@ def jobs(ctx: click.Context, /) -> int:
 
 @verb(examples=[("agentless jobs active", "what runs anywhere, and which host holds it up")])
 @TARGET
-def active(call: Call, /, target: str | None) -> int:
+def active(invocation: Invocation, /, target: str | None) -> int:
     """The jobs that have not ended everywhere: who runs them, who returned, who is lost or unreachable."""
     from agentless.report import tables
 
-    out = call.out("table", FORMATS)
-    result = call.fleet.active(target)
-    show(call, out, result.to_json, tables.ACTIVE, lambda: tables.active(result), key="jid", empty="no job is active")
+    out = invocation.out("table", FORMATS)
+    result = invocation.fleet.active(target)
+    show(
+        invocation,
+        out,
+        result.to_json,
+        tables.ACTIVE,
+        lambda: tables.active(result),
+        key="jid",
+        empty="no job is active",
+    )
     for host, problem in result.problems.items():
-        call.screen.error(f"{host} is unreachable: {problem.kind}: {problem.message}")
-    tell_problems(call, out, result.problems)
+        invocation.screen.error(f"{host} is unreachable: {problem.kind}: {problem.message}")
+    tell_problems(invocation, out, result.problems)
     return result.exit_code
 
 
@@ -66,17 +74,17 @@ _GROUP = click.option("--group", cls=Option, is_flag=True, help="Identical resul
 )
 @click.argument("jid", type=JID)
 @_GROUP
-def lookup(call: Call, /, jid: str, group: bool) -> int:
+def lookup(invocation: Invocation, /, jid: str, group: bool) -> int:
     """What a job returned: the text, the JSON and the exit code of its `run`, in the inventory's order.
 
     Hosts whose end is not known yet are asked. A JID of another controller is asked of all hosts, or those of --limit.
     """
-    out = call.out("text")
-    return _show_report(call, call.fleet.lookup(jid), out, group=group)
+    out = invocation.out("text")
+    return _show_report(invocation, invocation.fleet.lookup(jid), out, group=group)
 
 
-def _show_report(call: Call, report: Report, out: str, *, group: bool = False) -> int:
-    printer(call, report.job.hosts, report.job.jid, out, group=group).end(report)
+def _show_report(invocation: Invocation, report: Report, out: str, *, group: bool = False) -> int:
+    printer(invocation, report.job.hosts, report.job.jid, out, group=group).end(report)
     return report.exit_code
 
 
@@ -105,7 +113,7 @@ def _show_report(call: Call, report: Report, out: str, *, group: bool = False) -
     help="With a host in this state; failed: one that returned, but not with 0.",
 )
 def list_jobs(
-    call: Call,
+    invocation: Invocation,
     /,
     number: int | None,
     metadata: tuple[str, ...],
@@ -114,35 +122,35 @@ def list_jobs(
     """The jobs that this machine knows, newest first. Contacts nobody."""
     from agentless.report import tables
 
-    out = call.out("table", FORMATS)
-    result = call.fleet.list_jobs(limit=number, metadata=pairs("--metadata", metadata), **filters)
-    show(call, out, result.to_json, tables.JOBS, lambda: tables.jobs(result), key="jid", empty="no jobs")
+    out = invocation.out("table", FORMATS)
+    result = invocation.fleet.list_jobs(limit=number, metadata=pairs("--metadata", metadata), **filters)
+    show(invocation, out, result.to_json, tables.JOBS, lambda: tables.jobs(result), key="jid", empty="no jobs")
     return result.exit_code
 
 
 @verb("show", examples=[("agentless jobs show last", "what was sent where, and where it stands")])
 @click.argument("jid", type=JID)
-def show_job(call: Call, /, jid: str) -> int:
+def show_job(invocation: Invocation, /, jid: str) -> int:
     """A job and where each of its hosts stands, as this machine knows it. Contacts nobody."""
-    return _show_job(call, jid)
+    return _show_job(invocation, jid)
 
 
 @verb()
-def last(call: Call, /) -> int:
+def last(invocation: Invocation, /) -> int:
     """`jobs show` of the newest job."""
-    return _show_job(call, "last")
+    return _show_job(invocation, "last")
 
 
-def _show_job(call: Call, jid: str) -> int:
+def _show_job(invocation: Invocation, jid: str) -> int:
     from agentless.report import tables
 
-    out = call.out("table")
-    report = call.fleet.show(jid)
+    out = invocation.out("table")
+    report = invocation.fleet.show(jid)
     if out in ("table", "text"):
-        call.screen.result(tables.head(report.job))
-        call.screen.result(render(call, "table")(report))
+        invocation.screen.result(tables.head(report.job))
+        invocation.screen.result(render(invocation, "table")(report))
         return report.exit_code
-    return _show_report(call, report, out)
+    return _show_report(invocation, report, out)
 
 
 @verb(examples=[("agentless jobs wait last --wait 10m", "come back to a detached job")])
@@ -156,15 +164,15 @@ def _show_job(call: Call, jid: str) -> int:
     help="How long to wait. Default: as long as it takes, but 45 s for hosts that can't be reached.",
 )
 @_GROUP
-def wait(call: Call, /, jid: str, seconds: float | None, group: bool) -> int:
+def wait(invocation: Invocation, /, jid: str, seconds: float | None, group: bool) -> int:
     """Wait until every host has returned, and show what `run` would have shown. Ctrl-C leaves the job alone."""
     from agentless.cli.attached import follow
 
-    out = call.out("text")
+    out = invocation.out("text")
     return follow(
-        call,
+        invocation,
         lambda fleet, _: fleet.wait(jid, wait=seconds),
-        lambda job: printer(call, job.hosts, job.jid, out, group=group),
+        lambda job: printer(invocation, job.hosts, job.jid, out, group=group),
         jid=jid,
     ).exit_code
 
@@ -176,15 +184,15 @@ _TAIL_FORMATS: Formats = ("text", "json", "jsonl", "yaml")
 @click.argument("jid", type=JID)
 @click.argument("host", required=False, shell_complete=complete_host)
 @click.option("-f", "--follow", "following", cls=Option, is_flag=True, help="Go on until it ends.")
-def tail(call: Call, /, jid: str, host: str | None, following: bool) -> int:
+def tail(invocation: Invocation, /, jid: str, host: str | None, following: bool) -> int:
     """A job's output so far, and with -f what it writes from now on. Several hosts: each line behind a host's name."""
     from agentless.cli.attached import follow
 
-    out = call.out("text", _TAIL_FORMATS)
+    out = invocation.out("text", _TAIL_FORMATS)
     return follow(
-        call,
+        invocation,
         lambda fleet, _: fleet.tail(jid, host, follow=following),
-        lambda job: printer(call, [host] if host else job.hosts, job.jid, out, tail=True),
+        lambda job: printer(invocation, [host] if host else job.hosts, job.jid, out, tail=True),
         jid=jid,
         only=host,
     ).exit_code
@@ -192,27 +200,27 @@ def tail(call: Call, /, jid: str, host: str | None, following: bool) -> int:
 
 @verb("exit-success", examples=[("agentless jobs exit-success last && deploy", "in a script")])
 @click.argument("jid", type=JID)
-def exit_success(call: Call, /, jid: str) -> int:
+def exit_success(invocation: Invocation, /, jid: str) -> int:
     """For each host of a job, whether it ended with retcode 0. The exit code is 0 when all did, else that of lookup."""
     from agentless.report import tables
 
-    out = call.out("table", FORMATS)
-    result = call.fleet.exit_success(jid)
-    show(call, out, result.to_json, tables.SUCCESS, lambda: tables.success(result), value="success")
-    tell_problems(call, out, result.report.unknown_hosts)
+    out = invocation.out("table", FORMATS)
+    result = invocation.fleet.exit_success(jid)
+    show(invocation, out, result.to_json, tables.SUCCESS, lambda: tables.success(result), value="success")
+    tell_problems(invocation, out, result.report.unknown_hosts)
     return result.exit_code
 
 
 @verb()
-def prune(call: Call, /) -> int:
+def prune(invocation: Invocation, /) -> int:
     """Remove jobs older than keep_jobs from this machine's cache; every `run` does so too."""
-    out = call.out("table", FORMATS)
-    result = call.fleet.prune()
+    out = invocation.out("table", FORMATS)
+    result = invocation.fleet.prune()
     document = {"jobs": list(result.jobs), "set_aside": list(result.set_aside), "freed": result.freed}
     for name in result.set_aside:
-        call.screen.warn(f"{name} in the job cache was no record, and is set aside")
+        invocation.screen.warn(f"{name} in the job cache was no record, and is set aside")
     show(
-        call,
+        invocation,
         out,
         document,
         ("REMOVED",),

@@ -11,7 +11,7 @@ import click
 
 from agentless.cli.commands import Command, Example, Option
 from agentless.cli.completion import complete_target
-from agentless.cli.invocation import FORMATS, Call
+from agentless.cli.invocation import FORMATS, Invocation
 from agentless.cli.words import CONNECT_SECONDS
 
 __all__ = ["SCHEDULE_FILE", "TARGET", "shared_options", "verb"]
@@ -22,7 +22,7 @@ C = TypeVar("C", bound=click.Command)
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     # Told by the value: click 8.4.0 sets the parameter's source only after this, and every option was lost.
     given = value not in (None, (), 0) or (value is False and bool(param.secondary_opts))
-    if isinstance(ctx.obj, Call) and given:
+    if isinstance(ctx.obj, Invocation) and given:
         ctx.obj.take(param.name or "", value)
 
 
@@ -84,7 +84,7 @@ def verb(
     cls: type[Command] = Command,
     taken: str = "",
 ) -> Callable[[Callable[..., int]], Command]:
-    """Make a function a verb: it gets the `Call` and its own options and arguments, and returns the exit code.
+    """Make a function a verb: it gets the `Invocation` and its own options and arguments, and returns the exit code.
 
     Args:
         name: where the function's name is not the verb's.
@@ -93,14 +93,16 @@ def verb(
 
     def decorate(function: Callable[..., int]) -> Command:
         @functools.wraps(function)
-        def run(call: Call, /, *arguments: Any, **options: Any) -> int:
-            code = function(call, *arguments, **options)
+        def run(invocation: Invocation, /, *arguments: Any, **options: Any) -> int:
+            code = function(invocation, *arguments, **options)
             if code == _NOT_REACHED:
                 from agentless.config import ansible_cfg
 
-                file, said = ansible_cfg()
-                if said.keys() - {"inventory"}:
-                    call.screen.say(f"  {file} sets {', '.join(said)}: not read here, docs/inventory.md says what is")
+                file, settings = ansible_cfg()
+                if settings.keys() - {"inventory"}:
+                    invocation.screen.say(
+                        f"  {file} sets {', '.join(settings)}: not read here, docs/inventory.md says what is"
+                    )
             return code
 
         command = click.command(name, cls=cls, examples=examples)(click.pass_obj(run))

@@ -162,7 +162,7 @@ class Solo(Printer):
                 at = self._streams.setdefault((host, stream), _Stream())
                 self._show(host, stream, at, _rest(result, stream, at.shown), final=True)
                 self._finish(host, stream, at)
-            self._own_up(host, result, told=len(report.results) == 1 and not self.screen.quiet)
+            self._own_up(host, result, summed_up=len(report.results) == 1 and not self.screen.quiet)
         for host, problem in report.unknown_hosts.items():
             self.screen.error(heading(host, HostResult(State.UNREACHABLE, problem=problem)), problem.hint)
         self._summary(report)
@@ -173,13 +173,13 @@ class Solo(Printer):
             self._in_line = False
             self._write(host, stream, b"\n")
 
-    def _own_up(self, host: str, result: HostResult, *, told: bool) -> None:
+    def _own_up(self, host: str, result: HostResult, *, summed_up: bool) -> None:
         """Say what the output alone hides and no summary tells: -q silences what is said about results, not that."""
         for stream, name in ((1, "stdout"), (2, "stderr")):
             output = result.output
             dropped = self._streams[host, stream].dropped
             if output is not None:
-                dropped = 0 if told else output.stdout_truncated if stream == 1 else output.stderr_truncated
+                dropped = 0 if summed_up else output.stdout_truncated if stream == 1 else output.stderr_truncated
             if dropped:
                 self.screen.warn(f"{host}: {gap(name, dropped)}")
         if self.screen.quiet and result.problem is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from agentless.cli.invocation import Call
+from agentless.cli.invocation import Invocation
 from agentless.cli.printers import Blocks, Document, Grouped, Lines, Printer, Solo, Tail
 from agentless.model.job import Report
 from agentless.model.states import HostResult
@@ -24,12 +24,12 @@ def _junit(report: Report) -> str:
     return as_junit(report)
 
 
-def render(call: Call, out: str) -> Callable[[Report], str]:
+def render(invocation: Invocation, out: str) -> Callable[[Report], str]:
     """The function that makes a report one text in this format."""
     from agentless.report import documents
 
     if out == "json":
-        return lambda report: documents.as_json(report.to_json(), indent=call.screen.out_look.terminal)
+        return lambda report: documents.as_json(report.to_json(), indent=invocation.screen.out_look.terminal)
     if out == "yaml":
         return lambda report: documents.as_yaml(report.to_json())
     return _junit if out == "junit" else _table
@@ -42,14 +42,14 @@ def _line(jid: str, host: str, result: HostResult) -> str:
 
 
 def printer(
-    call: Call, hosts: Sequence[str], jid: str, out: str, *, group: bool = False, tail: bool = False
+    invocation: Invocation, hosts: Sequence[str], jid: str, out: str, *, group: bool = False, tail: bool = False
 ) -> Printer:
     """What shows a job's results: `tail` marks each line with its host, `group` joins identical results."""
-    screen = call.screen
+    screen = invocation.screen
     if out == "jsonl":
         return Lines(screen, jid, _line)
     if out != "text":
-        return Document(screen, render(call, out), summed_up=out == "table")
+        return Document(screen, render(invocation, out), summed_up=out == "table")
     if len(hosts) == 1:
         return Solo(screen)
     if tail:

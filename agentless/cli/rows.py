@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from agentless.cli.invocation import Call, Formats
+from agentless.cli.invocation import Formats, Invocation
 from agentless.model.problem import Problem
 from agentless.report import documents
 from agentless.report.printable import one_line
@@ -17,7 +17,7 @@ FORMATS: Formats = ("table", "text", "json", "jsonl", "yaml")
 
 
 def show(
-    call: Call,
+    invocation: Invocation,
     out: str,
     document: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
     headers: Row,
@@ -36,7 +36,7 @@ def show(
         key, value: what jsonl calls an entry's name, and an entry that has no keys of its own.
         empty: what is said on stderr where there are no rows.
     """
-    screen = call.screen
+    screen = invocation.screen
     if out in ("table", "text"):
         text = (table(headers, rows())) if out == "table" else tabbed(rows())
         if text:
@@ -55,9 +55,9 @@ def show(
     return 0
 
 
-def tell_problems(call: Call, out: str, problems: Mapping[str, Problem]) -> None:
+def tell_problems(invocation: Invocation, out: str, problems: Mapping[str, Problem]) -> None:
     """Who could not be asked, with the hint; the documents say it themselves."""
     hints = dict.fromkeys(problem.hint for problem in problems.values() if problem.hint)
     if out in ("table", "text"):
         for hint in hints:
-            call.screen.say(f"  {one_line(hint)}")
+            invocation.screen.say(f"  {one_line(hint)}")

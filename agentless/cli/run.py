@@ -14,7 +14,7 @@ import click
 from agentless.cli.attached import ON_INTERRUPT, Send, follow
 from agentless.cli.commands import Command, Example, Option
 from agentless.cli.completion import complete_target
-from agentless.cli.invocation import Call
+from agentless.cli.invocation import Invocation
 from agentless.cli.options import verb
 from agentless.cli.printers import Detached
 from agentless.cli.reports import printer
@@ -56,8 +56,8 @@ class _Run(Command):
         except click.UsageError as error:
             if "--" in given or ctx.resilient_parsing:
                 raise
-            said = error.format_message().rstrip(".")
-            raise click.UsageError(f"{said}; what belongs to COMMAND goes behind --", ctx) from None
+            message = error.format_message().rstrip(".")
+            raise click.UsageError(f"{message}; what belongs to COMMAND goes behind --", ctx) from None
         words = list(ctx.params.get("command") or ())
         tail = given[given.index("--") + 1 :] if "--" in given else given[len(given) - len(words) :]
         if words != tail and not ctx.resilient_parsing:
@@ -162,7 +162,7 @@ class _Run(Command):
     help="Identical results under one heading, at the end.",
 )
 def run(
-    call: Call,
+    invocation: Invocation,
     /,
     target: str,
     command: tuple[str, ...],
@@ -177,14 +177,14 @@ def run(
 
     COMMAND given as one word goes to the shell as it stands; several words are quoted and joined.
     """  # fmt: skip
-    out = call.out("text")
+    out = invocation.out("text")
     words = _command(command, options["script"])
     options["env"] = pairs("--env", options["env"])
     options["metadata"] = pairs("--metadata", options["metadata"])
     if options["detach"] and (options["wait"] is not None or options["batch"] is not None):
         raise UsageError("--detach leaves at once: it goes with neither --wait nor --batch")
     if check:
-        return _check(call, target, words, options)
+        return _check(invocation, target, words, options)
     source = options.pop("stdin")
     shown = Detached if options["detach"] and out == "text" else None
     live = None if out == "text" and not options["detach"] else False
@@ -193,9 +193,9 @@ def run(
         return fleet.start(target, words, stdin=_stdin(source), live=live, send=send, **options)
 
     return follow(
-        call,
+        invocation,
         start,
-        lambda job: shown(call.screen) if shown else printer(call, job.hosts, job.jid, out, group=group),
+        lambda job: shown(invocation.screen) if shown else printer(invocation, job.hosts, job.jid, out, group=group),
         on_interrupt=on_interrupt or "ask",
         given=on_interrupt is not None,
         batched=options["batch"] is not None,
@@ -225,15 +225,15 @@ def _stdin(source: str | None) -> bytes | Path | None:
         raise UsageError(f"--stdin {source}: {error.strerror}") from error
 
 
-def _check(call: Call, target: str, words: str | Sequence[str], options: dict[str, Any]) -> int:
+def _check(invocation: Invocation, target: str, words: str | Sequence[str], options: dict[str, Any]) -> int:
     import shlex
 
     from agentless.cli.rows import show
     from agentless.report import tables
     from agentless.report.printable import one_line
 
-    out = call.out("table", ("table", "text", "json", "jsonl", "yaml"))
-    endpoints = call.fleet.endpoints(target)
+    out = invocation.out("table", ("table", "text", "json", "jsonl", "yaml"))
+    endpoints = invocation.fleet.endpoints(target)
     hosts = {
         name: {
             "address": end.address,
@@ -248,5 +248,7 @@ def _check(call: Call, target: str, words: str | Sequence[str], options: dict[st
     document = {"command": text, "batch": options["batch"], "hosts": hosts}
     if out in ("table", "text"):
         batch = f", {options['batch']} at a time" if options["batch"] else ""
-        call.screen.say(f"would run on {len(hosts)} {'host' if len(hosts) == 1 else 'hosts'}{batch}: {one_line(text)}")
-    return show(call, out, document, tables.CHECK, lambda: tables.endpoints(endpoints), entries=hosts)
+        invocation.screen.say(
+            f"would run on {len(hosts)} {'host' if len(hosts) == 1 else 'hosts'}{batch}: {one_line(text)}"
+        )
+    return show(invocation, out, document, tables.CHECK, lambda: tables.endpoints(endpoints), entries=hosts)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agentless.cli.commands import Group, Option, Verb, show_help
-from agentless.cli.invocation import Call
+from agentless.cli.invocation import Invocation
 from agentless.cli.options import SCHEDULE_FILE, TARGET, shared_options, verb
 from agentless.cli.rows import FORMATS, show, tell_problems
 from agentless.model.problem import Problem
@@ -56,17 +56,17 @@ def schedule(ctx: click.Context, /) -> int:
     "--show-all", cls=Option, is_flag=True, help="Also what is switched off, and what will not come any more."
 )
 @SCHEDULE_FILE
-def list_entries(call: Call, /, show_all: bool, file: Path | None) -> int:
+def list_entries(invocation: Invocation, /, show_all: bool, file: Path | None) -> int:
     """The entries of the file: enabled, next fire, last fire, its result, last skip with its reason. Contacts nobody.
 
     What hosts fired is known here when a contact has brought it home; `schedule status` asks them.
     """
     from agentless.report import schedules as tables
 
-    out = call.out("table", FORMATS)
-    rows = [row for row in call.fleet.schedule(file).overview() if show_all or row.comes]
+    out = invocation.out("table", FORMATS)
+    rows = [row for row in invocation.fleet.schedule(file).overview() if show_all or row.comes]
     document = {row.entry.name: row.to_json() for row in rows}
-    show(call, out, document, tables.ENTRIES, lambda: tables.entries(rows), key="name", empty="no entries")
+    show(invocation, out, document, tables.ENTRIES, lambda: tables.entries(rows), key="name", empty="no entries")
     return 0
 
 
@@ -82,7 +82,7 @@ def list_entries(call: Call, /, show_all: bool, file: Path | None) -> int:
     "-n", "number", cls=Option, type=click.IntRange(min=1, max=1000), default=1, metavar="N", help="How many."
 )
 @SCHEDULE_FILE
-def next_fires(call: Call, /, name: str | None, number: int, file: Path | None) -> int:
+def next_fires(invocation: Invocation, /, name: str | None, number: int, file: Path | None) -> int:
     """The next fires, with zone and splay, worked out from the file. Contacts nobody.
 
     The splay of a host is drawn for it; shown is that of an entry's first host. `schedule status` shows what hosts
@@ -90,11 +90,18 @@ def next_fires(call: Call, /, name: str | None, number: int, file: Path | None) 
     """
     from agentless.report import schedules as tables
 
-    out = call.out("table", FORMATS)
-    fires = call.fleet.schedule(file).coming(name, number)
+    out = invocation.out("table", FORMATS)
+    fires = invocation.fleet.schedule(file).coming(name, number)
     document = {entry: [fire.to_json() for fire in each] for entry, each in fires.items()}
     show(
-        call, out, document, tables.FIRES, lambda: tables.fires(fires), key="name", value="fires", empty="nothing comes"
+        invocation,
+        out,
+        document,
+        tables.FIRES,
+        lambda: tables.fires(fires),
+        key="name",
+        value="fires",
+        empty="nothing comes",
     )
     return 0
 
@@ -111,45 +118,45 @@ def next_fires(call: Call, /, name: str | None, number: int, file: Path | None) 
     help="Events shown of each host (10).",
 )
 @SCHEDULE_FILE
-def status(call: Call, /, target: str | None, number: int, file: Path | None) -> int:
+def status(invocation: Invocation, /, target: str | None, number: int, file: Path | None) -> int:
     """What each host's evaluator did: the last tick, fires, skips with their reasons, errors."""
     from agentless.report import schedules as tables
 
-    out = call.out("table", FORMATS)
-    seen = call.fleet.schedule(file).status(target, log=number)
-    show(call, out, seen.to_json, tables.STATUS, lambda: tables.status(seen))
+    out = invocation.out("table", FORMATS)
+    seen = invocation.fleet.schedule(file).status(target, log=number)
+    show(invocation, out, seen.to_json, tables.STATUS, lambda: tables.status(seen))
     if out in ("table", "text"):
         for line in tables.events(seen):
-            call.screen.say(line)
-    return _tell(call, out, seen)
+            invocation.screen.say(line)
+    return _tell(invocation, out, seen)
 
 
 @verb(examples=[("agentless schedule pull web1", "what is on it")])
 @TARGET
 @SCHEDULE_FILE
-def pull(call: Call, /, target: str | None, file: Path | None) -> int:
+def pull(invocation: Invocation, /, target: str | None, file: Path | None) -> int:
     """The entries that are on hosts, as they have them."""
     from agentless.report import schedules as tables
 
-    out = call.out("table", FORMATS)
-    seen = call.fleet.schedule(file).status(target, log=0)
-    show(call, out, seen.to_json, tables.ON_HOSTS, lambda: tables.on_hosts(seen), empty="no host has a schedule")
-    return _tell(call, out, seen)
+    out = invocation.out("table", FORMATS)
+    seen = invocation.fleet.schedule(file).status(target, log=0)
+    show(invocation, out, seen.to_json, tables.ON_HOSTS, lambda: tables.on_hosts(seen), empty="no host has a schedule")
+    return _tell(invocation, out, seen)
 
 
-def _tell(call: Call, out: str, result: Seen | Pushed) -> int:
+def _tell(invocation: Invocation, out: str, result: Seen | Pushed) -> int:
     hosts: Mapping[str, Any] = result.hosts
     for host, found in hosts.items():
         for warning in found.warnings:
-            _warn(call, host, warning)
-    tell_problems(call, out, result.problems)
+            _warn(invocation, host, warning)
+    tell_problems(invocation, out, result.problems)
     return result.exit_code
 
 
-def _warn(call: Call, host: str, warning: Problem) -> None:
-    call.screen.warn(f"{one_line(host)}: {one_line(warning.message)}")
+def _warn(invocation: Invocation, host: str, warning: Problem) -> None:
+    invocation.screen.warn(f"{one_line(host)}: {one_line(warning.message)}")
     if warning.hint:
-        call.screen.say(f"  {one_line(warning.hint)}")
+        invocation.screen.say(f"  {one_line(warning.hint)}")
 
 
 # --- hosts ---
@@ -165,27 +172,27 @@ _CHECK = click.option("--check", cls=Option, is_flag=True, help="Only show what 
 @TARGET
 @_CHECK
 @SCHEDULE_FILE
-def push(call: Call, /, target: str | None, check: bool, file: Path | None) -> int:
+def push(invocation: Invocation, /, target: str | None, check: bool, file: Path | None) -> int:
     """Bring hosts to what the file says: the entries that target them, and one line in the user's crontab."""
-    out = call.out("table", FORMATS)
-    return _placed(call, out, call.fleet.schedule(file).push(target, check=check))
+    out = invocation.out("table", FORMATS)
+    return _placed(invocation, out, invocation.fleet.schedule(file).push(target, check=check))
 
 
 @verb(examples=[("agentless schedule purge web1", "it fires nothing of ours any more")])
 @TARGET
 @_CHECK
 @SCHEDULE_FILE
-def purge(call: Call, /, target: str | None, check: bool, file: Path | None) -> int:
+def purge(invocation: Invocation, /, target: str | None, check: bool, file: Path | None) -> int:
     """Take everything of ours away from hosts; the crontab is left as it was found."""
-    out = call.out("table", FORMATS)
-    return _placed(call, out, call.fleet.schedule(file).purge(target, check=check))
+    out = invocation.out("table", FORMATS)
+    return _placed(invocation, out, invocation.fleet.schedule(file).purge(target, check=check))
 
 
-def _placed(call: Call, out: str, result: Pushed) -> int:
+def _placed(invocation: Invocation, out: str, result: Pushed) -> int:
     from agentless.report import schedules as tables
 
-    show(call, out, result.to_json, tables.PLACED, lambda: tables.placed(result))
-    return _tell(call, out, result)
+    show(invocation, out, result.to_json, tables.PLACED, lambda: tables.placed(result))
+    return _tell(invocation, out, result)
 
 
 # --- now ---
@@ -193,20 +200,22 @@ def _placed(call: Call, out: str, result: Pushed) -> int:
 @click.argument("name")
 @click.option("--detach", cls=Option, is_flag=True, help="Only print the JID.")
 @SCHEDULE_FILE
-def run_entry(call: Call, /, name: str, detach: bool, file: Path | None) -> int:
+def run_entry(invocation: Invocation, /, name: str, detach: bool, file: Path | None) -> int:
     """An entry now, as a job, shown as `run` shows it. A function of the controller is done here."""
     from agentless.cli.attached import follow
     from agentless.cli.printers import Detached
     from agentless.cli.reports import printer
 
-    out = call.out("text")
-    scheduling = call.fleet.schedule(file)
+    out = invocation.out("text")
+    scheduling = invocation.fleet.schedule(file)
     entry = scheduling.file.entry(name)
     if entry.target is None or entry.function.startswith("jobs."):
-        call.screen.result(scheduling.here(entry) + "\n")
+        invocation.screen.result(scheduling.here(entry) + "\n")
         return 0
     return follow(
-        call,
+        invocation,
         lambda _, send: scheduling.start(entry, detach=detach, send=send),
-        lambda job: Detached(call.screen) if detach and out == "text" else printer(call, job.hosts, job.jid, out),
+        lambda job: (
+            Detached(invocation.screen) if detach and out == "text" else printer(invocation, job.hosts, job.jid, out)
+        ),
     ).exit_code

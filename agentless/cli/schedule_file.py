@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agentless.cli.completion import complete_target
-from agentless.cli.invocation import Call
+from agentless.cli.invocation import Invocation
 from agentless.cli.options import SCHEDULE_FILE, verb
 from agentless.errors import UsageError
 
@@ -32,75 +32,75 @@ _OTHER_HOSTS = click.argument("target", metavar="HOST-PATTERN", shell_complete=c
 @_NAME
 @click.argument("keys", nargs=-1, metavar="KEY=VALUE...")
 @SCHEDULE_FILE
-def add(call: Call, /, name: str, keys: tuple[str, ...], file: Path | None) -> int:
+def add(invocation: Invocation, /, name: str, keys: tuple[str, ...], file: Path | None) -> int:
     """A new entry; values are YAML. Nothing reaches a host before `schedule push`."""
     from agentless.schedule import values
 
     if not keys:
         raise UsageError("an entry needs keys", "As in: function=cmd.run args=uptime target='web*' hours=1")
-    return _edit(call, file, lambda edit: edit.add(name, values(keys)))
+    return _edit(invocation, file, lambda edit: edit.add(name, values(keys)))
 
 
 @verb(examples=[("agentless schedule modify uptime minutes=10", "")])
 @_NAME
 @click.argument("keys", nargs=-1, required=True, metavar="KEY=VALUE...")
 @SCHEDULE_FILE
-def modify(call: Call, /, name: str, keys: tuple[str, ...], file: Path | None) -> int:
+def modify(invocation: Invocation, /, name: str, keys: tuple[str, ...], file: Path | None) -> int:
     """Set keys of an entry; KEY= takes one away."""
     from agentless.schedule import values
 
-    return _edit(call, file, lambda edit: edit.modify(name, values(keys)))
+    return _edit(invocation, file, lambda edit: edit.modify(name, values(keys)))
 
 
 @verb()
 @_NAME
 @SCHEDULE_FILE
-def delete(call: Call, /, name: str, file: Path | None) -> int:
+def delete(invocation: Invocation, /, name: str, file: Path | None) -> int:
     """Take an entry out of the file."""
-    return _edit(call, file, lambda edit: edit.delete(name))
+    return _edit(invocation, file, lambda edit: edit.delete(name))
 
 
 @verb()
 @_NAME_OR_ALL
 @SCHEDULE_FILE
-def enable(call: Call, /, name: str | None, file: Path | None) -> int:
+def enable(invocation: Invocation, /, name: str | None, file: Path | None) -> int:
     """Switch an entry on, or the whole schedule."""
-    return _edit(call, file, lambda edit: edit.enable(name))
+    return _edit(invocation, file, lambda edit: edit.enable(name))
 
 
 @verb()
 @_NAME_OR_ALL
 @SCHEDULE_FILE
-def disable(call: Call, /, name: str | None, file: Path | None) -> int:
+def disable(invocation: Invocation, /, name: str | None, file: Path | None) -> int:
     """Switch an entry off, or the whole schedule."""
-    return _edit(call, file, lambda edit: edit.disable(name))
+    return _edit(invocation, file, lambda edit: edit.disable(name))
 
 
 @verb(examples=[("agentless schedule copy uptime 'db*'", "the same for other hosts")])
 @_NAME
 @_OTHER_HOSTS
 @SCHEDULE_FILE
-def copy(call: Call, /, name: str, target: str, file: Path | None) -> int:
+def copy(invocation: Invocation, /, name: str, target: str, file: Path | None) -> int:
     """The entry once more, for other hosts, as NAME@HOST-PATTERN."""
-    return _edit(call, file, lambda edit: edit.copy(name, target))
+    return _edit(invocation, file, lambda edit: edit.copy(name, target))
 
 
 @verb()
 @_NAME
 @_OTHER_HOSTS
 @SCHEDULE_FILE
-def move(call: Call, /, name: str, target: str, file: Path | None) -> int:
+def move(invocation: Invocation, /, name: str, target: str, file: Path | None) -> int:
     """Give an entry to other hosts."""
-    return _edit(call, file, lambda edit: edit.move(name, target))
+    return _edit(invocation, file, lambda edit: edit.move(name, target))
 
 
 @verb(examples=[("agentless schedule skip nightly 2026-12-24T02:30", "not on that night")])
 @_NAME
 @click.argument("time")
 @SCHEDULE_FILE
-def skip(call: Call, /, name: str, time: str, file: Path | None) -> int:
+def skip(invocation: Invocation, /, name: str, time: str, file: Path | None) -> int:
     """Leave out the fire of that time; without seconds, those of that minute."""
-    return _edit(call, file, lambda edit: edit.skip(name, time))
+    return _edit(invocation, file, lambda edit: edit.skip(name, time))
 
 
 @verb()
@@ -108,16 +108,16 @@ def skip(call: Call, /, name: str, time: str, file: Path | None) -> int:
 @click.argument("time")
 @click.argument("new_time", metavar="NEW-TIME")
 @SCHEDULE_FILE
-def postpone(call: Call, /, name: str, time: str, new_time: str, file: Path | None) -> int:
+def postpone(invocation: Invocation, /, name: str, time: str, new_time: str, file: Path | None) -> int:
     """Leave out the fire of that time, and run it at NEW-TIME."""
-    return _edit(call, file, lambda edit: edit.postpone(name, time, new_time))
+    return _edit(invocation, file, lambda edit: edit.postpone(name, time, new_time))
 
 
-def _edit(call: Call, file: Path | None, change: Callable[[Editor], Schedule]) -> int:
-    scheduling = call.fleet.schedule(file)
+def _edit(invocation: Invocation, file: Path | None, change: Callable[[Editor], Schedule]) -> int:
+    scheduling = invocation.fleet.schedule(file)
     before = _on_hosts(scheduling.file) if scheduling.path.exists() else {}
     if _on_hosts(change(scheduling.edit)) != before:
-        call.screen.say("the hosts know nothing of it yet: agentless schedule push")
+        invocation.screen.say("the hosts know nothing of it yet: agentless schedule push")
     return 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from agentless.cli.commands import Option
-from agentless.cli.invocation import Call
+from agentless.cli.invocation import Invocation
 from agentless.cli.options import SCHEDULE_FILE, verb
 
 __all__ = ["scheduler"]
@@ -24,19 +24,19 @@ __all__ = ["scheduler"]
 )
 @click.option("--once", cls=Option, is_flag=True, help="Fire what is due now, and leave.")
 @SCHEDULE_FILE
-def scheduler(call: Call, /, once: bool, file: Path | None) -> int:
+def scheduler(invocation: Invocation, /, once: bool, file: Path | None) -> int:
     """Fire what the schedule has for this machine: functions of the controller, and entries with runs_on: controller.
 
     What hosts fire by themselves (`schedule push`) needs it not. SIGTERM and SIGINT stop it; jobs on hosts go on.
     Two of them never fire the same entry twice.
     """
-    fleet = call.fleet
+    fleet = invocation.fleet
     lock = threading.Lock()
 
     def log(line: str) -> None:
         stamp = datetime.now().astimezone().isoformat(timespec="seconds")
         with lock:
-            call.screen.say(f"{stamp} {line}")
+            invocation.screen.say(f"{stamp} {line}")
 
     one = fleet.schedule(file).scheduler(log)
     if once:

@@ -184,7 +184,7 @@ class Screen:
                 for answer in answers:
                     if answer.startswith(word):
                         return answer
-                self._tell("; ".join(f"{answer}: {said}" for answer, said in answers.items()))
+                self._tell("; ".join(f"{answer}: {meaning}" for answer, meaning in answers.items()))
 
     @contextmanager
     def _quiet_progress(self) -> Iterator[None]:

@@ -52,7 +52,7 @@ class Duration(_Number):
 
 
 class ConnectSeconds(_Number):
-    """How long connecting to a host may take, as everywhere where that is said."""
+    """How long connecting to a host may take, with the bounds that inventory and configuration have too."""
 
     name = "seconds"
 
@@ -129,10 +129,10 @@ JID = JobId()
 
 def pairs(option: str, words: Iterable[str], *, name: str = "") -> dict[str, str]:
     """`K=V` words as a dict; a repeated key keeps its last value. Raises UsageError for a word without `=` or key."""
-    found = {}
+    values = {}
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or not key or (name and not re.fullmatch(name, key)):
             raise click.UsageError(f"{option} {word!r}: write it as KEY=VALUE")
-        found[key] = value
-    return found
+        values[key] = value
+    return values

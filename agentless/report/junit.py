@@ -77,8 +77,8 @@ def _case(function: str, name: str, result: HostResult, detached: bool) -> Eleme
     if detached and result.state is State.RUNNING:
         _problem(case, "skipped", result.state.value)
     elif ret is None:
-        said = f"{result.state.value}: {problem.kind}: {problem.message}" if problem else result.state.value
-        _problem(case, "error", said, problem.hint if problem else "")
+        message = f"{result.state.value}: {problem.kind}: {problem.message}" if problem else result.state.value
+        _problem(case, "error", message, problem.hint if problem else "")
     elif not ret.ok:
         _problem(case, "failure", outcome(ret))
     if (output := result.output) is not None:

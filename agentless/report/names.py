@@ -1,4 +1,4 @@
-"""Many host names in little space: `web[01-12,15],db1`, as ClusterShell writes node sets, and back."""
+"""Many host names in little space: `web[01-12,15],db1`, as ClusterShell writes node sets."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["fold", "shorten", "unfold"]
+__all__ = ["fold", "shorten"]
 
 _NUMBER = re.compile(r"(?<![0-9])[0-9]{1,18}(?![0-9])")
-_FOLDED = re.compile(r"(?P<before>[^\[\],]*)(?:\[(?P<ranges>[0-9,-]+)\](?P<after>[^\[\],]*))?(?:,|$)")
 
 # What stands before and after the number of a name; of a name without one, all of it and None.
 _Stem = tuple[str, str | None]
@@ -18,12 +17,12 @@ _Stem = tuple[str, str | None]
 def fold(names: Iterable[str]) -> str:
     """Names with runs of numbers folded, in the order in which their stems first occur.
 
-    Names with a bracket or a comma in them are not folded and stand as they are; of those without, `unfold` gives the
-    same set back.
+    Names with a bracket or a comma in them are not folded and stand as they are; the text of those
+    without, unfolded as ClusterShell does, is the same set.
     """
     unique = list(dict.fromkeys(names))
     stems = {name: _stems(name) for name in unique}
-    shared = Counter(stem for found in stems.values() for stem, _ in found)
+    shared = Counter(stem for candidates in stems.values() for stem, _ in candidates)
     groups: dict[_Stem, list[str]] = {}
     for name in unique:
         # The last number wins among equals: web1-node[1-3], not web[1]-node….
@@ -65,33 +64,6 @@ def _runs(values: Sequence[int]) -> Iterator[tuple[int, int]]:
             start = value
         previous = value
     yield start, previous
-
-
-def unfold(text: str) -> list[str]:
-    """The names behind a folded text; ValueError where brackets or ranges do not fit."""
-    names: list[str] = []
-    at = 0
-    while at < len(text):
-        match = _FOLDED.match(text, at)
-        if match is None:
-            raise ValueError(f"not a folded list of names, from character {at}: {text!r}")
-        if match["ranges"] is None:
-            names.append(match["before"])
-        else:
-            names.extend(f"{match['before']}{digits}{match['after']}" for digits in _expand(match["ranges"]))
-        at = match.end()
-    return names
-
-
-def _expand(ranges: str) -> Iterator[str]:
-    for part in ranges.split(","):
-        low, dash, high = part.partition("-")
-        if not dash:
-            yield low
-            continue
-        width = len(low) if low[0] == "0" and len(low) > 1 else 0
-        for value in range(int(low), int(high) + 1):
-            yield f"{value:0{width}d}"
 
 
 def shorten(names: Sequence[str], most: int = 2) -> str:

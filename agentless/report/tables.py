@@ -171,10 +171,10 @@ def active(result: Active) -> Iterator[Row]:
     """One row for each job and state."""
     for jid, entry in result.jobs.items():
         first = (jid, when(entry.job.start_time), entry.job.target)
-        said = command(entry.job, 50)
+        shown_command = command(entry.job, 50)
         for state, hosts in _active_states(entry):
-            yield *first, state, hosts, said
-            first, said = ("", "", ""), ""
+            yield *first, state, hosts, shown_command
+            first, shown_command = ("", "", ""), ""
 
 
 def _active_states(entry: ActiveJob) -> Iterator[tuple[str, str]]:
@@ -229,13 +229,13 @@ def hosts(result: Hosts) -> Iterator[Row]:
 CHECK = ("HOST", "ADDRESS", "PORT", "USER", "BECOME")
 
 
-def endpoints(found: Mapping[str, Endpoint]) -> Iterator[Row]:
-    for name, endpoint in found.items():
+def endpoints(selected: Mapping[str, Endpoint]) -> Iterator[Row]:
+    for name, endpoint in selected.items():
         yield _endpoint(name, endpoint)
 
 
 def _endpoint(name: str, endpoint: Endpoint) -> tuple[str, str, str, str, str]:
-    """Where nothing is said, ~/.ssh/config decides: the cell is empty."""
+    """Where neither inventory nor options say, ~/.ssh/config decides: the cell is empty."""
     address = "(this machine)" if endpoint.local else "(not supported)" if endpoint.problem else endpoint.address
     return name, address, _text(endpoint.port), _text(endpoint.user), as_user(endpoint.become)
 

@@ -134,12 +134,12 @@ def _lines(data: bytes, look: Look, mark: bytes = b"") -> bytes:
 
 
 def _body(result: HostResult, look: Look) -> bytes:
-    said = [f"note: {note}\n".encode("utf-8", "backslashreplace") for note in notes(result)]
+    marked_notes = [f"note: {note}\n".encode("utf-8", "backslashreplace") for note in notes(result)]
     output = result.output
     if output is None:
-        return b"".join(said)
+        return b"".join(marked_notes)
     mark = paint(_STDERR.decode(), "red", look).encode()
-    return b"".join([_lines(output.stdout, look), _lines(output.stderr, look, mark), *said])
+    return b"".join([_lines(output.stdout, look), _lines(output.stderr, look, mark), *marked_notes])
 
 
 def block(name: str, result: HostResult, look: Look = PLAIN) -> bytes:
