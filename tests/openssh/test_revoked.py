@@ -10,7 +10,7 @@ import pytest
 
 from agentless.errors import Unreachable
 from agentless.transport.ssh import Connector
-from tests.ssh.conftest import Home, Server, by_ssh, keygen
+from tests.transport.conftest import Home, Server, by_ssh, keygen
 
 Start = Callable[..., Server]
 

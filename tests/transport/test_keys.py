@@ -18,7 +18,7 @@ from agentless.errors import Unreachable
 from agentless.transport.ssh import Connector
 from agentless.transport.ssh import agent as agents
 from agentless.transport.ssh.algorithms import signatures
-from tests.ssh.conftest import Home, Server, by_ssh, keygen
+from tests.transport.conftest import Home, Server, by_ssh, keygen
 
 Start = Callable[..., Server]
 Add = Callable[..., None]

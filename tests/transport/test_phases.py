@@ -16,7 +16,7 @@ from paramiko.common import AUTH_SUCCESSFUL, OPEN_FAILED_ADMINISTRATIVELY_PROHIB
 
 from agentless.errors import Unreachable
 from agentless.transport.ssh import Connector
-from tests.ssh.conftest import Home, Server, drain, free_port
+from tests.transport.conftest import Home, Server, drain, free_port
 
 Serve = Callable[[socket.socket, int], None]
 Listen = Callable[[Serve], int]

@@ -19,7 +19,7 @@ from agentless.errors import Unreachable
 from agentless.openssh.config_file import SshConfig
 from agentless.openssh.words import quote, seconds, words
 from agentless.transport.ssh import Connector
-from tests.ssh.conftest import USER, Home, Server, keygen
+from tests.transport.conftest import USER, Home, Server, keygen
 
 Start = Callable[..., Server]
 

@@ -10,7 +10,7 @@ import pytest
 
 from agentless.errors import Unreachable
 from agentless.transport.ssh import Connector
-from tests.ssh.conftest import Home, Server
+from tests.transport.conftest import Home, Server
 
 Start = Callable[..., Server]
 

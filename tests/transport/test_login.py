@@ -20,8 +20,8 @@ from paramiko.common import AUTH_FAILED, AUTH_PARTIALLY_SUCCESSFUL, AUTH_SUCCESS
 from agentless.errors import Unreachable
 from agentless.model.secret import Secret
 from agentless.transport.ssh import Connector
-from tests.ssh.conftest import Home, Server, keygen
-from tests.ssh.test_phases import Listen, listen
+from tests.transport.conftest import Home, Server, keygen
+from tests.transport.test_phases import Listen, listen
 
 __all__ = ["listen"]
 Start = Callable[..., Server]

@@ -14,7 +14,7 @@ from agentless.errors import Unreachable
 from agentless.model.endpoint import Endpoint
 from agentless.transport.channel import Channel, Link
 from agentless.transport.ssh import Connector
-from tests.ssh.conftest import USER, Home, Server, drain
+from tests.transport.conftest import USER, Home, Server, drain
 
 
 @pytest.fixture(params=["ssh", "local"])

@@ -11,7 +11,7 @@ from agentless.model.endpoint import Endpoint
 from agentless.transport.channel import Link
 from agentless.transport.local import LocalLink
 from agentless.transport.ssh import Connector
-from tests.ssh.conftest import drain
+from tests.transport.conftest import drain
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from agentless.errors import Unreachable
 from agentless.transport.ssh import Connector
 from agentless.transport.ssh.algorithms import adjust
-from tests.ssh.conftest import Home, Server, keygen
+from tests.transport.conftest import Home, Server, keygen
 
 Start = Callable[..., Server]
 

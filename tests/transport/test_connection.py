@@ -14,7 +14,7 @@ import pytest
 from agentless.errors import Unreachable
 from agentless.transport.ssh import Connector
 from tests.hosts import Proxy
-from tests.ssh.conftest import Home, Server, drain
+from tests.transport.conftest import Home, Server, drain
 
 
 def test_a_server_that_dies_is_a_lost_connection_not_an_end(
@@ -129,7 +129,7 @@ def test_a_process_with_open_connections_exits_at_once(home: Home, start_sshd: C
     home.knows(server.known_line())
     program = (
         "import sys; from pathlib import Path; from agentless.transport.ssh import Connector; "
-        "from agentless.endpoint import Endpoint\n"
+        "from agentless.model.endpoint import Endpoint\n"
         f"c = Connector(home=Path({str(home.path)!r}), system_config=Path('/none'))\n"
         f"links = [c.connect(Endpoint('h', '127.0.0.1', port={server.port})) for _ in range(3)]\n"
         "channels = [link.exec('sleep 600') for link in links]\n"

@@ -15,7 +15,7 @@ from agentless.openssh.jumps import Jump, jump_of_command, parse_jumps
 from agentless.openssh.known_hosts import KnownHosts, matches
 from agentless.openssh.settings import Settings, resolve
 from agentless.transport.ssh import Connector
-from tests.ssh.conftest import Home
+from tests.transport.conftest import Home
 
 
 def read(connector: Connector, address: str, *options: tuple[str, str]) -> tuple[Settings, float | None]:

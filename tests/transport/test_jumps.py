@@ -15,7 +15,7 @@ import pytest
 from agentless.errors import Unreachable
 from agentless.transport.ssh import Connector
 from agentless.transport.ssh.throttle import Shared
-from tests.ssh.conftest import USER, Home, Server, drain, keygen
+from tests.transport.conftest import USER, Home, Server, drain, keygen
 
 Start = Callable[..., Server]
 
