@@ -16,13 +16,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agentless.errors import ConfigError, InventoryError
 from agentless.model.endpoint import connect_seconds
-
-if TYPE_CHECKING:
-    import yaml
+from agentless.suggest import one_of
 
 __all__ = ["Config", "account", "ansible_cfg", "cache_dir", "config_dir", "default_inventory", "load"]
 
@@ -185,47 +183,21 @@ def load(path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] 
 
 
 def _parse(data: bytes, file: str, home: str) -> Config:
-    import yaml  # 25 ms, which those without a configuration file need not spend
+    from agentless import yamlfile  # PyYAML's 25 ms, which those without a configuration file need not spend
 
-    try:
-        loader = yaml.SafeLoader(data)
-        node = loader.get_single_node()
-        if node is None or (isinstance(node, yaml.ScalarNode) and not node.value):
-            return Config(source=file)
-        if not isinstance(node, yaml.MappingNode):
-            raise ConfigError("not a mapping of keys to values, such as `forks: 50`", file=file, line=_line(node))
-        found: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = str(key_node.value)
-            reader = _READERS.get(key)
-            if reader is None:
-                raise ConfigError(f"unknown key {key!r}", _near(key), file=file, line=_line(key_node))
-            if key in found:
-                raise ConfigError(f"{key} stands here a second time", file=file, line=_line(key_node))
-            value = loader.construct_object(value_node, deep=True)
-            try:
-                found[key] = reader(value, _Place(os.path.dirname(os.path.abspath(file)), home))
-            except ValueError as error:
-                message = f"{key}: {error}, not {value!r}"
-                raise ConfigError(message, file=file, line=_line(value_node)) from error
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = mark.line + 1 if mark else None
-        raise ConfigError(f"not YAML: {error.problem or error.context}", file=file, line=line) from error
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise ConfigError(f"not YAML: {str(error).splitlines()[0]}", file=file) from error
+    document = yamlfile.root(data, file, ConfigError)
+    if document is None or document.empty:
+        return Config(source=file)
+    place = _Place(os.path.dirname(os.path.abspath(file)), home)
+    found: dict[str, Any] = {}
+    for key, item in document.fields().items():
+        if key not in _READERS:
+            raise item.error("unknown key", one_of(key, _READERS))
+        try:
+            found[key] = _READERS[key](item.value, place)
+        except ValueError as error:
+            raise item.error(f"{error}, not {item.shown}") from error
     return Config(**found, source=file)
-
-
-def _line(node: yaml.Node) -> int:
-    return int(node.start_mark.line) + 1
-
-
-def _near(key: str) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(key.replace("-", "_"), _READERS, 1)
-    return f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(_READERS)}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,13 +215,15 @@ class _Place:
 
 _Reader = Callable[[Any, _Place], Any]
 _UNITS = {"": 1, "K": 1024, "M": MIB, "G": 1024 * MIB, "T": 1024 * 1024 * MIB}
-_CENTURY = 876_000
+_CENTURY = 876_000  # hours
+_MOST_FORKS = 1_000_000
+_LARGEST = 1024 * 1024 * 1024 * MIB  # what every file system and struct can say
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.ASCII | re.IGNORECASE)
 
 
 def _count(value: Any, place: _Place) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError("a whole number from 1 on is needed")
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MOST_FORKS:
+        raise ValueError(f"a whole number from 1 to {_MOST_FORKS} is needed")
     return value
 
 
@@ -264,10 +238,13 @@ def _hours(value: Any, place: _Place) -> float:
 
 
 def _size(value: Any, place: _Place) -> int:
-    match = _SIZE.fullmatch(str(value)) if isinstance(value, (int, str)) and not isinstance(value, bool) else None
+    wrong = (
+        isinstance(value, bool) or not isinstance(value, (int, str)) or (isinstance(value, int) and value > _LARGEST)
+    )
+    match = None if wrong else _SIZE.fullmatch(str(value))
     size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
-    if size < 1:
-        raise ValueError("bytes, or a size such as 500MiB, are needed")
+    if not 1 <= size <= _LARGEST:
+        raise ValueError("bytes, or a size such as 500MiB, are needed, 1024TiB at most")
     return size
 
 

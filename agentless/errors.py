@@ -23,6 +23,7 @@ __all__ = [
     "AnotherJob",
     "CacheError",
     "ConfigError",
+    "FileError",
     "HostError",
     "InventoryError",
     "JobExists",

@@ -9,13 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agentless import schedule
+from agentless import durations, schedule
 from agentless.config import cache_dir, config_dir
 from agentless.errors import ScheduleError, TargetError
 from agentless.model.jid import jid_time
 from agentless.model.problem import Problem
 from agentless.model.states import State
-from agentless.schedule import dates
 from agentless.schedule.history import Histories
 from agentless.schedule.overview import Ahead, Overview
 
@@ -222,7 +221,7 @@ class Scheduling:
             jobs = ", ".join(f"{jid} on {len(one.running)} hosts" for jid, one in active.jobs.items())
             return _told(jobs or "no job is active", active.problems)
         now = self._access.clock()
-        times = {key: dates.past(entry.kwargs[key], now) for key in ("since", "until") if key in entry.kwargs}
+        times = {key: durations.past(entry.kwargs[key], now) for key in ("since", "until") if key in entry.kwargs}
         filters: dict[str, Any] = {**entry.kwargs, **times}
         listed = fleet.list_jobs(**filters)
         return f"{len(listed.rows)} jobs" + "".join(f", {job.jid}" for job, _ in listed.rows[:20])

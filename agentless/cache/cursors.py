@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from agentless import files
 from agentless.errors import CacheError
 
 __all__ = ["Cursors"]
@@ -62,17 +62,10 @@ class Cursors:
 
     def _write(self, host: str, seen: Mapping[str, int]) -> None:
         path = self._path(host)
-        new = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}.new")
         try:
-            self._root.mkdir(0o700, parents=True, exist_ok=True)
-            try:
-                with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                    file.write(json.dumps({"host": host, "seen": dict(seen)}).encode("ascii"))
-                    file.flush()
-                    os.fsync(file.fileno())
-                new.replace(path)
-            except BaseException:
-                new.unlink(missing_ok=True)
-                raise
+            files.make_own_directory(self._root)
+            files.replace_file(path, json.dumps({"host": host, "seen": dict(seen)}).encode("ascii"))
+        except files.NotOwn as error:
+            raise CacheError(f"{self._root} {error}", "move it away, or set XDG_CACHE_HOME") from error
         except OSError as error:
             raise CacheError(f"{path} cannot be written: {error.strerror}") from error

@@ -9,8 +9,9 @@ import re
 import stat
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from agentless import files
 from agentless.errors import CacheError
 
 if TYPE_CHECKING:
@@ -22,12 +23,11 @@ OPEN = ".open.jsonl"
 FINISHED = ".jsonl"
 OUTPUT = ".output.jsonl"
 LIVE = ".live"
-TEMPORARY = ".tmp"
 LOCK = "lock"
 STAMP = "pruned"
 HEADS = "heads"
 SET_ASIDE = "set-aside"
-NAME = re.compile(r"(\d{20})(\.open\.jsonl|\.jsonl|\.output\.jsonl|\.live|\.tmp)", re.ASCII)
+NAME = re.compile(r"(\d{20})(\.open\.jsonl|\.jsonl|\.output\.jsonl|\.live)", re.ASCII)
 
 LOCK_TIMEOUT = 30.0
 LOCK_POLL = 0.002  # filelock's own 50 ms is long beside an append
@@ -54,33 +54,22 @@ class Folder:
     # --- the directory itself -----------------------------------------------------------------------------------
     def check(self) -> bool:
         """Whether the directory exists; raises CacheError where it is a link, or belongs to another user."""
-        with self.guard("read"):
-            try:
-                found = os.lstat(self.root)
-            except FileNotFoundError:
-                return False
-        if not stat.S_ISDIR(found.st_mode):
-            kind = "a link" if stat.S_ISLNK(found.st_mode) else "no directory"
-            raise CacheError(f"the job cache {self.root} is {kind}", "move it away, or set XDG_CACHE_HOME")
-        if found.st_uid != os.geteuid():
-            raise CacheError(
-                f"the job cache {self.root} belongs to uid {found.st_uid}, not to uid {os.geteuid()}",
-                "set XDG_CACHE_HOME to a directory of your own (sudo keeps HOME on some systems)",
-            )
-        if stat.S_IMODE(found.st_mode) & 0o077:
-            with self.guard("close to others"):
-                os.chmod(self.root, 0o700)
-        return True
+        with self._own("read"):
+            return files.close_to_others(self.root)
+
+    @contextlib.contextmanager
+    def _own(self, what: str) -> Iterator[None]:
+        try:
+            with self.guard(what):
+                yield
+        except files.NotOwn as error:
+            hint = "move it away, or set XDG_CACHE_HOME to a directory of your own (sudo keeps HOME on some systems)"
+            raise CacheError(f"the job cache {self.root} {error}", hint) from error
 
     def make(self) -> None:
         """Make the directory where it is missing; raises CacheError."""
-        if self.check():
-            return
-        with self.guard("make"):
-            os.makedirs(os.path.dirname(self.root) or ".", 0o700, exist_ok=True)
-            with contextlib.suppress(FileExistsError):  # another process was faster; check() looks at what it made
-                os.mkdir(self.root, 0o700)
-        self.check()
+        with self._own("make"):
+            files.make_own_directory(self.root)
 
     def names(self) -> set[str]:
         """All names in the directory; none where there is no directory."""
@@ -213,23 +202,9 @@ class Folder:
         finally:
             os.close(handle)
 
-    def replace(self, name: str, data: bytes, temporary: str) -> None:
+    def replace(self, name: str, data: bytes) -> None:
         """Write a file whole, on disk when this returns; only under the lock. Raises OSError."""
-        path = self.path(temporary)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            try:
-                write(handle, data)
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-            os.replace(path, self.path(name))
-        except OSError:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-            raise
+        files.replace_file(self.path(name), data)
 
     def append(self, name: str, data: bytes, *, create: bool = False) -> tuple[int, int]:
         """Append whole lines, or nothing; only under the lock. Raises OSError.
@@ -242,7 +217,7 @@ class Folder:
         try:
             size = whole_size(handle)
             try:
-                write(handle, data)
+                files.write_all(handle, data)
             except OSError:
                 os.ftruncate(handle, size)
                 raise
@@ -289,13 +264,6 @@ def _whole(handle: int, start: int) -> bytes:
         start += len(piece)
     data = b"".join(pieces)
     return data[: data.rfind(b"\n") + 1]
-
-
-def write(handle: int, data: bytes) -> None:
-    """Write all of it: one write, and more only where the system took less."""
-    view: Any = memoryview(data)
-    while view:
-        view = view[os.write(handle, view) :]
 
 
 def whole_size(handle: int) -> int:

@@ -197,7 +197,7 @@ class Journal:
         self._folder.rename(jid + names.FINISHED, jid + names.OPEN)
 
     def _replace(self, jid: str, data: bytes) -> None:
-        self._folder.replace(jid + names.OPEN, data, jid + names.TEMPORARY)
+        self._folder.replace(jid + names.OPEN, data)
 
 
 @dataclass(slots=True)

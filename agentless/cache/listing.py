@@ -76,4 +76,4 @@ class Listing:
         for jid in missing:
             heads[jid] = self._folder.first_line(jid + names.FINISHED)
         data = b"".join(heads[jid] + b"\n" for jid in sorted(finished, reverse=True) if heads[jid])
-        self._folder.replace(names.HEADS, data, names.HEADS + names.TEMPORARY)
+        self._folder.replace(names.HEADS, data)

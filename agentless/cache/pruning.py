@@ -11,6 +11,7 @@ from agentless.cache import folder as names
 from agentless.cache.folder import Folder
 from agentless.cache.journal import Journal
 from agentless.cache.lines import Damaged, line, parse
+from agentless.files import TEMPORARY
 from agentless.model.jid import new_jid
 
 __all__ = ["Pruned", "is_due", "prune", "stamp"]
@@ -46,7 +47,7 @@ def is_due(folder: Folder, now: float) -> bool:
 
 def stamp(folder: Folder, now: float) -> None:
     """Note when the cache was pruned, under the lock; raises OSError."""
-    folder.replace(names.STAMP, line({"at": now}), names.STAMP + names.TEMPORARY)
+    folder.replace(names.STAMP, line({"at": now}))
 
 
 def prune(
@@ -74,15 +75,12 @@ def prune(
             continue
         match = names.NAME.fullmatch(name)
         if match is None or not stat.S_ISREG(found.st_mode):
-            if name.endswith(names.TEMPORARY) and stat.S_ISREG(found.st_mode):
+            if name.endswith(TEMPORARY) and stat.S_ISREG(found.st_mode):
                 folder.remove(name)
             elif name not in _OURS and not (match is None and stat.S_ISDIR(found.st_mode)):
                 aside.append(folder.set_aside(name))
             continue
         jid, suffix = match.groups()
-        if suffix == names.TEMPORARY:
-            folder.remove(name)
-            continue
         if suffix == names.LIVE:
             if not folder.is_live(jid):
                 folder.remove(name)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
 import click
 
 from agentless.cli.invocation import Invocation
+from agentless.suggest import nearest
 
 __all__ = ["Command", "Example", "Group", "Left", "Option", "Verb", "show_help"]
 
@@ -133,7 +133,7 @@ class Group(_Helped, click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in self.verbs and not args[0].startswith("-") and not ctx.resilient_parsing:
-            raise click.UsageError(f"there is no verb {args[0]!r}{near(args[0], self.verbs)}", ctx)
+            raise click.UsageError(f"there is no verb {args[0]!r}{_meant(args[0], self.verbs)}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -155,7 +155,7 @@ class Group(_Helped, click.Group):
         _write(formatter, sections)
 
 
-def near(word: str, known: Iterable[str]) -> str:
+def _meant(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'jobs'?`, or nothing."""
-    similar = get_close_matches(word, list(known), n=2)
-    return f"; did you mean {' or '.join(repr(name) for name in similar)}?" if similar else ""
+    found = nearest(word, known)
+    return f"; did you mean {' or '.join(map(repr, found))}?" if found else ""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
+from agentless import durations
 from agentless.cli.completion import complete_jid
 from agentless.model.endpoint import connect_seconds
 from agentless.model.jid import check_jid
@@ -23,16 +23,7 @@ else:
 
 __all__ = ["CONNECT_SECONDS", "DURATION", "JID", "MOMENT", "SHARE", "Duration", "pairs"]
 
-# 27 years: longer than anybody waits, and shorter than what locks, clocks and time_t overflow at.
-_LONGEST_DAYS = 10_000
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([smhd]?)", re.ASCII)
 _SHARE = re.compile(r"[0-9]+(?:\.[0-9]+)?%|[0-9]+", re.ASCII)
-
-
-def _seconds(text: str) -> float | None:
-    match = _DURATION.fullmatch(text)
-    return float(match[1]) * _UNITS[match[2]] if match else None
 
 
 class Duration(_Number):
@@ -43,12 +34,10 @@ class Duration(_Number):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, (int, float)):
             return float(value)
-        seconds = _seconds(str(value))
-        if seconds is None:
-            self.fail(f"{value!r} is not a duration; write seconds, or 90s, 15m, 3h, 2d", param, ctx)
-        if seconds > _LONGEST_DAYS * _UNITS["d"]:
-            self.fail(f"{value!r} is longer than {_LONGEST_DAYS}d; left out, there is no limit", param, ctx)
-        return seconds
+        try:
+            return durations.parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class ConnectSeconds(_Number):
@@ -85,19 +74,10 @@ class Moment(_Number):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
-        text = str(value)
-        ago = _seconds(text)
-        if ago is not None and text[-1:] in "smhd":
-            return time.time() - ago
         try:
-            return datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text)).timestamp()
-        except (ValueError, OverflowError, OSError):
-            # The last two: the year 1 in a zone east of Greenwich, and what a system's time_t does not hold.
-            self.fail(
-                f"{text!r} is not a time; write 2026-11-22T09:50 (local), 2026-11-22T09:50Z, or 2h for two hours ago",
-                param,
-                ctx,
-            )
+            return durations.past(str(value), time.time())
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class JobId(_Text):

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import yaml
 
 from agentless.errors import InventoryError
+from agentless.yamlfile import fault, line_of
 
 __all__ = ["Document", "unsafe"]
 
@@ -66,14 +67,9 @@ class Document:
             node = loader.get_single_node()
             self.data = None if node is None else self._build(node)
         except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-            problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
-            raise InventoryError(
-                f"this is no YAML: {problem}",
-                "Check the indentation and the quotes there.",
-                file=file,
-                line=mark.line + 1 if mark else None,
-            ) from None
+            reason, at = fault(error)
+            hint = "Check the indentation and the quotes there."
+            raise InventoryError(f"this is no YAML: {reason}", hint, file=file, line=at) from None
         finally:
             loader.dispose()
 
@@ -83,7 +79,7 @@ class Document:
         if node is not None:
             for key_node, _ in reversed(node.value):
                 if key_node.value in (key, str(key)):
-                    return int(key_node.start_mark.line) + 1
+                    return line_of(key_node)
         return None
 
     def _build(self, node: Any) -> Any:
@@ -157,7 +153,7 @@ class Document:
         return value
 
     def _fail(self, node: Any, problem: str, hint: str = "") -> NoReturn:
-        raise InventoryError(problem, hint, file=self.file, line=node.start_mark.line + 1)
+        raise InventoryError(problem, hint, file=self.file, line=line_of(node))
 
 
 def unsafe(value: Any) -> Any:

@@ -19,6 +19,7 @@ from agentless.inventory.sources import is_host_list, read
 from agentless.inventory.tree import LOCALHOST, HostNode, Layer, Place, Tree
 from agentless.inventory.varsfiles import VarsFiles
 from agentless.model.endpoint import Endpoint
+from agentless.suggest import did_you_mean
 
 __all__ = ["Group", "Host", "Inventory", "load"]
 
@@ -120,7 +121,7 @@ class Inventory:
         unmatched.pop("all", None)
         known = [*self._tree.groups, *self.hosts]
         # Looking for near names takes a while in large inventories, and a stale retry list has hundreds that are gone.
-        hints = {name: targets.near(name, known) if at < 3 else "" for at, name in enumerate(unmatched)}
+        hints = {name: did_you_mean(name, known, 3) if at < 3 else "" for at, name in enumerate(unmatched)}
         if not chosen:
             raise TargetError(self._nothing(pattern, limit, list(unmatched)), " ".join(filter(None, hints.values())))
         for name, hint in hints.items():

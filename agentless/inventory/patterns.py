@@ -5,15 +5,14 @@ The rules are those of Ansible's "Patterns: targeting hosts and groups" page, do
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import re
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from agentless.errors import TargetError
 
-__all__ = ["Names", "near", "select", "split"]
+__all__ = ["Names", "select", "split"]
 
 _SUBSCRIPT = re.compile(r"(.+)\[(?:(-?[0-9]+)|([0-9]+)[:-]([0-9]*))\]")
 _PIECE = re.compile(r"(?:[^\s:\[\]]|\[[^\]]*\])+")
@@ -132,9 +131,3 @@ def _matcher(expression: str) -> Callable[[str], object]:
         raise TargetError(
             f"{expression!r} is no regular expression: {error}", "Behind ~ stands one of Python's."
         ) from None
-
-
-def near(wrong: str, known: Iterable[str]) -> str:
-    """`Did you mean web1 or web2?`, or nothing where no known name is near."""
-    found = difflib.get_close_matches(wrong, known, n=3, cutoff=0.6)
-    return f"Did you mean {' or '.join(found)}?" if found else ""

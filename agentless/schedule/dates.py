@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 from agentless.remote import clock
 
-__all__ = ["DAILY", "Rule", "cron", "date", "past", "wall", "zone"]
+__all__ = ["DAILY", "Rule", "cron", "date", "wall", "zone"]
 
 Rule = list[int]
 
@@ -31,8 +31,6 @@ _ALIASES = {
 _DEFAULTS = (datetime(2004, 1, 5), datetime(2008, 4, 15), datetime(2012, 8, 22), datetime(2016, 11, 10))
 # Directives of strptime that make a full date together, one of each word.
 _WHOLE_DATES = (("cx",), ("Yy", "j"), ("Yy", "mbB", "d"), ("Yy", "UW", "aAwu"), ("G", "V", "aAwu"))
-_AGO = re.compile(r"(\d{1,9}(?:\.\d+)?)\s*([smhd])", re.ASCII)
-_AGO_UNITS = {"s": 1, "m": 60, "h": 3600, "d": DAILY}
 _YEARS_AHEAD = 20
 _SCAN = 7 * DAILY
 
@@ -95,25 +93,6 @@ def date(text: str, fmt: str | None = None) -> Rule:
     if moment.tzinfo is not None:
         return [-1, int(moment.timestamp())]
     return [0, wall(moment)]
-
-
-def past(text: str, now: float) -> float:
-    """A time as `jobs list --since` has it: ISO 8601, in the local zone unless it names one, or so long ago: `2h`.
-
-    Args:
-        now: Unix seconds.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    ago = _AGO.fullmatch(text.strip())
-    if ago:
-        return now - float(ago[1]) * _AGO_UNITS[ago[2]]
-    try:
-        return datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text.strip())).timestamp()
-    except (ValueError, OverflowError, OSError) as error:
-        known = "2026-11-22T09:50 (local), 2026-11-22T09:50Z, or 2h for two hours ago"
-        raise ValueError(f"it is no time; write {known}") from error
 
 
 @functools.lru_cache(maxsize=4096)

@@ -9,7 +9,8 @@ from typing import Any
 
 from agentless.errors import ScheduleError
 from agentless.schedule import dates, timing, work
-from agentless.schedule.nodes import Item, near, root
+from agentless.suggest import one_of
+from agentless.yamlfile import Item, root
 
 __all__ = ["ALIASES", "KEYS", "Entry", "Schedule", "load", "parse"]
 
@@ -98,7 +99,7 @@ class Schedule:
             ScheduleError: there is none, with the near name.
         """
         if name not in self.entries:
-            hint = near(name, self.entries) if self.entries else ""
+            hint = one_of(name, self.entries)
             raise ScheduleError(f"there is no entry {name!r}", hint, file=self.file)
         return self.entries[name]
 
@@ -128,11 +129,11 @@ def parse(text: str | bytes, file: str, *, identity: str | None = None, now: flo
     """As `load`, from the text of a file; `file` is its name in errors, and scripts are beside it."""
     if identity is None:
         identity = os.path.abspath(file)
-    document = root(text, file)
+    document = root(text, file, ScheduleError)
     top = document.fields() if document else {}
     for key, item in top.items():
         if key not in ("schedule", "whens"):
-            raise item.error("unknown key", near(key, ("schedule", "whens")))
+            raise item.error("unknown key", one_of(key, ("schedule", "whens")))
     whens = top["whens"].fields() if "whens" in top and not top["whens"].empty else {}
     for item in whens.values():
         try:
@@ -173,11 +174,11 @@ def _entry(
         raise item.error("it has no function", f"Known: {', '.join(work.KWARGS)}.")
     function = fields["function"].text
     if function not in work.KWARGS:
-        raise fields["function"].error(f"{function!r} is no function of a schedule", near(function, work.KWARGS))
+        raise fields["function"].error(f"{function!r} is no function of a schedule", one_of(function, work.KWARGS))
     on_hosts = function in work.HOST_FUNCTIONS
     runs_on = fields["runs_on"].text if "runs_on" in fields else "host" if on_hosts else "controller"
     if runs_on not in ("host", "controller"):
-        raise fields["runs_on"].error("host or controller is needed", near(runs_on, ("host", "controller")))
+        raise fields["runs_on"].error("host or controller is needed", one_of(runs_on, ("host", "controller")))
     if runs_on == "host" and not on_hosts:
         raise fields["runs_on"].error(f"{function} is a function of the controller")
     if on_hosts and "target" not in fields:
@@ -233,7 +234,7 @@ def _known(item: Item) -> dict[str, Item]:
         if name not in KEYS:
             if key in _SALT_ONLY:
                 raise value.error("Salt's key is not known here", _SALT_ONLY[key])
-            raise value.error("unknown key", near(key, KEYS))
+            raise value.error("unknown key", one_of(key, KEYS))
         if name in fields:
             raise value.error(f"it is {name}, which stands here already")
         if not value.empty:

@@ -12,12 +12,13 @@ import yaml
 from filelock import FileLock
 
 from agentless.errors import ScheduleError, UsageError
+from agentless.files import replace_file
 from agentless.remote import clock
 from agentless.schedule import dates
 from agentless.schedule.coming import offset
 from agentless.schedule.document import ALIASES, KEYS, Schedule, load, parse
-from agentless.schedule.nodes import near
 from agentless.schedule.source import Refused, Source
+from agentless.suggest import one_of
 
 __all__ = ["Editor", "values"]
 
@@ -55,7 +56,7 @@ def values(pairs: Iterable[str]) -> dict[str, Any]:
         if not equals:
             raise UsageError(f"{pair!r} is not KEY=VALUE")
         if ALIASES.get(key, key) not in KEYS:
-            raise UsageError(f"unknown key {key!r}", near(key, KEYS))
+            raise UsageError(f"unknown key {key!r}", one_of(key, KEYS))
         if any(ALIASES.get(key, key) == ALIASES.get(known, known) for known in found):
             raise UsageError(f"{key} is given a second time", "A list is one value: when='[1pm, 5pm]'.")
         if ALIASES.get(key, key) in _TEXT and text:
@@ -216,21 +217,5 @@ class Editor:
             check(schedule)
             result = source.text.encode("utf-8")
             if result != data:
-                _replace(self._path, result)
+                replace_file(self._path, result, mode=None)
         return schedule
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file in one step: it is the old one or the new one, with the old one's mode."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
-            file.write(data)
-            file.flush()
-            if path.exists():
-                os.fchmod(file.fileno(), path.stat().st_mode & 0o7777)
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise

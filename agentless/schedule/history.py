@@ -6,13 +6,14 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
+from agentless import files
 from agentless.errors import ScheduleError
 from agentless.schedule.document import Entry
 
@@ -60,13 +61,15 @@ class Histories:
             ScheduleError: they cannot be read or written.
         """
         try:
-            self._root.mkdir(0o700, parents=True, exist_ok=True)
+            files.make_own_directory(self._root)
             with FileLock(self._path.with_suffix(".lock"), timeout=_LOCK_SECONDS):
                 found = self._read()
                 before = dict(found)
                 yield found
                 if found != before:
-                    self._write(found)
+                    files.replace_file(self._path, json.dumps(found).encode("ascii"))
+        except files.NotOwn as error:
+            raise ScheduleError(f"{self._root} {error}", "Move it away.") from error
         except OSError as error:
             raise ScheduleError(f"{self._path} cannot be written: {error}") from error
 
@@ -81,15 +84,3 @@ class Histories:
                 f"{self._path} cannot be read: {error}", "Remove it to let all entries start anew."
             ) from error
         return found if isinstance(found, dict) else {}
-
-    def _write(self, found: Mapping[str, Any]) -> None:
-        new = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
-        try:
-            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(json.dumps(found).encode("ascii"))
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._path)
-        except BaseException:
-            new.unlink(missing_ok=True)
-            raise

@@ -11,7 +11,8 @@ from zoneinfo import available_timezones
 import yaml
 
 from agentless.schedule import dates
-from agentless.schedule.nodes import LONGEST, Item, near
+from agentless.suggest import one_of
+from agentless.yamlfile import LONGEST, Item
 
 __all__ = ["KEYS", "UNITS", "identify", "read_span", "read_splay", "timing"]
 
@@ -127,7 +128,7 @@ def _named(item: Item, whens: Mapping[str, Item]) -> dates.Rule:
     try:
         return dates.date(item.text)
     except ValueError as error:
-        raise item.error(f"{item.text!r}: {error}", near(item.text, whens) if whens else "") from error
+        raise item.error(f"{item.text!r}: {error}", one_of(item.text, whens) if whens else "") from error
 
 
 def _full(item: Item, text: str, fmt: str | None = None) -> dates.Rule:
@@ -143,7 +144,7 @@ def _moment(item: Item, width: bool) -> list[int]:
         fields = item.fields()
         for key in fields:
             if key not in ("time", "time_fmt"):
-                raise fields[key].error("unknown key", near(key, ("time", "time_fmt")))
+                raise fields[key].error("unknown key", one_of(key, ("time", "time_fmt")))
         if "time" not in fields:
             raise item.error("`time` is missing")
         rule = _full(fields["time"], fields["time"].text, fields["time_fmt"].text if "time_fmt" in fields else None)
@@ -168,7 +169,7 @@ def read_splay(item: Item) -> list[int]:
         fields = item.fields()
         for key in fields:
             if key not in ("start", "end"):
-                raise fields[key].error("unknown key", near(key, ("start", "end")))
+                raise fields[key].error("unknown key", one_of(key, ("start", "end")))
         if "start" not in fields or "end" not in fields:
             raise item.error("a splay of two needs both start and end")
         least, most = fields["start"].whole(0), fields["end"].whole(0)
@@ -185,7 +186,7 @@ def read_span(item: Item, *, invert: bool = False) -> tuple[Sequence[dates.Rule]
     known = ("start", "end", "invert") if invert else ("start", "end")
     for key in fields:
         if key not in known:
-            raise fields[key].error("unknown key", near(key, known))
+            raise fields[key].error("unknown key", one_of(key, known))
     for key in ("start", "end"):
         if key not in fields:
             raise item.error(f"`{key}` is missing")
@@ -205,6 +206,6 @@ def _zone(item: Item) -> str:
     try:
         dates.zone(item.text, 0)
     except ValueError as error:
-        hint = near(item.text, sorted(available_timezones())) or "An IANA name is needed, such as Europe/Berlin."
+        hint = one_of(item.text, sorted(available_timezones())) or "An IANA name is needed, such as Europe/Berlin."
         raise item.error(str(error), hint) from error
     return item.text

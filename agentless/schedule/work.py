@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import os
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
+from agentless import durations
 from agentless.model.states import State
-from agentless.schedule import dates
-from agentless.schedule.nodes import Item, near
+from agentless.suggest import one_of
+from agentless.yamlfile import Item
 
 __all__ = [
     "CONTROLLER_FUNCTIONS", "HOST_FUNCTIONS", "KWARGS",
@@ -28,8 +27,6 @@ KWARGS: Mapping[str, tuple[str, ...]] = {
     "jobs.prune": (),
     "jobs.collect": (),
 }
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)", re.ASCII)
-_DURATION_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def _text(item: Item) -> str:
@@ -49,7 +46,7 @@ def kwargs(item: Item, function: str) -> dict[str, Any]:
             raise value.error("not known here", "Who a job runs as is the inventory's ansible_user and ansible_become.")
         if key not in KWARGS[function]:
             known = KWARGS[function]
-            raise value.error(f"{function} has no such kwarg", near(key, known) if known else "It has none.")
+            raise value.error(f"{function} has no such kwarg", one_of(key, known) if known else "It has none.")
         if key == "env":
             found[key] = _environment(value)
         elif key == "metadata":
@@ -85,9 +82,9 @@ def _environment(item: Item) -> dict[str, str]:
 def _past(item: Item) -> str:
     text = _text(item)
     try:
-        dates.past(text, 0)
+        durations.past(text, 0)
     except ValueError as error:
-        raise item.error(f"{text!r}: {error}") from error
+        raise item.error(str(error)) from error
     return text
 
 
@@ -96,7 +93,7 @@ def _state(item: Item) -> str:
     text = _text(item)
     known = (*(state.value for state in State), "failed")
     if text not in known:
-        raise item.error(f"{text!r} is no state of a job's host", near(text, known))
+        raise item.error(f"{text!r} is no state of a job's host", one_of(text, known))
     return text
 
 
@@ -106,10 +103,12 @@ def metadata(item: Item) -> dict[str, str]:
 
 def seconds(item: Item) -> float:
     """A duration: seconds, or a number with s, m, h or d."""
-    match = _DURATION.fullmatch(item.text)
-    seconds = float(match[1]) * _DURATION_UNITS[match[2]] if match else 0.0
-    if not seconds or not math.isfinite(seconds):
-        raise item.error(f"seconds, or a time such as 90s, 15m or 3h, are needed, not {item.text!r}")
+    try:
+        seconds = durations.parse(item.text)
+    except ValueError as error:
+        raise item.error(str(error)) from error
+    if not seconds:
+        raise item.error("more than 0 seconds are needed")
     return seconds
 
 

@@ -25,6 +25,7 @@ FLOORS: list[set[str]] = [
     {"schedule"},
     {"config"},
     {"model"},
+    {"durations", "files", "suggest", "yamlfile"},
     {"errors"},
 ]
 

@@ -66,7 +66,7 @@ def read(text: str) -> document.Schedule:
         ("minutes: 5\nenabled: maybe", 7, "true or false"),
         ("minutes: 5\ntimezone: Europe/Berlim", 7, "no time zone 'Europe/Berlim'"),
         ("minutes: 5\nskip_explicit: [5pm]", 7, "a full date"),
-        ("minutes: 5\ntimeout: soon", 7, "such as 90s"),
+        ("minutes: 5\ntimeout: soon", 7, "write seconds, or 90s"),
         ("minutes: 5\nreturn_job: some", 7, "nocache"),
         ("minutes: 5\nreturner: mysql", 7, "Salt's key"),
         ("minutes: 5\nruns_on: moon", 7, "host or controller"),
@@ -118,7 +118,7 @@ def test_what_is_wrong_is_named_with_its_line_and_key(lines: str, line: int, rea
         ('schedule: {it: {function: cmd.run, args: "a\\0b", target: all, minutes: 5}}', "it: args: no program can"),
         (
             "schedule: {it: {function: jobs.list_jobs, kwargs: {since: yesterdayy}, hours: 1}}",
-            "since: 'yesterdayy': it is",
+            "since: 'yesterdayy' is not a time",
         ),
         ("schedule: {it: {function: jobs.list_jobs, kwargs: {state: borken}, hours: 1}}", "'borken' is no state"),
         ("schedule: {enabled: 5}", "true or false"),

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator
+import reprlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from agentless.errors import ScheduleError
+from agentless.errors import FileError
 
-__all__ = ["LONGEST", "Item", "near", "root"]
+__all__ = ["FAULTS", "LONGEST", "Item", "fault", "line_of", "root"]
 
 # A hundred years, in seconds; beyond, system calls about time begin to fail.
 LONGEST = 100 * 366 * 86400
-# More words than that are no hint.
-_HINTED = 30
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+# What PyYAML raises for text that is no YAML, or whose tag its content does not fit: `!!int ""` is an IndexError.
+FAULTS = (yaml.YAMLError, ValueError, AttributeError, IndexError, KeyError, TypeError, RecursionError)
+
+_brief = reprlib.Repr()
+_brief.maxlevel, _brief.maxstring, _brief.maxlong, _brief.maxother = 2, 80, 80, 80
+
+
+def fault(error: Exception) -> tuple[str, int | None]:
+    """What is wrong, in one line, and the line of the text where that is known; `error` is one of FAULTS."""
+    if isinstance(error, RecursionError):
+        return "it is nested more deeply than can be read", None
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    reason = getattr(error, "problem", None) or getattr(error, "context", None) or str(error).partition("\n")[0]
+    return reason or type(error).__name__, mark.line + 1 if mark else None
+
+
+def line_of(node: yaml.Node) -> int:
+    """The line in which a node begins, from 1."""
+    return int(node.start_mark.line) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +48,7 @@ class Item:
         file: the file, as errors name it.
         loader: turns nodes into values.
         line: where it stands: of a value under a key, the key.
+        raises: the error that says that the file is wrong.
     """
 
     key: str
@@ -37,14 +56,23 @@ class Item:
     file: str
     loader: Any
     line: int
+    raises: type[FileError]
 
     @property
     def value(self) -> Any:
         """The value as YAML understands it."""
         try:
             return self.loader.construct_object(self.node, deep=True)
-        except (yaml.YAMLError, ValueError) as error:
-            raise self.error(f"not YAML: {str(error).splitlines()[0]}") from error
+        except FAULTS as error:
+            raise self._not_yaml(error) from error
+
+    @property
+    def shown(self) -> str:
+        """The value as an error quotes it, at most some lines long, however often its aliases repeat it."""
+        try:
+            return _brief.repr(self.value)
+        except ValueError:  # Python writes no number of more than 4,300 digits
+            return "a number of that many digits"
 
     @property
     def text(self) -> str:
@@ -57,10 +85,13 @@ class Item:
     def empty(self) -> bool:
         return isinstance(self.node, yaml.ScalarNode) and self.node.tag == "tag:yaml.org,2002:null"
 
-    def error(self, reason: str, hint: str = "") -> ScheduleError:
+    def error(self, reason: str, hint: str = "") -> FileError:
         """The error that names file, line, key and reason."""
         where = f"{self.key}: " if self.key else ""
-        return ScheduleError(where + reason, hint, file=self.file, line=self.line)
+        return self.raises(where + reason, hint, file=self.file, line=self.line)
+
+    def _not_yaml(self, error: Exception) -> FileError:
+        return self.error(f"not YAML: {fault(error)[0]}")
 
     def fields(self) -> dict[str, Item]:
         """A mapping's values by key; `<<` is resolved, a key that stands twice is refused."""
@@ -69,15 +100,15 @@ class Item:
         self._refuse_doubles()
         try:
             self.loader.flatten_mapping(self.node)
-        except yaml.YAMLError as error:
-            raise self.error(f"not YAML: {str(error).splitlines()[0]}") from error
+        except FAULTS as error:
+            raise self._not_yaml(error) from error
         return {str(key.value): self._child(key, value) for key, value in self.node.value}
 
     def _refuse_doubles(self) -> None:
         seen = set()
         for key, _ in self.node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise Item(self.key, key, self.file, self.loader, _line(key)).error("a key must be text")
+                raise self._at(self.key, key, line_of(key)).error("a key must be text")
             if key.value in seen and key.value != "<<":
                 raise self._child(key, key).error("stands here a second time")
             seen.add(key.value)
@@ -85,59 +116,50 @@ class Item:
     def each(self) -> Iterator[Item]:
         """The values of a list; a single value is a list of one."""
         if isinstance(self.node, yaml.SequenceNode):
-            yield from (Item(self.key, node, self.file, self.loader, _line(node)) for node in self.node.value)
+            yield from (self._at(self.key, node, line_of(node)) for node in self.node.value)
         else:
             yield self
 
     def _child(self, key: yaml.Node, node: yaml.Node) -> Item:
         name = str(key.value)
-        return Item(f"{self.key}: {name}" if self.key else name, node, self.file, self.loader, _line(key))
+        return self._at(f"{self.key}: {name}" if self.key else name, node, line_of(key))
+
+    def _at(self, key: str, node: yaml.Node, line: int) -> Item:
+        return Item(key, node, self.file, self.loader, line, self.raises)
 
     def flag(self) -> bool:
         if not isinstance(self.value, bool):
-            raise self.error(f"true or false is needed, not {self.value!r}")
+            raise self.error(f"true or false is needed, not {self.shown}")
         return bool(self.value)
 
     def whole(self, least: int) -> int:
         value = self.value
         if isinstance(value, bool) or not isinstance(value, int) or value < least or value > LONGEST:
             most = f"from {least} to {LONGEST}" if isinstance(value, int) and value > LONGEST else f"from {least} on"
-            raise self.error(f"a whole number {most} is needed, not {value!r}")
+            raise self.error(f"a whole number {most} is needed, not {self.shown}")
         return value
 
 
-def _line(node: yaml.Node) -> int:
-    return int(node.start_mark.line) + 1
-
-
-def root(text: str | bytes, file: str) -> Item | None:
+def root(text: str | bytes, file: str, raises: type[FileError]) -> Item | None:
     """The document of a file; None where it is empty.
 
+    Args:
+        file: as errors name it.
+        raises: the error to raise where the file is wrong.
+
     Raises:
-        ScheduleError: it is no YAML, or more than one document.
+        FileError: of that type; the text is no YAML, no UTF-8, or more than one document.
     """
     if isinstance(text, bytes):
         try:
             text = text.decode("utf-8")
         except UnicodeDecodeError as error:
-            where = bytes(error.object).count(b"\n", 0, error.start) + 1
-            raise ScheduleError("it is not UTF-8", "Save it as UTF-8.", file=file, line=where) from error
+            line = bytes(error.object).count(b"\n", 0, error.start) + 1
+            raise raises("not YAML: it is not UTF-8", "Save it as UTF-8.", file=file, line=line) from error
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = mark.line + 1 if mark else None
-        raise ScheduleError(f"not YAML: {error.problem or error.context}", file=file, line=line) from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ScheduleError(f"not YAML: {str(error).splitlines()[0]}", file=file) from error
-    return None if node is None else Item("", node, file, loader, _line(node))
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """The hint for a word that is not known; empty where none is near and too many are known to name them."""
-    names = list(known)
-    found = difflib.get_close_matches(word, names, 1)
-    if not found and len(names) > _HINTED:
-        return ""
-    return f"Did you mean {found[0]}?" if found else f"Known: {', '.join(names)}."
+    except FAULTS as error:
+        reason, at = fault(error)
+        raise raises(f"not YAML: {reason}", file=file, line=at) from error
+    return None if node is None else Item("", node, file, loader, line_of(node), raises)

@@ -1,0 +1,96 @@
+"""Files on the controller: replaced in one step, in directories that are the user's own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+
+__all__ = ["TEMPORARY", "NotOwn", "close_to_others", "make_own_directory", "replace_file", "write_all"]
+
+TEMPORARY = ".tmp"
+"""How the names of temporary files end. One that is left was its writer's when that was killed."""
+
+StrPath = str | os.PathLike[str]
+
+
+class NotOwn(Exception):
+    """A directory is not one that only this user can have made; the text says what it is: `is a link`."""
+
+
+def replace_file(path: StrPath, data: bytes, *, mode: int | None = 0o600) -> None:
+    """Write a file in one step: also after a power cut, its content is the old one or the new one, whole.
+
+    Args:
+        mode: of the file, whatever the umask; None keeps that of the file which is replaced, and leaves that of a new
+            one to the umask.
+
+    Raises:
+        OSError: it cannot be written; the old file is as it was.
+    """
+    path = os.fspath(path)
+    directory, name = os.path.split(path)
+    temporary = os.path.join(directory, f".{name[:100]}.{os.getpid()}-{os.urandom(4).hex()}{TEMPORARY}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(temporary, flags, 0o666 if mode is None else mode)
+    try:
+        try:
+            if mode is None:
+                with contextlib.suppress(FileNotFoundError):
+                    mode = stat.S_IMODE(os.stat(path).st_mode)
+            if mode is not None:
+                os.fchmod(descriptor, mode)
+            write_all(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of it: one write, and more only where the system took less; raises OSError."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def close_to_others(directory: StrPath) -> bool:
+    """Make sure that only this user can read a directory and write to it (0700).
+
+    Returns:
+        False where it does not exist.
+
+    Raises:
+        NotOwn: it is a link, no directory, or belongs to another user.
+        OSError: it cannot be looked at, or its mode cannot be changed.
+    """
+    try:
+        found = os.lstat(directory)
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISDIR(found.st_mode):
+        raise NotOwn("is a link" if stat.S_ISLNK(found.st_mode) else "is no directory")
+    if found.st_uid != os.geteuid():
+        raise NotOwn(f"belongs to uid {found.st_uid}, not to uid {os.geteuid()}")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        os.chmod(directory, 0o700)
+    return True
+
+
+def make_own_directory(directory: StrPath) -> None:
+    """Make a directory that only this user can read, and those above it, where they are missing.
+
+    Raises:
+        NotOwn: as `close_to_others`.
+        OSError: it cannot be made.
+    """
+    if close_to_others(directory):
+        return
+    os.makedirs(os.path.dirname(os.path.abspath(directory)), 0o700, exist_ok=True)
+    with contextlib.suppress(FileExistsError):  # another process was faster; below is looked at what it made
+        os.mkdir(directory, 0o700)
+    close_to_others(directory)
