@@ -5,7 +5,7 @@ import os
 
 from . import launch, records, tree, wire
 from .call import jid_of
-from .job import RESET, Start
+from .start import RESET, Start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def run(call: "Call") -> None:
 
 def again(call: "Call", jid: str) -> None:
     """Answer a request whose JID is taken: the same dispatch once more, or somebody else's."""
-    from . import answers
+    from . import fetch
 
     state = call.book.state(jid)
     if state.get("nonce") != call.request["nonce"]:
@@ -58,16 +58,16 @@ def again(call: "Call", jid: str) -> None:
     if state["state"] == wire.NOT_STARTED:
         call.refuse(state.get("kind", ""), state.get("message", ""), state.get("hint", ""))
         return
-    answers.accepted(call, jid, state)
+    fetch.accepted(call, jid, state)
     _stay(call, jid, None)
 
 
 def _stay(call: "Call", jid: str, told: "int | None") -> None:
     call.bring()
     if not call.request.get("detach"):
-        from . import following
+        from . import follow
 
-        following.follow_job(call, jid, [0, 0], told)
+        follow.follow_job(call, jid, [0, 0], told)
 
 
 def _sections(call: "Call", new: str) -> "dict[bytes, bytes]":

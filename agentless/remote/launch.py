@@ -5,7 +5,7 @@ import os
 import sys
 
 from . import records, scope, wire
-from .job import Job, Refusal, Start
+from .start import CannotStart, JobProcess, Start
 from .supervisor import Supervisor
 
 TYPE_CHECKING = False
@@ -105,16 +105,16 @@ def supervise(start: Start, tell: int) -> None:
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
-    job = Job(start)
+    job = JobProcess(start)
     try:
         supervisor = Supervisor(job)
         said = job.begin()
-    except Refusal as refusal:
+    except CannotStart as refusal:
         job.undo()
         said = refusal.said
     except OSError as e:
         job.undo()
-        said = Refusal("disk-full" if e.errno in records.FULL else "state-dir", str(e)).said
+        said = CannotStart("disk-full" if e.errno in records.FULL else "state-dir", str(e)).said
     try:
         records.write_all(tell, wire.dumps(said).encode("ascii") + b"\n")
     except OSError:
@@ -129,7 +129,7 @@ def supervise(start: Start, tell: int) -> None:
             raise
 
 
-def _leave_trace(job: Job) -> None:
+def _leave_trace(job: JobProcess) -> None:
     # Nobody reads this process's stderr: what went wrong stands beside the job that goes on without it.
     import traceback
 

@@ -128,7 +128,7 @@ except (OSError, KeyError) as e:
 v = os.statvfs(root)
 sys.dont_write_bytecode = v.f_bavail * v.f_frsize < 1 << 20
 sys.path.insert(0, root)
-from remote.call import main
+from remote.serve import main
 
 main(
     state,

@@ -13,7 +13,7 @@ from . import output, records, system, tree, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .job import Job
+    from .start import JobProcess
 
 TERM_TO_KILL = 0.1
 LOOK_GROWING = 0.05
@@ -29,7 +29,7 @@ class Supervisor:
         job: not yet begun.
     """
 
-    def __init__(self, job: "Job") -> None:
+    def __init__(self, job: "JobProcess") -> None:
         self.job = job
         self.timed_out = False
         self.killed = False

@@ -99,8 +99,8 @@ def start(
     book: records.Records, pushed: "dict[str, Any]", entry: "dict[str, Any]", jid: str, files: str
 ) -> "str | None":
     """Start one fire as a job; return why it could not be."""
-    from .job import Start
     from .launch import launch
+    from .start import Start
 
     job = entry["job"]
     request = {

@@ -23,7 +23,7 @@ __all__ = ["LINE_MAX", "Command", "command", "pack"]
 LINE_MAX = 32 << 10
 # Rooms of the helper that only a schedule needs, and those that it has no use for. Each kind of call brings its own.
 SCHEDULING = {"clock.py", "course.py", "crontab.py", "evaluator.py", "placing.py", "tick.py"}
-CALLING = {"dispatch.py", "following.py", "node.py", "signalling.py"}
+CALLING = {"dispatch.py", "follow.py", "node.py", "signalling.py"}
 # Spaces that only people need: beside what is no word, but for indents; strings are taken whole.
 SPACES = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?<=[^\w\s]) +|(?<=\S) +(?=[^\w\s])""")
 # Plain to every login shell between single quotes: no quote, backslash, `!` or newline.
@@ -69,7 +69,7 @@ def command(
     """Build the call of the helper for one request.
 
     Args:
-        request: see remote/call.py; `sections` names what follows on stdin.
+        request: see remote/wire.py; `sections` names what follows on stdin.
         sections_len: bytes of all sections together.
         python: `ansible_python_interpreter`, tried first; Ansible's `auto…` words mean none.
         state_dir: `agentless_state_dir`; None takes the user's own.

@@ -239,7 +239,7 @@ class Host:
 
 
 # Rooms of the helper, and what the supervisor does there.
-BEFORE_IT_STARTS = ("job", "book.mark()")
+BEFORE_IT_STARTS = ("start", "book.mark()")
 BEFORE_IT_TELLS = ("launch", "records.write_all(tell")
 
 

@@ -21,7 +21,7 @@ import vermin  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentless.remote import call, wire
+from agentless.remote import serve, wire
 from agentless.runner import payload
 from agentless.runner.frames import Decoder
 from tests.remote.conftest import PYTHONS
@@ -59,13 +59,13 @@ def test_the_helper_is_python_3_6(path: Path) -> None:
 
 
 # Rooms of the helper that each call loads, and those that an operation needs beside them.
-ALWAYS = {"call", "records", "system", "wire"}
+ALWAYS = {"call", "serve", "records", "system", "wire"}
 LOADED = {
     "ping": {"node"},
     "running": {"node"},
-    "fetch": {"answers"},
+    "fetch": {"fetch"},
     "signal": {"signalling", "tree"},
-    "run": {"dispatch", "launch", "scope", "job", "supervisor", "tree", "output", "answers", "following"},
+    "run": {"dispatch", "launch", "scope", "start", "supervisor", "tree", "output", "fetch", "follow"},
 }
 
 
@@ -85,7 +85,7 @@ def test_an_operation_imports_nothing_heavy(start_host: Callable[..., Host], pyt
     done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, stdin=subprocess.DEVNULL, check=True)
     modules = set(done.stderr.decode().split())
     assert {name.partition(".")[2] for name in modules if name.startswith("remote.")} <= ALWAYS | LOADED[op]
-    assert "remote.call" in modules
+    assert "remote.serve" in modules
     heavy = {"json", "re", "subprocess", "tempfile", "enum", "typing", "collections", "ctypes", "threading", "logging"}
     # Of Python's own start, before any import of ours.
     bare = subprocess.run(
@@ -195,11 +195,11 @@ def _files(op: str) -> dict[str, bytes]:
     return files
 
 
-@pytest.mark.parametrize("op", call.OPERATIONS)
+@pytest.mark.parametrize("op", serve.OPERATIONS)
 def test_a_payload_brings_all_that_its_operation_loads(op: str) -> None:
     """And cron's tick with `schedule`; what another operation alone would load may be missing."""
     files = _files(op)
-    todo = ["call", call.OPERATIONS[op].partition(".")[0], *(["tick"] if op == "schedule" else [])]
+    todo = ["serve", serve.OPERATIONS[op].partition(".")[0], *(["tick"] if op == "schedule" else [])]
     seen: set[str] = set()
     while todo:
         name = todo.pop()
@@ -215,9 +215,9 @@ def _rooms(tree: ast.Module) -> list[str]:
     return [name for node in froms for name in ([node.module] if node.module else [each.name for each in node.names])]
 
 
-@pytest.mark.parametrize("op", call.OPERATIONS)
+@pytest.mark.parametrize("op", serve.OPERATIONS)
 def test_each_operation_is_where_the_table_says(op: str) -> None:
-    room, _, name = call.OPERATIONS[op].partition(".")
+    room, _, name = serve.OPERATIONS[op].partition(".")
     function = getattr(importlib.import_module(f"agentless.remote.{room}"), name)
     assert list(inspect.signature(function).parameters) == ["call"]
 

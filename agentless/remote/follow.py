@@ -4,7 +4,7 @@ import os
 import select
 import time
 
-from . import answers, output, records, wire
+from . import fetch, output, records, wire
 from .call import Gone, jid_of
 
 TYPE_CHECKING = False
@@ -21,7 +21,7 @@ def follow(call: "Call") -> None:
     jid = jid_of(call.request)
     state = call.book.state(jid)
     if state["state"] == wire.RUNNING:
-        answers.accepted(call, jid, state)
+        fetch.accepted(call, jid, state)
     call.bring()
     at = [int(n) for n in call.request.get("at") or (0, 0)]
     if call.request.get("once") and state["state"] == wire.RUNNING:
@@ -67,7 +67,7 @@ def follow_job(call: "Call", jid: str, at: "list[int]", told: "int | None") -> N
         while _forward(call, jid, s, stream, size):
             pass
         whole = whole and stream.whole and stream.at == size and head + tail == size
-    answers.answer(call, jid, state, streamed=whole)
+    fetch.answer(call, jid, state, streamed=whole)
 
 
 def _growing(call: "Call", jid: str, at: "list[int]") -> "list[output.Growing]":

@@ -46,7 +46,7 @@ class Start:
         self.ignored = ignored
 
 
-class Refusal(Exception):
+class CannotStart(Exception):
     """The job cannot be started: kind, message, hint."""
 
     def __init__(self, kind: str, message: str, hint: str = "") -> None:
@@ -54,8 +54,8 @@ class Refusal(Exception):
         self.said = {"t": "refused", "kind": kind, "message": message, "hint": hint}
 
 
-class Job:
-    """One job and its first process.
+class JobProcess:
+    """One job's records and its first process.
 
     `pid` is 0 before the start; `status` is None until the process was reaped: from then on, `finished` and `lasted`
     (seconds) hold.
@@ -112,7 +112,7 @@ class Job:
         if why:
             kind, _, message = why.partition(" ")
             hint = "send it with --script" if len(request.get("command") or "") > ARGUMENT_MAX else ""
-            raise Refusal(kind, message, hint)
+            raise CannotStart(kind, message, hint)
         return {"t": "accepted", "jid": self.jid, "pid": self.pid, "started": self.started, "state": wire.RUNNING}
 
     def _stdin(self) -> int:
