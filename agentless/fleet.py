@@ -29,7 +29,8 @@ from agentless.model.states import HostResult, State
 if TYPE_CHECKING:
     from agentless.runner.contact import Contact, Watch
     from agentless.runner.run import Run
-    from agentless.scheduling import Scheduling
+    from agentless.runner.scheduler import Scheduler
+    from agentless.runner.schedules import Schedules
 
 __all__ = ["Fleet"]
 
@@ -488,25 +489,37 @@ class Fleet:
         return self.cache.prune(force=True)
 
     # --- the schedule ---
-    def schedule(self, path: str | Path | None = None) -> Scheduling:
+    def schedule(self, path: str | Path | None = None) -> Schedules:
         """Salt's `schedule`.
 
         Args:
             path: the schedule file; None is what the configuration names, else `schedule.yaml` beside the inventory,
                 else the one of the user's config directory.
         """
-        from agentless.scheduling import Access, Scheduling, find
+        from agentless.runner.schedules import Parts, Schedules, find
 
-        access = Access(
-            self,
-            lambda: self._contact,
-            lambda pattern: [host.name for host in self.inventory.select(pattern)],
-            self._user,
-            self._controller,
-            self.config.output_cap,
+        parts = Parts(
+            selection=lambda: self._selection,
+            contact=lambda: self._contact,
+            cache=self.cache,
+            start=self.start,
+            user=self._user,
+            controller=self._controller,
+            cap=self.config.output_cap,
         )
         given = path or self.config.schedule_file
-        return Scheduling(access, find(given, self._selection.sources if given is None else ()))
+        return Schedules(parts, find(given, self._selection.sources if given is None else ()))
+
+    def scheduler(self, log: Callable[[str], None], path: str | Path | None = None) -> Scheduler:
+        """What fires the entries of a schedule file that run on the controller.
+
+        Args:
+            log: called with one line for each fire, skip and error.
+            path: as for `schedule`.
+        """
+        from agentless.runner.scheduler import Scheduler
+
+        return Scheduler(self.schedule(path), self._controller, log=log)
 
     def ping(self, target: str | None = None) -> Pong:
         """Connect to each host, bring the helper, and say which Python answered."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["schedule"]
 
-_HERE, _FILE = "agentless.cli.schedule", "agentless.cli.schedule_file"
+_HERE, _FILE = "agentless.cli.schedule", "agentless.cli.schedule_edit"
 _SEE, _EDIT, _NOW, _HOSTS = "See it", "Change the file", "Now", "Hosts"
 _VERBS = {
     "list": Verb(_SEE, _HERE, "list_entries"),
@@ -61,7 +61,7 @@ def list_entries(invocation: Invocation, /, show_all: bool, file: Path | None) -
 
     What hosts fired is known here when a contact has brought it home; `schedule status` asks them.
     """
-    from agentless.report import schedules as tables
+    from agentless.report import schedule_tables as tables
 
     out = invocation.out("table", FORMATS)
     rows = [row for row in invocation.fleet.schedule(file).overview() if show_all or row.comes]
@@ -88,7 +88,7 @@ def next_fires(invocation: Invocation, /, name: str | None, number: int, file: P
     The splay of a host is drawn for it; shown is that of an entry's first host. `schedule status` shows what hosts
     will do.
     """
-    from agentless.report import schedules as tables
+    from agentless.report import schedule_tables as tables
 
     out = invocation.out("table", FORMATS)
     fires = invocation.fleet.schedule(file).coming(name, number)
@@ -120,7 +120,7 @@ def next_fires(invocation: Invocation, /, name: str | None, number: int, file: P
 @SCHEDULE_FILE
 def status(invocation: Invocation, /, target: str | None, number: int, file: Path | None) -> int:
     """What each host's evaluator did: the last tick, fires, skips with their reasons, errors."""
-    from agentless.report import schedules as tables
+    from agentless.report import schedule_tables as tables
 
     out = invocation.out("table", FORMATS)
     seen = invocation.fleet.schedule(file).status(target, log=number)
@@ -136,7 +136,7 @@ def status(invocation: Invocation, /, target: str | None, number: int, file: Pat
 @SCHEDULE_FILE
 def pull(invocation: Invocation, /, target: str | None, file: Path | None) -> int:
     """The entries that are on hosts, as they have them."""
-    from agentless.report import schedules as tables
+    from agentless.report import schedule_tables as tables
 
     out = invocation.out("table", FORMATS)
     seen = invocation.fleet.schedule(file).status(target, log=0)
@@ -189,7 +189,7 @@ def purge(invocation: Invocation, /, target: str | None, check: bool, file: Path
 
 
 def _placed(invocation: Invocation, out: str, result: Pushed) -> int:
-    from agentless.report import schedules as tables
+    from agentless.report import schedule_tables as tables
 
     show(invocation, out, result.to_json, tables.PLACED, lambda: tables.placed(result))
     return _tell(invocation, out, result)
@@ -207,14 +207,14 @@ def run_entry(invocation: Invocation, /, name: str, detach: bool, file: Path | N
     from agentless.cli.reports import printer
 
     out = invocation.out("text")
-    scheduling = invocation.fleet.schedule(file)
-    entry = scheduling.file.entry(name)
+    schedules = invocation.fleet.schedule(file)
+    entry = schedules.file.entry(name)
     if entry.target is None or entry.function.startswith("jobs."):
-        invocation.screen.result(scheduling.here(entry) + "\n")
+        invocation.screen.result(schedules.perform(entry) + "\n")
         return 0
     return follow(
         invocation,
-        lambda _, send: scheduling.start(entry, detach=detach, send=send),
+        lambda _, send: schedules.start(entry, detach=detach, send=send),
         lambda job: (
             Detached(invocation.screen) if detach and out == "text" else printer(invocation, job.hosts, job.jid, out)
         ),

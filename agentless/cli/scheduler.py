@@ -30,7 +30,6 @@ def scheduler(invocation: Invocation, /, once: bool, file: Path | None) -> int:
     What hosts fire by themselves (`schedule push`) needs it not. SIGTERM and SIGINT stop it; jobs on hosts go on.
     Two of them never fire the same entry twice.
     """
-    fleet = invocation.fleet
     lock = threading.Lock()
 
     def log(line: str) -> None:
@@ -38,14 +37,14 @@ def scheduler(invocation: Invocation, /, once: bool, file: Path | None) -> int:
         with lock:
             invocation.screen.say(f"{stamp} {line}")
 
-    one = fleet.schedule(file).scheduler(log)
+    evaluator = invocation.fleet.scheduler(log, file)
     if once:
-        one.once()
+        evaluator.once()
         return 0
     stop = threading.Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        one.serve(stop)
+        evaluator.serve(stop)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -84,10 +84,10 @@ def wanted(call: "Call") -> None:
 
 def _scheduled(call: "Call", seen: "dict[str, int]", room: int) -> None:
     """What the schedule has fired and has ended, from the controller's own place in that sequence on."""
-    from . import schedule
+    from . import schedule_dir
 
-    schedule.gather(call.book)
-    name, at, jids = schedule.since(call.book, seen)
+    schedule_dir.gather(call.book)
+    name, at, jids = schedule_dir.since(call.book, seen)
     first = at
     for jid in jids:
         state = call.book.state(jid)
@@ -101,7 +101,7 @@ def _scheduled(call: "Call", seen: "dict[str, int]", room: int) -> None:
         room -= size
         at += 1
     if at > first:
-        call.say("seen", id=name, at=at, more=at - first < len(jids) or len(jids) == schedule.HOME_MAX)
+        call.say("seen", id=name, at=at, more=at - first < len(jids) or len(jids) == schedule_dir.HOME_MAX)
 
 
 def _of(state: "dict[str, Any]", nonce: "str | None") -> "dict[str, Any]":

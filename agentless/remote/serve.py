@@ -20,7 +20,7 @@ OPERATIONS = {
     "find": "node.find",
     "ping": "node.ping",
     "signal": "signalling.signal",
-    "schedule": "placing.place",
+    "schedule": "push.place",
 }
 
 

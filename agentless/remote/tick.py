@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from . import clock, evaluator, records, schedule, wire
+from . import clock, evaluator, records, schedule_dir, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def main(state_dir: str) -> "NoReturn":
 
 def tick(book: records.Records) -> float:
     """Fire what is due; return when to look again."""
-    with schedule.Schedule(book) as kept:
+    with schedule_dir.ScheduleDir(book) as kept:
         pushed = kept.load("entries")
         if not pushed:
             return float("inf")
@@ -56,7 +56,7 @@ def tick(book: records.Records) -> float:
 
 
 def due(
-    kept: schedule.Schedule, pushed: "dict[str, Any]", now: float
+    kept: schedule_dir.ScheduleDir, pushed: "dict[str, Any]", now: float
 ) -> "tuple[list[tuple[dict[str, Any], evaluator.Fire]], float]":
     """What is to be fired now, once it is on disk that it was; and when to look again."""
     state = kept.load("state")

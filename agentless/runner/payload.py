@@ -22,7 +22,7 @@ __all__ = ["LINE_MAX", "Command", "command", "pack"]
 
 LINE_MAX = 32 << 10
 # Rooms of the helper that only a schedule needs, and those that it has no use for. Each kind of call brings its own.
-SCHEDULING = {"clock.py", "course.py", "crontab.py", "evaluator.py", "placing.py", "tick.py"}
+SCHEDULING = {"clock.py", "course.py", "crontab.py", "evaluator.py", "push.py", "tick.py"}
 CALLING = {"dispatch.py", "follow.py", "node.py", "signalling.py"}
 # Spaces that only people need: beside what is no word, but for indents; strings are taken whole.
 SPACES = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?<=[^\w\s]) +|(?<=\S) +(?=[^\w\s])""")

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "agentless"
 FLOORS: list[set[str]] = [
     {"cli", "__main__"},
     {"demo", "__init__"},
-    {"fleet", "scheduling", "scheduler"},
+    {"fleet"},
     {"report"},
     {"runner"},
     {"transport"},
@@ -42,8 +42,7 @@ KEPT_APART = {
 
 # What of the helper runs on both sides, and which room of ours has use for it.
 BOTH_SIDES = {
-    "runner": ("remote.wire",),
-    "scheduler": ("remote.evaluator",),
+    "runner": ("remote.wire", "remote.evaluator"),
     "schedule": ("remote.clock", "remote.evaluator"),
 }
 

@@ -7,7 +7,7 @@ import time
 from importlib.util import MAGIC_NUMBER
 from itertools import islice
 
-from . import clock, crontab, evaluator, records, schedule, wire
+from . import clock, crontab, evaluator, records, schedule_dir, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ SHELLS = ("PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE", "COLUMNS", "LINES")
 def place(call: "Call") -> None:
     """Do what the request says in `do`, under the lock of the schedule."""
     sections = _sections(call)
-    kept = schedule.Schedule(call.book)
+    kept = schedule_dir.ScheduleDir(call.book)
     try:
         with kept:
             {"push": push, "show": show, "purge": purge}[call.request["do"]](call, kept, sections)
@@ -39,7 +39,7 @@ def _sections(call: "Call") -> "dict[str, bytes]":
     return {name: b"".join(call.take(length)) for name, length in call.request.get("sections") or ()}
 
 
-def push(call: "Call", kept: schedule.Schedule, sections: "dict[str, bytes]") -> None:
+def push(call: "Call", kept: schedule_dir.ScheduleDir, sections: "dict[str, bytes]") -> None:
     """Bring the schedule to what the request says; `check` only tells what would change."""
     request = call.request
     old = kept.load("entries")
@@ -92,7 +92,7 @@ def _environment(locale: str) -> "dict[str, str]":
 
 
 def _place(
-    kept: schedule.Schedule,
+    kept: schedule_dir.ScheduleDir,
     old: "dict[str, Any]",
     new: "dict[str, Any]",
     sections: "dict[str, bytes]",
@@ -162,7 +162,7 @@ def _install(found: "bytes | None", wanted: "list[bytes]", had: bool) -> None:
         raise crontab.Refusal("crontab", "the crontab is not what was written to it", hint)
 
 
-def purge(call: "Call", kept: schedule.Schedule, sections: "dict[str, bytes]") -> None:
+def purge(call: "Call", kept: schedule_dir.ScheduleDir, sections: "dict[str, bytes]") -> None:
     """Take the line and the schedule away. What has run comes home all the same."""
     old = kept.load("entries")
     state = kept.load("state")
@@ -190,7 +190,7 @@ def purge(call: "Call", kept: schedule.Schedule, sections: "dict[str, bytes]") -
     call.say("pushed", time=time.time(), removed=removed, crontab="removed" if lines else "kept")
 
 
-def show(call: "Call", kept: schedule.Schedule, sections: "dict[str, bytes]") -> None:
+def show(call: "Call", kept: schedule_dir.ScheduleDir, sections: "dict[str, bytes]") -> None:
     """The entries, what became of each, and what the ticks wrote down, the newest last."""
     pushed, state = kept.load("entries"), kept.load("state")
     problem = None  # type: tuple[str, str, str] | None

@@ -12,11 +12,11 @@ from agentless.errors import AgentlessError, JobExists
 from agentless.model.states import State
 from agentless.model.times import iso
 from agentless.remote import evaluator
+from agentless.runner.schedules import Schedules
 from agentless.schedule import Entry, Schedule, offset
 
 if TYPE_CHECKING:
     from agentless.runner.run import Run
-    from agentless.scheduling import Scheduling
 
 __all__ = ["Scheduler"]
 
@@ -37,25 +37,22 @@ class Scheduler:
     lost, the job cache has the fire's JID, which says its time and its entry, and makes no second job of it.
 
     Args:
-        scheduling: the file, and the fleet.
+        schedules: the verbs on the file.
         name: `USER@CONTROLLER`, for which splays are drawn.
-        running: how many fires of an entry run now.
         log: told what was fired and skipped and why, a line each.
         clock: Unix seconds.
     """
 
     def __init__(
         self,
-        scheduling: Scheduling,
+        schedules: Schedules,
         name: str,
         *,
-        running: Callable[[str], int],
         log: Callable[[str], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._scheduling = scheduling
+        self._schedules = schedules
         self._name = name
-        self._running = running
         self._log = log
         self._clock = clock
         self._threads: list[threading.Thread] = []
@@ -73,7 +70,7 @@ class Scheduler:
         Raises:
             ScheduleError: the file is wrong; nothing was fired.
         """
-        due, _ = self._look(self._scheduling.file)
+        due, _ = self._look(self._schedules.file)
         for each in due:
             self._fire(each, detach=True)
 
@@ -85,7 +82,7 @@ class Scheduler:
         Raises:
             ScheduleError: the file is wrong at the start.
         """
-        self._good = self._scheduling.file
+        self._good = self._schedules.file
         mine = [entry.name for entry in self._good.entries.values() if entry.runs_on == "controller"]
         self._log(f"{self._good.file}: {len(mine)} entries run here: {', '.join(mine) or 'none'}")
         while not stop.is_set():
@@ -119,7 +116,7 @@ class Scheduler:
     def _current(self) -> Schedule:
         assert self._good is not None
         try:
-            self._good = self._scheduling.file
+            self._good = self._schedules.file
             self._complaint = ""
         except AgentlessError as error:
             if error.message != self._complaint:
@@ -132,7 +129,7 @@ class Scheduler:
         due = []
         look = float("inf")
         now = self._clock()
-        with self._scheduling.history.changing() as histories:
+        with self._schedules.history.changing() as histories:
             for entry in found.entries.values():
                 if entry.runs_on != "controller":
                     continue
@@ -169,13 +166,13 @@ class Scheduler:
     def _count(self, entry: Entry) -> int:
         with self._lock:
             busy = self._busy.get(entry.name, 0)
-        return busy or self._running(entry.name)
+        return busy or self._schedules.running(entry.name)
 
     def _fire(self, due: _Due, *, detach: bool = False) -> None:
         entry = due.entry
         try:
             if entry.function.startswith("jobs."):
-                self._log(f"{entry.name}: {entry.function}: {self._scheduling.here(entry)}")
+                self._log(f"{entry.name}: {entry.function}: {self._schedules.perform(entry)}")
             else:
                 self._send(due, detach=detach)
         except JobExists:
@@ -190,7 +187,7 @@ class Scheduler:
 
     def _send(self, due: _Due, *, detach: bool) -> None:
         entry = due.entry
-        with self._scheduling.start(entry, jid=due.jid, detach=detach, live=False) as run:
+        with self._schedules.start(entry, jid=due.jid, detach=detach, live=False) as run:
             with self._lock:
                 self._runs.add(run)
                 if self._leaving:

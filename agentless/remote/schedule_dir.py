@@ -29,7 +29,7 @@ HOME_MAX = 100
 STARTING = 120.0
 
 
-class Schedule:
+class ScheduleDir:
     """The schedule of one user on this node; a context manager that holds its lock.
 
     Args:
@@ -54,7 +54,7 @@ class Schedule:
             return False
         return True
 
-    def __enter__(self) -> "Schedule":
+    def __enter__(self) -> "ScheduleDir":
         self.take()
         return self
 
@@ -132,20 +132,20 @@ class Schedule:
 
 def gather(book: records.Records) -> None:
     """Let what has ended since the last tick enter the sequence, unless a tick is about to do so."""
-    schedule = Schedule(book)
-    if not os.path.exists(schedule.path("state.json")) or not schedule.take(False):
+    kept = ScheduleDir(book)
+    if not os.path.exists(kept.path("state.json")) or not kept.take(False):
         return
     try:
-        state = schedule.load("state")
+        state = kept.load("state")
         before = len(state.get("open", ()))
         if before:
-            schedule.running(state)
+            kept.running(state)
             if len(state["open"]) < before:
-                schedule.save("state", state)
+                kept.save("state", state)
             if not state["open"] and not state["history"]:
-                records.remove(schedule.root)
+                records.remove(kept.root)
     finally:
-        os.close(schedule.lock)
+        os.close(kept.lock)
 
 
 def since(book: records.Records, seen: "dict[str, int]") -> "tuple[str, int, list[str]]":

@@ -114,9 +114,9 @@ def postpone(invocation: Invocation, /, name: str, time: str, new_time: str, fil
 
 
 def _edit(invocation: Invocation, file: Path | None, change: Callable[[Editor], Schedule]) -> int:
-    scheduling = invocation.fleet.schedule(file)
-    before = _on_hosts(scheduling.file) if scheduling.path.exists() else {}
-    if _on_hosts(change(scheduling.edit)) != before:
+    schedules = invocation.fleet.schedule(file)
+    before = _on_hosts(schedules.file) if schedules.path.exists() else {}
+    if _on_hosts(change(schedules.edit)) != before:
         invocation.screen.say("the hosts know nothing of it yet: agentless schedule push")
     return 0
 

@@ -1,34 +1,32 @@
-"""Salt's `schedule`: the file and its edits, and what of it is on hosts."""
+"""The verbs on a schedule file: its edits, the fires to come, what of it is on hosts, and an entry run now."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agentless import durations, schedule
+from agentless import schedule
+from agentless.cache import JobCache, JobRow
 from agentless.config import cache_dir, config_dir
 from agentless.errors import ScheduleError, TargetError
+from agentless.inventory.selection import Selection
 from agentless.model.jid import jid_time
-from agentless.model.problem import Problem
 from agentless.model.states import State
+from agentless.schedule import Entry, Schedule
 from agentless.schedule.history import Histories
+from agentless.schedule.hosts import Pushed, Seen
 from agentless.schedule.overview import Ahead, Overview
 
+# `schedule list` reads the file and the cache: it is not to wait for what contacts hosts.
 if TYPE_CHECKING:
-    from agentless.cache import JobRow
-    from agentless.fleet import Fleet
-    from agentless.model.endpoint import Endpoint
     from agentless.runner.contact import Contact
     from agentless.runner.run import Run
-    from agentless.schedule import Entry, Schedule
-    from agentless.schedule.hosts import Pushed, Seen
-    from agentless.scheduler import Scheduler
 
-__all__ = ["Access", "Scheduling", "find"]
+__all__ = ["Parts", "Schedules", "find"]
 
 NAME = "schedule.yaml"
 # The next fire that is not skipped is looked for among so many.
@@ -52,39 +50,41 @@ def find(given: str | Path | None, sources: Iterable[str | Path]) -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """What the schedule needs of a Fleet.
+class Parts:
+    """What the verbs on a schedule are made of.
 
     Args:
-        fleet: the fleet.
-        contact: asks hosts.
-        selects: the hosts of a pattern, whatever narrows this command's targets.
+        selection: the hosts of a target; a function, for not every verb needs an inventory.
+        contact: asks hosts; a function, for not every verb contacts one.
+        cache: the jobs that this controller knows.
+        start: sends a job, and takes what `Fleet.start` takes.
         user: who acts here.
         controller: `USER@CONTROLLER`: the name that splays of the controller's own fires are drawn for.
         cap: bytes of output that a record keeps.
-        clock: Unix seconds.
+        clock: gives the present time, Unix seconds.
     """
 
-    fleet: Fleet
+    selection: Callable[[], Selection]
     contact: Callable[[], Contact]
-    selects: Callable[[str], Iterable[str]]
+    cache: JobCache
+    start: Callable[..., Run]
     user: str
     controller: str
     cap: int
     clock: Callable[[], float] = time.time
 
 
-class Scheduling:
+class Schedules:
     """A schedule file, and the hosts that fire what is in it.
 
     Args:
-        access: the fleet's side.
+        parts: hosts, cache and what sends jobs.
         path: the file; it need not be there yet.
     """
 
-    def __init__(self, access: Access, path: str | Path) -> None:
+    def __init__(self, parts: Parts, path: str | Path) -> None:
         self.path = Path(path)
-        self._access = access
+        self._parts = parts
 
     @property
     def file(self) -> Schedule:
@@ -93,21 +93,22 @@ class Scheduling:
         Raises:
             ScheduleError: the file cannot be read, or something in it is wrong.
         """
-        return schedule.load(self.path, now=self._access.clock())
+        return schedule.load(self.path, now=self._parts.clock())
 
     @cached_property
     def edit(self) -> schedule.Editor:
         """Edits of the file: add, modify, delete, enable, disable, copy, move, skip, postpone."""
-        return schedule.Editor(self.path, now=self._access.clock())
+        return schedule.Editor(self.path, now=self._parts.clock())
 
     # --- hosts ---
     def _targets(self, found: Schedule, only: str | None = None) -> dict[str, tuple[str, ...]]:
         """The hosts of each entry; a target that selects none refuses the file, before anything is touched."""
-        targets = {}
+        targets: dict[str, tuple[str, ...]] = {}
+        inventory = self._parts.selection().inventory
         for entry in found.entries.values():
             if entry.target is not None and only in (None, entry.name):
                 try:
-                    targets[entry.name] = tuple(self._access.selects(entry.target))
+                    targets[entry.name] = tuple(host.name for host in inventory.select(entry.target))
                 except TargetError as error:
                     message = f"schedule: {entry.key}: target: {error.message}"
                     raise ScheduleError(message, error.hint, file=found.file, line=entry.target_line) from error
@@ -120,28 +121,25 @@ class Scheduling:
             target: the hosts; None is all, since an entry may have left any of them.
             check: only tell what would change.
         """
-        from agentless.runner import placement as schedules
+        from agentless.runner import push as hosts
 
-        access = self._access
+        parts = self._parts
         found = self.file
-        endpoints = access.fleet.endpoints(target)
-        shipment = schedules.Shipment(found, self._targets(found), user=access.user, cap=access.cap, now=access.clock())
-        return schedules.push(access.contact(), endpoints, shipment, check=check)
+        endpoints = parts.selection().endpoints(target)
+        shipment = hosts.Shipment(found, self._targets(found), user=parts.user, cap=parts.cap, now=parts.clock())
+        return hosts.push(parts.contact(), endpoints, shipment, check=check)
 
     def purge(self, target: str | None = None, *, check: bool = False) -> Pushed:
         """Take the schedule and its line in the crontab away from hosts; None is all."""
-        from agentless.runner import placement as schedules
+        from agentless.runner import push as hosts
 
-        return schedules.purge(self._access.contact(), self._endpoints(target), check=check)
+        return hosts.purge(self._parts.contact(), self._parts.selection().endpoints(target), check=check)
 
     def status(self, target: str | None = None, *, plan: int = 1, log: int = 50) -> Seen:
         """What hosts have, what their ticks did (`log` events), and what they will fire (`plan` of each entry)."""
-        from agentless.runner import placement as schedules
+        from agentless.runner import push as hosts
 
-        return schedules.show(self._access.contact(), self._endpoints(target), plan=plan, log=log)
-
-    def _endpoints(self, target: str | None) -> Mapping[str, Endpoint]:
-        return self._access.fleet.endpoints(target)
+        return hosts.show(self._parts.contact(), self._parts.selection().endpoints(target), plan=plan, log=log)
 
     # --- here ---
     def coming(self, name: str | None = None, count: int = 1) -> dict[str, tuple[Ahead, ...]]:
@@ -184,7 +182,7 @@ class Scheduling:
         """The newest fire of each entry in the job cache: its JID says of which entry of which schedule it is."""
         ids = {entry.timing["id"]: entry.name for entry in found.entries.values()}
         newest: dict[str, JobRow] = {}
-        for row in self._access.fleet.cache.rows():
+        for row in self._parts.cache.rows():
             name = row.job.schedule
             if name is not None and ids.get(row.job.jid[14:]) == name:
                 newest.setdefault(name, row)
@@ -192,7 +190,7 @@ class Scheduling:
 
     def _ahead(self, found: Schedule, entry: Entry, count: int, row: JobRow | None) -> tuple[Ahead, ...]:
         timing = entry.timing
-        host = self._access.controller
+        host = self._parts.controller
         history = None
         if entry.runs_on == "controller":
             history = self.history.raw(entry.name)
@@ -204,48 +202,32 @@ class Scheduling:
         splay = tuple(timing["splay"]) if timing.get("splay") else None
         return tuple(
             Ahead(each.nominal, each.at, each.shift, each.zone, splay, each.reason, host, each.jid)
-            for each in schedule.coming(found, entry, count, now=self._access.clock(), host=host, history=history)
+            for each in schedule.coming(found, entry, count, now=self._parts.clock(), host=host, history=history)
         )
 
-    def here(self, entry: Entry) -> str:
-        """Do a function of the controller; what it did, in a line."""
-        fleet = self._access.fleet
-        if entry.function == "jobs.prune":
-            pruned = fleet.prune()
-            return f"removed {len(pruned.jobs)} jobs, {pruned.freed} bytes"
-        if entry.function == "jobs.collect":
-            problems = fleet.collect(entry.target)
-            return _told("collected", problems)
-        if entry.function == "jobs.active":
-            active = fleet.active(entry.target)
-            jobs = ", ".join(f"{jid} on {len(one.running)} hosts" for jid, one in active.jobs.items())
-            return _told(jobs or "no job is active", active.problems)
-        now = self._access.clock()
-        times = {key: durations.past(entry.kwargs[key], now) for key in ("since", "until") if key in entry.kwargs}
-        filters: dict[str, Any] = {**entry.kwargs, **times}
-        listed = fleet.list_jobs(**filters)
-        return f"{len(listed.rows)} jobs" + "".join(f", {job.jid}" for job, _ in listed.rows[:20])
+    def perform(self, entry: Entry) -> str:
+        """Do an entry's function of the controller; what it did, in a line."""
+        from agentless.runner.controller_functions import perform
+
+        parts = self._parts
+        return perform(entry, parts.cache, parts.contact, parts.selection, parts.clock())
 
     def running(self, name: str) -> int:
         """How many jobs of an entry run now: those of the cache that are open, and of which a host says so."""
-        fleet = self._access.fleet
+        from agentless.runner import lookup
+
+        parts = self._parts
         count = 0
-        for jid in list(fleet.cache.open_jobs()):
-            report = fleet.cache.load(jid, outputs=False)
+        for jid in list(parts.cache.open_jobs()):
+            report = parts.cache.load(jid, outputs=False)
             if report is None or report.job.schedule != name:
                 continue
-            if fleet.cache.is_held(jid):
+            if parts.cache.is_held(jid):
                 count += 1
             else:
-                count += any(result.state is State.RUNNING for result in fleet.lookup(jid).results.values())
+                asked = lookup.ask_about(parts.contact(), parts.selection(), report)
+                count += any(result.state is State.RUNNING for result in asked.results.values())
         return count
-
-    def scheduler(self, log: Callable[[str], None]) -> Scheduler:
-        """What fires the controller's entries; `log` is told what was fired and skipped, a line each."""
-        from agentless.scheduler import Scheduler
-
-        access = self._access
-        return Scheduler(self, access.controller, running=self.running, log=log, clock=access.clock)
 
     # --- now ---
     def run(self, name: str, **options: Any) -> Run:
@@ -259,7 +241,7 @@ class Scheduling:
                 f"{entry.name}: {entry.function} runs on the controller, and is no job", file=str(self.path)
             )
         stdin = entry.kwargs.get("stdin")
-        return self._access.fleet.start(
+        return self._parts.start(
             entry.target,
             entry.args if entry.script is None else entry.args[1:],
             script=entry.script,
@@ -272,8 +254,3 @@ class Scheduling:
             schedule=entry.name,
             **options,
         )
-
-
-def _told(text: str, problems: Mapping[str, Problem]) -> str:
-    asked = "; ".join(f"{host}: {problem.kind}: {problem.message}" for host, problem in problems.items())
-    return f"{text}; not reached: {asked}" if asked else text
