@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from agentless import config as configuration
 from agentless.cache import JobCache, Pruned, Search
 from agentless.config import Config
-from agentless.errors import TargetError, UnknownJob, UsageError
+from agentless.errors import UnknownJob, UsageError
 from agentless.inventory import Inventory, Overrides
 from agentless.inventory.selection import Selection
 from agentless.model.endpoint import Endpoint
@@ -103,8 +103,12 @@ class Fleet:
     # --- what is made when it is first needed ---
     @cached_property
     def _selection(self) -> Selection:
-        sources = self._sources or configuration.default_inventory(self.config.inventory)
-        return Selection(sources, self._overrides, self._limit, self.show, self._warn)
+        return Selection(self._inventories, self._overrides, self._limit, self._recorded, self._warn)
+
+    def _inventories(self) -> Sequence[str]:
+        if self._sources is None:
+            return configuration.default_inventory(self.config.inventory)
+        return [str(source) for source in _listed(self._sources)]
 
     @property
     def inventory(self) -> Inventory:
@@ -357,31 +361,42 @@ class Fleet:
 
         return jobs.active(self._contact, self._selection, self.endpoints(target))
 
-    def lookup(self, jid: str) -> Report:
+    def lookup(self, jid: str, target: str | None = None) -> Report:
         """Salt's `jobs.lookup_jid`: what each host gave back.
 
         Hosts that are not final are asked, once; a JID that the cache doesn't know is asked of all hosts.
 
+        Args:
+            jid: a JID, or `last`.
+            target: only these of its hosts.
+
         Raises:
+            TargetError: the pattern cannot be read, or the job was sent to none of its hosts.
             UnknownJob: the cache and all hosts deny it.
         """
         jid = self._jid(jid)
         report = self.cache.current(jid)
-        if report is not None and not report.open_hosts:
-            return report
+        if report is not None:
+            report = self._selection.narrow(report, target)
+            if not report.open_hosts:
+                return report
         from agentless.runner import discovery
         from agentless.runner import lookup as jobs
 
         if report is None:
-            return discovery.discover(self._contact, self._selection, jid)[0]
-        return jobs.ask_about(self._contact, self._selection, report)
+            return discovery.discover(self._contact, self._selection, jid, target)[0]
+        return self._selection.narrow(jobs.ask_about(self._contact, self._selection, report), target)
 
-    def show(self, jid: str) -> Report:
+    def show(self, jid: str, target: str | None = None) -> Report:
         """The job as the job cache has it; no host is asked.
 
         Raises:
+            TargetError: as `lookup`.
             UnknownJob: the cache doesn't have it.
         """
+        return self._selection.narrow(self._recorded(jid), target)
+
+    def _recorded(self, jid: str) -> Report:
         jid = self._jid(jid)
         report = self.cache.current(jid)
         if report is None:
@@ -427,52 +442,47 @@ class Fleet:
         search = Search(function, target, by, since, until, metadata or {}, word, schedule)
         return Listed([(row.job, row.summary) for row in self.cache.rows(limit, search.finds)])
 
-    def wait(self, jid: str, *, wait: float | None = None) -> Run:
-        """Follow a job until every host has settled, or `wait` seconds are over.
+    def wait(self, jid: str, target: str | None = None, *, wait: float | None = None) -> Run:
+        """Follow a job until every host, or every one of the target's, has settled, or `wait` seconds are over.
 
         A host that is out of reach is tried again until then, else for 45 s. So is one that could not be asked about a
         JID that the cache doesn't know; who is not reached by then is one of the report's `unknown_hosts`.
 
         Raises:
+            TargetError: as `lookup`.
             UnknownJob: the cache and all hosts deny it; or by the Run's `report`, where the last host does so later.
         """
-        return self._attach(jid, wait=wait)
+        return self._attach(jid, target, wait=wait)
 
-    def tail(self, jid: str, host: str | None = None, *, follow: bool = False) -> Run:
+    def tail(self, jid: str, target: str | None = None, *, follow: bool = False) -> Run:
         """The output of a job so far as `Output` events, and with `follow` on to its end.
 
         Args:
-            host: only this one of its hosts.
+            target: only these of its hosts.
 
         Raises:
-            TargetError: the job was not sent to that host.
+            TargetError, UnknownJob: as `wait`.
         """
-        return self._attach(jid, host=host, live=True, once=not follow)
+        return self._attach(jid, target, live=True, once=not follow)
 
-    def _attach(self, jid: str, *, host: str | None = None, **options: Any) -> Run:
+    def _attach(self, jid: str, target: str | None, **options: Any) -> Run:
         from agentless.runner import discovery
         from agentless.runner.run import Run
 
         jid = self._jid(jid)
-        report, known = self.cache.current(jid), True
-        if report is None:
-            report, known = discovery.discover(self._contact, self._selection, jid)
-        asked = [*report.open_hosts, *report.unknown_hosts]
-        if host is not None:
-            if host not in report.job.hosts:
-                raise TargetError(f"job {jid} was not sent to {host!r}", f"Its hosts: {', '.join(report.results)}")
-            # One that is pending is its run's: to ask there would keep the job from it.
-            asked = [name for name in asked if name == host]
-            others = report.unknown_hosts
-            report = replace(report, unknown_hosts={name: others[name] for name in asked if name in others})
-        endpoints, missing = self._selection.of_job(report.job, asked)
+        report = self.cache.current(jid)
+        if known := report is not None:
+            report = self._selection.narrow(report, target)
+        else:
+            report, known = discovery.discover(self._contact, self._selection, jid, target)
+        endpoints, missing = self._selection.of_job(report.job, [*report.open_hosts, *report.unknown_hosts])
         return Run(
             report.unreached(missing), endpoints, self._contact, cap=self.config.output_cap, known=known, **options
         )
 
-    def exit_success(self, jid: str) -> ExitSuccess:
-        """Salt's `jobs.exit_success`: for each host, whether it returned 0."""
-        return ExitSuccess(self.lookup(jid))
+    def exit_success(self, jid: str, target: str | None = None) -> ExitSuccess:
+        """Salt's `jobs.exit_success`: for each host, whether it returned 0; arguments and errors as of `lookup`."""
+        return ExitSuccess(self.lookup(jid, target))
 
     def collect(self, target: str | None = None) -> dict[str, Problem]:
         """Bring home what hosts have for this controller: ends of jobs, and all that their schedules have fired.
@@ -526,3 +536,7 @@ class Fleet:
         from agentless.runner import procs
 
         return procs.ping(self._contact, self.endpoints(target))
+
+
+def _listed(sources: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
+    return [sources] if isinstance(sources, (str, Path)) else sources

@@ -50,7 +50,6 @@ class Attachment:
             all that an interruption can mean.
         given: whether the person asked for `on_interrupt`.
         batched: hosts wait for others to finish.
-        only: the one host of the job that this is about.
     """
 
     invocation: Invocation
@@ -59,7 +58,6 @@ class Attachment:
     on_interrupt: str | None = None
     given: bool = False
     batched: bool = False
-    only: str | None = None
 
     def to_the_end(self, early: Interrupted | None = None) -> Report:
         """Show everything; returns the report that decides about the exit code.
@@ -75,7 +73,7 @@ class Attachment:
         except Interrupted as interruption:
             report = self._interrupted(interruption)
         try:
-            report = _end(self.invocation, self.printer, report, self.only)
+            report = _end(self.invocation, self.printer, report)
         finally:
             # Below the results, where the eye is; also when their reader is gone or does not read.
             if report.interrupted and self.on_interrupt is not None:
@@ -211,7 +209,7 @@ def follow(
     on_interrupt: str | None = None,
     given: bool = False,
     batched: bool = False,
-    only: str | None = None,
+    target: str | None = None,
 ) -> Report:
     """Start a run, show it to its end or to where the person leaves it, and let go of it.
 
@@ -221,7 +219,8 @@ def follow(
             finds that nothing was sent, and from then on a job that it can name.
         printer: what shows a job.
         jid: the job that is only watched; None where `start` makes one.
-        on_interrupt, given, batched, only: as for `Attachment`.
+        on_interrupt, given, batched: as for `Attachment`.
+        target: which of its hosts are watched.
     """
     run: Run | None = None
     sending = False
@@ -240,10 +239,10 @@ def follow(
         except Interrupted as interruption:
             if run is None:
                 if jid is not None:
-                    return _known(invocation, interruption, printer, jid, only)
+                    return _known(invocation, interruption, printer, jid, target)
                 raise _unsent(interruption, sending) from None
             early = interruption
-        attachment = Attachment(invocation, run, printer(run.job), on_interrupt, given, batched, only)
+        attachment = Attachment(invocation, run, printer(run.job), on_interrupt, given, batched)
         return attachment.to_the_end(early)
     except ReaderGone as gone:
         if run is not None and not all(result.settled for result in run.report().results.values()):
@@ -264,25 +263,21 @@ def _unsent(interruption: Interrupted, sending: bool) -> Interrupted:
 
 
 def _known(
-    invocation: Invocation, interruption: Interrupted, printer: Callable[[Job], Printer], jid: str, only: str | None
+    invocation: Invocation, interruption: Interrupted, printer: Callable[[Job], Printer], jid: str, target: str | None
 ) -> Report:
     """What the job cache has of a job that was about to be watched."""
     try:
         with invocation.interrupts.held():
-            report = replace(invocation.fleet.show(jid), interrupted=True)
-            if only is not None and only not in report.results:
-                raise interruption
+            report = replace(invocation.fleet.show(jid, target), interrupted=True)
             if report.open_hosts:
                 invocation.screen.say(f"\nagentless: no longer watching; job {report.job.jid} goes on")
-            return _end(invocation, printer(report.job), report, only)
+            return _end(invocation, printer(report.job), report)
     except AgentlessError:
         # Not known here, and nobody had answered yet.
         raise interruption from None
 
 
-def _end(invocation: Invocation, printer: Printer, report: Report, only: str | None) -> Report:
-    if only is not None:
-        report = replace(report, results={name: result for name, result in report.results.items() if name == only})
+def _end(invocation: Invocation, printer: Printer, report: Report) -> Report:
     with invocation.interrupts.held():
         printer.end(report)
     return report

@@ -12,7 +12,7 @@ from agentless.cli.commands import Command
 from agentless.cli.invocation import Invocation
 from agentless.errors import AgentlessError
 
-__all__ = ["complete_host", "complete_jid", "complete_signal", "complete_target", "completion"]
+__all__ = ["complete_jid", "complete_signal", "complete_target", "completion"]
 
 PROGRAM = "agentless"
 VARIABLE = "_AGENTLESS_COMPLETE"
@@ -46,11 +46,6 @@ def complete_target(ctx: click.Context, param: click.Parameter, incomplete: str)
     cut = max(incomplete.rfind(mark) for mark in ":,!&") + 1
     before, word = incomplete[:cut], incomplete[cut:]
     return [CompletionItem(before + name) for name in _quietly(ctx, _targets) if name.startswith(word)]
-
-
-def complete_host(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    names = _quietly(ctx, lambda invocation: invocation.fleet.hosts(None).to_json())
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 def complete_jid(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

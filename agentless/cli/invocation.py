@@ -63,7 +63,7 @@ class Invocation:
             given = self.given
             password, become_password = self._passwords()
             self._fleet = self.make_fleet(
-                given.get("inventory") or None,
+                given.get("inventory"),
                 config=given.get("config"),
                 limit=given.get("limit"),
                 user=given.get("user"),

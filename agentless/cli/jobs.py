@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from agentless.cli.commands import Group, Option, Verb, show_help
-from agentless.cli.completion import complete_host
 from agentless.cli.invocation import Formats, Invocation
 from agentless.cli.options import TARGET, shared_options, verb
 from agentless.cli.reports import printer, render
@@ -69,18 +68,20 @@ _GROUP = click.option("--group", cls=Option, is_flag=True, help="Identical resul
 @verb(
     examples=[
         ("agentless jobs lookup last", "the newest job's results, as `run` gave them"),
+        ("agentless jobs lookup last 'web*'", "of these hosts alone"),
         ("agentless jobs lookup last --out junit > results.xml", "for a CI server"),
     ],
 )
 @click.argument("jid", type=JID)
+@TARGET
 @_GROUP
-def lookup(invocation: Invocation, /, jid: str, group: bool) -> int:
+def lookup(invocation: Invocation, /, jid: str, target: str | None, group: bool) -> int:
     """What a job returned: the text, the JSON and the exit code of its `run`, in the inventory's order.
 
     Hosts whose end is not known yet are asked. A JID of another controller is asked of all hosts, or those of --limit.
     """
     out = invocation.out("text")
-    return _show_report(invocation, invocation.fleet.lookup(jid), out, group=group)
+    return _show_report(invocation, invocation.fleet.lookup(jid, target), out, group=group)
 
 
 def _show_report(invocation: Invocation, report: Report, out: str, *, group: bool = False) -> int:
@@ -130,9 +131,10 @@ def list_jobs(
 
 @verb("show", examples=[("agentless jobs show last", "what was sent where, and where it stands")])
 @click.argument("jid", type=JID)
-def show_job(invocation: Invocation, /, jid: str) -> int:
+@TARGET
+def show_job(invocation: Invocation, /, jid: str, target: str | None) -> int:
     """A job and where each of its hosts stands, as this machine knows it. Contacts nobody."""
-    return _show_job(invocation, jid)
+    return _show_job(invocation, jid, target)
 
 
 @verb()
@@ -141,11 +143,11 @@ def last(invocation: Invocation, /) -> int:
     return _show_job(invocation, "last")
 
 
-def _show_job(invocation: Invocation, jid: str) -> int:
+def _show_job(invocation: Invocation, jid: str, target: str | None = None) -> int:
     from agentless.report import tables
 
     out = invocation.out("table")
-    report = invocation.fleet.show(jid)
+    report = invocation.fleet.show(jid, target)
     if out in ("table", "text"):
         invocation.screen.result(tables.head(report.job))
         invocation.screen.result(render(invocation, "table")(report))
@@ -155,6 +157,7 @@ def _show_job(invocation: Invocation, jid: str) -> int:
 
 @verb(examples=[("agentless jobs wait last --wait 10m", "come back to a detached job")])
 @click.argument("jid", type=JID)
+@TARGET
 @click.option(
     "--wait",
     "seconds",
@@ -164,16 +167,17 @@ def _show_job(invocation: Invocation, jid: str) -> int:
     help="How long to wait. Default: as long as it takes, but 45 s for hosts that can't be reached.",
 )
 @_GROUP
-def wait(invocation: Invocation, /, jid: str, seconds: float | None, group: bool) -> int:
+def wait(invocation: Invocation, /, jid: str, target: str | None, seconds: float | None, group: bool) -> int:
     """Wait until every host has returned, and show what `run` would have shown. Ctrl-C leaves the job alone."""
     from agentless.cli.attached import follow
 
     out = invocation.out("text")
     return follow(
         invocation,
-        lambda fleet, _: fleet.wait(jid, wait=seconds),
+        lambda fleet, _: fleet.wait(jid, target, wait=seconds),
         lambda job: printer(invocation, job.hosts, job.jid, out, group=group),
         jid=jid,
+        target=target,
     ).exit_code
 
 
@@ -182,30 +186,31 @@ _TAIL_FORMATS: Formats = ("text", "json", "jsonl", "yaml")
 
 @verb(examples=[("agentless jobs tail last web1 -f", "watch one host")], taken="f")
 @click.argument("jid", type=JID)
-@click.argument("host", required=False, shell_complete=complete_host)
+@TARGET
 @click.option("-f", "--follow", "following", cls=Option, is_flag=True, help="Go on until it ends.")
-def tail(invocation: Invocation, /, jid: str, host: str | None, following: bool) -> int:
+def tail(invocation: Invocation, /, jid: str, target: str | None, following: bool) -> int:
     """A job's output so far, and with -f what it writes from now on. Several hosts: each line behind a host's name."""
     from agentless.cli.attached import follow
 
     out = invocation.out("text", _TAIL_FORMATS)
     return follow(
         invocation,
-        lambda fleet, _: fleet.tail(jid, host, follow=following),
-        lambda job: printer(invocation, [host] if host else job.hosts, job.jid, out, tail=True),
+        lambda fleet, _: fleet.tail(jid, target, follow=following),
+        lambda job: printer(invocation, job.hosts, job.jid, out, tail=True),
         jid=jid,
-        only=host,
+        target=target,
     ).exit_code
 
 
 @verb("exit-success", examples=[("agentless jobs exit-success last && deploy", "in a script")])
 @click.argument("jid", type=JID)
-def exit_success(invocation: Invocation, /, jid: str) -> int:
+@TARGET
+def exit_success(invocation: Invocation, /, jid: str, target: str | None) -> int:
     """For each host of a job, whether it ended with retcode 0. The exit code is 0 when all did, else that of lookup."""
     from agentless.report import tables
 
     out = invocation.out("table", FORMATS)
-    result = invocation.fleet.exit_success(jid)
+    result = invocation.fleet.exit_success(jid, target)
     show(invocation, out, result.to_json, tables.SUCCESS, lambda: tables.success(result), value="success")
     tell_problems(invocation, out, result.report.unknown_hosts)
     return result.exit_code

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import gc
 import os
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from agentless.errors import InventoryError, TargetError
-from agentless.inventory import patterns as targets
+from agentless.inventory import patterns
 from agentless.inventory.address import split_port
 from agentless.inventory.connection import Overrides, resolve
 from agentless.inventory.hostvars import HostVars
@@ -22,6 +23,8 @@ from agentless.model.endpoint import Endpoint
 from agentless.suggest import did_you_mean
 
 __all__ = ["Group", "Host", "Inventory", "load"]
+
+_NAME_ONE = "Name one with -i FILE, or hosts with -i host1,host2."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,11 +66,6 @@ class Inventory:
         self.hosts: Mapping[str, Host] = MappingProxyType(self._hosts)
 
     @property
-    def warnings(self) -> tuple[str, ...]:
-        """What was skipped or cannot be honoured so far, each once; grows with `select` and `endpoint`."""
-        return tuple(self._tree.warnings)
-
-    @property
     def groups(self) -> Mapping[str, Group]:
         return {
             group.name: Group(group.name, tuple(group.hosts), tuple(group.children))
@@ -89,47 +87,58 @@ class Inventory:
             self._members[group] = found
         return self._members[group]
 
-    def select(
-        self, pattern: str, limit: str | None = None, limit_hosts: Collection[str] | None = None
-    ) -> tuple[Host, ...]:
+    def select(self, pattern: str, limit: str | None = None) -> tuple[Host, ...]:
         """The hosts that a pattern selects, in the order in which Ansible would take them.
 
         Args:
             pattern: Ansible's, such as `web*:&prod:!web3`.
             limit: a further pattern; its parts may be `@FILE`, a file with one pattern a line.
-            limit_hosts: host names; the others are left out.
 
         Raises:
-            TargetError: it cannot be read, or nothing matches.
+            TargetError: it cannot be read, it comes to no pattern at all, or nothing matches.
         """
-        if not pattern.strip():
-            raise TargetError("the target pattern is empty", "Write all where you mean all hosts.")
+        hosts = self._hosts
+        chosen = self.match(pattern, limit)
+        if self._implicit is not None and self._implicit.name in chosen:
+            hosts = {**hosts, self._implicit.name: self._implicit}
+        return tuple([hosts[name] for name in chosen])
+
+    def match(self, pattern: str, limit: str | None = None, beside: Sequence[str] = ()) -> list[str]:
+        """The names of what a pattern selects; arguments and errors as of `select`.
+
+        Args:
+            beside: hosts that can be selected, too, though the inventory may not name them (any more).
+        """
+        extra = dict.fromkeys(name for name in beside if name not in self._tree.hosts)
+
+        def members(group: str) -> Mapping[str, object]:
+            found = self.members(group)
+            return {**found, **extra} if extra and group == "all" else found
+
         unmatched: dict[str, None] = {}
-        names = targets.Names(
-            hosts=self._tree.hosts,
+        names = patterns.Names(
+            hosts={**self._tree.hosts, **extra} if extra else self._tree.hosts,
             groups=self._tree.groups,
-            members=self.members,
+            members=members,
             implicit=self._localhost,
             unmatched=lambda name: unmatched.update({name: None}),
         )
-        chosen = targets.select(targets.split(pattern, _is_address), names)
-        if limit is not None and chosen:
-            kept = set(targets.select(_limit_parts(limit), names))
+        parts = patterns.split(pattern, _is_address)
+        patterns.check(parts, f"the target {pattern!r}")
+        limits = None if limit is None else _limit_parts(limit, names.hosts)
+        chosen = patterns.select(parts, names)
+        if limits is not None and chosen:
+            kept = set(patterns.select(limits, names))
             chosen = [name for name in chosen if name in kept]
-        if limit_hosts is not None:
-            chosen = [name for name in chosen if name in limit_hosts]
         unmatched.pop("all", None)
-        known = [*self._tree.groups, *self.hosts]
+        known = [*self._tree.groups, *names.hosts]
         # Looking for near names takes a while in large inventories, and a stale retry list has hundreds that are gone.
         hints = {name: did_you_mean(name, known, 3) if at < 3 else "" for at, name in enumerate(unmatched)}
         if not chosen:
             raise TargetError(self._nothing(pattern, limit, list(unmatched)), " ".join(filter(None, hints.values())))
         for name, hint in hints.items():
             self._tree.warn(f"{name!r} matches no host and no group. {hint}".rstrip())
-        hosts = self._hosts
-        if self._implicit is not None and self._implicit.name in chosen:
-            hosts = {**hosts, self._implicit.name: self._implicit}
-        return tuple([hosts[name] for name in chosen])
+        return chosen
 
     def _nothing(self, pattern: str, limit: str | None, unmatched: list[str]) -> str:
         if not self.hosts:
@@ -205,7 +214,7 @@ def load(
     Args:
         sources: files, directories, executables, or hosts with commas, as Ansible's `-i`.
         directory: whose `group_vars/` and `host_vars/` count too, as a playbook's would; the working directory if None.
-        warn: told each warning once, now and later, as it comes up; `Inventory.warnings` collects them too.
+        warn: told each warning once, now and later, as it comes up.
 
     Raises:
         InventoryError: a source that is missing or wrong.
@@ -216,7 +225,11 @@ def load(
     # Nothing here is garbage while it is built, and looking for some doubles the time of a large inventory.
     gc.disable()
     try:
+        if not sources:
+            raise InventoryError("no inventory is named", _NAME_ONE)
         for source in sources:
+            if not source.strip():
+                raise InventoryError("the name of an inventory is empty", f"Is a variable empty there? {_NAME_ONE}")
             source = source if "," in source else os.path.abspath(os.path.expanduser(source))
             read(tree, source)
             if not is_host_list(source):
@@ -235,19 +248,25 @@ def _is_address(text: str) -> bool:
     return split_port(text) is not None
 
 
-def _limit_parts(limit: str) -> list[str]:
+def _limit_parts(limit: str, hosts: Container[str]) -> list[str]:
     parts: list[str] = []
-    for part in targets.split(limit, _is_address):
-        if part[0] != "@":
-            parts.append(part)
-            continue
-        try:
-            text = Path(part[1:]).read_text(encoding="utf-8", errors="surrogateescape")
-        except OSError as error:
-            raise TargetError(f"the limit file {part[1:]} cannot be read: {error.strerror}") from None
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        if not lines:
-            # Ansible would take all hosts, which is the last thing that an empty retry list means.
-            raise TargetError(f"the limit file {part[1:]} names no host")
-        parts.extend(lines)
+    for part in patterns.split(limit, _is_address):
+        parts.extend([part] if part[0] != "@" or part in hosts else _limit_file(part[1:]))
+    patterns.check(parts, f"the limit {limit!r}")
     return parts
+
+
+def _limit_file(path: str) -> list[str]:
+    """The patterns of an `@FILE`, one a line."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise TargetError(f"the limit file {path!r} cannot be read: {error.strerror}") from None
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise TargetError(f"the limit file {path!r} is no UTF-8, but UTF-16", "Convert it with iconv.")
+    lines = [line.strip() for line in data.decode("utf-8-sig", "surrogateescape").splitlines()]
+    lines = [line for line in lines if line]
+    if not lines:
+        # Ansible would take all hosts, which is the last thing that an empty retry list means.
+        raise TargetError(f"the limit file {path!r} names no host")
+    return lines

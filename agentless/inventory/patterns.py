@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from agentless.errors import TargetError
 
-__all__ = ["Names", "select", "split"]
+__all__ = ["Names", "check", "select", "split"]
 
 _SUBSCRIPT = re.compile(r"(.+)\[(?:(-?[0-9]+)|([0-9]+)[:-]([0-9]*))\]")
 _PIECE = re.compile(r"(?:[^\s:\[\]]|\[[^\]]*\])+")
@@ -50,6 +50,27 @@ def split(pattern: str, is_address: Callable[[str], bool]) -> list[str]:
     else:
         parts = _PIECE.findall(pattern)
     return [part.strip() for part in parts if part.strip()]
+
+
+def check(parts: Sequence[str], what: str) -> None:
+    """Refuse what comes to no pattern at all: an unset variable of a script shall never select everybody.
+
+    Args:
+        parts: as `split` gives them.
+        what: what the error calls the pattern.
+
+    Raises:
+        TargetError: there is no part, or one is an operator with nothing behind it.
+    """
+    if not parts:
+        raise TargetError(f"{what} names no host and no group", "Write all where you mean all hosts.")
+    for part in parts:
+        if not part.strip("!&~ "):
+            raise TargetError(f"{what} has {part!r} with no pattern behind it", "Is a variable empty there?")
+        if part[0] in "!&" and part[1] == "@":
+            raise TargetError(
+                f"{what} has {part!r}: a file or a retry list can only be added", "Give it to --limit, as @FILE."
+            )
 
 
 def select(parts: Sequence[str], names: Names) -> list[str]:

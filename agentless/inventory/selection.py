@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
 from agentless.errors import TargetError
@@ -67,7 +66,7 @@ class Selection:
     """The hosts that this command may act on.
 
     Args:
-        sources: inventories, as `-i` takes them.
+        sources: names the inventories, as `-i` takes them, when they are first needed.
         overrides: what the command line and the configuration say about connections.
         limit: a pattern, `@file`, `@failed:JID` or `@unreachable:JID` that narrows every target; None narrows nothing.
         report: what the job cache knows of a job, for the retry lists.
@@ -76,13 +75,13 @@ class Selection:
 
     def __init__(
         self,
-        sources: str | Path | Sequence[str | Path],
+        sources: Callable[[], Sequence[str]],
         overrides: Overrides,
         limit: str | None,
         report: Callable[[str], Report],
         warn: Callable[[str], None],
     ) -> None:
-        self.sources = [sources] if isinstance(sources, (str, Path)) else list(sources)
+        self._sources = sources
         self._overrides = overrides
         self.limit = limit
         self._report = report
@@ -91,9 +90,14 @@ class Selection:
         self._retries: dict[str, Report] = {}
 
     @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """The inventories' names; raises InventoryError where there is none."""
+        return tuple(self._sources())
+
+    @cached_property
     def inventory(self) -> Inventory:
         """The inventory, read once; raises InventoryError."""
-        return load([str(source) for source in self.sources], warn=self._warn)
+        return load(self.sources, warn=self._warn)
 
     def _retried(self, word: str) -> Report:
         """The job of a retry list, as it was before this command did anything."""
@@ -105,22 +109,61 @@ class Selection:
         """The hosts that a pattern or a retry list selects, in the inventory's order; None selects all.
 
         Raises:
-            TargetError: the pattern cannot be read, or selects nothing.
+            TargetError: the pattern cannot be read, it comes to no pattern at all, or it selects nothing.
         """
+        names = self._match(target)
+        return tuple(host for name in names if (host := self.inventory.find(name)) is not None)
+
+    def narrow(self, report: Report, target: str | None) -> Report:
+        """A job on those of its hosts that the limit and a target leave; every verb on a JID narrows by this.
+
+        Hosts that the inventory does not name any more can be selected by their names, and by `all`.
+
+        Args:
+            report: the job; its `unknown_hosts` are narrowed, too.
+            target: a pattern or a retry list; None leaves it to the limit.
+
+        Raises:
+            TargetError: as `select`; or the job was sent to none of them.
+        """
+        if target is None and self.limit is None:
+            return report
+        names = frozenset(self._selected(report, target))
+        left = tuple(name for name in report.job.hosts if name in names)
+        if not left:
+            hint = f"Its hosts: {', '.join(report.job.hosts)}"
+            raise TargetError(f"job {report.job.jid} was not sent to {self._named(target)}", hint)
+        return replace(
+            report,
+            job=replace(report.job, hosts=left),
+            results={name: result for name, result in report.results.items() if name in names},
+            unknown_hosts={name: problem for name, problem in report.unknown_hosts.items() if name in names},
+        )
+
+    def _selected(self, report: Report, target: str | None) -> Sequence[str]:
+        """What a target and the limit select, of the inventory's hosts and the job's."""
+        words = (target or "").split(",")
+        if self.limit is None and all(word in report.job.hosts for word in words):
+            # Names of the job's hosts need no inventory, which may be gone.
+            return words
+        return self._match(target, report.job.hosts)
+
+    def _match(self, target: str | None, beside: Sequence[str] = ()) -> list[str]:
+        """The names that a target and the limit select, of the inventory's hosts and of those `beside` it."""
         retries = {word: self._retried(word) for word in (target, self.limit) if _is_retry_list(word)}
         pattern = "all" if target is None or target in retries else target
         limit = None if self.limit in retries else self.limit
         picked = [_picked(word, report) for word, report in retries.items()]
-        selected = self.inventory.select(pattern, limit)
-        hosts = tuple(host for host in selected if all(host.name in names for names in picked))
-        left_out = [said for said in map(_not_ended, retries.values()) if said]
-        if not hosts:
+        matched = self.inventory.match(pattern, limit, beside)
+        names = [name for name in matched if all(name in names for names in picked)]
+        left_out = [text for text in map(_not_ended, retries.values()) if text]
+        if not names:
             raise TargetError(f"no host is left of {self._named(target)}", "\n".join(left_out))
-        for said in left_out:
-            if said not in self._warned:
-                self._warned.add(said)
-                self._warn(said)
-        return hosts
+        for text in left_out:
+            if text not in self._warned:
+                self._warned.add(text)
+                self._warn(text)
+        return names
 
     def _named(self, target: str | None) -> str:
         """The target with the limit, as an error names them."""
@@ -155,35 +198,21 @@ class Selection:
         """
         if report is None:
             return Places(self.endpoints(target), {})
-        endpoints, missing = self.of_job(report.job, report.results, target)
-        if not endpoints and not missing:
-            hint = f"Its hosts: {', '.join(report.results)}"
-            raise TargetError(f"job {report.job.jid} was not sent to {self._named(target)}", hint)
-        wider = () if target is None else self.select(target)
-        return Places(endpoints, missing, tuple(host.name for host in wider if host.name not in report.results))
+        endpoints, missing = self.of_job(report.job, self.narrow(report, target).results)
+        wider = () if target is None else self._selected(report, target)
+        return Places(endpoints, missing, tuple(name for name in wider if name not in report.results))
 
-    def of_job(
-        self, job: Job, names: Iterable[str], target: str | None = None
-    ) -> tuple[dict[str, Endpoint], dict[str, Problem]]:
-        """Some of a job's hosts, reached as the user that it was sent as, and those that the inventory lacks.
-
-        Args:
-            names: hosts of the job.
-            target: narrows them further; the limit always does.
-        """
+    def of_job(self, job: Job, names: Iterable[str]) -> tuple[dict[str, Endpoint], dict[str, Problem]]:
+        """Some of a job's hosts, reached as the user that it was sent as, and those that the inventory lacks."""
         overrides = self._overrides
         if job.login is not None:
             overrides = replace(overrides, user=job.login)
         if job.become is not None:
             method, _, user = job.become.partition(":")
             overrides = replace(overrides, become=bool(method), become_method=method or None, become_user=user or None)
-        narrowed = target is not None or self.limit is not None
-        selected = {host.name for host in self.select(target)} if narrowed else None
         endpoints: dict[str, Endpoint] = {}
         missing: dict[str, Problem] = {}
         for name in names:
-            if selected is not None and name not in selected:
-                continue
             host = self.inventory.find(name)
             if host is None:
                 missing[name] = GONE_FROM_INVENTORY

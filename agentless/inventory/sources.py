@@ -57,6 +57,8 @@ def _read_path(tree: Tree, path: str) -> None:
 
 
 def _read_host_list(tree: Tree, source: str) -> None:
+    if not source.strip(", \t\r\n"):
+        raise ValueError("this names no host; is a variable empty there?")
     for text in source.split(","):
         if text := text.strip():
             name, port = split_port(text) or (text, None)

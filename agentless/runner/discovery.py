@@ -27,8 +27,8 @@ def known_to_nobody(jid: str) -> UnknownJob:
     return UnknownJob(f"no host has a record of job {jid}, nor has the job cache")
 
 
-def discover(contact: Contact, selection: Selection, jid: str) -> tuple[Report, bool]:
-    """Ask all hosts about a JID that the cache doesn't know.
+def discover(contact: Contact, selection: Selection, jid: str, target: str | None = None) -> tuple[Report, bool]:
+    """Ask all hosts, or those of a target, about a JID that the cache doesn't know.
 
     Returns:
         the job as the hosts' records describe it, on the hosts that have one; and whether it is in the cache now, which
@@ -37,7 +37,7 @@ def discover(contact: Contact, selection: Selection, jid: str) -> tuple[Report, 
     Raises:
         UnknownJob: all hosts deny it.
     """
-    endpoints = selection.endpoints(None)
+    endpoints = selection.endpoints(target)
     found: dict[str, HostResult] = {}
     problems: dict[str, Problem] = {}
     job = _nothing_known(jid)
@@ -52,7 +52,7 @@ def discover(contact: Contact, selection: Selection, jid: str) -> tuple[Report, 
     results = {name: found[name] for name in endpoints if name in found}
     unknown = {name: problems[name] for name in endpoints if name in problems}
     job = replace(job, hosts=tuple(name for name in endpoints if name in found or name in problems))
-    complete = not unknown and selection.limit is None
+    complete = not unknown and target is None and selection.limit is None
     if complete:
         contact.cache.adopt(job, results)
     return Report(job, results, unknown_hosts=unknown), complete

@@ -236,6 +236,27 @@ def test_a_target_outside_the_job_s_hosts_is_told_so_and_alone_it_is_an_error(cl
     }
 
 
+def test_a_target_and_the_limit_narrow_what_is_shown_of_a_job_and_its_exit_code(cli: Cli) -> None:
+    jid = json.loads(cli("run", "host1,host2", "--out", "json", "--", "echo hi").stdout)["jid"]
+    for words in (("lookup",), ("show",), ("wait",), ("tail", "-f")):
+        for narrowed in (("host2",), ("-l", "host2"), ("host*", "--limit", "all:!host1")):
+            done = cli("jobs", *words, jid, *narrowed, "--out", "json")
+            assert (done.returncode, list(hosts(done))) == (0, ["host2"]), words
+    assert json.loads(cli("jobs", "exit-success", jid, "host2", "--out", "json").stdout) == {"host2": True}
+    for words in (("lookup",), ("show",), ("wait",), ("tail",), ("exit-success",)):
+        for wrong in (("host3",), ("-l", "nonsense"), ("-l", ""), ("",), (",",)):
+            done = cli("jobs", *words, jid, *wrong)
+            assert (done.returncode, done.stdout) == (2, ""), (words, wrong)
+
+
+def test_an_empty_target_limit_or_inventory_is_refused_before_anything_is_sent(cli: Cli) -> None:
+    before = cli("jobs", "list", "--out", "json").stdout
+    for words in (("",), (",",), ("all", "-l", ""), ("all", "-l", "!"), ("all", "-l", ","), ("all", "-i", "")):
+        done = cli("run", *words, "--", "true")
+        assert (done.returncode, done.stdout) == (2, ""), words
+    assert cli("jobs", "list", "--out", "json").stdout == before
+
+
 # --- interruption ---
 def begin(sshd: Sshd, *options: str) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(

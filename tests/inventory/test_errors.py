@@ -152,9 +152,10 @@ def test_files_of_a_directory_that_are_no_inventories_are_told_and_left_out(tmp_
     (tmp_path / "hosts").write_text("web1\n")
     (tmp_path / "list.yml").write_text("- a\n- b\n")
     (tmp_path / "notes.tex").write_text("Some words here, that are no hosts\n")
-    inventory = load([str(tmp_path)], directory="/")
+    told: list[str] = []
+    inventory = load([str(tmp_path)], directory="/", warn=told.append)
     assert list(inventory.hosts) == ["web1"]
-    assert [warning.rpartition("/")[2].split(":")[0] for warning in inventory.warnings] == ["list.yml", "notes.tex"]
+    assert [warning.rpartition("/")[2].split(":")[0] for warning in told] == ["list.yml", "notes.tex"]
 
 
 def test_a_broken_inventory_in_a_directory_is_an_error(tmp_path: Path) -> None:
@@ -188,15 +189,17 @@ def test_a_limit_that_leaves_nothing_is_an_error(inventory: Inventory) -> None:
         inventory.select("web", "db")
 
 
-def test_one_unknown_name_among_others_is_told(inventory: Inventory) -> None:
+def test_one_unknown_name_among_others_is_told(tmp_path: Path) -> None:
+    told: list[str] = []
+    inventory = load(["web1,web2"], directory=str(tmp_path), warn=told.append)
     assert [host.name for host in inventory.select("web1,wbe2")] == ["web1"]
-    (warning,) = inventory.warnings
+    (warning,) = told
     assert warning.startswith("'wbe2' matches no host and no group. Did you mean web2")
 
 
 @pytest.mark.parametrize(
     ("pattern", "message"),
-    [("~web(", "no regular expression"), ("web[9]", "has 3 hosts"), ("", "empty"), (" ", "empty")],
+    [("~web(", "no regular expression"), ("web[9]", "has 3 hosts")],
 )
 def test_patterns_that_cannot_be_used(inventory: Inventory, pattern: str, message: str) -> None:
     with pytest.raises(TargetError, match=message):
@@ -218,8 +221,44 @@ def test_an_empty_limit_file_never_means_all_hosts(
         inventory.select("all", f"@{tmp_path}/retry")
 
 
-def test_limit_hosts_keep_only_those_named(inventory: Inventory) -> None:
-    assert [host.name for host in inventory.select("all", limit_hosts={"web2", "db1", "gone"})] == ["web2", "db1"]
+@pytest.mark.parametrize(
+    "pattern", ["", " ", "\t\n", ",", " , ,", ":", ": :", "!", "&", "~", "!~", "&~", "all:!", "web:&", "web,!,"]
+)
+def test_a_pattern_or_limit_that_comes_to_nothing_never_means_all_hosts(inventory: Inventory, pattern: str) -> None:
+    """It is what an empty variable leaves of `run all -l "$HOSTS"`, `all:!$DOWN` or `web:&$REGION`."""
+    for words in ((pattern,), ("all", pattern), ("web1", pattern)):
+        with pytest.raises(TargetError, match=r"names no host and no group|no pattern behind it"):
+            inventory.select(*words)
+
+
+@pytest.mark.parametrize("pattern", ["all:!@down", "all:&@up", "!@failed:20260101000000000000"])
+def test_a_file_that_is_to_be_excluded_is_refused_rather_than_ignored(inventory: Inventory, pattern: str) -> None:
+    for words in ((pattern,), ("all", pattern)):
+        with pytest.raises(TargetError, match="can only be added"):
+            inventory.select(*words)
+
+
+@pytest.mark.parametrize("line", ["!", "&", "~"])
+def test_a_line_of_a_limit_file_that_comes_to_nothing_is_refused(
+    inventory: Inventory, tmp_path: Path, line: str
+) -> None:
+    (tmp_path / "retry").write_text(f"{line}\n")
+    with pytest.raises(TargetError, match="no pattern behind it"):
+        inventory.select("all", f"@{tmp_path}/retry")
+
+
+def test_a_byte_order_mark_takes_no_host_from_a_limit_file(inventory: Inventory, tmp_path: Path) -> None:
+    (tmp_path / "retry").write_bytes(b"\xef\xbb\xbfweb1\r\nweb2\r\n")
+    assert [host.name for host in inventory.select("all", f"@{tmp_path}/retry")] == ["web1", "web2"]
+    (tmp_path / "retry").write_bytes("web1\n".encode("utf-16"))
+    with pytest.raises(TargetError, match="UTF-16"):
+        inventory.select("all", f"@{tmp_path}/retry")
+
+
+@pytest.mark.parametrize("sources", [[], [""], [" "], ["web1,", ""], [","], [" , "]])
+def test_a_source_that_comes_to_nothing_is_refused(sources: list[str], tmp_path: Path) -> None:
+    with pytest.raises(InventoryError, match=r"is named|is empty|names no host"):
+        load(sources, directory=str(tmp_path))
 
 
 def test_an_inventory_without_hosts_says_so(tmp_path: Path) -> None:
