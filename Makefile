@@ -1,23 +1,43 @@
-# `make demo` and `make test` need Python 3.10 or newer and nothing else: .ci/venv puts the rest into .venv.
+# Python 3.10 or newer is all that these need: .ci/venv puts what .ci/constraints names into .venv.
 # Written for every make: GNU's from 3.81 (macOS) on, and BSD's.
 
 PYTEST_WORKERS = auto
 TESTS = tests
+# What the lowest and the newest versions are tried on, beside the quick tests.
+SCENARIO = tests/end_to_end/test_run.py
 
 help:
-	@echo 'make demo     a throwaway fleet on loopback, and the main job run on it'
-	@echo 'make test     all tests (TESTS=tests/guards for some of them)'
-	@echo 'make check    formatting, lint and types'
-	@echo 'make format   format the code'
-	@echo 'make clean    remove what the others made'
+	@echo 'make demo         a throwaway fleet on loopback, and the main job run on it'
+	@echo 'make quick        the tests that need neither root nor an sshd: a minute'
+	@echo 'make test         all tests (TESTS=tests/guards for some of them)'
+	@echo 'make check        formatting, lint and types'
+	@echo 'make format       format the code'
+	@echo 'make test-lowest  quick tests and a scenario with the lowest versions that pyproject.toml allows'
+	@echo 'make test-newest  the same with the newest versions of everything'
+	@echo 'make constraints  renew .ci/constraints: what demo and tests install, by version and hash'
+	@echo 'make clean        remove what the others made'
 
 demo:
 	@sh .ci/venv run
 	@.venv/bin/agentless demo
 
+quick:
+	@sh .ci/venv test
+	@.venv/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal --quick $(TESTS)
+
 test:
 	@sh .ci/venv test
 	@.venv/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(TESTS)
+
+test-lowest:
+	@sh .ci/venv lowest
+	@.venv-lowest/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal --quick tests
+	@.venv-lowest/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(SCENARIO)
+
+test-newest:
+	@sh .ci/venv newest
+	@.venv-newest/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal --quick tests
+	@.venv-newest/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(SCENARIO)
 
 check:
 	@sh .ci/venv test
@@ -31,7 +51,10 @@ format:
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-clean:
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist agentless.egg-info
+constraints:
+	@sh .ci/constrain
 
-.PHONY: help demo test check format clean
+clean:
+	rm -rf .venv .venv-lowest .venv-newest .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist agentless.egg-info
+
+.PHONY: help demo quick test test-lowest test-newest check format constraints clean

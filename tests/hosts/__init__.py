@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from tests.hosts.client import Client
+from tests.hosts.needs import need
 from tests.hosts.nodes import Node, Nodes, User
 from tests.hosts.proxy import Proxy
 from tests.hosts.sshd import Sshd
-from tests.hosts.waiting import until
+from tests.hosts.waiting import patience, until
 
-__all__ = ["Client", "Node", "Nodes", "Proxy", "Sshd", "User", "until"]
+__all__ = ["Client", "Node", "Nodes", "Proxy", "Sshd", "User", "need", "patience", "until"]

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.hosts.client import Client, make_key
+from tests.hosts.needs import need
 from tests.hosts.sshd import crowds, find_sshd
 from tests.hosts.waiting import until
 
@@ -331,6 +332,7 @@ class Nodes:
         cron: bool = False,
         sshd_config: str = "",
     ) -> None:
+        need("root and an sshd")
         if not sys.platform.startswith("linux") or os.geteuid() != 0:
             pytest.skip("hosts in namespaces need root on Linux")
         for tool in ("ip", "nsenter", "unshare", "mount", *(["cron"] if cron else [])):

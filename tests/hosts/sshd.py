@@ -17,6 +17,7 @@ from types import TracebackType
 import pytest
 
 from tests.hosts.client import Client, make_key
+from tests.hosts.needs import need
 from tests.hosts.waiting import until
 
 MARK = "AGENTLESS_TEST_SSHD"
@@ -50,6 +51,7 @@ exit 0
 
 def find_sshd() -> str:
     """The server's path; skips the test where there is none."""
+    need("an sshd")
     path = shutil.which("sshd", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/usr/local/sbin"]))
     if path is None:
         pytest.skip("no sshd on this machine")

@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,8 +17,9 @@ import pytest
 from agentless.model.endpoint import Endpoint
 from agentless.transport.channel import Channel
 from agentless.transport.ssh import Connector
+from tests.hosts import until
+from tests.hosts.sshd import find_sshd
 
-SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 USER = getpass.getuser()
 
 
@@ -119,6 +118,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 @pytest.fixture
 def start_sshd(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Starts sshd with extra configuration lines; ends each when the test does."""
+    sshd = find_sshd()
     with contextlib.ExitStack() as running:
         count = 0
 
@@ -157,7 +157,7 @@ def start_sshd(tmp_path: Path) -> Iterator[Callable[..., Server]]:
             if os.getuid() == 0:
                 Path("/run/sshd").mkdir(exist_ok=True)
             with (directory / "log").open("wb") as log:
-                command = [*prefix, SSHD, "-D", "-e", "-f", str(directory / "conf")]
+                command = [*prefix, sshd, "-D", "-e", "-f", str(directory / "conf")]
                 process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
             running.callback(_end, process)
             host_keys = {}
@@ -165,11 +165,8 @@ def start_sshd(tmp_path: Path) -> Iterator[Callable[..., Server]]:
                 type_, text = key.with_suffix(".pub").read_text().split()[:2]
                 host_keys[type_] = text
             server = Server(port, directory, process, host_keys, address)
-            until = time.monotonic() + 20
-            while "Server listening" not in server.log:
-                assert process.poll() is None, server.log
-                assert time.monotonic() < until, server.log
-                time.sleep(0.01)
+            until(lambda: "Server listening" in server.log or process.poll() is not None, "sshd listens")
+            assert process.poll() is None, server.log
             return server
 
         yield start
@@ -193,13 +190,10 @@ def agent(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
     sock = home.path / "agent"
     process = subprocess.Popen(["ssh-agent", "-D", "-a", str(sock)], stdout=subprocess.DEVNULL)
     environment = {**os.environ, "SSH_AUTH_SOCK": str(sock)}
-    until = time.monotonic() + 20
     with socket.socket(socket.AF_UNIX) as probe:
         # The socket is there a moment before it listens.
-        while probe.connect_ex(str(sock)):
-            assert process.poll() is None
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        until(lambda: probe.connect_ex(str(sock)) == 0 or process.poll() is not None, "the agent listens")
+    assert process.poll() is None
     monkeypatch.setenv("SSH_AUTH_SOCK", str(sock))
 
     def add(*keys: Path | str) -> None:

@@ -1,0 +1,24 @@
+"""What a test needs of the machine: `pytest --quick` (`make quick`) passes over each test that asks for it here.
+
+Nobody keeps a list of quick tests: whoever starts a real host comes through this door.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+PASSED_OVER = "not quick: needs "
+
+_quick = False
+
+
+def be_quick(quick: bool) -> None:
+    """Whether tests that need hosts are passed over from now on."""
+    global _quick
+    _quick = quick
+
+
+def need(what: str) -> None:
+    """Pass over this test if only quick ones are wanted; `what` it needs is told: "an sshd"."""
+    if _quick:
+        pytest.skip(PASSED_OVER + what)
