@@ -18,6 +18,8 @@ from agentless.model.times import iso
 returns = st.one_of(
     st.builds(Return, st.integers(0, 255), st.none(), st.just("exit"), stdout=st.binary(max_size=20)),
     st.builds(Return, st.none(), st.integers(1, 64), st.sampled_from(["signal", "timeout", "signal-job:a@b"])),
+    # A handler of TERM that leaves with a code of its own.
+    st.builds(Return, st.integers(0, 255), st.none(), st.sampled_from(["timeout", "signal-job:a@b"])),
 )
 results = st.one_of(
     st.builds(HostResult, st.just(State.RETURNED), st.just(Dispatched.YES), ret=returns),
@@ -54,7 +56,7 @@ def test_the_exit_code_is_the_first_that_holds(hosts: list[HostResult]) -> None:
         expected = 4
     elif states & {State.UNREACHABLE, State.LOST, State.NOT_STARTED}:
         expected = 3
-    elif any(result.ret is not None and result.ret.retcode != 0 for result in hosts):
+    elif any(result.ret is not None and (result.ret.retcode, result.ret.ended_by) != (0, "exit") for result in hosts):
         expected = 1
     else:
         expected = 0

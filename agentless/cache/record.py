@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from agentless.cache.lines import Damaged, Raw, decode_result, head_of, is_final, job_of, line, parse
 from agentless.model.job import Job
 from agentless.model.problem import Problem
+from agentless.model.returns import succeeded
 from agentless.model.states import Dispatched, HostResult, State
 
 __all__ = ["JobRow", "Record", "row_of"]
@@ -124,7 +125,7 @@ class Record:
         for raw in self.lines.values():
             state = raw.get("state", "returned")
             counts[state] += 1
-            failed += state == "returned" and raw.get("retcode", 0) != 0
+            failed += state == "returned" and not succeeded(raw.get("retcode", 0), raw.get("ended_by", "exit"))
         counts["failed"] = failed
         return counts
 

@@ -206,7 +206,7 @@ def tail(invocation: Invocation, /, jid: str, target: str | None, following: boo
 @click.argument("jid", type=JID)
 @TARGET
 def exit_success(invocation: Invocation, /, jid: str, target: str | None) -> int:
-    """For each host of a job, whether it ended with retcode 0. The exit code is 0 when all did, else that of lookup."""
+    """Whether the job succeeded on each host (0, and not cut off). The exit code is 0 when on all, else lookup's."""
     from agentless.report import tables
 
     out = invocation.out("table", FORMATS)

@@ -86,7 +86,7 @@ class Report:
 
     @property
     def summary(self) -> dict[str, int]:
-        """Hosts by state (the six add up to all), and `failed`: those returned that did not end with 0."""
+        """Hosts by state (the six add up to all), and `failed`: those returned without success."""
         counts = {state.value: 0 for state in State}
         for result in self.results.values():
             counts[result.state.value] += 1

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Remains", "Return"]
+__all__ = ["Remains", "Return", "succeeded"]
+
+
+def succeeded(retcode: int | None, ended_by: str) -> bool:
+    """Whether a job that ended so did what it was to do: it left by itself, with 0.
+
+    One that was cut off, at its deadline or by a signal, has failed, also where its handler left with 0.
+    """
+    return retcode == 0 and ended_by == "exit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +48,8 @@ class Return:
 
     @property
     def ok(self) -> bool:
-        """Whether it ended with 0."""
-        return self.retcode == 0
+        """Whether it succeeded: every verb's word for it, and the opposite of `failed`."""
+        return succeeded(self.retcode, self.ended_by)
 
 
 @dataclass(frozen=True, slots=True)

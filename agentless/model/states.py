@@ -74,7 +74,7 @@ class HostResult:
 
     @property
     def failed(self) -> bool:
-        """Whether it returned, but not with 0."""
+        """Whether it returned without success."""
         return self.ret is not None and not self.ret.ok
 
     def to_json(self) -> dict[str, Any]:

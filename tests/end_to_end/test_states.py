@@ -52,6 +52,29 @@ def test_a_reboot_and_a_cut_are_told_apart(start_nodes: Callable[..., Nodes]) ->
     assert waited["exit_code"] == 3
 
 
+def test_a_job_that_was_cut_off_has_failed_for_every_verb_whatever_its_handler_says(
+    start_nodes: Callable[..., Nodes],
+) -> None:
+    client = start_nodes(1).client
+    command = "trap 'exit 0' TERM; while :; do sleep 0.05; done"
+    done = client.agentless("run", "node1", "--timeout", "0.3", "--out", "json", "--", command)
+    document = json.loads(done.stdout)
+    host = document["hosts"]["node1"]
+    assert (host["retcode"], host["ended_by"], done.returncode) == (0, "timeout", 1)
+    assert document["summary"]["failed"] == 1
+    jid = document["jid"]
+    junit = client.agentless("jobs", "lookup", jid, "--out", "junit")
+    assert (junit.returncode, 'failures="1"' in junit.stdout) == (1, True)
+    assert json.loads(client.agentless("jobs", "list", "--out", "json").stdout)[jid]["summary"]["failed"] == 1
+    assert client.agentless("jobs", "exit-success", jid).returncode == 1
+    again = client.agentless("run", "all", "--limit", f"@failed:{jid}", "--check", "--", "true")
+    assert "node1" in again.stdout
+    detached = client.agentless("run", "node1", "--detach", "--", command).stdout.strip()
+    assert client.agentless("term-job", detached).returncode == 0
+    ended = ask(client, "jobs", "wait", detached)
+    assert (ended["hosts"]["node1"]["ended_by"][:10], ended["exit_code"]) == ("signal-job", 1)
+
+
 def test_what_a_lost_job_wrote_is_shown_by_the_run_and_ever_after(start_nodes: Callable[..., Nodes]) -> None:
     client = start_nodes(1).client
     command = "echo one; echo err >&2; sleep 0.5; kill -9 $PPID; sleep 0.5; echo still"
