@@ -7,7 +7,7 @@ TESTS = tests
 SCENARIO = tests/end_to_end/test_run.py
 
 help:
-	@echo 'make demo         a throwaway fleet on loopback, and the main job run on it'
+	@echo 'make demo         a throwaway fleet on this machine, and the main job run on it'
 	@echo 'make quick        the tests that need neither root nor an sshd: a minute'
 	@echo 'make test         all tests (TESTS=tests/guards for some of them)'
 	@echo 'make check        formatting, lint and types'

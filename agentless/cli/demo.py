@@ -1,4 +1,4 @@
-"""`agentless demo`: a throwaway fleet on loopback, and the main job run on it."""
+"""`agentless demo`: a throwaway fleet on this machine, and the main job run on it."""
 
 from __future__ import annotations
 

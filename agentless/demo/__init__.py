@@ -1,7 +1,7 @@
-"""A throwaway fleet on loopback, and the main job told on it: no root, no sshd, nothing of the user's touched.
+"""A throwaway fleet on this machine, and a tour of the main job on it: no root, no sshd, no inventory.
 
-The hosts are an SSH server inside this process (paramiko's server side), one port each. What they run are real
-processes of this user, and the helper that agentless brings is the real one, so what is shown is what any host does.
+The hosts are local ones (`ansible_connection: local`), each with a state directory of its own. The helper, the
+supervisor, the jobs and the job cache are those of any host; only the connection is a process instead of SSH.
 """
 
 from agentless.demo.fleet import DemoFleet

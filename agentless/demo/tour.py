@@ -1,4 +1,4 @@
-"""The tour: what is run on the throwaway fleet, and what is said about it."""
+"""The tour: the commands that are run on the throwaway fleet, each with a sentence on what it is for."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Step:
     """One command of the story.
 
     Args:
-        said: what it is for, in a sentence.
+        purpose: what it is for, in a sentence.
         command: what a person would type.
         output: what it printed.
         exit_code: how it ended.
         expected: how it ends when all is well.
     """
 
-    said: str
+    purpose: str
     command: str
     output: str
     exit_code: int
@@ -35,17 +35,20 @@ class Step:
 
 
 def story(fleet: DemoFleet) -> Iterator[Step]:
-    """The main job on a fleet, step by step: run, leave, look, kill, look up, list. Ends early where a step fails."""
+    """The main job on a fleet, step by step: run, leave, look, kill, look up, miss a host, list.
 
-    def step(said: str, *arguments: str, expected: int = 0) -> Step:
+    Ends early where a step fails.
+    """
+
+    def step(purpose: str, *arguments: str, expected: int = 0) -> Step:
         done = fleet.agentless(*arguments)
         command = shlex.join(["agentless", *arguments])
-        return Step(said, command, done.stdout, done.returncode, expected)
+        return Step(purpose, command, done.stdout, done.returncode, expected)
 
     count = "the host" if len(fleet.names) == 1 else f"all {len(fleet.names)} hosts"
     yield step(
         f"A command on {count}. Every command is a job; its output comes as the hosts finish.",
-        "run", "all", "--", "echo this is $(basename $PWD)",
+        "run", "all", "--", 'echo "process $$ on $(uname -sr)"',
     )  # fmt: skip
     sent = step(
         "A job that takes an hour, sent and left: --detach prints its job id and goes.",
@@ -62,6 +65,11 @@ def story(fleet: DemoFleet) -> Iterator[Step]:
         "jobs", "lookup", jid,
         expected=1,
     )  # fmt: skip
+    yield step(
+        "A host that nobody answers for is named with the step that failed. (It exits with 3: unreachable.)",
+        "ping", "127.0.0.1", "-i", "127.0.0.1:1,",
+        expected=3,
+    )  # fmt: skip
     yield step("Both jobs are in this controller's job cache, for a day.", "jobs", "list")
 
 
@@ -69,7 +77,7 @@ def demo(echo: Callable[[str], None], *, hosts: int = 3, keep: bool = False) -> 
     """Tell the story on a throwaway fleet; with `keep`, leave the fleet up until Ctrl-C.
 
     Args:
-        echo: told each line.
+        echo: writes one line.
         hosts: how many hosts.
         keep: stay in the foreground afterwards, with the inventory and commands to try.
 
@@ -77,11 +85,11 @@ def demo(echo: Callable[[str], None], *, hosts: int = 3, keep: bool = False) -> 
         0, or 1 where a step did not end as it should.
     """
     with _terminated_as_interrupted(), DemoFleet(hosts) as fleet:
-        echo(f"{hosts} throwaway host{'s' if hosts > 1 else ''} on 127.0.0.1, and their inventory: {fleet.inventory}")
+        echo(f"{hosts} throwaway host{'s' if hosts > 1 else ''} on this machine; their inventory: {fleet.inventory}")
         done = 0
         for step in story(fleet):
             echo("")
-            echo(f"# {step.said}")
+            echo(f"# {step.purpose}")
             echo(f"$ {step.command}")
             for line in step.output.splitlines():
                 echo(line)
@@ -92,7 +100,7 @@ def demo(echo: Callable[[str], None], *, hosts: int = 3, keep: bool = False) -> 
         echo("")
         echo(
             f"That was the main job, in {done} commands: run on {hosts} host{'s' if hosts > 1 else ''}, leave, look, "
-            "kill, look up, list. Nothing was installed, and nothing is left."
+            "kill, look up, miss a host, list. Nothing was installed, and nothing is left."
             if not keep
             else "That was the main job. The hosts stay up: try it by hand, from another terminal."
         )
@@ -119,7 +127,7 @@ def _stay(fleet: DemoFleet, echo: Callable[[str], None]) -> None:
     ):
         echo(f"{at} {command}")
     echo("")
-    echo("Ctrl-C ends the hosts, and with them every job that still runs on them.")
+    echo("The hosts are this machine, and their jobs run as you. Ctrl-C kills every job that still runs on them.")
     threading.Event().wait()
 
 

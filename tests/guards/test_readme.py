@@ -8,6 +8,7 @@ directory with the demo's fleet as `inventory.yaml`; `make` is checked against t
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -19,7 +20,6 @@ from pathlib import Path
 import pytest
 
 from agentless.demo import DemoFleet
-from agentless.demo.session import SESSION_PATH
 from tests.hosts.client import ROOT
 
 PAGES = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))] if path.exists()]
@@ -114,7 +114,7 @@ def test_commands_of_a_page_work_as_written(page: Path, tmp_path: Path) -> None:
         tool.chmod(0o755)
         environ = {
             "HOME": str(tmp_path),
-            "PATH": f"{tool.parent}:{Path(sys.executable).parent}:{SESSION_PATH}",
+            "PATH": f"{tool.parent}:{Path(sys.executable).parent}:{os.defpath}",
             "PYTHONPATH": str(ROOT),
             "LC_ALL": "C.UTF-8",
         }
