@@ -18,12 +18,13 @@ class NotOwn(Exception):
     """A directory is not one that only this user can have made; the text says what it is: `is a link`."""
 
 
-def replace_file(path: StrPath, data: bytes, *, mode: int | None = 0o600) -> None:
+def replace_file(path: StrPath, data: bytes, *, mode: int | None = 0o600, sync: bool = True) -> None:
     """Write a file in one step: also after a power cut, its content is the old one or the new one, whole.
 
     Args:
         mode: of the file, whatever the umask; None keeps that of the file which is replaced, and leaves that of a new
             one to the umask.
+        sync: False does not wait for the disk: after a power cut the file may be empty.
 
     Raises:
         OSError: it cannot be written; the old file is as it was.
@@ -41,7 +42,8 @@ def replace_file(path: StrPath, data: bytes, *, mode: int | None = 0o600) -> Non
             if mode is not None:
                 os.fchmod(descriptor, mode)
             write_all(descriptor, data)
-            os.fsync(descriptor)
+            if sync:
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
         os.replace(temporary, path)

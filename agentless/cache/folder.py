@@ -26,6 +26,7 @@ LIVE = ".live"
 LOCK = "lock"
 STAMP = "pruned"
 HEADS = "heads"
+LAST = "last"
 SET_ASIDE = "set-aside"
 NAME = re.compile(r"(\d{20})(\.open\.jsonl|\.jsonl|\.output\.jsonl|\.live)", re.ASCII)
 
@@ -202,9 +203,9 @@ class Folder:
         finally:
             os.close(handle)
 
-    def replace(self, name: str, data: bytes) -> None:
-        """Write a file whole, on disk when this returns; only under the lock. Raises OSError."""
-        files.replace_file(self.path(name), data)
+    def replace(self, name: str, data: bytes, *, sync: bool = True) -> None:
+        """Write a file whole, on disk when this returns if `sync`; only under the lock. Raises OSError."""
+        files.replace_file(self.path(name), data, sync=sync)
 
     def append(self, name: str, data: bytes, *, create: bool = False) -> tuple[int, int]:
         """Append whole lines, or nothing; only under the lock. Raises OSError.

@@ -16,7 +16,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from agentless.model.job import Job
+from agentless.model.job import Job, Origin
 from agentless.model.problem import Problem
 from agentless.model.returns import Remains, Return
 from agentless.model.states import Dispatched, HostResult, State
@@ -109,6 +109,7 @@ def head_of(job: Job, last: float, summary: Mapping[str, int] | None = None) -> 
             raw[key] = value
     if job.keep_returns != 168.0:
         raw["keep_returns"] = job.keep_returns
+    raw["origin"] = job.origin.value
     raw["last"] = last
     if summary is not None:
         raw["summary"] = {key: count for key, count in summary.items() if count}
@@ -139,9 +140,20 @@ def job_of(raw: Raw, jid: str) -> Job:
             raw.get("become"),
             raw.get("schedule"),
             float(raw.get("keep_returns", 168.0)),
+            Origin(raw["origin"]) if "origin" in raw else _origin_of(raw),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise Damaged(f"its first line is no job ({error!r})") from error
+
+
+def _origin_of(raw: Raw) -> Origin:
+    """The origin of a job whose record does not say it, as none did at first.
+
+    What was sent from here says what it became, if only nobody; what a host told of does not.
+    """
+    if raw.get("become") is None:
+        return Origin.LEARNED
+    return Origin.RUN if raw.get("schedule") is None else Origin.SCHEDULE
 
 
 # --- one host --------------------------------------------------------------------------------------------------------

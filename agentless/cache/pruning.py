@@ -18,7 +18,7 @@ __all__ = ["Pruned", "is_due", "prune", "stamp"]
 
 HOUR = 3600.0
 EVERY = 600.0  # seconds
-_OURS = (names.LOCK, names.STAMP, names.HEADS, names.SET_ASIDE)
+_OURS = (names.LOCK, names.STAMP, names.HEADS, names.LAST, names.SET_ASIDE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from agentless.cache.pruning import Pruned, is_due, prune, stamp
 from agentless.cache.record import JobRow
 from agentless.errors import AnotherJob, CacheError, JobExists
 from agentless.model.jid import check_jid, new_jid
-from agentless.model.job import Job, Report
+from agentless.model.job import Job, Origin, Report
 from agentless.model.problem import Problem
 from agentless.model.states import Dispatched, HostResult, State
 
@@ -114,9 +114,12 @@ class JobCache:
             job = Job(
                 own, function, tuple(arguments), target, tuple(dict.fromkeys(hosts)), user, moment.timestamp(),
                 dict(metadata or {}), login, become, schedule, keep_returns,
+                Origin.RUN if schedule is None else Origin.SCHEDULE,
             )  # fmt: skip
             self._live[own] = self._folder.take_live(own)
             try:
+                if job.origin is Origin.RUN:
+                    self._folder.replace(names.LAST, f"{own}\n".encode(), sync=False)
                 self._journal.write(job, now)
             except BaseException:
                 self.release(own)
@@ -130,6 +133,7 @@ class JobCache:
         """Enter a job that another controller or a schedule sent; where it is known, add the hosts that are new.
 
         Args:
+            job: its origin is `learned`, whatever it says.
             results: what is known of hosts that it was sent to. Should this process be killed before that is recorded,
                 they are asked for it again.
 
@@ -146,7 +150,7 @@ class JobCache:
             sent = HostResult(State.RUNNING, Dispatched.YES)
             lines = [{**encode_result(host, sent)[0], "at": now} for host in new if host in results]
             if known is None:
-                self._journal.write(job, now, lines)
+                self._journal.write(replace(job, origin=Origin.LEARNED), now, lines)
             elif new:
                 job = replace(known.job, hosts=(*known.job.hosts, *dict.fromkeys(new)))
                 before = [{**raw, "at": known.last} for raw in known.lines.values()]
@@ -309,8 +313,20 @@ class JobCache:
         return islice(rows if where is None else filter(where, rows), limit)
 
     def last(self) -> str | None:
-        """The JID of the newest job, or None."""
-        return next((row.job.jid for row in self.rows(1)), None)
+        """The JID of the newest job that a person or a script sent from here with `run`, or None.
+
+        The one that was made last is the newest, also where the clock was set back before that.
+        """
+        with self._folder.guard("read", names.LAST):
+            try:
+                named = self._folder.first_line(names.LAST).decode("ascii", "replace") if self._folder.check() else ""
+            except OSError as error:
+                if not isinstance(error, FileNotFoundError) and error.errno not in names.NO_FILE:
+                    raise
+                named = ""
+        if names.NAME.fullmatch(named + names.FINISHED) and (row := self._journal.row(named)) and _was_run(row):
+            return named
+        return next((row.job.jid for row in self.rows(1, _was_run)), None)
 
     def open_jobs(self) -> Iterator[str]:
         """JIDs of the jobs with hosts that have not ended, newest first; reads no finished job."""
@@ -364,6 +380,10 @@ class JobCache:
         for where in pruned.set_aside:
             self.warn(f"set aside {where}, which is nothing of the job cache")
         return pruned
+
+
+def _was_run(row: JobRow) -> bool:
+    return row.job.origin is Origin.RUN
 
 
 def _told(job: Job) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,7 +11,18 @@ from agentless.model.problem import Problem
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.model.times import iso
 
-__all__ = ["Job", "Report"]
+__all__ = ["Job", "Origin", "Report"]
+
+
+class Origin(str, enum.Enum):
+    """How a job came into the job cache."""
+
+    RUN = "run"
+    """A person or a script sent it from here, with `run`."""
+    SCHEDULE = "schedule"
+    """It was sent from here as a fire of an entry of a schedule."""
+    LEARNED = "learned"
+    """A host told of it: another controller sent it, or the host's own schedule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +43,7 @@ class Job:
             job of another controller).
         schedule: the schedule entry that fired it, or None.
         keep_returns: hours for which the hosts keep its record.
+        origin: how it came into the job cache.
     """
 
     jid: str
@@ -45,6 +58,7 @@ class Job:
     become: str | None = None
     schedule: str | None = None
     keep_returns: float = 168.0
+    origin: Origin = Origin.RUN
 
     def to_json(self) -> dict[str, Any]:
         """The head that every JSON document about this job starts with; `schedule` is there where an entry fired it.

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from agentless.errors import AnotherJob, CacheError, JobExists
-from agentless.model.job import Job, Report
+from agentless.model.job import Job, Origin, Report
 from agentless.model.problem import Problem
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.model.times import iso
@@ -236,7 +236,7 @@ def test_adopted_jobs_keep_their_jid_and_gain_hosts(bench: Bench) -> None:
     bench.cache.adopt(replace(job, hosts=("web2", "web1")), {})
     report = bench.cache.load(job.jid)
     assert report is not None
-    assert report.job == replace(job, hosts=("web1", "web2"))
+    assert report.job == replace(job, hosts=("web1", "web2"), origin=Origin.LEARNED)
     assert report.results == {"web1": returned(b"one" * 900), "web2": HostResult(State.PENDING)}
     assert list(bench.cache.open_jobs()) == [job.jid]
     with pytest.raises(AnotherJob, match="another job"):
