@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agentless.fleet import Fleet
     from agentless.model.job import Job, Report
     from agentless.model.problem import Problem
+    from agentless.model.requests import JobSpec, Script
     from agentless.model.returns import Return
     from agentless.model.states import HostResult, State
     from agentless.runner.run import Changed, Output, Run
@@ -26,11 +27,13 @@ __all__ = [
     "Fleet",
     "HostResult",
     "Job",
+    "JobSpec",
     "Output",
     "Problem",
     "Report",
     "Return",
     "Run",
+    "Script",
     "State",
 ]
 
@@ -41,6 +44,7 @@ _HOMES = {
     "agentless.fleet": ("Fleet",),
     "agentless.model.job": ("Job", "Report"),
     "agentless.model.problem": ("Problem",),
+    "agentless.model.requests": ("JobSpec", "Script"),
     "agentless.model.returns": ("Return",),
     "agentless.model.states": ("HostResult", "State"),
     "agentless.runner.run": ("Changed", "Output", "Run"),

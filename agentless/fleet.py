@@ -18,10 +18,12 @@ from agentless.errors import UnknownJob, UsageError
 from agentless.inventory import Inventory, Overrides
 from agentless.inventory.selection import Selection
 from agentless.model.endpoint import Endpoint
-from agentless.model.jid import check_jid
+from agentless.model.jid import JID
 from agentless.model.job import Report
 from agentless.model.problem import Problem
-from agentless.model.results import Active, ExitSuccess, Found, Hosts, Listed, Pong, Running, Signal, Signalled
+from agentless.model.process import Signal
+from agentless.model.requests import Caller, JobSpec, Script, read_input, shell_text
+from agentless.model.results import Active, ExitSuccess, Found, Hosts, Listed, Pong, Running, Signalled
 from agentless.model.secret import Secret
 from agentless.model.states import HostResult, State
 
@@ -134,16 +136,12 @@ class Fleet:
         from agentless.runner.contact import Contact
         from agentless.transport.ssh import Connector
 
-        base = {
-            "controller": self._controller,
-            "keep_returns": self.config.keep_returns,
-            "keep_bytes": self.config.keep_bytes,
-        }
+        caller = Caller(self._controller, self.config.keep_returns, self.config.keep_bytes)
         return Contact(
             Connector(ask=self._ask, warn=self._warn),
             self.cache,
             self._forks,
-            base,
+            caller,
             self._selection.sent_alike,
             self._watch,
         )
@@ -178,21 +176,13 @@ class Fleet:
     def start(
         self,
         target: str,
-        command: str | Sequence[str] = (),
+        spec: JobSpec,
         *,
-        script: str | Path | None = None,
         detach: bool = False,
-        timeout: float | None = None,
         wait: float | None = None,
         batch: str | int | None = None,
         max_fail: str | int | None = None,
-        cwd: str | None = None,
-        env: Mapping[str, str] | None = None,
-        stdin: bytes | Path | None = None,
-        shell: str = "/bin/sh",
-        metadata: Mapping[str, str] | None = None,
         live: bool | None = None,
-        schedule: str | None = None,
         jid: str | None = None,
         send: Callable[[Callable[[], Run]], Run] = lambda begin: begin(),
     ) -> Run:
@@ -203,18 +193,12 @@ class Fleet:
 
         Args:
             target: a pattern; there is no default.
-            command: one string for the shell as it stands, or words that are quoted and joined. With `script`: its
-                arguments.
-            script: a local file whose content is run on the hosts by its own `#!` interpreter.
+            spec: what the job is.
             detach: only wait until each host has accepted the job.
-            timeout: the job's own deadline on each host, in seconds.
             wait: how many seconds iterating waits. Hosts of batches that are not due by then never get the job.
             batch: hosts at once: a number, or `N%` of them.
             max_fail: start no further host when more than this number, or `N%`, of hosts have failed.
-            cwd, env, stdin, shell: of the job on the host.
-            metadata: kept with the job, for `list_jobs`.
             live: stream output while it grows; None streams when the target is one host.
-            schedule: the name of the schedule's entry that it is a fire of.
             jid: the JID that it is to have; None takes a new one.
             send: called when all is ready with what makes the job and sends it, and calls that: for who must be sure
                 that an interruption finds either no job or the Run of one.
@@ -224,41 +208,27 @@ class Fleet:
             CacheError: the job cache cannot be written, or (JobExists) has a job of this JID; nothing was sent.
         """
         if detach and (wait is not None or batch is not None):
-            raise UsageError(
-                "--detach leaves at once, and --wait and --batch are about staying", "Leave one of them out."
-            )
-        from agentless.runner.order import Order
+            raise UsageError("a detached job is only to be accepted: there is no waiting, and there are no batches")
+        from agentless.runner.order import Order, share, threshold
         from agentless.runner.run import Run
 
         endpoints = self.endpoints(target)
-        order = Order.of(
-            command,
-            script=script,
-            detach=detach,
-            timeout=timeout,
-            batch=batch,
-            max_fail=max_fail,
-            cwd=cwd,
-            env=env,
-            stdin=stdin,
-            shell=shell,
-            cap=self.config.output_cap,
-            hosts=len(endpoints),
-        )
+        cap = self.config.output_cap if spec.cap is None else spec.cap
+        order = Order(replace(spec, cap=cap), detach, share(batch, len(endpoints)), threshold(max_fail))
         login, become = self._selection.sender
         contact = self._contact
 
         def begin() -> Run:
             job = self.cache.create(
-                function=order.function,
-                arguments=order.arguments,
+                function=spec.function,
+                arguments=spec.arguments,
                 target=target,
                 hosts=endpoints,
                 user=self._user,
-                metadata=metadata,
+                metadata=spec.metadata,
                 login=login,
                 become=become,
-                schedule=schedule,
+                schedule=spec.schedule,
                 keep_returns=self.config.keep_returns,
                 jid=jid,
             )
@@ -268,7 +238,7 @@ class Fleet:
                     Report(job, dict.fromkeys(endpoints, HostResult(State.PENDING))),
                     endpoints,
                     contact,
-                    cap=self.config.output_cap,
+                    cap=cap,
                     order=order,
                     live=len(endpoints) == 1 if live is None else live,
                     wait=wait,
@@ -281,9 +251,49 @@ class Fleet:
 
         return send(begin)
 
-    def run(self, target: str, command: str | Sequence[str] = (), **options: Any) -> Report:
-        """`start` a job and wait for it; the arguments are those of `start`."""
-        with self.start(target, command, **options) as run:
+    def run(
+        self,
+        target: str,
+        command: str | Sequence[str] = (),
+        *,
+        script: str | Path | None = None,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes | Path | None = None,
+        shell: str = "/bin/sh",
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        detach: bool = False,
+        wait: float | None = None,
+        batch: str | int | None = None,
+        max_fail: str | int | None = None,
+    ) -> Report:
+        """Send a job and wait for it.
+
+        Args:
+            target, detach, wait, batch, max_fail: as in `start`.
+            command: one string for the shell as it stands, or words that are quoted and joined. With `script`: its
+                arguments.
+            script: a file of this machine.
+            stdin: bytes, or a file of this machine.
+            cwd, env, shell, timeout, metadata: as in `JobSpec`.
+
+        Raises:
+            UsageError: a file cannot be read, or as `start`; nothing was sent.
+            CacheError: as `start`.
+        """
+        words = [command] if isinstance(command, str) and command else list(command)
+        spec = JobSpec(
+            "" if script is not None else shell_text(words),
+            script=None if script is None else Script.read(script, words),
+            cwd=cwd,
+            env=env or {},
+            stdin=read_input(stdin) if isinstance(stdin, Path) else stdin,
+            shell=shell,
+            timeout=timeout,
+            metadata=metadata or {},
+        )
+        with self.start(target, spec, detach=detach, wait=wait, batch=batch, max_fail=max_fail) as run:
             for _ in run:
                 pass
             return run.report()
@@ -351,7 +361,7 @@ class Fleet:
         if word == "last":
             return self.last()
         try:
-            return check_jid(word)
+            return JID(word)
         except ValueError as error:
             raise UsageError(str(error), "agentless jobs list shows those of this controller.") from error
 

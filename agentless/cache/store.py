@@ -22,7 +22,7 @@ from agentless.cache.listing import Listing
 from agentless.cache.pruning import Pruned, is_due, prune, stamp
 from agentless.cache.record import JobRow
 from agentless.errors import AnotherJob, CacheError, JobExists
-from agentless.model.jid import check_jid, new_jid
+from agentless.model.jid import JID, new_jid
 from agentless.model.job import Job, Origin, Report
 from agentless.model.problem import Problem
 from agentless.model.states import Dispatched, HostResult, State
@@ -103,7 +103,7 @@ class JobCache:
             JobExists: the JID is taken.
         """
         if jid is not None:
-            check_jid(jid)
+            JID(jid)
         with self._folder.guard("write"), self._folder.locked():
             now = self._clock()
             moment = datetime.fromtimestamp(now, timezone.utc)
@@ -140,7 +140,7 @@ class JobCache:
         Raises:
             AnotherJob: the JID is that of another job here.
         """
-        check_jid(job.jid)
+        JID(job.jid)
         with self._folder.guard("write", job.jid), self._folder.locked():
             known = self._journal.read(job.jid)
             if known is not None and _told(known.job) != _told(job):
@@ -175,7 +175,7 @@ class JobCache:
 
     def record_many(self, jid: str, results: Mapping[str, HostResult]) -> list[str]:
         """`record` for several hosts in one write; returns those that had ended already."""
-        check_jid(jid)
+        JID(jid)
         for host, result in results.items():
             if (result.ret is not None) != (result.state is State.RETURNED):
                 raise ValueError(f"{host}: a result has a return exactly when it is returned, not {result.state.value}")
@@ -208,7 +208,7 @@ class JobCache:
         Returns:
             the hosts that this hit.
         """
-        check_jid(jid)
+        JID(jid)
         with self._folder.guard("write", jid), self._folder.locked():
             record = self._journal.opened(jid)
             off = record.unsent(hosts) if record is not None else []
@@ -225,7 +225,7 @@ class JobCache:
         Returns:
             Whether the job is settled.
         """
-        check_jid(jid)
+        JID(jid)
         with self._folder.guard("write", jid), self._folder.locked():
             return self._finish(jid)
 
@@ -247,7 +247,7 @@ class JobCache:
         Returns:
             False where the run lives: its hosts are rightly `pending`, and nothing was changed.
         """
-        check_jid(jid)
+        JID(jid)
         with self._folder.guard("write", jid), self._folder.locked():
             if self.is_held(jid):
                 return False
@@ -275,7 +275,7 @@ class JobCache:
 
     def is_held(self, jid: str) -> bool:
         """Whether the run of this job lives, here or in another process: its `pending` hosts will still be asked."""
-        check_jid(jid)
+        JID(jid)
         return jid in self._live or self._folder.is_live(jid)
 
     # --- reading ------------------------------------------------------------------------------------------------
@@ -288,7 +288,7 @@ class JobCache:
         Returns:
             None where the job is not here.
         """
-        check_jid(jid)
+        JID(jid)
         return self._journal.report(jid, outputs=outputs)
 
     def current(self, jid: str, *, outputs: bool = True) -> Report | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +18,7 @@ from agentless.cli.printers import Detached
 from agentless.cli.reports import printer
 from agentless.cli.words import DURATION, SHARE, pairs
 from agentless.errors import UsageError
+from agentless.model.requests import JobSpec, Script, shell_text
 
 if TYPE_CHECKING:
     from agentless.fleet import Fleet
@@ -180,17 +179,24 @@ def run(
     out = invocation.out("text")
     words = _command(command, options["script"])
     options["env"] = pairs("--env", options["env"])
-    options["metadata"] = pairs("--metadata", options["metadata"])
+    metadata = pairs("--metadata", options["metadata"])
     if options["detach"] and (options["wait"] is not None or options["batch"] is not None):
         raise UsageError("--detach leaves at once: it goes with neither --wait nor --batch")
     if check:
         return _check(invocation, target, words, options)
-    source = options.pop("stdin")
+    spec = JobSpec(
+        "" if options["script"] else shell_text(words),
+        script=Script.read(options["script"], command) if options["script"] else None,
+        stdin=_stdin(options["stdin"]),
+        metadata=metadata,
+        **{name: options[name] for name in ("cwd", "env", "shell", "timeout")},
+    )
+    ways = {name: options[name] for name in ("detach", "wait", "batch", "max_fail")}
     shown = Detached if options["detach"] and out == "text" else None
     live = None if out == "text" and not options["detach"] else False
 
     def start(fleet: Fleet, send: Send) -> Run:
-        return fleet.start(target, words, stdin=_stdin(source), live=live, send=send, **options)
+        return fleet.start(target, spec, live=live, send=send, **ways)
 
     return follow(
         invocation,
@@ -210,17 +216,13 @@ def _command(command: Sequence[str], script: Path | None) -> str | Sequence[str]
     return command[0] if len(command) == 1 else command
 
 
-def _stdin(source: str | None) -> bytes | Path | None:
-    """A file stays one; what can be read but once (a FIFO, `<(…)`, a terminal) is read now."""
+def _stdin(source: str | None) -> bytes | None:
     if source is None:
         return None
     if source == "-":
         return sys.stdin.buffer.read()
     try:
-        mode = os.stat(source).st_mode
-        if stat.S_ISDIR(mode):
-            raise UsageError(f"--stdin {source}: it is a directory")
-        return Path(source) if stat.S_ISREG(mode) else Path(source).read_bytes()
+        return Path(source).read_bytes()
     except OSError as error:
         raise UsageError(f"--stdin {source}: {error.strerror}") from error
 

@@ -12,7 +12,7 @@ import click
 from agentless import durations
 from agentless.cli.completion import complete_jid
 from agentless.model.endpoint import connect_seconds
-from agentless.model.jid import check_jid
+from agentless.model.jid import JID as CheckedJid
 
 if TYPE_CHECKING:
     # Generic only since click 8.4, and at run time nothing needs it.
@@ -90,7 +90,7 @@ class JobId(_Text):
         if text == "last":
             return text
         try:
-            return check_jid(text)
+            return CheckedJid(text)
         except ValueError as error:
             self.fail(f"{error}; `agentless jobs list` shows them, and `last` is the newest", param, ctx)
 

@@ -1,4 +1,4 @@
-"""What a host answers, as values."""
+"""What a host answers, as values; runner/reading.py makes them of its frames."""
 
 from __future__ import annotations
 
@@ -6,17 +6,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agentless.model.jid import JID
 from agentless.model.problem import Problem
+from agentless.model.process import Process, Signal
 from agentless.model.returns import Remains, Return
 
-__all__ = ["Accepted", "Answer", "Chunk", "Described", "Reply", "Returned", "Stated"]
+__all__ = [
+    "Accepted",
+    "Answer",
+    "Chunk",
+    "Described",
+    "FoundJob",
+    "Helper",
+    "JobAnswer",
+    "Reply",
+    "Returned",
+    "RunningJobs",
+    "ScheduleSeen",
+    "SignalDone",
+    "Stated",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """The host took the job, or knew it already from an earlier try of the same dispatch."""
 
-    jid: str
+    jid: JID
     pid: int | None
     started: float | None
     warning: Problem | None
@@ -26,6 +42,7 @@ class Accepted:
 class Chunk:
     """Live output: `data` of stream 1 or 2, from byte `at` on; `dropped` bytes before it are gone (the cap)."""
 
+    jid: JID
     stream: int
     at: int
     data: bytes
@@ -36,7 +53,7 @@ class Chunk:
 class Returned:
     """The return of a job; outputs are those of the record, capped, or empty where `streamed` says they were live."""
 
-    jid: str
+    jid: JID
     ret: Return
     streamed: bool
 
@@ -48,7 +65,7 @@ class Stated:
     What `remains` is the output of a lost one, empty where `streamed` says that it was live.
     """
 
-    jid: str
+    jid: JID
     state: str
     pid: int | None
     started: float | None
@@ -59,18 +76,73 @@ class Stated:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What the host's record says the job is: the `job` frame of remote/wire.py."""
+    """What the host's record says the job is; its end or state follows. Of a tombstone, no more than the JID is known.
 
-    jid: str
-    record: Mapping[str, Any]
+    Args:
+        function, arguments, target, user, metadata, schedule: as the job's.
+        nonce: of the dispatch.
+    """
+
+    jid: JID
+    function: str = ""
+    arguments: tuple[str, ...] = ()
+    target: str = ""
+    user: str = ""
+    metadata: Mapping[str, str] | None = None
+    schedule: str | None = None
+    nonce: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningJobs:
+    """Jobs that run on the host; a long list comes as several of these."""
+
+    processes: tuple[Process, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundJob:
+    """The first process of the job that was asked for; None where it does not run."""
+
+    process: Process | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignalDone:
+    """What a signal did; `running` tells whether the job ran when it came."""
+
+    signal: Signal
+    running: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """Who answers: Python, account, node, where the records lie; `time` is the host's clock, Unix seconds."""
+
+    python: str
+    executable: str
+    user: str
+    node: str
+    state_dir: str
+    platform: str
+    time: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleSeen:
+    """The sequence of the schedule's fires that have ended was told up to `at`."""
+
+    sequence: str
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer of an operation that is not about returns: `kind` is one of REPLIES."""
+    """An answer about a schedule: `kind` is `pushed`, `entry`, `event` or `schedule`."""
 
     kind: str
     meta: Mapping[str, Any]
 
 
-Answer = Accepted | Chunk | Returned | Stated | Described | Reply
+JobAnswer = Accepted | Chunk | Returned | Stated | Described
+Answer = JobAnswer | RunningJobs | FoundJob | SignalDone | Helper | ScheduleSeen | Reply

@@ -1,33 +1,50 @@
-"""Job ids: Salt"s 20 digits, `YYYYMMDDhhmmssffffff`, in UTC."""
+"""Job ids: Salt's 20 digits, `YYYYMMDDhhmmssffffff`, in UTC."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
 
-__all__ = ["JID", "check_jid", "jid_time", "new_jid"]
+__all__ = ["JID", "jid_time", "new_jid"]
 
-JID = re.compile(r"^\d{20}$", re.ASCII)
+_DIGITS = re.compile(r"[0-9]{20}")
 
 
-def new_jid(now: datetime) -> str:
+class JID(str):
+    """A job id that was checked where it came in: 20 ASCII digits that name a possible instant.
+
+    Raises:
+        ValueError: the text is none.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> JID:
+        if isinstance(text, JID):
+            return text
+        if not _DIGITS.fullmatch(text):
+            raise ValueError(f"{text!r} is not a JID: a JID has 20 digits, YYYYMMDDhhmmssffffff")
+        if _instant(text) is None:
+            raise ValueError(f"{text!r} is not a JID: its digits are no date, YYYYMMDDhhmmssffffff")
+        return super().__new__(cls, text)
+
+
+def new_jid(now: datetime) -> JID:
     """Salt's JID of an instant: 20 digits, `YYYYMMDDhhmmssffffff`, in UTC.
 
     The caller takes it exclusively (the job cache creates its file) and adds a microsecond where it is taken.
     """
-    return now.astimezone(timezone.utc).strftime("%Y%m%d%H%M%S%f")
+    return JID(now.astimezone(timezone.utc).strftime("%Y%m%d%H%M%S%f"))
 
 
 def jid_time(jid: str) -> float:
     """The instant that a JID names, in Unix seconds; 0.0 when its digits are no date."""
+    moment = _instant(jid)
+    return moment.timestamp() if moment else 0.0
+
+
+def _instant(jid: str) -> datetime | None:
     try:
-        return datetime.strptime(jid, "%Y%m%d%H%M%S%f").replace(tzinfo=timezone.utc).timestamp()
+        return datetime.strptime(jid, "%Y%m%d%H%M%S%f").replace(tzinfo=timezone.utc)
     except ValueError:
-        return 0.0
-
-
-def check_jid(text: str) -> str:
-    """Return `text` if it is a JID; raise ValueError before it can touch a path."""
-    if not JID.fullmatch(text):
-        raise ValueError(f"{text!r} is not a JID: a JID has 20 digits, YYYYMMDDhhmmssffffff")
-    return text
+        return None

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agentless.model.answers import Helper
 from agentless.model.endpoint import Endpoint
 from agentless.model.job import Job, Report
 from agentless.model.problem import Problem
-from agentless.model.times import iso
+from agentless.model.process import Process, Signal
 
 __all__ = [
     "Active",
@@ -22,38 +23,9 @@ __all__ = [
     "Hosts",
     "Listed",
     "Pong",
-    "Process",
     "Running",
-    "Signal",
     "Signalled",
-    "Survivor",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """One proc file of a host: a running job's first process, in Salt's words."""
-
-    jid: str
-    fun: str
-    arg: tuple[str, ...]
-    tgt: str
-    tgt_type: str
-    user: str
-    pid: int | None
-    started: float | None
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "jid": self.jid,
-            "fun": self.fun,
-            "arg": list(self.arg),
-            "tgt": self.tgt,
-            "tgt_type": self.tgt_type,
-            "user": self.user,
-            "pid": self.pid,
-            "started": iso(self.started),
-        }
 
 
 def _problems_json(problems: Mapping[str, Problem]) -> dict[str, Any]:
@@ -104,38 +76,6 @@ class Found:
         return {
             **{host: process.to_json() if process else {} for host, process in self.hosts.items()},
             **_problems_json(self.problems),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Survivor:
-    """A process of the job that is still alive after the signal, whose it is, and why."""
-
-    pid: int
-    user: str
-    reason: str
-
-    def to_json(self) -> dict[str, Any]:
-        return {"pid": self.pid, "user": self.user, "reason": self.reason}
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """What a signal did on one host: the processes it was delivered to, and those still alive after it.
-
-    `known` tells whether the host has a record of the job at all.
-    """
-
-    delivered: tuple[int, ...]
-    survivors: tuple[Survivor, ...]
-    message: str
-    known: bool = True
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "delivered": list(self.delivered),
-            "survivors": [survivor.to_json() for survivor in self.survivors],
-            "message": self.message,
         }
 
 
@@ -216,18 +156,14 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """`ping` of one host: which Python answered, as whom, and where its records lie."""
+    """`ping` of one host: who answered, and after how many seconds."""
 
-    python: str
-    executable: str
-    user: str
-    node: str
-    state_dir: str
-    platform: str
+    helper: Helper
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        words = ("python", "executable", "user", "node", "state_dir", "platform")
+        return {**{word: getattr(self.helper, word) for word in words}, "seconds": self.seconds}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,25 +9,6 @@ if TYPE_CHECKING:
 
     from .call import Call
 
-RETURN_KEYS = (
-    "retcode",
-    "signal",
-    "ended_by",
-    "stdout_truncated",
-    "stderr_truncated",
-    "pid",
-    "started",
-    "finished",
-    "duration",
-    "left_running",
-    "uncapped",
-)
-STATE_KEYS = (
-    *("state", "pid", "started", "kind", "message", "hint", "warning"),
-    # Of a job that is lost, where its output lies there still.
-    *("stdout_truncated", "stderr_truncated"),
-)
-
 
 def accepted(call: "Call", jid: str, state: "dict[str, Any]") -> None:
     """Say that a job is here already."""
@@ -43,7 +24,7 @@ def answer(call: "Call", jid: str, state: "dict[str, Any]", streamed: bool = Fal
             head, tail, size = state["cuts"][s - 1]
             for data in output.pieces(call.book.job(jid, name), head, tail, size):
                 call.pour("rec", data, jid=jid, s=s)
-    t, keys = ("return", RETURN_KEYS) if state["state"] == wire.RETURNED else ("state", STATE_KEYS)
+    t, keys = ("return", wire.RETURN) if state["state"] == wire.RETURNED else ("state", wire.STATE)
     call.say(t, jid=jid, streamed=streamed, **{key: state.get(key) for key in keys})
 
 
@@ -58,7 +39,7 @@ def fetch(call: "Call") -> None:
         if call.request.get("describe"):
             record = records.load(call.book.job(jid, "job.json")) or records.load(call.book.proc(jid))
             if record is not None:
-                call.say("job", jid=jid, **{key: record.get(key) for key in records.JOB_KEYS})
+                call.say("job", jid=jid, **{key: record.get(key) for key in wire.TOLD})
         answer(call, jid, state)
     call.bring()
 
@@ -96,7 +77,7 @@ def _scheduled(call: "Call", seen: "dict[str, int]", room: int) -> None:
             break
         record = records.load(call.book.job(jid, "job.json")) or state
         if record.get("fun"):
-            call.say("job", jid=jid, **{key: record.get(key) for key in records.JOB_KEYS})
+            call.say("job", jid=jid, **{key: record.get(key) for key in wire.TOLD})
             answer(call, jid, state)
         room -= size
         at += 1

@@ -4,14 +4,12 @@ import os
 import sys
 import time
 
-from . import records, system, wire
+from . import system, wire
 from .call import jid_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .call import Call
-
-PROC_KEYS = ("jid", "pid", "node", "warning", *records.JOB_KEYS)
 
 
 def ping(call: "Call") -> None:
@@ -36,7 +34,7 @@ def running(call: "Call") -> None:
     jobs = []  # type: list[dict[str, object]]
     room = wire.LIST_BYTES
     for proc in call.book.running():
-        job = {key: proc.get(key) for key in PROC_KEYS}
+        job = {key: proc.get(key) for key in wire.PROC}
         size = len(wire.dumps(job))
         if jobs and size > room:
             call.say("running", jobs=jobs)
@@ -50,5 +48,5 @@ def running(call: "Call") -> None:
 def find(call: "Call") -> None:
     """The proc record of one job, empty where it does not run here."""
     state = call.book.state(jid_of(call.request))
-    call.say("found", proc={k: state.get(k) for k in PROC_KEYS} if state["state"] == wire.RUNNING else {})
+    call.say("found", proc={k: state.get(k) for k in wire.PROC} if state["state"] == wire.RUNNING else {})
     call.bring()

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 RETURN = "return.json"
 RETURN_ROOM = 4096
 SPACE = "space.json"
-# What a record has from the request, and what is told of a job.
-ASKED_KEYS = ("nonce", "fun", "arg", "tgt", "tgt_type", "user", "metadata", "controller", "host", "schedule")
-JOB_KEYS = ("started", *ASKED_KEYS)
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 

@@ -103,9 +103,7 @@ def start(
     from .start import Start
 
     job = entry["job"]
-    request = {
-        key: job.get(key) for key in ("fun", "arg", "tgt", "metadata", "command", "script_args", "cwd", "timeout")
-    }
+    request = {key: job.get(key) for key in wire.JOB}
     request.update(jid=jid, nonce=os.urandom(8).hex(), tgt_type="compound", schedule=entry["name"])
     request.update(shell=job.get("shell") or "/bin/sh", cap=pushed["cap"])
     for key in ("user", "controller", "host", "keep_returns"):

@@ -1,7 +1,41 @@
-"""Words and limits that the controller and the helper share, and the frames between them.
+"""What goes over the wire: frames, the fields of every request and answer, and the limits that both sides keep.
 
 A frame is `\\x1e NONCE SPACE META_LENGTH SPACE BODY_LENGTH \\n META BODY`: NONCE the 16 hex digits of this call, META
 one JSON object in ASCII, BODY raw bytes. Whatever else stands on stdout is noise of the host's start-up files.
+
+A request is one JSON object. Each has `op`; `controller` (`USER@CONTROLLER`); `keep_returns` (hours) and `keep_bytes`;
+`want`, a list of {jid, nonce}: jobs whose ends the controller waits for; `seen`, {sequence: number}: how many fires of
+the schedule it has had; `sections`, a list of [name, length]: what follows on stdin. Then, by `op`:
+
+run       JOB, and jid nonce host tgt_type user schedule cap live detach; sections `env` (JSON), `script`, `stdin`
+follow    jid at live once                          at: offsets in stdout and stderr; once: to the end of what is there
+fetch     jobs describe                             jobs: a list of {jid, nonce, maybe}; describe: answer `job` first
+running   -
+find      jid
+ping      -
+signal    jid signal by                             by: `USER@CONTROLLER`
+schedule  do=push host user cap check entries zones; sections `env` (JSON, by entry) and one for each file, by its hash
+          do=show plan log                          plan: fires to come of each entry; log: events
+          do=purge check
+
+An answer is a frame whose META has its kind in `t`; those about a job have its `jid`:
+
+need ready                                          the helper is to be sent; the sections are
+accepted  STATE without an end                      the job is here
+out       s at, BODY     gap  s at n                live output of stream s (1, 2) from byte `at` on; n bytes are gone
+rec       s, BODY                                   output of a record, ahead of the `return` or `state` it belongs to
+return    RETURN, streamed                          streamed: the output came as `out`, all of it
+state     STATE, streamed                           of a job without a return
+job       TOLD                                      what a job is, ahead of its end
+running   jobs: a list of PROC      found  proc: PROC or {}
+signalled delivered survivors message running known
+pong      python executable user node state_dir platform time helper
+pushed    time added changed removed unchanged crontab renamed
+entry     entry history running plan    event  at name jid skip count error
+schedule  ticked pushed time python line host user controller helper problem
+seen      id at more                                the sequence of fires was brought home up to `at`
+refused   error          kind message hint          it will not do it
+end                                                 the last frame
 """
 
 TYPE_CHECKING = False
@@ -24,8 +58,20 @@ CAP = 10 << 20
 KEEP_RETURNS = 168.0
 KEEP_BYTES = 1 << 30
 
+# What a job is, in `run` and in each entry of a pushed schedule. script_args: where `fun` is cmd.script.
+JOB = ("fun", "arg", "tgt", "metadata", "command", "script_args", "cwd", "timeout", "shell")
+# What a record keeps of the request, and what is told of a job.
+ASKED = ("nonce", "fun", "arg", "tgt", "tgt_type", "user", "metadata", "controller", "host", "schedule")
+TOLD = ("started",) + ASKED
+PROC = ("jid", "pid", "node", "warning") + TOLD
+RETURN = (
+    *("retcode", "signal", "ended_by", "stdout_truncated", "stderr_truncated"),
+    *("pid", "started", "finished", "duration", "left_running", "uncapped"),
+)
+# The last two of a job that is lost, where its output lies there still.
+STATE = ("state", "pid", "started", "kind", "message", "hint", "warning", "stdout_truncated", "stderr_truncated")
+
 EXIT_NO_PYTHON = 96
-EXIT_UNFIT = 97
 EXIT_FAILED = 98
 
 RUNNING = "running"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from agentless.model.endpoint import Become, Endpoint
 from agentless.model.job import Job, Report
 from agentless.model.problem import Problem
+from agentless.model.process import Process
 from agentless.model.results import (
     Active,
     ActiveJob,
@@ -19,7 +20,6 @@ from agentless.model.results import (
     Hosts,
     Listed,
     Pong,
-    Process,
     Running,
     Signalled,
 )
@@ -249,7 +249,8 @@ PING = ("HOST", "USER", "PYTHON", "EXECUTABLE", "NODE", "STATE DIRECTORY", "TIME
 
 def ping(result: Pong) -> Iterator[Row]:
     for name, one in result.hosts.items():
-        yield name, one.user, one.python, one.executable, one.node, one.state_dir, duration(one.seconds)
+        who = one.helper
+        yield name, who.user, who.python, who.executable, who.node, who.state_dir, duration(one.seconds)
     for name, problem in result.problems.items():
         # In the last column, where its length moves nothing.
         yield name, "", "", "", "", "", f"unreachable: {error(problem)}"

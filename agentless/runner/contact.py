@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
 
 from agentless.cache import JobCache
 from agentless.errors import HostError
-from agentless.model.answers import Answer
+from agentless.model.answers import Answer, JobAnswer
 from agentless.model.endpoint import Endpoint
 from agentless.model.job import Job
 from agentless.model.problem import Problem
+from agentless.model.requests import Caller, Request, Wanted
 from agentless.runner import payload
 from agentless.runner.fanout import fan_out
 from agentless.runner.homecoming import Homecoming
-from agentless.runner.session import Section, Session
+from agentless.runner.session import Session
+from agentless.runner.writing import operation, write
 from agentless.transport.channel import Connector
 
 __all__ = ["Contact", "Watch", "problem_of"]
@@ -37,7 +38,7 @@ class Contact:
         connector: opens connections.
         cache: what every contact brings home, answers about other jobs, is kept there.
         forks: calls in flight.
-        base: the keys that every request carries.
+        caller: in whose name every request is made.
         sent_alike: whether a job was sent as the user that is acted as now, so that its record lies where we look.
         watch: a context manager around every question: it is told how to see which hosts are still waited for, and
             how many there are.
@@ -46,18 +47,17 @@ class Contact:
     connector: Connector
     cache: JobCache
     forks: int
-    base: Mapping[str, Any]
+    caller: Caller
     sent_alike: Callable[[Job], bool]
     watch: Watch
 
     def ask(
         self,
         endpoints: Mapping[str, Endpoint],
-        request: Callable[[str], Mapping[str, Any]],
+        request: Callable[[str], Request],
         *,
         about: str | None = None,
         both_users: bool = False,
-        sections: Callable[[str], Sequence[Section]] = lambda name: (),
     ) -> Iterator[tuple[str, list[Answer] | HostError]]:
         """Yield each host with its answers, or with why it gave none, as they come in.
 
@@ -67,10 +67,9 @@ class Contact:
             about: the JID that the request is about: answers about others are brought home, not yielded.
             both_users: where a host is asked as another user (become), ask as the login user too: each has records
                 of its own.
-            sections: what goes to a host on the helper's stdin.
         """
         for name in islice(endpoints, 1):
-            payload.pack(request(name)["op"])
+            payload.pack(operation(request(name)))
         wanted = self.cache.wanted(endpoints, self.sent_alike)
         left = dict.fromkeys(endpoints)
 
@@ -82,7 +81,6 @@ class Contact:
                 wanted.get(name, ()),
                 about=about,
                 both_users=both_users,
-                sections=sections(name),
             )
 
         with self.watch(lambda: tuple(left), len(endpoints)):
@@ -94,12 +92,11 @@ class Contact:
         self,
         host: str,
         endpoint: Endpoint,
-        request: Mapping[str, Any],
-        wanted: Iterable[tuple[str, str]] = (),
+        request: Request,
+        wanted: Sequence[tuple[str, str]] = (),
         *,
         about: str | None = None,
         both_users: bool = False,
-        sections: Sequence[Section] = (),
     ) -> list[Answer]:
         """Ask one host; the arguments are those of `ask`.
 
@@ -109,7 +106,7 @@ class Contact:
         Raises:
             HostError: why it gave no answer.
         """
-        want = [{"jid": jid, "nonce": nonce} for jid, nonce in wanted if jid != about]
+        want = [Wanted(jid, nonce) for jid, nonce in wanted if jid != about]
         users = [endpoint]
         # One directory belongs to one user; `~/` is each one's own.
         if both_users and endpoint.become and (endpoint.state_dir or "~/").startswith("~/"):
@@ -118,8 +115,8 @@ class Contact:
         with closing(self.connector.connect(endpoint)) as link:
             for acting in users:
                 home = Homecoming(self.cache, host)
-                asked = {**self.base, **request, "want": want, **home.request()}
-                for answer in Session(link, acting, asked, sections).answers():
-                    if getattr(answer, "jid", "") == about or not home.take(answer):
+                message = write(request, self.caller, want, home.seen())
+                for answer in Session(link, acting, message).answers():
+                    if (isinstance(answer, JobAnswer) and answer.jid == about) or not home.take(answer):
                         answers.append(answer)
         return answers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from agentless.errors import AgentlessError, HostError, UnknownJob
@@ -15,6 +15,7 @@ from agentless.model.endpoint import Endpoint
 from agentless.model.jid import jid_time
 from agentless.model.job import Job, Report
 from agentless.model.problem import Problem
+from agentless.model.requests import FetchRequest, Wanted
 from agentless.model.states import Dispatched, HostResult, State, settle
 from agentless.runner.contact import Contact, problem_of
 from agentless.runner.homecoming import job_of
@@ -121,8 +122,8 @@ def _nothing_known(jid: str) -> Job:
     return Job(jid, "", (), "", (), "", jid_time(jid))
 
 
-def _request(jid: str) -> Mapping[str, object]:
-    return {"op": "fetch", "jobs": [{"jid": jid, "nonce": None, "maybe": False}], "describe": True}
+def _request(jid: str) -> FetchRequest:
+    return FetchRequest((Wanted(jid),), describe=True)
 
 
 def _found(answers: Iterable[Answer]) -> HostResult | None:
@@ -130,9 +131,7 @@ def _found(answers: Iterable[Answer]) -> HostResult | None:
     found: HostResult | None = None
     for answer in answers:
         if isinstance(answer, Described):
-            nonce = answer.record.get("nonce")
-            running = HostResult(State.RUNNING, Dispatched.YES, nonce=nonce if isinstance(nonce, str) else "")
-            found = found or running
+            found = found or HostResult(State.RUNNING, Dispatched.YES, nonce=answer.nonce)
         elif isinstance(answer, Returned) or (isinstance(answer, Stated) and answer.state != "unknown"):
             found = settle(found or HostResult(State.RUNNING, Dispatched.YES), answer)
     return found

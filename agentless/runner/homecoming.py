@@ -7,7 +7,7 @@ from typing import Protocol
 
 from agentless.cache.cursors import Cursors
 from agentless.errors import AnotherJob, CacheError
-from agentless.model.answers import Answer, Described, Reply, Returned, Stated
+from agentless.model.answers import Answer, Described, Returned, ScheduleSeen, Stated
 from agentless.model.jid import jid_time
 from agentless.model.job import Job, Report
 from agentless.model.states import Dispatched, HostResult, State, settle
@@ -57,23 +57,18 @@ class Unrecorded:
 
 def job_of(jid: str, described: Described | None, hosts: tuple[str, ...]) -> Job:
     """The job as a host's record tells it; with only a tombstone left, no more than the JID is known."""
-    record = described.record if described else {}
-
-    def text(key: str) -> str:
-        value = record.get(key)
-        return value if isinstance(value, str) else ""
-
-    arguments, metadata = record.get("arg"), record.get("metadata")
+    if described is None:
+        return Job(jid, "", (), "", hosts, "", jid_time(jid))
     return Job(
         jid=jid,
-        function=text("fun"),
-        arguments=tuple(map(str, arguments)) if isinstance(arguments, list) else (),
-        target=text("tgt"),
+        function=described.function,
+        arguments=described.arguments,
+        target=described.target,
         hosts=hosts,
-        user=text("user"),
+        user=described.user,
         start_time=jid_time(jid),
-        metadata={str(key): str(value) for key, value in metadata.items()} if isinstance(metadata, dict) else {},
-        schedule=text("schedule") or None,
+        metadata=described.metadata or {},
+        schedule=described.schedule,
     )
 
 
@@ -92,10 +87,10 @@ class Homecoming:
         self._count = 0
         self._kept = True
 
-    def request(self) -> dict[str, object]:
-        """The keys that ask for what the schedule has fired since the last contact."""
+    def seen(self) -> Mapping[str, int] | None:
+        """How far the fires of the host's schedules were seen; None where nobody keeps that."""
         cursors = self._ledger.cursors
-        return {} if cursors is None else {"seen": cursors.seen(self._host)}
+        return None if cursors is None else cursors.seen(self._host)
 
     def take(self, answer: Answer) -> bool:
         """Record an answer about a job other than the one that the host was contacted for; False: it is no such.
@@ -106,11 +101,10 @@ class Homecoming:
             # A host may say anything, and go on for ever: beyond some portions it is not listened to.
             self._count += 1
             self._described = {answer.jid: answer} if self._count <= PORTION else {}
-        elif isinstance(answer, Reply) and answer.kind == "seen" and self._kept:
-            sequence, at = answer.meta.get("id"), answer.meta.get("at")
-            if self._ledger.cursors and isinstance(sequence, str) and isinstance(at, int) and len(sequence) < 64:
+        elif isinstance(answer, ScheduleSeen):
+            if self._ledger.cursors and self._kept:
                 try:
-                    self._ledger.cursors.advance(self._host, sequence, at)
+                    self._ledger.cursors.advance(self._host, answer.sequence, answer.at)
                 except CacheError as error:
                     # What came is kept; the next contact brings it once more.
                     self._ledger.warn(f"what the schedule of {self._host} fired comes again: {error.message}")
@@ -130,8 +124,7 @@ class Homecoming:
         described = self._described.pop(answer.jid, None)
         job = job_of(answer.jid, described, (self._host,))
         if described is not None and job.schedule is not None:
-            nonce = described.record.get("nonce")
-            before = HostResult(State.RUNNING, Dispatched.YES, nonce=nonce if isinstance(nonce, str) else "")
+            before = HostResult(State.RUNNING, Dispatched.YES, nonce=described.nonce)
             try:
                 self._ledger.adopt(job, {self._host: settle(before, answer)})
             except AnotherJob:

@@ -13,7 +13,9 @@ from agentless.model.endpoint import Endpoint
 from agentless.model.jid import jid_time
 from agentless.model.job import Job, Report
 from agentless.model.problem import Problem
-from agentless.model.results import Active, ActiveJob, Process
+from agentless.model.process import Process
+from agentless.model.requests import FetchRequest, RunningRequest, Wanted
+from agentless.model.results import Active, ActiveJob
 from agentless.model.states import Dispatched, HostResult, State, settle
 from agentless.runner.contact import Contact, problem_of
 from agentless.runner.procs import processes
@@ -34,10 +36,9 @@ def ask_about(contact: Contact, selection: Selection, report: Report) -> Report:
     jid, results = report.job.jid, dict(report.results)
     unrecorded: dict[str, HostResult] = {}
 
-    def request(name: str) -> dict[str, object]:
+    def request(name: str) -> FetchRequest:
         result = results[name]
-        one = {"jid": jid, "nonce": result.nonce or None, "maybe": result.dispatched is Dispatched.MAYBE}
-        return {"op": "fetch", "jobs": [one], "describe": False}
+        return FetchRequest((Wanted(jid, result.nonce, result.dispatched is Dispatched.MAYBE),))
 
     # A job that was sent before `--become` was given is the login user's: denied by the other, it would be lost.
     for name, answers in contact.ask(endpoints, request, about=jid, both_users=True):
@@ -72,7 +73,7 @@ def collect(contact: Contact, endpoints: Mapping[str, Endpoint]) -> dict[str, Pr
     left = dict(endpoints)
     while left:
         seen = {name: contact.cache.cursors.seen(name) for name in left}
-        for name, answers in contact.ask(left, lambda _: {"op": "fetch", "jobs": []}, both_users=True):
+        for name, answers in contact.ask(left, lambda _: FetchRequest(()), both_users=True):
             if isinstance(answers, HostError):
                 problems[name] = problem_of(answers)
         left = {
@@ -109,7 +110,7 @@ def _see(
 ) -> dict[str, Problem]:
     """Add what runs on these hosts, by JID and host; the hosts that could not be asked."""
     problems: dict[str, Problem] = {}
-    for name, answers in contact.ask(endpoints, lambda _: {"op": "running"}, both_users=True):
+    for name, answers in contact.ask(endpoints, lambda _: RunningRequest(), both_users=True):
         if isinstance(answers, HostError):
             problems[name] = problem_of(answers)
             continue

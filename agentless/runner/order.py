@@ -1,18 +1,13 @@
-"""What a job asks of each host, checked before anything is sent."""
+"""How a job goes over its hosts: what each is asked, how many at once, and when no further one is started."""
 
 from __future__ import annotations
 
-import json
-import shlex
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from agentless.errors import UsageError
-from agentless.runner.session import Section
+from agentless.model.requests import JobSpec
 
-__all__ = ["Order", "Threshold"]
+__all__ = ["Order", "Threshold", "share", "threshold"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,115 +30,45 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What each host is asked to do.
+    """A job on its way out.
 
     Args:
-        function, arguments: as the job's.
-        request: further keys of the helper's `run` request that are the same for every host.
-        sections: bytes for the helper's stdin.
+        spec: what it is.
         detach: leave each host as soon as it has accepted the job.
         batch: hosts that may be unfinished at once; None is no bound.
         max_fail: when to stop starting further hosts.
     """
 
-    function: str
-    arguments: tuple[str, ...]
-    request: Mapping[str, Any]
-    sections: Sequence[Section] = ()
+    spec: JobSpec
     detach: bool = False
     batch: int | None = None
     max_fail: Threshold = field(default_factory=Threshold)
 
-    @classmethod
-    def of(
-        cls,
-        command: str | Sequence[str],
-        *,
-        script: str | Path | None = None,
-        detach: bool = False,
-        timeout: float | None = None,
-        batch: str | int | None = None,
-        max_fail: str | int | None = None,
-        cwd: str | None = None,
-        env: Mapping[str, str] | None = None,
-        stdin: bytes | Path | None = None,
-        shell: str = "/bin/sh",
-        cap: int,
-        hosts: int,
-    ) -> Order:
-        """Check what a person asked for; the arguments are those of `Fleet.start`.
 
-        Args:
-            cap: bytes of each stream that the record keeps.
-            hosts: how many hosts the job has, for percentages.
-
-        Raises:
-            UsageError: something cannot be read, or makes no sense.
-        """
-        words = [command] if isinstance(command, str) else list(command)
-        if script is None and not any(words):
-            raise UsageError("no command was given", "Put it behind --, as in: agentless run TARGET -- uptime")
-        if timeout is not None and timeout <= 0:
-            raise UsageError(f"--timeout takes a time above 0, not {timeout:g}")
-        request: dict[str, Any] = {"cwd": cwd, "timeout": timeout, "shell": shell, "cap": cap}
-        sections = []
-        if env:
-            for name in env:
-                if not name or "=" in name or "\0" in name + env[name]:
-                    raise UsageError(f"{name!r} cannot be an environment variable")
-            sections.append(Section("env", json.dumps(dict(env)).encode("ascii")))
-        if script is None:
-            function = "cmd.run"
-            request["command"] = words[0] if len(words) == 1 else shlex.join(words)
-            arguments: tuple[str, ...] = (request["command"],)
-        else:
-            function = "cmd.script"
-            request["script_args"] = [] if command == "" else words
-            arguments = (Path(script).name, *request["script_args"])
-            sections.append(Section("script", _content(script, "--script")))
-        if stdin is not None:
-            sections.append(Section("stdin", stdin if isinstance(stdin, bytes) else _content(stdin, "--stdin")))
-        return cls(
-            function,
-            arguments,
-            request,
-            tuple(sections),
-            detach=detach,
-            batch=_share(batch, hosts),
-            max_fail=_threshold(max_fail),
-        )
-
-
-def _content(path: str | Path, option: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise UsageError(f"{option} {path}: {error.strerror}") from error
-
-
-def _share(value: str | int | None, total: int) -> int | None:
-    """A number of hosts, or `N%` of them, at least one."""
+def share(value: str | int | None, total: int) -> int | None:
+    """A batch: a number of hosts, or `N%` of `total`, at least one; raises UsageError."""
     if value is None:
         return None
-    number, percent = _number(value, "--batch")
+    number, percent = _number(value, "a batch")
     if not number:
-        raise UsageError("--batch takes at least one host")
+        raise UsageError("a batch has at least one host")
     return max(1, int(number * total / 100) if percent else int(number))
 
 
-def _threshold(value: str | int | None) -> Threshold:
+def threshold(value: str | int | None) -> Threshold:
+    """A bound of failures: a number of hosts, or `N%`; raises UsageError."""
     if value is None:
         return Threshold()
-    number, percent = _number(value, "--max-fail")
+    number, percent = _number(value, "a bound of failures")
     return Threshold(percent=number) if percent else Threshold(count=int(number))
 
 
-def _number(value: str | int, option: str) -> tuple[float, bool]:
+def _number(value: str | int, what: str) -> tuple[float, bool]:
     text = str(value)
     try:
         number = float(text[:-1]) if text.endswith("%") else float(int(text))
     except ValueError:
         number = -1.0
-    if number < 0 or (text.endswith("%") and number > 100):
-        raise UsageError(f"{option} takes a number of hosts or a percentage such as 25%, not {text!r}")
+    if not 0 <= number <= (100 if text.endswith("%") else 2**31):
+        raise UsageError(f"{what} is a number of hosts or a percentage such as 25%, not {text!r:.80}")
     return number, text.endswith("%")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import signal as signals
 import time
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from agentless.cache import JobCache
 from agentless.errors import CacheError, HostError, UsageError
-from agentless.model.answers import Answer, Reply
+from agentless.model.answers import Answer, FoundJob, Helper, RunningJobs, SignalDone
 from agentless.model.endpoint import Endpoint
-from agentless.model.jid import JID
 from agentless.model.job import Report
 from agentless.model.problem import Problem
-from agentless.model.results import Answered, Found, Pong, Process, Running, Signal, Signalled, Survivor
+from agentless.model.process import Process, Signal, Survivor
+from agentless.model.requests import FindRequest, PingRequest, RunningRequest, SignalRequest
+from agentless.model.results import Answered, Found, Pong, Running, Signalled
 from agentless.model.states import Dispatched, State
 from agentless.runner.contact import Contact, problem_of
 
@@ -42,7 +43,7 @@ def running(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Running:
     """The jobs that each host runs, as each acting user's proc files say."""
     hosts: dict[str, list[Process]] = {}
     problems: dict[str, Problem] = {}
-    for name, answers in contact.ask(endpoints, lambda _: {"op": "running"}, both_users=True):
+    for name, answers in contact.ask(endpoints, lambda _: RunningRequest(), both_users=True):
         if isinstance(answers, HostError):
             problems[name] = problem_of(answers)
         else:
@@ -60,12 +61,12 @@ def find_job(contact: Contact, jid: str, endpoints: Mapping[str, Endpoint], ende
     hosts: dict[str, Process | None] = dict.fromkeys(ended)
     problems: dict[str, Problem] = {}
     asked = {name: endpoint for name, endpoint in endpoints.items() if name not in hosts}
-    for name, answers in contact.ask(asked, lambda _: {"op": "find", "jid": jid}, both_users=True):
+    for name, answers in contact.ask(asked, lambda _: FindRequest(jid), both_users=True):
         if isinstance(answers, HostError):
             problems[name] = problem_of(answers)
         else:
-            found = [_process(reply.meta["proc"]) for reply in _replies(answers, "found") if reply.meta.get("proc")]
-            hosts[name] = next((process for process in found if process), None)
+            places = [answer.process for answer in answers if isinstance(answer, FoundJob)]
+            hosts[name] = next(filter(None, places), None)
     return Found(jid, _in_order(endpoints, hosts), _in_order(endpoints, problems))
 
 
@@ -121,7 +122,7 @@ def signal_job(
         by: `USER@CONTROLLER`, which the return names as who ended it.
         answered: what is known without asking (see `call_off`).
     """
-    request = {"op": "signal", "jid": jid, "signal": signal, "by": by}
+    request = SignalRequest(jid, signal, by)
     hosts = dict(answered)
     problems: dict[str, Problem] = {}
     asked = {name: endpoint for name, endpoint in endpoints.items() if name not in answered}
@@ -129,7 +130,7 @@ def signal_job(
         if isinstance(answers, HostError):
             problems[name] = problem_of(answers)
         else:
-            hosts[name] = _signal(_replies(answers, "signalled"))
+            hosts[name] = _joined([answer for answer in answers if isinstance(answer, SignalDone)])
     return Signalled(jid, signal, _in_order(endpoints, hosts), _in_order(endpoints, problems))
 
 
@@ -138,68 +139,43 @@ def ping(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Pong:
     hosts: dict[str, Answered] = {}
     problems: dict[str, Problem] = {}
     began = time.monotonic()
-    for name, answers in contact.ask(endpoints, lambda _: {"op": "ping"}):
+    for name, answers in contact.ask(endpoints, lambda _: PingRequest()):
         if isinstance(answers, HostError):
             problems[name] = problem_of(answers)
             continue
-        for reply in _replies(answers, "pong"):
-            words = ("python", "executable", "user", "node", "state_dir", "platform")
-            texts = {word: _line(reply.meta.get(word)) for word in words}
-            hosts[name] = Answered(**texts, seconds=round(time.monotonic() - began, 3))
+        for helper in answers:
+            if isinstance(helper, Helper):
+                hosts[name] = Answered(helper, seconds=round(time.monotonic() - began, 3))
     return Pong(_in_order(endpoints, hosts), _in_order(endpoints, problems))
 
 
 def processes(answers: Iterable[Answer]) -> list[Process]:
-    """The processes of `running` replies, each job once (the login user may be the become user)."""
-    found: dict[tuple[str, int | None], Process] = {}
-    for reply in _replies(answers, "running"):
-        jobs = reply.meta.get("jobs")
-        for record in jobs if isinstance(jobs, list) else ():
-            process = _process(record)
-            if process is not None:
-                found[process.jid, process.pid] = process
+    """The processes of `running` answers, each job once (the login user may be the become user)."""
+    found = {
+        (process.jid, process.pid): process
+        for answer in answers
+        if isinstance(answer, RunningJobs)
+        for process in answer.processes
+    }
     return sorted(found.values(), key=lambda process: process.jid)
 
 
-def _replies(answers: Iterable[Answer], kind: str) -> list[Reply]:
-    return [answer for answer in answers if isinstance(answer, Reply) and answer.kind == kind]
-
-
-def _process(record: Any) -> Process | None:
-    """A proc record of a host, or None when it is none: it comes from a machine that may say anything."""
-    if not isinstance(record, Mapping) or not JID.fullmatch(_line(record.get("jid"))):
-        return None
-    arguments, pid, started = record.get("arg"), record.get("pid"), record.get("started")
-    return Process(
-        jid=_line(record["jid"]),
-        fun=_line(record.get("fun")),
-        arg=tuple(map(str, arguments)) if isinstance(arguments, list) else (),
-        tgt=_line(record.get("tgt")),
-        tgt_type=_line(record.get("tgt_type")),
-        user=_line(record.get("user")),
-        pid=pid if isinstance(pid, int) else None,
-        started=float(started) if isinstance(started, (int, float)) and 0 <= started < 2**33 else None,
-    )
-
-
-def _signal(replies: list[Reply]) -> Signal:
+def _joined(done: Sequence[SignalDone]) -> Signal:
     """The answers of one host as one: of the users asked, one at most has the job."""
+    if not done:
+        return Signal((), (), "")
     delivered: list[int] = []
     survivors: list[Survivor] = []
-    for reply in replies:
-        pids, alive = reply.meta.get("delivered"), reply.meta.get("survivors")
-        delivered += [pid for pid in pids if isinstance(pid, int)] if isinstance(pids, list) else []
-        for one in alive if isinstance(alive, list) else ():
-            if isinstance(one, Mapping) and isinstance(one.get("pid"), int):
-                survivors.append(Survivor(one["pid"], _line(one.get("user")), _line(one.get("reason"))))
-    ran = [reply for reply in replies if reply.meta.get("running")] or replies
-    known = any(reply.meta.get("known", True) for reply in replies)
-    return Signal(tuple(delivered), tuple(survivors), _line(ran[0].meta.get("message")) if ran else "", known)
+    for each in done:
+        delivered += each.signal.delivered
+        survivors += each.signal.survivors
+    first = next((each for each in done if each.running), done[0])
+    known = any(each.signal.known for each in done)
+    return Signal(tuple(delivered), tuple(survivors), first.signal.message, known)
 
 
-def _line(value: object) -> str:
-    return value if isinstance(value, str) else ""
+V = TypeVar("V")
 
 
-def _in_order(order: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
+def _in_order(order: Iterable[str], values: Mapping[str, V]) -> dict[str, V]:
     return {name: values[name] for name in order if name in values}

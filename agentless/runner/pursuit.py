@@ -6,21 +6,22 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any
 
 from agentless.errors import AgentlessError, CacheError, NoSession, Refused, Unreachable
-from agentless.model.answers import Accepted, Answer, Chunk, Reply, Returned, Stated
+from agentless.model.answers import Accepted, Chunk, JobAnswer, Returned, Stated
 from agentless.model.endpoint import Endpoint
 from agentless.model.job import Job
 from agentless.model.problem import Problem
+from agentless.model.requests import Caller, FetchRequest, FollowRequest, Request, RunRequest, Wanted
 from agentless.model.states import Dispatched, HostResult, State, settle
 from agentless.runner.contact import problem_of
 from agentless.runner.homecoming import Homecoming, Ledger
 from agentless.runner.order import Order
-from agentless.runner.session import Section, Session
+from agentless.runner.session import Session
+from agentless.runner.writing import write
 from agentless.transport.channel import Connector
 
 __all__ = ["Changed", "Errand", "Event", "Output", "Pursuit"]
@@ -61,7 +62,7 @@ class Errand:
     Args:
         job: the job.
         order: what to send to a host that the job was not sent to; None only follows.
-        base: the keys that every request carries.
+        caller: in whose name every request is made.
         live: stream the output while it grows.
         once: stop at the end of the output so far instead of waiting for the return.
         cap: bytes of each stream that a host's record keeps.
@@ -70,7 +71,7 @@ class Errand:
 
     job: Job
     order: Order | None
-    base: Mapping[str, Any]
+    caller: Caller
     live: bool
     once: bool
     cap: int
@@ -227,8 +228,9 @@ class Pursuit:
         with closing(self._connector.connect(self._endpoint)) as link:
             before = self.result
             home = Homecoming(self._ledger, self.host)
-            request = {**self._request(), **home.request()}
-            session = Session(link, self._endpoint, request, self._sections(), patient=True)
+            want = [Wanted(jid, nonce) for jid, nonce in self._wanted if jid != self._errand.job.jid]
+            message = write(self._request(), self._errand.caller, want, home.seen())
+            session = Session(link, self._endpoint, message, patient=True)
             self._session = session
             try:
                 if self._left.is_set():
@@ -236,8 +238,7 @@ class Pursuit:
                 if self._sends() and not self._may_send():
                     return
                 for answer in session.answers():
-                    jid = self._errand.job.jid
-                    if getattr(answer, "jid", jid) == jid and not isinstance(answer, Reply):
+                    if isinstance(answer, JobAnswer) and answer.jid == self._errand.job.jid:
                         self._take(answer)
                     else:
                         home.take(answer)
@@ -266,39 +267,16 @@ class Pursuit:
     def _sends(self) -> bool:
         return self._errand.order is not None and self.result.dispatched is not Dispatched.YES
 
-    def _sections(self) -> Sequence[Section]:
-        order = self._errand.order
-        return order.sections if order is not None and self._sends() else ()
-
-    def _request(self) -> dict[str, Any]:
+    def _request(self) -> Request:
         errand, job, order = self._errand, self._errand.job, self._errand.order
-        request = {
-            **errand.base,
-            "want": [{"jid": jid, "nonce": nonce} for jid, nonce in self._wanted if jid != job.jid],
-            "jid": job.jid,
-        }
         if order is not None and self._sends():
-            return {
-                **request,
-                **order.request,
-                "op": "run",
-                "fun": order.function,
-                "arg": list(order.arguments),
-                "tgt": job.target,
-                "tgt_type": "compound",
-                "user": job.user,
-                "metadata": dict(job.metadata),
-                "schedule": job.schedule,
-                "nonce": self._nonce,
-                "host": self.host,
-                "live": errand.live,
-                "detach": order.detach,
-            }
+            return RunRequest(job, order.spec, self.host, self._nonce, live=errand.live, detach=order.detach)
         if self.result.dispatched is Dispatched.MAYBE:
-            return {**request, "op": "fetch", "jobs": [{"jid": job.jid, "nonce": self.result.nonce, "maybe": True}]}
-        return {**request, "op": "follow", "at": self._heard.at, "live": errand.live, "once": errand.once}
+            return FetchRequest((Wanted(job.jid, self.result.nonce, maybe=True),))
+        at = self._heard.at
+        return FollowRequest(job.jid, (at[0], at[1]), live=errand.live, once=errand.once)
 
-    def _take(self, answer: Answer) -> None:
+    def _take(self, answer: JobAnswer) -> None:
         if isinstance(answer, Accepted):
             running = replace(
                 self.result,

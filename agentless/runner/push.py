@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from agentless.errors import HostError, Refused, ScheduleError
+from agentless.errors import HostError, Refused, ScheduleError, UsageError
 from agentless.model.answers import Answer, Reply
 from agentless.model.endpoint import Endpoint
 from agentless.model.problem import Problem
+from agentless.model.requests import (
+    JobSpec,
+    PurgeRequest,
+    PushRequest,
+    Request,
+    Script,
+    Section,
+    ShowRequest,
+    shell_text,
+)
 from agentless.runner.contact import Contact, problem_of
-from agentless.runner.session import Section
+from agentless.runner.writing import job_fields
 from agentless.schedule import Entry, Schedule
 from agentless.schedule.hosts import Event, Fires, HostSchedule, OnHost, Placed, Pushed, Seen
 
-__all__ = ["Shipment", "purge", "push", "show"]
+__all__ = ["Shipment", "job_spec", "purge", "push", "show"]
 
 # Of a clock that is further off, everybody's logs disagree; nothing of ours depends on it.
 CLOCK_OFF = 60.0
@@ -40,7 +48,8 @@ class Shipment:
 
     def __init__(self, schedule: Schedule, targets: Mapping[str, Iterable[str]], *, user: str, cap: int, now: float):
         self._zones = schedule.zones
-        self._common = {"op": "schedule", "do": "push", "user": user, "cap": cap}
+        self._user = user
+        self._cap = cap
         self._files: dict[str, bytes] = {}
         self._since = int(now // 60) * 60 + 60
         self._by_host: dict[str, list[Entry]] = {}
@@ -51,30 +60,15 @@ class Shipment:
                 self._by_host.setdefault(host, []).append(entry)
 
     def _travel(self, entry: Entry, file: str) -> dict[str, Any]:
-        job: dict[str, Any] = {
-            "fun": entry.function,
-            "tgt": entry.target,
-            "metadata": dict(entry.metadata),
-            "timeout": entry.timeout,
-            "cwd": entry.kwargs.get("cwd"),
-            "shell": entry.kwargs.get("shell") or "/bin/sh",
-            "jid_include": entry.jid_include,
-            # Who does not want it kept has no use for it at home either.
-            "return_job": entry.return_job is True,
-        }
-        if entry.script is None:
-            job["command"] = entry.args[0] if len(entry.args) == 1 else shlex.join(entry.args)
-            job["arg"] = [job["command"]]
-        else:
-            job["script_args"] = list(entry.args[1:])
-            job["arg"] = [Path(entry.script).name, *entry.args[1:]]
-            try:
-                job["script"] = self._file(Path(entry.script).read_bytes())
-            except OSError as error:
-                message = f"{entry.key}: args: {entry.script}: {error.strerror}"
-                raise ScheduleError(message, file=file, line=entry.line) from error
-        if (stdin := entry.kwargs.get("stdin")) is not None:
-            job["stdin"] = self._file(str(stdin).encode("utf-8"))
+        spec = job_spec(entry, file)
+        job = job_fields(spec, entry.target or "")
+        job["jid_include"] = entry.jid_include
+        # Who does not want it kept has no use for it at home either.
+        job["return_job"] = entry.return_job is True
+        if spec.script is not None:
+            job["script"] = self._file(spec.script.data)
+        if spec.stdin is not None:
+            job["stdin"] = self._file(spec.stdin)
         return {**entry.timing, "since": self._since, "job": job}
 
     def _file(self, data: bytes) -> str:
@@ -82,14 +76,14 @@ class Shipment:
         self._files[name] = data
         return name
 
-    def request(self, host: str, *, check: bool) -> dict[str, Any]:
+    def request(self, host: str, *, check: bool) -> PushRequest:
         """What one host is asked."""
         entries = [self._made[entry.name] for entry in self._by_host.get(host, ())]
         zones = {entry["zone"] for entry in entries if "zone" in entry}
         tables = {name: self._zones[name] for name in sorted(zones)}
-        return {**self._common, "host": host, "check": check, "entries": entries, "zones": tables}
+        return PushRequest(host, self._user, self._cap, check, entries, tables, self._sections(host, check=check))
 
-    def sections(self, host: str, *, check: bool) -> tuple[Section, ...]:
+    def _sections(self, host: str, *, check: bool) -> tuple[Section, ...]:
         """Scripts and inputs, and what no `ps` on the host may show."""
         entries = self._by_host.get(host, ())
         env = {entry.name: dict(entry.kwargs["env"]) for entry in entries if entry.kwargs.get("env")}
@@ -101,30 +95,42 @@ class Shipment:
         return tuple(sections)
 
 
+def job_spec(entry: Entry, file: str) -> JobSpec:
+    """The job that an entry fires; raises ScheduleError where its script cannot be read."""
+    script = None
+    if entry.script is not None:
+        try:
+            script = Script.read(entry.script, entry.args[1:])
+        except UsageError as error:
+            raise ScheduleError(f"{entry.key}: args: {error.message}", file=file, line=entry.line) from error
+    stdin = entry.kwargs.get("stdin")
+    return JobSpec(
+        "" if script else shell_text(entry.args),
+        script=script,
+        cwd=entry.kwargs.get("cwd"),
+        env=entry.kwargs.get("env") or {},
+        stdin=None if stdin is None else str(stdin).encode("utf-8"),
+        shell=entry.kwargs.get("shell") or "/bin/sh",
+        timeout=entry.timeout,
+        metadata=entry.metadata,
+        schedule=entry.name,
+    )
+
+
 def push(contact: Contact, endpoints: Mapping[str, Endpoint], shipment: Shipment, *, check: bool) -> Pushed:
     """Bring each host to what the schedule says of it; `check` only tells what would change."""
-    return _place(
-        contact,
-        endpoints,
-        lambda host: shipment.request(host, check=check),
-        lambda host: shipment.sections(host, check=check),
-    )
+    return _place(contact, endpoints, lambda host: shipment.request(host, check=check))
 
 
 def purge(contact: Contact, endpoints: Mapping[str, Endpoint], *, check: bool) -> Pushed:
     """Take the schedule and its line in the crontab away."""
-    return _place(contact, endpoints, lambda host: {"op": "schedule", "do": "purge", "check": check}, lambda host: ())
+    return _place(contact, endpoints, lambda host: PurgeRequest(check))
 
 
-def _place(
-    contact: Contact,
-    endpoints: Mapping[str, Endpoint],
-    request: Callable[[str], Mapping[str, Any]],
-    sections: Callable[[str], Sequence[Section]],
-) -> Pushed:
+def _place(contact: Contact, endpoints: Mapping[str, Endpoint], request: Callable[[str], Request]) -> Pushed:
     hosts: dict[str, Placed] = {}
     problems: dict[str, Problem] = {}
-    for name, reply, asked in _ask(contact, endpoints, request, sections, "pushed"):
+    for name, reply, asked in _ask(contact, endpoints, request, "pushed"):
         if isinstance(reply, HostError):
             problems[name] = problem_of(reply)
             continue
@@ -151,8 +157,8 @@ def show(contact: Contact, endpoints: Mapping[str, Endpoint], *, plan: int = 1, 
     """
     hosts: dict[str, HostSchedule] = {}
     problems: dict[str, Problem] = {}
-    request = {"op": "schedule", "do": "show", "plan": plan, "log": log}
-    for name, replies, asked in _ask(contact, endpoints, lambda host: request, lambda host: (), "schedule"):
+    request = ShowRequest(plan, log)
+    for name, replies, asked in _ask(contact, endpoints, lambda host: request, "schedule"):
         if isinstance(replies, HostError):
             problems[name] = problem_of(replies)
         else:
@@ -166,18 +172,17 @@ def show(contact: Contact, endpoints: Mapping[str, Endpoint], *, plan: int = 1, 
 def _ask(
     contact: Contact,
     endpoints: Mapping[str, Endpoint],
-    request: Callable[[str], Mapping[str, Any]],
-    sections: Callable[[str], Sequence[Section]],
+    request: Callable[[str], Request],
     last: str,
 ) -> Iterable[tuple[str, list[Reply] | HostError, tuple[float, float]]]:
     """Each host with its replies, of which the last is of that kind, and between which times they were made."""
     began: dict[str, float] = {}
 
-    def asked(host: str) -> Mapping[str, Any]:
+    def asked(host: str) -> Request:
         began[host] = time.time()
         return request(host)
 
-    for name, answers in contact.ask(endpoints, asked, sections=sections):
+    for name, answers in contact.ask(endpoints, asked):
         now = time.time()
         if isinstance(answers, HostError):
             yield name, answers, (now, now)

@@ -1,22 +1,42 @@
-"""What a host answers, as values: read from the frames of a reply that may say anything."""
+"""Frames of a reply as answers. A host may say anything: here, and nowhere else, what it says is made into values."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, TypeVar
 
 from agentless.errors import Refused, Unreachable
-from agentless.model.answers import Accepted, Answer, Chunk, Described, Reply, Returned, Stated
+from agentless.model.answers import (
+    Accepted,
+    Answer,
+    Chunk,
+    Described,
+    FoundJob,
+    Helper,
+    Reply,
+    Returned,
+    RunningJobs,
+    ScheduleSeen,
+    SignalDone,
+    Stated,
+)
 from agentless.model.jid import JID
 from agentless.model.problem import Problem
+from agentless.model.process import Process, Signal, Survivor
 from agentless.model.returns import Remains, Return
 from agentless.runner.frames import Frame
 
 __all__ = ["Reading"]
 
-REPLIES = ("running", "found", "signalled", "pong", "pushed", "entry", "event", "schedule", "seen")
+Meta = Mapping[str, Any]
+SCHEDULE_REPLIES = ("pushed", "entry", "event", "schedule")
 # Of records in one reply: far above what a host keeps of a job, and what it brings home of others.
 RECORDS_MAX = 512 << 20
+# SQLite, file offsets and C have no larger ones, and neither does anything that a host counts.
+INT_MAX = 2**63
+# The name of a sequence of fires is 16 hex digits.
+SEQUENCE_MAX = 64
 
 
 class Reading:
@@ -33,88 +53,100 @@ class Reading:
             Refused: the host answered and will not do it.
             Unreachable: `protocol`, for what no helper says.
         """
-        meta = frame.meta
-        kind = frame.kind
-        if kind in ("refused", "error"):
-            raise Refused(_text(meta, "kind"), _text(meta, "message"), _text(meta, "hint"))
-        if kind in REPLIES:
+        meta, kind = frame.meta, frame.kind
+        match kind:
+            case "refused" | "error":
+                raise Refused(_text(meta, "kind"), _text(meta, "message"), _text(meta, "hint"))
+            case "running":
+                return RunningJobs(tuple(filter(None, map(_process, _list(meta, "jobs")))))
+            case "found":
+                return FoundJob(_process(meta.get("proc")))
+            case "signalled":
+                return SignalDone(_signal(meta), _flag(meta, "running"))
+            case "pong":
+                return _build(Helper, meta)
+            case "seen":
+                sequence = _text(meta, "id")
+                return ScheduleSeen(sequence, _count(meta, "at")) if 0 < len(sequence) < SEQUENCE_MAX else None
+        if kind in SCHEDULE_REPLIES:
             return Reply(kind, meta)
-        jid = _text(meta, "jid")
-        if not JID.fullmatch(jid):
-            raise Unreachable("protocol", f"the reply names {jid!r}, which is not a JID")
-        if kind == "out":
-            return Chunk(_stream(meta), _count(meta, "at"), frame.body)
-        if kind == "gap":
-            return Chunk(_stream(meta), _count(meta, "at"), b"", dropped=_count(meta, "n"))
-        if kind == "rec":
-            self._received += len(frame.body)
-            if self._received > RECORDS_MAX:
-                raise Unreachable("protocol", f"the host sent more than {RECORDS_MAX >> 20} MiB of output in one reply")
-            self._records.setdefault((jid, _stream(meta)), bytearray()).extend(frame.body)
-            return None
-        if kind == "return":
-            return self._returned(jid, meta)
-        if kind == "accepted":
-            return Accepted(jid, _number(meta, "pid"), _stamp(meta, "started"), _problem(meta.get("warning")))
-        if kind == "state":
-            problem = _problem(meta) if meta.get("kind") else _problem(meta.get("warning"))
-            pid, started, streamed = _number(meta, "pid"), _stamp(meta, "started"), bool(meta.get("streamed"))
-            return Stated(jid, _text(meta, "state"), pid, started, problem, self._remains(jid, meta), streamed)
-        if kind == "job":
-            return Described(jid, meta)
+        return self._about_job(frame, kind, meta)
+
+    def _about_job(self, frame: Frame, kind: str, meta: Meta) -> Answer | None:
+        jid = _jid(meta)
+        match kind:
+            case "out":
+                return Chunk(jid, _stream(meta), _count(meta, "at"), frame.body)
+            case "gap":
+                return Chunk(jid, _stream(meta), _count(meta, "at"), b"", dropped=_count(meta, "n"))
+            case "rec":
+                self._received += len(frame.body)
+                if self._received > RECORDS_MAX:
+                    size = f"{RECORDS_MAX >> 20} MiB"
+                    raise Unreachable("protocol", f"the host sent more than {size} of output in one reply")
+                self._records.setdefault((jid, _stream(meta)), bytearray()).extend(frame.body)
+            case "return":
+                ret = _build(Return, meta, stdout=self._record(jid, 1), stderr=self._record(jid, 2))
+                return Returned(jid, ret, streamed=_flag(meta, "streamed"))
+            case "accepted":
+                return Accepted(jid, _number(meta, "pid"), _stamp(meta, "started"), _problem(meta.get("warning")))
+            case "state":
+                problem = _problem(meta) if meta.get("kind") else _problem(meta.get("warning"))
+                return Stated(
+                    jid,
+                    _text(meta, "state"),
+                    _number(meta, "pid"),
+                    _stamp(meta, "started"),
+                    problem,
+                    self._remains(jid, meta),
+                    _flag(meta, "streamed"),
+                )
+            case "job":
+                return Described(
+                    jid,
+                    function=_text(meta, "fun"),
+                    arguments=_texts(meta, "arg"),
+                    target=_text(meta, "tgt"),
+                    user=_text(meta, "user"),
+                    metadata=_pairs(meta, "metadata"),
+                    schedule=_text(meta, "schedule") or None,
+                    nonce=_text(meta, "nonce"),
+                )
         return None
 
-    def _remains(self, jid: str, meta: Mapping[str, Any]) -> Remains | None:
-        if meta.get("state") != "lost" or _number(meta, "stdout_truncated") is None:
+    def _record(self, jid: JID, stream: int) -> bytes:
+        return bytes(self._records.pop((jid, stream), b""))
+
+    def _remains(self, jid: JID, meta: Meta) -> Remains | None:
+        if _text(meta, "state") != "lost" or _number(meta, "stdout_truncated") is None:
             return None
-        return Remains(
-            bytes(self._records.pop((jid, 1), b"")),
-            bytes(self._records.pop((jid, 2), b"")),
-            _count(meta, "stdout_truncated"),
-            _count(meta, "stderr_truncated"),
-        )
-
-    def _returned(self, jid: str, meta: Mapping[str, Any]) -> Returned:
-        return Returned(
-            jid,
-            Return(
-                retcode=_number(meta, "retcode"),
-                signal=_number(meta, "signal"),
-                ended_by=_text(meta, "ended_by"),
-                stdout=bytes(self._records.pop((jid, 1), b"")),
-                stderr=bytes(self._records.pop((jid, 2), b"")),
-                stdout_truncated=_count(meta, "stdout_truncated"),
-                stderr_truncated=_count(meta, "stderr_truncated"),
-                pid=_number(meta, "pid"),
-                started=_stamp(meta, "started"),
-                finished=_stamp(meta, "finished"),
-                duration=_stamp(meta, "duration"),
-                left_running=_count(meta, "left_running"),
-                uncapped=bool(meta.get("uncapped")),
-            ),
-            streamed=bool(meta.get("streamed")),
-        )
+        return _build(Remains, meta, stdout=self._record(jid, 1), stderr=self._record(jid, 2))
 
 
-def _text(meta: Mapping[str, Any], key: str) -> str:
+# --- values of a JSON object ---
+def _text(meta: Meta, key: str) -> str:
     value = meta.get(key)
     return value if isinstance(value, str) else ""
 
 
-def _number(meta: Mapping[str, Any], key: str) -> int | None:
+def _number(meta: Meta, key: str) -> int | None:
     value = meta.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < INT_MAX else None
 
 
-def _count(meta: Mapping[str, Any], key: str) -> int:
+def _count(meta: Meta, key: str) -> int:
     return max(0, _number(meta, key) or 0)
 
 
-def _stream(meta: Mapping[str, Any]) -> int:
+def _flag(meta: Meta, key: str) -> bool:
+    return bool(meta.get(key))
+
+
+def _stream(meta: Meta) -> int:
     return 2 if meta.get("s") == 2 else 1
 
 
-def _stamp(meta: Mapping[str, Any], key: str) -> float | None:
+def _stamp(meta: Meta, key: str) -> float | None:
     value = meta.get(key)
     # A float outside of the calendar would crash the rendering.
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**33:
@@ -122,7 +154,68 @@ def _stamp(meta: Mapping[str, Any], key: str) -> float | None:
     return None
 
 
+def _list(meta: Meta, key: str) -> list[Any]:
+    value = meta.get(key)
+    return value if isinstance(value, list) else []
+
+
+def _texts(meta: Meta, key: str) -> tuple[str, ...]:
+    return tuple(value for value in _list(meta, key) if isinstance(value, str))
+
+
+def _pairs(meta: Meta, key: str) -> dict[str, str]:
+    value = meta.get(key)
+    return {name: str(one) for name, one in value.items()} if isinstance(value, dict) else {}
+
+
+def _jid(meta: Meta) -> JID:
+    text = _text(meta, "jid")
+    try:
+        return JID(text)
+    except ValueError as error:
+        raise Unreachable("protocol", f"the reply names {text!r:.80}, which is not a JID") from error
+
+
 def _problem(value: object) -> Problem | None:
     if not isinstance(value, Mapping):
         return None
     return Problem(_text(value, "kind"), _text(value, "message"), _text(value, "hint"))
+
+
+def _process(record: object) -> Process | None:
+    """A proc record, or None when it is none."""
+    if not isinstance(record, Mapping):
+        return None
+    try:
+        return _build(Process, record, jid=JID(_text(record, "jid")))
+    except ValueError:
+        return None
+
+
+def _signal(meta: Meta) -> Signal:
+    pids = tuple(pid for pid in _list(meta, "delivered") if isinstance(pid, int))
+    alive = [
+        _build(Survivor, one) for one in _list(meta, "survivors") if isinstance(one, Mapping) and _count(one, "pid")
+    ]
+    return Signal(pids, tuple(alive), _text(meta, "message"), known=bool(meta.get("known", True)))
+
+
+_READERS: Mapping[str, Callable[[Meta, str], object]] = {
+    "str": _text,
+    "int": _count,
+    "int | None": _number,
+    "float | None": _stamp,
+    "bool": _flag,
+    "tuple[str, ...]": _texts,
+}
+T = TypeVar("T")
+
+
+def _build(kind: type[T], meta: Meta, **known: Any) -> T:
+    """A dataclass whose fields are named as those of the frame: each is read as its type says."""
+    read = {
+        each.name: _READERS[str(each.type)](meta, each.name)
+        for each in fields(kind)  # type: ignore[arg-type]
+        if each.name not in known
+    }
+    return kind(**read, **known)

@@ -90,7 +90,7 @@ class Run:
         self._ledger: Ledger = contact.cache if known else Unrecorded()
         wanted = self._ledger.wanted(todo, lambda other: (other.login, other.become) == (job.login, job.become))
         self._patience = RECONNECT if wait is None else wait
-        errand = Errand(job, order, contact.base, live=live, once=once, cap=cap, patience=self._patience)
+        errand = Errand(job, order, contact.caller, live=live, once=once, cap=cap, patience=self._patience)
 
         def pursuit(name: str, result: HostResult) -> Pursuit:
             return Pursuit(

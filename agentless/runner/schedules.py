@@ -240,17 +240,6 @@ class Schedules:
             raise ScheduleError(
                 f"{entry.name}: {entry.function} runs on the controller, and is no job", file=str(self.path)
             )
-        stdin = entry.kwargs.get("stdin")
-        return self._parts.start(
-            entry.target,
-            entry.args if entry.script is None else entry.args[1:],
-            script=entry.script,
-            timeout=entry.timeout,
-            cwd=entry.kwargs.get("cwd"),
-            env=entry.kwargs.get("env"),
-            stdin=None if stdin is None else str(stdin).encode("utf-8"),
-            shell=entry.kwargs.get("shell") or "/bin/sh",
-            metadata=entry.metadata,
-            schedule=entry.name,
-            **options,
-        )
+        from agentless.runner.push import job_spec
+
+        return self._parts.start(entry.target, job_spec(entry, str(self.path)), **options)

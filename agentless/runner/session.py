@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
 
 from agentless.errors import HostError, Unreachable
 from agentless.model.answers import Answer
@@ -17,9 +15,10 @@ from agentless.runner import become as becoming
 from agentless.runner import payload
 from agentless.runner.frames import Decoder, Frame
 from agentless.runner.reading import Reading
+from agentless.runner.writing import Message
 from agentless.transport.channel import Channel, Link
 
-__all__ = ["Section", "Session"]
+__all__ = ["Session"]
 
 # sudo's own prompt is answered at once; one that PAM put there is known by silence after it.
 QUIET = 1.0
@@ -28,22 +27,13 @@ NO_PYTHON = re.compile(r"no Python .* looked for: .*")
 IDLE = 90.0
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """Bytes for the helper's stdin that no `ps` may show: `env` (JSON), `script` or `stdin`."""
-
-    name: str
-    data: bytes
-
-
 class Session:
     """One request on one open connection.
 
     Args:
         link: the open connection.
         endpoint: whom to become, which Python, which state directory.
-        request: see remote/wire.py.
-        sections: bytes for the helper's stdin.
+        message: the request as it travels.
         patient: the operation waits for a job, so silence after the first answer is no fault.
     """
 
@@ -54,19 +44,17 @@ class Session:
         self,
         link: Link,
         endpoint: Endpoint,
-        request: Mapping[str, Any],
-        sections: Sequence[Section] = (),
+        message: Message,
         *,
         patient: bool = False,
     ) -> None:
         self._link = link
         self._endpoint = endpoint
-        self._sections = sections
+        self._sections = message.sections
         self._patient = patient
-        request = {**request, "sections": [[section.name, len(section.data)] for section in sections]}
         self._command = payload.command(
-            request,
-            sections_len=sum(len(section.data) for section in sections),
+            message.fields,
+            sections_len=message.sections_len,
             python=endpoint.python,
             state_dir=endpoint.state_dir,
         )
@@ -87,7 +75,13 @@ class Session:
         """
         reading = Reading()
         for frame in self._frames():
-            answer = reading.read(frame)
+            try:
+                answer = reading.read(frame)
+            except HostError:
+                raise
+            except Exception as error:
+                # Whatever a host has found to send, it is this host's answer that breaks.
+                raise Unreachable("protocol", f"the reply cannot be read: {type(error).__name__}: {error}") from error
             if answer is not None:
                 yield answer
 

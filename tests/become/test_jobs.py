@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from agentless import Fleet, Output
+from agentless.model.requests import JobSpec
 from agentless.model.secret import Secret
 from agentless.model.states import State
 from agentless.runner.run import Run
@@ -29,7 +30,7 @@ each_method = pytest.mark.parametrize("method", METHODS)
 
 def started(host: Host, fleet: Fleet, command: str) -> Run:
     """A detached job that runs."""
-    run = fleet.start("web1", command, detach=True)
+    run = fleet.start("web1", JobSpec(command), detach=True)
     for _ in run:
         pass
     result = run.report().results["web1"]
@@ -82,7 +83,7 @@ def test_a_user_without_a_home_keeps_records_under_var_tmp(host: Host) -> None:
     user: dict[str, Any] = {"ansible_become_user": "nobody", "ansible_become_password": PASSWORD}
     with host.fleet(ansible_become=True, **user) as fleet:
         assert out(fleet.run("web1", "id -un").results["web1"]) == "nobody\n"
-        assert fleet.ping().hosts["web1"].state_dir.startswith("/var/tmp/agentless-")
+        assert fleet.ping().hosts["web1"].helper.state_dir.startswith("/var/tmp/agentless-")
 
 
 # --- what it sees ---
@@ -156,7 +157,7 @@ def test_a_terminal_harms_no_input(host: Host, method: str) -> None:
 @each_method
 def test_live_output_comes_as_it_grows(host: Host, method: str) -> None:
     with host.fleet(ansible_become=True, **METHODS[method]) as fleet:
-        with fleet.start("web1", "echo first; while [ ! -e /run/go ]; do sleep 0.02; done; echo last") as run:
+        with fleet.start("web1", JobSpec("echo first; while [ ! -e /run/go ]; do sleep 0.02; done; echo last")) as run:
             heard = b""
             for event in run:
                 if isinstance(event, Output):
@@ -185,7 +186,7 @@ def test_a_detached_job_outlives_its_method(host: Host, method: str) -> None:
 @each_method
 def test_a_job_outlives_a_broken_connection(host: Host, method: str) -> None:
     with host.fleet(ansible_become=True, **METHODS[method]) as fleet:
-        with fleet.start("web1", "echo on; until [ -e /run/go ]; do sleep 0.02; done; echo went on") as run:
+        with fleet.start("web1", JobSpec("echo on; until [ -e /run/go ]; do sleep 0.02; done; echo went on")) as run:
             next(event for event in run if isinstance(event, Output))
             assert host.node.kill_sshd_sessions()
             until(lambda: not processes(host, f"{method} .*") or None, f"{method} has ended")

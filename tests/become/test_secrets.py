@@ -14,6 +14,7 @@ import pytest
 
 from agentless.errors import HostError
 from agentless.model.endpoint import Become
+from agentless.model.requests import JobSpec
 from agentless.model.secret import Secret
 from agentless.runner.become import Dialogue, wrap
 from tests.become.conftest import Host
@@ -58,7 +59,7 @@ def test_the_password_is_nowhere(host: Host, method: str, caplog: pytest.LogCapt
     host.sudoers("ada ALL=(ALL) ALL", "Defaults logfile=/var/log/sudo.log, log_input, iolog_dir=/var/log/sudo-io")
     options = {"become": True, "become_password": Secret(PASSWORD)}
     with host.fleet(ansible_become_method=method, options=options) as fleet:
-        with fleet.start("web1", "until [ -e /run/go ]; do sleep 0.02; done; env") as run:
+        with fleet.start("web1", JobSpec("until [ -e /run/go ]; do sleep 0.02; done; env")) as run:
             # Attached: the method waits for the helper, which follows the job.
             until(lambda: run.report().results["web1"].pid, "the job runs")
             names = {name for _, name in host.node.processes()}

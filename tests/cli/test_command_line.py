@@ -149,7 +149,7 @@ def test_every_verb_accepts_every_shared_option() -> None:
         (["jobs", "list", "--since", "0001-01-01"], "is not a time"),
         (["run", "web1", "--script", "/nonexistent/script"], "does not exist"),
         (["run", "web1", "--stdin", "/nonexistent/input", "--", "x"], "--stdin /nonexistent/input: No such file"),
-        (["-i", "web1,", "run", "web1", "--stdin", "/", "--", "x"], "--stdin /: it is a directory"),
+        (["-i", "web1,", "run", "web1", "--stdin", "/", "--", "x"], "--stdin /: Is a directory"),
         (["jobs", "lookup", "../../etc/passwd"], "is not a JID"),
         (["jobs", "lookup", "latest"], "is not a JID"),
         (["job", "list"], "there is no verb 'job'; did you mean 'jobs'?"),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from agentless.model.answers import Helper
 from agentless.model.endpoint import Endpoint
 from agentless.model.job import Job
 from agentless.model.problem import Problem
+from agentless.model.process import Process, Signal, Survivor
 from agentless.model.results import (
     Active,
     ActiveJob,
@@ -18,11 +20,8 @@ from agentless.model.results import (
     Hosts,
     Listed,
     Pong,
-    Process,
     Running,
-    Signal,
     Signalled,
-    Survivor,
 )
 from agentless.model.states import HostResult, State
 from tests.cli.values import JID, START, report, returned
@@ -172,6 +171,6 @@ def test_ping() -> None:
         "node": "web1",
         "state_dir": "/home/ada/.cache/agentless",
         "platform": "linux",
-        "seconds": 0.2,
     }
-    assert Pong({"web1": Answered(**answer)}, {"web2": PROBLEM}).to_json() == {"web1": answer, "web2": ERROR}  # type: ignore[arg-type]
+    pong = Pong({"web1": Answered(Helper(**answer, time=None), 0.2)}, {"web2": PROBLEM})
+    assert pong.to_json() == {"web1": {**answer, "seconds": 0.2}, "web2": ERROR}

@@ -26,11 +26,13 @@ EXPORTS = {
     "Fleet",
     "HostResult",
     "Job",
+    "JobSpec",
     "Output",
     "Problem",
     "Report",
     "Return",
     "Run",
+    "Script",
     "State",
 }
 

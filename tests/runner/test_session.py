@@ -13,10 +13,13 @@ from hypothesis import strategies as st
 from agentless.errors import HostError, Unreachable
 from agentless.model.answers import Answer, Returned
 from agentless.model.endpoint import Endpoint
+from agentless.model.requests import Caller, PingRequest
 from agentless.runner.session import Session
+from agentless.runner.writing import write
 from agentless.transport.channel import Channel, Link
 
 JID = "20261122095039579207"
+PING = write(PingRequest(), Caller("ada@laptop", 168.0, 1 << 30))
 
 values = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.lists(st.integers(), max_size=2)
@@ -64,7 +67,7 @@ class Lying(Channel, Link):
 
 def answers(*frames: tuple[dict[str, Any], bytes]) -> list[Answer]:
     link = Lying([*frames, ({"t": "end"}, b"")])
-    return list(Session(link, Endpoint("web1", "web1"), {"op": "ping"}).answers())
+    return list(Session(link, Endpoint("web1", "web1"), PING).answers())
 
 
 @settings(deadline=None)
@@ -95,5 +98,5 @@ def test_more_output_than_any_record_holds_ends_the_call(monkeypatch: pytest.Mon
 def test_a_reply_without_its_end_is_a_lost_connection() -> None:
     link = Lying([({"t": "pong"}, b"")])
     with pytest.raises(Unreachable) as caught:
-        list(Session(link, Endpoint("web1", "web1"), {"op": "ping"}).answers())
+        list(Session(link, Endpoint("web1", "web1"), PING).answers())
     assert caught.value.kind == "connection-lost"

@@ -11,6 +11,7 @@ from agentless import Fleet
 from agentless.cache import JobCache
 from agentless.errors import CacheError
 from agentless.model.problem import Problem
+from agentless.model.requests import JobSpec
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.runner.procs import call_off
 
@@ -35,7 +36,7 @@ def test_a_start_that_fails_lets_go_of_its_job(fleet: Fleet, monkeypatch: pytest
 
     monkeypatch.setattr(JobCache, "prune", fails)
     with pytest.raises(CacheError):
-        fleet.start("all", "true")
+        fleet.start("all", JobSpec("true"))
     jid = fleet.last()
     assert not fleet.cache.is_held(jid)
     assert {result.state for result in fleet.show(jid).results.values()} == {State.NOT_STARTED}

@@ -31,7 +31,7 @@ def executable(host: Host, **variables: Any) -> str:
         pong = fleet.ping()
     assert not pong.problems, pong.problems
     assert out(host.run(**variables)) == "bash\n"
-    return pong.hosts["web1"].executable
+    return pong.hosts["web1"].helper.executable
 
 
 # root's home on the node is another one; this brings the machine's pyenv to where everybody may enter.

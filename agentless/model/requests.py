@@ -1,0 +1,281 @@
+"""What hosts are asked, as values: one type for each operation of the helper, and what a job is, `JobSpec`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from shlex import join
+from typing import Any
+
+from agentless.errors import UsageError
+from agentless.model.job import Job
+
+__all__ = [
+    "Caller",
+    "FetchRequest",
+    "FindRequest",
+    "FollowRequest",
+    "JobSpec",
+    "PingRequest",
+    "PurgeRequest",
+    "PushRequest",
+    "Request",
+    "RunRequest",
+    "RunningRequest",
+    "Script",
+    "Section",
+    "ShowRequest",
+    "SignalRequest",
+    "Wanted",
+    "read_input",
+    "shell_text",
+]
+
+
+def shell_text(command: str | Sequence[str]) -> str:
+    """One word goes to the shell as it stands; several are quoted and joined."""
+    words = [command] if isinstance(command, str) else list(command)
+    return words[0] if len(words) == 1 else join(words)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script of this machine that hosts run by its own `#!` interpreter.
+
+    Args:
+        name: its file name, which `jobs list` shows.
+        data: its content.
+        arguments: what it is called with.
+    """
+
+    name: str
+    data: bytes
+    arguments: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, path: str | Path, arguments: Sequence[str] = ()) -> Script:
+        """The script in a file; raises UsageError where it cannot be read."""
+        return cls(Path(path).name, _read("script", path), tuple(arguments))
+
+
+def read_input(path: str | Path) -> bytes:
+    """A file that jobs get as stdin; raises UsageError where it cannot be read."""
+    return _read("stdin", path)
+
+
+def _read(what: str, path: str | Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{what} {path}: {error.strerror}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """What a job is: what hosts run, and how. A fire of a schedule is made of the same.
+
+    Args:
+        command: what the shell gets, as it stands; empty with `script`.
+        script: is run instead of a command.
+        cwd: a directory of the host; None is the home.
+        env: further environment variables, which no `ps` on the host shows.
+        stdin: bytes for its standard input; None is `/dev/null`.
+        shell: gets the command, and a script that has no `#!` line.
+        timeout: the job's own deadline on each host, in seconds; None is none.
+        cap: bytes of each output stream that its record keeps; None takes what the configuration says.
+        metadata: kept with the job, for `list_jobs`.
+        schedule: the name of the schedule's entry that it is a fire of.
+
+    Raises:
+        UsageError: there is nothing to run, or a value makes no sense.
+    """
+
+    command: str = ""
+    script: Script | None = None
+    cwd: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    stdin: bytes | None = None
+    shell: str = "/bin/sh"
+    timeout: float | None = None
+    cap: int | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    schedule: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.script is None and not self.command.strip():
+            raise UsageError("there is no command to run", "Give a command, or a script.")
+        if self.script is not None and self.command:
+            raise UsageError("a command and a script exclude each other", "Give a script its words as arguments.")
+        if self.timeout is not None and not self.timeout > 0:
+            raise UsageError(f"a timeout is a time above 0, not {self.timeout:g}")
+        for name, value in self.env.items():
+            if not name or "=" in name or "\0" in name + value:
+                raise UsageError(f"{name!r} cannot be an environment variable")
+
+    @property
+    def function(self) -> str:
+        """`cmd.run` or `cmd.script`, Salt's words."""
+        return "cmd.run" if self.script is None else "cmd.script"
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What was run, as records show it: the command, or the script's name and its arguments."""
+        return (self.command,) if self.script is None else (self.script.name, *self.script.arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Bytes for the helper's stdin, which no `ps` shows: `env` (JSON), `script`, `stdin`, or a file of a schedule."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """In whose name every request is made.
+
+    Args:
+        controller: `USER@CONTROLLER`.
+        keep_returns: hours for which hosts keep what is started now.
+        keep_bytes: bytes of records that hosts keep.
+    """
+
+    controller: str
+    keep_returns: float
+    keep_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A job that a host is asked about.
+
+    Args:
+        jid: the job.
+        nonce: of the dispatch that is meant; empty where any is.
+        maybe: the request may never have arrived; where the host knows nothing of it, it makes sure of that for good.
+    """
+
+    jid: str
+    nonce: str = ""
+    maybe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """Start a job, at most once, and follow it.
+
+    Args:
+        job: whose part this host is to run.
+        spec: what the job is.
+        host: the inventory name.
+        nonce: of this job and host; the same again is a repeat, another one under this JID a collision.
+        live: stream the output while it grows.
+        detach: leave as soon as the job is accepted.
+    """
+
+    job: Job
+    spec: JobSpec
+    host: str
+    nonce: str
+    live: bool = False
+    detach: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FollowRequest:
+    """Attach to a job again: its output from the offsets `at` on, then its end.
+
+    `once` stops at the end of the output so far.
+    """
+
+    jid: str
+    at: tuple[int, int] = (0, 0)
+    live: bool = False
+    once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRequest:
+    """What is known of some jobs, now; with `describe` also what each is."""
+
+    jobs: tuple[Wanted, ...]
+    describe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunningRequest:
+    """All jobs that run."""
+
+
+@dataclass(frozen=True, slots=True)
+class FindRequest:
+    """Whether a job runs."""
+
+    jid: str
+
+
+@dataclass(frozen=True, slots=True)
+class PingRequest:
+    """Who answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRequest:
+    """Signal a job's whole tree; `by` is `USER@CONTROLLER`, whom the return names."""
+
+    jid: str
+    signal: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class PushRequest:
+    """Bring a host's schedule to what the file says; `check` only tells what would change.
+
+    Args:
+        host: the inventory name.
+        user: who pushes, on the controller.
+        cap: bytes of each output stream that a record keeps.
+        entries: each with its timing, `since` when it counts, and the `job` that it fires.
+        zones: the tables of the time zones that the entries name.
+        sections: scripts, inputs and environments.
+    """
+
+    host: str
+    user: str
+    cap: int
+    check: bool
+    entries: Sequence[Mapping[str, Any]]
+    zones: Mapping[str, Any]
+    sections: tuple[Section, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShowRequest:
+    """What a host has of its schedule: `plan` fires to come of each entry, `log` events, the newest."""
+
+    plan: int
+    log: int
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeRequest:
+    """Take the schedule and its line in the crontab away; `check` only tells what would go."""
+
+    check: bool
+
+
+Request = (
+    RunRequest
+    | FollowRequest
+    | FetchRequest
+    | RunningRequest
+    | FindRequest
+    | PingRequest
+    | SignalRequest
+    | PushRequest
+    | ShowRequest
+    | PurgeRequest
+)

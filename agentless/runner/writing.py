@@ -1,0 +1,152 @@
+"""Requests as the helper reads them; remote/wire.py says what each field is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agentless.model.job import Job
+from agentless.model.requests import (
+    Caller,
+    FetchRequest,
+    FindRequest,
+    FollowRequest,
+    JobSpec,
+    PingRequest,
+    PurgeRequest,
+    PushRequest,
+    Request,
+    RunningRequest,
+    RunRequest,
+    Section,
+    ShowRequest,
+    SignalRequest,
+    Wanted,
+)
+from agentless.remote import wire
+
+__all__ = ["Message", "job_fields", "operation", "write"]
+
+OPERATIONS: Mapping[type, str] = {
+    RunRequest: "run",
+    FollowRequest: "follow",
+    FetchRequest: "fetch",
+    RunningRequest: "running",
+    FindRequest: "find",
+    PingRequest: "ping",
+    SignalRequest: "signal",
+    PushRequest: "schedule",
+    ShowRequest: "schedule",
+    PurgeRequest: "schedule",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A request as it travels: the fields of its JSON object, and the bytes that follow on stdin."""
+
+    fields: Mapping[str, Any]
+    sections: tuple[Section, ...] = ()
+
+    @property
+    def sections_len(self) -> int:
+        return sum(len(section.data) for section in self.sections)
+
+
+def operation(request: Request) -> str:
+    """The helper's word for what is asked."""
+    return OPERATIONS[type(request)]
+
+
+def write(
+    request: Request, caller: Caller, want: Sequence[Wanted] = (), seen: Mapping[str, int] | None = None
+) -> Message:
+    """One request.
+
+    Args:
+        caller: in whose name.
+        want: other jobs whose ends the host is to tell.
+        seen: how far the sequences of its schedule's fires were seen; None asks for none of them.
+    """
+    fields, sections = _fields(request)
+    message = {
+        "op": operation(request),
+        "controller": caller.controller,
+        "keep_returns": caller.keep_returns,
+        "keep_bytes": caller.keep_bytes,
+        "want": [{"jid": one.jid, "nonce": one.nonce} for one in want],
+        "sections": [[section.name, len(section.data)] for section in sections],
+        **fields,
+    }
+    if seen is not None:
+        message["seen"] = dict(seen)
+    return Message(message, sections)
+
+
+def _fields(request: Request) -> tuple[dict[str, Any], tuple[Section, ...]]:
+    match request:
+        case RunRequest():
+            return _run(request), _sections(request.spec)
+        case FollowRequest(jid, at, live, once):
+            return {"jid": jid, "at": list(at), "live": live, "once": once}, ()
+        case FetchRequest(jobs, describe):
+            asked = [{"jid": one.jid, "nonce": one.nonce or None, "maybe": one.maybe} for one in jobs]
+            return {"jobs": asked, "describe": describe}, ()
+        case RunningRequest() | PingRequest():
+            return {}, ()
+        case FindRequest(jid):
+            return {"jid": jid}, ()
+        case SignalRequest(jid, signal, by):
+            return {"jid": jid, "signal": signal, "by": by}, ()
+        case PushRequest():
+            keys = ("host", "user", "cap", "check", "entries", "zones")
+            return {"do": "push", **{key: getattr(request, key) for key in keys}}, request.sections
+        case ShowRequest(plan, log):
+            return {"do": "show", "plan": plan, "log": log}, ()
+        case PurgeRequest(check):
+            return {"do": "purge", "check": check}, ()
+
+
+def job_fields(spec: JobSpec, target: str) -> dict[str, Any]:
+    """What a job is, as a run and the entries of a schedule send it: the fields `wire.JOB`."""
+    values = {
+        "fun": spec.function,
+        "arg": list(spec.arguments),
+        "tgt": target,
+        "metadata": dict(spec.metadata),
+        "command": spec.command,
+        "script_args": list(spec.script.arguments) if spec.script else None,
+        "cwd": spec.cwd,
+        "timeout": spec.timeout,
+        "shell": spec.shell,
+    }
+    return {key: values[key] for key in wire.JOB}
+
+
+def _run(request: RunRequest) -> dict[str, Any]:
+    job: Job = request.job
+    return {
+        **job_fields(request.spec, job.target),
+        "jid": job.jid,
+        "nonce": request.nonce,
+        "host": request.host,
+        "tgt_type": "compound",
+        "user": job.user,
+        "schedule": job.schedule,
+        "cap": request.spec.cap or wire.CAP,
+        "live": request.live,
+        "detach": request.detach,
+    }
+
+
+def _sections(spec: JobSpec) -> tuple[Section, ...]:
+    sections = []
+    if spec.env:
+        sections.append(Section("env", json.dumps(dict(spec.env)).encode("ascii")))
+    if spec.script is not None:
+        sections.append(Section("script", spec.script.data))
+    if spec.stdin is not None:
+        sections.append(Section("stdin", spec.stdin))
+    return tuple(sections)

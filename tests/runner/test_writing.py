@@ -1,0 +1,47 @@
+"""The fields that both sides of the wire share are those that remote/wire.py names."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from agentless.model.job import Job
+from agentless.model.process import Process
+from agentless.model.requests import Caller, FetchRequest, JobSpec, RunRequest, Script, Wanted
+from agentless.model.returns import Return
+from agentless.remote import wire
+from agentless.runner.writing import job_fields, write
+
+CALLER = Caller("ada@laptop", 168.0, 1 << 30)
+JOB = Job("20261122095039579207", "cmd.script", ("x", "1"), "web*", ("web1",), "ada", 0.0)
+
+
+def test_a_return_has_the_fields_that_the_helper_sends() -> None:
+    assert {each.name for each in fields(Return)} == {"stdout", "stderr", *wire.RETURN}
+
+
+def test_a_process_has_fields_that_the_helper_sends() -> None:
+    assert {each.name for each in fields(Process)} <= set(wire.PROC)
+
+
+def test_a_job_is_described_by_the_fields_that_a_run_and_a_schedule_share() -> None:
+    assert tuple(job_fields(JobSpec("uptime"), "web*")) == wire.JOB
+
+
+def test_a_record_keeps_of_a_run_what_the_run_sends() -> None:
+    sent = write(RunRequest(JOB, JobSpec("uptime"), "web1", "00"), CALLER).fields
+    assert set(wire.ASKED) <= set(sent)
+
+
+def test_what_no_ps_may_show_goes_in_sections() -> None:
+    spec = JobSpec(script=Script("x", b"#!/bin/sh\n", ("1",)), env={"TOKEN": "geheim"}, stdin=b"geheim")
+    message = write(RunRequest(JOB, spec, "web1", "00"), CALLER)
+    assert [section.name for section in message.sections] == ["env", "script", "stdin"]
+    assert message.fields["sections"] == [[section.name, len(section.data)] for section in message.sections]
+    assert "geheim" not in str(message.fields)
+
+
+def test_what_is_wanted_beside_has_no_part_in_what_is_asked() -> None:
+    message = write(FetchRequest((Wanted("1", "ab", maybe=True),)), CALLER, [Wanted("2", "cd")], {"seq": 3})
+    assert message.fields["jobs"] == [{"jid": "1", "nonce": "ab", "maybe": True}]
+    assert message.fields["want"] == [{"jid": "2", "nonce": "cd"}]
+    assert message.fields["seen"] == {"seq": 3}
