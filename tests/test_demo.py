@@ -14,6 +14,7 @@ import pytest
 from agentless.demo import DemoFleet, demo, story
 from agentless.errors import AgentlessError
 from tests.hosts.client import ROOT
+from tests.hosts.waiting import patience
 
 
 @pytest.fixture
@@ -91,5 +92,5 @@ def test_kept_hosts_stay_until_they_are_interrupted() -> None:
         assert inventory.exists()
         process.terminate()
         assert process.stdout.read() == "The hosts are gone.\n"
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=patience(30)) == 0
     assert not inventory.exists()

@@ -13,6 +13,7 @@ from agentless.model.returns import Return
 from agentless.model.states import HostResult, State
 from tests.cache.conftest import Bench
 from tests.cache.results import returned
+from tests.hosts.waiting import patience
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,6 +42,7 @@ for n in range(count):
 HOLDER = """
 import sys
 from agentless.cache import JobCache
+from tests.hosts.waiting import patience
 cache = JobCache(sys.argv[1], keep_jobs=24, max_bytes=10**9)
 print(cache.create(function="cmd.run", arguments=["id"], target="all", hosts=["a"], user="ada").jid, flush=True)
 sys.stdin.read()
@@ -71,7 +73,7 @@ def test_ten_processes_at_once_lose_nothing(tmp_path: Path) -> None:
     jids: dict[str, list[str]] = {}
     for name, writer in zip(names, writers, strict=True):
         with writer:
-            out, _ = writer.communicate(timeout=120)
+            out, _ = writer.communicate(timeout=patience(120))
         assert writer.returncode == 0
         jids[name] = out.split()
     every = [jid for name in names for jid in jids[name]]

@@ -12,7 +12,9 @@ import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 
-PATIENCE = 120.0
+from tests.hosts.waiting import patience
+
+PATIENCE = patience(60)
 
 
 class Terminal:

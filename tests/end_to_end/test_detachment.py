@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.hosts import Nodes, Proxy, Sshd, until
+from tests.hosts import Nodes, Proxy, Sshd, patience, until
 
 LINES = 40
 COUNTING = f"i=0; while [ $i -lt {LINES} ]; do i=$((i+1)); echo line $i; sleep 0.1; done"
@@ -100,7 +100,7 @@ def test_a_run_survives_a_lost_connection(sshd: Sshd, start_proxy: Callable[...,
     with start(sshd.client, "run", "host1", "--", COUNTING) as process:
         read_line(process, "line 5")
         proxy.cut()
-        output, errors = process.communicate(timeout=100)
+        output, errors = process.communicate(timeout=patience(100))
     assert output == COUNTED[COUNTED.index("line 6") :], errors
     assert process.returncode == 0
     assert lookup(sshd.client, "lookup", "last")["hosts"]["host1"]["stdout"] == COUNTED
@@ -111,7 +111,7 @@ def test_a_killed_session_does_not_take_the_job_along(start_nodes: Callable[...,
     with start(nodes.client, "run", "node1", "--", COUNTING) as process:
         read_line(process, "line 2")
         assert nodes["node1"].kill_sshd_sessions() > 0
-        output, errors = process.communicate(timeout=100)
+        output, errors = process.communicate(timeout=patience(100))
     assert output == COUNTED[COUNTED.index("line 3") :], errors
     assert process.returncode == 0
 
@@ -168,7 +168,7 @@ def test_an_interrupted_run_in_a_pipeline_leaves_nothing_running(sshd: Sshd, num
     with start(sshd.client, "run", "host1", "--", command) as process:
         read_line(process, "up")
         process.send_signal(number)
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=patience(60))
     assert process.returncode == 130
     found = lookup(sshd.client, "lookup", "last")
     assert found["jid"] in errors
@@ -182,7 +182,7 @@ def test_on_interrupt_detach_leaves_it_running(sshd: Sshd) -> None:
     with start(sshd.client, "run", "host1", "--on-interrupt", "detach", "--", "echo up; sleep 100") as process:
         read_line(process, "up")
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=patience(60))
     assert process.returncode == 130
     assert "agentless jobs wait" in errors
     assert sshd.client.agentless("find-job", "last").returncode == 0

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.cli.terminal import Terminal
-from tests.hosts import Client, Nodes, Sshd, until
+from tests.hosts import Client, Nodes, Sshd, patience, until
 
 NOBODY = {"ansible_host": "127.0.0.1", "ansible_port": 1}
 
@@ -50,7 +50,7 @@ def test_an_sshd_as_it_comes_loses_none_of_many_hosts_of_two_runs_at_once(start_
     sshd = start_sshd(60, config="MaxStartups 10:30:100")
     runs = [start(sshd.client, "run", "all", "--out", "json", "--", "id -u") for _ in range(2)]
     for run in runs:
-        output, errors = run.communicate(timeout=120)
+        output, errors = run.communicate(timeout=patience(120))
         assert json.loads(output)["summary"]["returned"] == 60, errors
         assert run.returncode == 0
 
@@ -119,7 +119,7 @@ def test_few_descriptors_are_enough_for_many_hosts(start_sshd: Callable[..., Ssh
     )
     until(lambda: sum(1 for _ in sshd.directory.glob("state/*/*/proc/*")) == 100, "all run", seconds=90)
     go.touch()
-    output, errors = run.communicate(timeout=120)
+    output, errors = run.communicate(timeout=patience(120))
     assert {host["stdout"] for host in json.loads(output)["hosts"].values()} == {"went\n"}, errors
 
 
@@ -158,7 +158,7 @@ def test_a_run_learns_by_itself_that_a_host_was_rebooted(start_nodes: Callable[.
         until(lambda: all([*node.path("/var/cache/agentless").glob("*/proc/*")] for node in nodes), "both run")
         nodes["node1"].reboot()
         nodes["node2"].write(go, "")
-        output, errors = process.communicate(timeout=120)
+        output, errors = process.communicate(timeout=patience(120))
     found = json.loads(output)["hosts"]
     assert (found["node1"]["state"], found["node1"]["error"]["kind"]) == ("lost", "reboot"), errors
     assert (found["node2"]["state"], found["node2"]["stdout"]) == ("returned", "up\n")
@@ -341,7 +341,7 @@ def test_an_interrupted_pipeline_still_has_one_whole_document_on_stdout(sshd: Ss
         with start(sshd.client, "run", "all", "--out", out, "--", "echo up; exec sleep 1000") as process:
             until(lambda: sum(1 for _ in sshd.directory.glob("state/*/*/proc/*")) == 3, "all run")
             process.send_signal(signal.SIGTERM)
-            output, errors = process.communicate(timeout=60)
+            output, errors = process.communicate(timeout=patience(60))
         assert process.returncode == 130
         assert "sending TERM to job" in errors
         if out == "json":

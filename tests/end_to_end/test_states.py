@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.hosts import Client, Nodes, Sshd, User, until
+from tests.hosts import Client, Nodes, Sshd, User, patience, until
 
 BOMB = "f() { f & f & wait; }; while :; do f; done"
 STATES = ("pending", "running", "returned", "lost", "unreachable", "not-started")
@@ -202,7 +202,7 @@ def test_hosts_that_cannot_be_asked_about_a_foreign_job_stay_in_its_report(start
     time.sleep(3)
     assert [one.poll() for one in waits] == [None] * 3
     nodes["node2"].heal()
-    (first, _), (late, _), (nothing, errors) = [one.communicate(timeout=100) for one in waits]
+    (first, _), (late, _), (nothing, errors) = [one.communicate(timeout=patience(100)) for one in waits]
     both = json.loads(first)
     assert (list(both["hosts"]), both["summary"]["failed"], "unknown_hosts" in both) == (["node1", "node2"], 2, False)
     found = json.loads(late)
@@ -275,7 +275,7 @@ def test_a_job_that_is_killed_goes_to_no_later_batch(sshd: Sshd) -> None:
     for name in ("host2", "host3"):
         assert killed["hosts"][name]["delivered"] == []
         assert "is not sent any more" in killed["hosts"][name]["message"]
-    output, errors = run.communicate(timeout=60)
+    output, errors = run.communicate(timeout=patience(60))
     document = json.loads(output)
     assert document["hosts"]["host1"]["signal"] == 9, errors
     for name in ("host2", "host3"):
@@ -299,7 +299,7 @@ def test_a_signal_that_does_not_end_leaves_later_batches_alone(sshd: Sshd) -> No
     for name in ("host2", "host3"):
         assert (sent[name]["delivered"], "is pending" in sent[name]["message"]) == ([], True)
     go.touch()
-    output, errors = run.communicate(timeout=60)
+    output, errors = run.communicate(timeout=patience(60))
     assert json.loads(output)["summary"]["returned"] == 3, errors
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.hosts import Nodes, Proxy, Sshd, User, until
+from tests.hosts import Nodes, Proxy, Sshd, User, patience, until
 from tests.hosts.client import ROOT
 
 
@@ -136,7 +136,7 @@ def test_killed_sessions_end_the_connection_but_not_the_listener(start_nodes: Ca
         assert session.stdout is not None
         assert session.stdout.readline() == b"here\n"
         assert node.kill_sshd_sessions() >= 1
-        assert session.wait(timeout=20) == 255
+        assert session.wait(timeout=patience(20)) == 255
     assert nodes.client.ssh("node1", "true").returncode == 0
 
 

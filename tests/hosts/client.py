@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from tests.hosts.waiting import patience
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -88,7 +90,13 @@ class Client:
         """Run OpenSSH's client, the yardstick for what a host does."""
         return subprocess.run(
             ["ssh", "-F", str(self.openssh_config), *arguments],
-            **{"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": seconds, **options},
+            **{
+                "stdin": subprocess.DEVNULL,
+                "capture_output": True,
+                "text": True,
+                "timeout": patience(seconds),
+                **options,
+            },
         )
 
     def command(self, *arguments: str) -> list[str]:
@@ -100,7 +108,7 @@ class Client:
         defaults: dict[str, Any] = {"stdin": subprocess.DEVNULL, "env": self.environ, "cwd": self.home}
         return subprocess.run(
             self.command(*arguments),
-            **{**defaults, "capture_output": True, "text": True, "timeout": seconds, **options},
+            **{**defaults, "capture_output": True, "text": True, "timeout": patience(seconds), **options},
         )
 
 

@@ -20,7 +20,7 @@ import pytest
 from tests.hosts.client import Client, make_key
 from tests.hosts.needs import need
 from tests.hosts.sshd import crowds, find_sshd
-from tests.hosts.waiting import until
+from tests.hosts.waiting import patience, until
 
 # Each set of nodes takes a slot: a number that is in its names and its network. The lock is held by the process that
 # cleans up, so a slot is free only when nothing of its last owner is left.
@@ -131,7 +131,7 @@ class Node:
         """As when the power goes: every process is gone at once. The disk stays, /run doesn't."""
         os.kill(self.pid, 9)
         assert self._process is not None
-        self._process.wait(timeout=20)
+        self._process.wait(timeout=patience(20))
         self.pid = 0
 
     def reboot(self) -> None:
@@ -384,10 +384,10 @@ class Nodes:
     def _close(self) -> None:
         assert self._keeper.stdin is not None
         self._keeper.stdin.close()
-        self._keeper.wait(timeout=120)
+        self._keeper.wait(timeout=patience(120))
         for node in getattr(self, "_nodes", {}).values():
             if node._process is not None:
-                node._process.wait(timeout=20)
+                node._process.wait(timeout=patience(20))
 
     def _take_slot(self) -> int:
         SLOTS.mkdir(mode=0o700, exist_ok=True)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal
 
+from tests.hosts.waiting import patience
+
 Direction = Literal["server", "client"]
 
 # As much as may wait in the proxy per direction: a window of SSH's, so that the proxy is no bottleneck of its own.
@@ -62,14 +64,14 @@ class Proxy:
         started = threading.Event()
         self._thread = threading.Thread(target=self._serve, args=(started,), name="proxy", daemon=True)
         self._thread.start()
-        started.wait(10)
+        started.wait(patience(10))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(patience(10))
 
     @property
     def round_trips(self) -> float:
@@ -129,7 +131,7 @@ class Proxy:
             done.set()
 
         self._loop.call_soon_threadsafe(run)
-        done.wait(10)
+        done.wait(patience(10))
 
     def _serve(self, started: threading.Event) -> None:
         asyncio.set_event_loop(self._loop)

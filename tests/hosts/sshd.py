@@ -18,7 +18,7 @@ import pytest
 
 from tests.hosts.client import Client, make_key
 from tests.hosts.needs import need
-from tests.hosts.waiting import until
+from tests.hosts.waiting import patience, until
 
 MARK = "AGENTLESS_TEST_SSHD"
 
@@ -139,7 +139,7 @@ class Sshd:
         assert self._watcher.stdin is not None
         self._watcher.stdin.write(last_words)
         self._watcher.stdin.close()
-        self._watcher.wait(timeout=30)
+        self._watcher.wait(timeout=patience(30))
 
     def _listen(self, port: int | None = None) -> bool:
         self.port = port or free_port()

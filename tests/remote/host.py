@@ -19,7 +19,7 @@ from typing import Any
 
 from agentless.runner import payload
 from agentless.runner.frames import Decoder, Frame
-from tests.hosts.waiting import until
+from tests.hosts.waiting import patience, until
 
 NONCE = "0123456789abcdef"
 _count = itertools.count()
@@ -81,8 +81,9 @@ class Call:
     def step(self, seconds: float = 30.0) -> bool:
         """Take what comes next; False at the end."""
         assert self.process.stdout is not None
+        seconds = patience(seconds)
         readable, _, _ = select.select([self.process.stdout], [], [], seconds)
-        assert readable, f"nothing came within {seconds} s; so far {[frame.meta for frame in self.answer.frames]}"
+        assert readable, f"nothing came within {seconds:.0f} s; so far {[frame.meta for frame in self.answer.frames]}"
         data = os.read(self.process.stdout.fileno(), 1 << 16)
         for frame in self._decoder.feed(data):
             self.answer.frames.append(frame)
@@ -103,7 +104,7 @@ class Call:
         while self.step():
             pass
         said = self.said()
-        self.process.wait(30)
+        self.process.wait(patience(30))
         assert self.answer.all("end"), f"no end: {[frame.meta for frame in self.answer.frames]} {said}"
         return self.answer
 
@@ -129,7 +130,7 @@ class Call:
             assert pipe is not None
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
-        self.process.wait(30)
+        self.process.wait(patience(30))
 
     def _send(self, data: bytes) -> None:
         assert self.process.stdin is not None

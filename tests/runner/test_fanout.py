@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agentless.errors import Unreachable
 from agentless.runner.fanout import FanOut, fan_out
+from tests.hosts.waiting import patience
 
 
 @settings(max_examples=30, deadline=None)
@@ -62,15 +63,15 @@ def test_a_released_place_lets_the_next_one_start_while_the_first_goes_on() -> N
         started[name].set()
         pool.release(name)
         pool.pump()
-        go.wait(10)
+        go.wait(patience(10))
         pool.finished(name)
         ended.release()
 
     pool = FanOut(list("abc"), work, forks=1)
     pool.pump()
-    assert all(event.wait(10) for event in started.values())
+    assert all(event.wait(patience(10)) for event in started.values())
     go.set()
-    assert all(ended.acquire(timeout=10) for _ in "abc")
+    assert all(ended.acquire(timeout=patience(10)) for _ in "abc")
 
 
 def test_a_batch_waits_for_the_end_and_not_for_the_place() -> None:
@@ -88,7 +89,7 @@ def test_a_batch_waits_for_the_end_and_not_for_the_place() -> None:
 
     pool = FanOut(list("abc"), work, forks=5, batch=1)
     pool.pump()
-    assert done.wait(10)
+    assert done.wait(patience(10))
     assert order == list("abc")
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import agentless
 from agentless.schedule import dates
+from tests.hosts import need
 from tests.schedule.walking import START, timing
 
 PYTHONS = sorted(Path.home().glob(".pyenv/versions/3.*/bin/python"), key=lambda path: int(path.parts[-3].split(".")[1]))
@@ -45,6 +46,7 @@ ENTRIES = (
 
 @pytest.fixture(scope="module")
 def answers() -> dict[str, str]:
+    need("every Python")
     asked = json.dumps(
         {
             "start": START,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.hosts import Client, Sshd, until
+from tests.hosts import Client, Sshd, patience, until
 
 ENTRIES = """\
 schedule:
@@ -66,7 +66,7 @@ def test_two_schedulers_fire_each_time_once_and_stop_gracefully(sshd: Sshd, file
         until(lambda: len(jobs(client, "--schedule", "mark", "--state", "returned")) >= 3, "three fires", seconds=60)
         for process in (one, other):
             process.send_signal(signal.SIGTERM)
-        said = [process.communicate(timeout=30)[1] for process in (one, other)]
+        said = [process.communicate(timeout=patience(30))[1] for process in (one, other)]
     assert [one.returncode, other.returncode] == [0, 0], said
     lines = "".join(said).splitlines()
     fired = [line for line in lines if " mark: fired " in line]

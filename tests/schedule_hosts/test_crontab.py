@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.hosts import Nodes, User
+from tests.hosts import Nodes, User, patience
 from tests.schedule_hosts.conftest import OURS, Plan, crontab
 
 ADA = User("ada")
@@ -123,7 +123,7 @@ def test_two_pushes_at_once_leave_one_line(nodes: Nodes) -> None:
         )
         for _ in range(4)
     ]
-    said = [process.communicate(timeout=120)[1] for process in started]
+    said = [process.communicate(timeout=patience(120))[1] for process in started]
     assert [process.returncode for process in started] == [0] * 4, said
     text = crontab(nodes["node1"]) or ""
     assert text.count("remote.tick") == 1

@@ -17,7 +17,7 @@ import pytest
 from agentless.model.endpoint import Endpoint
 from agentless.transport.channel import Channel
 from agentless.transport.ssh import Connector
-from tests.hosts import until
+from tests.hosts import patience, until
 from tests.hosts.sshd import find_sshd
 
 USER = getpass.getuser()
@@ -82,7 +82,12 @@ class Home:
         (self.path / ".ssh" / "config").write_text(text)
 
     def to(self, server: Server, **changes: object) -> Endpoint:
-        values: dict[str, object] = {"address": server.address, "port": server.port, "connect_timeout": 20.0, **changes}
+        values: dict[str, object] = {
+            "address": server.address,
+            "port": server.port,
+            "connect_timeout": patience(20),
+            **changes,
+        }
         return replace(self.endpoint, **values)  # type: ignore[arg-type]
 
 
@@ -92,14 +97,14 @@ def by_ssh(home: Home, server: Server, *options: str) -> subprocess.CompletedPro
     command = ["ssh", "-F", "none", "-i", str(home.key), "-p", str(server.port)]
     command += [word for option in given for word in ("-o", option)]
     command += [f"{USER}@127.0.0.1", "true"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=patience(30), check=False)
 
 
 def drain(channel: Channel) -> tuple[bytes, bytes]:
     """All of stdout and stderr, to the end of both."""
     out = {1: b"", 2: b""}
     while True:
-        piece = channel.recv(60)
+        piece = channel.recv(patience(60))
         assert piece is not None
         if piece[0] == 0:
             return out[1], out[2]
@@ -174,7 +179,7 @@ def start_sshd(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
-    process.wait(10)
+    process.wait(patience(10))
 
 
 @pytest.fixture
@@ -201,4 +206,4 @@ def agent(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
 
     yield add
     process.terminate()
-    process.wait(10)
+    process.wait(patience(10))
