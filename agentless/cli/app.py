@@ -184,7 +184,7 @@ def _run(arguments: Sequence[str] | None, invocation: Invocation) -> int:
         screen.error(f"cannot write to stdout: {gone.reason}")
         return EXIT_OUTPUT
     except Exception:  # noqa: BLE001  the last boundary: it shows the traceback
-        screen.result_stderr(traceback.format_exc())
+        screen.defect(traceback.format_exc())
         screen.error("this is a defect of agentless, not of your hosts; please report it with the lines above")
         return EXIT_DEFECT
     finally:

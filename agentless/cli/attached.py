@@ -120,7 +120,8 @@ class Attachment:
     def _interrupted(self, interruption: Interrupted) -> Report:
         screen, jid = self.invocation.screen, self.run.job.jid
         if self.on_interrupt is None:
-            screen.say(f"\nagentless: no longer watching; job {jid} goes on")
+            screen.below_the_echo()
+            screen.say(f"agentless: no longer watching; job {jid} goes on")
             return self.run.report(interrupted=True)
         action = self._choose(self.on_interrupt, interruption)
         try:
@@ -147,7 +148,8 @@ class Attachment:
         screen = self.invocation.screen
         results = self.run.report().results
         on = [host for host in self.run.waiting_for() if results[host].state is not State.PENDING]
-        screen.say(f"\njob {self.run.job.jid} is on {len(on)} of {len(results)} hosts")
+        screen.below_the_echo()
+        screen.say(f"job {self.run.job.jid} is on {len(on)} of {len(results)} hosts")
         try:
             return screen.question("[d]etach and leave it running, [t]erm, or [k]ill it? (d)", _CHOICES, "detach")
         except Interrupted:
@@ -270,7 +272,8 @@ def _known(
         with invocation.interrupts.held():
             report = replace(invocation.fleet.show(jid, target), interrupted=True)
             if report.open_hosts:
-                invocation.screen.say(f"\nagentless: no longer watching; job {report.job.jid} goes on")
+                invocation.screen.below_the_echo()
+                invocation.screen.say(f"agentless: no longer watching; job {report.job.jid} goes on")
             return _end(invocation, printer(report.job), report)
     except AgentlessError:
         # Not known here, and nobody had answered yet.

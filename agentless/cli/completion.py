@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from agentless.cli.commands import Command
 from agentless.cli.invocation import Invocation
-from agentless.errors import AgentlessError
+from agentless.report.printable import one_line
 
 __all__ = ["complete_jid", "complete_signal", "complete_target", "completion"]
 
@@ -19,42 +18,46 @@ VARIABLE = "_AGENTLESS_COMPLETE"
 _MOST_JIDS = 50
 _SIGNALS = ("TERM", "KILL", "INT", "HUP", "QUIT", "USR1", "USR2", "STOP", "CONT")
 
-T = TypeVar("T")
 
+def _items(ctx: click.Context, ask: Callable[[Invocation], Iterable[CompletionItem]]) -> list[CompletionItem]:
+    """What can be shown of the words that an inventory or the cache gives.
 
-def _quietly(ctx: click.Context, ask: Callable[[Invocation], Iterable[T]]) -> list[T]:
-    """Completion has nobody to tell what is wrong with an inventory or a cache: then it knows no words."""
+    Completion has nobody to tell what is wrong with them: then it knows no words.
+    """
     invocation = ctx.find_object(Invocation)
     if invocation is None:
         return []
     for name in ("ask_pass", "ask_become_pass"):
         invocation.given.pop(name, None)
     try:
-        return list(ask(invocation))
-    except (AgentlessError, OSError):
+        return [item for item in ask(invocation) if one_line(item.value) == item.value]
+    except Exception:  # noqa: BLE001  a traceback between the words on a prompt helps nobody
         return []
 
 
-def _targets(invocation: Invocation) -> Iterable[str]:
-    document = invocation.fleet.hosts(None).to_json()
-    groups = {group: None for host in document.values() for group in host["groups"]}
-    return ["all", *groups, *document]
+def _targets(invocation: Invocation) -> Iterable[CompletionItem]:
+    entries = invocation.fleet.hosts(None).hosts
+    groups = {group: None for entry in entries.values() for group in entry.groups}
+    return map(CompletionItem, ["all", *groups, *entries])
+
+
+def _jids(invocation: Invocation) -> Iterable[CompletionItem]:
+    """The newest jobs of the cache, with what they ran on what."""
+    for job, _ in invocation.fleet.list_jobs(limit=_MOST_JIDS).rows:
+        yield CompletionItem(job.jid, help=one_line(f"{job.target}: {' '.join(job.arguments)}"[:60]))
 
 
 def complete_target(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Groups and hosts; behind a `:`, `,`, `!` or `&` of a pattern too."""
     cut = max(incomplete.rfind(mark) for mark in ":,!&") + 1
     before, word = incomplete[:cut], incomplete[cut:]
-    return [CompletionItem(before + name) for name in _quietly(ctx, _targets) if name.startswith(word)]
+    return [CompletionItem(before + item.value) for item in _items(ctx, _targets) if item.value.startswith(word)]
 
 
 def complete_jid(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The newest jobs of the cache, with what they ran on what."""
-    rows = _quietly(ctx, lambda invocation: invocation.fleet.list_jobs(limit=_MOST_JIDS).to_json().items())
-    jids = [CompletionItem(jid, help=f"{job['target']}: {' '.join(job['arguments'])}"[:60]) for jid, job in rows]
-    return [
-        item for item in [CompletionItem("last", help="the newest job"), *jids] if item.value.startswith(incomplete)
-    ]
+    """`last`, and the newest jobs of the cache."""
+    items = [CompletionItem("last", help="the newest job"), *_items(ctx, _jids)]
+    return [item for item in items if item.value.startswith(incomplete)]
 
 
 def complete_signal(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -8,7 +8,6 @@ from typing import Any
 from agentless.cli.invocation import Formats, Invocation
 from agentless.model.problem import Problem
 from agentless.report import documents
-from agentless.report.printable import one_line
 from agentless.report.tables import Row, tabbed, table
 
 __all__ = ["FORMATS", "show", "tell_problems"]
@@ -60,4 +59,4 @@ def tell_problems(invocation: Invocation, out: str, problems: Mapping[str, Probl
     hints = dict.fromkeys(problem.hint for problem in problems.values() if problem.hint)
     if out in ("table", "text"):
         for hint in hints:
-            invocation.screen.say(f"  {one_line(hint)}")
+            invocation.screen.say(f"  {hint}")

@@ -14,7 +14,7 @@ from typing import TextIO
 from agentless.cli.progress import Progress
 from agentless.errors import UsageError
 from agentless.model.secret import Secret
-from agentless.report.printable import one_line
+from agentless.report.printable import note, one_line, plain
 from agentless.report.text import Look, paint
 
 __all__ = ["ReaderGone", "Screen"]
@@ -78,16 +78,16 @@ class Screen:
             stream.buffer.write(data)
             stream.buffer.flush()
 
-    # --- what is said about them ---
+    # --- notes about them ---
     def say(self, line: str) -> None:
-        """A summary or a hint; `-q` silences it."""
+        """A summary or a hint, in which parts may be painted; `-q` silences it."""
         if not self.quiet:
-            self._tell(line)
+            self._tell(note(line))
 
     def detail(self, line: str) -> None:
         """What only `-v` shows."""
         if self.verbose:
-            self._tell(line)
+            self._tell(note(line))
 
     def warn(self, line: str) -> None:
         self._tell(f"agentless: {paint('warning', 'yellow', self.err_look)}: {one_line(line)}")
@@ -98,6 +98,10 @@ class Screen:
         self._tell("\n".join([f"agentless: {one_line(first)}", *(f"  {one_line(line)}" for line in rest)]))
         for line in hint.splitlines():
             self._tell(f"  {one_line(line)}")
+
+    def defect(self, traceback: str) -> None:
+        """A traceback, whose values may come from a host."""
+        self._tell(plain(traceback.rstrip("\n")))
 
     def below_the_echo(self) -> None:
         """Leave the line on which a terminal has echoed ^C."""
@@ -159,7 +163,7 @@ class Screen:
                 "Put the password into the inventory (ansible_password, ansible_become_password), or use keys.",
             ) from None
         with self._quiet_progress():
-            return Secret(getpass.getpass(prompt))
+            return Secret(getpass.getpass(one_line(prompt)))
 
     def passphrase(self, prompt: str) -> Secret | None:
         """Ask for a key's passphrase; None where nobody can be asked. Called from any thread."""
@@ -172,7 +176,7 @@ class Screen:
         """Ask on the terminal until one of `answers` (first letters suffice) is given; end of file is `default`."""
         with self._quiet_progress(), open("/dev/tty", encoding="utf-8", errors="replace") as tty:
             while True:
-                self._write_stderr(f"{text} ")
+                self._write_stderr(f"{note(text)} ")
                 try:
                     reply = tty.readline()
                 except KeyboardInterrupt:

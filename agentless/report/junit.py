@@ -6,7 +6,6 @@ A job that did not end with 0 is a `failure`; a host that is unreachable, lost, 
 
 from __future__ import annotations
 
-import re
 import shlex
 from xml.etree import ElementTree
 
@@ -14,21 +13,10 @@ from agentless.model.job import Report
 from agentless.model.problem import Problem
 from agentless.model.states import HostResult, State
 from agentless.model.times import iso
-from agentless.report.printable import one_line
+from agentless.report.printable import one_line, plain
 from agentless.report.text import outcome
 
 __all__ = ["as_junit"]
-
-# What XML 1.0 can't hold at all, not even as a character reference (section 2.2).
-_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-
-
-def _xml(text: str) -> str:
-    return _NOT_XML.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
-
-
-def _output(data: bytes) -> str:
-    return _xml(data.decode("utf-8", "backslashreplace"))
 
 
 def as_junit(report: Report) -> str:
@@ -46,29 +34,29 @@ def as_junit(report: Report) -> str:
         "skipped": str(sum(case.find("skipped") is not None for case in cases)),
         "time": f"{sum(seconds):.3f}",
     }
-    name = _xml(one_line(shlex.join(job.arguments)) or job.function)
+    name = one_line(shlex.join(job.arguments) or job.function)
     root = ElementTree.Element("testsuites", {"name": "agentless", **counts})
     suite = ElementTree.SubElement(
         root, "testsuite", {"name": name, "timestamp": (iso(job.start_time) or "").rstrip("Z"), **counts}
     )
     properties = ElementTree.SubElement(suite, "properties")
     for key, value in {"jid": job.jid, "target": job.target, "user": job.user, **job.metadata}.items():
-        ElementTree.SubElement(properties, "property", {"name": _xml(key), "value": _xml(value)})
+        ElementTree.SubElement(properties, "property", {"name": one_line(key), "value": one_line(value)})
     suite.extend(cases)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
 def _element(function: str, name: str, seconds: float | None) -> ElementTree.Element:
-    attributes = {"classname": f"agentless.{function}", "name": _xml(one_line(name))}
+    attributes = {"classname": one_line(f"agentless.{function}"), "name": one_line(name)}
     if seconds is not None:
         attributes["time"] = f"{seconds:.3f}"
     return ElementTree.Element("testcase", attributes)
 
 
 def _problem(case: ElementTree.Element, kind: str, message: str, text: str = "") -> None:
-    element = ElementTree.SubElement(case, kind, {"message": _xml(one_line(message))})
-    element.text = _xml(text)
+    element = ElementTree.SubElement(case, kind, {"message": one_line(message)})
+    element.text = plain(text)
 
 
 def _case(function: str, name: str, result: HostResult, detached: bool) -> ElementTree.Element:
@@ -84,7 +72,7 @@ def _case(function: str, name: str, result: HostResult, detached: bool) -> Eleme
     if (output := result.output) is not None:
         for tag, data in (("system-out", output.stdout), ("system-err", output.stderr)):
             if data:
-                ElementTree.SubElement(case, tag).text = _output(data)
+                ElementTree.SubElement(case, tag).text = plain(data.decode("utf-8", "backslashreplace"))
     return case
 
 

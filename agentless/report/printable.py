@@ -1,8 +1,16 @@
-"""Text from machines that may be hostile, made safe to show on a terminal.
+"""The one door for text from outside: what hosts, inventories and files say, made safe to show to a person.
 
-A terminal obeys control characters: they move the cursor, set titles, answer queries, or hide text. What hosts send may
-colour (SGR), end lines and tab; everything else becomes visible instead: `^[`, `^H`, `\\x9b`, `\\u202e`.
-Bytes that are not UTF-8 become `\\xNN`.
+A terminal obeys control characters: they move the cursor, set titles, answer queries, or hide text. Others are
+invisible, or reorder what they stand in. A job's output may colour (SGR), end lines and tab; everything else becomes
+visible instead: `^[`, `^H`, `\\x9b`, `\\u202e`. A carriage return ends a line, so that nothing is written over what
+stands there. Bytes that are not UTF-8 become `\\xNN`.
+
+| function | for | colours | lines |
+| --- | --- | --- | --- |
+| `Printable`, `printable` | a job's output on a terminal | the host's | kept |
+| `plain` | texts of several lines: JUnit, tracebacks | none | kept |
+| `note` | what we say on stderr | ours only | one |
+| `one_line` | names, messages, cells | none | one |
 """
 
 from __future__ import annotations
@@ -10,16 +18,31 @@ from __future__ import annotations
 import codecs
 import re
 
-__all__ = ["RESET", "Printable", "one_line", "printable"]
+__all__ = ["RESET", "Printable", "note", "one_line", "plain", "printable"]
 
 RESET = "\x1b[0m"
 
 _SGR = r"\x1b\[[0-9;:]{0,64}m"
-# C0 but tab, newline and carriage return; DEL and C1; what reorders text (Trojan source); lone surrogates.
-_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-_OUTPUT = re.compile(f"{_SGR}|{_CONTROL}")
-_LINE = re.compile(rf"{_CONTROL}|[\t\n\r]")
-_OPEN_SGR = re.compile(r"\x1b(\[[0-9;:]{0,64})?$")
+# The colours of `text.paint`.
+_OUR_SGR = r"\x1b\[(?:0|2|3[1236])m"
+_CONTROL = (
+    # C0 but tab, newline and carriage return; DEL and C1.
+    "\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f"
+    # What is invisible: soft hyphen, joiners, fillers, byte order mark, annotations, tags.
+    "\\xad\\u034f\\u115f\\u1160\\u17b4\\u17b5\\u180e\\u200b-\\u200d\\u2060-\\u2065\\u3164\\ufeff\\uffa0\\ufff9-\\ufffb"
+    "\\U0001bca0-\\U0001bca3\\U0001d173-\\U0001d17a\\U000e0000-\\U000e007f"
+    # What reorders text (Trojan source), and what ends lines in some programs only.
+    "\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u206f"
+    # What no encoding (lone surrogates) or no XML 1.0 document (section 2.2) can hold.
+    "\\ud800-\\udfff\\ufffe\\uffff"
+)
+_OUTPUT = re.compile(f"{_SGR}|[{_CONTROL}]")
+_PLAIN = re.compile(f"[{_CONTROL}]")
+_LINE = re.compile(rf"[{_CONTROL}\t\n\r]")
+_NOTE = re.compile(rf"{_OUR_SGR}|[{_CONTROL}\t\n\r]")
+_RETURN = re.compile(r"\r\n?")
+# The end of a piece that may be the beginning of a colour or of a line's end.
+_UNFINISHED = re.compile(r"(?:\x1b(?:\[[0-9;:]{0,64})?|\r)$")
 _NAMED = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
@@ -34,11 +57,11 @@ def _visible(match: re.Match[str]) -> str:
         return "^" + chr(code + 0x40)
     if code == 0x7F:
         return "^?"
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 class Printable:
-    """An incremental filter for one stream of output: pieces may end inside a character or a colour sequence."""
+    """An incremental filter for one stream of output: pieces may end inside a character, a colour or a line's end."""
 
     def __init__(self) -> None:
         self._decode = codecs.getincrementaldecoder("utf-8")("backslashreplace").decode
@@ -48,9 +71,9 @@ class Printable:
         """The printable form of the next piece; `final` gives out what was held back."""
         text = self._held + self._decode(data, final)
         self._held = ""
-        if not final and (cut := _OPEN_SGR.search(text)):
+        if not final and (cut := _UNFINISHED.search(text)):
             text, self._held = text[: cut.start()], text[cut.start() :]
-        return _OUTPUT.sub(_visible, text)
+        return _OUTPUT.sub(_visible, _RETURN.sub("\n", text))
 
 
 def printable(data: bytes) -> str:
@@ -59,7 +82,17 @@ def printable(data: bytes) -> str:
     return text + RESET if "\x1b" in text and not text.rstrip("\n").endswith(RESET) else text
 
 
+def plain(text: str) -> str:
+    """A text of several lines without colours or any character that XML 1.0 can't hold."""
+    return _PLAIN.sub(_visible, _RETURN.sub("\n", text))
+
+
+def note(text: str) -> str:
+    """A line of ours, in which parts may be painted."""
+    return text if text.isprintable() and text.isascii() else _NOTE.sub(_visible, text)
+
+
 def one_line(text: str) -> str:
     """A name or message as one line without any control character or colour."""
     # A long table has ten thousands of cells, and hardly any needs the expression.
-    return text if text.isprintable() else _LINE.sub(_visible, text)
+    return text if text.isprintable() and text.isascii() else _LINE.sub(_visible, text)

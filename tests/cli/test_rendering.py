@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -21,19 +22,29 @@ from agentless.report import tables
 from agentless.report.documents import as_json, as_yaml, host_line, lines
 from agentless.report.junit import as_junit
 from agentless.report.names import fold, shorten
-from agentless.report.printable import Printable, one_line, printable
-from agentless.report.text import PLAIN, Look, block, duration, groups, heading, summary
+from agentless.report.printable import Printable, note, one_line, plain, printable
+from agentless.report.text import PLAIN, Look, block, duration, groups, heading, paint, summary
 from agentless.report.tree import tree
 from tests.cli.values import JID, START, outputs, quick, report, reports, results, returned, texts
 
 TERMINAL = Look(terminal=True, colour=True)
 SGR = re.compile(r"\x1b\[[0-9;:]*m")
 # What a terminal obeys; colours are taken out before.
-OBEYED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# What is not seen, or moves other text: format characters but those that are seen, fillers, ends of lines.
+SEEN_FORMATS = set("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
+FILLERS = set("\u034f\u115f\u1160\u17b4\u17b5\u2065\u3164\uffa0")
+HIEROGLYPHS = range(0x13430, 0x13456)
+NO_XML = set("\ufffe\uffff")
+
+
+def hidden(character: str) -> bool:
+    formats = unicodedata.category(character) in ("Cf", "Zl", "Zp") and character not in SEEN_FORMATS
+    return (formats and ord(character) not in HIEROGLYPHS) or character in FILLERS | NO_XML
 
 
 def harmless(text: str) -> bool:
-    return OBEYED.search(SGR.sub("", text)) is None
+    return OBEYED.search(SGR.sub("", text)) is None and not any(map(hidden, text))
 
 
 # --- control characters ---
@@ -44,7 +55,11 @@ def test_no_output_reaches_a_terminal_with_a_control_character_but_colour_tab_an
 
 
 @quick
-@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Zl", "Zp"])))
+@given(
+    st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Zl", "Zp"])).filter(
+        lambda text: not any(map(hidden, text))
+    )
+)
 def test_ordinary_text_is_shown_as_it_is(text: str) -> None:
     assert printable(text.encode()) == text
 
@@ -64,6 +79,24 @@ def test_colours_pass_and_everything_else_becomes_visible() -> None:
     assert printable(b"\x1b[1;31mred\x1b[0m\n") == "\x1b[1;31mred\x1b[0m\n"
     assert printable(b"\x1b[2J\x07\x9b\x7f") == "^[[2J^G\\x9b^?"
     assert printable("\u202e\x85".encode()) == "\\u202e\\x85"
+    assert one_line("we\u200bb\xad\ufeff1\U000e0041") == "we\\u200bb\\xad\\ufeff1\\U000e0041"
+
+
+def test_every_hidden_character_is_made_visible_on_every_way() -> None:
+    for character in filter(hidden, map(chr, range(0x110000))):
+        for way in (one_line, plain, note, lambda text: printable(text.encode())):
+            assert way(character) != character, hex(ord(character))
+
+
+def test_a_carriage_return_never_takes_the_cursor_back() -> None:
+    assert printable(b"10%\r20%\r\nweb2: \rweb1: ok") == "10%\n20%\nweb2: \nweb1: ok"
+    assert plain("a\r\nb\rc") == "a\nb\nc"
+    assert note("a\rb") == one_line("a\rb") == "a\\rb"
+
+
+def test_a_note_is_painted_by_us_alone() -> None:
+    assert note(f"job: {paint('2 failed', 'red', TERMINAL)}") == "job: \x1b[31m2 failed\x1b[0m"
+    assert note("\x1b[8m\x1b[30;40mhidden") == "^[[8m^[[30;40mhidden"
 
 
 def test_a_colour_left_on_is_switched_off_at_the_end() -> None:
@@ -244,7 +277,10 @@ def test_an_entry_that_is_a_list_gets_a_name_in_lines() -> None:
 @quick
 @given(reports())
 def test_any_report_is_well_formed_junit(some: Report) -> None:
-    root = ElementTree.fromstring(as_junit(some))
+    text = as_junit(some)
+    assert harmless(text)
+    assert "\x1b" not in text
+    root = ElementTree.fromstring(text)
     cases = list(root.iter("testcase"))
     assert len(cases) == len(some.results) + len(some.unknown_hosts) == int(root.get("tests") or "")
     assert len(list(root.iter("failure"))) == some.summary["failed"] == int(root.get("failures") or "")

@@ -15,7 +15,20 @@ START = 1795341039.579207
 
 texts = st.one_of(
     st.sampled_from(
-        ["", "web1", "\x1b[2J\x1b[31m", "a\nb\tc\rd", "\ud800", "\u202egpj", "\x85\x9b\x7f", "é日", "[1-3],", "<&]]>"]
+        [
+            "",
+            "web1",
+            "\x1b[2J\x1b[31m",
+            "a\nb\tc\rd",
+            "\ud800",
+            "\u202egpj",
+            "\u200b\xad\ufeff",
+            "\ufffe\x00",
+            "\x85\x9b\x7f",
+            "é日",
+            "[1-3],",
+            "<&]]>",
+        ]
     ),
     st.text(st.characters(codec=None), max_size=5),
 )
@@ -94,7 +107,7 @@ def reports(draw: st.DrawFn, names: st.SearchStrategy[str] = texts) -> Report:
     hosts = draw(st.dictionaries(names, results(), min_size=1, max_size=3))
     job = Job(
         jid=JID,
-        function=draw(st.sampled_from(["cmd.run", "cmd.script"])),
+        function=draw(st.sampled_from(["cmd.run", "cmd.script"]) | texts),
         arguments=tuple(draw(st.lists(texts, max_size=2))),
         target=draw(texts),
         hosts=tuple(hosts),

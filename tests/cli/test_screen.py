@@ -1,0 +1,64 @@
+"""Whatever a host claims reaches a person through one door: each channel of the screen shows it harmlessly."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+
+from agentless.cli.screen import Screen
+from agentless.report.text import Look, paint
+
+HOSTILE = "we\x1b[2Jb\u200b1\x1b]0;title\x07\r\u202e\x9b\ud800\ufeff"
+SHOWN = "we^[[2Jb\\u200b1^[]0;title^G\\r\\u202e\\x9b\\ud800\\ufeff"
+TERMINAL = Look(terminal=True, colour=True)
+
+
+@pytest.fixture
+def screen() -> Screen:
+    stderr = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    screen = Screen({}, stdout=io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), stderr=stderr)
+    screen.verbose = 1
+    return screen
+
+
+def stderr(screen: Screen) -> str:
+    buffer = screen._stderr.buffer
+    assert isinstance(buffer, io.BytesIO)
+    return buffer.getvalue().decode()
+
+
+@pytest.mark.parametrize(
+    "channel",
+    [
+        lambda screen: screen.say(HOSTILE),
+        lambda screen: screen.detail(HOSTILE),
+        lambda screen: screen.warn(HOSTILE),
+        lambda screen: screen.error("failed", HOSTILE),
+    ],
+)
+def test_a_note_shows_what_a_host_claims_on_one_line(channel: Callable[[Screen], None], screen: Screen) -> None:
+    channel(screen)
+    assert SHOWN in stderr(screen)
+
+
+def test_an_error_and_a_traceback_show_it_too(screen: Screen) -> None:
+    screen.error(HOSTILE)
+    screen.defect(f"Traceback\n  ValueError: {HOSTILE}\n")
+    text = stderr(screen)
+    assert text.count("^[[2Jb\\u200b1^[]0;title^G") == 2
+    assert not set(text) & set("\x1b\x07\r\x9b\u200b\u202e\ufeff")
+
+
+def test_our_own_colours_pass(screen: Screen) -> None:
+    screen.say(f"job: {paint('1 failed', 'red', TERMINAL)}")
+    assert stderr(screen) == "job: \x1b[31m1 failed\x1b[0m\n"
+
+
+def test_quiet_and_verbose_decide_about_notes_not_about_errors(screen: Screen) -> None:
+    screen.quiet, screen.verbose = True, 0
+    screen.say("a summary")
+    screen.detail("a detail")
+    screen.error("an error")
+    assert stderr(screen) == "agentless: an error\n"
