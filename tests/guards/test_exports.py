@@ -127,5 +127,4 @@ def test_what_is_imported_is_declared() -> None:
             top = name.split(".")[0]
             if top not in sys.stdlib_module_names and top not in ("agentless", "__future__"):
                 used |= {provider.lower() for provider in providers.get(top, [top])}
-    # paramiko stands on cryptography.
-    assert used - {"cryptography"} == wanted
+    assert used == wanted
