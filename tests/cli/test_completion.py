@@ -103,7 +103,7 @@ def test_the_script_names_the_shell_it_is_for(environ: dict[str, str]) -> None:
 
 
 def test_words_that_a_prompt_cannot_show_are_not_offered(environ: dict[str, str]) -> None:
-    Path(environ["AGENTLESS_INVENTORY"]).write_text('all: {hosts: {web1: , "web\\u200b2": , "web\\e[2J": }}\n')
+    Path(environ["AGENTLESS_INVENTORY"]).write_text('all: {hosts: {web1: , "web\\u200b2": , "web\\e3": }}\n')
     for shell in ("bash", "zsh", "fish"):
         assert complete(shell, "agentless run we", environ) == ["web1"]
 

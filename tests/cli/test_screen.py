@@ -35,7 +35,6 @@ def stderr(screen: Screen) -> str:
         lambda screen: screen.say(HOSTILE),
         lambda screen: screen.detail(HOSTILE),
         lambda screen: screen.warn(HOSTILE),
-        lambda screen: screen.error("failed", HOSTILE),
     ],
 )
 def test_a_note_shows_what_a_host_claims_on_one_line(channel: Callable[[Screen], None], screen: Screen) -> None:
@@ -44,10 +43,10 @@ def test_a_note_shows_what_a_host_claims_on_one_line(channel: Callable[[Screen],
 
 
 def test_an_error_and_a_traceback_show_it_too(screen: Screen) -> None:
-    screen.error(HOSTILE)
+    screen.error(HOSTILE, HOSTILE)
     screen.defect(f"Traceback\n  ValueError: {HOSTILE}\n")
     text = stderr(screen)
-    assert text.count("^[[2Jb\\u200b1^[]0;title^G") == 2
+    assert text.count("^[[2Jb\\u200b1^[]0;title^G") == 3
     assert not set(text) & set("\x1b\x07\r\x9b\u200b\u202e\ufeff")
 
 
