@@ -33,8 +33,10 @@ class Config:
 
     Args:
         forks: how many hosts are contacted at once.
-        connect_timeout: seconds for all steps of connecting together.
-        host_key_checking: `strict` or `accept-new`; None lets the inventory decide, else `strict`.
+        connect_timeout: seconds for all steps of connecting together; None leaves it to the inventory, then to
+            `~/.ssh/config`, then it is 10.
+        host_key_checking: `strict` or `accept-new`; None leaves it to the inventory, then to `~/.ssh/config`,
+            then it is `strict`.
         user: the login user; None leaves it to the inventory and `~/.ssh/config`.
         private_key: a key file, with `~` expanded and relative to the configuration file.
         become, become_user, become_method: as `--become`; the method is `sudo`, `su` or `doas`.
@@ -49,7 +51,7 @@ class Config:
     """
 
     forks: int = 100
-    connect_timeout: float = 10.0
+    connect_timeout: float | None = None
     host_key_checking: str | None = None
     user: str | None = None
     private_key: str | None = None

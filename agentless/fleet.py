@@ -134,11 +134,11 @@ class Fleet:
     @cached_property
     def _contact(self) -> Contact:
         from agentless.runner.contact import Contact
-        from agentless.transport.ssh import Connector
+        from agentless.transport.connector import HostConnector
 
         caller = Caller(self._controller, self.config.keep_returns, self.config.keep_bytes)
         return Contact(
-            Connector(ask=self._ask, warn=self._warn),
+            HostConnector(ask=self._ask, warn=self._warn),
             self.cache,
             self._forks,
             caller,

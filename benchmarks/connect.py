@@ -25,7 +25,7 @@ import paramiko
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from agentless.model.endpoint import Endpoint
-from agentless.transport.ssh import Connector
+from agentless.transport.connector import HostConnector
 
 ROUNDS = 4
 PORT = 42022
@@ -49,7 +49,7 @@ def start(directory: Path) -> subprocess.Popen[bytes]:
 
 
 def ours(home: Path, hosts: list[str]) -> None:
-    connector = Connector(home=home, system_config=Path("/none"))
+    connector = HostConnector(home=home, system_config=Path("/none"))
 
     def one(host: str) -> None:
         with connector.connect(Endpoint(host, host, port=PORT, connect_timeout=60)) as link:

@@ -21,7 +21,7 @@ def _file(tmp_path: Path, text: str) -> Path:
 
 def test_without_a_file_everything_is_at_its_default(tmp_path: Path) -> None:
     assert load(environ={"HOME": str(tmp_path)}) == Config()
-    assert (Config().forks, Config().connect_timeout, Config().keep_jobs, Config().keep_returns) == (100, 10, 24, 168)
+    assert (Config().forks, Config().connect_timeout, Config().keep_jobs, Config().keep_returns) == (100, None, 24, 168)
     assert Config().output_cap == 10 * 1024 * 1024
 
 

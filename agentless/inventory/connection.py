@@ -16,6 +16,8 @@ from agentless.model.endpoint import Become, Endpoint, connect_seconds
 from agentless.model.problem import Problem
 from agentless.model.secret import Secret
 from agentless.openssh.arguments import SshArgs, parse
+from agentless.openssh.names import check_host, check_user
+from agentless.openssh.settings import TURNS_CHECKING_OFF
 
 __all__ = ["Overrides", "resolve"]
 
@@ -52,8 +54,8 @@ class Overrides:
     Args:
         become: `-b`; a host whose inventory says `ansible_become: false` stays itself.
         password, become_password: the answers to `-k` and `-K`.
-        connect_timeout: seconds; None takes 10.
-        host_key_checking: `strict` or `accept-new`; None lets the inventory decide, else `strict`.
+        connect_timeout: seconds; None leaves it to the inventory, then to ~/.ssh/config.
+        host_key_checking: `strict` or `accept-new`; None leaves it to the inventory, then to ~/.ssh/config.
     """
 
     user: str | None = None
@@ -82,8 +84,6 @@ def resolve(variables: HostVars, overrides: Overrides, warn: Callable[[str], Non
         python=_python(known),
         state_dir=known.text("agentless_state_dir"),
         become=_become(known, overrides),
-        connect_timeout=overrides.connect_timeout or 10.0,
-        host_key_checking=overrides.host_key_checking or "strict",
     )
     return endpoint if endpoint.local else _with_ssh(endpoint, known, overrides, warn)
 
@@ -98,19 +98,35 @@ def _with_ssh(endpoint: Endpoint, known: _Variables, overrides: Overrides, warn:
     )
     key_files = [*([key_file] if key_file else []), *args.key_files]
     timeout = known.seconds("ansible_timeout", "ansible_ssh_timeout") or args.connect_timeout
+    user = user or args.user or name_user
     return dataclasses.replace(
         endpoint,
         address=address,
         port=known.number("ansible_port", "ansible_ssh_port") or args.port,
-        user=user or args.user or name_user,
+        user=user,
         password=known.secret(
             "ansible_password", "ansible_ssh_pass", "ansible_ssh_password", instead=overrides.password, option="-k"
         ),
         key_files=tuple(os.path.expanduser(path) for path in key_files),
-        options=args.said,
-        connect_timeout=timeout or endpoint.connect_timeout,
+        options=args.options,
+        config_file=args.config_file,
+        connect_timeout=timeout or overrides.connect_timeout,
         host_key_checking=overrides.host_key_checking or _host_key_checking(known, args, warn),
+        problem=_unfit_names(known, address, user),
     )
+
+
+def _unfit_names(known: _Variables, address: str, user: str | None) -> Problem | None:
+    """What ssh would refuse: such a name could run a command in ProxyCommand, or in `Match exec`, of ~/.ssh/config."""
+    try:
+        variable = "ansible_host"
+        check_host(address)
+        variable = "ansible_user"
+        check_user(user or "")
+    except ValueError as fault:
+        error = known.error(variable, f"{known.host}: {fault}")
+        return Problem("inventory", error.message, f"Mend {variable}, or the host's name in the inventory.")
+    return None
 
 
 def _ssh_args(known: _Variables, warn: Callable[[str], None]) -> SshArgs:
@@ -180,13 +196,15 @@ def _become(known: _Variables, overrides: Overrides) -> Become | None:
     return Become(method, user or "root", password)
 
 
-def _host_key_checking(known: _Variables, args: SshArgs, warn: Callable[[str], None]) -> str:
+def _host_key_checking(known: _Variables, args: SshArgs, warn: Callable[[str], None]) -> str | None:
     checking = known.boolean("ansible_host_key_checking", "ansible_ssh_host_key_checking")
-    said = args.options.get("stricthostkeychecking", "").lower()
-    if checking is False or said in ("no", "off", "false"):
+    option = (args.value("stricthostkeychecking") or "").lower()
+    if checking is False or option in TURNS_CHECKING_OFF:
         warn("the inventory turns host key checking off: new keys are accepted here, changed ones are still refused")
         return "accept-new"
-    return "accept-new" if said == "accept-new" else "strict"
+    if option == "accept-new":
+        return option
+    return "strict" if option or checking else None
 
 
 class _Variables:

@@ -1,13 +1,16 @@
-"""How to reach a host and as whom to act there: what the inventory, the command line and the prompts add up to."""
+"""How to reach a host and as whom to act there, as far as the inventory, the command line and the prompts say it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from agentless.model.problem import Problem
 from agentless.model.secret import Secret
 
-__all__ = ["Become", "Endpoint", "connect_seconds"]
+__all__ = ["Become", "Endpoint", "Option", "connect_seconds"]
+
+# A keyword of ssh_config(5) in lower case, and the words of its value.
+Option = tuple[str, tuple[str, ...]]
 
 # A day: more than anybody waits for a login, and less than any clock or selector overflows at.
 _LONGEST = 86400.0
@@ -45,16 +48,21 @@ class Become:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The resolved connection settings of one inventory host.
+    """What the inventory and the command line say about one host; None or empty is what neither of them says.
+
+    `openssh.resolver` adds ~/.ssh/config and the defaults when the host is connected to.
 
     Args:
         name: the inventory name; the only name that results carry.
         address: what to connect to, before `~/.ssh/config` is asked (`ansible_host`, else the name).
         local: run on this machine without SSH (`ansible_connection: local`).
-        port, user, key_files: None or empty where `~/.ssh/config` decides.
-        options: OpenSSH options (`-o`) of `ssh_common_args` and `ssh_extra_args`, keyed by lower-case name.
+        port, user, password: to log in with.
+        key_files: private keys, the first one first.
+        options: OpenSSH options (`-o`) of `ansible_ssh_common_args` and the like; of a keyword the first value holds.
+        config_file: what stands in for ~/.ssh/config and the system's file (`-F`).
         python: `ansible_python_interpreter`, tried first; None finds one.
         state_dir: `agentless_state_dir`; None takes the user's own.
+        become: as whom to act; None stays who logged in.
         connect_timeout: seconds for every phase of connecting together.
         host_key_checking: `strict` or `accept-new`.
         problem: why there is no way to this host: its `ansible_connection` is none of ours. The rest is unknown then.
@@ -67,10 +75,11 @@ class Endpoint:
     user: str | None = None
     password: Secret | None = None
     key_files: tuple[str, ...] = ()
-    options: tuple[tuple[str, str], ...] = ()
+    options: tuple[Option, ...] = ()
+    config_file: str | None = None
     python: str | None = None
     state_dir: str | None = None
     become: Become | None = None
-    connect_timeout: float = 10.0
-    host_key_checking: str = field(default="strict")
+    connect_timeout: float | None = None
+    host_key_checking: str | None = None
     problem: Problem | None = None

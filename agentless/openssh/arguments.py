@@ -1,14 +1,15 @@
-"""`ansible_ssh_common_args` and its like: ssh's command line, read into the options that an Endpoint carries."""
+"""ssh(1)'s command line: that of `ansible_ssh_common_args` and its like, and that of a ProxyCommand."""
 
 from __future__ import annotations
 
 import functools
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
-from agentless.openssh.words import directive, port_number, quote, seconds
-from agentless.openssh.words import words as words_of
+from agentless.model.endpoint import Option
+from agentless.openssh import keywords
+from agentless.openssh.words import connect_timeout, directive, port_number
 
 __all__ = ["SshArgs", "parse", "read"]
 
@@ -21,7 +22,7 @@ _FLAG_OPTIONS = {
     "A": ("forwardagent", "yes"),
     "K": ("gssapiauthentication", "yes"),
 }
-_VALUE_OPTIONS = {"F": "configfile", "J": "proxyjump", "b": "bindaddress", "c": "ciphers", "m": "macs"}
+_VALUE_OPTIONS = {"J": "proxyjump", "b": "bindaddress", "c": "ciphers", "m": "macs"}
 # What changes nothing here: how ssh shares connections, talks to its terminal, and logs.
 _NEEDLESS_FLAGS = frozenset("aCfGgkMNnqsTtVvXxYy")
 _NEEDLESS_VALUES = frozenset("EeOPQS")
@@ -32,9 +33,10 @@ _NEEDLESS = frozenset(
     "permitlocalcommand rekeylimit requesttty serveralivecountmax serveraliveinterval sessiontype stdinnull "
     "streamlocalbindunlink tcpkeepalive updatehostkeys visualhostkey".split()
 )
+_TYPED = frozenset({"certificatefile", "connecttimeout", "identityfile", "port", "user"})
 _NEEDLESS_OFF = frozenset({"forwardagent", "gssapiauthentication", "gssapidelegatecredentials", "verifyhostkeydns"})
 _HONOURED = frozenset(
-    "addressfamily bindaddress challengeresponseauthentication ciphers configfile "
+    "addressfamily bindaddress challengeresponseauthentication ciphers "
     "globalknownhostsfile hashknownhosts hostkeyalgorithms hostkeyalias hostname identitiesonly identityagent "
     "kbdinteractiveauthentication kexalgorithms macs passwordauthentication preferredauthentications proxycommand "
     "proxyjump pubkeyacceptedalgorithms pubkeyacceptedkeytypes pubkeyauthentication revokedhostkeys "
@@ -42,61 +44,47 @@ _HONOURED = frozenset(
 )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class SshArgs:
-    """What the arguments say. `ignored` are those that nothing here can do, `forward` is that of `-W`.
+    """What one command line of ssh says; None or empty is what it does not say.
 
-    The values of `options` are as they would stand in a file.
+    Args:
+        port, user: whom to log in as, and where.
+        key_files: of `-i` and IdentityFile, in order.
+        connect_timeout: seconds.
+        config_file: of `-F`.
+        options: the others that count here; of a keyword the first value, of CertificateFile all.
+        ignored: arguments that nothing here can do, as they are written.
+        forward: of `-W`.
     """
 
     port: int | None = None
     user: str | None = None
-    key_files: list[str] = field(default_factory=list)
-    certificate_files: list[str] = field(default_factory=list)
+    key_files: tuple[str, ...] = ()
     connect_timeout: float | None = None
-    options: dict[str, str] = field(default_factory=dict)
-    ignored: list[str] = field(default_factory=list)
+    config_file: str | None = None
+    options: tuple[Option, ...] = ()
+    ignored: tuple[str, ...] = ()
     forward: str | None = None
 
-    @property
-    def said(self) -> tuple[tuple[str, str], ...]:
-        """The options, with those of which several count."""
-        return (*self.options.items(), *(("certificatefile", file) for file in self.certificate_files))
-
-    def option(self, name: str, value: str) -> None:
-        """One ssh_config(5) option; the first value of a name holds, as with ssh."""
-        key = name.lower()
-        if key == "port":
-            self.port = self.port or port_number(_word(key, value))
-        elif key == "user":
-            self.user = self.user or _word(key, value)
-        elif key == "identityfile":
-            self.key_files.append(_word(key, value))
-        elif key == "certificatefile":
-            self.certificate_files.append(value)
-        elif key == "connecttimeout":
-            self.connect_timeout = self.connect_timeout or _patience(_word(key, value))
-        elif key in _HONOURED:
-            self.options.setdefault(key, value)
-        elif key not in _NEEDLESS and not (key in _NEEDLESS_OFF and value.lower() == "no"):
-            self.ignored.append(f"-o {name}={value}")
+    def value(self, keyword: str) -> str | None:
+        """The value of an option that takes one."""
+        return next((words[0] for name, words in self.options if name == keyword), None)
 
 
 @functools.lru_cache(maxsize=256)
 def parse(*texts: str) -> SshArgs:
-    """Read the texts as one command line. The result is shared by all hosts that have them: it is only to be read.
+    """Read the texts as one command line, in which a host, a command and `-W` have no place.
 
     Raises:
-        ValueError: quotes that do not close, a port that is no number, an option without its value.
+        ValueError: quotes that do not close, an option without its value, or with one that makes no sense.
     """
     words: list[str] = []
     for text in texts:
         words.extend(shlex.split(text))
-    found, operands = read(words)
-    found.ignored.extend(operands)
-    if found.forward is not None:
-        found.ignored.append(f"-W {found.forward}")
-    return found
+    args, operands = read(words)
+    forward = [f"-W {args.forward}"] if args.forward is not None else []
+    return replace(args, ignored=(*args.ignored, *operands, *forward))
 
 
 def read(words: Sequence[str]) -> tuple[SshArgs, list[str]]:
@@ -105,28 +93,82 @@ def read(words: Sequence[str]) -> tuple[SshArgs, list[str]]:
     Raises:
         ValueError: as `parse`.
     """
-    found = SshArgs()
+    reader = _Reader()
     operands = []
     for letter, value in _letters(words):
         if not letter:
             operands.append(value)
         elif letter == "o":
-            found.option(*directive(value))
+            reader.option(*directive(value))
         elif letter == "p":
-            found.option("port", value)
+            reader.port = reader.port or port_number(value)
         elif letter == "l":
-            found.option("user", quote(value))
+            reader.user = reader.user or value
         elif letter == "i":
-            found.key_files.append(value)
+            reader.key_files.append(value)
+        elif letter == "F":
+            reader.config_file = value
         elif letter == "W":
-            found.forward = value
+            reader.forward = value
         elif letter in _VALUE_OPTIONS:
-            found.option(_VALUE_OPTIONS[letter], value)
+            reader.option(_VALUE_OPTIONS[letter], value)
         elif letter in _FLAG_OPTIONS:
-            found.option(*_FLAG_OPTIONS[letter])
+            reader.option(*_FLAG_OPTIONS[letter])
         elif letter not in _NEEDLESS_FLAGS and letter not in _NEEDLESS_VALUES:
-            found.ignored.append(f"-{letter} {value}".rstrip())
-    return found, operands
+            reader.ignored.append(f"-{letter} {value}".rstrip())
+    return reader.args(), operands
+
+
+class _Reader:
+    """Collects the options of one command line; the first value of a keyword holds, as with ssh."""
+
+    def __init__(self) -> None:
+        self.port: int | None = None
+        self.user: str | None = None
+        self.key_files: list[str] = []
+        self.config_file: str | None = None
+        self.forward: str | None = None
+        self.ignored: list[str] = []
+        self._connect_timeout: float | None = None
+        self._certificates: list[Option] = []
+        self._options: dict[str, Option] = {}
+
+    def option(self, name: str, text: str) -> None:
+        """One option of ssh_config(5), its value as it would stand in a file."""
+        key = name.lower()
+        if not text.isprintable():
+            raise ValueError(f"{name} {text!r} holds control characters")
+        if key in _TYPED or key in _HONOURED:
+            keyword, words = keywords.read(key, text)
+            self._take(keyword, words)
+        elif key not in _NEEDLESS and not (key in _NEEDLESS_OFF and text.lower() == "no"):
+            self.ignored.append(f"-o {name}={text}")
+
+    def _take(self, keyword: str, words: tuple[str, ...]) -> None:
+        if keyword == "port":
+            self.port = self.port or port_number(words[0])
+        elif keyword == "user":
+            self.user = self.user or words[0]
+        elif keyword == "identityfile":
+            self.key_files.append(words[0])
+        elif keyword == "certificatefile":
+            self._certificates.append((keyword, words))
+        elif keyword == "connecttimeout":
+            self._connect_timeout = self._connect_timeout or connect_timeout(words[0])
+        else:
+            self._options.setdefault(keyword, (keyword, words))
+
+    def args(self) -> SshArgs:
+        return SshArgs(
+            port=self.port,
+            user=self.user,
+            key_files=tuple(self.key_files),
+            connect_timeout=self._connect_timeout,
+            config_file=self.config_file,
+            options=(*self._options.values(), *self._certificates),
+            ignored=tuple(self.ignored),
+            forward=self.forward,
+        )
 
 
 def _letters(words: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -155,16 +197,3 @@ def _letters(words: Sequence[str]) -> Iterator[tuple[str, str]]:
                 position += 1
             yield letter, letters
             break
-
-
-def _word(keyword: str, text: str) -> str:
-    """The value of an option that takes one."""
-    found = words_of(text)
-    if len(found) != 1:
-        raise ValueError(f"{keyword} {text!r} is not one value")
-    return found[0]
-
-
-def _patience(text: str) -> float | None:
-    """ConnectTimeout; None where ssh would wait as long as the system does."""
-    return None if text == "none" else seconds(text) or None

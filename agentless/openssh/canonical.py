@@ -9,14 +9,13 @@ from collections.abc import Callable
 from agentless.errors import Unreachable
 from agentless.openssh.conditions import Facts, patterns
 from agentless.openssh.jumps import way
+from agentless.openssh.names import FAMILIES
 
-__all__ = ["FAMILIES", "Resolver", "canonical", "wanted"]
+__all__ = ["NameLookup", "canonical", "wanted"]
 
-# AddressFamily (ssh_config(5)) as socket has it; `any` is none of them.
-FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 # Looks a name up in an AddressFamily (`any`, `inet`, `inet6`), and answers with the name that its CNAMEs lead to, or
 # with None where there is no such name. Raises Unreachable where no answer comes in time.
-Resolver = Callable[[str, str], "str | None"]
+NameLookup = Callable[[str, str], "str | None"]
 
 
 def wanted(facts: Facts) -> bool:
@@ -24,7 +23,7 @@ def wanted(facts: Facts) -> bool:
     return facts.first("canonicalizehostname", "no").lower() not in ("no", "false")
 
 
-def canonical(facts: Facts, resolver: Resolver) -> str:
+def canonical(facts: Facts, look_up: NameLookup) -> str:
     """HostName, or the name, as ssh takes it into use: an address in its usual form, a name in lower case, and in full
     where the configuration wants that.
 
@@ -47,14 +46,14 @@ def canonical(facts: Facts, resolver: Resolver) -> str:
     # A name that a proxy or a bastion will look up is left alone, unless even that is wanted.
     if not wanted(facts) or not (way(facts.found).direct or facts.first("canonicalizehostname").lower() == "always"):
         return name
-    full = _in_a_domain(name, facts, family, resolver)
+    full = _in_a_domain(name, facts, family, look_up)
     if full is None and facts.found.get("canonicalizepermittedcnames", ("none",))[0].lower() != "none":
-        target = resolver(name, family)
+        target = look_up(name, family)
         full = target and _followed(name, target, facts)
     return full or name
 
 
-def _in_a_domain(name: str, facts: Facts, family: str, resolver: Resolver) -> str | None:
+def _in_a_domain(name: str, facts: Facts, family: str, look_up: NameLookup) -> str | None:
     """The first of CanonicalDomains that has the name; None where none has, or where it has dots enough already."""
     if name.endswith("."):
         tried = [name]
@@ -64,7 +63,7 @@ def _in_a_domain(name: str, facts: Facts, family: str, resolver: Resolver) -> st
         domains = facts.found.get("canonicaldomains", ())
         tried = [f"{name}.{domain.lower()}." for domain in domains if domain.lower() != "none"]
     for full in tried:
-        target = resolver(full, family)
+        target = look_up(full, family)
         if target is not None:
             return _followed(full.rstrip("."), target, facts)
     if facts.first("canonicalizefallbacklocal", "yes").lower() in ("no", "false"):

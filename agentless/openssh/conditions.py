@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from agentless.openssh import tokens
 from agentless.openssh.jumps import way
+from agentless.openssh.names import check_host, check_user
 from agentless.openssh.words import port_number
 
 __all__ = ["Commands", "Condition", "Facts", "asks_for_final", "host", "match", "patterns"]
@@ -24,19 +25,24 @@ class Facts:
     """What is known about a host while its configuration is being read.
 
     Args:
-        name: as it was asked for.
+        name: as the inventory or a jump names it.
         local_user, home: of the user who runs this.
         host: what `Host` is compared with: the name, on the final pass as HostName and canonicalization have it.
+        given_user, given_port: of the inventory or the command line, which no file changes.
         final: whether this is the pass after these.
         found: the values so far, by keyword.
+        unevaluated: `Match` criteria that decided about a block for this host and are not evaluated here.
     """
 
     name: str
     local_user: str
     home: str
     host: str
+    given_user: str | None = None
+    given_port: int | None = None
     final: bool = False
     found: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    unevaluated: list[str] = field(default_factory=list)
 
     def first(self, keyword: str, default: str = "") -> str:
         """The value of a keyword that takes one."""
@@ -52,18 +58,22 @@ class Facts:
     @property
     def user(self) -> str:
         """Whom to log in as, as far as it is known."""
-        return self.first("user", self.local_user)
+        return self.given_user or self.first("user", self.local_user)
 
     def tokens(self) -> dict[str, str]:
-        """What the tokens of `Match exec` stand for."""
+        """What the tokens of `Match exec` stand for.
+
+        Raises:
+            ValueError: a shell would read more than a name out of one of them.
+        """
         return tokens.table(
             home=self.home,
             local_user=self.local_user,
             name=self.name,
-            host=self.hostname,
-            port=port_number(self.first("port", "22")),
-            user=self.user,
-            alias=self.first("hostkeyalias", self.hostname),
+            host=check_host(self.hostname),
+            port=self.given_port or port_number(self.first("port", "22")),
+            user=check_user(self.user),
+            alias=check_host(self.first("hostkeyalias", self.hostname)),
             jump=way(self.found).bastion,
         )
 
@@ -104,15 +114,18 @@ def asks_for_final(words: Sequence[str]) -> bool:
     return "final" in (word.lower() for word in words)
 
 
-def match(words: Sequence[str], commands: Commands) -> Condition:
+def match(words: Sequence[str], commands: Commands, place: str = "") -> Condition:
     """The condition of a `Match` line.
+
+    Args:
+        place: its file and line, for a warning about what is not evaluated here; empty wants none.
 
     Raises:
         ValueError: a criterion that is none, or lacks its value.
     """
     left = list(words)
     criteria: list[tuple[bool, Condition]] = []
-    never = False
+    unevaluated: list[str] = []
     while left:
         word, equals, value = left.pop(0).partition("=")
         name = word.lower().removeprefix("!")
@@ -126,14 +139,19 @@ def match(words: Sequence[str], commands: Commands) -> Condition:
             if not value and name != "tagged":
                 raise ValueError(f"Match {word} needs a value")
         if name in _NEVER:
-            never = True
+            unevaluated.append(f"Match {word} ({place})")
         else:
             criteria.append((word.startswith("!"), _criterion(name, value, commands)))
-    if not criteria and not never:
+    if not criteria and not unevaluated:
         raise ValueError("Match needs a criterion")
-    if never:
-        return lambda facts: False
-    return lambda facts: all(criterion(facts) is not negated for negated, criterion in criteria)
+
+    def condition(facts: Facts) -> bool:
+        holds = all(criterion(facts) is not negated for negated, criterion in criteria)
+        if holds and unevaluated and place:
+            facts.unevaluated += unevaluated
+        return holds and not unevaluated
+
+    return condition
 
 
 def _criterion(name: str, value: str, commands: Commands) -> Condition:

@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from agentless.openssh import arguments as sshargs
-from agentless.openssh.words import port_number, quote
+from agentless.model.endpoint import Option
+from agentless.openssh import arguments
+from agentless.openssh.names import check_host, check_user
+from agentless.openssh.words import port_number
 
 __all__ = ["Jump", "Way", "jump_of_command", "parse_jumps", "way"]
 
@@ -26,12 +28,17 @@ _HARMLESS = "-o forwardagent=yes"
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """A hop: a host as ~/.ssh/config knows it, what was said about it on the spot, and the hops before it."""
+    """A host on the way to another: its name in ~/.ssh/config, and what is given beside it; None is not given.
+
+    The other arguments are those of `Endpoint`.
+    """
 
     host: str
     user: str | None = None
     port: int | None = None
-    options: tuple[tuple[str, str], ...] = ()
+    key_files: tuple[str, ...] = ()
+    options: tuple[Option, ...] = ()
+    config_file: str | None = None
 
 
 class Way(NamedTuple):
@@ -65,25 +72,30 @@ def way(found: Mapping[str, Sequence[str]]) -> Way:
     return Way("", "")
 
 
-def parse_jumps(text: str, options: tuple[tuple[str, str], ...] = ()) -> tuple[Jump, ...]:
+def parse_jumps(text: str, config_file: str | None = None) -> tuple[Jump, ...]:
     """The hops of `[user@]host[:port],…` or `ssh://…`, in the order in which they are visited; none for `none`.
 
     Args:
-        options: what holds for each of them.
+        config_file: what stands in for ~/.ssh/config where they are looked up.
 
     Raises:
-        ValueError: a hop cannot be read.
+        ValueError: a hop cannot be read, or ssh would take no such name.
     """
     if not text or text.lower() == "none":
         return ()
     jumps = []
     for hop in text.split(","):
-        found = _HOP.fullmatch(hop.strip())
-        if not found:
+        parts = _HOP.fullmatch(hop.strip())
+        if not parts:
             raise ValueError(f"ProxyJump {hop!r} is not [user@]host[:port]")
-        port = found["port"]
+        user, port = parts["user"], parts["port"]
         jumps.append(
-            Jump(found["literal"] or found["host"], found["user"], port_number(port) if port else None, options)
+            Jump(
+                check_host(parts["literal"] or parts["host"]),
+                check_user(user) if user else None,
+                port_number(port) if port else None,
+                config_file=config_file,
+            )
         )
     return tuple(jumps)
 
@@ -106,7 +118,7 @@ def jump_of_command(command: str, host: str, port: int) -> Jump | None:
             del words[0]
         if not words or os.path.basename(words[0]) != "ssh":
             return None
-        inner, (target, *remote) = sshargs.read(words[1:])
+        inner, (target, *remote) = arguments.read(words[1:])
         hop = parse_jumps(target)[0] if target.startswith("ssh://") else _operand(target)
     except (ValueError, IndexError):
         return None
@@ -117,8 +129,9 @@ def jump_of_command(command: str, host: str, port: int) -> Jump | None:
             return None
     elif inner.forward not in (f"{host}:{port}", f"[{host}]:{port}") or remote:
         return None
-    files = [("identityfile", quote(file)) for file in inner.key_files]
-    return Jump(hop.host, inner.user or hop.user, inner.port or hop.port, (*files, *inner.said))
+    return Jump(
+        hop.host, inner.user or hop.user, inner.port or hop.port, inner.key_files, inner.options, inner.config_file
+    )
 
 
 def _operand(text: str) -> Jump:

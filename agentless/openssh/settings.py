@@ -1,4 +1,4 @@
-"""What OpenSSH's options add up to for one host: the inventory's first, then ~/.ssh/config, then the defaults."""
+"""Settings: how to connect to one host, made of what is given, then of ~/.ssh/config, then of the defaults."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agentless.model.secret import Secret
 from agentless.openssh.jumps import Jump, Way, jump_of_command, parse_jumps, way
 from agentless.openssh.known_hosts import lookup_name
+from agentless.openssh.names import check_host, check_user
 from agentless.openssh.tokens import OF_COMMANDS, expand, expand_path, table
-from agentless.openssh.words import port_number
+from agentless.openssh.words import connect_timeout, port_number
 
-__all__ = ["Settings", "resolve"]
+__all__ = ["CONNECT_TIMEOUT", "TURNS_CHECKING_OFF", "Settings", "resolve"]
 
-# ssh_config(5): the values that accept a key that is not known yet.
-_LAX = ("accept-new", "no", "off", "false", "ask")
+# Seconds, where nothing says otherwise.
+CONNECT_TIMEOUT = 10.0
+# StrictHostKeyChecking (ssh_config(5)): with these, ssh connects even to a host whose key has changed.
+TURNS_CHECKING_OFF = ("no", "off", "false")
 _YES = ("yes", "true")
 _NO = ("no", "false")
 
@@ -32,18 +36,21 @@ class Settings:
         user_files: how many of `known_hosts` are the user's.
         revoked_host_keys: files of keys that no host may show: public keys, a line each, or a KRL. While one cannot be
             read, every key is refused.
-        accept_new: whether an unknown host's key is taken.
+        accept_new: whether an unknown host's key is taken; a changed one never is.
         hash_names: whether names are written hashed.
-        identities: private key files (or `.pub` files of keys in the agent) that were asked for, in order.
-        certificates: certificates that were asked for.
-        default_identities: keys that ssh tries where none was asked for.
+        identities: private key files (or `.pub` files of keys in the agent) that are named, in order.
+        certificates: certificates that are named.
+        default_identities: keys that ssh tries where none is named.
         identities_only: leave alone the agent's keys that no file names.
         agent: the agent's socket; None takes the environment's, empty none.
         methods: the authentication methods that may be tried, of `publickey`, `password`, `keyboard-interactive`.
-        jumps: the hops before the host, the first one first.
+        password: for the methods that want one; None has none.
+        jumps: the hops before the host as they are written, the first one first.
+        bastion: the last of them; None where the host is reached directly, or by a command.
         proxy_command: a command to reach the host through, tokens expanded.
+        connect_timeout: seconds for every phase of connecting together.
         family, bind: AddressFamily, BindAddress.
-        host_key_algorithms, key_algorithms, kex_algorithms, ciphers, macs: as written; empty where not said.
+        host_key_algorithms, key_algorithms, kex_algorithms, ciphers, macs: as written; empty takes the defaults.
     """
 
     host: str
@@ -62,8 +69,11 @@ class Settings:
     identities_only: bool
     agent: str | None
     methods: tuple[str, ...]
+    password: Secret | None
     jumps: tuple[Jump, ...]
+    bastion: Settings | None
     proxy_command: str | None
+    connect_timeout: float
     family: str
     bind: str | None
     host_key_algorithms: str
@@ -74,52 +84,62 @@ class Settings:
 
 
 def resolve(
-    found: Mapping[str, Sequence[str]], *, name: str, default_user: str, accept_new: bool, home: Path
+    options: Mapping[str, Sequence[str]],
+    given: Jump,
+    *,
+    local_user: str,
+    home: Path,
+    host_key_checking: str | None = None,
 ) -> Settings:
-    """Settings from what the configuration says about `name`.
+    """Settings from what is given and what the configuration says; its bastion is for the caller to find.
 
     Args:
-        found: what `SshConfig.lookup` says.
-        name: the address that was asked for.
-        default_user: where nothing names a user.
-        accept_new: what was asked for; `StrictHostKeyChecking` is followed only where it is stricter.
-        home: the user's home directory.
+        options: what `SshConfig.lookup` returns.
+        given: the host, and what stands above every file.
+        local_user: who runs this, and logs in where nothing names a user.
+        home: of this user.
+        host_key_checking: `strict` or `accept-new`; None follows StrictHostKeyChecking, else it is `strict`.
 
     Raises:
         ValueError: an option's value makes no sense; the message names both.
     """
 
     def text(keyword: str, default: str = "") -> str:
-        return found[keyword][0] if keyword in found else default
+        return options[keyword][0] if keyword in options else default
 
     def yes(keyword: str) -> bool:
         return text(keyword).lower() in _YES
 
-    def paths(keyword: str, default: Sequence[str] = ()) -> tuple[str, ...]:
-        expanded = (expand_path(file, tokens, str(home)) for file in found.get(keyword, default))
+    def paths(files: Sequence[str]) -> tuple[str, ...]:
+        expanded = (expand_path(file, tokens, str(home)) for file in files)
         return tuple(dict.fromkeys(file for file in expanded if file))
 
-    host = text("hostname", name)
-    port = port_number(text("port", "22"))
-    user = text("user", default_user)
+    host = check_host(text("hostname", given.host))
+    port = given.port or port_number(text("port", "22"))
+    user = check_user(given.user or text("user", local_user))
     alias = text("hostkeyalias")
-    route = way(found)
+    route = way(options)
+    if "%k" in route.value:
+        check_host(alias)
     tokens = table(
         home=str(home),
-        local_user=default_user,
-        name=name,
+        local_user=local_user,
+        name=given.host,
         host=host,
         port=port,
         user=user,
-        alias=alias or name,
+        alias=alias or given.host,
         jump=route.bastion,
     )
-    user_files = paths("userknownhostsfile", _USER_FILES)
+    user_files = paths(options.get("userknownhostsfile", _USER_FILES))
     system_files = tuple(
-        os.path.expanduser(file) for file in found.get("globalknownhostsfile", _SYSTEM_FILES) if file.lower() != "none"
+        os.path.expanduser(file)
+        for file in options.get("globalknownhostsfile", _SYSTEM_FILES)
+        if file.lower() != "none"
     )
-    asked_for = "identityfile" in found
-    jumps, proxy_command = _way(route, found, {token: tokens[token] for token in OF_COMMANDS}, host, port)
+    identities = (*given.key_files, *options.get("identityfile", ()))
+    jumps, proxy_command = _way(route, given.config_file, {token: tokens[token] for token in OF_COMMANDS}, host, port)
+    checking = host_key_checking or text("stricthostkeychecking", "yes").lower()
     return Settings(
         host=host,
         port=port,
@@ -128,17 +148,20 @@ def resolve(
         plain_name="" if alias else host.lower(),
         known_hosts=user_files + system_files,
         user_files=len(user_files),
-        revoked_host_keys=tuple(Path(file) for file in paths("revokedhostkeys")),
-        accept_new=accept_new and text("stricthostkeychecking", "accept-new").lower() in _LAX,
+        revoked_host_keys=tuple(Path(file) for file in paths(options.get("revokedhostkeys", ()))),
+        accept_new=checking == "accept-new" or checking in TURNS_CHECKING_OFF,
         hash_names=yes("hashknownhosts"),
-        identities=paths("identityfile"),
-        certificates=paths("certificatefile"),
-        default_identities=() if asked_for else tuple(str(home / ".ssh" / f"id_{kind}") for kind in _KINDS),
+        identities=paths(identities),
+        certificates=paths(options.get("certificatefile", ())),
+        default_identities=() if identities else tuple(str(home / ".ssh" / f"id_{kind}") for kind in _KINDS),
         identities_only=yes("identitiesonly"),
         agent=_agent(text("identityagent"), tokens, str(home)),
         methods=_methods(text),
+        password=None,
         jumps=jumps,
+        bastion=None,
         proxy_command=proxy_command,
+        connect_timeout=connect_timeout(text("connecttimeout", "none")) or CONNECT_TIMEOUT,
         family=text("addressfamily", "any").lower(),
         bind=text("bindaddress") or None,
         host_key_algorithms=text("hostkeyalgorithms"),
@@ -150,13 +173,13 @@ def resolve(
 
 
 def _way(
-    route: Way, found: Mapping[str, Sequence[str]], tokens: Mapping[str, str], host: str, port: int
+    route: Way, config_file: str | None, tokens: Mapping[str, str], host: str, port: int
 ) -> tuple[tuple[Jump, ...], str | None]:
     """The hops to the host, or the command that reaches it."""
     value = expand(route.value, tokens)
     if route.keyword == "proxyjump":
         # ssh hands -F on to the ssh that it starts for a jump, and nothing else.
-        return parse_jumps(value, tuple(("configfile", file) for file in found.get("configfile", ()))), None
+        return parse_jumps(value, config_file), None
     if route.keyword == "proxycommand":
         hop = jump_of_command(value, host, port)
         return ((hop,), None) if hop else ((), value)

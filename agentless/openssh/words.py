@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 
-__all__ = ["directive", "port_number", "quote", "seconds", "words"]
+__all__ = ["connect_timeout", "directive", "port_number", "seconds", "words"]
 
 _BLANKS = " \t\r\n"
 _LINE = re.compile(r'[ \t\r\n]*(?:"([^"]*)"|([^ \t\r\n="]+))[ \t\r\n]*=?[ \t\r\n]*(.*)', re.DOTALL)
@@ -64,13 +64,6 @@ def words(text: str) -> list[str]:
     return found
 
 
-def quote(word: str) -> str:
-    """A text that `words` reads as this one word."""
-    if word and not any(character in word for character in " \t\"'\\#"):
-        return word
-    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def seconds(text: str) -> float:
     """A time such as `90`, `1m30s` or `2h`, in seconds; at most a day.
 
@@ -81,6 +74,15 @@ def seconds(text: str) -> float:
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{text!r} is no time such as 90, 30s or 1m")
     return min(float(sum(int(number) * _UNITS[unit.lower()] for number, unit in parts)), _LONGEST)
+
+
+def connect_timeout(text: str) -> float | None:
+    """ConnectTimeout in seconds; None for `none` and 0, where ssh waits as long as the system does.
+
+    Raises:
+        ValueError: it is no time.
+    """
+    return None if text == "none" else seconds(text) or None
 
 
 def port_number(text: str) -> int:

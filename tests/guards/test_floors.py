@@ -31,7 +31,7 @@ FLOORS: list[set[str]] = [
 
 # Libraries that one room has to itself: a room, a package in it, or a module.
 KEPT_APART = {
-    "paramiko": {"transport.ssh", "openssh.config_file"},
+    "paramiko": {"transport.ssh"},
     "fabric": {"transport.ssh"},
     "invoke": {"transport.ssh"},
     "click": {"cli"},

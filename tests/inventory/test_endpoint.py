@@ -73,7 +73,7 @@ def test_all_connection_variables(endpoint: Endpoints) -> None:
         user="ada",
         password=Secret("12345"),
         key_files=("/keys/k", "/keys/second"),
-        options=(("hostkeyalias", "web"), ("proxyjump", "jump"), ("hostname", "%h.internal")),
+        options=(("hostkeyalias", ("web",)), ("proxyjump", ("jump",)), ("hostname", ("%h.internal",))),
         python="/opt/python",
         state_dir="/srv/state",
         become=Become("su", "app", Secret("s3cret")),
@@ -341,6 +341,18 @@ def test_what_is_not_honoured_is_told_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("variable", "value"),
+    [("ansible_host", "x;touch${IFS}/tmp/P;"), ("ansible_user", "x;id"), ("ansible_ssh_common_args", "-l 'x;id'")],
+)
+def test_a_name_that_a_shell_would_act_on_is_that_hosts_problem(endpoint: Endpoints, variable: str, value: str) -> None:
+    problem = endpoint({variable: value}).problem
+    assert problem is not None
+    assert problem.kind == "inventory"
+    assert "web1: " in problem.message
+    assert "ssh takes no such name" in problem.message
+
+
+@pytest.mark.parametrize(
     "variables",
     [{"ansible_ssh_common_args": "-o StrictHostKeyChecking=no"}, {"ansible_host_key_checking": False}],
 )
@@ -349,6 +361,15 @@ def test_host_key_checking_turned_off_becomes_accept_new_and_strict_on_the_comma
 ) -> None:
     assert endpoint(variables).host_key_checking == "accept-new"
     assert endpoint(variables, Overrides(host_key_checking="strict")).host_key_checking == "strict"
+
+
+def test_what_is_not_given_is_none_and_what_equals_a_default_is_given(endpoint: Endpoints) -> None:
+    found = endpoint({})
+    assert (found.connect_timeout, found.host_key_checking, found.port, found.user) == (None, None, None, None)
+    found = endpoint(
+        {"ansible_port": 22, "ansible_ssh_common_args": "-o StrictHostKeyChecking=yes"}, Overrides(connect_timeout=10.0)
+    )
+    assert (found.connect_timeout, found.host_key_checking, found.port) == (10.0, "strict", 22)
 
 
 def test_a_password_in_a_template_shows_in_no_error(endpoint: Endpoints) -> None:

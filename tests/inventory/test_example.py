@@ -23,5 +23,5 @@ def test_the_example_needs_nothing_that_is_not_honoured(tmp_path: Path) -> None:
     assert (endpoints["web02.example.com"].port, endpoints["web02.example.com"].user) == (2222, "deploy")
     assert (endpoints["db2"].address, endpoints["db2"].become) == ("2001:db8::22", Become())
     assert endpoints["app-b"].address == "app-b.internal"
-    assert dict(endpoints["app-b"].options) == {"proxycommand": "ssh -W %h:%p -q deploy@bastion.example.com"}
+    assert dict(endpoints["app-b"].options) == {"proxycommand": ("ssh -W %h:%p -q deploy@bastion.example.com",)}
     assert endpoints["controller"].local

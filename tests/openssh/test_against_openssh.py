@@ -8,17 +8,18 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentless.errors import Unreachable
-from agentless.openssh.arguments import parse
+from agentless.errors import Refused
+from agentless.model.endpoint import Endpoint
+from agentless.openssh.arguments import SshArgs, parse
+from agentless.openssh.resolver import Resolver
 from agentless.openssh.settings import Settings
-from agentless.transport.ssh import Connector
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh") is None, reason="needs OpenSSH's client")
 
@@ -82,12 +83,17 @@ def oracle(
     return None if done.returncode else found
 
 
-def ours(
-    file: Path, name: str, *, user: str = "", said: tuple[tuple[str, str], ...] = ()
-) -> tuple[Settings, float | None]:
-    options = [("configfile", str(file)), *([("user", user)] if user else []), *said]
-    connector = Connector(home=file.parent, system_config=Path("/none"))
-    return connector._settings(name, options, False, time.monotonic() + 5)
+def ours(file: Path, name: str, *, user: str = "", said: tuple[tuple[str, str], ...] = ()) -> Settings:
+    return resolved(
+        file, Endpoint(name, name, user=user or None), parse(*(f"-o '{key}={value}'" for key, value in said))
+    )
+
+
+def resolved(file: Path, endpoint: Endpoint, args: SshArgs) -> Settings:
+    endpoint = replace(
+        endpoint, config_file=str(file), user=endpoint.user or args.user, port=args.port, options=args.options
+    )
+    return Resolver(home=file.parent, system_config=Path("/none")).settings(endpoint)
 
 
 @settings(max_examples=150, deadline=None)
@@ -107,7 +113,7 @@ def test_files_mean_what_they_mean_to_ssh(
         file.write_text("\n".join(lines) + "\n")
         expected = oracle(file, name, user=user, said=said)
         assert expected is not None
-        found, patience = ours(file, name, user=user, said=said)
+        found = ours(file, name, user=user, said=said)
     one = {keyword: values[0] for keyword, values in expected.items()}
     jumps = ",".join(
         (f"{jump.user}@" if jump.user else "") + jump.host + (f":{jump.port}" if jump.port else "")
@@ -121,7 +127,7 @@ def test_files_mean_what_they_mean_to_ssh(
         "proxyjump": jumps,
         "proxycommand": found.proxy_command or "",
         "hostkeyalias": "" if found.plain_name else found.key_name,
-        "connecttimeout": "none" if patience is None else f"{patience:g}",
+        "connecttimeout": f"{found.connect_timeout:g}",
         "identityfile": list(found.identities) or expected["identityfile"],
         "certificatefile": list(found.certificates),
         "userknownhostsfile": " ".join(users) or "none",
@@ -131,7 +137,8 @@ def test_files_mean_what_they_mean_to_ssh(
         "hashknownhosts": "yes" if found.hash_names else "no",
         "identitiesonly": "yes" if found.identities_only else "no",
     } == {
-        **{keyword: one[keyword] for keyword in ("user", "hostname", "port", "connecttimeout", "addressfamily")},
+        **{keyword: one[keyword] for keyword in ("user", "hostname", "port", "addressfamily")},
+        "connecttimeout": one["connecttimeout"].replace("none", "10"),
         **{keyword: one.get(keyword, "").removeprefix("none") for keyword in ("proxyjump", "proxycommand")},
         **{keyword: one.get(keyword, "") for keyword in ("hostkeyalias", "revokedhostkeys")},
         "identityfile": expected["identityfile"],
@@ -170,7 +177,7 @@ def test_what_ssh_refuses_is_refused_with_its_line(tmp_path: Path, text: str) ->
     file = tmp_path / "config"
     file.write_text(f"User ada\n{text}\n")
     assert oracle(file, "a") is None
-    with pytest.raises(Unreachable, match="its SSH options cannot be read"):
+    with pytest.raises(Refused, match="its SSH options cannot be read"):
         ours(file, "a")
 
 
@@ -194,7 +201,7 @@ def test_what_ssh_takes_is_taken(tmp_path: Path, text: str) -> None:
     file.write_text(f"{text}\n")
     expected = oracle(file, "a")
     assert expected is not None
-    assert str(ours(file, "a")[0].port) == expected["port"][0]
+    assert str(ours(file, "a").port) == expected["port"][0]
 
 
 @pytest.mark.parametrize("said", [(), (("port", "23"),), (("user", "ada"), ("hostname", "b.corp"))])
@@ -204,7 +211,7 @@ def test_the_hash_of_a_connection_is_that_of_ssh(tmp_path: Path, said: tuple[tup
     file.write_text('UserKnownHostsFile /%C\nMatch exec "echo %C > /dev/null"\n User seen\n')
     expected = oracle(file, "a", said=said)
     assert expected is not None
-    assert list(ours(file, "a", said=said)[0].known_hosts[:1]) == expected["userknownhostsfile"]
+    assert list(ours(file, "a", said=said).known_hosts[:1]) == expected["userknownhostsfile"]
 
 
 def test_the_inventory_says_it_as_it_would_after_o(tmp_path: Path) -> None:
@@ -216,7 +223,7 @@ def test_the_inventory_says_it_as_it_would_after_o(tmp_path: Path) -> None:
     words = shlex.split(text)
     done = subprocess.run(["ssh", "-F", "none", "-G", *words, "web"], capture_output=True, text=True, check=True)
     said = [line.partition(" ")[::2] for line in done.stdout.splitlines()]
-    found, _ = ours(tmp_path / "none", "web", said=parse(text).said)
+    found = resolved(tmp_path / "none", Endpoint("web", "web"), parse(text))
     assert list(found.certificates) == [value for keyword, value in said if keyword == "certificatefile"]
     assert " ".join(found.known_hosts[: found.user_files]) == dict(said)["userknownhostsfile"]
     assert [str(file) for file in found.revoked_host_keys] == [dict(said)["revokedhostkeys"]]

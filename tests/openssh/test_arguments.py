@@ -9,10 +9,10 @@ from agentless.openssh.arguments import SshArgs, parse
 
 def test_a_proxy_command_stays_as_it_is_written() -> None:
     found = parse("-o ProxyCommand=\"ssh -o 'Port 22' -W %h:%p -q user@bastion\" -J other")
-    assert list(found.options.items()) == [
-        ("proxycommand", "ssh -o 'Port 22' -W %h:%p -q user@bastion"),
-        ("proxyjump", "other"),
-    ]
+    assert found.options == (
+        ("proxycommand", ("ssh -o 'Port 22' -W %h:%p -q user@bastion",)),
+        ("proxyjump", ("other",)),
+    )
 
 
 def test_options_in_every_spelling() -> None:
@@ -23,17 +23,17 @@ def test_options_in_every_spelling() -> None:
     assert found == SshArgs(
         port=2201,
         user="me",
-        key_files=["k1", "k2"],
-        options={
-            "kexalgorithms": "+x",
-            "identitiesonly": "yes",
-            "hostkeyalias": "web",
-            "addressfamily": "inet",
-            "proxyjump": "u@jump:22,two",
-            "configfile": "ssh.cfg",
-            "ciphers": "aes128-ctr",
-            "macs": "hmac-sha2-256",
-        },
+        key_files=("k1", "k2"),
+        config_file="ssh.cfg",
+        options=(
+            ("kexalgorithms", ("+x",)),
+            ("identitiesonly", ("yes",)),
+            ("hostkeyalias", ("web",)),
+            ("addressfamily", ("inet",)),
+            ("proxyjump", ("u@jump:22,two",)),
+            ("ciphers", ("aes128-ctr",)),
+            ("macs", ("hmac-sha2-256",)),
+        ),
     )
 
 
@@ -42,7 +42,7 @@ def test_the_first_value_of_an_option_holds_as_with_ssh() -> None:
         "-o Port=1 -o StrictHostKeyChecking=yes",
         "-p 2 -o stricthostkeychecking=no -o ConnectTimeout=3 -o ConnectTimeout=4",
     )
-    assert (found.port, found.options, found.connect_timeout) == (1, {"stricthostkeychecking": "yes"}, 3.0)
+    assert (found.port, found.options, found.connect_timeout) == (1, (("stricthostkeychecking", ("yes",)),), 3.0)
 
 
 def test_how_ssh_shares_connections_and_logs_is_left_out_without_a_word() -> None:
@@ -54,13 +54,13 @@ def test_how_ssh_shares_connections_and_logs_is_left_out_without_a_word() -> Non
 
 def test_what_nothing_here_can_do_is_told() -> None:
     found = parse("-A -o LocalForward='1 x:1' -R 1:x:1 -W a:1 stray")
-    assert found.ignored == [
+    assert found.ignored == (
         "-o forwardagent=yes",
         "-o LocalForward=1 x:1",
         "-R 1:x:1",
         "stray",
         "-W a:1",
-    ]
+    )
 
 
 @pytest.mark.parametrize("text", ["-o 'X=1", "-p", "-p nosuch", "-o Port=99999", "-o ConnectTimeout=soon"])

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from agentless.errors import Unreachable
+from agentless.errors import Refused, Unreachable
 from agentless.openssh.config_file import SshConfig
-from agentless.openssh.words import quote, seconds, words
-from agentless.transport.ssh import Connector
+from agentless.openssh.words import seconds
+from agentless.transport.connector import HostConnector
 from tests.transport.conftest import USER, Home, Server, keygen
 
 Start = Callable[..., Server]
@@ -36,11 +36,11 @@ def lookup(home: Home, text: str, name: str = "web", **names: str) -> dict[str, 
     home.config(text)
     known = {key.replace("_", ".") + ".": value for key, value in names.items()}
     config = SshConfig([home.path / ".ssh" / "config"], home.path, USER, lambda line: None)
-    return config.lookup(name, resolver=lambda full, family: known.get(full))
+    return config.lookup(name, look_up=lambda full, family: known.get(full))
 
 
 def test_variables_and_tokens_lead_to_keys_and_known_hosts(
-    home: Home, connector: Connector, start_sshd: Start, monkeypatch: pytest.MonkeyPatch
+    home: Home, connector: HostConnector, start_sshd: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = start_sshd(authorized=keygen(home.path / "my keys" / f"{USER} of {os.getuid()}"))
     monkeypatch.setenv("KEYS", "my keys")
@@ -52,13 +52,13 @@ def test_variables_and_tokens_lead_to_keys_and_known_hosts(
     connector.connect(home.to(server)).close()
 
 
-def test_a_variable_that_is_not_set_is_named(home: Home, connector: Connector, server: Server) -> None:
+def test_a_variable_that_is_not_set_is_named(home: Home, connector: HostConnector, server: Server) -> None:
     home.config("IdentityFile ${NO_SUCH_VARIABLE}/key\n")
-    with pytest.raises(Unreachable, match=r"\$\{NO_SUCH_VARIABLE\}.* not set"):
+    with pytest.raises(Refused, match=r"\$\{NO_SUCH_VARIABLE\}.* not set"):
         connector.connect(home.to(server))
 
 
-def test_every_certificate_file_counts(home: Home, connector: Connector, start_sshd: Start) -> None:
+def test_every_certificate_file_counts(home: Home, connector: HostConnector, start_sshd: Start) -> None:
     authority = keygen(home.path / "ca")
     server = start_sshd(f"TrustedUserCAKeys {authority}.pub")
     home.knows(server.known_line())
@@ -79,7 +79,7 @@ def certify(authority: Path, key: Path, principal: str) -> None:
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
 
-def test_canonicalization_keeps_the_hostname_of_the_block(home: Home, connector: Connector, server: Server) -> None:
+def test_canonicalization_keeps_the_hostname_of_the_block(home: Home, connector: HostConnector, server: Server) -> None:
     home.config("CanonicalizeHostname yes\nCanonicalDomains example.invalid\nHost web\n HostName 127.0.0.1\n")
     connector.connect(home.to(server, address="web")).close()
 
@@ -128,7 +128,7 @@ def test_a_resolver_that_never_answers_ends_at_the_deadline(home: Home, monkeypa
 
     monkeypatch.setattr("socket.getaddrinfo", slow)
     home.config("CanonicalizeHostname yes\nCanonicalDomains corp\n")
-    connector = Connector(home=home.path, system_config=Path("/none"))
+    connector = HostConnector(home=home.path, system_config=Path("/none"))
     started = time.monotonic()
     endpoint = replace(home.endpoint, address="web", connect_timeout=0.5)
     with pytest.raises(Unreachable, match="resolver did not answer in time"):
@@ -164,15 +164,23 @@ def test_a_keyword_of_a_newer_ssh_is_passed_over_with_a_warning(home: Home) -> N
     assert "config line 2" in line
 
 
+@pytest.mark.parametrize(
+    "criterion", ["localnetwork 10.0.0.0/8", "!localnetwork 10.0.0.0/8", "!version x", "command=x"]
+)
+def test_a_criterion_that_is_not_evaluated_holds_for_nobody_and_is_told_once(home: Home, criterion: str) -> None:
+    home.config(f"Match host other {criterion}\n User x\nMatch host web* {criterion}\n User x\n")
+    lines: list[str] = []
+    config = SshConfig([home.path / ".ssh" / "config"], home.path, USER, lines.append)
+    assert ["user" in config.lookup(name) for name in ("web1", "web2")] == [False, False]
+    (line,) = lines
+    word = criterion.replace("=", " ").split()[0]
+    assert f"Match {word} ({home.path}/.ssh/config line 3)" in line
+
+
 def test_what_the_systems_file_asks_for_on_every_debian_is_no_warning() -> None:
     told: list[str] = []
     SshConfig([Path("/etc/ssh/ssh_config")], Path("/none"), USER, told.append).lookup("web")
     assert told == []
-
-
-def test_a_word_that_is_quoted_is_read_back() -> None:
-    for text in ("a", "a b", 'a"b', "a'b", "a\\b", "a\\ b", "#a", "", "é\t"):
-        assert words(quote(text)) == [text]
 
 
 @pytest.mark.parametrize(

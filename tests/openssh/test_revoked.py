@@ -5,21 +5,22 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agentless.errors import Unreachable
-from agentless.transport.ssh import Connector
+from agentless.transport.connector import HostConnector
 from tests.transport.conftest import Home, Server, by_ssh, keygen
 
 Start = Callable[..., Server]
 
 
-def fresh(home: Home) -> Connector:
-    return Connector(home=home.path, system_config=Path("/none"))
+def fresh(home: Home) -> HostConnector:
+    return HostConnector(home=home.path, system_config=Path("/none"))
 
 
-def refused(home: Home, server: Server, **changes: object) -> Unreachable:
+def refused(home: Home, server: Server, **changes: Any) -> Unreachable:
     with pytest.raises(Unreachable) as caught:
         fresh(home).connect(home.to(server, **changes))
     assert caught.value.kind == "host-key"

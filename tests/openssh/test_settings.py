@@ -3,40 +3,44 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentless.errors import Unreachable
+from agentless.errors import Refused
+from agentless.model.endpoint import Endpoint
+from agentless.openssh import keywords
 from agentless.openssh.jumps import Jump, jump_of_command, parse_jumps
 from agentless.openssh.known_hosts import KnownHosts, matches
+from agentless.openssh.resolver import Resolver
 from agentless.openssh.settings import Settings, resolve
-from agentless.transport.ssh import Connector
 from tests.transport.conftest import Home
 
 
-def read(connector: Connector, address: str, *options: tuple[str, str]) -> tuple[Settings, float | None]:
-    return connector._settings(address, options, False, time.monotonic() + 5)
+def settings(home: Home, address: str, *options: tuple[str, str], **given: Any) -> Settings:
+    """Of a host, with options as they would stand in a file."""
+    resolver = Resolver(home=home.path, system_config=Path("/none"))
+    return resolver.settings(endpoint(address, *options, **given))
 
 
-def settings(home: Home, address: str, *options: tuple[str, str]) -> Settings:
-    return read(Connector(home=home.path, system_config=Path("/none")), address, *options)[0]
+def endpoint(address: str, *options: tuple[str, str], **given: Any) -> Endpoint:
+    return Endpoint("web", address, options=tuple(keywords.read(*option) for option in options), **given)
 
 
 def test_what_is_said_on_the_spot_beats_the_file(home: Home) -> None:
     home.config("Host web\n User file\n Port 1\n HostName 10.0.0.1\n IdentityFile ~/a\n")
-    found = settings(home, "web", ("user", "spot"), ("port", "2"), ("identityfile", "/b"))
+    found = settings(home, "web", user="spot", port=2, key_files=("/b",))
     assert (found.user, found.port, found.host) == ("spot", 2, "10.0.0.1")
     assert found.identities == ("/b", f"{home.path}/a")
 
 
 def test_match_user_sees_the_user_that_was_given(home: Home) -> None:
     home.config("Match user deploy\n Port 2222\n")
-    assert settings(home, "web", ("user", "deploy")).port == 2222
-    assert settings(home, "web", ("user", "other")).port == 22
+    assert settings(home, "web", user="deploy").port == 2222
+    assert settings(home, "web", user="other").port == 22
 
 
 def test_a_user_in_the_address_and_brackets_are_read(home: Home) -> None:
@@ -49,8 +53,8 @@ def test_known_hosts_files_are_several_and_expand_tokens(home: Home) -> None:
     found = settings(home, "web", ("userknownhostsfile", "~/one %d/two"), ("globalknownhostsfile", "none"))
     assert found.known_hosts == (f"{home.path}/one", f"{home.path}/two")
     assert (found.key_name, found.user_files) == ("web", 2)
-    assert settings(home, "web", ("port", "2200")).key_name == "[web]:2200"
-    assert settings(home, "web", ("port", "2200"), ("hostkeyalias", "Alias")).key_name == "alias"
+    assert settings(home, "web", port=2200).key_name == "[web]:2200"
+    assert settings(home, "web", ("hostkeyalias", "Alias"), port=2200).key_name == "alias"
 
 
 def test_the_file_of_revoked_keys_is_one_path(home: Home) -> None:
@@ -81,7 +85,7 @@ def test_an_include_inside_a_block_holds_only_there(home: Home) -> None:
 
 def test_an_include_of_itself_ends(home: Home) -> None:
     home.config("Include config\n")
-    with pytest.raises(Unreachable, match="too many levels"):
+    with pytest.raises(Refused, match="too many levels"):
         settings(home, "web")
 
 
@@ -102,8 +106,8 @@ def test_a_final_match_sees_what_was_found_and_the_others_do_not(home: Home) -> 
 def test_match_exec_is_asked_once_and_reads_nobodys_input(home: Home) -> None:
     asked = home.path / "asked"
     home.config(f'Match exec "cat; echo %n >> {asked}; test %h = web"\n Port 2\nMatch exec false\n Port 3\n')
-    connector = Connector(home=home.path, system_config=Path("/none"))
-    ports = [read(connector, name)[0].port for name in ("web", "web", "db")]
+    resolver = Resolver(home=home.path, system_config=Path("/none"))
+    ports = [resolver.settings(endpoint(name)).port for name in ("web", "web", "db")]
     assert ports == [2, 2, 22]
     assert asked.read_text() == "web\ndb\n"
 
@@ -140,19 +144,19 @@ def test_jumps_are_read_in_the_order_of_the_visit(text: str, hops: tuple[Jump, .
         ("ssh -p 2222 -W 10.0.0.1:22 user@2001:db8::1", Jump("2001:db8::1", "user", 2222)),
         (
             "ssh -i ~/one -o IdentityFile=two -W 10.0.0.1:22 u@b",
-            Jump("b", "u", None, (("identityfile", "~/one"), ("identityfile", "two"))),
+            Jump("b", "u", None, ("~/one", "two")),
         ),
         ("/usr/bin/ssh -A -W 10.0.0.1:22 -o ControlMaster=auto -o ControlPersist=60s u@b", Jump("b", "u")),
         ("exec ssh -W 10.0.0.1:22 u@b", Jump("b", "u")),
-        ("ssh -J first -W 10.0.0.1:22 second", Jump("second", options=(("proxyjump", "first"),))),
+        ("ssh -J first -W 10.0.0.1:22 second", Jump("second", options=(("proxyjump", ("first",)),))),
         (
             "ssh -o ProxyCommand='ssh -W %h:%p first' -W 10.0.0.1:22 second",
-            Jump("second", options=(("proxycommand", "ssh -W %h:%p first"),)),
+            Jump("second", options=(("proxycommand", ("ssh -W %h:%p first",)),)),
         ),
-        ("ssh -F cfg -W 10.0.0.1:22 b", Jump("b", options=(("configfile", "cfg"),))),
+        ("ssh -F cfg -W 10.0.0.1:22 b", Jump("b", config_file="cfg")),
         (
             "ssh -o StrictHostKeyChecking=no -W 10.0.0.1:22 u@b",
-            Jump("b", "u", None, (("stricthostkeychecking", "no"),)),
+            Jump("b", "u", options=(("stricthostkeychecking", ("no",)),)),
         ),
         ("ssh -q u@b nc -w 10 10.0.0.1 22 2>/dev/null", Jump("b", "u")),
         ("ssh -p 22 u@b exec /bin/netcat 10.0.0.1 22", Jump("b", "u", 22)),
@@ -196,12 +200,12 @@ def test_of_proxy_jump_and_proxy_command_the_first_said_holds(
 ) -> None:
     """ssh_config(5): whichever is specified first will prevent later instances of the other from taking effect."""
     home.config(file)
-    found = settings(home, "web", ("user", "deploy"), *said)
+    found = settings(home, "web", *said, user="deploy")
     assert (found.jumps, found.proxy_command) == (jumps, None)
 
 
 def test_tokens_of_a_command_are_expanded_once(home: Home) -> None:
-    found = settings(home, "web", ("port", "23"), ("user", "ada"), ("proxycommand", "go ~ %%h %h:%p %r %n"))
+    found = settings(home, "web", ("proxycommand", "go ~ %%h %h:%p %r %n"), user="ada", port=23)
     assert found.proxy_command == "go ~ %h web:23 ada web"
 
 
@@ -210,13 +214,13 @@ def test_another_configuration_file_stands_for_both_usual_ones_and_for_its_jumps
     (home.path / ".ssh" / "more").write_text("User more\n")
     other = home.path / "ssh.cfg"
     other.write_text("Host web\n ProxyJump bastion\nInclude more\n")
-    found = settings(home, "web", ("configfile", str(other)))
+    found = settings(home, "web", config_file=str(other))
     assert (found.port, found.user) == (22, "more")
-    assert found.jumps == (Jump("bastion", options=(("configfile", str(other)),)),)
-    assert settings(home, "web", ("configfile", "none")).port == 22
-    assert settings(home, "web", ("configfile", "/dev/null")).port == 22
-    with pytest.raises(Unreachable, match="there is no such file") as caught:
-        settings(home, "web", ("configfile", "/no/ssh.cfg"))
+    assert found.jumps == (Jump("bastion", config_file=str(other)),)
+    assert settings(home, "web", config_file="none").port == 22
+    assert settings(home, "web", config_file="/dev/null").port == 22
+    with pytest.raises(Refused, match="there is no such file") as caught:
+        settings(home, "web", config_file="/no/ssh.cfg")
     assert caught.value.hint.startswith("Mend /no/ssh.cfg,")
 
 
@@ -235,9 +239,9 @@ def test_a_negated_pattern_always_wins(patterns: str, name: str) -> None:
 
 
 def test_methods_follow_the_options(tmp_path: Path) -> None:
-    def methods(**said: str) -> tuple[str, ...]:
-        found = {keyword: (value,) for keyword, value in said.items()}
-        return resolve(found, name="h", default_user="u", accept_new=False, home=tmp_path).methods
+    def methods(**options: str) -> tuple[str, ...]:
+        words = {keyword: (value,) for keyword, value in options.items()}
+        return resolve(words, Jump("h"), local_user="u", home=tmp_path).methods
 
     assert methods() == ("publickey", "keyboard-interactive", "password")
     assert methods(pubkeyauthentication="no", passwordauthentication="no") == ("keyboard-interactive",)
@@ -251,12 +255,13 @@ def test_known_hosts_passes_over_torn_lines(tmp_path: Path) -> None:
     assert (entry.line, entry.key) == (7, b"")
 
 
-def test_an_option_with_a_line_break_cannot_smuggle_another(home: Home) -> None:
-    with pytest.raises(Unreachable):
-        settings(home, "web", ("user", "x\nProxyCommand touch /tmp/no"))
+def test_a_user_with_a_line_break_cannot_smuggle_an_option(home: Home) -> None:
+    with pytest.raises(Refused):
+        settings(home, "web", user="x\nProxyCommand touch /tmp/no")
 
 
 def test_connect_timeout_of_the_file_holds_where_none_was_given(home: Home) -> None:
+    assert settings(home, "web").connect_timeout == 10
     home.config("ConnectTimeout 3\n")
-    _, patience = read(Connector(home=home.path, system_config=Path("/none")), "web")
-    assert patience == 3.0
+    assert settings(home, "web").connect_timeout == 3
+    assert settings(home, "web", connect_timeout=10.0).connect_timeout == 10

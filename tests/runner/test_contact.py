@@ -8,7 +8,7 @@ import pytest
 
 from agentless import Fleet
 from agentless.runner import payload
-from agentless.transport.ssh import Connector
+from agentless.transport.connector import HostConnector
 from tests.hosts import Sshd
 
 
@@ -20,13 +20,13 @@ def test_the_helper_is_packed_before_the_first_connection_is_open(
     for name, value in sshd.client.environ.items():
         monkeypatch.setenv(name, value)
     packed = []
-    connect = Connector.connect
+    connect = HostConnector.connect
 
-    def watched(self: Connector, endpoint: Any) -> Any:
+    def watched(self: HostConnector, endpoint: Any) -> Any:
         packed.append(payload._payload.cache_info().currsize)
         return connect(self, endpoint)
 
-    monkeypatch.setattr(Connector, "connect", watched)
+    monkeypatch.setattr(HostConnector, "connect", watched)
     payload._payload.cache_clear()
     payload._loader.cache_clear()
     (sshd.client.home / "schedule.yaml").write_text("schedule: {}\n")

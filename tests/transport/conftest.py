@@ -8,15 +8,16 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from agentless.model.endpoint import Endpoint
+from agentless.openssh import keywords
 from agentless.transport.channel import Channel
-from agentless.transport.ssh import Connector
+from agentless.transport.connector import HostConnector
 from tests.hosts import patience, until
 from tests.hosts.sshd import find_sshd
 
@@ -81,11 +82,13 @@ class Home:
     def config(self, text: str) -> None:
         (self.path / ".ssh" / "config").write_text(text)
 
-    def to(self, server: Server, **changes: object) -> Endpoint:
+    def to(self, server: Server, *, options: Iterable[tuple[str, str]] = (), **changes: object) -> Endpoint:
+        """An endpoint of the server; the values of `options` are written as in a file."""
         values: dict[str, object] = {
             "address": server.address,
             "port": server.port,
             "connect_timeout": patience(20),
+            "options": tuple(keywords.read(keyword, text) for keyword, text in options),
             **changes,
         }
         return replace(self.endpoint, **values)  # type: ignore[arg-type]
@@ -183,8 +186,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture
-def connector(home: Home) -> Iterator[Connector]:
-    made = Connector(home=home.path, system_config=home.path / "none")
+def connector(home: Home) -> Iterator[HostConnector]:
+    made = HostConnector(home=home.path, system_config=home.path / "none")
     yield made
     made.close()
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from agentless.errors import Unreachable
-from agentless.transport.ssh import Connector
+from agentless.transport.connector import HostConnector
 from tests.transport.conftest import Home, Server
 
 Start = Callable[..., Server]
 
 
 def attempt(home: Home, server: Server) -> None:
-    with contextlib.closing(Connector(home=home.path, system_config=Path("/none"))) as connector:
+    with contextlib.closing(HostConnector(home=home.path, system_config=Path("/none"))) as connector:
         connector.connect(home.to(server)).close()
 
 

@@ -13,12 +13,12 @@ import pytest
 from agentless.errors import Unreachable
 from agentless.model.endpoint import Endpoint
 from agentless.transport.channel import Channel, Link
-from agentless.transport.ssh import Connector
+from agentless.transport.connector import HostConnector
 from tests.transport.conftest import USER, Home, Server, drain
 
 
 @pytest.fixture(params=["ssh", "local"])
-def link(request: pytest.FixtureRequest, home: Home, connector: Connector) -> Iterator[Link]:
+def link(request: pytest.FixtureRequest, home: Home, connector: HostConnector) -> Iterator[Link]:
     endpoint = Endpoint("here", "here", local=True)
     if request.param == "ssh":
         start_sshd: Callable[..., Server] = request.getfixturevalue("start_sshd")

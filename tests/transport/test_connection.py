@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from agentless.errors import Unreachable
-from agentless.transport.ssh import Connector
+from agentless.transport.connector import HostConnector
 from tests.hosts import Proxy
 from tests.transport.conftest import Home, Server, drain
 
 
 def test_a_server_that_dies_is_a_lost_connection_not_an_end(
-    home: Home, connector: Connector, start_sshd: Callable[..., Server]
+    home: Home, connector: HostConnector, start_sshd: Callable[..., Server]
 ) -> None:
     server = start_sshd(authorized=home.key)
     home.knows(server.known_line())
@@ -40,7 +40,7 @@ def test_a_server_that_dies_is_a_lost_connection_not_an_end(
 
 
 def test_a_silent_peer_is_given_up(
-    home: Home, connector: Connector, start_sshd: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+    home: Home, connector: HostConnector, start_sshd: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, seconds in (("_ASK_AFTER", 0.2), ("_ASK_AGAIN", 0.2), ("GONE_AFTER", 1.0)):
         monkeypatch.setattr(f"agentless.transport.ssh.packets.{name}", seconds)
@@ -59,7 +59,7 @@ def test_a_silent_peer_is_given_up(
 
 
 def test_a_stuck_send_buffer_does_not_hide_a_silent_peer(
-    home: Home, connector: Connector, start_sshd: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+    home: Home, connector: HostConnector, start_sshd: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, seconds in (("_ASK_AFTER", 0.2), ("_ASK_AGAIN", 0.2), ("GONE_AFTER", 1.0)):
         monkeypatch.setattr(f"agentless.transport.ssh.packets.{name}", seconds)
@@ -76,7 +76,7 @@ def test_a_stuck_send_buffer_does_not_hide_a_silent_peer(
 
 
 def test_connect_and_exec_take_no_more_round_trips_than_bare_paramiko(
-    home: Home, connector: Connector, start_sshd: Callable[..., Server]
+    home: Home, connector: HostConnector, start_sshd: Callable[..., Server]
 ) -> None:
     server = start_sshd(authorized=home.key)
     with Proxy(server.address, server.port, delay=0.05) as proxy:
@@ -91,7 +91,7 @@ def test_connect_and_exec_take_no_more_round_trips_than_bare_paramiko(
 
 @pytest.mark.parametrize("ciphers", ["", "aes128-ctr"])
 def test_keys_are_renewed_in_the_middle_of_both_directions(
-    home: Home, connector: Connector, start_sshd: Callable[..., Server], ciphers: str
+    home: Home, connector: HostConnector, start_sshd: Callable[..., Server], ciphers: str
 ) -> None:
     server = start_sshd("RekeyLimit 1M", authorized=home.key)
     home.knows(server.known_line())
@@ -111,7 +111,7 @@ def test_keys_are_renewed_in_the_middle_of_both_directions(
 
 
 def test_closing_ends_the_session_on_the_host_and_leaves_no_descriptor(
-    home: Home, connector: Connector, start_sshd: Callable[..., Server]
+    home: Home, connector: HostConnector, start_sshd: Callable[..., Server]
 ) -> None:
     server = start_sshd(authorized=home.key)
     home.knows(server.known_line())
@@ -128,9 +128,9 @@ def test_a_process_with_open_connections_exits_at_once(home: Home, start_sshd: C
     server = start_sshd(authorized=home.key)
     home.knows(server.known_line())
     program = (
-        "import sys; from pathlib import Path; from agentless.transport.ssh import Connector; "
+        "import sys; from pathlib import Path; from agentless.transport.connector import HostConnector; "
         "from agentless.model.endpoint import Endpoint\n"
-        f"c = Connector(home=Path({str(home.path)!r}), system_config=Path('/none'))\n"
+        f"c = HostConnector(home=Path({str(home.path)!r}), system_config=Path('/none'))\n"
         f"links = [c.connect(Endpoint('h', '127.0.0.1', port={server.port})) for _ in range(3)]\n"
         "channels = [link.exec('sleep 600') for link in links]\n"
         "print('up', flush=True)\n"

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import base64
 import concurrent.futures
+import contextlib
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agentless.errors import Unreachable
-from agentless.transport.ssh import Connector
+from agentless.transport.connector import HostConnector
 from agentless.transport.ssh.algorithms import adjust
 from tests.transport.conftest import Home, Server, keygen
 
 Start = Callable[..., Server]
 
 
-def refused(connector: Connector, home: Home, server: Server, **changes: object) -> Unreachable:
+def refused(connector: HostConnector, home: Home, server: Server, **changes: Any) -> Unreachable:
     with pytest.raises(Unreachable) as caught:
         connector.connect(home.to(server, **changes))
     assert caught.value.kind == "host-key"
@@ -53,17 +55,17 @@ def authority(home: Home, name: str = "*") -> str:
 
 
 def test_an_unknown_key_is_refused_with_its_fingerprint_and_the_line_to_add(
-    home: Home, connector: Connector, start_sshd: Start
+    home: Home, connector: HostConnector, start_sshd: Start
 ) -> None:
     server = start_sshd(authorized=home.key)
     error = refused(connector, home, server)
     assert shown(server.directory / "host_ed25519.pub") in error.message
     subprocess.run(error.hint.split("then: ")[1].split(" (or")[0], shell=True, check=True)
-    Connector(home=home.path, system_config=Path("/none")).connect(home.to(server)).close()
+    HostConnector(home=home.path, system_config=Path("/none")).connect(home.to(server)).close()
 
 
 def test_a_changed_key_shows_both_fingerprints_the_line_and_the_command(
-    home: Home, connector: Connector, start_sshd: Start
+    home: Home, connector: HostConnector, start_sshd: Start
 ) -> None:
     server, other = start_sshd(authorized=home.key), start_sshd()
     home.knows("# a comment", server.known_line().split()[0] + " ssh-ed25519 " + other.host_keys["ssh-ed25519"])
@@ -79,7 +81,7 @@ def test_a_changed_key_shows_both_fingerprints_the_line_and_the_command(
 
 
 def test_a_host_that_hides_its_known_key_behind_another_type_is_refused_even_by_accept_new(
-    home: Home, connector: Connector, start_sshd: Start
+    home: Home, connector: HostConnector, start_sshd: Start
 ) -> None:
     server, other = start_sshd(authorized=home.key), start_sshd(types=("ecdsa",))
     type_ = "ecdsa-sha2-nistp256"
@@ -89,7 +91,7 @@ def test_a_host_that_hides_its_known_key_behind_another_type_is_refused_even_by_
 
 @pytest.mark.parametrize("type_", ["ssh-rsa", "ecdsa-sha2-nistp256", "ssh-ed25519"])
 def test_the_known_type_is_the_one_that_is_asked_for(
-    home: Home, connector: Connector, start_sshd: Start, type_: str
+    home: Home, connector: HostConnector, start_sshd: Start, type_: str
 ) -> None:
     server = start_sshd(authorized=home.key, types=("ed25519", "ecdsa", "rsa"))
     home.knows(server.known_line(type_=type_))
@@ -101,21 +103,21 @@ def test_hashed_wildcard_and_portless_lines_know_a_host(home: Home, start_sshd: 
     key = f"ssh-ed25519 {server.host_keys['ssh-ed25519']}"
     for line in (f"[127.0.0.*]:{server.port} {key}", f"127.0.0.1 {key}", f"other,[127.0.0.1]:{server.port} {key}"):
         home.known_hosts.write_text(line + "\n")
-        Connector(home=home.path, system_config=Path("/none")).connect(home.to(server)).close()
+        HostConnector(home=home.path, system_config=Path("/none")).connect(home.to(server)).close()
     home.known_hosts.write_text(server.known_line() + "\n")
     subprocess.run(["ssh-keygen", "-H", "-f", home.known_hosts], check=True, capture_output=True)
     assert home.known_hosts.read_text().startswith("|1|")
-    Connector(home=home.path, system_config=Path("/none")).connect(home.to(server)).close()
+    HostConnector(home=home.path, system_config=Path("/none")).connect(home.to(server)).close()
 
 
-def test_a_negated_pattern_does_not_know_a_host(home: Home, connector: Connector, start_sshd: Start) -> None:
+def test_a_negated_pattern_does_not_know_a_host(home: Home, connector: HostConnector, start_sshd: Start) -> None:
     server = start_sshd(authorized=home.key)
     home.knows(f"*,![127.0.0.1]:{server.port},!127.0.0.1 ssh-ed25519 {server.host_keys['ssh-ed25519']}")
     assert "not known" in refused(connector, home, server).message
 
 
 def test_a_revoked_key_is_refused_though_another_line_knows_it(
-    home: Home, connector: Connector, start_sshd: Start
+    home: Home, connector: HostConnector, start_sshd: Start
 ) -> None:
     server = start_sshd(authorized=home.key)
     home.knows(server.known_line(), f"@revoked * ssh-ed25519 {server.host_keys['ssh-ed25519']}")
@@ -124,7 +126,7 @@ def test_a_revoked_key_is_refused_though_another_line_knows_it(
 
 
 def test_a_line_of_an_authority_is_never_taken_for_a_plain_key(
-    home: Home, connector: Connector, start_sshd: Start
+    home: Home, connector: HostConnector, start_sshd: Start
 ) -> None:
     server = start_sshd(authorized=home.key)
     home.knows(f"@cert-authority * ssh-ed25519 {server.host_keys['ssh-ed25519']}")
@@ -134,7 +136,7 @@ def test_a_line_of_an_authority_is_never_taken_for_a_plain_key(
 
 @pytest.mark.parametrize("type_", ["ed25519", "rsa", "ecdsa"])
 def test_a_certificate_of_a_known_authority_is_taken(
-    home: Home, connector: Connector, certified: Callable[..., Server], type_: str
+    home: Home, connector: HostConnector, certified: Callable[..., Server], type_: str
 ) -> None:
     server = certified(type_=type_)
     home.knows(authority(home))
@@ -152,7 +154,7 @@ def test_a_certificate_of_a_known_authority_is_taken(
 )
 def test_a_certificate_that_does_not_fit_is_refused_with_the_reason(
     home: Home,
-    connector: Connector,
+    connector: HostConnector,
     certified: Callable[..., Server],
     options: tuple[str, ...],
     principals: str,
@@ -165,19 +167,19 @@ def test_a_certificate_that_does_not_fit_is_refused_with_the_reason(
 
 
 def test_a_certificate_of_another_or_a_revoked_authority_is_refused(
-    home: Home, connector: Connector, certified: Callable[..., Server]
+    home: Home, connector: HostConnector, certified: Callable[..., Server]
 ) -> None:
     server = certified()
     other = keygen(home.path / "other")
     home.knows(f"@cert-authority * {' '.join(other.with_suffix('.pub').read_text().split()[:2])}")
     assert "signed by another" in refused(connector, home, server).message
     home.knows(authority(home), authority(home).replace("@cert-authority", "@revoked"))
-    fresh = Connector(home=home.path, system_config=Path("/none"))
+    fresh = HostConnector(home=home.path, system_config=Path("/none"))
     assert "revoked" in refused(fresh, home, server).message
 
 
 def test_accept_new_writes_the_key_and_strict_takes_it_from_then_on(
-    home: Home, connector: Connector, start_sshd: Start
+    home: Home, connector: HostConnector, start_sshd: Start
 ) -> None:
     server = start_sshd(authorized=home.key)
     home.known_hosts.write_text("somewhere ssh-ed25519 AAAA")
@@ -187,7 +189,7 @@ def test_accept_new_writes_the_key_and_strict_takes_it_from_then_on(
 
 
 def test_accept_new_hashes_names_where_the_configuration_says_so(
-    home: Home, connector: Connector, start_sshd: Start
+    home: Home, connector: HostConnector, start_sshd: Start
 ) -> None:
     server = start_sshd(authorized=home.key)
     home.config("HashKnownHosts yes\n")
@@ -196,17 +198,48 @@ def test_accept_new_hashes_names_where_the_configuration_says_so(
     connector.connect(home.to(server)).close()
 
 
-def test_strict_is_not_weakened_by_the_configuration_and_accept_new_is_strengthened(
-    home: Home, connector: Connector, start_sshd: Start
+@pytest.mark.parametrize(
+    ("given", "file", "taken"),
+    [
+        (None, "", False),
+        (None, "ask", False),
+        (None, "yes", False),
+        (None, "accept-new", True),
+        (None, "no", True),
+        (None, "off", True),
+        ("strict", "accept-new", False),
+        ("accept-new", "yes", True),
+    ],
+)
+def test_strict_host_key_checking_of_the_file_is_followed_where_nothing_is_given(
+    home: Home, connector: HostConnector, start_sshd: Start, given: str | None, file: str, taken: bool
 ) -> None:
     server = start_sshd(authorized=home.key)
-    refused(connector, home, server, options=(("stricthostkeychecking", "no"),))
-    home.config("Host *\n StrictHostKeyChecking yes\n")
-    fresh = Connector(home=home.path, system_config=Path("/none"))
-    refused(fresh, home, server, host_key_checking="accept-new")
+    home.config(f"Host *\n StrictHostKeyChecking {file}\n" if file else "")
+    if not taken:
+        refused(connector, home, server, host_key_checking=given)
+        return
+    connector.connect(home.to(server, host_key_checking=given)).close()
+    assert home.known_hosts.read_text().split()[0] == f"[127.0.0.1]:{server.port}"
 
 
-def test_files_and_names_are_those_of_the_configuration(home: Home, connector: Connector, start_sshd: Start) -> None:
+def test_checking_that_the_file_turns_off_is_told_and_a_changed_key_is_still_refused(
+    home: Home, start_sshd: Start
+) -> None:
+    lines: list[str] = []
+    server, other = start_sshd(authorized=home.key), start_sshd(authorized=home.key)
+    home.config("StrictHostKeyChecking no\n")
+    home.knows(other.known_line(f"[127.0.0.1]:{server.port}"))
+    with contextlib.closing(HostConnector(home=home.path, system_config=Path("/none"), warn=lines.append)) as connector:
+        for _ in range(2):
+            assert "has changed" in refused(connector, home, server).message
+    (line,) = lines
+    assert "StrictHostKeyChecking is off for 127.0.0.1" in line
+
+
+def test_files_and_names_are_those_of_the_configuration(
+    home: Home, connector: HostConnector, start_sshd: Start
+) -> None:
     server = start_sshd(authorized=home.key)
     (home.path / "mine").write_text(f"# nothing\n{server.known_line('db-key')}\n")
     home.config(
@@ -227,14 +260,14 @@ def test_old_servers_are_told_apart_and_the_option_that_is_named_lets_them_in(ho
     home.knows(server.known_line(type_="ssh-rsa"))
     options: list[tuple[str, str]] = []
     for keyword in ("KexAlgorithms", "HostKeyAlgorithms"):
-        connector = Connector(home=home.path, system_config=Path("/none"))
+        connector = HostConnector(home=home.path, system_config=Path("/none"))
         with pytest.raises(Unreachable) as caught:
             connector.connect(home.to(server, options=tuple(options), key_files=(str(rsa),)))
         assert caught.value.kind == "connect"
         given = caught.value.hint.split(f"-o {keyword}=")[1].split()[0]
         options.append((keyword.lower(), given))
     options.append(("pubkeyacceptedalgorithms", "+ssh-rsa"))
-    connector = Connector(home=home.path, system_config=Path("/none"))
+    connector = HostConnector(home=home.path, system_config=Path("/none"))
     connector.connect(home.to(server, options=tuple(options), key_files=(str(rsa),))).close()
 
 
@@ -266,7 +299,9 @@ def test_options_of_algorithms_add_remove_and_reorder() -> None:
     assert adjust(("a", "b"), "c,a", possible) == ("c", "a")
 
 
-def test_keys_that_go_to_dev_null_are_taken_and_forgotten(home: Home, connector: Connector, start_sshd: Start) -> None:
+def test_keys_that_go_to_dev_null_are_taken_and_forgotten(
+    home: Home, connector: HostConnector, start_sshd: Start
+) -> None:
     """The usual `-o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no` of inventories."""
     server = start_sshd(authorized=home.key)
     lock = Path("/dev/null.lock")
@@ -275,10 +310,10 @@ def test_keys_that_go_to_dev_null_are_taken_and_forgotten(home: Home, connector:
     for _ in range(2):
         connector.connect(nowhere).close()
     assert not lock.exists()
-    refused(Connector(home=home.path), home, start_sshd(), options=(("userknownhostsfile", "/dev/null"),))
+    refused(HostConnector(home=home.path), home, start_sshd(), options=(("userknownhostsfile", "/dev/null"),))
 
 
-def test_lines_that_cannot_be_read_may_revoke_any_key(home: Home, connector: Connector, start_sshd: Start) -> None:
+def test_lines_that_cannot_be_read_may_revoke_any_key(home: Home, connector: HostConnector, start_sshd: Start) -> None:
     server = start_sshd(authorized=home.key)
     home.knows(server.known_line())
     for _ in range(2):
@@ -289,7 +324,7 @@ def test_lines_that_cannot_be_read_may_revoke_any_key(home: Home, connector: Con
 
 @pytest.mark.parametrize("hashed", [False, True])
 def test_thousands_of_known_hosts_are_read_once_and_quickly(
-    home: Home, connector: Connector, start_sshd: Start, hashed: bool
+    home: Home, connector: HostConnector, start_sshd: Start, hashed: bool
 ) -> None:
     """paramiko #2251: 24 s for 7,000 lines, and that for each connection."""
     server = start_sshd(authorized=home.key)

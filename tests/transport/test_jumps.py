@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agentless.errors import Unreachable
-from agentless.transport.ssh import Connector
+from agentless.transport.connector import HostConnector
 from agentless.transport.ssh.throttle import Shared
 from tests.transport.conftest import USER, Home, Server, drain, keygen
 
@@ -24,7 +24,9 @@ def logins(server: Server) -> int:
     return server.log.count("Accepted publickey")
 
 
-def test_many_hosts_share_one_connection_to_their_bastion(home: Home, connector: Connector, start_sshd: Start) -> None:
+def test_many_hosts_share_one_connection_to_their_bastion(
+    home: Home, connector: HostConnector, start_sshd: Start
+) -> None:
     bastion, server = start_sshd(authorized=home.key), start_sshd(authorized=home.key)
     home.knows(bastion.known_line(), server.known_line())
     home.config(f"Host bastion\n HostName 127.0.0.1\n Port {bastion.port}\n")
@@ -40,7 +42,7 @@ def test_many_hosts_share_one_connection_to_their_bastion(home: Home, connector:
 
 
 def test_two_jumps_in_a_row_are_visited_in_the_order_written(
-    home: Home, connector: Connector, start_sshd: Start
+    home: Home, connector: HostConnector, start_sshd: Start
 ) -> None:
     servers = [start_sshd(authorized=home.key) for _ in range(3)]
     home.knows(*(server.known_line() for server in servers))
@@ -54,7 +56,7 @@ def test_two_jumps_in_a_row_are_visited_in_the_order_written(
     assert f"port {first.port}" in first.log
 
 
-def test_a_bastion_s_host_key_is_judged_too(home: Home, connector: Connector, start_sshd: Start) -> None:
+def test_a_bastion_s_host_key_is_judged_too(home: Home, connector: HostConnector, start_sshd: Start) -> None:
     bastion, server = start_sshd(authorized=home.key), start_sshd(authorized=home.key)
     home.knows(server.known_line())
     with pytest.raises(Unreachable, match="bastion") as caught:
@@ -63,7 +65,7 @@ def test_a_bastion_s_host_key_is_judged_too(home: Home, connector: Connector, st
     assert logins(bastion) == 0
 
 
-def test_a_host_that_its_bastion_cannot_reach_says_so(home: Home, connector: Connector, start_sshd: Start) -> None:
+def test_a_host_that_its_bastion_cannot_reach_says_so(home: Home, connector: HostConnector, start_sshd: Start) -> None:
     closed, forbids = start_sshd(authorized=home.key), start_sshd("AllowTcpForwarding no", authorized=home.key)
     home.knows(closed.known_line(), forbids.known_line())
     for bastion, hint in ((closed, "Is the host up"), (forbids, "AllowTcpForwarding")):
@@ -73,7 +75,7 @@ def test_a_host_that_its_bastion_cannot_reach_says_so(home: Home, connector: Con
 
 
 def test_of_hosts_that_fail_behind_a_bastion_at_once_each_is_told_its_own_reason(
-    home: Home, connector: Connector, start_sshd: Start
+    home: Home, connector: HostConnector, start_sshd: Start
 ) -> None:
     bastion = start_sshd(authorized=home.key)
     home.knows(bastion.known_line())
@@ -89,7 +91,7 @@ def test_of_hosts_that_fail_behind_a_bastion_at_once_each_is_told_its_own_reason
 
 
 def test_whom_a_bastion_refuses_is_told_where_its_user_and_key_are_named(
-    home: Home, connector: Connector, start_sshd: Start
+    home: Home, connector: HostConnector, start_sshd: Start
 ) -> None:
     bastion = start_sshd()
     home.knows(bastion.known_line())
@@ -99,7 +101,7 @@ def test_whom_a_bastion_refuses_is_told_where_its_user_and_key_are_named(
     assert "--private-key" not in caught.value.hint
 
 
-def test_a_bastion_that_died_is_connected_anew(home: Home, connector: Connector, start_sshd: Start) -> None:
+def test_a_bastion_that_died_is_connected_anew(home: Home, connector: HostConnector, start_sshd: Start) -> None:
     bastion, server = start_sshd(authorized=home.key), start_sshd(authorized=home.key)
     home.knows(bastion.known_line(), server.known_line())
     endpoint = home.to(server, options=(("proxyjump", f"127.0.0.1:{bastion.port}"),))
@@ -114,7 +116,7 @@ def test_a_bastion_that_died_is_connected_anew(home: Home, connector: Connector,
 
 
 def test_ssh_dash_w_as_proxy_command_is_a_shared_jump_with_its_own_key(
-    home: Home, connector: Connector, start_sshd: Start
+    home: Home, connector: HostConnector, start_sshd: Start
 ) -> None:
     key = keygen(home.path / "bastion-key")
     bastion, server = start_sshd(authorized=key), start_sshd(authorized=home.key)
@@ -128,7 +130,7 @@ def test_ssh_dash_w_as_proxy_command_is_a_shared_jump_with_its_own_key(
 
 
 def test_a_bastion_that_a_star_block_names_is_not_its_own_bastion(
-    home: Home, connector: Connector, start_sshd: Start
+    home: Home, connector: HostConnector, start_sshd: Start
 ) -> None:
     bastion, server = start_sshd(authorized=home.key), start_sshd(authorized=home.key)
     home.knows(bastion.known_line(), server.known_line())
@@ -141,14 +143,14 @@ def test_a_bastion_that_a_star_block_names_is_not_its_own_bastion(
     assert logins(server) == 1
 
 
-def test_jumps_in_a_circle_are_an_error(home: Home, connector: Connector, start_sshd: Start) -> None:
+def test_jumps_in_a_circle_are_an_error(home: Home, connector: HostConnector, start_sshd: Start) -> None:
     home.config("Host a\n ProxyJump b\nHost b\n ProxyJump a\n")
     with pytest.raises(Unreachable, match="through itself"):
         connector.connect(home.to(start_sshd(), address="a", port=None))
 
 
 def test_a_proxy_command_carries_the_connection_and_ends_with_it(
-    home: Home, connector: Connector, start_sshd: Start, tmp_path: Path
+    home: Home, connector: HostConnector, start_sshd: Start, tmp_path: Path
 ) -> None:
     server = start_sshd(authorized=home.key)
     home.knows(server.known_line())
@@ -175,7 +177,7 @@ def test_a_proxy_command_carries_the_connection_and_ends_with_it(
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_a_proxy_command_that_fails_shows_what_it_said(home: Home, connector: Connector, start_sshd: Start) -> None:
+def test_a_proxy_command_that_fails_shows_what_it_said(home: Home, connector: HostConnector, start_sshd: Start) -> None:
     home.config("ProxyCommand echo no way >&2\n")
     with pytest.raises(Unreachable, match="no way") as caught:
         connector.connect(home.to(start_sshd()))
@@ -193,7 +195,7 @@ def test_a_proxy_command_that_fails_shows_what_it_said(home: Home, connector: Co
     ],
 )
 def test_a_proxy_command_that_ends_is_told_at_once_by_its_exit_code(
-    home: Home, connector: Connector, start_sshd: Start, command: str, says: str
+    home: Home, connector: HostConnector, start_sshd: Start, command: str, says: str
 ) -> None:
     home.config(f"ProxyCommand {command}\n")
     server = start_sshd()
@@ -206,7 +208,7 @@ def test_a_proxy_command_that_ends_is_told_at_once_by_its_exit_code(
     assert "geheim" not in caught.value.message + caught.value.hint
 
 
-def test_a_host_without_room_behind_a_proxy_command_is_tried_again(home: Home, connector: Connector) -> None:
+def test_a_host_without_room_behind_a_proxy_command_is_tried_again(home: Home, connector: HostConnector) -> None:
     """What carries the connection has done nothing wrong where it ends well."""
     home.config("ProxyCommand true\n")
     with pytest.raises(Unreachable) as caught:
@@ -214,12 +216,12 @@ def test_a_host_without_room_behind_a_proxy_command_is_tried_again(home: Home, c
     assert (caught.value.kind, "ProxyCommand" in caught.value.hint) == ("throttled", True)
 
 
-def test_proxies_that_are_none_are_none(home: Home, connector: Connector, start_sshd: Start) -> None:
+def test_proxies_that_are_none_are_none(home: Home, connector: HostConnector, start_sshd: Start) -> None:
     server = start_sshd(authorized=home.key)
     home.knows(server.known_line())
     for options in ((("proxyjump", "none"),), (("proxycommand", "none"),)):
         home.config("Host *\n ProxyJump nowhere\n" if options[0][0] == "proxyjump" else "Host *\n ProxyCommand false\n")
-        fresh = Connector(home=home.path, system_config=Path("/none"))
+        fresh = HostConnector(home=home.path, system_config=Path("/none"))
         fresh.connect(home.to(server, options=options)).close()
 
 

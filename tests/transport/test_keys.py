@@ -11,11 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agentless.errors import Unreachable
-from agentless.transport.ssh import Connector
+from agentless.transport.connector import HostConnector
 from agentless.transport.ssh import agent as agents
 from agentless.transport.ssh.algorithms import signatures
 from tests.transport.conftest import Home, Server, by_ssh, keygen
@@ -33,12 +34,12 @@ def server(home: Home, start_sshd: Start) -> Server:
     return made
 
 
-def log_in(home: Home, server: Server, **changes: object) -> None:
-    with contextlib.closing(Connector(home=home.path, system_config=Path("/none"))) as connector:
+def log_in(home: Home, server: Server, **changes: Any) -> None:
+    with contextlib.closing(HostConnector(home=home.path, system_config=Path("/none"))) as connector:
         connector.connect(home.to(server, **changes)).close()
 
 
-def denied(home: Home, server: Server, **changes: object) -> Unreachable:
+def denied(home: Home, server: Server, **changes: Any) -> Unreachable:
     with pytest.raises(Unreachable) as caught:
         log_in(home, server, **changes)
     assert caught.value.kind == "auth"
@@ -131,7 +132,7 @@ def stuck(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stuck]:
 
 
 def test_an_agent_that_is_silent_is_named_and_other_keys_are_tried(
-    connector: Connector, home: Home, server: Server, stuck: Stuck
+    connector: HostConnector, home: Home, server: Server, stuck: Stuck
 ) -> None:
     """One that was forwarded from a session that froze: its socket takes requests, and nobody answers."""
     stuck(None)
@@ -154,7 +155,7 @@ def test_the_time_that_its_owner_takes_to_touch_a_key_is_not_the_hosts(
 
 
 def test_a_signature_that_never_comes_ends_and_the_next_key_is_tried(
-    home: Home, connector: Connector, server: Server, agent: Add, stuck: Stuck, monkeypatch: pytest.MonkeyPatch
+    home: Home, connector: HostConnector, server: Server, agent: Add, stuck: Stuck, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(agents, "_SIGNS_WITHIN", 1.0)
     other = keygen(home.path / "keys" / "other")

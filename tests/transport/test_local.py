@@ -9,8 +9,8 @@ import pytest
 
 from agentless.model.endpoint import Endpoint
 from agentless.transport.channel import Link
+from agentless.transport.connector import HostConnector
 from agentless.transport.local import LocalLink
-from agentless.transport.ssh import Connector
 from tests.transport.conftest import drain
 
 
@@ -19,7 +19,7 @@ def link() -> Link:
     return LocalLink()
 
 
-def test_a_local_endpoint_needs_no_ssh(connector: Connector) -> None:
+def test_a_local_endpoint_needs_no_ssh(connector: HostConnector) -> None:
     with connector.connect(Endpoint("here", "here", local=True)) as link:
         assert link.user == pwd.getpwuid(os.getuid()).pw_name
         assert drain(link.exec("pwd"))[0].decode().strip() == os.path.realpath(pwd.getpwuid(os.getuid()).pw_dir)

@@ -19,7 +19,7 @@ from paramiko.common import AUTH_FAILED, AUTH_PARTIALLY_SUCCESSFUL, AUTH_SUCCESS
 
 from agentless.errors import Unreachable
 from agentless.model.secret import Secret
-from agentless.transport.ssh import Connector
+from agentless.transport.connector import HostConnector
 from tests.transport.conftest import Home, Server, keygen
 from tests.transport.test_phases import Listen, listen
 
@@ -41,7 +41,7 @@ def wanted(home: Home) -> str:
 
 
 def test_the_keys_asked_for_come_before_all_others(
-    home: Home, connector: Connector, server: Server, agent: Callable[..., None]
+    home: Home, connector: HostConnector, server: Server, agent: Callable[..., None]
 ) -> None:
     agent(*(keygen(home.path / "keys" / f"other{number}") for number in range(8)))
     connector.connect(home.to(server, key_files=(wanted(home),))).close()
@@ -49,7 +49,7 @@ def test_the_keys_asked_for_come_before_all_others(
 
 
 def test_too_many_keys_of_an_agent_are_an_error_that_names_identities_only(
-    home: Home, connector: Connector, server: Server, agent: Callable[..., None]
+    home: Home, connector: HostConnector, server: Server, agent: Callable[..., None]
 ) -> None:
     agent(*(keygen(home.path / "keys" / f"other{number}") for number in range(8)))
     with pytest.raises(Unreachable) as caught:
@@ -58,7 +58,7 @@ def test_too_many_keys_of_an_agent_are_an_error_that_names_identities_only(
 
 
 def test_an_agents_key_is_named_by_its_public_file_alone(
-    home: Home, connector: Connector, server: Server, agent: Callable[..., None]
+    home: Home, connector: HostConnector, server: Server, agent: Callable[..., None]
 ) -> None:
     agent(wanted(home), *(keygen(home.path / "keys" / f"other{number}") for number in range(8)))
     Path(wanted(home)).unlink()
@@ -68,7 +68,7 @@ def test_an_agents_key_is_named_by_its_public_file_alone(
 
 
 def test_the_agent_of_the_configuration_is_the_one_that_is_asked(
-    home: Home, connector: Connector, server: Server, agent: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    home: Home, connector: HostConnector, server: Server, agent: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agent(wanted(home))
     home.config(f"IdentityAgent {os.environ['SSH_AUTH_SOCK']}\n")
@@ -86,7 +86,7 @@ def test_a_locked_key_is_unlocked_once_for_all_hosts(home: Home, start_sshd: Sta
         asked.append(prompt)
         return Secret(PASSWORD)
 
-    connector = Connector(ask=ask, home=home.path, system_config=Path("/none"))
+    connector = HostConnector(ask=ask, home=home.path, system_config=Path("/none"))
     with ThreadPoolExecutor(6) as pool:
         links = list(pool.map(lambda _: connector.connect(home.to(server, key_files=(str(key),))), range(6)))
     for link in links:
@@ -101,7 +101,7 @@ def test_a_locked_key_that_the_host_does_not_want_asks_nothing(home: Home, serve
     def ask(prompt: str) -> Secret:
         raise AssertionError(prompt)
 
-    connector = Connector(ask=ask, home=home.path, system_config=Path("/none"))
+    connector = HostConnector(ask=ask, home=home.path, system_config=Path("/none"))
     connector.connect(home.to(server, key_files=(str(locked), wanted(home)))).close()
 
 
@@ -115,7 +115,7 @@ def test_a_wrong_passphrase_is_asked_again_and_given_up_in_the_end(home: Home, s
         asked.append(prompt)
         return Secret("wrong")
 
-    connector = Connector(ask=ask, home=home.path, system_config=Path("/none"))
+    connector = HostConnector(ask=ask, home=home.path, system_config=Path("/none"))
     for _ in range(2):
         with pytest.raises(Unreachable, match="is locked") as caught:
             connector.connect(home.to(server, key_files=(str(key),)))
@@ -125,7 +125,7 @@ def test_a_wrong_passphrase_is_asked_again_and_given_up_in_the_end(home: Home, s
 
 
 def test_a_locked_key_in_the_agent_needs_no_passphrase(
-    home: Home, connector: Connector, server: Server, agent: Callable[..., None]
+    home: Home, connector: HostConnector, server: Server, agent: Callable[..., None]
 ) -> None:
     agent(wanted(home))
     subprocess.run(["ssh-keygen", "-q", "-p", "-N", PASSWORD, "-f", wanted(home)], check=True, capture_output=True)
@@ -135,7 +135,7 @@ def test_a_locked_key_in_the_agent_needs_no_passphrase(
 @pytest.mark.parametrize("type_", ["ed25519", "rsa", "ecdsa"])
 @pytest.mark.parametrize("by_agent", [False, True])
 def test_a_users_certificate_logs_in(
-    home: Home, connector: Connector, start_sshd: Start, agent: Callable[..., None], type_: str, by_agent: bool
+    home: Home, connector: HostConnector, start_sshd: Start, agent: Callable[..., None], type_: str, by_agent: bool
 ) -> None:
     ca, key = keygen(home.path / "ca"), keygen(home.path / "certified", type_=type_)
     subprocess.run(["ssh-keygen", "-q", "-s", ca, "-I", "me", "-n", "ada", f"{key}.pub"], check=True)
@@ -150,7 +150,7 @@ def test_a_users_certificate_logs_in(
     connector.connect(home.to(server, key_files=() if by_agent else (str(key),))).close()
 
 
-def test_a_key_of_the_older_pem_format_logs_in(home: Home, connector: Connector, start_sshd: Start) -> None:
+def test_a_key_of_the_older_pem_format_logs_in(home: Home, connector: HostConnector, start_sshd: Start) -> None:
     key = keygen(home.path / "old", "-m", "PEM", type_="rsa")
     server = start_sshd(authorized=key)
     home.knows(server.known_line())
@@ -158,7 +158,7 @@ def test_a_key_of_the_older_pem_format_logs_in(home: Home, connector: Connector,
 
 
 def test_a_refused_login_tells_what_was_tried_and_what_the_host_takes(
-    home: Home, connector: Connector, server: Server
+    home: Home, connector: HostConnector, server: Server
 ) -> None:
     with pytest.raises(Unreachable) as caught:
         connector.connect(home.to(server, key_files=("/no/such/key",)))
@@ -208,21 +208,21 @@ def door(listen: Listen, doors: Doors, *, told: bool = True) -> int:
     return listen(serve)
 
 
-def knock(home: Home, connector: Connector, port: int, password: Secret | None) -> None:
+def knock(home: Home, connector: HostConnector, port: int, password: Secret | None) -> None:
     endpoint = home.to(Server(port, home.path, None, {}), host_key_checking="accept-new")  # type: ignore[arg-type]
     connector.connect(replace(endpoint, password=password, key_files=(str(home.key),))).close()
 
 
 @pytest.mark.parametrize("doors", [Doors("password"), Doors("keyboard-interactive"), Doors("password", both=True)])
 def test_a_password_logs_in_by_either_method_and_after_a_key(
-    home: Home, connector: Connector, listen: Listen, doors: Doors
+    home: Home, connector: HostConnector, listen: Listen, doors: Doors
 ) -> None:
     knock(home, connector, door(listen, doors), Secret(PASSWORD))
     assert doors.guesses <= 1
 
 
 def test_a_wrong_password_is_told_and_appears_nowhere(
-    home: Home, connector: Connector, listen: Listen, caplog: pytest.LogCaptureFixture
+    home: Home, connector: HostConnector, listen: Listen, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     guess = Secret(secrets.token_hex())
@@ -259,7 +259,7 @@ class Asking(Doors):
     ],
 )
 def test_a_host_that_asks_something_more_is_quoted(
-    home: Home, connector: Connector, listen: Listen, prompts: tuple[tuple[str, bool], ...], says: str
+    home: Home, connector: HostConnector, listen: Listen, prompts: tuple[tuple[str, bool], ...], says: str
 ) -> None:
     """A password that has expired, or a second factor: the password was right."""
     with pytest.raises(Unreachable) as caught:
@@ -272,7 +272,9 @@ def test_a_host_that_asks_something_more_is_quoted(
     assert "something more" not in caught.value.message
 
 
-def test_no_password_where_one_is_wanted_says_how_to_give_it(home: Home, connector: Connector, listen: Listen) -> None:
+def test_no_password_where_one_is_wanted_says_how_to_give_it(
+    home: Home, connector: HostConnector, listen: Listen
+) -> None:
     with pytest.raises(Unreachable) as caught:
         knock(home, connector, door(listen, Doors("password")), None)
     assert "-k asks" in caught.value.hint
@@ -280,7 +282,7 @@ def test_no_password_where_one_is_wanted_says_how_to_give_it(home: Home, connect
 
 @pytest.mark.parametrize("told", [False, True])
 def test_a_host_from_before_rsa_with_sha2_may_want_sha1_which_has_to_be_allowed(
-    home: Home, connector: Connector, listen: Listen, told: bool
+    home: Home, connector: HostConnector, listen: Listen, told: bool
 ) -> None:
     """No OpenSSH of today keeps `server-sig-algs` (RFC 8308) to itself, so paramiko's server stands in."""
     keygen(home.key.with_name("rsa"), type_="rsa").replace(home.key)

@@ -15,7 +15,7 @@ import pytest
 from paramiko.common import AUTH_SUCCESSFUL, OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
 from agentless.errors import Unreachable
-from agentless.transport.ssh import Connector
+from agentless.transport.connector import HostConnector
 from tests.transport.conftest import Home, Server, drain, free_port
 
 Serve = Callable[[socket.socket, int], None]
@@ -64,26 +64,26 @@ class Stops(paramiko.ServerInterface):
         return OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
 
-def fails(connector: Connector, home: Home, port: int, timeout: float = 0.7) -> Unreachable:
+def fails(connector: HostConnector, home: Home, port: int, timeout: float = 0.7) -> Unreachable:
     endpoint = replace(home.endpoint, port=port, connect_timeout=timeout, host_key_checking="accept-new")
     with pytest.raises(Unreachable) as caught:
         drain(connector.connect(endpoint).exec("true"))
     return caught.value
 
 
-def test_a_server_that_says_nothing(home: Home, connector: Connector, listen: Listen) -> None:
+def test_a_server_that_says_nothing(home: Home, connector: HostConnector, listen: Listen) -> None:
     error = fails(connector, home, listen(lambda connection, number: None))
     assert (error.kind, "no SSH banner" in error.message) == ("connect-timeout", True)
 
 
-def test_a_server_that_stops_after_its_banner(home: Home, connector: Connector, listen: Listen) -> None:
+def test_a_server_that_stops_after_its_banner(home: Home, connector: HostConnector, listen: Listen) -> None:
     error = fails(connector, home, listen(lambda connection, number: connection.sendall(b"SSH-2.0-Stuck\r\n")))
     assert (error.kind, "key exchange" in error.message) == ("connect-timeout", True)
 
 
 @pytest.mark.parametrize(("login", "says"), [(False, "logged in"), (True, "did not open a session")])
 def test_a_server_that_stops_after_the_key_exchange_or_after_the_login(
-    home: Home, connector: Connector, listen: Listen, login: bool, says: str
+    home: Home, connector: HostConnector, listen: Listen, login: bool, says: str
 ) -> None:
     server = Stops(login=login)
 
@@ -97,7 +97,7 @@ def test_a_server_that_stops_after_the_key_exchange_or_after_the_login(
     assert (error.kind, says in error.message) == ("connect-timeout", True)
 
 
-def test_a_server_that_is_no_ssh_server(home: Home, connector: Connector, listen: Listen) -> None:
+def test_a_server_that_is_no_ssh_server(home: Home, connector: HostConnector, listen: Listen) -> None:
     def serve(connection: socket.socket, number: int) -> None:
         connection.sendall(b"HTTP/1.1 400 Bad \x1b[31mRequest\r\n\r\n")
         connection.close()
@@ -107,7 +107,9 @@ def test_a_server_that_is_no_ssh_server(home: Home, connector: Connector, listen
     assert "\x1b" not in error.message
 
 
-def test_a_server_without_end_of_line_is_not_read_for_ever(home: Home, connector: Connector, listen: Listen) -> None:
+def test_a_server_without_end_of_line_is_not_read_for_ever(
+    home: Home, connector: HostConnector, listen: Listen
+) -> None:
     def serve(connection: socket.socket, number: int) -> None:
         with contextlib.suppress(OSError):
             while True:
@@ -116,7 +118,7 @@ def test_a_server_without_end_of_line_is_not_read_for_ever(home: Home, connector
     assert fails(connector, home, listen(serve), timeout=5).kind in ("connect", "throttled", "connect-timeout")
 
 
-def test_a_packet_of_an_absurd_size_is_an_error(home: Home, connector: Connector, listen: Listen) -> None:
+def test_a_packet_of_an_absurd_size_is_an_error(home: Home, connector: HostConnector, listen: Listen) -> None:
     port = listen(lambda connection, number: connection.sendall(b"SSH-2.0-Evil\r\n" + b"\x7f\xff\xff\xfc" + b"\0" * 64))
     error = fails(connector, home, port, timeout=5)
     assert (error.kind, "a packet of" in error.message) == ("connect", True)
@@ -124,7 +126,7 @@ def test_a_packet_of_an_absurd_size_is_an_error(home: Home, connector: Connector
 
 @pytest.mark.parametrize("said", [b"", b"Exceeded MaxStartups\r\n"])
 def test_a_server_without_room_is_tried_again_and_then_throttled(
-    home: Home, connector: Connector, listen: Listen, said: bytes
+    home: Home, connector: HostConnector, listen: Listen, said: bytes
 ) -> None:
     tries: list[int] = []
 
@@ -140,7 +142,7 @@ def test_a_server_without_room_is_tried_again_and_then_throttled(
 
 
 def test_room_that_becomes_free_in_time_is_taken(
-    home: Home, connector: Connector, listen: Listen, start_sshd: Callable[..., Server]
+    home: Home, connector: HostConnector, listen: Listen, start_sshd: Callable[..., Server]
 ) -> None:
     sshd = start_sshd(authorized=home.key)
 
@@ -167,20 +169,20 @@ def test_room_that_becomes_free_in_time_is_taken(
     assert drain(connector.connect(endpoint).exec("echo in"))[0] == b"in\n"
 
 
-def test_nobody_listening_is_told_apart_from_throttled(home: Home, connector: Connector) -> None:
+def test_nobody_listening_is_told_apart_from_throttled(home: Home, connector: HostConnector) -> None:
     error = fails(connector, home, free_port())
     assert (error.kind, "refused" in error.message) == ("connect", True)
 
 
 @pytest.mark.parametrize("name", ["no-such-host.invalid", "web..example.com", ".example.com", "w" * 64 + ".com"])
-def test_a_name_that_does_not_resolve(home: Home, connector: Connector, name: str) -> None:
+def test_a_name_that_does_not_resolve(home: Home, connector: HostConnector, name: str) -> None:
     with pytest.raises(Unreachable) as caught:
         connector.connect(replace(home.endpoint, address=name, connect_timeout=20))
     assert caught.value.kind == "resolve"
 
 
 def test_an_address_to_connect_from_is_a_name_too_and_has_to_exist(
-    home: Home, connector: Connector, start_sshd: Callable[..., Server]
+    home: Home, connector: HostConnector, start_sshd: Callable[..., Server]
 ) -> None:
     server = start_sshd(authorized=home.key)
     home.knows(server.known_line())
@@ -192,7 +194,7 @@ def test_an_address_to_connect_from_is_a_name_too_and_has_to_exist(
         assert f"BindAddress {bind}" in caught.value.message
 
 
-def test_no_more_than_eight_handshakes_at_once(home: Home, connector: Connector, listen: Listen) -> None:
+def test_no_more_than_eight_handshakes_at_once(home: Home, connector: HostConnector, listen: Listen) -> None:
     open_now: set[int] = set()
     most: list[int] = []
     lock = threading.Lock()
@@ -233,7 +235,7 @@ def two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("two_addresses")
 @pytest.mark.parametrize("silent", [False, True])
 def test_the_second_address_is_taken_where_the_first_refuses_or_is_silent(
-    home: Home, connector: Connector, start_sshd: Callable[..., Server], silent: bool
+    home: Home, connector: HostConnector, start_sshd: Callable[..., Server], silent: bool
 ) -> None:
     if not socket.has_dualstack_ipv6():
         pytest.skip("this machine has no IPv6")
@@ -251,7 +253,7 @@ def test_the_second_address_is_taken_where_the_first_refuses_or_is_silent(
             assert drain(link.exec("echo $SSH_CLIENT"))[0].startswith(b"127.0.0.1")
 
 
-def test_the_deadline_is_one_for_all_phases(home: Home, connector: Connector, listen: Listen) -> None:
+def test_the_deadline_is_one_for_all_phases(home: Home, connector: HostConnector, listen: Listen) -> None:
     started = time.monotonic()
     fails(connector, home, listen(lambda connection, number: connection.sendall(b"SSH-2.0-Stuck\r\n")), timeout=1.0)
     assert time.monotonic() - started >= 1.0

@@ -14,9 +14,9 @@ import time
 from typing import Any
 
 from agentless.errors import Unreachable
-from agentless.openssh.canonical import FAMILIES
+from agentless.openssh.names import FAMILIES, addresses
 
-__all__ = ["Proxy", "canonical_name", "dial", "tune"]
+__all__ = ["Proxy", "dial", "tune"]
 
 # RFC 8305, section 5: the delay before the next address is tried while the last one has not answered.
 _STAGGER = 0.25
@@ -36,14 +36,14 @@ def dial(host: str, port: int, deadline: float, *, family: str = "any", bind: st
     Raises:
         Unreachable: `resolve`, `connect` or `connect-timeout`.
     """
-    addresses = _resolve(host, port, family, deadline)
+    untried = _resolve(host, port, family, deadline)
     local = _local(bind, family, deadline) if bind else {}
     pending: dict[socket.socket, _Address] = {}
     refused: list[str] = []
     with contextlib.ExitStack() as losers, selectors.PollSelector() as selector:
-        while addresses or pending:
-            if addresses:
-                address = addresses.pop(0)
+        while untried or pending:
+            if untried:
+                address = untried.pop(0)
                 sock = losers.enter_context(socket.socket(address[0], socket.SOCK_STREAM))
                 sock.setblocking(False)
                 if bind and address[0] not in local:
@@ -64,7 +64,7 @@ def dial(host: str, port: int, deadline: float, *, family: str = "any", bind: st
             left = deadline - time.monotonic()
             if left <= 0:
                 break
-            for key, _ in selector.select(min(left, _STAGGER) if addresses else left):
+            for key, _ in selector.select(min(left, _STAGGER) if untried else left):
                 sock = key.fileobj  # type: ignore[assignment]
                 selector.unregister(sock)
                 code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -113,7 +113,7 @@ def _resolve(host: str, port: int, family: str, deadline: float) -> list[_Addres
         infos = socket.getaddrinfo(host, port, wanted, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
     except (socket.gaierror, ValueError):
         # A ValueError is that of a name with an empty or an overlong label, which a resolver is not even asked about.
-        infos = _ask_resolver(host, port, wanted, deadline)
+        infos = addresses(host, port, wanted, deadline)
     first: list[_Address] = []
     second: list[_Address] = []
     for info in infos:
@@ -132,43 +132,6 @@ def _local(bind: str, family: str, deadline: float) -> dict[socket.AddressFamily
     except Unreachable as problem:
         hint = "Mend BindAddress, or -b of the inventory's ssh arguments."
         raise Unreachable("connect", f"BindAddress {problem.message}", hint) from None
-
-
-def canonical_name(host: str, family: str, deadline: float) -> str | None:
-    """Where the CNAMEs of a name lead; None where there is no such name.
-
-    Raises:
-        Unreachable: the resolver did not answer before the deadline.
-    """
-    try:
-        infos = _ask_resolver(host, 0, FAMILIES.get(family, socket.AF_UNSPEC), deadline, socket.AI_CANONNAME)
-    except Unreachable:
-        if time.monotonic() >= deadline:
-            raise
-        return None
-    return str(infos[0][3] or host).rstrip(".")
-
-
-def _ask_resolver(host: str, port: int, wanted: int, deadline: float, flags: int = 0) -> list[Any]:
-    # The C library's resolver has no deadline of its own choosing, so it gets a thread that may be left behind.
-    answer: list[Any] = []
-    done = threading.Event()
-
-    def ask() -> None:
-        try:
-            answer.append(socket.getaddrinfo(host, port, wanted, socket.SOCK_STREAM, 0, flags))
-        except (OSError, ValueError) as problem:
-            answer.append(problem)
-        done.set()
-
-    threading.Thread(target=ask, name=f"resolve {host}", daemon=True).start()
-    hint = "Does the inventory's ansible_host, or HostName in ~/.ssh/config, name it rightly?"
-    if not done.wait(max(0.0, deadline - time.monotonic())):
-        raise Unreachable("resolve", f"{host}: the resolver did not answer in time", hint)
-    if isinstance(answer[0], Exception):
-        problem = answer[0]
-        raise Unreachable("resolve", f"{host}: {getattr(problem, 'strerror', None) or problem}", hint)
-    return list(answer[0])
 
 
 class Proxy:

@@ -30,13 +30,11 @@ class _Step:
     attempt: Callable[[], str]
 
 
-def log_in(
-    transport: Transport, keys: Keys, password: Secret | None, deadline: float, *, bastion: bool = False
-) -> float:
+def log_in(transport: Transport, keys: Keys, deadline: float, *, is_bastion: bool = False) -> float:
     """Log in as `transport.settings` say: with the keys asked for, the password, then the keys that are just there.
 
     Args:
-        bastion: whether this is a hop, whose user and keys come from elsewhere than a host's.
+        is_bastion: whether this is a hop, whose user and keys come from elsewhere than a host's.
 
     Returns:
         The seconds for which the agent was waited for, beyond the deadline.
@@ -59,6 +57,7 @@ def log_in(
 
     steps = [step(key) for key in offered if key.explicit]
     methods = _PASSWORD & set(settings.methods)
+    password = settings.password
     if password is not None and methods:
         given = password
         steps.append(_Step(methods, "password", lambda: login.with_password(given, tuple(methods))))
@@ -85,7 +84,7 @@ def log_in(
         return login.waited
     if login.more:
         notes.append(f"the host asked for something more: {' / '.join(login.more)}")
-    raise _denied(settings, login, tried, notes, _hints(login, notes, password, bastion))
+    raise _denied(settings, login, tried, notes, _hints(login, notes, password, is_bastion))
 
 
 def _offer(login: Login, keys: Keys, key: OfferedKey, notes: list[str]) -> str:
@@ -120,11 +119,11 @@ def _denied(
     return Unreachable("auth", message, "; ".join(hints) + ".")
 
 
-def _hints(login: Login, notes: Sequence[str], password: Secret | None, bastion: bool) -> list[str]:
+def _hints(login: Login, notes: Sequence[str], password: Secret | None, is_bastion: bool) -> list[str]:
     hints = ["ssh-add unlocks a key"] if any(note.endswith("is locked") for note in notes) else []
     if login.more:
         hints.append("a new password, or a code, is nothing that can be given here: log in by hand once, or use a key")
-    if bastion:
+    if is_bastion:
         return [*hints, "ProxyJump (USER@BASTION), -i of a ProxyCommand, or ~/.ssh/config name its user and key"]
     hints += ["--private-key (ansible_ssh_private_key_file) names a key, --user (ansible_user) the user"]
     if password is None and _PASSWORD & set(login.methods or ()):
