@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from agentless import config as configuration
 from agentless.cache import JobCache, Pruned, Search
 from agentless.config import Config
-from agentless.errors import UnknownJob, UsageError
+from agentless.errors import TargetError, UnknownJob, UsageError
 from agentless.inventory import Inventory, Overrides
 from agentless.inventory.selection import Selection
 from agentless.model.endpoint import Endpoint
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from agentless.runner.run import Run
     from agentless.runner.scheduler import Scheduler
     from agentless.runner.schedules import Schedules
+    from agentless.transport.ssh.fabric_connection import FabricConnection
 
 __all__ = ["Fleet"]
 
@@ -171,6 +172,23 @@ class Fleet:
     def endpoints(self, target: str | None = None) -> dict[str, Endpoint]:
         """The hosts of a target with their resolved connection settings; raises as `hosts`."""
         return self._selection.endpoints(target)
+
+    def connection(self, host: str) -> FabricConnection:
+        """A `fabric.Connection` to one host, for put, get, run, sudo and forwarding by hand; nothing of it is a job.
+
+        It connects at its first use, by the rules of every other connection, and is closed like any of fabric's.
+
+        Raises:
+            TargetError: no host, or more than one, has this name.
+            UsageError: the host is this machine.
+        """
+        from agentless.transport.ssh.fabric_connection import FabricConnection
+
+        endpoints = self.endpoints(host)
+        if len(endpoints) != 1:
+            raise TargetError(f"a connection leads to one host, and {host!r} selects {len(endpoints)}")
+        (endpoint,) = endpoints.values()
+        return FabricConnection(endpoint, self._contact.connector)
 
     # --- run ---
     def start(

@@ -129,6 +129,11 @@ class SshLink:
     def alive(self) -> bool:
         return self._transport.is_active()
 
+    @property
+    def transport(self) -> Transport:
+        """paramiko's, for what a Link has no words for."""
+        return self._transport
+
     def exec(self, line: str, *, pty: bool = False) -> SshChannel:
         until = time.monotonic() + self._budget
         self._budget = self._timeout
