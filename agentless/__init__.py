@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agentless.fleet import Fleet
     from agentless.model.job import Job, Report
     from agentless.model.problem import Problem
-    from agentless.model.requests import JobSpec, Script
+    from agentless.model.requests import Delivery, JobSpec, Script
     from agentless.model.returns import Return
     from agentless.model.states import HostResult, State
     from agentless.runner.run import Changed, Output, Run
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AgentlessError",
     "Changed",
+    "Delivery",
     "Fleet",
     "HostResult",
     "Job",
@@ -44,7 +45,7 @@ _HOMES = {
     "agentless.fleet": ("Fleet",),
     "agentless.model.job": ("Job", "Report"),
     "agentless.model.problem": ("Problem",),
-    "agentless.model.requests": ("JobSpec", "Script"),
+    "agentless.model.requests": ("Delivery", "JobSpec", "Script"),
     "agentless.model.returns": ("Return",),
     "agentless.model.states": ("HostResult", "State"),
     "agentless.runner.run": ("Changed", "Output", "Run"),

@@ -6,10 +6,9 @@ import os
 import signal as signals
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agentless import config as configuration
 from agentless.cache import JobCache, Pruned, Search
@@ -21,21 +20,23 @@ from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID
 from agentless.model.job import Report
 from agentless.model.problem import Problem
-from agentless.model.process import Signal
-from agentless.model.requests import Caller, JobSpec, Script, read_input, shell_text
+from agentless.model.requests import Caller, Delivery, JobSpec, Script, read_input, shell_text
 from agentless.model.results import Active, ExitSuccess, Found, Hosts, Listed, Pong, Running, Signalled
 from agentless.model.secret import Secret
-from agentless.model.states import HostResult, State
+from agentless.model.states import State
 
 # The runner is imported by the verbs that contact hosts: listing jobs is not to wait for it, nor for paramiko.
 if TYPE_CHECKING:
     from agentless.runner.contact import Contact, Watch
+    from agentless.runner.dispatcher import Dispatcher, PreparedJob
     from agentless.runner.run import Run
     from agentless.runner.scheduler import Scheduler
     from agentless.runner.schedules import Schedules
     from agentless.transport.ssh.fabric_connection import FabricConnection
 
 __all__ = ["Fleet"]
+
+AT_ONCE = Delivery()
 
 
 class Fleet:
@@ -137,15 +138,21 @@ class Fleet:
         from agentless.runner.contact import Contact
         from agentless.transport.connector import HostConnector
 
-        caller = Caller(self._controller, self.config.keep_returns, self.config.keep_bytes)
         return Contact(
             HostConnector(ask=self._ask, warn=self._warn),
             self.cache,
             self._forks,
-            caller,
+            Caller(self._controller, self.config.keep_returns, self.config.keep_bytes),
+            self.config.output_cap,
             self._selection.sent_alike,
             self._watch,
         )
+
+    @cached_property
+    def _dispatcher(self) -> Dispatcher:
+        from agentless.runner.dispatcher import Dispatcher
+
+        return Dispatcher(self._contact, self._selection, self._user)
 
     def close(self) -> None:
         """Let go of shared connections."""
@@ -191,83 +198,32 @@ class Fleet:
         return FabricConnection(endpoint, self._contact.connector)
 
     # --- run ---
-    def start(
-        self,
-        target: str,
-        spec: JobSpec,
-        *,
-        detach: bool = False,
-        wait: float | None = None,
-        batch: str | int | None = None,
-        max_fail: str | int | None = None,
-        live: bool | None = None,
-        jid: str | None = None,
-        send: Callable[[Callable[[], Run]], Run] = lambda begin: begin(),
-    ) -> Run:
-        """Send a job to hosts, and follow it.
+    def prepare(self, target: str, spec: JobSpec, how: Delivery = AT_ONCE) -> PreparedJob:
+        """Check a job without sending it; its `send` does that, and gives the Run.
 
-        The job and its hosts are in the job cache before the first packet leaves; what each host gives back is there
-        as it arrives.
+        So that an interruption finds either no job or the Run of one.
 
         Args:
             target: a pattern; there is no default.
             spec: what the job is.
-            detach: only wait until each host has accepted the job.
-            wait: how many seconds iterating waits. Hosts of batches that are not due by then never get the job.
-            batch: hosts at once: a number, or `N%` of them.
-            max_fail: start no further host when more than this number, or `N%`, of hosts have failed.
-            live: stream output while it grows; None streams when the target is one host.
-            jid: the JID that it is to have; None takes a new one.
-            send: called when all is ready with what makes the job and sends it, and calls that: for who must be sure
-                that an interruption finds either no job or the Run of one.
+            how: how it goes over its hosts, and what is waited for.
 
         Raises:
-            UsageError: options that exclude each other, or that cannot be read; nothing was sent.
-            CacheError: the job cache cannot be written, or (JobExists) has a job of this JID; nothing was sent.
+            UsageError: something cannot be read, or makes no sense.
         """
-        if detach and (wait is not None or batch is not None):
-            raise UsageError("a detached job is only to be accepted: there is no waiting, and there are no batches")
-        from agentless.runner.order import Order, share, threshold
-        from agentless.runner.run import Run
+        return self._dispatcher.prepare(target, spec, how)
 
-        endpoints = self.endpoints(target)
-        cap = self.config.output_cap if spec.cap is None else spec.cap
-        order = Order(replace(spec, cap=cap), detach, share(batch, len(endpoints)), threshold(max_fail))
-        login, become = self._selection.sender
-        contact = self._contact
+    def start(self, target: str, spec: JobSpec, how: Delivery = AT_ONCE) -> Run:
+        """Send a job to hosts, and follow it; the arguments are those of `prepare`.
 
-        def begin() -> Run:
-            job = self.cache.create(
-                function=spec.function,
-                arguments=spec.arguments,
-                target=target,
-                hosts=endpoints,
-                user=self._user,
-                metadata=spec.metadata,
-                login=login,
-                become=become,
-                schedule=spec.schedule,
-                keep_returns=self.config.keep_returns,
-                jid=jid,
-            )
-            try:
-                self.cache.prune()
-                return Run(
-                    Report(job, dict.fromkeys(endpoints, HostResult(State.PENDING))),
-                    endpoints,
-                    contact,
-                    cap=cap,
-                    order=order,
-                    live=len(endpoints) == 1 if live is None else live,
-                    wait=wait,
-                    release=lambda: self.cache.release(job.jid),
-                )
-            except BaseException:
-                # Nobody has the Run that would let go of it.
-                self.cache.release(job.jid)
-                raise
+        The job and its hosts are in the job cache before the first packet leaves; what each host gives back is there
+        as it arrives.
 
-        return send(begin)
+        Raises:
+            UsageError: as `prepare`; nothing was sent.
+            CacheError: the job cache cannot be written; nothing was sent.
+        """
+        return self.prepare(target, spec, how).send()
 
     def run(
         self,
@@ -289,12 +245,13 @@ class Fleet:
         """Send a job and wait for it.
 
         Args:
-            target, detach, wait, batch, max_fail: as in `start`.
+            target: a pattern; there is no default.
             command: one string for the shell as it stands, or words that are quoted and joined. With `script`: its
                 arguments.
             script: a file of this machine.
             stdin: bytes, or a file of this machine.
             cwd, env, shell, timeout, metadata: as in `JobSpec`.
+            detach, wait, batch, max_fail: as in `Delivery`.
 
         Raises:
             UsageError: a file cannot be read, or as `start`; nothing was sent.
@@ -311,7 +268,7 @@ class Fleet:
             timeout=timeout,
             metadata=metadata or {},
         )
-        with self.start(target, spec, detach=detach, wait=wait, batch=batch, max_fail=max_fail) as run:
+        with self.start(target, spec, Delivery(detach, wait, batch, max_fail)) as run:
             for _ in run:
                 pass
             return run.report()
@@ -327,13 +284,7 @@ class Fleet:
         """Salt's `saltutil.find_job`: where the job runs. `target` None: the job's own hosts, else all."""
         from agentless.runner import procs
 
-        jid = self._jid(jid)
-        report = self.cache.current(jid, outputs=False)
-        places = self._selection.places(report, target)
-        ended = [name for name, result in report.results.items() if result.state.final] if report else ()
-        found = procs.find_job(self._contact, jid, places.endpoints, ended)
-        hosts = {**found.hosts, **dict.fromkeys(places.strangers)}
-        return replace(found, hosts=hosts, problems={**found.problems, **places.missing})
+        return procs.find_job(self._contact, self._selection, self._jid(jid), target)
 
     def signal_job(self, jid: str, signal: str | int, target: str | None = None) -> Signalled:
         """Salt's `saltutil.signal_job`: a signal to the job's whole tree on each host.
@@ -349,21 +300,10 @@ class Fleet:
             UsageError: no such signal.
             UnknownJob: the cache and all hosts deny the job.
         """
-        from agentless.runner import discovery, procs
+        from agentless.runner import procs
 
         number = procs.signal_number(signal)
-        jid = self._jid(jid)
-        report = self.cache.current(jid, outputs=False)
-        places = self._selection.places(report, target)
-        by = self._controller
-        answered = procs.call_off(self.cache, report, number, by, places.endpoints) if report else {}
-        done = procs.signal_job(self._contact, jid, number, by, places.endpoints, answered)
-        if report is None and not done.problems and not any(host.known for host in done.hosts.values()):
-            raise discovery.known_to_nobody(jid)
-        strangers = {
-            name: Signal((), (), f"Job {jid} was not sent to {name}", known=False) for name in places.strangers
-        }
-        return replace(done, hosts={**done.hosts, **strangers}, problems={**done.problems, **places.missing})
+        return procs.signal_job(self._contact, self._selection, self._jid(jid), number, target)
 
     def term_job(self, jid: str, target: str | None = None) -> Signalled:
         """Salt's `saltutil.term_job`: SIGTERM, which leaves the job the chance to clean up."""
@@ -374,7 +314,7 @@ class Fleet:
         return self.signal_job(jid, signals.SIGKILL, target)
 
     # --- the jobs runner ---
-    def _jid(self, word: str) -> str:
+    def _jid(self, word: str) -> JID:
         """A JID as given, or that of the newest job for `last`."""
         if word == "last":
             return self.last()
@@ -385,9 +325,9 @@ class Fleet:
 
     def active(self, target: str | None = None) -> Active:
         """Salt's `jobs.active`: the jobs that run, and where each of their hosts stands."""
-        from agentless.runner import lookup as jobs
+        from agentless.runner import lookup
 
-        return jobs.active(self._contact, self._selection, self.endpoints(target))
+        return lookup.active(self._contact, self._selection, self.endpoints(target))
 
     def lookup(self, jid: str, target: str | None = None) -> Report:
         """Salt's `jobs.lookup_jid`: what each host gave back.
@@ -402,18 +342,9 @@ class Fleet:
             TargetError: the pattern cannot be read, or the job was sent to none of its hosts.
             UnknownJob: the cache and all hosts deny it.
         """
-        jid = self._jid(jid)
-        report = self.cache.current(jid)
-        if report is not None:
-            report = self._selection.narrow(report, target)
-            if not report.open_hosts:
-                return report
-        from agentless.runner import discovery
-        from agentless.runner import lookup as jobs
+        from agentless.runner import lookup
 
-        if report is None:
-            return discovery.discover(self._contact, self._selection, jid, target)[0]
-        return self._selection.narrow(jobs.ask_about(self._contact, self._selection, report), target)
+        return lookup.look_up(self._contact, self._selection, self._jid(jid), target)
 
     def show(self, jid: str, target: str | None = None) -> Report:
         """The job as the job cache has it; no host is asked.
@@ -431,8 +362,8 @@ class Fleet:
             raise UnknownJob(f"job {jid} is not in the job cache", f"To ask the hosts: agentless jobs lookup {jid}")
         return report
 
-    def last(self) -> str:
-        """The JID of the newest job of this controller.
+    def last(self) -> JID:
+        """The JID of the newest job that a person or a script sent from here with `run`.
 
         Raises:
             UnknownJob: there is none.
@@ -440,7 +371,7 @@ class Fleet:
         jid = self.cache.last()
         if jid is None:
             raise UnknownJob("the job cache is empty", "Send a job first: agentless run TARGET -- uptime")
-        return jid
+        return JID(jid)
 
     def list_jobs(
         self,
@@ -480,7 +411,9 @@ class Fleet:
             TargetError: as `lookup`.
             UnknownJob: the cache and all hosts deny it; or by the Run's `report`, where the last host does so later.
         """
-        return self._attach(jid, target, wait=wait)
+        from agentless.runner import attach
+
+        return attach.attach(self._contact, self._selection, self._jid(jid), target, wait=wait)
 
     def tail(self, jid: str, target: str | None = None, *, follow: bool = False) -> Run:
         """The output of a job so far as `Output` events, and with `follow` on to its end.
@@ -491,22 +424,9 @@ class Fleet:
         Raises:
             TargetError, UnknownJob: as `wait`.
         """
-        return self._attach(jid, target, live=True, once=not follow)
+        from agentless.runner import attach
 
-    def _attach(self, jid: str, target: str | None, **options: Any) -> Run:
-        from agentless.runner import discovery
-        from agentless.runner.run import Run
-
-        jid = self._jid(jid)
-        report = self.cache.current(jid)
-        if known := report is not None:
-            report = self._selection.narrow(report, target)
-        else:
-            report, known = discovery.discover(self._contact, self._selection, jid, target)
-        endpoints, missing = self._selection.of_job(report.job, [*report.open_hosts, *report.unknown_hosts])
-        return Run(
-            report.unreached(missing), endpoints, self._contact, cap=self.config.output_cap, known=known, **options
-        )
+        return attach.attach(self._contact, self._selection, self._jid(jid), target, live=True, once=not follow)
 
     def exit_success(self, jid: str, target: str | None = None) -> ExitSuccess:
         """Salt's `jobs.exit_success`: for each host, whether it returned 0; arguments and errors as of `lookup`."""
@@ -518,9 +438,9 @@ class Fleet:
         Returns:
             the hosts that could not be asked.
         """
-        from agentless.runner import lookup as jobs
+        from agentless.runner import lookup
 
-        return jobs.collect(self._contact, self.endpoints(target))
+        return lookup.collect(self._contact, self.endpoints(target))
 
     def prune(self) -> Pruned:
         """Remove what the job cache no longer has to keep."""
@@ -540,7 +460,7 @@ class Fleet:
             selection=lambda: self._selection,
             contact=lambda: self._contact,
             cache=self.cache,
-            start=self.start,
+            dispatcher=lambda: self._dispatcher,
             user=self._user,
             controller=self._controller,
             cap=self.config.output_cap,

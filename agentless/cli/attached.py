@@ -19,14 +19,14 @@ from agentless.errors import AgentlessError
 from agentless.model.job import Job, Report
 from agentless.model.states import State
 from agentless.report.names import fold
+from agentless.runner.dispatcher import PreparedJob
 from agentless.runner.run import Event, Output, Run
 
 if TYPE_CHECKING:
     from agentless.fleet import Fleet
 
-__all__ = ["ON_INTERRUPT", "Attachment", "Send", "follow"]
+__all__ = ["ON_INTERRUPT", "Attachment", "follow"]
 
-Send = Callable[[Callable[[], Run]], Run]
 ON_INTERRUPT = ("ask", "detach", "term", "kill")
 # What a job is given to end after it was signalled, before this command leaves all the same.
 _GRACE = 10.0
@@ -204,7 +204,7 @@ class Attachment:
 
 def follow(
     invocation: Invocation,
-    start: Callable[[Fleet, Send], Run],
+    start: Callable[[Fleet], Run | PreparedJob],
     printer: Callable[[Job], Printer],
     *,
     jid: str | None = None,
@@ -217,8 +217,8 @@ def follow(
 
     Args:
         invocation: screen and options.
-        start: makes the run. What sends a job does so by the function that it is given: until then an interruption
-            finds that nothing was sent, and from then on a job that it can name.
+        start: gives the run of a job that is watched, or a job that is to be sent. An interruption before that is
+            sent finds that nothing was, and from then on a job that it can name.
         printer: what shows a job.
         jid: the job that is only watched; None where `start` makes one.
         on_interrupt, given, batched: as for `Attachment`.
@@ -227,17 +227,16 @@ def follow(
     run: Run | None = None
     sending = False
 
-    def send(begin: Callable[[], Run]) -> Run:
-        nonlocal run, sending
-        sending = True
-        with invocation.interrupts.held():
-            run = begin()
-        return run
-
     try:
         early = None
         try:
-            run = start(invocation.fleet, send)
+            made = start(invocation.fleet)
+            if isinstance(made, PreparedJob):
+                sending = True
+                with invocation.interrupts.held():
+                    run = made.send()
+            else:
+                run = made
         except Interrupted as interruption:
             if run is None:
                 if jid is not None:

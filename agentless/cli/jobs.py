@@ -174,7 +174,7 @@ def wait(invocation: Invocation, /, jid: str, target: str | None, seconds: float
     out = invocation.out("text")
     return follow(
         invocation,
-        lambda fleet, _: fleet.wait(jid, target, wait=seconds),
+        lambda fleet: fleet.wait(jid, target, wait=seconds),
         lambda job: printer(invocation, job.hosts, job.jid, out, group=group),
         jid=jid,
         target=target,
@@ -195,7 +195,7 @@ def tail(invocation: Invocation, /, jid: str, target: str | None, following: boo
     out = invocation.out("text", _TAIL_FORMATS)
     return follow(
         invocation,
-        lambda fleet, _: fleet.tail(jid, target, follow=following),
+        lambda fleet: fleet.tail(jid, target, follow=following),
         lambda job: printer(invocation, job.hosts, job.jid, out, tail=True),
         jid=jid,
         target=target,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from agentless.cli.attached import ON_INTERRUPT, Send, follow
+from agentless.cli.attached import ON_INTERRUPT, follow
 from agentless.cli.commands import Command, Example, Option
 from agentless.cli.completion import complete_target
 from agentless.cli.invocation import Invocation
@@ -18,11 +18,7 @@ from agentless.cli.printers import Detached
 from agentless.cli.reports import printer
 from agentless.cli.words import DURATION, SHARE, pairs
 from agentless.errors import UsageError
-from agentless.model.requests import JobSpec, Script, shell_text
-
-if TYPE_CHECKING:
-    from agentless.fleet import Fleet
-    from agentless.runner.run import Run
+from agentless.model.requests import Delivery, JobSpec, Script, shell_text
 
 __all__ = ["run"]
 
@@ -191,16 +187,13 @@ def run(
         metadata=metadata,
         **{name: options[name] for name in ("cwd", "env", "shell", "timeout")},
     )
-    ways = {name: options[name] for name in ("detach", "wait", "batch", "max_fail")}
     shown = Detached if options["detach"] and out == "text" else None
     live = None if out == "text" and not options["detach"] else False
-
-    def start(fleet: Fleet, send: Send) -> Run:
-        return fleet.start(target, spec, live=live, send=send, **ways)
+    how = Delivery(options["detach"], options["wait"], options["batch"], options["max_fail"], live)
 
     return follow(
         invocation,
-        start,
+        lambda fleet: fleet.prepare(target, spec, how),
         lambda job: shown(invocation.screen) if shown else printer(invocation, job.hosts, job.jid, out, group=group),
         on_interrupt=on_interrupt or "ask",
         given=on_interrupt is not None,

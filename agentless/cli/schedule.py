@@ -205,6 +205,7 @@ def run_entry(invocation: Invocation, /, name: str, detach: bool, file: Path | N
     from agentless.cli.attached import follow
     from agentless.cli.printers import Detached
     from agentless.cli.reports import printer
+    from agentless.model.requests import Delivery
 
     out = invocation.out("text")
     schedules = invocation.fleet.schedule(file)
@@ -214,7 +215,7 @@ def run_entry(invocation: Invocation, /, name: str, detach: bool, file: Path | N
         return 0
     return follow(
         invocation,
-        lambda _, send: schedules.start(entry, detach=detach, send=send),
+        lambda _: schedules.prepare(entry, Delivery(detach)),
         lambda job: (
             Detached(invocation.screen) if detach and out == "text" else printer(invocation, job.hosts, job.jid, out)
         ),

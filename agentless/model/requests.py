@@ -13,6 +13,7 @@ from agentless.model.job import Job
 
 __all__ = [
     "Caller",
+    "Delivery",
     "FetchRequest",
     "FindRequest",
     "FollowRequest",
@@ -122,6 +123,33 @@ class JobSpec:
     def arguments(self) -> tuple[str, ...]:
         """What was run, as records show it: the command, or the script's name and its arguments."""
         return (self.command,) if self.script is None else (self.script.name, *self.script.arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How a job goes over its hosts, and what is waited for.
+
+    Args:
+        detach: only wait until each host has accepted the job.
+        wait: how many seconds iterating waits; None is to the end. Hosts of batches that are not due by then never get
+            the job.
+        batch: hosts at once: a number, or `N%` of them; None is all.
+        max_fail: start no further host when more than this number, or `N%`, of hosts have failed.
+        live: stream output while it grows; None streams when there is one host.
+
+    Raises:
+        UsageError: what is asked for excludes each other.
+    """
+
+    detach: bool = False
+    wait: float | None = None
+    batch: str | int | None = None
+    max_fail: str | int | None = None
+    live: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.detach and (self.wait is not None or self.batch is not None):
+            raise UsageError("a detached job is only to be accepted: there is no waiting, and there are no batches")
 
 
 @dataclass(frozen=True, slots=True)

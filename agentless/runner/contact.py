@@ -39,6 +39,7 @@ class Contact:
         cache: what every contact brings home, answers about other jobs, is kept there.
         forks: calls in flight.
         caller: in whose name every request is made.
+        cap: bytes of each output stream that records keep, where a job says nothing else.
         sent_alike: whether a job was sent as the user that is acted as now, so that its record lies where we look.
         watch: a context manager around every question: it is told how to see which hosts are still waited for, and
             how many there are.
@@ -48,6 +49,7 @@ class Contact:
     cache: JobCache
     forks: int
     caller: Caller
+    cap: int
     sent_alike: Callable[[Job], bool]
     watch: Watch
 

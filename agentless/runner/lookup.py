@@ -10,7 +10,7 @@ from agentless.errors import CacheError, HostError
 from agentless.inventory.selection import Selection
 from agentless.model.answers import Returned, Stated
 from agentless.model.endpoint import Endpoint
-from agentless.model.jid import jid_time
+from agentless.model.jid import JID, jid_time
 from agentless.model.job import Job, Report
 from agentless.model.problem import Problem
 from agentless.model.process import Process
@@ -18,9 +18,31 @@ from agentless.model.requests import FetchRequest, RunningRequest, Wanted
 from agentless.model.results import Active, ActiveJob
 from agentless.model.states import Dispatched, HostResult, State, settle
 from agentless.runner.contact import Contact, problem_of
+from agentless.runner.discovery import discover
 from agentless.runner.procs import processes
 
-__all__ = ["active", "ask_about", "collect"]
+__all__ = ["active", "ask_about", "collect", "look_up"]
+
+
+def look_up(contact: Contact, selection: Selection, jid: JID, target: str | None) -> Report:
+    """What became of a job: from the cache, and from those of its hosts about which that is not final.
+
+    A JID that the cache doesn't know is asked of all hosts.
+
+    Args:
+        target: only these of its hosts.
+
+    Raises:
+        TargetError: the pattern cannot be read, or the job was sent to none of its hosts.
+        UnknownJob: the cache and all hosts deny it.
+    """
+    report = contact.cache.current(jid)
+    if report is None:
+        return discover(contact, selection, jid, target)[0]
+    report = selection.narrow(report, target)
+    if report.open_hosts:
+        report = selection.narrow(ask_about(contact, selection, report), target)
+    return report
 
 
 def ask_about(contact: Contact, selection: Selection, report: Report) -> Report:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import signal as signals
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from agentless.cache import JobCache
 from agentless.errors import CacheError, HostError, UsageError
+from agentless.inventory.selection import Selection
 from agentless.model.answers import Answer, FoundJob, Helper, RunningJobs, SignalDone
 from agentless.model.endpoint import Endpoint
+from agentless.model.jid import JID
 from agentless.model.job import Report
 from agentless.model.problem import Problem
 from agentless.model.process import Process, Signal, Survivor
@@ -18,6 +20,7 @@ from agentless.model.requests import FindRequest, PingRequest, RunningRequest, S
 from agentless.model.results import Answered, Found, Pong, Running, Signalled
 from agentless.model.states import Dispatched, State
 from agentless.runner.contact import Contact, problem_of
+from agentless.runner.discovery import known_to_nobody
 
 __all__ = ["call_off", "find_job", "ping", "processes", "running", "signal_job", "signal_number"]
 
@@ -51,23 +54,32 @@ def running(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Running:
     return Running(_in_order(endpoints, hosts), _in_order(endpoints, problems))
 
 
-def find_job(contact: Contact, jid: str, endpoints: Mapping[str, Endpoint], ended: Collection[str] = ()) -> Found:
-    """Where the job runs.
+def find_job(contact: Contact, selection: Selection, jid: JID, target: str | None) -> Found:
+    """Where a job runs.
+
+    Hosts where it is known to have ended are not asked: what runs there under this JID is what the same host has under
+    another name.
 
     Args:
-        ended: hosts where it is known to run no more, and which are not asked: what runs there under this JID is what
-            the same host has under another name.
+        target: only these hosts; None takes the job's own, and all where the cache doesn't know it.
     """
-    hosts: dict[str, Process | None] = dict.fromkeys(ended)
+    report = contact.cache.current(jid, outputs=False)
+    places = selection.places(report, target)
+    ended = {name for name, result in report.results.items() if result.state.final} if report else set()
+    hosts: dict[str, Process | None] = {name: None for name in places.endpoints if name in ended}
     problems: dict[str, Problem] = {}
-    asked = {name: endpoint for name, endpoint in endpoints.items() if name not in hosts}
+    asked = {name: endpoint for name, endpoint in places.endpoints.items() if name not in ended}
     for name, answers in contact.ask(asked, lambda _: FindRequest(jid), both_users=True):
         if isinstance(answers, HostError):
             problems[name] = problem_of(answers)
         else:
-            places = [answer.process for answer in answers if isinstance(answer, FoundJob)]
-            hosts[name] = next(filter(None, places), None)
-    return Found(jid, _in_order(endpoints, hosts), _in_order(endpoints, problems))
+            found = [answer.process for answer in answers if isinstance(answer, FoundJob)]
+            hosts[name] = next(filter(None, found), None)
+    return Found(
+        jid,
+        {**_in_order(places.endpoints, hosts), **dict.fromkeys(places.strangers)},
+        {**_in_order(places.endpoints, problems), **places.missing},
+    )
 
 
 def call_off(cache: JobCache, report: Report, signal: int, by: str, names: Iterable[str]) -> dict[str, Signal]:
@@ -107,31 +119,38 @@ def call_off(cache: JobCache, report: Report, signal: int, by: str, names: Itera
     return {name: Signal((), (), message) for name, message in said.items()}
 
 
-def signal_job(
-    contact: Contact,
-    jid: str,
-    signal: int,
-    by: str,
-    endpoints: Mapping[str, Endpoint],
-    answered: Mapping[str, Signal],
-) -> Signalled:
-    """Send a signal to the job's whole tree, wherever it runs.
+def signal_job(contact: Contact, selection: Selection, jid: JID, signal: int, target: str | None) -> Signalled:
+    """Send a signal to a job's whole tree, wherever it runs.
 
     Args:
         signal: its number.
-        by: `USER@CONTROLLER`, which the return names as who ended it.
-        answered: what is known without asking (see `call_off`).
+        target: only these hosts; None takes the job's own, and all where the cache doesn't know it.
+
+    Raises:
+        UnknownJob: the cache and all hosts deny the job.
     """
-    request = SignalRequest(jid, signal, by)
+    by = contact.caller.controller
+    report = contact.cache.current(jid, outputs=False)
+    places = selection.places(report, target)
+    answered = call_off(contact.cache, report, signal, by, places.endpoints) if report else {}
     hosts = dict(answered)
     problems: dict[str, Problem] = {}
-    asked = {name: endpoint for name, endpoint in endpoints.items() if name not in answered}
+    asked = {name: endpoint for name, endpoint in places.endpoints.items() if name not in answered}
+    request = SignalRequest(jid, signal, by)
     for name, answers in contact.ask(asked, lambda _: request, both_users=True):
         if isinstance(answers, HostError):
             problems[name] = problem_of(answers)
         else:
             hosts[name] = _joined([answer for answer in answers if isinstance(answer, SignalDone)])
-    return Signalled(jid, signal, _in_order(endpoints, hosts), _in_order(endpoints, problems))
+    if report is None and not problems and not any(host.known for host in hosts.values()):
+        raise known_to_nobody(jid)
+    strangers = {name: Signal((), (), f"Job {jid} was not sent to {name}", known=False) for name in places.strangers}
+    return Signalled(
+        jid,
+        signal,
+        {**_in_order(places.endpoints, hosts), **strangers},
+        {**_in_order(places.endpoints, problems), **places.missing},
+    )
 
 
 def ping(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Pong:

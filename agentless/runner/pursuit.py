@@ -19,7 +19,7 @@ from agentless.model.requests import Caller, FetchRequest, FollowRequest, Reques
 from agentless.model.states import Dispatched, HostResult, State, settle
 from agentless.runner.contact import problem_of
 from agentless.runner.homecoming import Homecoming, Ledger
-from agentless.runner.order import Order
+from agentless.runner.rollout import Rollout
 from agentless.runner.session import Session
 from agentless.runner.writing import write
 from agentless.transport.channel import Connector
@@ -61,7 +61,7 @@ class Errand:
 
     Args:
         job: the job.
-        order: what to send to a host that the job was not sent to; None only follows.
+        rollout: what to send to a host that the job was not sent to; None only follows.
         caller: in whose name every request is made.
         live: stream the output while it grows.
         once: stop at the end of the output so far instead of waiting for the return.
@@ -70,7 +70,7 @@ class Errand:
     """
 
     job: Job
-    order: Order | None
+    rollout: Rollout | None
     caller: Caller
     live: bool
     once: bool
@@ -108,6 +108,8 @@ class Pursuit:
         left: set when the run is left.
         tell: is told what happens.
         follows: called when the host has the job, which is only followed from then on.
+        connector: opens connections.
+        ledger: where results are kept.
         called_off: called when the job was to be sent, and somebody had kept it from the host before.
     """
 
@@ -265,12 +267,12 @@ class Pursuit:
         return False
 
     def _sends(self) -> bool:
-        return self._errand.order is not None and self.result.dispatched is not Dispatched.YES
+        return self._errand.rollout is not None and self.result.dispatched is not Dispatched.YES
 
     def _request(self) -> Request:
-        errand, job, order = self._errand, self._errand.job, self._errand.order
-        if order is not None and self._sends():
-            return RunRequest(job, order.spec, self.host, self._nonce, live=errand.live, detach=order.detach)
+        errand, job, rollout = self._errand, self._errand.job, self._errand.rollout
+        if rollout is not None and self._sends():
+            return RunRequest(job, rollout.spec, self.host, self._nonce, live=errand.live, detach=rollout.detach)
         if self.result.dispatched is Dispatched.MAYBE:
             return FetchRequest((Wanted(job.jid, self.result.nonce, maybe=True),))
         at = self._heard.at

@@ -17,8 +17,8 @@ from agentless.runner.contact import Contact
 from agentless.runner.discovery import Search, described, known_to_nobody
 from agentless.runner.fanout import FanOut
 from agentless.runner.homecoming import Ledger, Unrecorded
-from agentless.runner.order import Order, Threshold
 from agentless.runner.pursuit import Changed, Errand, Event, Output, Pursuit
+from agentless.runner.rollout import Rollout, Threshold
 
 __all__ = ["Changed", "Event", "Output", "Run"]
 
@@ -48,8 +48,7 @@ class Run:
         endpoints: the hosts to contact, where they are not settled.
         contact: how to reach them, and where what they tell is kept.
         known: the job is in the cache; of one that is not, nothing is kept.
-        cap: bytes of each stream that a host's record keeps.
-        order: what to send to hosts that the job was not sent to; None only follows.
+        rollout: what to send to hosts that the job was not sent to; None only follows.
         live: stream the output while it grows.
         once: stop at the end of the output so far instead of waiting for the return.
         wait: seconds.
@@ -62,9 +61,8 @@ class Run:
         endpoints: Mapping[str, Endpoint],
         contact: Contact,
         *,
-        cap: int,
         known: bool = True,
-        order: Order | None = None,
+        rollout: Rollout | None = None,
         live: bool = False,
         once: bool = False,
         wait: float | None = None,
@@ -73,7 +71,7 @@ class Run:
         self.job = job = report.job
         self._results = dict(report.results)
         self._unknown = dict(report.unknown_hosts)
-        self._order = order
+        self._rollout = rollout
         self._release = ExitStack()
         self._release.callback(release)
         self._until = None if wait is None else time.monotonic() + wait
@@ -90,7 +88,8 @@ class Run:
         self._ledger: Ledger = contact.cache if known else Unrecorded()
         wanted = self._ledger.wanted(todo, lambda other: (other.login, other.become) == (job.login, job.become))
         self._patience = RECONNECT if wait is None else wait
-        errand = Errand(job, order, contact.caller, live=live, once=once, cap=cap, patience=self._patience)
+        cap = (rollout.spec.cap if rollout else None) or contact.cap
+        errand = Errand(job, rollout, contact.caller, live=live, once=once, cap=cap, patience=self._patience)
 
         def pursuit(name: str, result: HostResult) -> Pursuit:
             return Pursuit(
@@ -111,7 +110,7 @@ class Run:
         self._pursuits = {name: pursuit(name, self._results[name]) for name in todo}
         todo += self._searches
         self._left = dict.fromkeys(todo)
-        batch = order.batch if order else None
+        batch = rollout.batch if rollout else None
         self._pool = FanOut(todo, self._work, forks=contact.forks, batch=batch, admit=self._admit)
         if not todo:
             self._events.put(None)
@@ -125,7 +124,7 @@ class Run:
         try:
             event = self._events.get(timeout=self._timeout())
         except queue.Empty:
-            if self._order is not None and self._order.batch is not None:
+            if self._rollout is not None and self._rollout.batch is not None:
                 # Without anybody who waits for a batch to end, there is nobody to send the next one.
                 self.stop_dispatching("wait-over")
             if not self._dispatching() and self._events.empty():
@@ -141,7 +140,7 @@ class Run:
 
     def _dispatching(self) -> bool:
         """Whether hosts are still to get the job, which the end of the waiting does not keep from them."""
-        if self._order is None:
+        if self._rollout is None:
             return False
         with self._lock:
             return any(self._pursuits[name].result.state is State.PENDING for name in self._left)
@@ -157,7 +156,7 @@ class Run:
         Raises:
             UnknownJob: of a job that the cache doesn't know, all hosts deny it.
         """
-        detached = self._order is not None and self._order.detach
+        detached = self._rollout is not None and self._rollout.detach
         with self._lock:
             job, now = self.job, self._now()
             unknown = {**self._unknown, **{name: search.problem for name, search in self._searches.items()}}
@@ -198,10 +197,10 @@ class Run:
         self._refuse(self._pool.pump(), "max-fail")
 
     def _admit(self) -> bool:
-        if self._order is None or self._order.max_fail == Threshold():
+        if self._rollout is None or self._rollout.max_fail == Threshold():
             return True
         failures = sum(map(_failure, self._now().values()))
-        return not self._order.max_fail.exceeded(failures, len(self._results))
+        return not self._rollout.max_fail.exceeded(failures, len(self._results))
 
     def _refuse(self, names: Sequence[str], kind: str) -> None:
         for name in names:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agentless.errors import AgentlessError, JobExists
+from agentless.model.jid import JID
+from agentless.model.requests import Delivery
 from agentless.model.states import State
 from agentless.model.times import iso
 from agentless.remote import evaluator
@@ -187,7 +189,7 @@ class Scheduler:
 
     def _send(self, due: _Due, *, detach: bool) -> None:
         entry = due.entry
-        with self._schedules.start(entry, jid=due.jid, detach=detach, live=False) as run:
+        with self._schedules.prepare(entry, Delivery(detach, live=False), JID(due.jid)).send() as run:
             with self._lock:
                 self._runs.add(run)
                 if self._leaving:

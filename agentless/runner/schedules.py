@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agentless import schedule
 from agentless.cache import JobCache, JobRow
 from agentless.config import cache_dir, config_dir
 from agentless.errors import ScheduleError, TargetError
 from agentless.inventory.selection import Selection
-from agentless.model.jid import jid_time
+from agentless.model.jid import JID, jid_time
+from agentless.model.requests import Delivery
 from agentless.model.states import State
 from agentless.schedule import Entry, Schedule
 from agentless.schedule.history import Histories
@@ -24,6 +25,7 @@ from agentless.schedule.overview import Ahead, Overview
 # `schedule list` reads the file and the cache: it is not to wait for what contacts hosts.
 if TYPE_CHECKING:
     from agentless.runner.contact import Contact
+    from agentless.runner.dispatcher import Dispatcher, PreparedJob
     from agentless.runner.run import Run
 
 __all__ = ["Parts", "Schedules", "find"]
@@ -31,6 +33,7 @@ __all__ = ["Parts", "Schedules", "find"]
 NAME = "schedule.yaml"
 # The next fire that is not skipped is looked for among so many.
 LOOK_AHEAD = 50
+AT_ONCE = Delivery()
 
 
 def find(given: str | Path | None, sources: Iterable[str | Path]) -> Path:
@@ -57,7 +60,7 @@ class Parts:
         selection: the hosts of a target; a function, for not every verb needs an inventory.
         contact: asks hosts; a function, for not every verb contacts one.
         cache: the jobs that this controller knows.
-        start: sends a job, and takes what `Fleet.start` takes.
+        dispatcher: sends jobs; a function, for not every verb sends one.
         user: who acts here.
         controller: `USER@CONTROLLER`: the name that splays of the controller's own fires are drawn for.
         cap: bytes of output that a record keeps.
@@ -67,7 +70,7 @@ class Parts:
     selection: Callable[[], Selection]
     contact: Callable[[], Contact]
     cache: JobCache
-    start: Callable[..., Run]
+    dispatcher: Callable[[], Dispatcher]
     user: str
     controller: str
     cap: int
@@ -230,16 +233,16 @@ class Schedules:
         return count
 
     # --- now ---
-    def run(self, name: str, **options: Any) -> Run:
+    def run(self, name: str, how: Delivery = AT_ONCE) -> Run:
         """An entry now, as an ordinary job, with the entry's name on it."""
-        return self.start(self.file.entry(name), **options)
+        return self.prepare(self.file.entry(name), how).send()
 
-    def start(self, entry: Entry, **options: Any) -> Run:
-        """Send an entry's job; functions of the controller are not jobs of hosts: ScheduleError."""
+    def prepare(self, entry: Entry, how: Delivery = AT_ONCE, jid: JID | None = None) -> PreparedJob:
+        """An entry's job, ready to be sent; functions of the controller are not jobs of hosts: ScheduleError."""
         if entry.target is None:
             raise ScheduleError(
                 f"{entry.name}: {entry.function} runs on the controller, and is no job", file=str(self.path)
             )
         from agentless.runner.push import job_spec
 
-        return self._parts.start(entry.target, job_spec(entry, str(self.path)), **options)
+        return self._parts.dispatcher().prepare(entry.target, job_spec(entry, str(self.path)), how, jid)

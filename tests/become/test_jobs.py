@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agentless import Fleet, Output
-from agentless.model.requests import JobSpec
+from agentless.model.requests import Delivery, JobSpec
 from agentless.model.secret import Secret
 from agentless.model.states import State
 from agentless.runner.run import Run
@@ -30,7 +30,7 @@ each_method = pytest.mark.parametrize("method", METHODS)
 
 def started(host: Host, fleet: Fleet, command: str) -> Run:
     """A detached job that runs."""
-    run = fleet.start("web1", JobSpec(command), detach=True)
+    run = fleet.start("web1", JobSpec(command), Delivery(detach=True))
     for _ in run:
         pass
     result = run.report().results["web1"]

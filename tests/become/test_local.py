@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from agentless import Fleet
-from agentless.model.requests import JobSpec
+from agentless.model.requests import Delivery, JobSpec
 from agentless.model.states import State
 from tests.hosts.fleet import out
 
@@ -80,7 +80,7 @@ def test_different_users_of_this_machine_are_different_hosts(home: Path, nobodys
     with fleet(home, me=root, other=other) as here:
         report = here.run("all", "id -un")
         assert {name: out(result) for name, result in report.results.items()} == {"me": "root\n", "other": "nobody\n"}
-        run = here.start("all", JobSpec("sleep 7100"), detach=True)
+        run = here.start("all", JobSpec("sleep 7100"), Delivery(detach=True))
         list(run)
         run.close()
         listed = here.running()

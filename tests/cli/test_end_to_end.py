@@ -372,17 +372,17 @@ def test_a_watched_job_is_shown_as_it_is_known_when_the_watching_is_interrupted_
 EARLY = """
 import os, signal, sys
 from agentless.cli import main
-from agentless.fleet import Fleet
+from agentless.runner import dispatcher
+from agentless.runner.dispatcher import PreparedJob
 
-class Early(Fleet):
-    def start(self, *arguments, send, **options):
-        def begin(really):
-            run = really()
-            os.kill(os.getpid(), signal.SIGINT)
-            return run
-        return super().start(*arguments, send=lambda really: send(lambda: begin(really)), **options)
+class Early(PreparedJob):
+    def send(self):
+        run = super().send()
+        os.kill(os.getpid(), signal.SIGINT)
+        return run
 
-sys.exit(main(make_fleet=Early))
+dispatcher.PreparedJob = Early
+sys.exit(main())
 """
 
 

@@ -23,6 +23,7 @@ else:
 EXPORTS = {
     "AgentlessError",
     "Changed",
+    "Delivery",
     "Fleet",
     "HostResult",
     "Job",

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentless.errors import UsageError
-from agentless.model.requests import JobSpec, Script, read_input, shell_text
+from agentless.model.requests import Delivery, JobSpec, Script, read_input, shell_text
 
 words = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
@@ -54,3 +54,10 @@ def test_a_file_that_cannot_be_read_is_named() -> None:
     for read in (Script.read, read_input):
         with pytest.raises(UsageError, match="/no/such/file"):
             read("/no/such/file")
+
+
+def test_a_detached_job_is_neither_waited_for_nor_sent_in_batches() -> None:
+    for wrong in ({"wait": 3.0}, {"batch": 2}):
+        with pytest.raises(UsageError) as caught:
+            Delivery(detach=True, **wrong)
+        assert "--" not in caught.value.message + caught.value.hint

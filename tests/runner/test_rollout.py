@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentless.errors import UsageError
-from agentless.runner.order import Threshold, share, threshold
+from agentless.runner.rollout import Threshold, share, threshold
 
 
 @pytest.mark.parametrize(("batch", "hosts", "expected"), [("3", 10, 3), (2, 10, 2), ("25%", 10, 2), ("1%", 10, 1)])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from agentless.errors import UsageError
 from agentless.model.requests import JobSpec
 
-__all__ = ["Order", "Threshold", "share", "threshold"]
+__all__ = ["Rollout", "Threshold", "share", "threshold"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Threshold:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """A job on its way out.
+class Rollout:
+    """A job and how it goes over its hosts.
 
     Args:
         spec: what it is.

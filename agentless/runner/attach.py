@@ -1,0 +1,42 @@
+"""Watching a job that was sent before: `jobs wait` and `jobs tail`."""
+
+from __future__ import annotations
+
+from agentless.inventory.selection import Selection
+from agentless.model.jid import JID
+from agentless.runner.contact import Contact
+from agentless.runner.discovery import discover
+from agentless.runner.run import Run
+
+__all__ = ["attach"]
+
+
+def attach(
+    contact: Contact,
+    selection: Selection,
+    jid: JID,
+    target: str | None,
+    *,
+    live: bool = False,
+    once: bool = False,
+    wait: float | None = None,
+) -> Run:
+    """Follow a job on those of its hosts whose end is not known; a JID that the cache doesn't know is asked of all.
+
+    Args:
+        target: only these of its hosts.
+        live: stream the output while it grows.
+        once: stop at the end of the output so far instead of waiting for the return.
+        wait: seconds; None is to the end.
+
+    Raises:
+        TargetError: the pattern cannot be read, or the job was sent to none of its hosts.
+        UnknownJob: the cache and all hosts deny the job.
+    """
+    report = contact.cache.current(jid)
+    if known := report is not None:
+        report = selection.narrow(report, target)
+    else:
+        report, known = discover(contact, selection, jid, target)
+    endpoints, missing = selection.of_job(report.job, [*report.open_hosts, *report.unknown_hosts])
+    return Run(report.unreached(missing), endpoints, contact, known=known, live=live, once=once, wait=wait)

@@ -1,0 +1,120 @@
+"""What sends a job: it is checked, made in the job cache, and brought to its hosts by a Run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from agentless.inventory.selection import Selection
+from agentless.model.endpoint import Endpoint
+from agentless.model.jid import JID
+from agentless.model.job import Report
+from agentless.model.requests import Delivery, JobSpec
+from agentless.model.states import HostResult, State
+from agentless.runner.contact import Contact
+from agentless.runner.rollout import Rollout, share, threshold
+from agentless.runner.run import Run
+
+__all__ = ["Dispatcher", "PreparedJob"]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedJob:
+    """A job that is checked and that nobody has got: there is no trace of it until `send`.
+
+    Args:
+        contact: how to reach its hosts, and the job cache.
+        endpoints: its hosts.
+        target: the pattern that selected them.
+        rollout: what it is, and how it goes over the hosts.
+        user: who sends it.
+        login, become: as the job's.
+        jid: the JID that it is to have; None takes a new one.
+        live: stream output while it grows.
+        wait: how many seconds iterating waits; None is to the end.
+    """
+
+    contact: Contact
+    endpoints: Mapping[str, Endpoint]
+    target: str
+    rollout: Rollout
+    user: str
+    login: str | None
+    become: str | None
+    jid: JID | None
+    live: bool
+    wait: float | None
+
+    def send(self) -> Run:
+        """Make the job and send it; the job and its hosts are in the job cache before the first packet leaves.
+
+        Raises:
+            CacheError: the job cache cannot be written, or (JobExists) has a job of this JID; nothing was sent.
+        """
+        cache, spec = self.contact.cache, self.rollout.spec
+        job = cache.create(
+            function=spec.function,
+            arguments=spec.arguments,
+            target=self.target,
+            hosts=self.endpoints,
+            user=self.user,
+            metadata=spec.metadata,
+            login=self.login,
+            become=self.become,
+            schedule=spec.schedule,
+            keep_returns=self.contact.caller.keep_returns,
+            jid=self.jid,
+        )
+        try:
+            cache.prune()
+            return Run(
+                Report(job, dict.fromkeys(self.endpoints, HostResult(State.PENDING))),
+                self.endpoints,
+                self.contact,
+                rollout=self.rollout,
+                live=self.live,
+                wait=self.wait,
+                release=lambda: cache.release(job.jid),
+            )
+        except BaseException:
+            # Nobody has the Run that would let go of it.
+            cache.release(job.jid)
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatcher:
+    """Prepares jobs.
+
+    Args:
+        contact: how to reach hosts, and the job cache.
+        selection: the hosts of a target.
+        user: who sends, on the controller.
+    """
+
+    contact: Contact
+    selection: Selection
+    user: str
+
+    def prepare(self, target: str, spec: JobSpec, how: Delivery, jid: JID | None = None) -> PreparedJob:
+        """Check a job; the arguments and errors are those of `Fleet.prepare`.
+
+        Args:
+            jid: the JID that it is to have; None takes a new one.
+        """
+        endpoints = self.selection.endpoints(target)
+        if spec.cap is None:
+            spec = replace(spec, cap=self.contact.cap)
+        login, become = self.selection.sender
+        return PreparedJob(
+            self.contact,
+            endpoints,
+            target,
+            Rollout(spec, how.detach, share(how.batch, len(endpoints)), threshold(how.max_fail)),
+            self.user,
+            login,
+            become,
+            jid,
+            live=len(endpoints) == 1 if how.live is None else how.live,
+            wait=how.wait,
+        )
