@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import yaml
 
 from agentless.errors import FileError
 
-__all__ = ["FAULTS", "LONGEST", "Item", "fault", "line_of", "root"]
+__all__ = ["FAULTS", "LONGEST", "Item", "fault", "line_of", "refuse_deep", "root"]
 
 # A hundred years, in seconds; beyond, system calls about time begin to fail.
 LONGEST = 100 * 366 * 86400
@@ -19,6 +21,10 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 # What PyYAML raises for text that is no YAML, or whose tag its content does not fit: `!!int ""` is an IndexError.
 FAULTS = (yaml.YAMLError, ValueError, AttributeError, IndexError, KeyError, TypeError, RecursionError)
+
+# Levels that a person's file never has, and that every version of PyYAML reads.
+_DEEPEST = 1000
+_OPENERS = re.compile(r"[\[{]|[-?](?=\s)")
 
 _brief = reprlib.Repr()
 _brief.maxlevel, _brief.maxstring, _brief.maxlong, _brief.maxother = 2, 80, 80, 80
@@ -31,6 +37,21 @@ def fault(error: Exception) -> tuple[str, int | None]:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     reason = getattr(error, "problem", None) or getattr(error, "context", None) or str(error).partition("\n")[0]
     return reason or type(error).__name__, mark.line + 1 if mark else None
+
+
+def refuse_deep(text: str) -> None:
+    """Raise RecursionError where YAML is nested so deeply that PyYAML before 6.0.4 dies of a full stack."""
+    # Each level has one of these or is indented more than the one before; few files have as many as would do harm.
+    if sum(1 for _ in islice(_OPENERS.finditer(text), 20 * _DEEPEST)) < 20 * _DEEPEST:
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):  # which needs no stack
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _DEEPEST:
+                raise RecursionError
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def line_of(node: yaml.Node) -> int:
@@ -157,6 +178,7 @@ def root(text: str | bytes, file: str, raises: type[FileError]) -> Item | None:
             line = bytes(error.object).count(b"\n", 0, error.start) + 1
             raise raises("not YAML: it is not UTF-8", "Save it as UTF-8.", file=file, line=line) from error
     try:
+        refuse_deep(text)
         loader = _Loader(text)
         node = loader.get_single_node()
     except FAULTS as error:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import yaml
 
 from agentless.errors import InventoryError
-from agentless.yamlfile import fault, line_of
+from agentless.yamlfile import fault, line_of, refuse_deep
 
 __all__ = ["Document", "unsafe"]
 
@@ -64,6 +64,7 @@ class Document:
             line = text.count("\n", 0, error.start) + 1
             raise InventoryError("this is no UTF-8", "Convert it with iconv.", file=file, line=line) from None
         try:
+            refuse_deep(text)
             node = loader.get_single_node()
             self.data = None if node is None else self._build(node)
         except yaml.YAMLError as error:
