@@ -59,14 +59,23 @@ def schedule(ctx: click.Context, /) -> int:
 def list_entries(invocation: Invocation, /, show_all: bool, file: Path | None) -> int:
     """The entries of the file: enabled, next fire, last fire, its result, last skip with its reason. Contacts nobody.
 
-    What hosts fired is known here when a contact has brought it home; `schedule status` asks them.
+    What hosts fired is known here when a contact has brought it home. An interval that hosts fire counts from the last
+    fire on each: when it comes next, only they know, and `schedule status` asks them.
     """
     from agentless.report import schedule_tables as tables
 
     out = invocation.out("table", FORMATS)
-    rows = [row for row in invocation.fleet.schedule(file).overview() if show_all or row.comes]
+    every = invocation.fleet.schedule(file).overview()
+    rows = [row for row in every if show_all or row.comes]
     document = {row.entry.name: row.to_json() for row in rows}
-    show(invocation, out, document, tables.ENTRIES, lambda: tables.entries(rows), key="name", empty="no entries")
+    show(invocation, out, document, tables.ENTRIES, lambda: tables.entries(rows), key="name")
+    screen = invocation.screen
+    if hidden := len(every) - len(rows):
+        screen.say(f"{hidden} of {len(every)} entries will not come, or are switched off: --show-all shows them")
+    elif not every:
+        screen.say("the schedule file has no entry")
+    if any(row.entry.enabled and row.entry.counted_on_hosts for row in rows):
+        screen.say("when an interval comes next, only its hosts know: agentless schedule status")
     return 0
 
 
@@ -85,14 +94,14 @@ def list_entries(invocation: Invocation, /, show_all: bool, file: Path | None) -
 def next_fires(invocation: Invocation, /, name: str | None, number: int, file: Path | None) -> int:
     """The next fires, with zone and splay, worked out from the file. Contacts nobody.
 
-    The splay of a host is drawn for it; shown is that of an entry's first host. `schedule status` shows what hosts
-    will do.
+    The splay of a host is drawn for it; shown is that of an entry's first host. An interval that hosts fire counts from
+    the last fire on each: only they know, and `schedule status` asks them.
     """
     from agentless.report import schedule_tables as tables
 
     out = invocation.out("table", FORMATS)
     fires = invocation.fleet.schedule(file).coming(name, number)
-    document = {entry: [fire.to_json() for fire in each] for entry, each in fires.items()}
+    document = {entry: upcoming.to_json() for entry, upcoming in fires.items()}
     show(
         invocation,
         out,

@@ -71,6 +71,7 @@ class Course:
             self.w = self._again(now) if every else now - 1
         self.begun = max(self.w, since - 1)
         runs = [clock.moment(rule, offset) for rule in entry.get("run", ())]
+        self.named = set(runs)
         self.runs = [at for at in runs if at > self.begun and not self.had(at)]
         self.skipped = [(clock.moment(rule, offset), rule[2]) for rule in entry.get("skip", ())]
 
@@ -160,8 +161,11 @@ class Course:
             return IN_SKIP_RANGE if entry.get("invert") else NOT_IN_RANGE
         if self._in_skip_range(at):
             return IN_SKIP_RANGE
-        if any(start <= when < start + width for start, width in self.skipped for when in (nominal, at)):
-            return SKIP_EXPLICIT
+        # A minute that is skipped leaves what was postponed to a time within it, unless it starts just then.
+        named = nominal in self.named
+        for start, width in self.skipped:
+            if start == nominal or (not named and any(start <= when < start + width for when in (nominal, at))):
+                return SKIP_EXPLICIT
         if "until" in entry and self._passed(entry["until"], at) >= 0:
             return UNTIL_PASSED
         if "after" in entry and self._passed(entry["after"], at) <= 0:

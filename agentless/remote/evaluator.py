@@ -1,7 +1,7 @@
 """The schedule's evaluator: a pure function of (entry, history, now), the same on hosts and on the controller.
 
     evaluate(entry, history, now, host, offset, running=0) -> Outcome(fires, skips, history, look)
-    plan(entry, history, now, host, offset) -> iterator of Planned(nominal, at, reason), what is to come
+    plan(entry, history, now, host, offset) -> iterator of Fire, what is to come
     jid(entry, nominal) -> the JID of a fire
 
 It has no clock, no randomness and no zone of its own: `offset` is `clock.local`, or `clock.Zone(table)` where the entry
@@ -52,12 +52,16 @@ MISSED = "missed"
 
 
 class Fire:
-    """Run it now. nominal: the schedule's time; at: with splay; jid: 20 digits."""
+    """A fire, due now or to come.
 
-    __slots__ = ("at", "jid", "nominal")
+    nominal: the schedule's time; at: with splay; jid: 20 digits; shift: seconds by which the zone is ahead of UTC at
+    `at`; reason: why it will be skipped, None where it runs.
+    """
 
-    def __init__(self, nominal: int, at: int, jid: str) -> None:
-        self.nominal, self.at, self.jid = nominal, at, jid
+    __slots__ = ("at", "jid", "nominal", "reason", "shift")
+
+    def __init__(self, nominal: int, at: int, jid: str, shift: int, reason: "str | None" = None) -> None:
+        self.nominal, self.at, self.jid, self.shift, self.reason = nominal, at, jid, shift, reason
 
 
 class Skip:
@@ -67,15 +71,6 @@ class Skip:
 
     def __init__(self, reason: str, first: int) -> None:
         self.reason, self.first, self.last, self.count = reason, first, first, 0
-
-
-class Planned:
-    """To come. reason: why it will be skipped, or None."""
-
-    __slots__ = ("at", "nominal", "reason")
-
-    def __init__(self, nominal: int, at: int, reason: "str | None") -> None:
-        self.nominal, self.at, self.reason = nominal, at, reason
 
 
 class Outcome:
@@ -182,7 +177,7 @@ def evaluate(
         if running + len(fires) >= entry.get("maxrunning", 1):
             skip(MAXRUNNING, nominal, at)
         else:
-            fires.append(Fire(nominal, at, jid(entry, nominal)))
+            fires.append(Fire(nominal, at, jid(entry, nominal), offset(at)))
             notes["f"] = [nominal, at]
 
     then = course.upcoming(position)
@@ -197,7 +192,7 @@ def evaluate(
     return Outcome(fires, list(skips.values()), kept, look)
 
 
-def plan(entry: "dict[str, Any]", history: "Any", now: float, host: str, offset: "clock.Offset") -> "Iterator[Planned]":
+def plan(entry: "dict[str, Any]", history: "Any", now: float, host: str, offset: "clock.Offset") -> "Iterator[Fire]":
     """Fires to come from `now` on, without end where the entry has none, with the reason where one will be skipped."""
     course = Course(entry, history, int(now // 1), host, offset)
     position = max(course.w, int(now // 1) - (entry["splay"][1] if entry.get("splay") else 0) - 1)
@@ -214,4 +209,4 @@ def plan(entry: "dict[str, Any]", history: "Any", now: float, host: str, offset:
             course.w = nominal
         if (course.every and not reason) or (regular and regular[0][0] == nominal):
             found = course.upcoming(nominal)
-        yield Planned(nominal, at, reason)
+        yield Fire(nominal, at, jid(entry, nominal), offset(at), reason)

@@ -219,7 +219,7 @@ def show(call: "Call", kept: schedule_dir.ScheduleDir, sections: "dict[str, byte
         try:
             planned = evaluator.plan(entry, history, time.time(), pushed["host"], zone)
             for each in islice(planned, call.request.get("plan", 0)):
-                ahead.append([each.nominal, each.at, each.reason, zone(each.at)])
+                ahead.append([each.nominal, each.at, each.reason, each.shift])
         except Exception:  # noqa: BLE001 (whatever it is, it is this entry's; the log has it from each tick)
             ahead = []
         call.say("entry", entry=dict(entry, job=job), history=history, running=counts.get(name, 0), plan=ahead)

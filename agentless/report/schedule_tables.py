@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -10,21 +10,21 @@ from agentless.report.printable import one_line
 from agentless.report.tables import Row, cut, error, states, when
 
 if TYPE_CHECKING:
+    from agentless.schedule import Upcoming
     from agentless.schedule.hosts import Event, OnHost, Pushed, Seen
-    from agentless.schedule.overview import Ahead, Overview
+    from agentless.schedule.overview import Overview
 
 ENTRIES = ("NAME", "ENABLED", "NEXT", "LAST", "RESULT", "LAST SKIP", "RUNS ON", "TARGET")
 
 
 def entries(rows: Iterable[Overview]) -> Iterator[Row]:
     for row in rows:
-        ahead = row.ahead
         skip = f"{row.last_skip[0]} {when(row.last_skip[1])}" if row.last_skip else ""
         result = states(row.last_result) if row.last_result else ""
         yield (
             row.entry.name,
             "yes" if row.entry.enabled else "no",
-            _local(ahead.at, ahead.shift) if ahead else "",
+            _forecast(row),
             when(row.last_fire),
             result,
             skip,
@@ -33,16 +33,28 @@ def entries(rows: Iterable[Overview]) -> Iterator[Row]:
         )
 
 
+def _forecast(row: Overview) -> str:
+    if row.forecast.fire is not None:
+        return _local(row.forecast.fire.at, row.forecast.fire.shift)
+    if row.forecast.searched_until is not None:
+        return f"after {when(row.forecast.searched_until)}"
+    return "" if row.forecast.known else "known to the hosts"
+
+
 FIRES = ("NAME", "FIRES", "ZONE", "SPLAY", "SKIPPED")
 
 
-def fires(found: Mapping[str, Sequence[Ahead]]) -> Iterator[Row]:
-    for name, each in found.items():
-        for ahead in each:
-            splay = f"{ahead.at - ahead.nominal} s" if ahead.splay else ""
-            if ahead.splay and ahead.splay[0] != ahead.splay[1]:
-                splay += f" of {ahead.splay[0]} to {ahead.splay[1]}"
-            yield name, _local(ahead.at, ahead.shift), ahead.zone or "local", splay, ahead.reason or ""
+def fires(found: Mapping[str, Upcoming]) -> Iterator[Row]:
+    for name, upcoming in found.items():
+        if upcoming.fires is None:
+            yield name, "known to the hosts", "", "", ""
+        bounds = upcoming.entry.timing.get("splay")
+        for fire in upcoming.fires or ():
+            splay = f"{fire.at - fire.nominal} s" if bounds else ""
+            if bounds and bounds[0] != bounds[1]:
+                splay += f" of {bounds[0]} to {bounds[1]}"
+            zone = upcoming.entry.timezone or "local"
+            yield name, _local(fire.at, fire.shift), zone, splay, fire.reason or ""
 
 
 PLACED = ("HOST", "ADDED", "CHANGED", "REMOVED", "UNCHANGED", "CRONTAB")

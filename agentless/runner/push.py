@@ -22,16 +22,20 @@ from agentless.model.requests import (
     ShowRequest,
     shell_text,
 )
+from agentless.remote import evaluator
 from agentless.runner.contact import Contact, problem_of
 from agentless.runner.writing import job_fields
-from agentless.schedule import Entry, Schedule
-from agentless.schedule.hosts import Event, Fires, HostSchedule, OnHost, Placed, Pushed, Seen
+from agentless.schedule import Entry, Fire, Schedule
+from agentless.schedule.hosts import Event, HostSchedule, OnHost, Placed, Pushed, Seen
 
 __all__ = ["Shipment", "job_spec", "purge", "push", "show"]
 
 # Of a clock that is further off, everybody's logs disagree; nothing of ours depends on it.
 CLOCK_OFF = 60.0
 LATE = 150.0
+DAY = 86400
+# A number that is counted; a host that says more is wrong.
+COUNT_MAX = 1 << 31
 
 
 class Shipment:
@@ -248,10 +252,8 @@ def _entry(meta: Mapping[str, Any]) -> OnHost | None:
         return None
     past = history if isinstance(history, Mapping) else {}
     fired, skipped = past.get("f"), past.get("s")
-    coming = []
-    for each in plan if isinstance(plan := meta.get("plan"), list) else ():
-        if isinstance(each, list) and len(each) == 4 and all(isinstance(each[i], int) for i in (0, 1, 3)):
-            coming.append(Fires(each[0], each[1], _text(each[2]) or None, each[3]))
+    plan = meta.get("plan")
+    planned = [_planned(each, _text(raw.get("id"))) for each in plan] if isinstance(plan, list) else []
     last_skip = None
     if isinstance(skipped, list) and len(skipped) == 2 and (at := _number(skipped[1])) is not None:
         last_skip = (_text(skipped[0]), at)
@@ -263,10 +265,20 @@ def _entry(meta: Mapping[str, Any]) -> OnHost | None:
         enabled=bool(raw.get("enabled", 1)),
         last_fire=_number(fired[1]) if isinstance(fired, list) and len(fired) == 2 else None,
         last_skip=last_skip,
-        running=running if isinstance(running := meta.get("running"), int) else 0,
-        coming=tuple(coming),
+        running=running if isinstance(running := meta.get("running"), int) and 0 <= running < COUNT_MAX else 0,
+        coming=tuple(fire for fire in planned if fire is not None),
         timezone=_text(raw.get("zone")) or None,
     )
+
+
+def _planned(row: object, digits: str) -> Fire | None:
+    """A fire to come as a host works it out: nominal time, time, reason, seconds ahead of UTC."""
+    if not isinstance(row, list) or len(row) != 4:
+        return None
+    nominal, at, shift = _number(row[0]), _number(row[1]), row[3]
+    if nominal is None or at is None or not isinstance(shift, int) or abs(shift) >= DAY:
+        return None
+    return Fire(int(nominal), int(at), evaluator.jid({"id": digits}, int(nominal)), shift, _text(row[2]) or None)
 
 
 def _event(meta: Mapping[str, Any]) -> Event:
@@ -276,7 +288,7 @@ def _event(meta: Mapping[str, Any]) -> Event:
         name=_text(meta.get("name")),
         jid=_text(meta.get("jid")) or None,
         reason=_text(meta.get("skip")) or None,
-        count=count if isinstance(count, int) else 1,
+        count=count if isinstance(count, int) and 0 <= count < COUNT_MAX else 1,
         error=_text(meta.get("error")) or None,
     )
 

@@ -7,20 +7,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agentless import schedule
 from agentless.cache import JobCache, JobRow
 from agentless.config import cache_dir, config_dir
-from agentless.errors import ScheduleError, TargetError
+from agentless.errors import InventoryError, ScheduleError, TargetError
 from agentless.inventory.selection import Selection
-from agentless.model.jid import JID, jid_time
+from agentless.model.jid import JID
 from agentless.model.requests import Delivery
 from agentless.model.states import State
-from agentless.schedule import Entry, Schedule
-from agentless.schedule.history import Histories
+from agentless.schedule import Entry, Schedule, Upcoming
+from agentless.schedule.history import Histories, Past
 from agentless.schedule.hosts import Pushed, Seen
-from agentless.schedule.overview import Ahead, Overview
+from agentless.schedule.overview import Overview
 
 # `schedule list` reads the file and the cache: it is not to wait for what contacts hosts.
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Parts", "Schedules", "find"]
 
 NAME = "schedule.yaml"
-# The next fire that is not skipped is looked for among so many.
-LOOK_AHEAD = 50
 AT_ONCE = Delivery()
 
 
@@ -101,21 +99,32 @@ class Schedules:
     @cached_property
     def edit(self) -> schedule.Editor:
         """Edits of the file: add, modify, delete, enable, disable, copy, move, skip, postpone."""
-        return schedule.Editor(self.path, now=self._parts.clock())
+        return schedule.Editor(self.path, now=self._parts.clock(), check_target=self._check_target)
 
     # --- hosts ---
     def _targets(self, found: Schedule, only: str | None = None) -> dict[str, tuple[str, ...]]:
         """The hosts of each entry; a target that selects none refuses the file, before anything is touched."""
-        targets: dict[str, tuple[str, ...]] = {}
-        inventory = self._parts.selection().inventory
-        for entry in found.entries.values():
-            if entry.target is not None and only in (None, entry.name):
-                try:
-                    targets[entry.name] = tuple(host.name for host in inventory.select(entry.target))
-                except TargetError as error:
-                    message = f"schedule: {entry.key}: target: {error.message}"
-                    raise ScheduleError(message, error.hint, file=found.file, line=entry.target_line) from error
-        return targets
+        return {
+            entry.name: self._selected(entry)
+            for entry in found.entries.values()
+            if entry.target is not None and only in (None, entry.name)
+        }
+
+    def _selected(self, entry: Entry) -> tuple[str, ...]:
+        """The hosts of an entry's target; ScheduleError where it selects none."""
+        assert entry.target is not None
+        try:
+            return tuple(host.name for host in self._parts.selection().inventory.select(entry.target))
+        except TargetError as error:
+            message = f"schedule: {entry.key}: target: {error.message}"
+            raise ScheduleError(message, error.hint, file=str(self.path), line=entry.target_line) from error
+
+    def _check_target(self, entry: Entry) -> None:
+        """Refuse an edit after which a push would refuse the file; nothing can be said without an inventory."""
+        try:
+            self._selected(entry)
+        except InventoryError:
+            return
 
     def push(self, target: str | None = None, *, check: bool = False) -> Pushed:
         """Bring hosts to what the file says; pushing again changes nothing.
@@ -145,36 +154,40 @@ class Schedules:
         return hosts.show(self._parts.contact(), self._parts.selection().endpoints(target), plan=plan, log=log)
 
     # --- here ---
-    def coming(self, name: str | None = None, count: int = 1) -> dict[str, tuple[Ahead, ...]]:
+    def coming(self, name: str | None = None, count: int = 1) -> dict[str, Upcoming]:
         """The next fires of one entry or of all; nobody is asked.
 
-        An interval goes on from its last fire, as far as that is known here; a `run` by hand is none.
+        What hosts count themselves is unknown here; `status` asks them.
         """
-        found = self.file
-        entries = found.entries.values() if name is None else (found.entry(name),)
-        fired = self._fired(found)
-        return {entry.name: self._ahead(found, entry, count, fired.get(entry.name)) for entry in entries}
+        found, now = self.file, self._parts.clock()
+        upcoming = {}
+        for entry in found.entries.values() if name is None else (found.entry(name),):
+            host, history = self._place(found, entry)
+            fires = None
+            if not entry.counted_on_hosts:
+                fires = schedule.coming(found, entry, count, now=now, host=host, history=history)
+            upcoming[entry.name] = Upcoming(entry, host, fires)
+        return upcoming
 
     def overview(self) -> list[Overview]:
         """Every entry, with what is known of it here; nobody is asked."""
-        found = self.file
+        found, now = self.file, self._parts.clock()
         fired = self._fired(found)
         rows = []
         for entry in found.entries.values():
-            ahead = self._ahead(found, entry, LOOK_AHEAD, fired.get(entry.name))
+            host, history = self._place(found, entry)
+            forecast = schedule.forecast(found, entry, now=now, host=host, history=history)
             row = fired.get(entry.name)
-            past = self.history.load(entry) if entry.runs_on == "controller" else None
-            fire, skip = (past.last_fire, past.last_skip) if past else (None, None)
-            rows.append(
-                Overview(
-                    entry,
-                    next((each for each in ahead if each.reason is None), None),
-                    row.job.start_time if row else fire,
-                    row.summary if row else None,
-                    skip,
-                )
-            )
+            past = self.history.load(entry) if entry.runs_on == "controller" else Past(None, None)
+            last_fire = row.job.start_time if row else past.last_fire
+            rows.append(Overview(entry, host, forecast, last_fire, row.summary if row else None, past.last_skip))
         return rows
+
+    def _place(self, found: Schedule, entry: Entry) -> tuple[str, Any]:
+        """The name that an entry's splay is drawn for, and the evaluator's history there as far as it lies here."""
+        if entry.runs_on == "controller":
+            return self._parts.controller, self.history.raw(entry.name)
+        return self._targets(found, entry.name)[entry.name][0], None
 
     @cached_property
     def history(self) -> Histories:
@@ -190,23 +203,6 @@ class Schedules:
             if name is not None and ids.get(row.job.jid[14:]) == name:
                 newest.setdefault(name, row)
         return newest
-
-    def _ahead(self, found: Schedule, entry: Entry, count: int, row: JobRow | None) -> tuple[Ahead, ...]:
-        timing = entry.timing
-        host = self._parts.controller
-        history = None
-        if entry.runs_on == "controller":
-            history = self.history.raw(entry.name)
-        else:
-            host = next(iter(self._targets(found, entry.name)[entry.name]))
-            if row is not None and "every" in timing:
-                nominal = int(jid_time(row.job.jid[:14] + "000000"))
-                history = {"v": timing["v"], "k": 1, "w": nominal, "n": 0}
-        splay = tuple(timing["splay"]) if timing.get("splay") else None
-        return tuple(
-            Ahead(each.nominal, each.at, each.shift, each.zone, splay, each.reason, host, each.jid)
-            for each in schedule.coming(found, entry, count, now=self._parts.clock(), host=host, history=history)
-        )
 
     def perform(self, entry: Entry) -> str:
         """Do an entry's function of the controller; what it did, in a line."""

@@ -1,83 +1,106 @@
-"""The fires to come, as the machine that fires will see them."""
+"""The fires to come, as the machine that fires works them out."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from agentless.remote import clock, evaluator
+from agentless.model.times import iso
+from agentless.remote import clock, course, evaluator
+from agentless.remote.evaluator import Fire
 from agentless.schedule.document import Entry, Schedule
 
-__all__ = ["Coming", "coming", "offset"]
+__all__ = ["Fire", "Forecast", "Upcoming", "coming", "fire_json", "forecast", "offset"]
+
+# The next fire that is not skipped is looked for among so many: it takes a tenth of a second.
+LOOK_AHEAD = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Coming:
-    """A fire to come.
+class Upcoming:
+    """The next fires of one entry.
 
     Args:
-        nominal: the schedule's time, Unix seconds.
-        at: when it fires, Unix seconds: `splay` seconds later.
-        shift: seconds by which the zone is ahead of UTC at `at`.
-        zone: the entry's time zone; None is the local one of the machine that fires, shown as this one's.
-        reason: why it will be skipped, one of the evaluator's words; None when it will run.
-        jid: of the fire.
+        entry: the entry.
+        host: the inventory name that the splay is drawn for; of the controller's own fires its name.
+        fires: in order, skips among them with their reason; None where only the hosts know them: an interval counts
+            from the last fire on each.
     """
 
-    nominal: int
-    at: int
-    shift: int
-    zone: str | None
-    reason: str | None
-    jid: str
+    entry: Entry
+    host: str
+    fires: tuple[Fire, ...] | None
 
-    @property
-    def splay(self) -> int:
-        """Seconds between the schedule's time and the fire."""
-        return self.at - self.nominal
+    def to_json(self) -> list[dict[str, Any]] | None:
+        return None if self.fires is None else [fire_json(fire, self.entry, self.host) for fire in self.fires]
 
-    @property
-    def wall(self) -> datetime:
-        """When it fires, as a clock in its zone shows it."""
-        return datetime.fromtimestamp(self.at, timezone(timedelta(seconds=self.shift)))
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The next fire of one entry that is not skipped, as far as it can be known without asking a host.
+
+    Args:
+        fire: the fire, or None.
+        known: False where `fire` is None and yet the entry may come: only the hosts know when, or all of the next
+            fires are skipped.
+        searched_until: how far the search went (Unix seconds) where all of those fires are skipped, else None.
+    """
+
+    fire: Fire | None
+    known: bool = True
+    searched_until: int | None = None
+
+
+def fire_json(fire: Fire, entry: Entry, host: str) -> dict[str, Any]:
+    """A fire to come as `schedule next` and `list` give it; `zone` null: of the machine that fires, shown as ours."""
+    return {
+        "nominal": iso(fire.nominal),
+        "time": iso(fire.at),
+        "utc_offset": fire.shift,
+        "zone": entry.timezone,
+        "splay": fire.at - fire.nominal,
+        "host": host,
+        "skipped": fire.reason,
+        "jid": fire.jid,
+    }
 
 
 def offset(schedule: Schedule, entry: Entry) -> Callable[[int], int]:
-    """The zone of an entry; the local one of this machine where it names none."""
+    """The zone of an entry, as remote/clock.py knows zones; the local one of this machine where it names none."""
     return clock.local if entry.timezone is None else clock.Zone(schedule.zones[entry.timezone])
 
 
 def coming(
-    schedule: Schedule,
-    entry: Entry,
-    count: int,
-    *,
-    now: float,
-    host: str,
-    history: Mapping[str, Any] | None = None,
-    zone: Callable[[int], int] | None = None,
-) -> tuple[Coming, ...]:
+    schedule: Schedule, entry: Entry, count: int, *, now: float, host: str, history: Mapping[str, Any] | None = None
+) -> tuple[Fire, ...]:
     """The next fires of an entry, skips among them with their reason; fewer than `count` where no more come.
 
     Args:
         now: Unix seconds.
         host: the inventory name that the splay is drawn for; the controller's own fires have its name.
         history: the evaluator's for this entry there; None is an entry that starts now.
-        zone: the local zone of the machine that fires, where it is another than this one's.
     """
-    where = zone if zone is not None and entry.timezone is None else offset(schedule, entry)
-    planned = evaluator.plan(dict(entry.timing), history, now, host, where)
-    return tuple(
-        Coming(
-            nominal=each.nominal,
-            at=each.at,
-            shift=where(each.at),
-            zone=entry.timezone,
-            reason=each.reason,
-            jid=evaluator.jid(dict(entry.timing), each.nominal),
-        )
-        for each in itertools.islice(planned, count)
-    )
+    planned = evaluator.plan(dict(entry.timing), history, now, host, offset(schedule, entry))
+    return tuple(itertools.islice(planned, count))
+
+
+def forecast(
+    schedule: Schedule, entry: Entry, *, now: float, host: str, history: Mapping[str, Any] | None = None
+) -> Forecast:
+    """The next fire of an entry that is not skipped; the arguments are those of `coming`."""
+    if not entry.enabled:
+        return Forecast(None)
+    if entry.counted_on_hosts:
+        return Forecast(None, known=False)
+    until = entry.timing.get("until")
+    planned = evaluator.plan(dict(entry.timing), history, now, host, offset(schedule, entry))
+    for number, fire in enumerate(planned):
+        if fire.reason is None:
+            return Forecast(fire)
+        if fire.reason == course.UNTIL_PASSED and until is not None and until[0] <= 0:
+            break
+        if number >= LOOK_AHEAD:
+            return Forecast(None, known=False, searched_until=fire.at)
+    return Forecast(None)

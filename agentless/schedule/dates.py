@@ -32,12 +32,19 @@ _DEFAULTS = (datetime(2004, 1, 5), datetime(2008, 4, 15), datetime(2012, 8, 22),
 # Directives of strptime that make a full date together, one of each word.
 _WHOLE_DATES = (("cx",), ("Yy", "j"), ("Yy", "mbB", "d"), ("Yy", "UW", "aAwu"), ("G", "V", "aAwu"))
 _YEARS_AHEAD = 20
+_FIRST_YEAR, _LAST_YEAR = 1902, 9990
 _SCAN = 7 * DAILY
 
 
 def wall(moment: datetime) -> int:
     """What a clock on the wall shows, in seconds of remote/clock.py."""
     return int((moment.replace(tzinfo=None) - _EPOCH).total_seconds())
+
+
+def _refuse_far(moment: datetime) -> None:
+    """ValueError for a year whose instants no calendar can show in every zone."""
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise ValueError(f"the year {moment.year} is not from {_FIRST_YEAR} to {_LAST_YEAR}")
 
 
 @functools.lru_cache(maxsize=4096)
@@ -51,11 +58,12 @@ def _date(text: str) -> tuple[int, ...]:
 
     try:
         found = [parser.parse(text, default=default, tzinfos=known) for default in _DEFAULTS]
-    except (ValueError, OverflowError, TypeError) as error:
+    except Exception as error:  # what dateutil raises for odd text changes from version to version
         raise ValueError(f"not a date: {error}") from error
     if any(moment.microsecond for moment in found):
         raise ValueError("not a date: it has fractions of a second")
     first = found[0]
+    _refuse_far(first)
     complete = len({moment.date() for moment in found}) == 1
     if first.tzinfo is not None:
         if not complete:
@@ -86,10 +94,16 @@ def date(text: str, fmt: str | None = None) -> Rule:
     """
     if fmt is None:
         return list(_date(text))
-    moment = datetime.strptime(text, fmt)
-    said = set(re.findall("%[-]?(.)", fmt.replace("%%", "")))
-    if not any(all(said & set(kinds) for kinds in way) for way in _WHOLE_DATES):
+    try:
+        moment = datetime.strptime(text, fmt)
+    except ValueError:
+        raise
+    except Exception as error:  # a directive that stands there twice is an re.error, and more may come of a format
+        raise ValueError(f"{fmt!r} is no format of a date: {error}") from error
+    directives = set(re.findall("%[-]?(.)", fmt.replace("%%", "")))
+    if not any(all(directives & set(kinds) for kinds in way) for way in _WHOLE_DATES):
         raise ValueError(f"{fmt!r} has no year, month and day")
+    _refuse_far(moment)
     if moment.tzinfo is not None:
         return [-1, int(moment.timestamp())]
     return [0, wall(moment)]

@@ -75,6 +75,11 @@ class Entry:
         """Neither it nor the whole schedule is switched off."""
         return bool(self.timing.get("enabled", 1))
 
+    @property
+    def counted_on_hosts(self) -> bool:
+        """An interval that each host counts from its own last fire: only the hosts know when it comes next."""
+        return self.runs_on == "host" and "every" in self.timing
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:

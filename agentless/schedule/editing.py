@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,20 @@ from filelock import FileLock
 
 from agentless.errors import ScheduleError, UsageError
 from agentless.files import replace_file
-from agentless.remote import clock
+from agentless.remote import clock, course
 from agentless.schedule import dates
 from agentless.schedule.coming import offset
-from agentless.schedule.document import ALIASES, KEYS, Schedule, load, parse
-from agentless.schedule.source import Refused, Source
+from agentless.schedule.document import ALIASES, KEYS, Entry, Schedule, load, parse
+from agentless.schedule.source import NotEditable, Source
 from agentless.suggest import one_of
+from agentless.yamlfile import FAULTS
 
 __all__ = ["Editor", "values"]
 
 # What these say is text, whatever YAML would make of it.
 _TEXT = ("function", "target", "name", "cron", "once", "once_fmt", "after", "until", "timezone", "timeout", "runs_on")
 _LOCK_SECONDS = 10.0
+MINUTE = 60
 _UNITS = ("seconds", "minutes", "hours", "days")
 _WAYS = ({*_UNITS}, {"when"}, {"cron"}, {"once", "once_fmt"})
 
@@ -55,6 +58,8 @@ def values(pairs: Iterable[str]) -> dict[str, Any]:
         key, equals, text = pair.partition("=")
         if not equals:
             raise UsageError(f"{pair!r} is not KEY=VALUE")
+        if not pair.isprintable() and any("\ud800" <= char <= "\udfff" for char in pair):
+            raise UsageError(f"{key}: {text!r} is not UTF-8")
         if ALIASES.get(key, key) not in KEYS:
             raise UsageError(f"unknown key {key!r}", one_of(key, KEYS))
         if any(ALIASES.get(key, key) == ALIASES.get(known, known) for known in found):
@@ -76,17 +81,26 @@ class Editor:
 
     Args:
         path: the file; `add` makes it where it is not there.
-        identity, now: as for `load`.
+        now: as for `load`.
+        check_target: called with each entry that an edit adds or gives another target; raises ScheduleError where that
+            selects no host, for a push would refuse the file then.
 
     Each method returns the schedule as it is then, and raises ScheduleError, the file untouched, where the edit is
     impossible or would make it wrong.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, identity: str | None = None, now: float) -> None:
-        # A link is followed: what it points to is edited, and it stays a link.
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        now: float,
+        check_target: Callable[[Entry], None] = lambda entry: None,
+    ) -> None:
+        # It is known by the name that was given, as loading knows it; a link is followed when it is replaced.
+        self._file = os.fspath(path)
         self._path = Path(os.path.realpath(path))
-        self._identity = identity
         self._now = now
+        self._check_target = check_target
 
     def add(self, name: str, keys: Mapping[str, Any]) -> Schedule:
         """A new entry."""
@@ -148,7 +162,15 @@ class Editor:
 
     def skip(self, name: str, time: str) -> Schedule:
         """Leave out the fire of that time; without seconds, those of that minute."""
-        return self._extend(name, {"skip_explicit": time})
+
+        def change(schedule: Schedule, source: Source) -> None:
+            entry = schedule.entry(name)
+            source.extend(entry.key, "skip_explicit", time)
+            # To the evaluator, who postpones a fire within a minute that is skipped means it to run.
+            for moment in _within_minute(time, entry.timing.get("run", ())):
+                source.extend(entry.key, "skip_explicit", moment)
+
+        return self._edit(change)
 
     def postpone(self, name: str, time: str, new_time: str) -> Schedule:
         """Leave out the fire of that time, and run it at the new one, which is still to come."""
@@ -156,11 +178,15 @@ class Editor:
         def check(after: Schedule) -> None:
             entry = after.entry(name)
             rule = dates.date(new_time)
+            where = offset(after, entry)
             # A host may have any zone, where the entry names none: its clock is at most 12 hours behind UTC.
             elsewhere = entry.runs_on == "host" and entry.timezone is None and rule[0] == 0
-            at = rule[1] + 12 * 3600 if elsewhere else clock.moment(rule, offset(after, entry))
-            if at < self._now:
+            if (rule[1] + 12 * 3600 if elsewhere else clock.moment(rule, where)) < self._now:
                 raise ScheduleError(f"{name}: {new_time} is past: nothing would run then", file=self._file)
+            timing = {key: value for key, value in entry.timing.items() if key != "enabled"}
+            at = clock.moment(rule, where)
+            if reason := course.Course(timing, None, int(self._now), "", where).reason(at, at):
+                raise ScheduleError(f"{name}: at {new_time} nothing would run: {reason}", file=self._file)
 
         return self._extend(name, {"skip_explicit": time, "run_explicit": new_time}, check)
 
@@ -172,9 +198,7 @@ class Editor:
 
         return self._edit(change)
 
-    def _extend(
-        self, name: str, times: Mapping[str, str], check: Callable[[Schedule], None] = lambda after: None
-    ) -> Schedule:
+    def _extend(self, name: str, times: Mapping[str, str], check: Callable[[Schedule], None]) -> Schedule:
         def change(schedule: Schedule, source: Source) -> None:
             for key, time in times.items():
                 source.extend(schedule.entry(name).key, key, time)
@@ -186,10 +210,6 @@ class Editor:
             if name in (entry.name, entry.key):
                 raise ScheduleError(f"there is an entry {name!r} already", hint, file=self._file, line=entry.line)
 
-    @property
-    def _file(self) -> str:
-        return str(self._path)
-
     def _edit(
         self,
         change: Callable[[Schedule, Source], None],
@@ -197,25 +217,50 @@ class Editor:
         create: bool = False,
         check: Callable[[Schedule], None] = lambda after: None,
     ) -> Schedule:
-        if create:
+        if not create and not self._path.exists():
+            load(self._file, now=self._now)
+        try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-        elif not self._path.exists():
-            load(self._path, now=self._now)
-        lock = self._path.with_name(f".{self._path.name}.lock")
-        with FileLock(lock, timeout=_LOCK_SECONDS):
-            data = self._path.read_bytes() if self._path.exists() else b""
-            # What is wrong already is told with its line.
-            before = parse(data, self._file, identity=self._identity, now=self._now)
-            try:
-                source = Source(data.decode("utf-8"))
-                change(before, source)
-            except (Refused, yaml.YAMLError, RecursionError) as error:
-                # libyaml, which read it, takes a tab here and there, and a mapping that merges itself.
-                why = str(error) if isinstance(error, Refused) else "an edit cannot be placed in what is written here"
-                raise ScheduleError(why, "Edit the file by hand.", file=self._file) from error
-            schedule = parse(source.text, self._file, identity=self._identity, now=self._now)
-            check(schedule)
-            result = source.text.encode("utf-8")
-            if result != data:
-                replace_file(self._path, result, mode=None)
-        return schedule
+            with FileLock(self._path.with_name(f".{self._path.name}.lock"), timeout=_LOCK_SECONDS):
+                data = self._path.read_bytes() if self._path.exists() else b""
+                # What is wrong already is told with its line.
+                before = parse(data, self._file, now=self._now)
+                result = self._changed(data, before, change)
+                after = self._checked(result, before, check)
+                if result != data:
+                    replace_file(self._path, result, mode=None)
+        except OSError as error:
+            raise ScheduleError(f"cannot be edited: {error.strerror or error}", file=self._file) from error
+        return after
+
+    def _changed(self, data: bytes, before: Schedule, change: Callable[[Schedule, Source], None]) -> bytes:
+        """The bytes of the file with the edit in them."""
+        try:
+            source = Source(data.decode("utf-8"))
+            change(before, source)
+            return source.text.encode("utf-8")
+        except (NotEditable, *FAULTS) as error:
+            # libyaml, which read it, takes a tab here and there, and a mapping that merges itself.
+            why = str(error) if isinstance(error, NotEditable) else "an edit cannot be placed in what is written here"
+            raise ScheduleError(why, "Edit the file by hand.", file=self._file) from error
+
+    def _checked(self, data: bytes, before: Schedule, check: Callable[[Schedule], None]) -> Schedule:
+        """The schedule that the edited file holds, checked as loading and a push will check it."""
+        after = parse(data, self._file, now=self._now)
+        for name, entry in after.entries.items():
+            known = before.entries.get(name)
+            if entry.target is not None and (known is None or known.target != entry.target):
+                self._check_target(entry)
+        check(after)
+        return after
+
+
+def _within_minute(time: str, moments: Iterable[dates.Rule]) -> Iterator[str]:
+    """Those of the moments that lie within the minute `time`, but not at its start, as text."""
+    try:
+        kind, start = dates.date(time)
+    except ValueError:
+        return  # the check of the whole says it, with the line
+    for of_kind, at in moments:
+        if of_kind == kind and start % MINUTE == 0 and start < at < start + MINUTE:
+            yield datetime.fromtimestamp(at, timezone.utc).isoformat()[: None if kind else len("2026-01-01T00:00:00")]

@@ -9,8 +9,9 @@ from typing import Any
 from agentless.model.problem import Problem
 from agentless.model.results import Asked
 from agentless.model.times import iso
+from agentless.schedule.coming import Fire
 
-__all__ = ["Event", "Fires", "HostSchedule", "OnHost", "Placed", "Pushed", "Seen"]
+__all__ = ["Event", "HostSchedule", "OnHost", "Placed", "Pushed", "Seen"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +44,6 @@ class Pushed(Asked):
 
 
 @dataclass(frozen=True, slots=True)
-class Fires:
-    """A fire to come, as the host works it out: Unix seconds, `shift` seconds ahead of UTC in its zone."""
-
-    nominal: int
-    at: int
-    reason: str | None
-    shift: int
-
-
-@dataclass(frozen=True, slots=True)
 class OnHost:
     """One entry as a host has it.
 
@@ -74,7 +65,7 @@ class OnHost:
     last_fire: float | None
     last_skip: tuple[str, float] | None
     running: int
-    coming: tuple[Fires, ...]
+    coming: tuple[Fire, ...]
     timezone: str | None
 
     def to_json(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import yaml
 
 from agentless.schedule.meaning import BREAKS, braced, pairs
 
-__all__ = ["LAST_BREAK", "Marks", "Refused"]
+__all__ = ["LAST_BREAK", "Marks", "NotEditable"]
 
 _BREAK = re.compile(f"\r\n|[{BREAKS}]")
 LAST_BREAK = re.compile(f"(?:\r\n|[{BREAKS}])[ \t]*\\Z")
@@ -20,7 +20,7 @@ _BLOCK_SCALAR = re.compile(f"[|>]([-+0-9]*)[ \t]*(#[^{BREAKS}]*)?")
 _STEP = 2
 
 
-class Refused(Exception):
+class NotEditable(Exception):
     """The text cannot be edited so that it says what was meant, with all else as it was."""
 
 
@@ -118,7 +118,7 @@ class Marks:
         after = self.after(key.end_mark.index)
         if isinstance(after[2], yaml.ValueToken):
             return after[1]
-        raise Refused
+        raise NotEditable
 
     def tail(self, index: int, column: int) -> int:
         """Past the comments that follow a line and are further in than `column`: they belong to what is before them."""

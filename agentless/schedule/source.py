@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
-from agentless.schedule.marks import LAST_BREAK, Marks, Refused
+from agentless.schedule.marks import LAST_BREAK, Marks, NotEditable
 from agentless.schedule.meaning import Fields, Pair, braced, fields_of, inline, meaning, null, own, pairs, plain
 
-__all__ = ["Refused", "Source"]
+__all__ = ["NotEditable", "Source"]
 
 _TEXT = "tag:yaml.org,2002:str"
 
@@ -68,7 +68,7 @@ class Source:
         node = plain(self.entry(key))
         try:
             self._change(meant, lambda: self._repeat(key, new))
-        except Refused:
+        except NotEditable:
             self._change(meant, lambda: self._append_entry(new, node))
 
     def put(self, entry: str | None, key: str, value: Any) -> None:
@@ -113,14 +113,14 @@ class Source:
                     self._marks = Marks(before)
                     self._part(entry)
                 change()
-            except (yaml.YAMLError, Refused):
+            except (yaml.YAMLError, NotEditable):
                 continue
             if self._meaning() == meant:
                 return
         self._marks = Marks(before)
         if self._marks.aliases:
-            raise Refused("another entry has keys of it by an anchor, and would change with it")
-        raise Refused("it is written in a way that cannot be edited in place")
+            raise NotEditable("another entry has keys of it by an anchor, and would change with it")
+        raise NotEditable("it is written in a way that cannot be edited in place")
 
     def _part(self, entry: str) -> None:
         """Write out what an entry has from others by an anchor."""
@@ -144,7 +144,7 @@ class Source:
             pair = own(self._marks.schedule, entry)
             found = pair[1] if pair else None
         if not isinstance(found, yaml.MappingNode) or self._marks.is_alias(found):
-            raise Refused
+            raise NotEditable
         return found
 
     # --- text ---
@@ -160,14 +160,14 @@ class Source:
     def _cut(self, mapping: yaml.Node | None, key: str, *, whole: bool = False) -> None:
         pair = own(mapping, key)
         if mapping is None or pair is None:
-            raise Refused
+            raise NotEditable
         start, end = self._marks.start(pair[0]), self._marks.end(*pair)
         if braced(mapping):
             self._cut_in_flow(start, end, whole)
             return
         line = self._marks.line_start(start)
         if self._marks.text[line:start].strip(" "):
-            raise Refused
+            raise NotEditable
         column = start - line
         end = self._marks.line_end(end)
         if whole:

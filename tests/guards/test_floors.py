@@ -43,7 +43,7 @@ KEPT_APART = {
 # What of the helper runs on both sides, and which room of ours has use for it.
 BOTH_SIDES = {
     "runner": ("remote.wire", "remote.evaluator"),
-    "schedule": ("remote.clock", "remote.evaluator"),
+    "schedule": ("remote.clock", "remote.course", "remote.evaluator"),
 }
 
 # cli.app is the process's own edge: it hands the environment on to what asks for NO_COLOR and TERM.

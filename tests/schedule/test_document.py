@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from agentless.errors import ScheduleError
 from agentless.remote import course, evaluator
 from agentless.schedule import coming, document, load, parse
+from agentless.schedule.coming import fire_json
 from tests.schedule.walking import START, utc
 
 FILE = "dir/schedule.yaml"
@@ -81,6 +82,9 @@ def read(text: str) -> document.Schedule:
         ("cron: '* * * * *'\nsplay: 99999999999", 7, "from 0 to"),
         ("once: '17:00'\nonce_fmt: '%H:%M'", 6, "'%H:%M' has no year, month and day"),
         ("once: '12/24'\nonce_fmt: '%m/%d'", 6, "has no year"),
+        ("once: '20300101'\nonce_fmt: '%Y%Y%m%d'", 6, "'%Y%Y%m%d' is no format of a date"),
+        ("minutes: 5\nskip_explicit: {time: '1.1', time_fmt: '%d.%d'}", 7, "is no format of a date"),
+        ("once: 9999-12-31T23:59:59", 6, "the year 9999 is not from 1902 to 9990"),
         ("once: '%Y'\nonce_fmt: '%%Y'", 6, "has no year"),
         ("minutes: 5\nskip_explicit: {time: '17:00', time_fmt: '%H:%M'}", 7, "has no year"),
         ("minutes: 5\nafter: 2027-01-01\nuntil: 2026-12-01", 8, "it: until: it is not later than `after`"),
@@ -221,16 +225,21 @@ def test_fires_to_come_have_zone_splay_and_reason() -> None:
         ENTRY + "    when: 5pm\n    timezone: Asia/Kathmandu\n    splay: 60\n    skip_explicit: 2018-01-02 17:00\n"
     )
     first, second = coming(schedule, schedule.entry("it"), 2, now=START, host="web1")
-    assert first.wall.strftime("%d %H:%M %z") == "01 17:00 +0545"
-    assert 0 <= first.splay <= 60
-    assert (first.zone, first.reason) == ("Asia/Kathmandu", None)
+    shown = fire_json(first, schedule.entry("it"), "web1")
+    assert (shown["nominal"], shown["utc_offset"], shown["zone"]) == (
+        "2018-01-01T11:15:00.000000Z",
+        (5 * 60 + 45) * 60,
+        "Asia/Kathmandu",
+    )
+    assert 0 <= shown["splay"] <= 60
+    assert first.reason is None
     assert second.reason == course.SKIP_EXPLICIT
     assert first.jid.startswith("20180101111500")
 
 
 def test_what_comes_but_once_comes_to_an_end() -> None:
     schedule = read(ENTRY + "    once: 2018-01-01T05:00:00\n")
-    assert len(coming(schedule, schedule.entry("it"), 5, now=START, host="web1", zone=utc)) == 1
+    assert len(coming(schedule, schedule.entry("it"), 5, now=START, host="web1")) == 1
 
 
 KEYS = st.dictionaries(

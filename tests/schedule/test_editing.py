@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agentless.errors import ScheduleError, UsageError
-from agentless.schedule import Editor, load, values
+from agentless.schedule import Editor, Entry, coming, load, values
 from tests.schedule.walking import START
 
 TEXT = """\
@@ -47,7 +47,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def editor(path: Path) -> Editor:
-    return Editor(path, identity="ada@laptop", now=START)
+    return Editor(path, now=START)
 
 
 def changed(path: Path) -> tuple[list[str], list[str]]:
@@ -101,7 +101,7 @@ def test_what_is_there_reads_as_the_edit_says(editor: Editor, path: Path) -> Non
     assert schedule.entry("nightly@web*").args == schedule.entry("nightly").args
     schedule = editor.modify("new one", {"minutes": None, "when": ["Monday 5pm", "1:40pm"]})
     assert len(schedule.entry("new one").timing["rules"]) == 2
-    assert load(path, identity="ada@laptop", now=START) == schedule
+    assert load(path, now=START) == schedule
     assert "# slow" in path.read_text()
 
 
@@ -123,7 +123,9 @@ def test_skips_of_one_entry_add_up_and_the_same_one_is_one(editor: Editor) -> No
         (lambda e: e.delete("none"), "no entry"),
         (lambda e: e.skip("nightly", "5pm"), "a full date"),
         (lambda e: e.postpone("nightly", "2018-01-02 02:30", "2017-12-01 05:00"), "2017-12-01 05:00 is past"),
+        (lambda e: e.postpone("nightly", "2018-01-02 02:30", "2018-01-02 02:30"), "nothing would run: skip_explicit"),
         (lambda e: e.copy("nightly", "web*", "tea"), "already"),
+        (lambda e: e.add("odd", {"function": "cmd.run", "args": "\udcff", "target": "x", "hours": 1}), "Unicode"),
     ],
 )
 def test_an_edit_that_would_be_wrong_leaves_the_file_as_it_is(
@@ -135,6 +137,66 @@ def test_an_edit_that_would_be_wrong_leaves_the_file_as_it_is(
     assert path.read_text() == TEXT
     assert path.stat().st_ino == before.st_ino
     assert [each.name for each in path.parent.iterdir() if each.suffix == ".new"] == []
+
+
+def test_a_fire_is_postponed_within_its_minute_and_back_out_of_its_range_never(editor: Editor) -> None:
+    schedule = editor.postpone("nightly", "2018-01-02 02:30", "2018-01-02 02:30:20")
+    fires = coming(schedule, schedule.entry("nightly"), 3, now=START + 86400, host="db1")
+    assert [(fire.nominal % 86400, fire.reason) for fire in fires] == [
+        (9000, "skip_explicit"),
+        (9020, None),
+        (9000, None),
+    ]
+    editor.modify("nightly", {"range": {"start": "1am", "end": "5am"}})
+    with pytest.raises(ScheduleError, match="nothing would run: not_in_range"):
+        editor.postpone("nightly", "2018-01-03 02:30", "2018-01-03 06:00")
+
+
+def test_a_minute_that_is_skipped_takes_along_what_was_postponed_to_a_time_within_it(editor: Editor) -> None:
+    editor.postpone("nightly", "2018-01-02 02:30", "2018-01-02 04:00:20")
+    schedule = editor.skip("nightly", "2018-01-02 04:00")
+    fires = coming(schedule, schedule.entry("nightly"), 3, now=START + 86400, host="db1")
+    assert [fire.reason for fire in fires] == ["skip_explicit", "skip_explicit", None]
+
+
+def test_what_selects_no_host_is_not_written_and_what_did_so_before_is_in_nobodys_way(path: Path) -> None:
+    def check(entry: Entry) -> None:
+        if entry.target == "nobody":
+            raise ScheduleError("it selects no host")
+
+    editor = Editor(path, now=START, check_target=check)
+    before = path.read_bytes()
+    edits: tuple[Callable[[Editor], object], ...] = (
+        lambda e: e.add("new", {"function": "cmd.run", "args": "w", "target": "nobody", "hours": 1}),
+        lambda e: e.modify("Tea for all", {"target": "nobody"}),
+        lambda e: e.copy("nightly", "nobody"),
+        lambda e: e.move("nightly", "nobody"),
+    )
+    for edit in edits:
+        with pytest.raises(ScheduleError, match="selects no host"):
+            edit(editor)
+    assert path.read_bytes() == before
+    path.write_text(TEXT.replace("kitchen", "nobody"))
+    editor.disable("nightly")
+    editor.disable("Tea for all")
+    assert editor.move("Tea for all", "kitchen").entry("Tea for all").target == "kitchen"
+
+
+def test_a_script_is_looked_for_beside_the_name_that_was_given_not_beside_what_a_link_points_to(tmp_path: Path) -> None:
+    """Where loading will look for it."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").mkdir()
+    (tmp_path / "real" / "schedule.yaml").write_text("schedule: {}\n")
+    (tmp_path / "real" / "backup.sh").write_text("#!/bin/sh\n")
+    path = tmp_path / "link" / "schedule.yaml"
+    path.symlink_to(tmp_path / "real" / "schedule.yaml")
+    keys = {"function": "cmd.script", "args": ["backup.sh"], "target": "all", "hours": 1}
+    with pytest.raises(ScheduleError, match="no script"):
+        Editor(path, now=START).add("backup", keys)
+    (tmp_path / "link" / "backup.sh").write_text("#!/bin/sh\n")
+    edited = Editor(path, now=START).add("backup", keys)
+    assert path.is_symlink()
+    assert load(path, now=START) == edited
 
 
 def test_the_first_entry_makes_the_file(tmp_path: Path) -> None:
@@ -334,7 +396,7 @@ def test_a_full_disk_leaves_the_file_as_it_is(editor: Editor, path: Path, monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(ScheduleError, match="No space"):
         editor.disable()
     assert path.read_text() == TEXT
     assert not list(path.parent.glob("*.new"))

@@ -63,6 +63,12 @@ QUARTERS = "cron: '*/15 * * * *'\n"
         (QUARTERS + "until: '00:30'", ["01 00:15", "02 00:00"]),
         ("cron: '0 */8 * * *'\nskip_explicit: 2018-01-01T08:00\nrun_explicit: [2018-01-01T08:20]",
          ["01 08:20", "01 16:00", "02 00:00"]),
+        # A fire that is postponed to a time within its minute.
+        ("cron: '0 8 * * *'\nskip_explicit: 2018-01-01T08:00\nrun_explicit: 2018-01-01T08:00:30", ["01 08:00:30"]),
+        ("cron: '0 8 * * *'\nskip_explicit: [2018-01-01T08:00, 2018-01-01T08:00:30]\n"
+         "run_explicit: 2018-01-01T08:00:30", []),
+        ("cron: '0 8 * * *'\nskip_explicit: [2018-01-01T08:00, 2018-01-01T09:00]\n"
+         "run_explicit: [2018-01-01T09:00, 2018-01-01T10:00]", ["01 10:00"]),
         ("cron: '0 8 * * *'\nskip_explicit: [{time: 01/01 2018, time_fmt: '%d/%m %Y'}]\n"
          "run_explicit: [{time: 01/01 2018 9, time_fmt: '%d/%m %Y %H'}]", ["01 08:00", "01 09:00"]),
     ],
@@ -193,7 +199,7 @@ def test_a_splay_of_all_is_that_of_each_entry_which_has_none() -> None:
     assert [at % HOUR for at in (fire.at for fire in planned_fires(entry, 5))] == [7] * 5
 
 
-def planned_fires(entry: dict[str, object], count: int) -> list[evaluator.Planned]:
+def planned_fires(entry: dict[str, object], count: int) -> list[evaluator.Fire]:
     return list(itertools.islice(evaluator.plan(entry, None, START, "web1", utc), count))
 
 

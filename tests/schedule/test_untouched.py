@@ -252,7 +252,7 @@ def test_all_that_an_edit_is_not_about_stays_and_what_is_read_back_is_what_was_m
         path = Path(folder, "schedule.yaml")
         path.write_bytes(text.encode())
         try:
-            EDITS[edit][0](Editor(path, identity="it", now=START), name)
+            EDITS[edit][0](Editor(path, now=START), name)
         except ScheduleError as error:
             assert "anchor" in str(error)  # noqa: PT017 -- what others share is refused, and nothing else
             assert "*a" in text

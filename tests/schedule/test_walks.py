@@ -60,8 +60,8 @@ def test_forwards_every_nominal_time_fires_once_or_is_recorded(name: str, steps:
         assert 0 <= at - fire.at <= evaluator.GRACE
 
 
-def evaluator_plan(entry: dict[str, object], start: int, until: float) -> list[evaluator.Planned]:
-    found: list[evaluator.Planned] = []
+def evaluator_plan(entry: dict[str, object], start: int, until: float) -> list[evaluator.Fire]:
+    found: list[evaluator.Fire] = []
     for each in evaluator.plan(entry, None, start, "web1", utc):
         if each.nominal > until:
             return found
