@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentless.errors import ConfigError, InventoryError
+from agentless.errors import ConfigError
 from agentless.model.endpoint import connect_seconds
 from agentless.suggest import one_of
 
-__all__ = ["Config", "account", "ansible_cfg", "cache_dir", "config_dir", "default_inventory", "load"]
+__all__ = ["Config", "account", "ansible_cfg", "cache_dir", "config_dir", "environment", "load"]
 
 MIB = 1024 * 1024
 
@@ -79,6 +79,11 @@ def config_dir(environ: Mapping[str, str] | None = None) -> Path:
     return _base("XDG_CONFIG_HOME", ".config", environ)
 
 
+def environment() -> Mapping[str, str]:
+    """The environment of this process, for what looks names up in one that it is given."""
+    return os.environ
+
+
 def account() -> tuple[str, str]:
     """Name and home of the user who runs this process; the number and `/` where a container runs as any user."""
     try:
@@ -102,40 +107,6 @@ def _home(environ: Mapping[str, str]) -> str:
         return pwd.getpwuid(os.getuid()).pw_dir
     except KeyError as error:
         raise ConfigError(f"there is no home directory: uid {os.getuid()} is unknown here", "Set HOME.") from error
-
-
-def default_inventory(
-    configured: tuple[str, ...] = (), environ: Mapping[str, str] | None = None, cwd: Path | None = None
-) -> tuple[str, ...]:
-    """The inventory where `-i` names none.
-
-    `$AGENTLESS_INVENTORY`, `./inventory.yaml`, what the configuration names, `inventory.yaml` in its directory; the
-    first that there is.
-
-    Args:
-        configured: `Config.inventory`.
-        cwd: None is the current directory.
-
-    Raises:
-        InventoryError: there is none of them.
-    """
-    environ = os.environ if environ is None else environ
-    if given := environ.get("AGENTLESS_INVENTORY"):
-        return (given,)
-    here = Path(cwd or ".") / "inventory.yaml"
-    if here.exists():
-        return (str(here),)
-    if configured:
-        return configured
-    users = config_dir(environ) / "inventory.yaml"
-    if users.exists():
-        return (str(users),)
-    file, said = ansible_cfg(environ, cwd)
-    raise InventoryError(
-        f"there is no inventory: neither $AGENTLESS_INVENTORY nor ./inventory.yaml nor {users}",
-        "Name one with -i FILE, or hosts with -i host1,host2."
-        + (f" That of {file}, which is not read here: {said['inventory']}" if "inventory" in said else ""),
-    )
 
 
 def ansible_cfg(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> tuple[str, dict[str, str]]:

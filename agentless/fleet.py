@@ -15,6 +15,7 @@ from agentless.cache import JobCache, Pruned, Search
 from agentless.config import Config
 from agentless.errors import TargetError, UnknownJob, UsageError
 from agentless.inventory import Inventory, Overrides
+from agentless.inventory.search import Sources, search
 from agentless.inventory.selection import Selection
 from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID
@@ -109,10 +110,11 @@ class Fleet:
     def _selection(self) -> Selection:
         return Selection(self._inventories, self._overrides, self._limit, self._recorded, self._warn)
 
-    def _inventories(self) -> Sequence[str]:
-        if self._sources is None:
-            return configuration.default_inventory(self.config.inventory)
-        return [str(source) for source in _listed(self._sources)]
+    def _inventories(self) -> Sources:
+        if self._sources is not None:
+            given = [self._sources] if isinstance(self._sources, (str, Path)) else self._sources
+            return Sources(tuple(map(str, given)), "-i")
+        return search(configuration.environment(), Path(), self.config.inventory, configuration.config_dir())
 
     @property
     def inventory(self) -> Inventory:
@@ -167,14 +169,18 @@ class Fleet:
         self.close()
 
     # --- targets ---
-    def hosts(self, target: str | None = None) -> Hosts:
+    def hosts(self, target: str | None = None, *, passwords: bool = False) -> Hosts:
         """The hosts of a target with their settings, groups and variables, in the inventory's order; None is all.
+
+        Args:
+            passwords: show them among the variables; else they are masked.
 
         Raises:
             TargetError: the pattern cannot be read, or selects nothing.
-            InventoryError: a connection variable cannot be resolved, with file and line.
+            InventoryError: the inventory cannot be read, with file and line. What is wrong with one host's variables
+                is the `problem` of its endpoint.
         """
-        return self._selection.hosts(target)
+        return self._selection.hosts(target, passwords=passwords)
 
     def endpoints(self, target: str | None = None) -> dict[str, Endpoint]:
         """The hosts of a target with their resolved connection settings; raises as `hosts`."""
@@ -196,6 +202,14 @@ class Fleet:
             raise TargetError(f"a connection leads to one host, and {host!r} selects {len(endpoints)}")
         (endpoint,) = endpoints.values()
         return FabricConnection(endpoint, self._contact.connector)
+
+    def target_names(self) -> list[str]:
+        """What a target may name: `all`, groups that have hosts, and hosts. No inventory script is run for it.
+
+        Raises:
+            InventoryError: as `inventory`.
+        """
+        return self._selection.names()
 
     # --- run ---
     def prepare(self, target: str, spec: JobSpec, how: Delivery = AT_ONCE) -> PreparedJob:
@@ -466,7 +480,7 @@ class Fleet:
             cap=self.config.output_cap,
         )
         given = path or self.config.schedule_file
-        return Schedules(parts, find(given, self._selection.sources if given is None else ()))
+        return Schedules(parts, find(given, self._selection.sources.names if given is None else ()))
 
     def scheduler(self, log: Callable[[str], None], path: str | Path | None = None) -> Scheduler:
         """What fires the entries of a schedule file that run on the controller.
@@ -484,7 +498,3 @@ class Fleet:
         from agentless.runner import procs
 
         return procs.ping(self._contact, self.endpoints(target))
-
-
-def _listed(sources: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
-    return [sources] if isinstance(sources, (str, Path)) else sources

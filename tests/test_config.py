@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agentless.config import Config, ansible_cfg, cache_dir, config_dir, default_inventory, load
-from agentless.errors import ConfigError, InventoryError
+from agentless.config import Config, ansible_cfg, cache_dir, config_dir, load
+from agentless.errors import ConfigError
 
 
 def _file(tmp_path: Path, text: str) -> Path:
@@ -185,23 +185,6 @@ def test_directories_are_xdgs_and_a_relative_one_is_ignored() -> None:
     assert cache_dir({}).is_absolute()
 
 
-def test_the_inventory_is_found_in_the_order_that_the_docs_give(tmp_path: Path) -> None:
-    environ = {"HOME": "/h", "XDG_CONFIG_HOME": str(tmp_path)}
-    here = tmp_path / "here"
-    here.mkdir()
-    with pytest.raises(InventoryError, match="there is no inventory") as caught:
-        default_inventory((), environ, here)
-    assert "-i" in caught.value.hint
-    (tmp_path / "agentless").mkdir()
-    users = tmp_path / "agentless" / "inventory.yaml"
-    users.write_text("all: {}\n")
-    assert default_inventory((), environ, here) == (str(users),)
-    assert default_inventory(("/prod.yaml",), environ, here) == ("/prod.yaml",)
-    (here / "inventory.yaml").write_text("all: {}\n")
-    assert default_inventory(("/prod.yaml",), environ, here) == (str(here / "inventory.yaml"),)
-    assert default_inventory((), {**environ, "AGENTLESS_INVENTORY": "web1,web2"}, here) == ("web1,web2",)
-
-
 def test_without_a_configuration_file_yaml_is_not_imported(tmp_path: Path) -> None:
     program = "import sys; from agentless import config; before = 'yaml' in sys.modules; config.load()\n"
     program += "sys.exit(not before and 'yaml' in sys.modules)"
@@ -220,8 +203,5 @@ def test_ansibles_file_is_known_for_hints_where_it_says_how_hosts_are_reached(tm
     said = {"inventory": "hosts/prod", "remote_user": "ada", "ssh_common_args": "-J bastion"}
     assert ansible_cfg({}, tmp_path) == (str(file), said)
     assert ansible_cfg({"ANSIBLE_CONFIG": str(file)}, Path("/")) == (str(file), said)
-    with pytest.raises(InventoryError) as caught:
-        default_inventory((), {"HOME": "/nonexistent"}, tmp_path)
-    assert f"That of {file}, which is not read here: hosts/prod" in caught.value.hint
     file.write_text("remote_user = no section\n")
     assert ansible_cfg({}, tmp_path)[1] == {}

@@ -36,9 +36,7 @@ def _items(ctx: click.Context, ask: Callable[[Invocation], Iterable[CompletionIt
 
 
 def _targets(invocation: Invocation) -> Iterable[CompletionItem]:
-    entries = invocation.fleet.hosts(None).hosts
-    groups = {group: None for entry in entries.values() for group in entry.groups}
-    return map(CompletionItem, ["all", *groups, *entries])
+    return map(CompletionItem, invocation.fleet.target_names())
 
 
 def _jids(invocation: Invocation) -> Iterable[CompletionItem]:

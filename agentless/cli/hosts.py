@@ -7,7 +7,7 @@ import click
 from agentless.cli.commands import Option
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import TARGET, verb
-from agentless.cli.rows import FORMATS, show, tell_problems
+from agentless.cli.rows import FORMATS, show, tell_no_way, tell_problems
 from agentless.report import tables
 from agentless.report.tree import tree
 
@@ -22,17 +22,19 @@ __all__ = ["hosts", "ping"]
 )
 @TARGET
 @click.option("--graph", cls=Option, is_flag=True, help="Show the groups as a tree.")
-def hosts(invocation: Invocation, /, target: str | None, graph: bool) -> int:
+@click.option("--show-passwords", cls=Option, is_flag=True, help="Don't mask passwords among the variables.")
+def hosts(invocation: Invocation, /, target: str | None, graph: bool, show_passwords: bool) -> int:
     """What a pattern selects, with the resolved connection settings. Contacts nobody.
 
-    An empty PORT or USER is left to your ~/.ssh/config.
+    An empty PORT or USER is left to your ~/.ssh/config. The exit code is 3 where there is no way to some host.
     """
     out = invocation.out("table", FORMATS)
-    result = invocation.fleet.hosts(target)
+    result = invocation.fleet.hosts(target, passwords=show_passwords)
     if graph and out in ("table", "text"):
         invocation.screen.result(tree(invocation.fleet.inventory.groups, result.hosts))
-        return result.exit_code
-    show(invocation, out, result.to_json, tables.HOSTS, lambda: tables.hosts(result))
+    else:
+        show(invocation, out, result.to_json, tables.HOSTS, lambda: tables.hosts(result))
+    tell_no_way(invocation, result.problems)
     return result.exit_code
 
 

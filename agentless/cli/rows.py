@@ -10,7 +10,7 @@ from agentless.model.problem import Problem
 from agentless.report import documents
 from agentless.report.tables import Row, tabbed, table
 
-__all__ = ["FORMATS", "show", "tell_problems"]
+__all__ = ["FORMATS", "show", "tell_no_way", "tell_problems"]
 
 FORMATS: Formats = ("table", "text", "json", "jsonl", "yaml")
 
@@ -60,3 +60,11 @@ def tell_problems(invocation: Invocation, out: str, problems: Mapping[str, Probl
     if out in ("table", "text"):
         for hint in hints:
             invocation.screen.say(f"  {hint}")
+
+
+def tell_no_way(invocation: Invocation, problems: Mapping[str, Problem]) -> None:
+    """The hosts that the inventory leaves no way to, with why, and each hint once."""
+    for name, problem in problems.items():
+        invocation.screen.error(f"{name}: {problem.message}")
+    for hint in dict.fromkeys(problem.hint for problem in problems.values() if problem.hint):
+        invocation.screen.say(f"  {hint}")

@@ -223,7 +223,7 @@ def _stdin(source: str | None) -> bytes | None:
 def _check(invocation: Invocation, target: str, words: str | Sequence[str], options: dict[str, Any]) -> int:
     import shlex
 
-    from agentless.cli.rows import show
+    from agentless.cli.rows import show, tell_no_way
     from agentless.report import tables
     from agentless.report.printable import one_line
 
@@ -231,7 +231,7 @@ def _check(invocation: Invocation, target: str, words: str | Sequence[str], opti
     endpoints = invocation.fleet.endpoints(target)
     hosts = {
         name: {
-            "address": end.address,
+            "address": None if end.problem else end.address,
             "port": end.port,
             "user": end.user,
             "become": tables.as_user(end.become) or None,
@@ -241,9 +241,11 @@ def _check(invocation: Invocation, target: str, words: str | Sequence[str], opti
     script: Path | None = options["script"]
     text = shlex.join([str(script), *words]) if script else words if isinstance(words, str) else shlex.join(words)
     document = {"command": text, "batch": options["batch"], "hosts": hosts}
+    problems = {name: end.problem for name, end in endpoints.items() if end.problem is not None}
+    count = len(hosts) - len(problems)
     if out in ("table", "text"):
         batch = f", {options['batch']} at a time" if options["batch"] else ""
-        invocation.screen.say(
-            f"would run on {len(hosts)} {'host' if len(hosts) == 1 else 'hosts'}{batch}: {one_line(text)}"
-        )
-    return show(invocation, out, document, tables.CHECK, lambda: tables.endpoints(endpoints), entries=hosts)
+        invocation.screen.say(f"would run on {count} {'host' if count == 1 else 'hosts'}{batch}: {one_line(text)}")
+    show(invocation, out, document, tables.CHECK, lambda: tables.endpoints(endpoints), entries=hosts)
+    tell_no_way(invocation, problems)
+    return 3 if problems else 0

@@ -24,8 +24,10 @@ _MAPPED_IPV4 = re.compile(
 )
 _PIECE_ONLY = re.compile(_PIECE, re.IGNORECASE)
 
-_BRACKETED_PORT = re.compile(r"\[(.+)\]:([0-9]+)")
-_PORT = re.compile(r"((?:[^:\[\]]|\[[^\]]*\])*):([0-9]+)")
+# More than any fleet has under one name: a slip of the finger shall not fill the memory.
+_MOST = 100_000
+_BRACKETED_PORT = re.compile(r"\[(.+)\]:([0-9]{1,9})")
+_PORT = re.compile(r"((?:[^:\[\]]|\[[^\]]*\])*):([0-9]{1,9})")
 
 
 def split_port(text: str) -> tuple[str, int | None] | None:
@@ -78,9 +80,13 @@ def expand(name: str) -> list[str]:
     width = len(begin) if begin[0] == "0" and len(begin) > 1 else 0
     if width and width != len(end):
         raise ValueError(f"{name!r}: both ends of a range with leading zeros need the same length")
+    values = _values(name, begin, end, bounds[2] if len(bounds) == 3 else "1")
     names: list[str] = []
-    for value in _values(name, begin, end, bounds[2] if len(bounds) == 3 else "1"):
-        names.extend(expand(f"{head}{value.zfill(width)}{tail}"))
+    for value in values:
+        further = expand(f"{head}{value.zfill(width)}{tail}")
+        if len(further) * len(values) > _MOST:
+            raise _too_many(name)
+        names.extend(further)
     return names
 
 
@@ -91,8 +97,15 @@ def _values(name: str, begin: str, end: str, step: str) -> list[str]:
             if letters.index(begin) > letters.index(end):
                 raise ValueError
             return list(letters[letters.index(begin) : letters.index(end) + 1 : int(step)])
-        return [str(value) for value in range(int(begin), int(end) + 1, int(step))]
+        values = range(int(begin), int(end) + 1, int(step))
     except ValueError:
         raise ValueError(
             f"{name!r}: the range [{begin}:{end}:{step}] counts neither numbers nor letters upwards"
         ) from None
+    if values[_MOST:]:
+        raise _too_many(name)
+    return [str(value) for value in values]
+
+
+def _too_many(name: str) -> ValueError:
+    return ValueError(f"{name!r} stands for more than {_MOST:,} hosts")

@@ -252,7 +252,7 @@ class _Variables:
         name, value = self._get(names)
         if value is None or value == "":
             return None
-        if isinstance(value, bool) or not re.fullmatch(r"\s*[0-9]+\s*", str(value)) or not 0 < int(value) < 65536:
+        if isinstance(value, bool) or not re.fullmatch(r"\s*[0-9]{1,5}\s*", str(value)) or not 0 < int(value) < 65536:
             raise self.error(name, f"{name} of {self.host} is no port: {value!r}")
         return int(value)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import yaml
@@ -11,10 +12,13 @@ import yaml
 from agentless.errors import InventoryError
 from agentless.yamlfile import fault, line_of, refuse_deep
 
-__all__ = ["Document", "unsafe"]
+__all__ = ["Document", "load_json", "unsafe"]
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _OPEN = object()
+# Python writes no number of more than 4,300 digits.
+_DIGITS = 4000
+_BITS = 13_000
 _AMBIGUOUS: Any = _Base.yaml_implicit_resolvers
 _RESOLVER: Any = yaml.resolver.Resolver()
 _TAG = "tag:yaml.org,2002:"
@@ -39,14 +43,16 @@ class Document:
     Args:
         text: JSON, or YAML 1.1.
         file: named in errors.
+        warn: told of keys that stand twice, of which the last one counts.
 
     Raises:
         InventoryError: neither, or no UTF-8; with the line.
         RecursionError: it is nested more deeply than can be read.
     """
 
-    def __init__(self, text: str, file: str) -> None:
+    def __init__(self, text: str, file: str, warn: Callable[[str], None]) -> None:
         self.file = file
+        self._warn = warn
         self._nodes: dict[int, Any] = {}
         self._built: dict[int, Any] = {}
         self._scalars = yaml.constructor.SafeConstructor()
@@ -54,7 +60,7 @@ class Document:
         if text.lstrip()[:1] in ("{", "["):
             # As Ansible: what is JSON is read as JSON, whose numbers differ from YAML's.
             try:
-                self.data = json.loads(text)
+                self.data = load_json(text, file, warn)
                 return
             except ValueError:
                 pass
@@ -114,7 +120,7 @@ class Document:
 
     def _scalar(self, node: Any) -> Any:
         tag, text = node.tag, node.value
-        if tag == _INT and text.isdigit() and text[0] != "0":
+        if tag == _INT and text.isdigit() and text[0] != "0" and len(text) < _DIGITS:
             return int(text)
         if tag in ("!vault", "!vault-encrypted"):
             return {"__ansible_vault": text}
@@ -127,6 +133,8 @@ class Document:
             value = constructors[tag](self._scalars, node)
         except (ValueError, AttributeError, IndexError, KeyError):
             self._fail(node, f"{text!r} is no {tag.removeprefix(_TAG)}")
+        if isinstance(value, int) and value.bit_length() > _BITS:
+            self._fail(node, "a number of that many digits")
         if isinstance(value, bytes):
             return value.decode("utf-8", "backslashreplace")
         return value.isoformat() if hasattr(value, "isoformat") else value
@@ -140,6 +148,7 @@ class Document:
         if not isinstance(node, yaml.MappingNode):
             self._fail(node, "a mapping is needed here")
         # As the PyYAML that is installed merges, and Ansible with it: versions differ where a merged mapping merges.
+        self._tell_duplicates(node)
         if any(key.tag == _MERGE for key, _ in node.value):
             self._scalars.flatten_mapping(node)
         value: dict[Any, Any] = {}
@@ -153,8 +162,39 @@ class Document:
                 self._fail(key_node, "this cannot be a key", hint)
         return value
 
+    def _tell_duplicates(self, node: Any) -> None:
+        first: dict[tuple[str, str], int] = {}
+        for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == _MERGE:
+                continue
+            line = key_node.start_mark.line + 1
+            if (before := first.setdefault((key_node.tag, key_node.value), line)) != line:
+                self._warn(
+                    f"{self.file}:{line}: {key_node.value!r} stands here a second time, after line {before}: only this "
+                    "one counts, and what the other one holds is dropped"
+                )
+
     def _fail(self, node: Any, problem: str, hint: str = "") -> NoReturn:
         raise InventoryError(problem, hint, file=self.file, line=line_of(node))
+
+
+def load_json(text: str, file: str, warn: Callable[[str], None]) -> Any:
+    """JSON as plain values; keys that stand twice are told.
+
+    Raises:
+        ValueError: the text is no JSON.
+        RecursionError: it is nested more deeply than can be read.
+    """
+
+    def build(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        value = dict(pairs)
+        if len(value) != len(pairs):
+            names = [name for name, _ in pairs]
+            for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+                warn(f"{file}: {name!r} stands twice in one object: only the last one counts")
+        return value
+
+    return json.loads(text, object_pairs_hook=build)
 
 
 def unsafe(value: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import reprlib
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +15,7 @@ from agentless.inventory.tree import Place, Tree
 __all__ = ["is_listing", "parse", "parse_listing"]
 
 _SECTIONS = ("vars", "children", "hosts")
+_brief = reprlib.Repr().repr
 
 
 def parse(tree: Tree, document: Document) -> None:
@@ -45,6 +48,12 @@ class _Reader:
             return
         for key, section in content.items():
             if key in _SECTIONS and isinstance(section, str):
+                if len(re.split(r"[\s,]+", section.strip())) > 1:
+                    raise self._error(
+                        content,
+                        key,
+                        f"{key!r} of the group {name!r} is one text, {_brief(section)}: end each entry with a colon",
+                    )
                 section = {section: None}
             if section is not None and not isinstance(section, dict):
                 if key in _SECTIONS:
@@ -132,7 +141,7 @@ def parse_listing(tree: Tree, data: Any, file: str, ask: Callable[[str], Any] | 
         for name in hosts:
             values = hostvars.get(name, {}) if hostvars is not None else ask(name) if ask else {}
             for key, value in _object(values, f"the variables of {name!r}").items():
-                tree.set_variable(name, key, value, Place(file, None))
+                tree.set_variable(name, str(key), value, Place(file, None))
     except ValueError as error:
         raise InventoryError(str(error), file=file) from None
 
@@ -153,18 +162,21 @@ def _groups(tree: Tree, data: dict[str, Any], file: str) -> tuple[dict[str, None
             # A very old form: the name is both a group and its only host, the rest are the group's variables, in
             # which Ansible trusts no template.
             content = {"hosts": [name], "vars": unsafe(content)}
-        members = content.get("hosts", [])
-        if not isinstance(members, list):
-            raise ValueError(f"the hosts of {name!r} are no list")
-        for host in members:
-            hosts[host] = None
+        for host in _list(content.get("hosts", []), f"the hosts of {name!r}"):
             tree.add_host(host, name)
+            hosts[host] = None
         for key, value in _object(content.get("vars", {}), f"the vars of {name!r}").items():
-            tree.set_variable(name, key, value, Place(file, None))
-        for child in content.get("children", []):
+            tree.set_variable(name, str(key), value, Place(file, None))
+        for child in _list(content.get("children", []), f"the children of {name!r}"):
             tree.add_group(child)
             tree.add_child(name, child)
     return hosts, hostvars
+
+
+def _list(value: Any, what: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError(f"{what} are no list")
+    return value
 
 
 def _object(value: Any, what: str) -> dict[str, Any]:

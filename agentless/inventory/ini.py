@@ -12,6 +12,7 @@ from typing import Any
 
 from agentless.errors import InventoryError
 from agentless.inventory.address import expand, split_port
+from agentless.inventory.secrets import is_secret
 from agentless.inventory.tree import Place, Tree
 
 __all__ = ["parse"]
@@ -21,6 +22,8 @@ _GROUP_NAME = re.compile(r"([^:\]\s]+)\s*(?:#.*)?")
 # What literal_eval could only refuse, so that it needs no asking (20,000 hosts ask it 60,000 times).
 _PLAIN_WORD = re.compile(r"(?:[a-zA-Z_/][\w./:@-]*|[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+)", re.ASCII)
 _PLAIN_INT = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
+# Python writes no number of more than 4,300 digits.
+_BITS = 13_000
 _LITERAL_WORDS = frozenset({"True", "False", "None"})
 _TOKEN = re.compile(r"""(?:[^ \t'"]+|'[^']*'|"[^"]*")+""")
 _QUOTED = re.compile(r"""'([^']*)'|"([^"]*)\"""")
@@ -118,11 +121,15 @@ class _Reader:
             raise ValueError(
                 f"{pattern!r} is no host: YAML is read from files named .yml, .yaml or .json, or without a suffix"
             )
-        values = {}
+        if "," in name:
+            raise ValueError(f"{name!r} is no host: write one a line")
+        values: dict[str, Any] = {}
         for word in words[1:]:
             key, equals, text = word.partition("=")
             if not equals:
-                raise ValueError(f"name=value is expected after the host, not {word!r}")
+                # It may be the second word of a password.
+                shown = "" if any(map(is_secret, values)) else f", not {word!r}"
+                raise ValueError(f"name=value is expected after the host{shown}: a value with blanks needs quotes")
             values[key] = _value(text)
         place = Place(self._file, self.number)
         for host in expand(name):
@@ -175,7 +182,7 @@ def _value(text: str) -> Any:
     except (ValueError, SyntaxError):
         return text
     except (TypeError, MemoryError, RecursionError) as error:
-        raise ValueError(f"{text!r} cannot be read: {error}") from None
+        raise ValueError(f"a value cannot be read: {error}") from None
 
 
 def _plain(value: Any) -> Any:
@@ -183,6 +190,8 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, int) and value.bit_length() > _BITS:
+        raise TypeError("a number of that many digits")
     if isinstance(value, bytes):
         # Ansible trusts no template that came as bytes, and shows it so.
         return {"__ansible_unsafe": value.decode("utf-8", "surrogateescape")}

@@ -16,7 +16,7 @@ from agentless.inventory import patterns
 from agentless.inventory.address import split_port
 from agentless.inventory.connection import Overrides, resolve
 from agentless.inventory.hostvars import HostVars
-from agentless.inventory.sources import is_host_list, read
+from agentless.inventory.sources import Scripts, is_host_list, read
 from agentless.inventory.tree import LOCALHOST, HostNode, Layer, Place, Tree
 from agentless.inventory.varsfiles import VarsFiles
 from agentless.model.endpoint import Endpoint
@@ -178,7 +178,7 @@ class Inventory:
         groups = self._tree.lineage(node)
         names = tuple(group.name for group in groups)
         if names not in self._shared:
-            shared = self._shared[names] = Layer()
+            shared = Layer()
             shared.update(self._tree.groups["all"].own)
             for group in groups:
                 shared.update(group.own)
@@ -189,6 +189,8 @@ class Inventory:
                     self._add(shared, folder, "group_vars", name)
             for name in names:
                 self._add(shared, self._play_files, "group_vars", name)
+            # Only now: what a broken file has kept from being whole is nobody's.
+            self._shared[names] = shared
         own = Layer()
         for folder in (*self._files, self._play_files):
             self._add(own, folder, "host_vars", node.name)
@@ -207,7 +209,11 @@ class Inventory:
 
 
 def load(
-    sources: Sequence[str], *, directory: str | None = None, warn: Callable[[str], None] | None = None
+    sources: Sequence[str],
+    *,
+    directory: str | None = None,
+    warn: Callable[[str], None] | None = None,
+    scripts: Scripts = Scripts.RUN,
 ) -> Inventory:
     """Read inventories, the later ones added to the earlier ones.
 
@@ -215,6 +221,7 @@ def load(
         sources: files, directories, executables, or hosts with commas, as Ansible's `-i`.
         directory: whose `group_vars/` and `host_vars/` count too, as a playbook's would; the working directory if None.
         warn: told each warning once, now and later, as it comes up.
+        scripts: whether executables are run.
 
     Raises:
         InventoryError: a source that is missing or wrong.
@@ -231,14 +238,14 @@ def load(
             if not source.strip():
                 raise InventoryError("the name of an inventory is empty", f"Is a variable empty there? {_NAME_ONE}")
             source = source if "," in source else os.path.abspath(os.path.expanduser(source))
-            read(tree, source)
+            read(tree, source, scripts)
             if not is_host_list(source):
-                files.append(VarsFiles(source if os.path.isdir(source) else os.path.dirname(source)))
+                files.append(VarsFiles(source if os.path.isdir(source) else os.path.dirname(source), tree.warn))
         try:
             tree.reconcile()
         except ValueError as error:
             raise InventoryError(str(error)) from None
-        return Inventory(tree, files, VarsFiles(directory or os.getcwd()))
+        return Inventory(tree, files, VarsFiles(directory or os.getcwd(), tree.warn))
     finally:
         if collecting:
             gc.enable()

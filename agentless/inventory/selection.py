@@ -7,12 +7,15 @@ from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple, TypeGuard
 
-from agentless.errors import TargetError
+from agentless.errors import InventoryError, TargetError
 from agentless.inventory import Host, Inventory, Overrides, load
+from agentless.inventory.search import Sources
+from agentless.inventory.secrets import masked
+from agentless.inventory.sources import Scripts
 from agentless.model.endpoint import Endpoint
 from agentless.model.job import Job, Report
 from agentless.model.problem import Problem
-from agentless.model.results import Entry, Hosts
+from agentless.model.results import Hosts, InventoryHost
 from agentless.model.states import HostResult, State
 
 __all__ = ["Places", "Selection"]
@@ -66,7 +69,7 @@ class Selection:
     """The hosts that this command may act on.
 
     Args:
-        sources: names the inventories, as `-i` takes them, when they are first needed.
+        sources: tells which inventories count, when that is first needed.
         overrides: what the command line and the configuration say about connections.
         limit: a pattern, `@file`, `@failed:JID` or `@unreachable:JID` that narrows every target; None narrows nothing.
         report: what the job cache knows of a job, for the retry lists.
@@ -75,7 +78,7 @@ class Selection:
 
     def __init__(
         self,
-        sources: Callable[[], Sequence[str]],
+        sources: Callable[[], Sources],
         overrides: Overrides,
         limit: str | None,
         report: Callable[[str], Report],
@@ -90,14 +93,21 @@ class Selection:
         self._retries: dict[str, Report] = {}
 
     @cached_property
-    def sources(self) -> tuple[str, ...]:
-        """The inventories' names; raises InventoryError where there is none."""
-        return tuple(self._sources())
+    def sources(self) -> Sources:
+        """Which inventories count; raises InventoryError where there is none."""
+        return self._sources()
 
     @cached_property
     def inventory(self) -> Inventory:
         """The inventory, read once; raises InventoryError."""
-        return load(self.sources, warn=self._warn)
+        scripts = Scripts.RUN if self.sources.named else Scripts.IF_ONLY_OURS
+        return load(self.sources.names, warn=self._warn, scripts=scripts)
+
+    def names(self) -> list[str]:
+        """What a target may name: `all`, groups that have hosts, and hosts. No script is run for it."""
+        inventory = load(self.sources.names, scripts=Scripts.NEVER)
+        groups = [name for name in inventory.groups if inventory.members(name)]
+        return list(dict.fromkeys(["all", *groups, *inventory.hosts]))
 
     def _retried(self, word: str) -> Report:
         """The job of a retry list, as it was before this command did anything."""
@@ -169,16 +179,33 @@ class Selection:
         """The target with the limit, as an error names them."""
         return repr(target or "all") + (f" limited to {self.limit!r}" if self.limit is not None else "")
 
-    def hosts(self, target: str | None) -> Hosts:
-        """What a target selects, with settings, groups and variables; nobody is contacted."""
-        entries = {}
-        for host in self.select(target):
-            entries[host.name] = Entry(self.inventory.endpoint(host, self._overrides), host.groups, host.vars)
-        return Hosts(entries)
+    def hosts(self, target: str | None, *, passwords: bool = False) -> Hosts:
+        """What a target selects, with settings, groups and variables; nobody is contacted.
+
+        Args:
+            passwords: show them; else they are masked.
+        """
+        return Hosts({host.name: self._listed(host, passwords) for host in self.select(target)})
+
+    def _listed(self, host: Host, passwords: bool) -> InventoryHost:
+        endpoint = self._endpoint(host, self._overrides)
+        try:
+            variables: Mapping[str, object] = host.vars if passwords else masked(host.vars)
+        except InventoryError:
+            # A file of its variables cannot be read, as the endpoint's problem says.
+            variables = {}
+        return InventoryHost(endpoint, host.groups, variables)
 
     def endpoints(self, target: str | None) -> dict[str, Endpoint]:
-        """What a target selects, with the connection settings; raises InventoryError where they cannot be resolved."""
-        return {host.name: self.inventory.endpoint(host, self._overrides) for host in self.select(target)}
+        """What a target selects, with the connection settings."""
+        return {host.name: self._endpoint(host, self._overrides) for host in self.select(target)}
+
+    def _endpoint(self, host: Host, overrides: Overrides) -> Endpoint:
+        """How a host is reached; what cannot be resolved is the problem of this host, and never of the others."""
+        try:
+            return self.inventory.endpoint(host, overrides)
+        except InventoryError as error:
+            return Endpoint(host.name, host.name, problem=Problem("inventory", error.message, error.hint))
 
     @property
     def sender(self) -> tuple[str | None, str]:
@@ -217,5 +244,5 @@ class Selection:
             if host is None:
                 missing[name] = GONE_FROM_INVENTORY
             else:
-                endpoints[name] = self.inventory.endpoint(host, overrides)
+                endpoints[name] = self._endpoint(host, overrides)
         return endpoints, missing

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import enum
 import os
 import re
+import stat
 from pathlib import Path
 
 from agentless.errors import InventoryError
 from agentless.inventory.address import split_port
 from agentless.inventory.tree import Tree
 
-__all__ = ["is_host_list", "read"]
+__all__ = ["Scripts", "is_host_list", "read"]
 
 # Ansible's INVENTORY_IGNORE_EXTS and what it always leaves out of a directory.
 _IGNORED_ENDINGS = (".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry")
@@ -20,12 +22,25 @@ _SUFFIXES = _YAML_SUFFIXES | {".ini"}
 _EXPORT = "Ansible can turn it into something to read here: ansible-inventory -i {0} --list > inventory.json"
 
 
+class Scripts(enum.Enum):
+    """Whether executable inventories are run."""
+
+    RUN = "run"
+    IF_ONLY_OURS = "if only ours"
+    """Not where others can write them, or their directory: nobody has named them, they only lie there."""
+    NEVER = "never"
+    """Left out."""
+
+
 def is_host_list(source: str) -> bool:
     return "," in source and not os.path.exists(source)
 
 
-def read(tree: Tree, source: str) -> None:
+def read(tree: Tree, source: str, scripts: Scripts = Scripts.RUN) -> None:
     """Add one source to the tree.
+
+    Args:
+        scripts: whether an executable is run.
 
     Raises:
         InventoryError: it is not there, or cannot be read, or is of a kind that only Ansible's plugins read.
@@ -38,7 +53,7 @@ def read(tree: Tree, source: str) -> None:
             raise InventoryError(f"-i {source!r}: {error}") from None
     elif os.path.exists(source):
         try:
-            _read_path(tree, source)
+            _read_path(tree, source, scripts)
         except RecursionError:
             raise InventoryError("this is nested too deeply", file=tree.source or source) from None
     else:
@@ -48,12 +63,12 @@ def read(tree: Tree, source: str) -> None:
         )
 
 
-def _read_path(tree: Tree, path: str) -> None:
+def _read_path(tree: Tree, path: str, scripts: Scripts) -> None:
     if os.path.isdir(path):
-        _read_directory(tree, path)
+        _read_directory(tree, path, scripts)
     else:
         tree.source = path
-        _read_file(tree, path)
+        _read_file(tree, path, scripts)
 
 
 def _read_host_list(tree: Tree, source: str) -> None:
@@ -68,12 +83,12 @@ def _read_host_list(tree: Tree, source: str) -> None:
                 tree.add_host(name, "ungrouped", port)
 
 
-def _read_directory(tree: Tree, source: str) -> None:
+def _read_directory(tree: Tree, source: str, scripts: Scripts) -> None:
     for name in sorted(os.listdir(source)):
         if name.startswith(".") or name in _IGNORED_NAMES or name.endswith(_IGNORED_ENDINGS):
             continue
         try:
-            _read_path(tree, os.path.join(source, name))
+            _read_path(tree, os.path.join(source, name), scripts)
         except _NoInventoryError as error:
             tree.warn(f"{error.message}; it was left out")
 
@@ -82,24 +97,69 @@ class _NoInventoryError(InventoryError):
     """A well-formed file that holds no inventory: among the files of a directory no reason to stop."""
 
 
-def _read_file(tree: Tree, path: str) -> None:
-    script_error = None
+def _read_file(tree: Tree, path: str, scripts: Scripts) -> None:
+    refusal: InventoryError | None = None
     if os.access(path, os.X_OK):
-        # Imported where needed: subprocess and YAML cost more than the rest of a small command.
-        from agentless.inventory import script
+        refusal = _not_run(path, scripts)
+        if refusal is None:
+            # Imported where needed: subprocess and YAML cost more than the rest of a small command.
+            from agentless.inventory import script
 
-        try:
-            if script.parse(tree, path):
-                return
-        except InventoryError as error:
-            # A plain file with an x bit, as shared folders give every file, is read as what it is.
-            script_error = error
+            try:
+                if script.parse(tree, path):
+                    return
+            except InventoryError as error:
+                refusal = error
+        if refusal is not None and _is_script(path):
+            _refuse(refusal)
+            return
+    # A plain file with an x bit, as shared folders give every file, is read as what it is.
     try:
         _read_text(tree, path)
     except InventoryError:
-        if script_error is not None:
-            raise script_error from None
-        raise
+        if refusal is None:
+            raise
+        _refuse(refusal)
+
+
+def _refuse(error: InventoryError) -> None:
+    if not isinstance(error, _LeftOutError):
+        raise error from None
+
+
+def _not_run(path: str, scripts: Scripts) -> InventoryError | None:
+    """Why an executable is not to be run; None where it is."""
+    if scripts is Scripts.NEVER:
+        return _LeftOutError("this is executable, and is not run here", file=path)
+    if scripts is Scripts.IF_ONLY_OURS and (place := _writable_by_others(path)):
+        return InventoryError(
+            f"this is executable, and is not run, since others can write {place} and nobody named it",
+            f"To have it run, name it: -i {path}",
+            file=path,
+        )
+    return None
+
+
+class _LeftOutError(InventoryError):
+    """An executable that was left out."""
+
+
+def _is_script(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return False
+
+
+def _writable_by_others(path: str) -> str:
+    """The file or the directory that somebody else could have changed; empty where nobody could."""
+    path = os.path.realpath(path)
+    for place in (path, os.path.dirname(path)):
+        found = os.stat(place)
+        if found.st_uid not in (0, os.geteuid()) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return place
+    return ""
 
 
 def _read_text(tree: Tree, path: str) -> None:
@@ -128,7 +188,7 @@ def _read_yaml(tree: Tree, text: str, path: str) -> InventoryError | None:
     from agentless.inventory.document import Document
 
     try:
-        document = Document(text, path)
+        document = Document(text, path, tree.warn)
     except InventoryError as error:
         return error
     data = document.data

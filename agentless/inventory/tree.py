@@ -154,7 +154,7 @@ class Tree:
         elif name == "ansible_group_priority":
             try:
                 group.priority = int(value)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 raise ValueError(f"ansible_group_priority of {entity!r} is no number: {value!r}") from None
         else:
             group.own.put(name, value, place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from agentless.errors import InventoryError
@@ -16,10 +17,11 @@ _SUFFIXES = ("", ".yml", ".yaml", ".json")
 class VarsFiles:
     """The variable files under one directory, each read once, when first asked for."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, warn: Callable[[str], None]) -> None:
+        self._warn = warn
         self._directory = os.path.realpath(directory)
         self._listings: dict[str, frozenset[str]] = {}
-        self._layers: dict[tuple[str, str], Layer] = {}
+        self._layers: dict[tuple[str, str], Layer | InventoryError] = {}
 
     def layer(self, folder: str, name: str) -> Layer | None:
         """What `folder` (`group_vars` or `host_vars`) says of the group or host `name`; None where it says nothing.
@@ -31,10 +33,21 @@ class VarsFiles:
         if key not in self._layers:
             if not self._may_have(folder, name):
                 return None
-            layer = self._layers[key] = Layer()
-            for path in self._find(folder, name):
-                _read(layer, path)
-        return self._layers[key]
+            self._layers[key] = self._all(self._find(folder, name))
+        layer = self._layers[key]
+        if isinstance(layer, InventoryError):
+            raise layer
+        return layer
+
+    def _all(self, paths: list[str]) -> Layer | InventoryError:
+        """The files' variables; an error is kept, so that each host whose variables they are hears of it."""
+        layer = Layer()
+        try:
+            for path in paths:
+                _read(layer, path, self._warn)
+        except InventoryError as error:
+            return error
+        return layer
 
     def _may_have(self, folder: str, name: str) -> bool:
         if folder not in self._listings:
@@ -71,7 +84,7 @@ def _inside(directory: str) -> list[str]:
     return found
 
 
-def _read(layer: Layer, path: str) -> None:
+def _read(layer: Layer, path: str, warn: Callable[[str], None]) -> None:
     # Imported here: YAML is not needed where no such file exists.
     from agentless.inventory.document import Document
 
@@ -83,7 +96,7 @@ def _read(layer: Layer, path: str) -> None:
         layer.vaulted.append(path)
         return
     try:
-        document = Document(data.decode("utf-8-sig", "surrogateescape"), path)
+        document = Document(data.decode("utf-8-sig", "surrogateescape"), path, warn)
     except RecursionError:
         raise InventoryError("this is nested too deeply", file=path) from None
     if not document.data:

@@ -17,10 +17,10 @@ __all__ = [
     "ActiveJob",
     "Answered",
     "Asked",
-    "Entry",
     "ExitSuccess",
     "Found",
     "Hosts",
+    "InventoryHost",
     "Listed",
     "Pong",
     "Running",
@@ -174,35 +174,46 @@ class Pong(Asked):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One host of the inventory: how it is reached, its groups, and its variables as `ansible-inventory` shows them."""
+class InventoryHost:
+    """One host of the inventory: how it is reached (or why it can't be: `endpoint.problem`), its groups, and its
+    variables as `ansible-inventory` shows them."""
 
     endpoint: Endpoint
     groups: tuple[str, ...]
     vars: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Without a way to the host, its address is null, and `error` says why."""
+        document: dict[str, Any] = {
+            "address": None if self.endpoint.problem else self.endpoint.address,
+            "port": self.endpoint.port,
+            "user": self.endpoint.user,
+            "groups": list(self.groups),
+            "vars": dict(self.vars),
+        }
+        if self.endpoint.problem:
+            document["error"] = self.endpoint.problem.to_json()
+        return document
 
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
     """`hosts`: what a pattern selects, in the inventory's order."""
 
-    hosts: Mapping[str, Entry]
+    hosts: Mapping[str, InventoryHost]
+
+    @property
+    def problems(self) -> dict[str, Problem]:
+        """Why there is no way to some of the hosts."""
+        return {name: host.endpoint.problem for name, host in self.hosts.items() if host.endpoint.problem is not None}
 
     @property
     def exit_code(self) -> int:
-        return 0
+        """3 where there is no way to some host: a job for it would not be started."""
+        return 3 if self.problems else 0
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            name: {
-                "address": entry.endpoint.address,
-                "port": entry.endpoint.port,
-                "user": entry.endpoint.user,
-                "groups": list(entry.groups),
-                "vars": dict(entry.vars),
-            }
-            for name, entry in self.hosts.items()
-        }
+        return {name: host.to_json() for name, host in self.hosts.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from agentless.model.results import (
     Active,
     ActiveJob,
     Answered,
-    Entry,
     ExitSuccess,
     Found,
     Hosts,
+    InventoryHost,
     Listed,
     Pong,
     Running,
@@ -157,9 +157,17 @@ def test_exit_success() -> None:
 
 
 def test_hosts() -> None:
-    entry = Entry(Endpoint("web1", "10.0.0.1", port=2222, user="ada"), ("web",), {"ansible_port": 2222})
-    assert Hosts({"web1": entry}).to_json() == {
+    host = InventoryHost(Endpoint("web1", "10.0.0.1", port=2222, user="ada"), ("web",), {"ansible_port": 2222})
+    assert Hosts({"web1": host}).to_json() == {
         "web1": {"address": "10.0.0.1", "port": 2222, "user": "ada", "groups": ["web"], "vars": {"ansible_port": 2222}}
+    }
+
+
+def test_hosts_without_a_way_to_one() -> None:
+    host = InventoryHost(Endpoint("web1", "web1", problem=PROBLEM), (), {})
+    assert Hosts({"web1": host}).exit_code == 3
+    assert Hosts({"web1": host}).to_json() == {
+        "web1": {"address": None, "port": None, "user": None, "groups": [], "vars": {}, **ERROR}
     }
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from agentless.errors import InventoryError, TargetError
 from agentless.inventory import Inventory, load
+from agentless.inventory.sources import Scripts
 
 
 def refusal(source: Path | str, directory: Path) -> InventoryError:
@@ -283,3 +284,185 @@ def test_a_list_of_hosts_needs_neither_yaml_nor_a_process(tmp_path: Path) -> Non
         env={"PYTHONPATH": str(root)},
     )
     assert done.stdout.strip() == "[]"
+
+
+# --- what is told, and what is too much ---
+def warnings_of(source: Path) -> list[str]:
+    told: list[str] = []
+    load([str(source)], directory=str(source.parent), warn=told.append)
+    return told
+
+
+def test_keys_that_stand_twice_are_told_with_file_and_line(tmp_path: Path) -> None:
+    source = tmp_path / "hosts.yml"
+    source.write_text(
+        "web:\n  hosts:\n    web1:\n    web2:\n  hosts:\n    web3:\n      a: 1\n      a: 2\nweb:\n  hosts:\n    x:\n"
+    )
+    told = warnings_of(source)
+    assert [warning.partition(" stands")[0] for warning in told] == [
+        f"{source}:9: 'web'",
+        f"{source}:5: 'hosts'",
+        f"{source}:8: 'a'",
+    ]
+    assert "after line 2" in told[1]
+
+
+def test_keys_that_stand_twice_are_told_of_variable_files_and_json_too(tmp_path: Path) -> None:
+    source = tmp_path / "hosts.json"
+    source.write_text('{"web": {"hosts": ["a"]}, "web": {"hosts": ["b"]}}')
+    assert warnings_of(source) == [f"{source}: 'web' stands twice in one object: only the last one counts"]
+    (tmp_path / "hosts").write_text("a\n")
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars/all.yml").write_text("x: 1\nx: 2\n")
+    told: list[str] = []
+    inventory = load([str(tmp_path / "hosts")], directory=str(tmp_path), warn=told.append)
+    assert dict(inventory.hosts["a"].vars) == {"x": 2}
+    assert [warning.partition(" stands")[0] for warning in told] == [f"{tmp_path}/group_vars/all.yml:2: 'x'"]
+
+
+def test_a_key_that_a_merge_overrides_stands_there_once(tmp_path: Path) -> None:
+    source = tmp_path / "hosts.yml"
+    source.write_text("all:\n  hosts:\n    a: &a {x: 1}\n    b:\n      <<: *a\n      x: 2\n")
+    assert warnings_of(source) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        ("hosts.yml", "all:\n  hosts:\n    web1\n    web2\n", 2),
+        ("hosts.yml", "all:\n  hosts: web1, web2\n", 2),
+        ("hosts.yml", "all:\n  hosts: web1,web2\n", 2),
+        ("hosts.yml", "all:\n  children:\n    web\n    db\n", 2),
+        ("hosts.yml", "all:\n  vars:\n    a\n    b\n", 2),
+        ("hosts.ini", "[web]\nweb1,web2\n", 2),
+    ],
+)
+def test_several_hosts_never_become_one(name: str, text: str, line: int, tmp_path: Path) -> None:
+    source = tmp_path / name
+    source.write_text(text)
+    assert refusal(source, tmp_path).message.startswith(f"{source}:{line}: ")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "n[1:99999999]",
+        "web[1:400][1:400]",
+        "n[1:99999999999999999999999999]",
+        "n[0:9][0:9][0:9][0:9][0:9][0:9]",
+        "a[1:2][1:99999]",
+    ],
+)
+@pytest.mark.parametrize("suffix", ["ini", "yml"])
+def test_a_range_of_too_many_hosts_is_refused_with_its_line(name: str, suffix: str, tmp_path: Path) -> None:
+    source = tmp_path / f"hosts.{suffix}"
+    source.write_text(f"[web]\n{name}\n" if suffix == "ini" else f"all:\n  hosts:\n    '{name}':\n")
+    error = refusal(source, tmp_path)
+    assert error.message.startswith(f"{source}:{2 if suffix == 'ini' else 3}: ")
+    assert "more than 100,000 hosts" in error.message
+
+
+def test_a_password_with_a_blank_is_not_shown_by_the_error_about_it(tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text("web1 ansible_password=correct horse\n")
+    error = refusal(tmp_path / "hosts", tmp_path)
+    assert "needs quotes" in error.message
+    assert "horse" not in error.message
+
+
+# --- scripts ---
+def script(tmp_path: Path, body: str, name: str = "inventory.sh") -> Path:
+    path = tmp_path / name
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_script_that_prints_for_ever_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agentless.inventory.script._MOST_BYTES", 1024 * 1024)
+    for body in ("exec yes", "yes", "yes >&2 & exec yes"):
+        assert "printed more than 1 MiB" in refusal(script(tmp_path, body), tmp_path).message
+
+
+def test_a_script_that_hangs_is_ended_also_where_a_child_holds_its_pipes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agentless.inventory.script._DEADLINE", 0.5)
+    monkeypatch.setattr("agentless.inventory.script._PATIENCE", 0.1)
+    told: list[str] = []
+    for body in ("exec sleep 60", "sleep 60", "exec yes >&2", "exec >&- 2>&-; exec sleep 60"):
+        source = script(tmp_path, body)
+        with pytest.raises(InventoryError, match="took longer than") as caught:
+            load([str(source)], directory=str(tmp_path), warn=told.append)
+        assert caught.value.hint == f"Run it by hand: {source} --list"
+    assert any("has not answered yet" in warning for warning in told)
+
+
+def test_a_script_whose_child_lives_on_has_answered(tmp_path: Path) -> None:
+    source = script(tmp_path, """sleep 60 & echo '{"web": {"hosts": ["a"]}, "_meta": {"hostvars": {}}}'""")
+    assert list(load([str(source)], directory=str(tmp_path)).hosts) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"web": {"hosts": [{"a": 1}]}}',
+        '{"web": {"hosts": [["a"]]}}',
+        '{"web": {"hosts": [1]}}',
+        '{"web": {"hosts": "a"}}',
+        '{"web": {"hosts": null}}',
+        '{"web": {"children": [{}]}}',
+        '{"web": {"children": "db"}}',
+        '{"web": {"children": 5, "hosts": []}}',
+        '{"web": {"vars": [1], "hosts": []}}',
+        '{"_meta": 5}',
+        '{"_meta": {"hostvars": []}}',
+        '{"web": ["a"], "_meta": {"hostvars": {"a": 5}}}',
+        '{"": []}',
+        "[]",
+        "5",
+        "null",
+        '{"web": {"vars": {"ansible_group_priority": Infinity}, "hosts": []}}',
+        f'{{"a": {"[" * 100_000}',
+        f'{{"a": {"9" * 5000}}}',
+    ],
+)
+def test_an_answer_of_another_shape_is_refused_whether_a_script_or_a_file_gives_it(answer: str, tmp_path: Path) -> None:
+    (tmp_path / "answer").write_text(answer)
+    assert refusal(script(tmp_path, f"cat {tmp_path}/answer"), tmp_path).message.startswith(f"{tmp_path}/inventory.sh")
+
+
+def test_a_number_as_a_variable_s_name_is_its_text(tmp_path: Path) -> None:
+    (tmp_path / "listing.json").write_text("{web: {hosts: [a], vars: {1: x}}}\n")
+    (tmp_path / "groups.yml").write_text("all: {hosts: {b: {2: y, z: {3: a, c: d}}}}\n")
+    names = [str(tmp_path / name) for name in ("listing.json", "groups.yml")]
+    inventory = load(names, directory=str(tmp_path))
+    assert dict(inventory.hosts["a"].vars) == {"1": "x"}
+    assert dict(inventory.hosts["b"].vars) == {"2": "y", "z": {3: "a", "c": "d"}}
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775, 0o757, 0o1777])
+def test_a_script_that_nobody_named_is_not_run_where_others_can_write(tmp_path: Path, mode: int) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    source = script(here, f"touch {tmp_path}/ran; echo '{{}}'", "inventory.yaml")
+    assert load([str(source)], scripts=Scripts.IF_ONLY_OURS).hosts == {}
+    (tmp_path / "ran").unlink()
+    here.chmod(mode)
+    with pytest.raises(InventoryError, match=f"since others can write {here} and nobody named it") as caught:
+        load([str(source)], scripts=Scripts.IF_ONLY_OURS)
+    assert f"-i {source}" in caught.value.hint
+    here.chmod(0o755)
+    source.chmod(0o777)
+    with pytest.raises(InventoryError, match=f"since others can write {source} "):
+        load([str(source)], scripts=Scripts.IF_ONLY_OURS)
+    assert not (tmp_path / "ran").exists()
+    assert load([str(source)]).hosts == {}
+    assert (tmp_path / "ran").exists()
+
+
+def test_where_no_script_is_run_the_other_files_of_a_directory_count(tmp_path: Path) -> None:
+    script(tmp_path, "touch ran; echo '{}'", "dynamic.sh")
+    (tmp_path / "static").write_text("web1\n")
+    (tmp_path / "static").chmod(0o777)
+    assert list(load([str(tmp_path)], scripts=Scripts.NEVER).hosts) == ["web1"]
+    assert not (tmp_path / "ran").exists()

@@ -147,3 +147,51 @@ def test_an_inventory_that_comes_to_nothing_is_not_the_default_one(
     assert list(make(inventory=None).inventory.hosts) == ["here"]
     with pytest.raises(InventoryError, match=r"is empty|is named|names no host"):
         make(inventory=inventory).hosts(None)
+
+
+BROKEN = """\
+all:
+  hosts:
+    good: {ansible_connection: local}
+    jinja: {ansible_host: "{{ lookup('file', 'x') }}"}
+    port: {ansible_port: ssh}
+    become: {ansible_become: true, ansible_become_method: runas}
+    file: {}
+    group: {}
+    group2: {}
+    loop: {ansible_user: "{{ a }}", a: "{{ ansible_user }}"}
+    list: {ansible_host: [1]}
+    boolean: {ansible_become: perhaps}
+    timeout: {ansible_timeout: soon}
+    vaulted: {ansible_user: !vault "$ANSIBLE_VAULT;1.1;AES256"}
+    args: {ansible_ssh_common_args: "-o 'open"}
+    winrm: {ansible_connection: winrm}
+  children:
+    bad: {hosts: {group: , group2: }}
+"""
+
+
+def test_a_host_that_cannot_be_resolved_is_its_own_problem_in_every_verb(make: Callable[..., Fleet]) -> None:
+    Path("hosts.yml").write_text(BROKEN)
+    for name in ("host_vars/file.yml", "group_vars/bad.yml"):
+        Path(name).parent.mkdir()
+        Path(name).write_text("a: 1\nb: [\n")
+    fleet = make(inventory="hosts.yml")
+    endpoints = fleet.endpoints()
+    assert endpoints["good"].problem is None
+    for name, endpoint in endpoints.items():
+        if name != "good":
+            assert endpoint.problem is not None, name
+            assert endpoint.problem.kind == "inventory"
+            assert ".yml:" in endpoint.problem.message, endpoint.problem.message
+    document = fleet.hosts().to_json()
+    assert list(document) == list(endpoints)
+    assert document["good"]["vars"] == {"ansible_connection": "local"}
+    assert (document["port"]["address"], document["port"]["error"]["kind"]) == (None, "inventory")
+    assert fleet.hosts("good").exit_code == 0
+    assert fleet.hosts().exit_code == 3
+    assert fleet.target_names() == ["all", "ungrouped", "bad", *endpoints]
+    report = fleet.run("all", "true")
+    assert report.results["good"].state is State.RETURNED
+    assert {result.state for name, result in report.results.items() if name != "good"} == {State.NOT_STARTED}
+    assert set(fleet.ping().problems) == set(fleet.running().problems) == set(endpoints) - {"good"}

@@ -1,0 +1,55 @@
+"""Which variables hold passwords, and variables as they are shown to somebody who did not ask for passwords."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["MASK", "is_secret", "masked"]
+
+MASK = "********"
+_WORD = re.compile(r"[a-z0-9]+|[A-Z]+(?![a-z])|[A-Z][a-z0-9]*")
+_SECRET = re.compile(
+    r".*passw(or)?ds?|.*passphrases?|.*secrets?|.*tokens?|.*credentials?|.*apikeys?|p?pwd|.*vault"
+    r"|(?!.*(?:by|com|tres|over|under|en)pass$).*pass"
+)
+# Words that are a secret only together.
+_PAIRS = frozenset({("private", "key"), ("api", "key"), ("access", "key"), ("signing", "key"), ("encryption", "key")})
+# What only says where a secret lies, how long it is, or what it is called.
+_ABOUT = frozenset({"file", "files", "path", "dir", "directory", "prompt", "length", "min", "max", "id", "store"})
+_IN_URL = re.compile(r"(://[^/\s:@'\"]*:)[^/\s@'\"]+(?=@)")
+_SSHPASS = re.compile(r"(\bsshpass\s+(?:-\w\s+)*-p\s*)(?:'[^']*'|\"[^\"]*\"|\S+)")
+_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+
+
+def is_secret(name: str) -> bool:
+    """Whether a variable of this name holds a secret: `ansible_become_pass`, `dbPassword`, `vault_api_key`."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    if not words or words[-1] in _ABOUT:
+        return False
+    return any(map(_SECRET.fullmatch, words)) or any(pair in _PAIRS for pair in itertools.pairwise(words))
+
+
+def masked(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables, with `********` in place of each secret: by name at any depth, under `!vault`, private keys, and
+    passwords within URLs and behind `sshpass -p`."""
+    return {name: _masked(value, is_secret(name)) for name, value in variables.items()}
+
+
+def _masked(value: Any, secret: bool) -> Any:
+    if isinstance(value, dict):
+        if "__ansible_vault" in value:
+            return MASK
+        return {key: _masked(item, secret or is_secret(str(key))) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_masked(item, secret) for item in value]
+    if secret:
+        # That there is none, or that there shall be one, is no secret.
+        return value if value is None or value == "" or isinstance(value, bool) else MASK
+    if isinstance(value, str):
+        if _PEM.search(value):
+            return MASK
+        return _SSHPASS.sub(rf"\g<1>{MASK}", _IN_URL.sub(rf"\g<1>{MASK}", value))
+    return value
