@@ -42,7 +42,6 @@ for n in range(count):
 HOLDER = """
 import sys
 from agentless.cache import JobCache
-from tests.hosts.waiting import patience
 cache = JobCache(sys.argv[1], keep_jobs=24, max_bytes=10**9)
 print(cache.create(function="cmd.run", arguments=["id"], target="all", hosts=["a"], user="ada").jid, flush=True)
 sys.stdin.read()
