@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import os
@@ -45,11 +44,13 @@ class Entry:
 
     @property
     def key(self) -> bytes:
-        """The public key blob; empty where the line is torn."""
+        """The public key blob; empty where the line is torn, and holds none of the type that it names."""
         try:
-            return base64.b64decode(self.text, validate=True)
-        except binascii.Error:
+            blob = base64.b64decode(self.text, validate=True)
+        except ValueError:
             return b""
+        type_ = self.type.encode("utf-8", "surrogateescape")
+        return blob if blob[:4] == len(type_).to_bytes(4, "big") and blob[4 : 4 + len(type_)] == type_ else b""
 
     @property
     def where(self) -> str:
@@ -149,7 +150,7 @@ class KnownHosts:
                     index.read()
                     self._files[file] = index
                 if key not in self._found:
-                    self._found[key] = tuple(self._files[file].find(name))
+                    self._found[key] = tuple(entry for entry in self._files[file].find(name) if entry.key)
                 found += self._found[key]
         return tuple(found)
 

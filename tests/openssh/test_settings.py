@@ -251,8 +251,7 @@ def test_methods_follow_the_options(tmp_path: Path) -> None:
 def test_known_hosts_passes_over_torn_lines(tmp_path: Path) -> None:
     file = tmp_path / "known_hosts"
     file.write_bytes(b"\n#x\nweb\n@odd web ssh-rsa AAAA\n|1|torn ssh-rsa AAAA\n\xff\xfe ssh-rsa AAAA\nweb ssh-rsa !!\n")
-    (entry,) = KnownHosts().find([str(file)], "web")
-    assert (entry.line, entry.key) == (7, b"")
+    assert KnownHosts().find([str(file)], "web") == ()
 
 
 def test_a_user_with_a_line_break_cannot_smuggle_an_option(home: Home) -> None:

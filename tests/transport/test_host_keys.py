@@ -275,8 +275,9 @@ def test_ten_processes_lose_no_line(home: Home) -> None:
     program = (
         "import sys; from agentless.openssh.known_hosts import KnownHosts\n"
         "known = KnownHosts()\n"
-        "for n in range(20): known.append([sys.argv[1]], f'host{sys.argv[2]}-{n}', 'ssh-ed25519', b'k', hashed=False)\n"
-        "known.append([sys.argv[1]], 'same', 'ssh-ed25519', b'k', hashed=False)\n"
+        "key = len('ssh-ed25519').to_bytes(4, 'big') + b'ssh-ed25519'\n"
+        "for n in range(20): known.append([sys.argv[1]], f'host{sys.argv[2]}-{n}', 'ssh-ed25519', key, hashed=False)\n"
+        "known.append([sys.argv[1]], 'same', 'ssh-ed25519', key, hashed=False)\n"
     )
     root = Path(__file__).parents[2]
 
@@ -310,7 +311,9 @@ def test_keys_that_go_to_dev_null_are_taken_and_forgotten(
     for _ in range(2):
         connector.connect(nowhere).close()
     assert not lock.exists()
-    refused(HostConnector(home=home.path), home, start_sshd(), options=(("userknownhostsfile", "/dev/null"),))
+    error = refused(HostConnector(home=home.path), home, start_sshd(), options=(("userknownhostsfile", "/dev/null"),))
+    assert "/dev/null" not in error.hint
+    assert "UserKnownHostsFile" in error.hint
 
 
 def test_lines_that_cannot_be_read_may_revoke_any_key(home: Home, connector: HostConnector, start_sshd: Start) -> None:
@@ -320,6 +323,32 @@ def test_lines_that_cannot_be_read_may_revoke_any_key(home: Home, connector: Hos
         error = refused(connector, home, server, options=(("globalknownhostsfile", str(home.path)),))
         assert f"{home.path} cannot be read" in error.message
         assert "GlobalKnownHostsFile" in error.hint
+
+
+def test_a_line_that_is_broken_or_not_ascii_makes_nothing_known_and_stops_nobody(
+    home: Home, connector: HostConnector, start_sshd: Start
+) -> None:
+    server, other = start_sshd(authorized=home.key), start_sshd(authorized=home.key)
+    name, key = f"[127.0.0.1]:{server.port}", server.host_keys["ssh-ed25519"]
+    broken = [
+        f"{name} ssh-ed25519 {key[:-4]}é===",
+        f"{name} ssh-ed25519 \udcff{key}",
+        f"{name} ssh-ed25519é {key}",
+        f"{name} ssh-rsa {key}",
+        f"{name} ssh-ed25519 {key[:-3]}",
+        f"@revoked {name} ssh-ed25519 é{key}",
+        f"|1|é|é ssh-ed25519 {key}",
+        "größe ssh-ed25519 größe",
+        "\0\0 \0 \0",
+    ]
+    with home.known_hosts.open("w", encoding="utf-8", errors="surrogateescape") as file:
+        file.writelines(f"{line}\n" for line in broken)
+    home.knows(other.known_line())
+    connector.connect(home.to(other)).close()
+    assert "is not known" in refused(connector, home, server).message
+    home.knows(server.known_line())
+    with contextlib.closing(HostConnector(home=home.path, system_config=Path("/none"))) as again:
+        again.connect(home.to(server)).close()
 
 
 @pytest.mark.parametrize("hashed", [False, True])

@@ -194,3 +194,43 @@ def test_a_file_that_is_no_key_is_called_so(home: Home, server: Server, content:
     assert f"{file} is no key" in error.message
     assert says in error.message
     assert "locked" not in error.message
+
+
+# --- files that others can read --------------------------------------------------------------------------------------
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o611])
+@pytest.mark.parametrize("named", [False, True])
+def test_a_private_key_that_others_can_read_is_refused_as_by_ssh(
+    home: Home, server: Server, mode: int, named: bool
+) -> None:
+    home.key.chmod(mode)
+    refused = by_ssh(home, server)
+    assert (refused.returncode, f"Permissions {mode:04o} for '{home.key}' are too open" in refused.stderr) == (
+        255,
+        True,
+    )
+    error = denied(home, server, key_files=(str(home.key),) if named else ())
+    assert f"Permissions {mode:04o} for '{home.key}' are too open" in error.message
+    assert f"chmod 600 {home.key}" in error.message
+    home.key.chmod(0o600)
+    log_in(home, server)
+
+
+def test_a_key_that_is_passed_over_for_its_permissions_is_told_once_though_another_fits(
+    home: Home, server: Server
+) -> None:
+    lines: list[str] = []
+    open_key = keygen(home.path / "open")
+    open_key.chmod(0o644)
+    with contextlib.closing(HostConnector(home=home.path, system_config=Path("/none"), warn=lines.append)) as connector:
+        for _ in range(2):
+            connector.connect(home.to(server, key_files=(str(open_key), str(home.key)))).close()
+    (line,) = lines
+    assert f"for '{open_key}' are too open" in line
+
+
+def test_certificates_public_keys_and_what_the_agent_holds_may_be_open(home: Home, server: Server, agent: Add) -> None:
+    agent(home.key)
+    Path(f"{home.key}.pub").chmod(0o666)
+    log_in(home, server, key_files=(f"{home.key}.pub",))
+    home.key.chmod(0o644)
+    log_in(home, server, key_files=(str(home.key),))

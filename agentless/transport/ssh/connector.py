@@ -48,7 +48,7 @@ class SshConnector:
     ) -> None:
         self._known = KnownHosts()
         self._revoked = RevokedKeys()
-        self._keys = Keys(ask)
+        self._keys = Keys(ask, warn)
         self._places = Places()
         self._bastions: Shared[SshLink] = Shared()
         self._random = random.Random()

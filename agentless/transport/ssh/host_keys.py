@@ -6,6 +6,7 @@ import base64
 import shlex
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from filelock import Timeout
 
@@ -168,14 +169,24 @@ class HostKeys:
 
     def _unknown(self, blob: bytes) -> Unreachable:
         settings = self._settings
-        file = settings.known_hosts[0] if settings.known_hosts else "~/.ssh/known_hosts"
         line = f"{settings.key_name} {type_of(blob)} {base64.b64encode(blob).decode('ascii')}"
+        file = next(filter(_remembers, settings.known_hosts[: settings.user_files]), None)
+        if file is None:
+            way = "name a file for its key with UserKnownHostsFile: now there is none that could remember it"
+        else:
+            way = f"echo {shlex.quote(line)} >> {shlex.quote(file)}"
         return Unreachable(
             "host-key",
             f"the host key of {settings.key_name} is not known: it offers {type_of(blob)} {fingerprint(blob)}",
             f"Compare it with `ssh-keygen -lf /etc/ssh/ssh_host_{_kind(type_of(blob))}_key.pub` on the host, then: "
-            f"echo {shlex.quote(line)} >> {shlex.quote(file)} (or --host-key-checking accept-new)",
+            f"{way} (or --host-key-checking accept-new)",
         )
+
+
+def _remembers(file: str) -> bool:
+    """Whether a line that is added to the file is there afterwards: /dev/null, which inventories name, keeps none."""
+    path = Path(file)
+    return path.is_file() if path.exists() else not path.is_relative_to("/dev")
 
 
 # RFC 8332: one ssh-rsa key makes signatures of several kinds. SHA-1 is last, and only where it was asked for.

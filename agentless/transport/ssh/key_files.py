@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 import re
+import shlex
 import struct
 import threading
 from collections.abc import Callable
@@ -51,6 +53,7 @@ class KeyFile:
         certificates: blobs of `PATH-cert.pub`.
         locked: whether it needs a passphrase.
         private: whether it is a private key at all, rather than a `.pub` file that names a key of the agent.
+        fault: why ssh would not use the private key: others can read it. Empty where it would.
     """
 
     path: str
@@ -58,6 +61,7 @@ class KeyFile:
     certificates: tuple[bytes, ...]
     locked: bool
     private: bool
+    fault: str = ""
 
     @classmethod
     def read(cls, path: str) -> KeyFile | None:
@@ -86,7 +90,19 @@ class KeyFile:
             (certificate,) if certificate else (),
             locked or b"ENCRYPTED" in text,
             private=True,
+            fault=_too_open(path),
         )
+
+
+def _too_open(path: str) -> str:
+    """What ssh says of a private key of ours that others can read (authfile.c, sshkey_perm_ok)."""
+    status = os.stat(path)
+    if status.st_uid != os.getuid() or not status.st_mode & 0o077:
+        return ""
+    return (
+        f"Permissions {status.st_mode & 0o777:04o} for '{path}' are too open, and the key is ignored: "
+        f"chmod 600 {shlex.quote(path)}"
+    )
 
 
 def _openssh(text: bytes) -> tuple[bytes | None, bool]:
@@ -146,7 +162,7 @@ class Keyring(Generic[K]):
         with self._lock:
             if path not in self._keys:
                 file = self._files.get(path)
-                if file is None or not file.private or file.locked:
+                if file is None or not file.private or file.locked or file.fault:
                     return None
                 self._keys[path] = self._load(path, None)
             return self._keys[path]

@@ -55,10 +55,17 @@ class _Listed:
 
 
 class Keys:
-    """All keys of this process: files are read once, passphrases asked for once, agents asked once. Thread safe."""
+    """All keys of this process: files are read once, passphrases asked for once, agents asked once. Thread safe.
 
-    def __init__(self, ask: Callable[[str], Secret | None] | None) -> None:
+    Args:
+        ask: shows a prompt for a passphrase and returns the answer; None where nobody can be asked.
+        warn: shows one line.
+    """
+
+    def __init__(self, ask: Callable[[str], Secret | None] | None, warn: Callable[[str], None]) -> None:
         self.ring = Keyring(_load, ask)
+        self._warn = warn
+        self._told: set[str] = set()
         self._lock = threading.Lock()
         self._agents: dict[str | None, Future[_Listed]] = {}
         self._worked: set[bytes] = set()
@@ -83,6 +90,14 @@ class Keys:
             for key in self._of_file(path, settings, agent, notes, explicit=False):
                 found.setdefault(key.blob, key)
         return sorted(found.values(), key=lambda key: key.blob not in self._worked), notes
+
+    def _tell(self, fault: str) -> None:
+        """Warn once of a file that is ignored: another key may let us in, and then nobody would know."""
+        with self._lock:
+            new = bool(fault) and fault not in self._told
+            self._told.add(fault)
+        if new:
+            self._warn(fault)
 
     def worked(self, key: OfferedKey) -> None:
         """Offer this one first from now on."""
@@ -111,9 +126,14 @@ class Keys:
             return
         plain = loaded.asbytes() if loaded is not None else file.public
         if plain is None:
-            notes.append(f"{path} is locked, and has no .pub file beside it")
+            notes.append(file.fault or f"{path} is locked, and has no .pub file beside it")
+            self._tell(file.fault)
             return
         sign = agent[plain].sign if plain in agent else _signer(loaded) if loaded is not None else None
+        if sign is None and file.fault:
+            notes.append(file.fault)
+            self._tell(file.fault)
+            return
         if sign is None and not file.private:
             if explicit:
                 notes.append(f"{path}: a public key, and the agent does not hold its private one")

@@ -17,7 +17,7 @@ from paramiko.transport import ServiceRequestingTransport
 
 from agentless.errors import Unreachable
 from agentless.openssh.settings import Settings
-from agentless.transport.ssh.algorithms import adjust
+from agentless.transport.ssh.algorithms import CIPHERS, KEX, MACS, adjust
 from agentless.transport.ssh.host_keys import HostKeys
 from agentless.transport.ssh.packets import Packets, Wire
 
@@ -25,8 +25,6 @@ __all__ = ["Dropped", "Sha1RSAKey", "Transport", "printable"]
 
 # How often a waiting thread of paramiko looks at how long the other side is silent; bounds how late it is.
 _TICK = 2.0
-# paramiko compares the MACs of other ciphers byte by byte in Python; these two need none.
-_FAST = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
 # What OpenSSH says before its banner to a connection that it has no room for.
 _REFUSALS = ("Exceeded MaxStartups", "Not allowed at this time")
 
@@ -92,12 +90,19 @@ class Transport(ServiceRequestingTransport):
         self._key_info = {**self._key_info, "ssh-rsa": Sha1RSAKey}
         self._kex_info = {**self._kex_info, _KexGroup14SHA1.name: _KexGroup14SHA1}
         wanted = self.get_security_options()
-        usual = (*wanted.kex, *wanted.key_types, *wanted.ciphers, *wanted.digests)
-        self._usual = [name for name in usual if not any(weak in name for weak in _WEAK)]
-        wanted.kex = adjust(wanted.kex, settings.kex_algorithms, tuple(self._kex_info))
-        ciphers = adjust(wanted.ciphers, _FAST, tuple(self._cipher_info))
-        wanted.ciphers = adjust(ciphers, settings.ciphers, tuple(self._cipher_info))
-        wanted.digests = adjust(wanted.digests, settings.macs, tuple(self._mac_info))
+        kex, ciphers, macs = tuple(self._kex_info), tuple(self._cipher_info), tuple(self._mac_info)
+        # paramiko's own defaults have what OpenSSH has dropped: 3des-cbc, aes128-cbc, hmac-md5, hmac-sha1-96.
+        usual = (
+            [name for name in KEX if name in kex],
+            [name for name in CIPHERS if name in ciphers],
+            [name for name in MACS if name in macs],
+        )
+        self._usual = [
+            name for names in (*usual, wanted.key_types) for name in names if not any(weak in name for weak in _WEAK)
+        ]
+        wanted.kex = adjust(usual[0], settings.kex_algorithms, kex)
+        wanted.ciphers = adjust(usual[1], settings.ciphers, ciphers)
+        wanted.digests = adjust(usual[2], settings.macs, macs)
         plain = (*wanted.key_types, "ssh-rsa")
         self._offered = host_keys.algorithms(adjust(wanted.key_types, settings.host_key_algorithms, plain))
 
