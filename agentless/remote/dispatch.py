@@ -3,7 +3,7 @@
 import _signal  # type: ignore[import-not-found]
 import os
 
-from . import launch, records, tree, wire
+from . import fetch, follow, launch, records, tree, wire
 from .call import jid_of
 from .start import RESET, Start
 
@@ -48,8 +48,6 @@ def run(call: "Call") -> None:
 
 def again(call: "Call", jid: str) -> None:
     """Answer a request whose JID is taken: the same dispatch once more, or somebody else's."""
-    from . import fetch
-
     state = call.book.state(jid)
     if state.get("nonce") != call.request["nonce"]:
         hint = "two inventory names reach one host and state directory: set agentless_state_dir for one of them"
@@ -65,8 +63,6 @@ def again(call: "Call", jid: str) -> None:
 def _stay(call: "Call", jid: str, told: "int | None") -> None:
     call.bring()
     if not call.request.get("detach"):
-        from . import follow
-
         follow.follow_job(call, jid, [0, 0], told)
 
 

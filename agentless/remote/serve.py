@@ -1,4 +1,5 @@
 """What the loader starts: one request, the room of its operation, and the answers, the last of them `end`."""
+# ruff: noqa: SIM105 (contextlib costs an import)
 
 import os
 import time
@@ -8,7 +9,7 @@ from .call import Call, Gone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 SWEEP_EVERY = 60.0
 # Each operation's room and function there; only that room is imported, for imports are most of what a call costs.
@@ -48,7 +49,7 @@ def main(state_dir: str, nonce: str, locale: str, umask: int, fresh: bool, asked
                 call.refuse("bad-request", "no operation %r" % (call.request.get("op"),))
             else:
                 call.request.update(locale=locale, umask=umask, fresh=fresh)
-                getattr(__import__(room, globals(), None, [name], 1), name)(call)
+                getattr(load(room), name)(call)
         except OSError as e:
             full = e.errno in records.FULL
             hint = "make room on that file system, or set agentless_state_dir" if full else ""
@@ -56,6 +57,8 @@ def main(state_dir: str, nonce: str, locale: str, umask: int, fresh: bool, asked
             call.refuse("disk-full" if full else "os-error", message, hint)
         except (ValueError, KeyError, TypeError, AttributeError) as e:
             call.refuse("bad-request", "%s: %s" % (type(e).__name__, e))
+        except Damaged as e:
+            call.refuse("helper", "the helper on the host is damaged: %s" % e, "the next call brings it anew")
         call.say("end")
         code = 0
         _sweep(call)
@@ -68,14 +71,29 @@ def main(state_dir: str, nonce: str, locale: str, umask: int, fresh: bool, asked
     raise AssertionError("not reached")
 
 
+class Damaged(Exception):
+    """A room of the helper cannot be loaded."""
+
+
+def load(name: str) -> "Any":
+    """A room of the helper. Files that a power cut damaged are put away: bytecode is made anew, sources are brought."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    for old in (folder + "/__pycache__", os.path.dirname(folder)):
+        try:
+            return __import__(name, globals(), None, [name], 1)
+        except Exception as e:  # noqa: BLE001 (marshal raises whatever it comes to)
+            why = "%s: %s" % (type(e).__name__, e)
+            if os.path.isdir(old):
+                os.rename(old, "%s.%s.old" % (os.path.dirname(folder), os.urandom(4).hex()))
+    raise Damaged(why)
+
+
 def bring(call: Call) -> None:
     """Answer, beside what is asked, what the controller still waits for."""
     # Where no schedule ever was, nothing is loaded to look for what it brought.
     scheduled = call.request.get("seen") is not None and os.path.exists(call.book.schedule_lock)
     if call.request.get("want") or scheduled:
-        from . import fetch
-
-        fetch.wanted(call)
+        load("fetch").wanted(call)
 
 
 def _sweep(call: Call) -> None:
@@ -87,9 +105,7 @@ def _sweep(call: Call) -> None:
         # It was never swept.
         pass
     try:
-        from . import sweep
-
-        sweep.sweep(call.book, call.request.get("keep_bytes") or wire.KEEP_BYTES)
-    except (OSError, ImportError):
+        load("sweep").sweep(call.book, call.request.get("keep_bytes") or wire.KEEP_BYTES)
+    except (OSError, Damaged):
         # A full disk, or a helper that was replaced while this call was attached: the next call does it.
         pass

@@ -90,11 +90,11 @@ def command(
         raise ValueError(f"ansible_python_interpreter {python!r} holds characters that a login shell may change")
     nonce = os.urandom(8).hex()
     asked = json.dumps(request).encode("ascii")
-    (payload, files), loader = pack(request["op"])
+    (payload, unpacked), loader = pack(request["op"])
     jid = request["jid"] if request["op"] == "run" else "-"
 
     def line(encoded: str) -> str:
-        words = [loader, nonce, hashlib.sha256(payload).hexdigest(), str(len(payload)), str(files)]
+        words = [loader, nonce, hashlib.sha256(payload).hexdigest(), str(len(payload)), str(unpacked)]
         words += [_base64((state_dir or "").encode()), jid, str(len(asked)), str(sections_len), encoded]
         quoted = " ".join(f"'{word}'" for word in words)
         return f"exec /bin/sh -c '{SHELL}' agentless '{python}' {quoted}"
@@ -107,7 +107,7 @@ def command(
 
 
 def pack(op: str) -> tuple[tuple[bytes, int], str]:
-    """The package that calls of this operation bring, with the number of its files, and the loader; packed once.
+    """The package that calls of this operation bring, with the bytes of its files, and the loader; packed once.
 
     Whoever calls many hosts packs before the first connection is open. ast.parse in two threads can raise "AST
     constructor recursion depth mismatch" (CPython gh-106905; seen with 3.11.7), and the thread that paramiko has for
@@ -128,12 +128,12 @@ def _loader() -> str:
 
 @functools.cache
 def _payload(scheduling: bool) -> tuple[bytes, int]:
-    """The package as it travels, a dict for `eval` of files by name, and the number of its files."""
+    """The package as it travels, a dict for `eval` of files by name, and the bytes of its files together."""
     left = {"loader.py"} | (CALLING if scheduling else SCHEDULING)
     files = [(name, _squeeze(text)) for name, text in _sources().items() if name not in left]
     files.sort(key=lambda file: ORDER.index(file[0][:-3]) if file[0][:-3] in ORDER else len(ORDER))
     package = ",".join(f"{name!r}:{_literal(text)}" for name, text in files)
-    return zlib.compress(f"{{{package}}}".encode("ascii"), 9), len(files)
+    return zlib.compress(f"{{{package}}}".encode("ascii"), 9), sum(len(text) for _, text in files)
 
 
 def _literal(text: str) -> str:

@@ -61,22 +61,22 @@ def test_a_user_who_may_not_enter_the_login_users_home_starts_at_home(host: Host
 
 
 def test_nothing_of_ours_lies_in_the_login_users_home(host: Host) -> None:
-    host.node.run("rm -rf /home/ada/.cache")
+    host.node.run("rm -rf /home/ada/.cache /home/ada/.local")
     for method in METHODS.values():
         out(host.run(**method))
     out(host.run(ansible_become_user="www", ansible_become_password=PASSWORD))
-    assert not host.node.path("/home/ada/.cache").exists()
+    assert not [*host.node.path("/home/ada").glob(".[cl]*")]
     assert not list(host.node.path("/tmp").iterdir())
 
 
 def test_records_lie_with_the_user_whom_the_job_runs_as(host: Host) -> None:
-    host.node.run("rm -rf /home/*/.cache /var/cache/agentless")
+    host.node.run("rm -rf /home/*/.local /home/*/.cache /var/lib/agentless")
     out(host.run(ansible_become_user="bob", ansible_become_password=PASSWORD))
-    state = host.node.path("/home/bob/.cache/agentless")
+    state = host.node.path("/home/bob/.local/state/agentless")
     assert state.stat().st_uid == host.node.path("/home/bob").stat().st_uid
     assert len(list(state.glob("node1/jobs/*/return.json"))) == 1
     out(host.run(ansible_become_password=PASSWORD))
-    assert len(list(host.node.path("/var/cache/agentless").glob("node1/jobs/*/return.json"))) == 1
+    assert len(list(host.node.path("/var/lib/agentless").glob("node1/jobs/*/return.json"))) == 1
 
 
 def test_a_user_without_a_home_keeps_records_under_var_tmp(host: Host) -> None:

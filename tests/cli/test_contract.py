@@ -177,7 +177,7 @@ def test_ping() -> None:
         "executable": "/usr/bin/python3",
         "user": "ada",
         "node": "web1",
-        "state_dir": "/home/ada/.cache/agentless",
+        "state_dir": "/home/ada/.local/state/agentless",
         "platform": "linux",
     }
     pong = Pong({"web1": Answered(Helper(**answer, time=None), 0.2)}, {"web2": PROBLEM})

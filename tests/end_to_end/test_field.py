@@ -155,7 +155,7 @@ def test_a_run_learns_by_itself_that_a_host_was_rebooted(start_nodes: Callable[.
     go = "/var/tmp/go"
     command = f"echo up; until [ -e {go} ]; do sleep 0.1; done"
     with start(nodes.client, "run", "all", "--out", "json", "--", command) as process:
-        until(lambda: all([*node.path("/var/cache/agentless").glob("*/proc/*")] for node in nodes), "both run")
+        until(lambda: all([*node.path("/var/lib/agentless").glob("*/proc/*")] for node in nodes), "both run")
         nodes["node1"].reboot()
         nodes["node2"].write(go, "")
         output, errors = process.communicate(timeout=patience(120))
@@ -169,16 +169,16 @@ def test_a_host_without_free_inodes_refuses_the_job_and_goes_on_answering(start_
     """There is room in bytes (Ansible #73206 and #28318: misreported)."""
     nodes = start_nodes(1)
     node = nodes["node1"]
-    with node.small_disk("/var/cache/agentless", "20m,nr_inodes=60"):
+    with node.small_disk("/var/lib/agentless", "20m,nr_inodes=60"):
         jid = answer(nodes.client, "run", "all", "--", "echo before")["jid"]
-        node.run("i=0; while : > /var/cache/agentless/filler$i; do i=$((i+1)); done 2>/dev/null; :", check=False)
+        node.run("i=0; while : > /var/lib/agentless/filler$i; do i=$((i+1)); done 2>/dev/null; :", check=False)
         refused = answer(nodes.client, "run", "all", "--", "echo no")["hosts"]["node1"]
         assert (refused["state"], refused["error"]["kind"]) == ("not-started", "disk-full")
         assert nodes.client.agentless("ping").returncode == 0
         environ = {**nodes.client.environ, "XDG_CACHE_HOME": str(nodes.client.home / "other")}
         found = answer(nodes.client, "jobs", "lookup", jid, env=environ)["hosts"]["node1"]
         assert found["stdout"] == "before\n"
-        node.run("rm /var/cache/agentless/filler*")
+        node.run("rm /var/lib/agentless/filler*")
         assert answer(nodes.client, "run", "all", "--", "echo again")["hosts"]["node1"]["stdout"] == "again\n"
 
 

@@ -312,7 +312,7 @@ def test_active_shows_jobs_that_were_sent_as_other_users(start_nodes: Callable[.
         done = client.agentless("run", "all", "--detach", *words, "--", "sleep 60")
         sent[words] = done.stdout.strip()
     short = client.agentless("run", "node1", "--detach", "-u", "ada", "--", "sleep 1").stdout.strip()
-    proc = node.path(f"/home/ada/.cache/agentless/node1/proc/{short}")
+    proc = node.path(f"/home/ada/.local/state/agentless/node1/proc/{short}")
     until(lambda: not proc.exists(), "the short one has returned")
     for options in ([], ["-u", "bob"], ["-b"]):
         active = ask(client, "jobs", "active", *options)

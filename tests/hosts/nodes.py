@@ -66,6 +66,7 @@ mount --bind home /home
 mount --bind log /var/log
 mount --bind spool /var/spool
 mount --bind cache /var/cache
+mount --bind lib /var/lib
 mount --bind tmp /tmp
 mount --bind vartmp /var/tmp
 cd /
@@ -237,7 +238,7 @@ class Node:
 
     def install(self, accounts: Mapping[str, str]) -> None:
         """Make its disk; `accounts` are files of /etc by name."""
-        for name in ("root", "home", "log", "spool/cron/crontabs", "cache", "etc/ssh", "etc.work"):
+        for name in ("root", "home", "log", "spool/cron/crontabs", "cache", "lib", "etc/ssh", "etc.work"):
             (self._disk / name).mkdir(parents=True)
         (self._disk / "root").chmod(0o700)
         for name in ("tmp", "vartmp"):

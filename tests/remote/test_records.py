@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import shutil
 import signal
 import subprocess
@@ -19,7 +18,7 @@ import pytest
 
 from tests.hosts.waiting import until
 from tests.remote.conftest import PYTHONS
-from tests.remote.host import BEFORE_IT_STARTS, BEFORE_IT_TELLS, NONCE, Call, Host, alive, die_at, new_jid
+from tests.remote.host import BEFORE_IT_STARTS, BEFORE_IT_TELLS, NONCE, Host, alive, die_at, new_jid
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it mounts file systems and acts as other users")
 HOUR = 3600.0
@@ -46,50 +45,6 @@ def age(host: Host, jid: str, hours: float) -> None:
     ret = json.loads(path.read_text())
     ret["finished"] -= hours * HOUR
     path.write_text(json.dumps(ret))
-
-
-# --- the helper itself ---
-def test_a_first_contact_brings_the_helper_and_the_next_finds_it(start_host: Callable[..., Host]) -> None:
-    host = start_host(fresh=True)
-    first = host.call("ping")
-    assert [frame.kind for frame in first.frames] == ["need", "pong", "end"]
-    assert first.one("pong")["helper"] == "new"
-    second = host.call("ping")
-    assert [frame.kind for frame in second.frames] == ["pong", "end"]
-    assert host.run("cat", sections={"stdin": b"x"}).frames[0].kind == "ready"
-
-
-@pytest.mark.parametrize("python", [PYTHONS[0], PYTHONS[-1]], ids=["oldest", "newest"])
-def test_first_contacts_at_once_do_not_disturb_one_another(start_host: Callable[..., Host], python: str) -> None:
-    host = start_host(python, fresh=True)
-    calls = [host.begin_run("echo hi") for _ in range(6)]
-    for call in calls:
-        assert call.process.stdout is not None
-        assert select.select([call.process.stdout], [], [], 30)[0], "each has asked for it before any gets it"
-    for call in calls:
-        assert call.end().bytes("rec", 1) == b"hi\n"
-    assert len([path for path in (host.state / "helper").iterdir() if "." not in path.name]) == 1
-
-
-def test_a_deleted_helper_is_brought_again_and_jobs_go_on(host: Host) -> None:
-    jid, pid = host.start("sleep 60")
-    shutil.rmtree(host.state / "helper")
-    assert host.call("ping").one("pong")["helper"] == "new"
-    next((host.state / "helper").glob("*/remote/tree.py")).unlink()
-    assert host.call("ping").one("pong")["helper"] == "new"
-    assert pid in host.kill(jid)["delivered"]
-    assert host.ended(jid).one("return")["ended_by"] == "signal-job:ada@laptop"
-
-
-def test_a_damaged_payload_is_not_run(start_host: Callable[..., Host]) -> None:
-    host = start_host(fresh=True)
-    call = host.begin("ping")
-    damaged = bytearray(call.command.payload)
-    damaged[50] ^= 1
-    broken = Call(type(call.command)(call.command.line, call.command.nonce, bytes(damaged), b""), b"", host.argv)
-    assert broken.end().one("error")["kind"] == "payload"
-    assert not list((host.state / "helper").glob("*/remote/*"))
-    broken.close()
 
 
 def test_helpers_that_nobody_used_for_a_day_are_removed(one_host: Host) -> None:
@@ -205,60 +160,6 @@ def test_a_link_to_the_records_of_a_former_name_ends_with_the_boot(one_host: Hos
         assert (one_host.state / "renamed" / "jobs").is_dir()
     finally:
         one_host.argv = argv
-
-
-# --- the state directory ---
-def test_a_state_directory_that_is_a_link_is_refused(one_host: Host, tmp_path: Path) -> None:
-    one_host.state.rename(tmp_path / "elsewhere")
-    one_host.state.symlink_to(tmp_path / "elsewhere")
-    assert one_host.call("ping").one("error")["kind"] == "state-dir"
-    refused = one_host.run("true").one("refused")
-    assert refused["kind"] == "state-dir"
-    assert "agentless_state_dir" in refused["hint"]
-    one_host.state.unlink()
-    (tmp_path / "elsewhere").rename(one_host.state)
-
-
-@ROOT
-def test_a_state_directory_of_another_user_is_refused(one_host: Host) -> None:
-    os.chown(one_host.state, 65534, 65534)
-    assert one_host.run("true").one("refused")["kind"] == "state-dir"
-    os.chown(one_host.state, 0, 0)
-
-
-def test_a_state_directory_that_others_could_enter_is_closed(one_host: Host) -> None:
-    one_host.state.chmod(0o755)
-    one_host.call("ping")
-    assert one_host.state.stat().st_mode & 0o777 == 0o700
-
-
-@ROOT
-@pytest.mark.parametrize("home", [True, False], ids=["home", "no home"])
-def test_the_state_directory_is_below_the_home_of_passwd_or_else_in_var_tmp(one_host: Host, home: bool) -> None:
-    from agentless.runner import payload
-
-    folder = Path(subprocess.check_output(["mktemp", "-d", "/var/tmp/agentless-home-XXXXXX"], text=True).strip())
-    try:
-        folder.chmod(0o755)
-        (folder / "home").mkdir()
-        os.chown(folder / "home", 54321, 54321)
-        passwd = f"root:x:0:0::/root:/bin/sh\nada:x:54321:54321::{folder}/{'home' if home else 'none'}:/bin/sh\n"
-        (folder / "passwd").write_text(passwd)
-        (folder / "tmp").mkdir(mode=0o777)
-        (folder / "tmp").chmod(0o1777)
-        command = payload.command({"op": "ping"}, python="/usr/bin/python3")
-        # Where there is no home, /var/tmp is the test's own.
-        mount = f"mount --bind {folder}/passwd /etc/passwd && " + (
-            "" if home else f"mount --bind {folder}/tmp /var/tmp && "
-        )
-        run = 'HOME=/no XDG_CACHE_HOME=/no exec setpriv --reuid=54321 --regid=54321 --clear-groups sh -c "$0"'
-        enter = mount + run
-        call = Call(command, b"", ("unshare", "-m", "sh", "-c", enter))
-        pong = call.end().one("pong")
-        assert pong["state_dir"] == (f"{folder}/home/.cache/agentless" if home else "/var/tmp/agentless-54321")
-        call.close()
-    finally:
-        shutil.rmtree(folder)
 
 
 # --- a full disk ---

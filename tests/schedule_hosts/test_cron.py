@@ -29,7 +29,7 @@ MINUTE = 200.0
 def fires(node: Node, *, ended: bool = True) -> int:
     """How many fires have a record on the node."""
     name = "return.json" if ended else "job.json"
-    return len(list(node.path("/var/cache/agentless").glob(f"*/jobs/*/{name}")))
+    return len(list(node.path("/var/lib/agentless").glob(f"*/jobs/*/{name}")))
 
 
 def test_hosts_fire_by_their_cron_with_the_controller_away() -> None:
@@ -45,7 +45,7 @@ def test_hosts_fire_by_their_cron_with_the_controller_away() -> None:
         until(lambda: fires(node) >= 5, "some fires, one of them within the minute", seconds=MINUTE + 60)
         node.heal()
         # Another version of the helper is used meanwhile, and the one that the push brought is cleaned away.
-        node.run("rm -r /var/cache/agentless/helper")
+        node.run("rm -r /var/lib/agentless/helper")
         plan.said("ping")
         found = plan.jobs("--metadata", "ticket=4711")
         assert len(found) == len(plan.jobs("--schedule", "minutely"))
@@ -110,7 +110,7 @@ def test_maxrunning_counts_what_really_runs() -> None:
         until(lambda: plan.said("ping") and len(plan.jobs("--schedule", "slow")) == 3, "the third comes home")
         states = [job["summary"] for job in plan.jobs("--schedule", "slow").values()]
         assert (sum(state["lost"] for state in states), sum(state["returned"] for state in states)) == (1, 2)
-        assert not list(node.path("/var/cache/agentless").glob("*/schedule"))
+        assert not list(node.path("/var/lib/agentless").glob("*/schedule"))
 
 
 def tick_now(node: Node) -> bool:
@@ -130,7 +130,7 @@ def test_a_fire_whose_supervisor_dies_at_once_runs_or_is_told() -> None:
         node, plan = nodes["node1"], Plan(nodes.client)
         plan.write("  long:\n    function: cmd.run\n    args: ['exec sleep 1000']\n    target: all\n    seconds: 1\n")
         plan.push()
-        (folder,) = node.path("/var/cache/agentless").glob("*/schedule")
+        (folder,) = node.path("/var/lib/agentless").glob("*/schedule")
         die_at(folder, BEFORE_IT_TELLS)
         until(lambda: tick_now(node) and fires(node, ended=False), "the first fire", seconds=MINUTE)
         (job,) = plan.said("running")["node1"]
@@ -172,9 +172,9 @@ def test_what_goes_wrong_on_a_host_is_told_and_stops_nothing_else() -> None:
     with Nodes(1, cron=True) as nodes:
         node, plan = nodes["node1"], Plan(nodes.client)
         plan.write(TWO)
-        with node.small_disk("/var/cache/agentless", "4m"):
+        with node.small_disk("/var/lib/agentless", "4m"):
             plan.push()
-            (path,) = node.path("/var/cache/agentless").glob("*/schedule/entries.json")
+            (path,) = node.path("/var/lib/agentless").glob("*/schedule/entries.json")
             path.write_text(path.read_text().replace('"rules": [[', '"rules": [["soon", ', 1))
             until(lambda: plan.said("ping") and plan.jobs("--schedule", "strict"), "the other fires", seconds=MINUTE)
             seen = plan.said("schedule", "status")["node1"]
@@ -183,7 +183,7 @@ def test_what_goes_wrong_on_a_host_is_told_and_stops_nothing_else() -> None:
             assert set(seen["entries"]) == {"broken", "strict"}
             assert not plan.jobs("--schedule", "broken")
             assert not plan.said("schedule", "status", "-n", "0")["node1"]["events"]
-            node.fill("/var/cache/agentless")
+            node.fill("/var/lib/agentless")
 
             def later() -> bool:
                 now = plan.said("schedule", "status")["node1"]
@@ -193,7 +193,7 @@ def test_what_goes_wrong_on_a_host_is_told_and_stops_nothing_else() -> None:
             (warning,) = plan.said("schedule", "status")["node1"]["warnings"]
             assert (warning["kind"], "No space left" in warning["message"]) == ("disk-full", True)
             count = len(plan.jobs("--schedule", "strict"))
-            node.run("rm /var/cache/agentless/filler")
+            node.run("rm /var/lib/agentless/filler")
             until(lambda: plan.said("ping") and len(plan.jobs("--schedule", "strict")) > count, "again", seconds=MINUTE)
             assert not plan.said("schedule", "status")["node1"]["warnings"]
             plan.said("schedule", "purge")

@@ -62,7 +62,7 @@ def test_our_line_stands_first_and_every_other_stays_byte_for_byte(nodes: Nodes)
     first, rest = (crontab(nodes["node1"]) or "").split("\n", 1)
     assert OURS.fullmatch(first)
     assert "%" not in first
-    assert "/var/cache/agentless" in first
+    assert "/var/lib/agentless" in first
     assert rest == FOREIGN
     text = crontab(nodes["node1"])
     inode = nodes["node1"].path("/var/spool/cron/crontabs/root").stat().st_ino
@@ -76,7 +76,7 @@ def test_our_line_stands_first_and_every_other_stays_byte_for_byte(nodes: Nodes)
     assert crontab(nodes["node1"]) == FOREIGN
     assert crontab(nodes["node2"]) is None
     for node in nodes:
-        assert not list(node.path("/var/cache/agentless").glob("*/schedule"))
+        assert not list(node.path("/var/lib/agentless").glob("*/schedule"))
     assert all(one["crontab"] == "kept" for one in plan.said("schedule", "purge").values())
 
 
@@ -150,8 +150,8 @@ def test_a_user_of_its_own_has_a_schedule_of_its_own(nodes: Nodes) -> None:
     plan.write(HOURLY)
     plan.push("node1", *AS_ADA)
     plan.push("node1")
-    assert "/home/ada/.cache/agentless" in (crontab(nodes["node1"], "ada") or "")
-    assert "/var/cache/agentless" in (crontab(nodes["node1"]) or "")
+    assert "/home/ada/.local/state/agentless" in (crontab(nodes["node1"], "ada") or "")
+    assert "/var/lib/agentless" in (crontab(nodes["node1"]) or "")
     plan.said("schedule", "purge", "node1", *AS_ADA)
     assert crontab(nodes["node1"], "ada") is None
     assert crontab(nodes["node1"]) is not None
@@ -177,7 +177,7 @@ def test_hosts_that_cannot_are_told_and_the_others_are_served(nodes: Nodes) -> N
     assert "runs_on: controller" in done["node2"]["error"]["hint"]
     assert done["node3"]["added"] == ["hello"]
     for name in ("node1", "node2"):
-        assert not list(nodes[name].path("/home/ada/.cache/agentless").glob("*/schedule"))
+        assert not list(nodes[name].path("/home/ada/.local/state/agentless").glob("*/schedule"))
     plan.said("schedule", "purge", *AS_ADA)
 
 
@@ -186,13 +186,13 @@ def test_a_full_disk_is_told_and_leaves_the_crontab_alone(nodes: Nodes) -> None:
     plan.write(HOURLY)
     install(nodes, "node1", FOREIGN)
     plan.said("ping", "node1")
-    with nodes["node1"].small_disk("/var/cache/agentless", "2m"):
+    with nodes["node1"].small_disk("/var/lib/agentless", "2m"):
         plan.said("schedule", "pull", "node1")
-        nodes["node1"].fill("/var/cache/agentless")
+        nodes["node1"].fill("/var/lib/agentless")
         done = plan.push("node1", code=3)
         assert done["node1"]["error"]["kind"] == "disk-full"
         assert crontab(nodes["node1"]) == FOREIGN
-        nodes["node1"].run("rm /var/cache/agentless/filler; mount -o remount,size=4m /var/cache/agentless")
+        nodes["node1"].run("rm /var/lib/agentless/filler; mount -o remount,size=4m /var/lib/agentless")
         plan.push("node1")
         plan.said("schedule", "purge", "node1")
     assert crontab(nodes["node1"]) == FOREIGN

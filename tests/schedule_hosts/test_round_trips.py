@@ -32,7 +32,7 @@ def test_a_push_costs_no_more_round_trips_than_a_run(
         return proxy.fewest_round_trips(call, enough=enough)
 
     def forget_the_helper() -> None:
-        node.run("rm -rf /var/cache/agentless/helper")
+        node.run("rm -rf /var/lib/agentless/helper")
 
     # A bare exec's, as in tests/end_to_end/test_round_trips.py, and 2 for bringing the helper.
     first_run = cost("run", "all", "--", "true", enough=8.5, before=forget_the_helper)
