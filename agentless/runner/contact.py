@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from agentless.cache import JobCache
-from agentless.errors import HostError
-from agentless.model.answers import Answer, JobAnswer
+from agentless.errors import AgentlessError, HostError, Unreachable
+from agentless.model.answers import Answer, JobAnswer, Returned
 from agentless.model.endpoint import Endpoint
 from agentless.model.job import Job
 from agentless.model.problem import Problem
@@ -21,7 +22,10 @@ from agentless.runner.session import Session
 from agentless.runner.writing import operation, write
 from agentless.transport.channel import Connector
 
-__all__ = ["Contact", "Watch", "problem_of"]
+__all__ = ["MENDED_BY_WAITING", "Contact", "Watch", "problem_of"]
+
+# What another try can mend. A refused login is not tried twice: that locks accounts (pam_faillock, fail2ban).
+MENDED_BY_WAITING = frozenset({"resolve", "connect", "connect-timeout", "throttled", "connection-lost"})
 
 Watch = Callable[[Callable[[], Sequence[str]], int], AbstractContextManager[object]]
 
@@ -114,11 +118,21 @@ class Contact:
         if both_users and endpoint.become and (endpoint.state_dir or "~/").startswith("~/"):
             users.append(replace(endpoint, become=None))
         answers: list[Answer] = []
-        with closing(self.connector.connect(endpoint)) as link:
-            for acting in users:
-                home = Homecoming(self.cache, host)
-                message = write(request, self.caller, want, home.seen())
-                for answer in Session(link, acting, message).answers():
-                    if (isinstance(answer, JobAnswer) and answer.jid == about) or not home.take(answer):
-                        answers.append(answer)
+        try:
+            with closing(self.connector.connect(endpoint)) as link:
+                for acting in users:
+                    home = Homecoming(self.cache, host)
+                    message = write(request, self.caller, want, home.seen())
+                    for answer in Session(link, acting, message).answers():
+                        if (isinstance(answer, JobAnswer) and answer.jid == about) or not home.take(answer):
+                            answers.append(answer)
+        except AgentlessError as error:
+            # The end of the job that it is about holds, however the connection ended.
+            if isinstance(error, HostError) and any(isinstance(answer, Returned) for answer in answers):
+                return answers
+            raise
+        except Exception as error:
+            # A defect of ours, or what only this host makes of it: the others are not to go without their answers.
+            threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, None)))
+            raise Unreachable("internal", f"{type(error).__name__}: {error}") from error
         return answers

@@ -17,7 +17,7 @@ from agentless.model.job import Job, Report
 from agentless.model.problem import Problem
 from agentless.model.requests import FetchRequest, Wanted
 from agentless.model.states import Dispatched, HostResult, State, settle
-from agentless.runner.contact import Contact, problem_of
+from agentless.runner.contact import MENDED_BY_WAITING, Contact, problem_of
 from agentless.runner.homecoming import job_of
 
 __all__ = ["Search", "described", "discover", "known_to_nobody"]
@@ -97,6 +97,8 @@ class Search:
                 )
             except HostError as error:
                 self.problem = problem_of(error)
+                if error.kind not in MENDED_BY_WAITING:
+                    return None
             except AgentlessError as error:
                 self.problem = Problem("controller", error.message, error.hint)
                 return None

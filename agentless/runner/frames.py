@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from agentless.errors import Unreachable
@@ -17,14 +18,16 @@ NOISE_KEPT = 4096
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame of a reply: its JSON, whose `t` names the kind, and the raw bytes that follow it."""
+    """One frame of a reply: its JSON of `size` bytes, whose `t` names the kind, and the raw bytes that follow it."""
 
-    meta: dict[str, Any]
+    meta: Mapping[str, Any]
     body: bytes = b""
+    size: int = field(default=0, compare=False)
 
     @property
     def kind(self) -> str:
-        return str(self.meta.get("t", ""))
+        kind = self.meta.get("t")
+        return kind if isinstance(kind, str) else ""
 
 
 class Decoder:
@@ -45,6 +48,11 @@ class Decoder:
     def noise(self) -> bytes:
         """The end of what was no frame, for messages about a helper that never spoke."""
         return (self._noise + bytes(self._buffer))[-NOISE_KEPT:]
+
+    def forget(self) -> None:
+        """Begin anew: what came so far belongs to a call that has ended."""
+        self._buffer.clear()
+        self._noise = b""
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take the next bytes of the stream; return the frames that are complete now."""
@@ -77,11 +85,11 @@ class Decoder:
         del self._buffer[:end]
         try:
             meta = json.loads(raw)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Unreachable("protocol", f"the reply has a frame that is no JSON: {error}") from error
         if not isinstance(meta, dict):
             raise Unreachable("protocol", "the reply has a frame that is no JSON object")
-        return Frame(meta, body)
+        return Frame(meta, body, meta_len)
 
     def _drop(self, count: int) -> None:
         if count:

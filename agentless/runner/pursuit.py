@@ -17,7 +17,7 @@ from agentless.model.job import Job
 from agentless.model.problem import Problem
 from agentless.model.requests import Caller, FetchRequest, FollowRequest, Request, RunRequest, Wanted
 from agentless.model.states import Dispatched, HostResult, State, settle
-from agentless.runner.contact import problem_of
+from agentless.runner.contact import MENDED_BY_WAITING, problem_of
 from agentless.runner.homecoming import Homecoming, Ledger
 from agentless.runner.rollout import Rollout
 from agentless.runner.session import Session
@@ -28,8 +28,8 @@ __all__ = ["Changed", "Errand", "Event", "Output", "Pursuit"]
 
 # The helper cannot have got the request.
 NOT_ARRIVED = frozenset({"become", "no-python"})
-# Trying again would only take time; and the same wrong password again may lock the account.
-NOT_MENDED_BY_WAITING = NOT_ARRIVED | {"no-answer"}
+# Between an answer that it runs, and following it.
+FOLLOW_AFTER = 0.2
 # Refusals by which the host says that no request of this dispatch has started, nor can start, the job.
 NEVER_RAN = ("never-arrived", "same-host")
 
@@ -204,8 +204,13 @@ class Pursuit:
             earlier = self.result.dispatched
             try:
                 self._contact()
-                return
+                if self._leaves_it_running():
+                    return
+                # What was asked told that it runs; whatever the first answer was, its end is waited for.
+                self._left.wait(FOLLOW_AFTER)
             except Refused as error:
+                if self.result.state.final:
+                    return
                 # It says that the job never ran only where no earlier request of ours may have started it.
                 never = earlier is Dispatched.NO or error.kind in NEVER_RAN
                 if never:
@@ -215,24 +220,35 @@ class Pursuit:
                 self.change(replace(refused, problem=problem_of(error)))
                 return
             except Unreachable as error:
-                if self._left.is_set():
+                # A connection that breaks behind what it was for takes nothing from that.
+                if self._left.is_set() or self.result.state.final or self._accepted():
                     return
                 now = time.monotonic()
                 if out_of_reach_since is None or self.result.state is not State.UNREACHABLE:
                     out_of_reach_since = now
                 self.change(replace(self.result, state=State.UNREACHABLE, problem=problem_of(error)))
                 given_up = now - out_of_reach_since >= self._errand.patience
-                if given_up or self.result.dispatched is Dispatched.NO or error.kind in NOT_MENDED_BY_WAITING:
+                if given_up or self.result.dispatched is Dispatched.NO or error.kind not in MENDED_BY_WAITING:
                     return
                 self._left.wait(random.uniform(0.5, 3.0))
+
+    def _leaves_it_running(self) -> bool:
+        """Whether the host is done with: nothing more is to be learned, or its end is not waited for."""
+        return self.result.state is not State.RUNNING or self._errand.once or self._accepted()
+
+    def _accepted(self) -> bool:
+        """Whether the host has the job, and no more was wanted."""
+        rollout = self._errand.rollout
+        return rollout is not None and rollout.detach and self.result.state is State.RUNNING
 
     def _contact(self) -> None:
         with closing(self._connector.connect(self._endpoint)) as link:
             before = self.result
             home = Homecoming(self._ledger, self.host)
             want = [Wanted(jid, nonce) for jid, nonce in self._wanted if jid != self._errand.job.jid]
-            message = write(self._request(), self._errand.caller, want, home.seen())
-            session = Session(link, self._endpoint, message, patient=True)
+            request = self._request()
+            message = write(request, self._errand.caller, want, home.seen())
+            session = Session(link, self._endpoint, message, follows=self._follows_job(request))
             self._session = session
             try:
                 if self._left.is_set():
@@ -251,6 +267,10 @@ class Pursuit:
             finally:
                 session.close()
                 self._session = None
+
+    @staticmethod
+    def _follows_job(request: Request) -> bool:
+        return isinstance(request, FollowRequest) or (isinstance(request, RunRequest) and not request.detach)
 
     def _may_send(self) -> bool:
         """Record that the host may have the job from now on; False where it must not get it."""

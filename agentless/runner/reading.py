@@ -25,12 +25,14 @@ from agentless.model.jid import JID
 from agentless.model.problem import Problem
 from agentless.model.process import Process, Signal, Survivor
 from agentless.model.returns import Remains, Return
+from agentless.remote import wire
 from agentless.runner.frames import Frame
 
 __all__ = ["Reading"]
 
 Meta = Mapping[str, Any]
 SCHEDULE_REPLIES = ("pushed", "entry", "event", "schedule")
+STATES = (wire.RUNNING, wire.LOST, wire.NOT_STARTED, wire.UNKNOWN)
 # Of records in one reply: far above what a host keeps of a job, and what it brings home of others.
 RECORDS_MAX = 512 << 20
 # SQLite, file offsets and C have no larger ones, and neither does anything that a host counts.
@@ -91,6 +93,10 @@ class Reading:
             case "accepted":
                 return Accepted(jid, _number(meta, "pid"), _stamp(meta, "started"), _problem(meta.get("warning")))
             case "state":
+                if _text(meta, "state") not in STATES:
+                    raise Unreachable(
+                        "protocol", f"the reply has {_text(meta, 'state')!r:.80}, which is no state of a job"
+                    )
                 problem = _problem(meta) if meta.get("kind") else _problem(meta.get("warning"))
                 return Stated(
                     jid,

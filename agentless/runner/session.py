@@ -13,7 +13,8 @@ from agentless.model.secret import Secret
 from agentless.remote import wire
 from agentless.runner import become as becoming
 from agentless.runner import payload
-from agentless.runner.frames import Decoder, Frame
+from agentless.runner.bounds import Bounds
+from agentless.runner.frames import Decoder
 from agentless.runner.reading import Reading
 from agentless.runner.writing import Message
 from agentless.transport.channel import Channel, Link
@@ -23,8 +24,8 @@ __all__ = ["Session"]
 # sudo's own prompt is answered at once; one that PAM put there is known by silence after it.
 QUIET = 1.0
 NO_PYTHON = re.compile(r"no Python .* looked for: .*")
-# Between two frames of an operation that does not wait for a job.
-IDLE = 90.0
+# How long the other side may take no bytes.
+SENDING = 90.0
 
 
 class Session:
@@ -34,11 +35,8 @@ class Session:
         link: the open connection.
         endpoint: whom to become, which Python, which state directory.
         message: the request as it travels.
-        patient: the operation waits for a job, so silence after the first answer is no fault.
+        follows: the call waits for a job.
     """
-
-    # Start-up files may be slow; a login shell that runs something else never answers.
-    answer_within = 60.0
 
     def __init__(
         self,
@@ -46,12 +44,12 @@ class Session:
         endpoint: Endpoint,
         message: Message,
         *,
-        patient: bool = False,
+        follows: bool = False,
     ) -> None:
         self._link = link
         self._endpoint = endpoint
         self._sections = message.sections
-        self._patient = patient
+        self._bounds = Bounds(follows=follows)
         self._command = payload.command(
             message.fields,
             sections_len=message.sections_len,
@@ -59,7 +57,7 @@ class Session:
             state_dir=endpoint.state_dir,
         )
         self._channel: Channel | None = None
-        self._said = b""  # the end of what came on stderr: for messages about a helper that never spoke
+        self._stderr_tail = b""  # the end of what came on stderr: for messages about a helper that never spoke
 
     def close(self) -> None:
         """End the call; a thread that reads answers gets no more. The job, if there is one, goes on."""
@@ -74,61 +72,64 @@ class Session:
             Refused: the host answered and will not do it.
         """
         reading = Reading()
-        for frame in self._frames():
+        decoder = Decoder(self._command.nonce)
+        for data in self._pieces(decoder):
+            # Whatever a host has found to send, it is this host's answer that breaks.
             try:
-                answer = reading.read(frame)
+                frames = decoder.feed(data)
             except HostError:
                 raise
             except Exception as error:
-                # Whatever a host has found to send, it is this host's answer that breaks.
-                raise Unreachable("protocol", f"the reply cannot be read: {type(error).__name__}: {error}") from error
-            if answer is not None:
-                yield answer
-
-    # --- frames ---
-    def _frames(self) -> Iterator[Frame]:
-        decoder = Decoder(self._command.nonce)
-        dialogue = self._start()
-        spoke = False
-        deadline = time.monotonic() + self.answer_within
-        while True:
-            assert self._channel is not None
-            piece = self._channel.recv(self._patience(spoke, dialogue, deadline))
-            if piece is None:
-                if spoke and self._patient:
-                    continue
-                if spoke:
-                    raise Unreachable("connection-lost", f"no answer for {IDLE:.0f} s in the middle of the reply")
-                if dialogue is not None:
-                    self._type(dialogue.quiet())
-            if not spoke and time.monotonic() >= deadline:
-                raise self._silent(decoder, dialogue)
-            if piece is None:
-                continue
-            stream, data = piece
-            if stream == 0:
-                if dialogue is not None and dialogue.needs_tty:
-                    self._channel.close()
-                    decoder, self._said = Decoder(self._command.nonce), b""
-                    dialogue = self._start(tty=True)
-                    continue
-                raise self._ended(spoke, decoder, dialogue)
-            if stream == 2:
-                self._said = (self._said + data)[-4096:]
-                frames = []
-            else:
-                frames = decoder.feed(data)
-            if frames and not spoke:
-                spoke, dialogue = True, None
-            if dialogue is not None and (stream == 2 or dialogue.tty):
-                self._type(dialogue.feed(data))
+                raise _unreadable(error) from error
             for frame in frames:
+                self._bounds.frame(frame)
                 if frame.kind == "end":
                     return
                 if frame.kind in ("need", "ready"):
                     self._supply(frame.kind)
-                else:
-                    yield frame
+                    continue
+                try:
+                    answer = reading.read(frame)
+                except HostError:
+                    raise
+                except Exception as error:
+                    raise _unreadable(error) from error
+                if answer is not None:
+                    yield answer
+
+    def _pieces(self, decoder: Decoder) -> Iterator[bytes]:
+        """What comes on stdout, after the dialogue with sudo and the like; its end is an error."""
+        bounds = self._bounds
+        dialogue = self._start()
+        while True:
+            assert self._channel is not None
+            if bounds.spoke:
+                dialogue = None
+            left = bounds.left()
+            piece = self._channel.recv(left if dialogue is None else min(left, QUIET))
+            if piece is None and dialogue is not None:
+                self._type(dialogue.quiet())
+            if bounds.silent:
+                raise self._silent(decoder, dialogue)
+            bounds.check()
+            if piece is None:
+                continue
+            stream, data = piece
+            bounds.received(len(data))
+            if stream == 0:
+                if dialogue is not None and dialogue.needs_tty:
+                    self._channel.close()
+                    decoder.forget()
+                    self._stderr_tail = b""
+                    dialogue = self._start(tty=True)
+                    continue
+                raise self._ended(bounds.spoke, decoder, dialogue)
+            if stream == 2:
+                self._stderr_tail = (self._stderr_tail + data)[-4096:]
+            else:
+                yield data
+            if dialogue is not None and not bounds.spoke and (stream == 2 or dialogue.tty):
+                self._type(dialogue.feed(data))
 
     def _start(self, *, tty: bool = False) -> becoming.Dialogue | None:
         become = self._endpoint.become
@@ -139,12 +140,6 @@ class Session:
         line = becoming.wrap(self._command.line, become, self._command.nonce, tty=tty)
         self._channel = self._link.exec(line, pty=tty)
         return becoming.Dialogue(become, self._command.nonce, tty=tty)
-
-    def _patience(self, spoke: bool, dialogue: becoming.Dialogue | None, deadline: float) -> float:
-        if spoke:
-            return IDLE
-        left = max(0.0, deadline - time.monotonic())
-        return min(left, QUIET) if dialogue is not None else left
 
     def _type(self, password: Secret | None) -> None:
         if password is not None:
@@ -160,19 +155,22 @@ class Session:
 
     def _send(self, data: bytes) -> None:
         assert self._channel is not None
+        began = time.monotonic()
         try:
-            self._channel.send(data, IDLE)
+            self._channel.send(data, SENDING)
         except BrokenPipeError:
             # It ended, or reads no more: what it still says tells why.
             return
+        finally:
+            self._bounds.sent(time.monotonic() - began)
 
     # --- errors of a helper that did not speak, or not to the end ---
     def _silent(self, decoder: Decoder, dialogue: becoming.Dialogue | None) -> HostError:
         if dialogue is not None and dialogue.begun:
-            return dialogue.silent(self.answer_within)
+            return dialogue.silent(self._bounds.first_answer)
         return Unreachable(
             "no-answer",
-            f"logged in, but nothing answered within {self.answer_within:g} s{self._heard(decoder)}",
+            f"logged in, but nothing answered within {self._bounds.first_answer:g} s{self._heard(decoder)}",
             "Look at the login shell's start-up files and at forced commands (ForceCommand, command= in "
             "authorized_keys, accounts for SFTP only): one of them waits, or runs something else.",
         )
@@ -184,12 +182,12 @@ class Session:
             return Unreachable("connection-lost", "the connection ended before the reply was complete")
         if status == wire.EXIT_NO_PYTHON:
             # On a terminal, stderr comes as noise of stdout; start-up files may have printed before.
-            said = self._printed(decoder)
-            told = NO_PYTHON.search(said)
-            before = said[: told.start()].strip()[-300:] if told else said
+            printed = self._printed(decoder)
+            found = NO_PYTHON.search(printed)
+            before = printed[: found.start()].strip()[-300:] if found else printed
             return Unreachable(
                 "no-python",
-                (told[0].strip() if told else "no fit Python was found") + (f"; before: {before}" if before else ""),
+                (found[0].strip() if found else "no fit Python was found") + (f"; before: {before}" if before else ""),
                 "Install Python 3.6 or newer on the host, or name it with ansible_python_interpreter.",
             )
         if dialogue is not None and dialogue.begun:
@@ -209,6 +207,10 @@ class Session:
         return f"; it printed: {heard[-300:]}" if heard else ""
 
     def _printed(self, decoder: Decoder) -> str:
-        printed = (decoder.noise + self._said).decode("utf-8", "replace")
+        printed = (decoder.noise + self._stderr_tail).decode("utf-8", "replace")
         lines = printed.replace(f"become-{self._command.nonce}", "").splitlines()
         return " / ".join(line.strip() for line in lines if line.strip())
+
+
+def _unreadable(error: Exception) -> Unreachable:
+    return Unreachable("protocol", f"the reply cannot be read: {type(error).__name__}: {error}"[:500])

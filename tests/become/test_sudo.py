@@ -159,7 +159,7 @@ def test_a_sudo_that_is_broken_is_told_in_its_own_words(host: Host) -> None:
 
 
 def test_a_method_that_hangs_is_told_apart_from_a_wrong_password(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentless.runner.session.Session.answer_within", 2.0)
+    monkeypatch.setattr("agentless.runner.bounds.Bounds.first_answer", 2.0)
     with programs(host.node, without=["sudo"], scripts={"sudo": "#!/bin/sh\nexec sleep 1000\n"}):
         message, hint = refused(host.run(ansible_become_password=PASSWORD))
     assert message == "sudo hangs: it said nothing within 2 s, and asked for no password"

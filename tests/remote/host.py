@@ -53,7 +53,7 @@ class Answer:
     frames: list[Frame] = field(default_factory=list)
 
     def all(self, kind: str) -> list[dict[str, Any]]:
-        return [frame.meta for frame in self.frames if frame.kind == kind]
+        return [dict(frame.meta) for frame in self.frames if frame.kind == kind]
 
     def one(self, kind: str) -> dict[str, Any]:
         """The only frame of a kind."""

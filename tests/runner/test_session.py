@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from typing import Any
 
 import pytest
@@ -11,14 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentless.errors import HostError, Unreachable
-from agentless.model.answers import Answer, Returned
+from agentless.model.answers import Answer, Returned, RunningJobs
 from agentless.model.endpoint import Endpoint
 from agentless.model.requests import Caller, PingRequest
 from agentless.runner.session import Session
 from agentless.runner.writing import write
-from agentless.transport.channel import Channel, Link
+from tests.runner.lying import CUT, END, JID, Lying, Piece
 
-JID = "20261122095039579207"
 PING = write(PingRequest(), Caller("ada@laptop", 168.0, 1 << 30))
 
 values = (
@@ -29,45 +27,8 @@ KEYS += ["kind", "message", "hint", "warning", "streamed"]
 KINDS = ["out", "gap", "rec", "return", "accepted", "state", "job", "refused", "error", "running", "pong", "odd"]
 
 
-class Lying(Channel, Link):
-    """A channel whose host answers with frames of a test's making."""
-
-    def __init__(self, frames: list[tuple[dict[str, Any], bytes]]) -> None:
-        self._frames = frames
-        self._nonce = ""
-        self.user = "ada"
-
-    def exec(self, line: str, *, pty: bool = False) -> Channel:
-        words = [word.strip("'") for word in line.split()]
-        self._nonce = next(word for word in words if len(word) == 16 and set(word) <= set("0123456789abcdef"))
-        return self
-
-    def recv(self, timeout: float) -> tuple[int, bytes]:
-        if not self._frames:
-            return 0, b""
-        meta, body = self._frames.pop(0)
-        # json writes Infinity and NaN, too: so may a host.
-        head = json.dumps(meta).encode()
-        return 1, b"\x1e%s %d %d\n%s%s" % (self._nonce.encode(), len(head), len(body), head, body)
-
-    def send(self, data: bytes, timeout: float) -> None: ...
-
-    def close_stdin(self) -> None: ...
-
-    def exit_status(self) -> int | None:
-        return 0
-
-    def close(self) -> None: ...
-
-    def __enter__(self) -> Lying:
-        return self
-
-    def __exit__(self, *exception: object) -> None: ...
-
-
-def answers(*frames: tuple[dict[str, Any], bytes]) -> list[Answer]:
-    link = Lying([*frames, ({"t": "end"}, b"")])
-    return list(Session(link, Endpoint("web1", "web1"), PING).answers())
+def answers(*pieces: Piece) -> list[Answer]:
+    return list(Session(Lying([*pieces, END]), Endpoint("web1", "web1"), PING).answers())
 
 
 @settings(deadline=None)
@@ -96,7 +57,36 @@ def test_more_output_than_any_record_holds_ends_the_call(monkeypatch: pytest.Mon
 
 
 def test_a_reply_without_its_end_is_a_lost_connection() -> None:
-    link = Lying([({"t": "pong"}, b"")])
     with pytest.raises(Unreachable) as caught:
-        list(Session(link, Endpoint("web1", "web1"), PING).answers())
+        answers(({"t": "pong"}, b""), CUT)
     assert caught.value.kind == "connection-lost"
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        b"[" * 200_000,
+        b'{"t": "running", "jobs": [{"jid": "%s", "pid": %s}]}' % (JID.encode(), b"9" * 4000),
+        b'{"t": "running", "jobs": [{"jid": "%s", "pid": %s}]}' % (JID.encode(), b"9" * 5000),
+        b'{"t": "state", "jid": "%s", "state": "flying"}' % JID.encode(),
+        b'{"t": ["end"]}',
+    ],
+)
+def test_what_cannot_be_read_breaks_this_reply_and_nothing_else(meta: bytes) -> None:
+    with contextlib.suppress(HostError):
+        for answer in answers(meta):
+            assert isinstance(answer, RunningJobs)
+            assert [process.pid for process in answer.processes] == [None]
+
+
+@pytest.mark.parametrize("kind", ["need", "ready"])
+def test_what_is_asked_for_twice_is_refused(kind: str) -> None:
+    with pytest.raises(Unreachable, match="asks twice"):
+        answers(*[({"t": kind}, b"")] * 2)
+
+
+@pytest.mark.parametrize("kind", ["pong", "odd", "accepted"])
+def test_a_reply_without_end_is_ended(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agentless.runner.bounds.FRAMES_MAX", 100)
+    with pytest.raises(Unreachable, match="has no end"):
+        answers(*[({"t": kind, "jid": JID}, b"")] * 101)

@@ -1,0 +1,98 @@
+"""What one call may take of this machine: time, bytes and answers. The other side may be hostile, hung or just slow."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from agentless.errors import Unreachable
+from agentless.runner.frames import Frame
+
+__all__ = ["Bounds"]
+
+# Between two frames of an operation that does not follow a job.
+SILENCE = 90.0
+# Of such an operation as a whole. A record of 20 MiB takes half of it over a line of 0.5 Mbit/s.
+WHOLE = 600.0
+# Of such an operation, noise and all.
+BYTES_MAX = 1 << 30
+# Other frames than output: a hundred fires of a schedule and the records of fifty jobs are some hundreds.
+FRAMES_MAX = 50_000
+META_MAX = 64 << 20
+# They come once in a call: the helper asks to be sent, and then for what belongs to the request.
+ONCE = ("need", "ready")
+
+
+class Bounds:
+    """The bounds of one call, which is told what comes and asked how long to wait.
+
+    Args:
+        follows: the call waits for a job: once that is there, silence is no fault, and only the job ends it.
+        clock: seconds that only grow.
+
+    Attributes:
+        spoke: the helper has answered.
+    """
+
+    # Start-up files may be slow; a login shell that runs something else never answers.
+    first_answer = 60.0
+
+    def __init__(self, *, follows: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self.spoke = False
+        self._follows = follows
+        self._clock = clock
+        self._began = self._heard = clock()
+        self._waits = False
+        self._bytes = 0
+        self._frames = 0
+        self._meta = 0
+        self._seen: set[str] = set()
+
+    def left(self) -> float:
+        """Seconds that may pass before the next bound, or before looking again."""
+        if self._waits:
+            return SILENCE
+        now = self._clock()
+        first = self._began + self.first_answer if not self.spoke else self._heard + SILENCE
+        return max(0.0, min(first, self._began + WHOLE) - now)
+
+    @property
+    def silent(self) -> bool:
+        """Nothing has answered, and the time for that is over."""
+        return not self.spoke and self.left() <= 0
+
+    def check(self) -> None:
+        """Raises Unreachable where an answer that has begun takes too long."""
+        if self.spoke and self.left() <= 0:
+            seconds = WHOLE if self._clock() >= self._began + WHOLE else SILENCE
+            what = "the reply did not end" if seconds == WHOLE else "no answer in the middle of the reply"
+            raise Unreachable("connection-lost", f"{what} within {seconds:.0f} s")
+
+    def sent(self, seconds: float) -> None:
+        """So much of the time went into sending, which is bounded by itself."""
+        self._began += seconds
+        self._heard += seconds
+
+    def received(self, count: int) -> None:
+        """Bytes have come in."""
+        self._bytes += count
+        if self._bytes > BYTES_MAX and not self._follows:
+            raise Unreachable("protocol", f"the host sent more than {BYTES_MAX >> 20} MiB in one reply")
+
+    def frame(self, frame: Frame) -> None:
+        """A frame has come in."""
+        self.spoke = True
+        self._heard = self._clock()
+        kind = frame.kind
+        if kind in ONCE:
+            if kind in self._seen:
+                raise Unreachable("protocol", f"the host asks twice for what it has got ({kind})")
+            self._seen.add(kind)
+            return
+        self._waits = self._follows
+        if kind in ("out", "gap", "rec"):
+            return
+        self._frames += 1
+        self._meta += frame.size
+        if self._frames > FRAMES_MAX or self._meta > META_MAX:
+            raise Unreachable("protocol", f"the reply has no end: {self._frames} answers, {self._meta >> 20} MiB")
