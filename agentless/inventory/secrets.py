@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["MASK", "is_secret", "masked"]
+__all__ = ["MASK", "is_secret", "masked", "unmasked"]
 
 MASK = "********"
+# What is nested more deeply than that is shown by nobody.
+_DEEPEST = 100
 _WORD = re.compile(r"[a-z0-9]+|[A-Z]+(?![a-z])|[A-Z][a-z0-9]*")
 _SECRET = re.compile(
     r".*passw(or)?ds?|.*passphrases?|.*secrets?|.*tokens?|.*credentials?|.*apikeys?|p?pwd|.*vault"
@@ -35,21 +37,39 @@ def is_secret(name: str) -> bool:
 def masked(variables: Mapping[str, Any]) -> dict[str, Any]:
     """The variables, with `********` in place of each secret: by name at any depth, under `!vault`, private keys, and
     passwords within URLs and behind `sshpass -p`."""
-    return {name: _masked(value, is_secret(name)) for name, value in variables.items()}
+    return {name: _shown(value, _secret if is_secret(name) else _plain, 0) for name, value in variables.items()}
 
 
-def _masked(value: Any, secret: bool) -> Any:
+def unmasked(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables as they are, but for what is nested more deeply than anybody could show."""
+    return {name: _shown(value, None, 0) for name, value in variables.items()}
+
+
+_Mask = Callable[[Any], Any]
+
+
+def _shown(value: Any, mask: _Mask | None, depth: int) -> Any:
+    """The value with its texts and numbers masked; None masks nothing."""
+    if depth > _DEEPEST or (mask and isinstance(value, dict) and "__ansible_vault" in value):
+        return MASK
     if isinstance(value, dict):
-        if "__ansible_vault" in value:
-            return MASK
-        return {key: _masked(item, secret or is_secret(str(key))) for key, item in value.items()}
+        return {
+            key: _shown(item, _secret if mask and is_secret(str(key)) else mask, depth + 1)
+            for key, item in value.items()
+        }
     if isinstance(value, list):
-        return [_masked(item, secret) for item in value]
-    if secret:
-        # That there is none, or that there shall be one, is no secret.
-        return value if value is None or value == "" or isinstance(value, bool) else MASK
-    if isinstance(value, str):
-        if _PEM.search(value):
-            return MASK
-        return _SSHPASS.sub(rf"\g<1>{MASK}", _IN_URL.sub(rf"\g<1>{MASK}", value))
-    return value
+        return [_shown(item, mask, depth + 1) for item in value]
+    return mask(value) if mask else value
+
+
+def _secret(value: Any) -> Any:
+    """That there is none, or that there shall be one, is no secret."""
+    return value if value is None or value == "" or isinstance(value, bool) else MASK
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if _PEM.search(value):
+        return MASK
+    return _SSHPASS.sub(rf"\g<1>{MASK}", _IN_URL.sub(rf"\g<1>{MASK}", value))

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeGuard
 from agentless.errors import InventoryError, TargetError
 from agentless.inventory import Host, Inventory, Overrides, load
 from agentless.inventory.search import Sources
-from agentless.inventory.secrets import masked
+from agentless.inventory.secrets import masked, unmasked
 from agentless.inventory.sources import Scripts
 from agentless.model.endpoint import Endpoint
 from agentless.model.job import Job, Report
@@ -190,7 +190,7 @@ class Selection:
     def _listed(self, host: Host, passwords: bool) -> InventoryHost:
         endpoint = self._endpoint(host, self._overrides)
         try:
-            variables: Mapping[str, object] = host.vars if passwords else masked(host.vars)
+            variables = unmasked(host.vars) if passwords else masked(host.vars)
         except InventoryError:
             # A file of its variables cannot be read, as the endpoint's problem says.
             variables = {}

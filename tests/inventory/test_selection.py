@@ -195,3 +195,14 @@ def test_a_host_that_cannot_be_resolved_is_its_own_problem_in_every_verb(make: C
     assert report.results["good"].state is State.RETURNED
     assert {result.state for name, result in report.results.items() if name != "good"} == {State.NOT_STARTED}
     assert set(fleet.ping().problems) == set(fleet.running().problems) == set(endpoints) - {"good"}
+
+
+def test_what_a_target_may_name_is_known_without_running_anything(make: Callable[..., Fleet]) -> None:
+    for name in ("inventory.yaml", "named.sh"):
+        Path(name).write_text("#!/bin/sh\ntouch ran; echo '{}'\n")
+        Path(name).chmod(0o755)
+    assert make(inventory=None).target_names() == ["all"]
+    assert make(inventory=["named.sh", "hosts"]).target_names() == ["all", "web", "db", "web1", "web2", "web3", "db1"]
+    assert not Path("ran").exists()
+    assert make(inventory=None).inventory.hosts == {}
+    assert Path("ran").exists()
