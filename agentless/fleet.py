@@ -17,6 +17,7 @@ from agentless.errors import TargetError, UnknownJob, UsageError
 from agentless.inventory import Inventory, Overrides
 from agentless.inventory.search import Sources, search
 from agentless.inventory.selection import Selection
+from agentless.inventory.vault import Vault, identity
 from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID
 from agentless.model.job import Report
@@ -56,6 +57,7 @@ class Fleet:
         connect_timeout: seconds for all phases of connecting together.
         password, become_password: used where the inventory gives none.
         host_key_checking: `strict` or `accept-new`.
+        vault_ids: what opens Ansible Vault, as `--vault-id` takes it: `prompt`, a file or a script, or `LABEL@SOURCE`.
         ask: asked for the passphrase of an encrypted key with a prompt; None answers no prompt.
         warn: told hints and warnings, one line each.
         watch: entered around every question to many hosts, with a function that tells those still waited for, and
@@ -80,6 +82,7 @@ class Fleet:
         password: Secret | None = None,
         become_password: Secret | None = None,
         host_key_checking: str | None = None,
+        vault_ids: Sequence[str] = (),
         ask: Callable[[str], Secret | None] = lambda prompt: None,
         warn: Callable[[str], None] = lambda line: None,
         watch: Watch = lambda waiting, total: nullcontext(),
@@ -91,6 +94,7 @@ class Fleet:
         self._ask = ask
         self._warn = warn
         self._watch = watch
+        self._vault = Vault([identity(word) for word in vault_ids], ask)
         self._overrides = Overrides(
             user=user or self.config.user,
             key_file=private_key or self.config.private_key,
@@ -108,7 +112,7 @@ class Fleet:
     # --- what is made when it is first needed ---
     @cached_property
     def _selection(self) -> Selection:
-        return Selection(self._inventories, self._overrides, self._limit, self._recorded, self._warn)
+        return Selection(self._inventories, self._overrides, self._limit, self._recorded, self._warn, self._vault)
 
     def _inventories(self) -> Sources:
         if self._sources is not None:

@@ -75,6 +75,7 @@ class Invocation:
                 password=password,
                 become_password=become_password,
                 host_key_checking=given.get("host_key_checking"),
+                vault_ids=self._vault_ids(),
                 ask=self.screen.passphrase,
                 warn=self.screen.warn,
                 watch=self.screen.progress,
@@ -86,6 +87,12 @@ class Invocation:
         if self._fleet is not None:
             self._fleet.close()
             self._fleet = None
+
+    def _vault_ids(self) -> list[str]:
+        # With its label, a path may have an @.
+        files = [f"default@{path}" for path in self.given.get("vault_password_file") or ()]
+        prompts = ["default@prompt"] if self.given.get("ask_vault_pass") else []
+        return [*(self.given.get("vault_id") or ()), *files, *prompts]
 
     def _passwords(self) -> tuple[Secret | None, Secret | None]:
         password = become = None

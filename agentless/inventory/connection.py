@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from agentless.errors import InventoryError
-from agentless.inventory.hostvars import HostVars
-from agentless.model.endpoint import Become, Endpoint, connect_seconds
+from agentless.inventory.variables import Variables
+from agentless.model.endpoint import Become, Endpoint
 from agentless.model.problem import Problem
 from agentless.model.secret import Secret
 from agentless.openssh.arguments import SshArgs, parse
@@ -21,14 +17,10 @@ from agentless.openssh.settings import TURNS_CHECKING_OFF
 
 __all__ = ["Overrides", "resolve"]
 
-_TRUE = frozenset({"y", "yes", "on", "1", "true", "t", "1.0"})
-_FALSE = frozenset({"n", "no", "off", "0", "false", "f", "0.0", ""})
 _SSH = frozenset({"ssh", "smart", "paramiko", "paramiko_ssh"})
 _SSH_ELSEWHERE = frozenset({"community.general.paramiko", "ansible.netcommon.libssh"})
 _METHODS = ("sudo", "su", "doas")
 _DISCOVER = frozenset({"auto", "auto_silent", "auto_legacy", "auto_legacy_silent"})
-_REFERENCE = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)\s*-?\}\}")
-_JINJA = ("{{", "{%", "{#")
 _UNHONOURED = frozenset(
     {
         "ansible_become_exe",
@@ -69,13 +61,13 @@ class Overrides:
     host_key_checking: str | None = None
 
 
-def resolve(variables: HostVars, overrides: Overrides, warn: Callable[[str], None]) -> Endpoint:
+def resolve(known: Variables, overrides: Overrides, warn: Callable[[str], None]) -> Endpoint:
     """The endpoint of one host; `Inventory.endpoint` says more."""
-    known = _Variables(variables)
+    known.check_vaults()
     connection = _connection(known)
     if connection not in ("ssh", "local"):
         return Endpoint(name=known.host, address=known.host, problem=_no_way(known, connection))
-    for unhonoured in _UNHONOURED & variables.keys():
+    for unhonoured in sorted(_UNHONOURED & known.names()):
         warn(f"{unhonoured} of the inventory is not honoured")
     endpoint = Endpoint(
         name=known.host,
@@ -88,7 +80,7 @@ def resolve(variables: HostVars, overrides: Overrides, warn: Callable[[str], Non
     return endpoint if endpoint.local else _with_ssh(endpoint, known, overrides, warn)
 
 
-def _with_ssh(endpoint: Endpoint, known: _Variables, overrides: Overrides, warn: Callable[[str], None]) -> Endpoint:
+def _with_ssh(endpoint: Endpoint, known: Variables, overrides: Overrides, warn: Callable[[str], None]) -> Endpoint:
     """The same with what only SSH needs; a host on this machine is not stopped by what is wrong there."""
     args = _ssh_args(known, warn)
     address, name_user = _address(known)
@@ -116,7 +108,7 @@ def _with_ssh(endpoint: Endpoint, known: _Variables, overrides: Overrides, warn:
     )
 
 
-def _unfit_names(known: _Variables, address: str, user: str | None) -> Problem | None:
+def _unfit_names(known: Variables, address: str, user: str | None) -> Problem | None:
     """What ssh would refuse: such a name could run a command in ProxyCommand, or in `Match exec`, of ~/.ssh/config."""
     try:
         variable = "ansible_host"
@@ -129,7 +121,7 @@ def _unfit_names(known: _Variables, address: str, user: str | None) -> Problem |
     return None
 
 
-def _ssh_args(known: _Variables, warn: Callable[[str], None]) -> SshArgs:
+def _ssh_args(known: Variables, warn: Callable[[str], None]) -> SshArgs:
     texts = []
     # The order of Ansible's command line, in which the first value of an option holds.
     for variable in ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args"):
@@ -145,7 +137,7 @@ def _ssh_args(known: _Variables, warn: Callable[[str], None]) -> SshArgs:
     return args
 
 
-def _address(known: _Variables) -> tuple[str, str | None]:
+def _address(known: Variables) -> tuple[str, str | None]:
     """What to connect to, and the user that a name such as `ec2-user@203.0.113.7` carries: ssh reads it so."""
     address = known.text("ansible_host", "ansible_ssh_host") or known.host
     user, at, rest = address.rpartition("@")
@@ -154,14 +146,14 @@ def _address(known: _Variables) -> tuple[str, str | None]:
     return rest, user if at and user else None
 
 
-def _connection(known: _Variables) -> str:
+def _connection(known: Variables) -> str:
     """`ssh`, `local`, or the name of a plugin that nothing here stands in for."""
     connection = known.text("ansible_connection") or "ssh"
     plugin = connection.removeprefix("ansible.builtin.").removeprefix("ansible.legacy.")
     return "ssh" if plugin in _SSH or connection in _SSH_ELSEWHERE else plugin
 
 
-def _no_way(known: _Variables, connection: str) -> Problem:
+def _no_way(known: Variables, connection: str) -> Problem:
     """One host of another kind shall not keep the others from being served: it is told as that host's problem."""
     error = known.error(
         "ansible_connection", f"ansible_connection {connection!r} of {known.host} is not supported: ssh and local are"
@@ -170,12 +162,12 @@ def _no_way(known: _Variables, connection: str) -> Problem:
     return Problem("inventory", error.message, hint)
 
 
-def _python(known: _Variables) -> str | None:
+def _python(known: Variables) -> str | None:
     python = known.text("ansible_python_interpreter")
     return None if python is None or python in _DISCOVER else python
 
 
-def _become(known: _Variables, overrides: Overrides) -> Become | None:
+def _become(known: Variables, overrides: Overrides) -> Become | None:
     wanted = known.boolean("ansible_become")
     if not (overrides.become if wanted is None else wanted):
         return None
@@ -196,7 +188,7 @@ def _become(known: _Variables, overrides: Overrides) -> Become | None:
     return Become(method, user or "root", password)
 
 
-def _host_key_checking(known: _Variables, args: SshArgs, warn: Callable[[str], None]) -> str | None:
+def _host_key_checking(known: Variables, args: SshArgs, warn: Callable[[str], None]) -> str | None:
     checking = known.boolean("ansible_host_key_checking", "ansible_ssh_host_key_checking")
     option = (args.value("stricthostkeychecking") or "").lower()
     if checking is False or option in TURNS_CHECKING_OFF:
@@ -205,149 +197,3 @@ def _host_key_checking(known: _Variables, args: SshArgs, warn: Callable[[str], N
     if option == "accept-new":
         return option
     return "strict" if option or checking else None
-
-
-class _Variables:
-    """A host's variables by name, with Ansible's aliases: of several that are set, the last one counts."""
-
-    def __init__(self, variables: HostVars) -> None:
-        self.host = host = variables.host
-        self._variables = variables
-        self._magic = {
-            "inventory_hostname": host,
-            "inventory_hostname_short": host.partition(".")[0],
-            "ansible_playbook_python": sys.executable,
-        }
-        if source := variables.source:
-            self._magic["inventory_file"] = source
-            self._magic["inventory_dir"] = os.path.dirname(source)
-
-    def error(self, name: str, message: str, hint: str = "") -> InventoryError:
-        place = self._variables.place(name)
-        if place is None:
-            return InventoryError(message, hint)
-        return InventoryError(message, hint, file=place.file, line=place.line)
-
-    def text(self, *names: str, instead: str | None = None, option: str = "") -> str | None:
-        name, value = self._get(names, instead is not None, option)
-        return instead if value is None else self._text(name, value) or instead
-
-    def secret(self, *names: str, instead: Secret | None, option: str) -> Secret | None:
-        name, value = self._get(names, instead is not None, option)
-        return instead if value is None else Secret(self._text(name, value))
-
-    def _text(self, name: str, value: Any) -> str:
-        """The value is not shown where it is none: it may be a password."""
-        text = str(value)
-        try:
-            # INI files may hold other encodings, as with Ansible, and nothing here could say which.
-            text.encode()
-        except UnicodeEncodeError:
-            raise self.error(name, f"{name} of {self.host} is no UTF-8", "Convert the file with iconv.") from None
-        if isinstance(value, (dict, list)):
-            raise self.error(name, f"{name} of {self.host} is no text, but a {type(value).__name__}")
-        return text
-
-    def number(self, *names: str) -> int | None:
-        name, value = self._get(names)
-        if value is None or value == "":
-            return None
-        if isinstance(value, bool) or not re.fullmatch(r"\s*[0-9]{1,5}\s*", str(value)) or not 0 < int(value) < 65536:
-            raise self.error(name, f"{name} of {self.host} is no port: {value!r}")
-        return int(value)
-
-    def seconds(self, *names: str) -> float | None:
-        name, value = self._get(names)
-        if value is None or value == "":
-            return None
-        if value in (0, "0"):
-            # ssh's word for no timeout of its own
-            return None
-        try:
-            return connect_seconds(value)
-        except ValueError as error:
-            raise self.error(name, f"{name} of {self.host}: {error}, not {value!r}") from None
-
-    def boolean(self, *names: str) -> bool | None:
-        name, value = self._get(names)
-        if value is None:
-            return None
-        word = str(value).strip().lower()
-        if word not in _TRUE and word not in _FALSE:
-            raise self.error(name, f"{name} of {self.host} is neither true nor false: {value!r}")
-        return word in _TRUE
-
-    def _get(self, names: tuple[str, ...], optional: bool = False, option: str = "") -> tuple[str, Any]:
-        """The last of `names` that is set, Jinja and vault dealt with; where that fails and `optional`, as if unset."""
-        for name in reversed(names):
-            value = self._variables.get(name)
-            if value is None:
-                continue
-            try:
-                return name, self._value(name, value, (name,), option)
-            except InventoryError:
-                if optional:
-                    return name, None
-                raise
-        return names[0], None
-
-    def _value(self, name: str, value: Any, path: tuple[str, ...], option: str) -> Any:
-        """`path` are the variables that led here, the first of them the connection's own."""
-        if isinstance(value, dict):
-            if "__ansible_vault" in value:
-                raise self._unresolved(
-                    path, "is encrypted by Ansible Vault", "Write it in clear in a file of mode 0600", option
-                )
-            return value.get("__ansible_unsafe", value)
-        if not isinstance(value, str) or not any(mark in value for mark in _JINJA):
-            return value
-        whole = _REFERENCE.fullmatch(value.strip())
-        if whole:
-            return self._referred(whole[1], value, path, option)
-        text = _REFERENCE.sub(lambda found: str(self._referred(found[1], value, path, option)), value)
-        if any(mark in _REFERENCE.sub("", value) for mark in _JINJA):
-            raise self._unresolved(
-                path,
-                f"needs Jinja{self._shown(path, value)}",
-                "Only plain references such as {{ inventory_hostname }} are followed here; write the value itself",
-                option,
-            )
-        return text
-
-    def _referred(self, name: str, template: str, path: tuple[str, ...], option: str) -> Any:
-        if name in self._magic:
-            return self._magic[name]
-        if name in path:
-            raise self._unresolved(
-                path, f"refers to itself{self._shown(path, template)}", "Write the value itself", option
-            )
-        value = self._variables.get(name)
-        if value is not None:
-            return self._value(name, value, (*path, name), option)
-        if self._variables.vaulted:
-            files = " and ".join(self._variables.vaulted)
-            raise self._unresolved(
-                path,
-                f"needs {name}, and {files} is encrypted by Ansible Vault, which is not opened here",
-                "Write the value in clear in a file of mode 0600",
-                option,
-            )
-        raise self._unresolved(
-            path,
-            f"needs {name}, which is not set{self._shown(path, template)}",
-            "Set it, or write the value itself",
-            option,
-        )
-
-    @staticmethod
-    def _shown(path: tuple[str, ...], template: str) -> str:
-        """The template, unless it may contain a password."""
-        return "" if "pass" in path[0] else f": {template}"
-
-    def _unresolved(self, path: tuple[str, ...], why: str, way: str, option: str) -> InventoryError:
-        through = f" (through {' and '.join(path[1:])})" if len(path) > 1 else ""
-        return self.error(
-            path[0],
-            f"{path[0]} of {self.host}{through} {why}",
-            f"{way}{f', or give it with {option}' if option else ''}.",
-        )

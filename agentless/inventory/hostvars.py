@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from agentless.inventory.tree import HostNode, Layer, Place
+from agentless.inventory.tree import HostNode, Layer, Place, Sealed
+from agentless.inventory.vault import VaultClosed
 
 __all__ = ["HostVars"]
 
@@ -21,6 +22,8 @@ _INTERNAL = frozenset(
 )
 
 _MISSING = object()
+# What is shown of a variable that comes from an encrypted file.
+VAULTED = "(Ansible Vault)"
 
 
 class HostVars(Mapping[str, Any]):
@@ -50,15 +53,17 @@ class HostVars(Mapping[str, Any]):
         if name in _INTERNAL:
             raise KeyError(name)
         shared, own = self._both()
-        return own.values[name] if name in own.values else shared.values[name]
+        value = own.values[name] if name in own.values else shared.values[name]
+        return VAULTED if isinstance(value, Sealed) else value
 
-    def get(self, name: str, default: Any = None) -> Any:
-        # Not the Mapping's, which raises and catches: endpoints ask for thirty names, of which most are missing.
+    def raw(self, name: str) -> Any:
+        """The value as it is used and never shown; None where it is not set."""
+        # Endpoints ask for thirty names, of which most are missing: nothing is raised for them.
         shared, own = self._both()
         value = own.values.get(name, _MISSING)
         if value is _MISSING:
-            value = shared.values.get(name, default)
-        return default if name in _INTERNAL else value
+            value = shared.values.get(name)
+        return None if name in _INTERNAL else value
 
     def __iter__(self) -> Iterator[str]:
         shared, own = self._both()
@@ -81,10 +86,10 @@ class HostVars(Mapping[str, Any]):
         return self._node.source
 
     @property
-    def vaulted(self) -> tuple[str, ...]:
-        """Files about this host or its groups that Ansible Vault encrypts: what they set is unknown."""
+    def closed(self) -> Mapping[str, VaultClosed]:
+        """Files about this host or its groups that Ansible Vault encrypts and that cannot be opened, and why."""
         shared, own = self._both()
-        return tuple(dict.fromkeys([*shared.vaulted, *own.vaulted]))
+        return {**shared.closed, **own.closed}
 
     def place(self, name: str) -> Place | None:
         """Where a variable that may connect was written."""

@@ -8,9 +8,11 @@ import os
 import sys
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
+from agentless.config import environment
 from agentless.errors import InventoryError, TargetError
 from agentless.inventory import patterns
 from agentless.inventory.address import split_port
@@ -18,7 +20,9 @@ from agentless.inventory.connection import Overrides, resolve
 from agentless.inventory.hostvars import HostVars
 from agentless.inventory.sources import Scripts, is_host_list, read
 from agentless.inventory.tree import LOCALHOST, HostNode, Layer, Place, Tree
+from agentless.inventory.variables import Surroundings, Variables
 from agentless.inventory.varsfiles import VarsFiles
+from agentless.inventory.vault import Vault
 from agentless.model.endpoint import Endpoint
 from agentless.suggest import did_you_mean
 
@@ -54,8 +58,9 @@ class Group:
 class Inventory:
     """Hosts and groups of all sources together; made by `load`."""
 
-    def __init__(self, tree: Tree, files: Sequence[VarsFiles], play_files: VarsFiles) -> None:
+    def __init__(self, tree: Tree, files: Sequence[VarsFiles], play_files: VarsFiles, directory: str) -> None:
         self._tree = tree
+        self._directory = directory
         self._files = files
         self._play_files = play_files
         self._shared: dict[tuple[str, ...], Layer] = {}
@@ -77,6 +82,12 @@ class Inventory:
         if name not in self._hosts and self._localhost(name) == name:
             return self._implicit
         return self._hosts.get(name)
+
+    def _named(self, name: str) -> Host:
+        host = self.find(name)
+        if host is None:
+            raise KeyError(name)
+        return host
 
     def members(self, group: str) -> Mapping[str, object]:
         """The hosts in a group and in the groups below it, as keys, in order; KeyError where there is no such group."""
@@ -171,7 +182,18 @@ class Inventory:
         Raises:
             InventoryError: a variable that is needed and cannot be used, with its file and line.
         """
-        return resolve(host.vars, overrides, self._tree.warn)
+        return resolve(Variables(host.vars, self._surroundings), overrides, self._tree.warn)
+
+    @cached_property
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
+            vault=self._tree.vault,
+            environ=environment(),
+            directory=self._directory,
+            groups=lambda: {name: list(self.members(name)) for name in self._tree.groups},
+            variables=lambda name: self._named(name).vars,
+            group_names=lambda name: [group for group in self._named(name).groups if group != "all"],
+        )
 
     def _layers(self, node: HostNode) -> tuple[Layer, Layer]:
         """The variables of a host's groups, weakest first, and its own: Ansible's VARIABLE_PRECEDENCE."""
@@ -194,7 +216,7 @@ class Inventory:
         own = Layer()
         for folder in (*self._files, self._play_files):
             self._add(own, folder, "host_vars", node.name)
-        if not own.values and not own.vaulted:
+        if not own.values and not own.closed:
             return self._shared[names], node.own
         merged = Layer()
         merged.update(node.own)
@@ -214,6 +236,7 @@ def load(
     directory: str | None = None,
     warn: Callable[[str], None] | None = None,
     scripts: Scripts = Scripts.RUN,
+    vault: Vault | None = None,
 ) -> Inventory:
     """Read inventories, the later ones added to the earlier ones.
 
@@ -222,11 +245,13 @@ def load(
         directory: whose `group_vars/` and `host_vars/` count too, as a playbook's would; the working directory if None.
         warn: told each warning once, now and later, as it comes up.
         scripts: whether executables are run.
+        vault: opens what Ansible Vault encrypts; None opens nothing.
 
     Raises:
         InventoryError: a source that is missing or wrong.
     """
-    tree = Tree(warn)
+    tree = Tree(warn, vault)
+    directory = directory or os.getcwd()
     files = []
     collecting = gc.isenabled()
     # Nothing here is garbage while it is built, and looking for some doubles the time of a large inventory.
@@ -240,12 +265,13 @@ def load(
             source = source if "," in source else os.path.abspath(os.path.expanduser(source))
             read(tree, source, scripts)
             if not is_host_list(source):
-                files.append(VarsFiles(source if os.path.isdir(source) else os.path.dirname(source), tree.warn))
+                beside = source if os.path.isdir(source) else os.path.dirname(source)
+                files.append(VarsFiles(beside, tree.warn, tree.vault))
         try:
             tree.reconcile()
         except ValueError as error:
             raise InventoryError(str(error)) from None
-        return Inventory(tree, files, VarsFiles(directory or os.getcwd(), tree.warn))
+        return Inventory(tree, files, VarsFiles(directory, tree.warn, tree.vault), directory)
     finally:
         if collecting:
             gc.enable()

@@ -12,6 +12,7 @@ from agentless.inventory import Host, Inventory, Overrides, load
 from agentless.inventory.search import Sources
 from agentless.inventory.secrets import masked, unmasked
 from agentless.inventory.sources import Scripts
+from agentless.inventory.vault import Vault
 from agentless.model.endpoint import Endpoint
 from agentless.model.job import Job, Report
 from agentless.model.problem import Problem
@@ -74,6 +75,7 @@ class Selection:
         limit: a pattern, `@file`, `@failed:JID` or `@unreachable:JID` that narrows every target; None narrows nothing.
         report: what the job cache knows of a job, for the retry lists.
         warn: told what the inventory and the retry lists have to say, one line each.
+        vault: opens what Ansible Vault encrypts.
     """
 
     def __init__(
@@ -83,12 +85,14 @@ class Selection:
         limit: str | None,
         report: Callable[[str], Report],
         warn: Callable[[str], None],
+        vault: Vault,
     ) -> None:
         self._sources = sources
         self._overrides = overrides
         self.limit = limit
         self._report = report
         self._warn = warn
+        self._vault = vault
         self._warned: set[str] = set()
         self._retries: dict[str, Report] = {}
 
@@ -101,7 +105,7 @@ class Selection:
     def inventory(self) -> Inventory:
         """The inventory, read once; raises InventoryError."""
         scripts = Scripts.RUN if self.sources.named else Scripts.IF_ONLY_OURS
-        return load(self.sources.names, warn=self._warn, scripts=scripts)
+        return load(self.sources.names, warn=self._warn, scripts=scripts, vault=self._vault)
 
     def names(self) -> list[str]:
         """What a target may name: `all`, groups that have hosts, and hosts. No script is run for it."""

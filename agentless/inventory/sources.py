@@ -11,6 +11,7 @@ from pathlib import Path
 from agentless.errors import InventoryError
 from agentless.inventory.address import split_port
 from agentless.inventory.tree import Tree
+from agentless.inventory.vault import VaultClosed, is_encrypted
 
 __all__ = ["Scripts", "is_host_list", "read"]
 
@@ -115,11 +116,17 @@ def _read_file(tree: Tree, path: str, scripts: Scripts) -> None:
             return
     # A plain file with an x bit, as shared folders give every file, is read as what it is.
     try:
-        _read_text(tree, path)
+        text = _text(path)
+        tree.sealed = is_encrypted(text)
+        _read_text(tree, path, tree.vault.open(text) if tree.sealed else text)
+    except VaultClosed as closed:
+        raise InventoryError(f"the inventory {closed.reason}", closed.hint, file=path) from None
     except InventoryError:
         if refusal is None:
             raise
         _refuse(refusal)
+    finally:
+        tree.sealed = False
 
 
 def _refuse(error: InventoryError) -> None:
@@ -162,8 +169,7 @@ def _writable_by_others(path: str) -> str:
     return ""
 
 
-def _read_text(tree: Tree, path: str) -> None:
-    text = _text(path)
+def _read_text(tree: Tree, path: str, text: str) -> None:
     suffix = os.path.splitext(path)[1]
     if suffix == ".toml":
         raise InventoryError("TOML inventories are not read", _EXPORT.format(path), file=path)
@@ -224,11 +230,5 @@ def _text(path: str) -> str:
         data = Path(path).read_bytes()
     except OSError as error:
         raise InventoryError(f"cannot be read: {error.strerror}", file=path) from None
-    if data.startswith(b"$ANSIBLE_VAULT"):
-        raise InventoryError(
-            "the inventory itself is encrypted by Ansible Vault, which is not opened here",
-            f"ansible-vault decrypt it, or: ansible-inventory -i {path} --list --ask-vault-pass > inventory.json",
-            file=path,
-        )
     # As Ansible: in INI other encodings do no harm where they stand in comments and in variables that nobody needs.
     return data.decode("utf-8-sig", "surrogateescape")

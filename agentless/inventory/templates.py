@@ -18,20 +18,10 @@ import jinja2
 from jinja2 import nativetypes, sandbox
 from jinja2.utils import missing
 
-__all__ = ["OMIT", "Renderer", "TemplateProblem"]
+__all__ = ["Renderer", "TemplateProblem"]
 
 _TRUE = frozenset({"y", "yes", "on", "1", "true", "t", "1.0"})
 _FALSE = frozenset({"n", "no", "off", "0", "false", "f", "0.0", ""})
-
-
-class _Omit:
-    """The value of `omit`: the variable that comes to it is as if it were not set."""
-
-    def __repr__(self) -> str:
-        return "omit"
-
-
-OMIT = _Omit()
 
 
 class TemplateProblem(Exception):
@@ -104,7 +94,7 @@ class Renderer:
         environment.variables = variables
         environment.filters.update(_FILTERS)
         environment.tests.update(_TESTS)
-        environment.globals.update(lookup=self._lookup, query=self._query, q=self._query, omit=OMIT)
+        environment.globals.update(lookup=self._lookup, query=self._query, q=self._query)
         self._jinja = environment
 
     def render(self, text: str) -> Any:

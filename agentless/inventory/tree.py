@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-__all__ = ["LOCALHOST", "GroupNode", "HostNode", "Layer", "Place", "Tree"]
+from agentless.inventory.vault import Vault, VaultClosed
+
+__all__ = ["LOCALHOST", "GroupNode", "HostNode", "Layer", "Place", "Sealed", "Tree"]
 
 LOCALHOST = ("127.0.0.1", "localhost", "::1")
 
@@ -18,14 +20,21 @@ class Place(NamedTuple):
     line: int | None
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Sealed:
+    """A value of a file that Ansible Vault encrypts: it connects and fills templates, and no verb shows it."""
+
+    value: Any
+
+
 @dataclass(slots=True)
 class Layer:
     """Variables of one origin. `places` knows those that may matter to a connection."""
 
     values: dict[str, Any] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
-    vaulted: list[str] = field(default_factory=list)
-    """Files of this origin that Ansible Vault encrypts whole: their variables are unknown here."""
+    closed: dict[str, VaultClosed] = field(default_factory=dict)
+    """Files of this origin that Ansible Vault encrypts whole and that could not be opened: what they set is unknown."""
 
     def put(self, name: str, value: Any, place: Place) -> None:
         self.values[name] = value
@@ -35,7 +44,7 @@ class Layer:
     def update(self, other: Layer) -> None:
         self.values.update(other.values)
         self.places.update(other.places)
-        self.vaulted.extend(other.vaulted)
+        self.closed.update(other.closed)
 
 
 @dataclass(slots=True, eq=False)
@@ -98,8 +107,11 @@ def _check_encoding(name: str) -> None:
 class Tree:
     """What the sources have said so far; every rule broken is a ValueError with a sentence."""
 
-    def __init__(self, tell: Callable[[str], None] | None = None) -> None:
+    def __init__(self, tell: Callable[[str], None] | None = None, vault: Vault | None = None) -> None:
         self._tell = tell
+        self.vault = vault or Vault([], lambda prompt: None)
+        # Whether the source that is being read was encrypted.
+        self.sealed = False
         self.groups: dict[str, GroupNode] = {}
         self.hosts: dict[str, HostNode] = {}
         self.localhost: HostNode | None = None
@@ -150,14 +162,14 @@ class Tree:
         """A variable of a group, or else of a host: where both have the name, Ansible gives it to the group."""
         group = self.groups.get(entity)
         if group is None:
-            self.hosts[entity].own.put(name, value, place)
+            self.hosts[entity].own.put(name, Sealed(value) if self.sealed else value, place)
         elif name == "ansible_group_priority":
             try:
                 group.priority = int(value)
             except (TypeError, ValueError, OverflowError):
                 raise ValueError(f"ansible_group_priority of {entity!r} is no number: {value!r}") from None
         else:
-            group.own.put(name, value, place)
+            group.own.put(name, Sealed(value) if self.sealed else value, place)
 
     def add_child(self, parent: str, name: str) -> None:
         group = self.groups[parent]

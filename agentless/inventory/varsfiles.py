@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agentless.errors import InventoryError
-from agentless.inventory.tree import Layer, Place
+from agentless.inventory.tree import Layer, Place, Sealed
+from agentless.inventory.vault import Vault, VaultClosed, is_encrypted
 
 __all__ = ["VarsFiles"]
 
@@ -17,8 +18,9 @@ _SUFFIXES = ("", ".yml", ".yaml", ".json")
 class VarsFiles:
     """The variable files under one directory, each read once, when first asked for."""
 
-    def __init__(self, directory: str, warn: Callable[[str], None]) -> None:
+    def __init__(self, directory: str, warn: Callable[[str], None], vault: Vault) -> None:
         self._warn = warn
+        self._vault = vault
         self._directory = os.path.realpath(directory)
         self._listings: dict[str, frozenset[str]] = {}
         self._layers: dict[tuple[str, str], Layer | InventoryError] = {}
@@ -44,7 +46,7 @@ class VarsFiles:
         layer = Layer()
         try:
             for path in paths:
-                _read(layer, path, self._warn)
+                _read(layer, path, self._warn, self._vault)
         except InventoryError as error:
             return error
         return layer
@@ -84,7 +86,7 @@ def _inside(directory: str) -> list[str]:
     return found
 
 
-def _read(layer: Layer, path: str, warn: Callable[[str], None]) -> None:
+def _read(layer: Layer, path: str, warn: Callable[[str], None], vault: Vault) -> None:
     # Imported here: YAML is not needed where no such file exists.
     from agentless.inventory.document import Document
 
@@ -92,11 +94,13 @@ def _read(layer: Layer, path: str, warn: Callable[[str], None]) -> None:
         data = Path(path).read_bytes()
     except OSError as error:
         raise InventoryError(f"cannot be read: {error.strerror}", file=path) from None
-    if data.startswith(b"$ANSIBLE_VAULT"):
-        layer.vaulted.append(path)
-        return
+    text = data.decode("utf-8-sig", "surrogateescape")
+    sealed = is_encrypted(text)
     try:
-        document = Document(data.decode("utf-8-sig", "surrogateescape"), path, warn)
+        document = Document(vault.open(text) if sealed else text, path, warn)
+    except VaultClosed as closed:
+        layer.closed[path] = closed
+        return
     except RecursionError:
         raise InventoryError("this is nested too deeply", file=path) from None
     if not document.data:
@@ -106,4 +110,4 @@ def _read(layer: Layer, path: str, warn: Callable[[str], None]) -> None:
     for name, value in document.data.items():
         key = str(name)
         line = document.line(document.data, name) if key.startswith(("ansible_", "agentless_")) else None
-        layer.put(key, value, Place(path, line))
+        layer.put(key, Sealed(value) if sealed else value, Place(path, None if sealed else line))

@@ -7,18 +7,14 @@ that of the HMAC-SHA256 derived by PBKDF2 from the password.
 from __future__ import annotations
 
 import binascii
-import hashlib
-import hmac
 import os
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentless.errors import InventoryError
 from agentless.model.secret import Secret
 
-__all__ = ["Identity", "Vault", "identity", "is_encrypted"]
+__all__ = ["Identity", "Vault", "VaultClosed", "identity", "is_encrypted"]
 
 _MAGIC = "$ANSIBLE_VAULT"
 _ITERATIONS = 10_000
@@ -34,6 +30,15 @@ DEFAULT_LABEL = "default"
 def is_encrypted(text: str) -> bool:
     """Whether a text, or the content of a file, is Ansible Vault's."""
     return text.lstrip().startswith(_MAGIC)
+
+
+class VaultClosed(Exception):
+    """A text that cannot be opened: `reason`, a predicate, says why, and `hint` what to do."""
+
+    def __init__(self, reason: str, hint: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +99,18 @@ class Vault:
         """The text in clear.
 
         Raises:
-            InventoryError: it is damaged, no password opens it, or a password cannot be had.
+            VaultClosed: it is damaged, no password opens it, or a password cannot be had.
         """
         if text not in self._opened:
             self._opened[text] = self._decrypt(text)
         return self._opened[text]
 
     def _decrypt(self, text: str) -> str:
+        if not self._identities:
+            raise VaultClosed(
+                "is encrypted by Ansible Vault, and no vault password is given",
+                "Give it with --ask-vault-pass, --vault-password-file FILE or --vault-id LABEL@SOURCE.",
+            )
         envelope = _parse(text)
         same = [each for each in self._identities if envelope.label in (None, each.label)]
         others = [] if self._only_same_label else [each for each in self._identities if each not in same]
@@ -110,13 +120,14 @@ class Vault:
                 return clear
         of_id = f" with vault id {envelope.label!r}" if envelope.label else ""
         if not same and not others:
-            raise InventoryError(
-                f"it is encrypted by Ansible Vault{of_id}, and no vault password is given",
-                "Give it with --ask-vault-pass, --vault-password-file FILE or --vault-id LABEL@SOURCE.",
+            given = ", ".join(each.label for each in self._identities)
+            raise VaultClosed(
+                f"is encrypted by Ansible Vault{of_id}, and passwords are given for others: {given}",
+                "Give its password with --vault-id LABEL@SOURCE.",
             )
         tried = ", ".join(f"{each.label}@{each.source}" for each in [*same, *others])
-        raise InventoryError(
-            f"it is encrypted by Ansible Vault{of_id}, and no vault password opens it; tried: {tried}",
+        raise VaultClosed(
+            f"is encrypted by Ansible Vault{of_id}, and no vault password opens it; tried: {tried}",
             "Give the right one with --vault-id LABEL@SOURCE.",
         )
 
@@ -129,8 +140,8 @@ class Vault:
         prompt = "Vault password: " if of.label == DEFAULT_LABEL else f"Vault password ({of.label}): "
         answer = self._ask(prompt)
         if answer is None:
-            raise InventoryError(
-                f"vault id {of.label!r} wants its password asked for, and there is nobody to ask",
+            raise VaultClosed(
+                f"stays closed: the password of vault id {of.label!r} is to be asked for, and there is nobody to ask",
                 "Give it with --vault-password-file FILE.",
             )
         return answer
@@ -141,19 +152,22 @@ def _parse(text: str) -> _Envelope:
     fields = head.strip().split(";")
     version, cipher = (fields[1], fields[2]) if len(fields) > 2 else ("", "")
     if fields[0] != _MAGIC or version not in ("1.1", "1.2") or cipher != "AES256":
-        raise InventoryError(
-            f"this is no vault that can be opened here: {head.strip()[:60]!r}", "Encrypt it anew with ansible-vault."
+        raise VaultClosed(
+            f"is no vault that can be opened here: {head.strip()[:60]!r}", "Encrypt it anew with ansible-vault."
         )
     try:
         salt, digest, ciphertext = map(binascii.unhexlify, binascii.unhexlify("".join(body.split())).split(b"\n", 2))
     except ValueError:
-        raise InventoryError("this vault is damaged", "Encrypt it anew with ansible-vault.") from None
+        raise VaultClosed("is a damaged vault", "Encrypt it anew with ansible-vault.") from None
     return _Envelope(fields[3] if version == "1.2" and len(fields) > 3 else None, salt, digest, ciphertext)
 
 
 def _unlock(envelope: _Envelope, password: Secret) -> str | None:
     """The text in clear; None where the password is not the one."""
     # 30 ms, which those without a vault need not spend.
+    import hashlib
+    import hmac
+
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
     length = 2 * _KEY_BYTES + _IV_BYTES
@@ -166,7 +180,7 @@ def _unlock(envelope: _Envelope, password: Secret) -> str | None:
     padded = Cipher(algorithms.AES(key), modes.CTR(iv)).decryptor().update(envelope.ciphertext)
     padding = padded[-1] if padded else 0
     if not 0 < padding <= _BLOCK_BYTES:
-        raise InventoryError("this vault is damaged", "Encrypt it anew with ansible-vault.")
+        raise VaultClosed("is a damaged vault", "Encrypt it anew with ansible-vault.")
     return padded[:-padding].decode("utf-8", "surrogateescape")
 
 
@@ -174,34 +188,33 @@ def _of_file(of: Identity) -> str:
     """The password that a file holds, or that a script prints."""
     path = Path(os.path.expanduser(of.source))
     if not path.is_file():
-        raise InventoryError("the vault password file is not there", file=str(path))
+        raise VaultClosed(f"stays closed: the vault password file {path} is not there")
     try:
         if os.access(path, os.X_OK):
             password = _of_script(path, of.label)
         else:
             password = path.read_bytes().strip()
     except OSError as error:
-        raise InventoryError(f"the vault password file cannot be read: {error.strerror}", file=str(path)) from None
+        raise VaultClosed(f"stays closed: the vault password file {path} cannot be read: {error.strerror}") from None
     if not password:
-        raise InventoryError("the vault password file gives an empty password", file=str(path))
+        raise VaultClosed(f"stays closed: the vault password file {path} gives an empty password")
     return password.decode("utf-8", "surrogateescape")
 
 
 def _of_script(path: Path, label: str) -> bytes:
+    import subprocess
+
     is_client = path.stem.endswith(_CLIENT)
     argv = [str(path.absolute()), *(["--vault-id", label] if is_client else [])]
     try:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SCRIPT_SECONDS)
     except subprocess.TimeoutExpired:
-        raise InventoryError(
-            f"the vault password script gave no answer within {_SCRIPT_SECONDS:.0f} s", file=str(path)
+        raise VaultClosed(
+            f"stays closed: the vault password script {path} gave no answer within {_SCRIPT_SECONDS:.0f} s"
         ) from None
     if is_client and done.returncode == _CLIENT_KNOWS_NONE:
-        raise InventoryError(f"the vault password script has no password for vault id {label!r}", file=str(path))
+        raise VaultClosed(f"stays closed: the vault password script {path} has no password for vault id {label!r}")
     if done.returncode != 0:
         last_line = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        raise InventoryError(
-            f"the vault password script ended with {done.returncode}{f': {last_line}' if last_line else ''}",
-            file=str(path),
-        )
+        raise VaultClosed(f"stays closed: the vault password script {path} ended with {done.returncode} {last_line}")
     return done.stdout.strip(b"\r\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ import yaml
 
 from agentless.errors import InventoryError
 from agentless.inventory import Inventory, Overrides, load
+from agentless.inventory.vault import Vault, identity
 from agentless.model.endpoint import Become, Endpoint
 from agentless.model.secret import Secret
 
@@ -219,23 +222,55 @@ all:
   hosts:
     web1:
       ansible_host: 10.0.0.1
-      ansible_user: "{{ lookup('env', 'USER') }}"
+      ansible_user: "{{ lookup('pipe', 'whoami') }}"
 """
 
 
-def test_jinja_in_a_connection_variable_names_file_line_and_way_out(
+def test_a_template_that_cannot_be_rendered_names_file_line_and_way_out(
     read: Callable[[str], Inventory], tmp_path: Path
 ) -> None:
     inventory = read(JINJA)
     with pytest.raises(InventoryError) as caught:
         inventory.endpoint(inventory.hosts["web1"], Overrides())
-    assert str(caught.value).startswith(f"{tmp_path}/hosts.yml:5: ansible_user of web1 needs Jinja")
+    assert str(caught.value).startswith(
+        f"{tmp_path}/hosts.yml:5: ansible_user of web1 cannot be rendered: lookup('pipe')"
+    )
     assert "-u" in caught.value.hint
     assert inventory.endpoint(inventory.hosts["web1"], Overrides(user="ada")).user == "ada"
 
 
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"ansible_user": "{{ missing | default('deploy') }}"}, {"user": "deploy"}),
+        ({"ansible_user": "{{ missing | default(omit) }}"}, {"user": None}),
+        ({"ansible_port": "{{ base + 2 }}", "base": 2220}, {"port": 2222}),
+        ({"ansible_host": "{{ inventory_hostname_short }}.internal"}, {"address": "web1.internal"}),
+        ({"ansible_host": "{{ hostvars['web2'].ip }}"}, {"address": "10.0.0.2"}),
+        ({"ansible_host": "{{ hostvars[groups['db'][0]]['ip'] }}"}, {"address": "10.0.0.2"}),
+        ({"ansible_user": "{{ 'web' if 'web' in group_names else 'root' }}"}, {"user": "web"}),
+        ({"ansible_host": "{{ a }}", "a": "{{ b }}", "b": "10.0.0.9"}, {"address": "10.0.0.9"}),
+        (
+            {
+                "ansible_host": "{{ net.ip }}",
+                "net": {"ip": "{{ prefix }}.7", "unused": "{{ nowhere | default(1) }}"},
+                "prefix": "10.0.0",
+            },
+            {"address": "10.0.0.7"},
+        ),
+    ],
+)
+def test_templates_are_rendered_as_ansible_renders_them(
+    read: Callable[[str], Inventory], variables: dict[str, Any], expected: dict[str, object]
+) -> None:
+    tree = {"web": {"hosts": {"web1": variables}}, "db": {"hosts": {"web2": {"ip": "10.0.0.2"}}}}
+    inventory = read(yaml.safe_dump(tree))
+    found = inventory.endpoint(inventory.hosts["web1"], Overrides())
+    assert {name: getattr(found, name) for name in expected} == expected
+
+
 def test_jinja_elsewhere_harms_nobody(endpoint: Endpoints) -> None:
-    assert endpoint({"x": "{{ lookup('env', 'X') }}", "ansible_facts_x": "{% if %}"}).address == "web1"
+    assert endpoint({"x": "{{ lookup('pipe', 'X') }}", "ansible_facts_x": "{% if %}"}).address == "web1"
 
 
 VAULT = "$ANSIBLE_VAULT;1.1;AES256\n3133\n"
@@ -261,16 +296,42 @@ def test_a_become_password_is_not_needed_without_become(read: Callable[[str], In
     assert inventory.endpoint(inventory.hosts["web1"], Overrides()).become is None
 
 
-def test_a_vault_file_is_an_error_only_where_a_variable_comes_from_it(
+def test_a_file_that_stays_closed_is_a_problem_of_the_hosts_it_is_about(
     read: Callable[..., Inventory], tmp_path: Path
 ) -> None:
-    text = "all:\n  hosts:\n    web1: {ansible_become_password: '{{ vault_pw }}'}\n    web2:\n"
-    inventory = read(text, group_vars__all__vault=VAULT, group_vars__all__vars="ansible_user: ada\n")
-    assert inventory.endpoint(inventory.hosts["web2"], Overrides()).user == "ada"
+    """What it says of the connection is unknown, and a guess could be another user."""
+    text = "all:\n  children:\n    web: {hosts: {web1: }}\n    db: {hosts: {db1: }}\n"
+    inventory = read(text, group_vars__web__vault=VAULT, group_vars__web__vars="ansible_user: ada\n")
+    assert inventory.endpoint(inventory.hosts["db1"], Overrides()).user is None
     with pytest.raises(InventoryError) as caught:
-        inventory.endpoint(inventory.hosts["web1"], Overrides(become=True))
-    assert f"needs vault_pw, and {tmp_path}/group_vars/all/vault is encrypted" in str(caught.value)
-    assert "-K" in caught.value.hint
+        inventory.endpoint(inventory.hosts["web1"], Overrides(user="root"))
+    assert str(caught.value).startswith(f"{tmp_path}/group_vars/web/vault: web1 needs this file, which is encrypted")
+    assert "--ask-vault-pass" in caught.value.hint
+
+
+def test_what_a_vault_keeps_connects_and_is_shown_by_nobody(tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text("web1 ansible_user='{{ secret_user }}'\n")
+    (tmp_path / "group_vars/all").mkdir(parents=True)
+    (tmp_path / "group_vars/all/vault.yml").write_text("secret_user: deploy\nansible_password: s3cret\n")
+    password = tmp_path / "password"
+    password.write_text("open sesame\n")
+    subprocess.run(
+        [str(Path(sys.executable).with_name("ansible-vault")), "encrypt", "--vault-password-file", str(password)]
+        + [str(tmp_path / "group_vars/all/vault.yml")],
+        check=True,
+        capture_output=True,
+    )
+    vault = Vault([identity(str(password))], lambda prompt: None)
+    inventory = load([str(tmp_path / "hosts")], directory=str(tmp_path), vault=vault)
+    found = inventory.endpoint(inventory.hosts["web1"], Overrides())
+    assert (found.user, found.password) == ("deploy", Secret("s3cret"))
+    shown = json.dumps(dict(inventory.hosts["web1"].vars))
+    assert "deploy" not in shown
+    assert "s3cret" not in shown
+    wrong = Vault([identity(str(tmp_path / "hosts"))], lambda prompt: None)
+    inventory = load([str(tmp_path / "hosts")], directory=str(tmp_path), vault=wrong)
+    with pytest.raises(InventoryError, match="no vault password opens it"):
+        inventory.endpoint(inventory.hosts["web1"], Overrides())
 
 
 @pytest.mark.parametrize(
@@ -284,7 +345,7 @@ def test_a_vault_file_is_an_error_only_where_a_variable_comes_from_it(
         ({"ansible_password": ["a"]}, "hosts.yml:4: ansible_password of web1 is no text, but a list"),
         ({"ansible_become": True, "ansible_become_pass": {"a": "b"}}, "ansible_become_pass of web1 is no text"),
         ({"ansible_host": "{{ a }}", "a": "{{ ansible_host }}"}, "refers to itself"),
-        ({"ansible_host": "{{ nowhere }}"}, "needs nowhere, which is not set"),
+        ({"ansible_host": "{{ nowhere }}"}, "cannot be rendered: 'nowhere' is undefined: {{ nowhere }}"),
         ({"ansible_ssh_common_args": "-o 'X"}, "ansible_ssh_common_args cannot be read"),
         *(({"ansible_timeout": value}, "seconds above 0") for value in ("soon", "nan", "inf", 1e12, -1, True)),
     ],
@@ -305,12 +366,12 @@ def test_a_connection_of_another_kind_is_that_hosts_problem_alone(endpoint: Endp
 
 
 def test_a_line_is_given_for_ini_and_for_group_vars(tmp_path: Path) -> None:
-    (tmp_path / "hosts").write_text("[web]\nweb1\nweb2 ansible_port=x\n[web:vars]\nansible_user={{ a | b }}\n")
+    (tmp_path / "hosts").write_text("[web]\nweb1\nweb2 ansible_port=x\n[web:vars]\nansible_user={{ a | nofilter }}\n")
     (tmp_path / "group_vars").mkdir()
-    (tmp_path / "group_vars/web.yml").write_text("---\n\nansible_host: '{{ c | d }}'\n")
+    (tmp_path / "group_vars/web.yml").write_text("---\n\nansible_host: '{{ c | nofilter }}'\n")
     inventory = load([str(tmp_path / "hosts")], directory=str(tmp_path))
     with pytest.raises(InventoryError, match=r"group_vars/web\.yml:3: ansible_host"):
-        inventory.endpoint(inventory.hosts["web1"], Overrides())
+        inventory.endpoint(inventory.hosts["web1"], Overrides(user="me"))
     (tmp_path / "group_vars/web.yml").unlink()
     inventory = load([str(tmp_path / "hosts")], directory=str(tmp_path))
     with pytest.raises(InventoryError, match=r"hosts:5: ansible_user"):
@@ -373,8 +434,8 @@ def test_what_is_not_given_is_none_and_what_equals_a_default_is_given(endpoint: 
 
 
 def test_a_password_in_a_template_shows_in_no_error(endpoint: Endpoints) -> None:
-    with pytest.raises(InventoryError, match="ansible_password of web1 needs Jinja") as caught:
-        endpoint({"ansible_password": "{{ 's3cret' | quote }}"})
+    with pytest.raises(InventoryError, match="ansible_password of web1 cannot be rendered") as caught:
+        endpoint({"ansible_password": "{{ 's3cret' | nofilter }}"})
     assert "s3cret" not in f"{caught.value} {caught.value.hint}"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from agentless.inventory.templates import OMIT, Renderer, TemplateProblem
+from agentless.inventory.templates import Renderer, TemplateProblem
 
 VARIABLES: dict[str, Any] = {
     "port": 2222,
@@ -121,10 +121,6 @@ def test_a_template_comes_to_what_ansible_makes_of_it(ansibles: list[Any], index
     theirs = ansibles[index]
     assert yaml.safe_load(yaml.safe_dump(value)) == theirs
     assert type(value) is type(theirs)
-
-
-def test_omit_is_told_apart() -> None:
-    assert renderer().render("{{ missing | default(omit) }}") is OMIT
 
 
 @pytest.mark.parametrize(

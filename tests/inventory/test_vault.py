@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agentless.errors import InventoryError
-from agentless.inventory.vault import Identity, Vault, identity, is_encrypted
+from agentless.inventory.vault import Identity, Vault, VaultClosed, identity, is_encrypted
 from agentless.model.secret import Secret
 
 TEXT = "ansible_user: deploy\nansible_password: grün\n"
@@ -73,7 +72,7 @@ def test_another_label_is_tried_unless_only_the_same_may_be(sealed: Mapping[str,
     file.write_text("secret-prod")
     other = [Identity("dev", str(file))]
     assert Vault(other, nobody).open(sealed["prod"]) == TEXT
-    with pytest.raises(InventoryError, match="vault id 'prod'"):
+    with pytest.raises(VaultClosed, match="vault id 'prod'"):
         Vault(other, nobody, only_same_label=True).open(sealed["prod"])
 
 
@@ -103,20 +102,20 @@ def test_a_password_is_asked_for_once(sealed: Mapping[str, str]) -> None:
 
 @pytest.mark.parametrize("wrong", ["secret", "", "secret-prod"])
 def test_a_wrong_password_is_told_with_what_was_tried(sealed: Mapping[str, str], tmp_path: Path, wrong: str) -> None:
-    with pytest.raises(InventoryError) as caught:
+    with pytest.raises(VaultClosed) as caught:
         with_file(tmp_path, wrong).open(sealed[""])
-    assert "secret-" not in str(caught.value.hint)
-    assert str(tmp_path / "password") in caught.value.message
+    assert "secret-" not in caught.value.hint
+    assert str(tmp_path / "password") in caught.value.reason
 
 
 def test_without_any_password_the_way_out_is_named(sealed: Mapping[str, str]) -> None:
-    with pytest.raises(InventoryError, match="no vault password is given") as caught:
+    with pytest.raises(VaultClosed, match="no vault password is given") as caught:
         Vault([], nobody).open(sealed[""])
     assert "--ask-vault-pass" in caught.value.hint
 
 
 def test_nobody_to_ask_is_an_error(sealed: Mapping[str, str]) -> None:
-    with pytest.raises(InventoryError, match="nobody to ask"):
+    with pytest.raises(VaultClosed, match="nobody to ask"):
         Vault([Identity("default", "prompt")], nobody).open(sealed[""])
 
 
@@ -129,7 +128,7 @@ def test_a_client_script_is_told_the_label(sealed: Mapping[str, str], tmp_path: 
     ("name", "body", "message"),
     [
         ("a-client", "exit 2", "no password for vault id 'prod'"),
-        ("a.sh", "echo no keyring >&2; exit 1", "ended with 1: no keyring"),
+        ("a.sh", "echo no keyring >&2; exit 1", "ended with 1 no keyring"),
         ("b.sh", "true", "empty password"),
     ],
 )
@@ -137,9 +136,9 @@ def test_a_script_that_fails_is_named(
     sealed: Mapping[str, str], tmp_path: Path, name: str, body: str, message: str
 ) -> None:
     path = script(tmp_path / name, body)
-    with pytest.raises(InventoryError, match=message) as caught:
+    with pytest.raises(VaultClosed, match=message) as caught:
         Vault([Identity("prod", str(path))], nobody).open(sealed["prod"])
-    assert str(path) in caught.value.message
+    assert str(path) in caught.value.reason
 
 
 @pytest.mark.parametrize(
@@ -152,7 +151,7 @@ def test_a_script_that_fails_is_named(
     ],
 )
 def test_what_is_damaged_is_told_as_that(tmp_path: Path, text: str) -> None:
-    with pytest.raises(InventoryError, match="vault"):
+    with pytest.raises(VaultClosed, match="vault"):
         with_file(tmp_path, "secret-").open(text)
 
 

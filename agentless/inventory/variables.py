@@ -1,0 +1,271 @@
+"""The variables of one host as its connection needs them: by alias, with vaults opened and templates rendered."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from agentless.errors import InventoryError
+from agentless.inventory.hostvars import HostVars
+from agentless.inventory.tree import Sealed
+from agentless.inventory.vault import Vault, VaultClosed
+from agentless.model.endpoint import connect_seconds
+from agentless.model.secret import Secret
+
+# Jinja takes a tenth of a second to import, which inventories without templates need not spend.
+if TYPE_CHECKING:
+    from agentless.inventory.templates import Renderer
+
+__all__ = ["Surroundings", "Variables"]
+
+_TRUE = frozenset({"y", "yes", "on", "1", "true", "t", "1.0"})
+_FALSE = frozenset({"n", "no", "off", "0", "false", "f", "0.0", ""})
+_TEMPLATE_MARKS = ("{{", "{%", "{#")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What templates may name beside the variables of their own host.
+
+    Args:
+        vault: opens what is encrypted.
+        environ: for `lookup('env', …)`.
+        directory: Ansible's `playbook_dir`.
+        groups: the names of all groups, each with those of its hosts.
+        variables: the variables of a host by its name; KeyError where there is no such host.
+        group_names: the groups of a host, without `all`.
+    """
+
+    vault: Vault
+    environ: Mapping[str, str]
+    directory: str
+    groups: Callable[[], Mapping[str, list[str]]]
+    variables: Callable[[str], HostVars]
+    group_names: Callable[[str], list[str]]
+
+
+class _Omit:
+    """The value of Ansible's `omit`: a variable that comes to it is as if it were not set."""
+
+
+OMIT = _Omit()
+
+
+class Variables:
+    """A host's variables by name, with Ansible's aliases: of several that are set, the last one counts."""
+
+    def __init__(self, variables: HostVars, surroundings: Surroundings) -> None:
+        self.host = variables.host
+        self._variables = variables
+        self._surroundings = surroundings
+        # The variables whose templates are being rendered, the connection's own first; whether a vault was needed.
+        self._path: list[str] = []
+        self._secret = False
+        self._option = ""
+
+    def names(self) -> frozenset[str]:
+        """The names that are set."""
+        return frozenset(self._variables)
+
+    def check_vaults(self) -> None:
+        """Raise InventoryError where a file about this host stays closed: what it says of the connection is unknown."""
+        for file, why in self._variables.closed.items():
+            raise InventoryError(f"{self.host} needs this file, which {why.reason}", why.hint, file=file)
+
+    def error(self, name: str, message: str, hint: str = "") -> InventoryError:
+        place = self._variables.place(name)
+        if place is None:
+            return InventoryError(message, hint)
+        return InventoryError(message, hint, file=place.file, line=place.line)
+
+    def text(self, *names: str, instead: str | None = None, option: str = "") -> str | None:
+        name, value = self._get(names, instead is not None, option)
+        return instead if value is None else self._text(name, value) or instead
+
+    def secret(self, *names: str, instead: Secret | None, option: str) -> Secret | None:
+        name, value = self._get(names, instead is not None, option)
+        return instead if value is None else Secret(self._text(name, value))
+
+    def _text(self, name: str, value: Any) -> str:
+        """The value is not shown where it is none: it may be a password."""
+        text = str(value)
+        try:
+            # INI files may hold other encodings, as with Ansible, and nothing here could say which.
+            text.encode()
+        except UnicodeEncodeError:
+            raise self.error(name, f"{name} of {self.host} is no UTF-8", "Convert the file with iconv.") from None
+        if isinstance(value, (dict, list)):
+            raise self.error(name, f"{name} of {self.host} is no text, but a {type(value).__name__}")
+        return text
+
+    def number(self, *names: str) -> int | None:
+        name, value = self._get(names)
+        if value is None or value == "":
+            return None
+        if isinstance(value, bool) or not re.fullmatch(r"\s*[0-9]{1,5}\s*", str(value)) or not 0 < int(value) < 65536:
+            raise self.error(name, f"{name} of {self.host} is no port{self._shown(value)}")
+        return int(value)
+
+    def seconds(self, *names: str) -> float | None:
+        name, value = self._get(names)
+        if value is None or value == "":
+            return None
+        if value in (0, "0"):
+            # ssh's word for no timeout of its own
+            return None
+        try:
+            return connect_seconds(value)
+        except ValueError as error:
+            raise self.error(name, f"{name} of {self.host}: {error}{self._shown(value)}") from None
+
+    def boolean(self, *names: str) -> bool | None:
+        name, value = self._get(names)
+        if value is None:
+            return None
+        word = str(value).strip().lower()
+        if word not in _TRUE and word not in _FALSE:
+            raise self.error(name, f"{name} of {self.host} is neither true nor false{self._shown(value)}")
+        return word in _TRUE
+
+    def _shown(self, value: Any) -> str:
+        """A wrong value, unless a vault kept it."""
+        return "" if self._secret else f": {value!r}"
+
+    def _get(self, names: tuple[str, ...], optional: bool = False, option: str = "") -> tuple[str, Any]:
+        """The last of `names` that is set, Jinja and vault dealt with; where that fails and `optional`, as if unset."""
+        for name in reversed(names):
+            value = self._variables.raw(name)
+            if value is None:
+                continue
+            self._secret, self._option = False, option
+            try:
+                value = self._resolved(name, value)
+            except InventoryError:
+                if optional:
+                    return name, None
+                raise
+            if value is not OMIT:
+                return name, value
+        return names[0], None
+
+    def named(self, name: str) -> Any:
+        """The value of a variable that a template names, also one of Ansible's own; KeyError where it is not set."""
+        if name in self._magic:
+            return self._magic[name]()
+        value = self._variables.raw(name)
+        if value is None and name not in self._variables:
+            raise KeyError(name)
+        return self._resolved(name, value)
+
+    @cached_property
+    def _magic(self) -> Mapping[str, Callable[[], Any]]:
+        around, source = self._surroundings, self._variables.source
+        magic: dict[str, Callable[[], Any]] = {
+            "ansible_playbook_python": lambda: sys.executable,
+            "group_names": lambda: around.group_names(self.host),
+            "groups": around.groups,
+            "hostvars": lambda: _OtherHosts(around),
+            "inventory_hostname": lambda: self.host,
+            "inventory_hostname_short": lambda: self.host.partition(".")[0],
+            "omit": lambda: OMIT,
+            "playbook_dir": lambda: around.directory,
+        }
+        if source is not None:
+            magic["inventory_file"] = lambda: source
+            magic["inventory_dir"] = lambda: os.path.dirname(source)
+        return magic
+
+    def _resolved(self, name: str, value: Any) -> Any:
+        if name in self._path:
+            raise self._unresolved("refers to itself", "Write the value itself")
+        self._path.append(name)
+        try:
+            return self._clear(value)
+        finally:
+            self._path.pop()
+
+    def _clear(self, value: Any) -> Any:
+        """A value with its vaults opened and its templates rendered."""
+        if isinstance(value, Sealed):
+            self._secret = True
+            return self._clear(value.value)
+        if isinstance(value, dict):
+            if "__ansible_vault" in value:
+                return self._clear(self._opened(value["__ansible_vault"]))
+            if "__ansible_unsafe" in value:
+                return value["__ansible_unsafe"]
+            return {key: self._clear(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._clear(item) for item in value]
+        if isinstance(value, str) and any(mark in value for mark in _TEMPLATE_MARKS):
+            return self._rendered(value)
+        return value
+
+    def _opened(self, text: str) -> str:
+        self._secret = True
+        try:
+            return self._surroundings.vault.open(text)
+        except VaultClosed as closed:
+            raise self._unresolved(closed.reason, closed.hint.removesuffix(".")) from None
+
+    def _rendered(self, template: str) -> Any:
+        from agentless.inventory.templates import TemplateProblem
+
+        try:
+            return self._renderer.render(template)
+        except TemplateProblem as problem:
+            # Neither it nor what it says may be shown where it is about a password.
+            secret = self._secret or "pass" in self._path[0]
+            why = "cannot be rendered" if secret else f"cannot be rendered: {problem}: {template}"
+            raise self._unresolved(why, "Mend it, or write the value itself") from None
+
+    @cached_property
+    def _renderer(self) -> Renderer:
+        from agentless.inventory.templates import Renderer
+
+        around, source = self._surroundings, self._variables.source
+        directory = os.path.dirname(source) if source else around.directory
+        return Renderer(_Named(self), around.environ, directory)
+
+    def _unresolved(self, why: str, way: str) -> InventoryError:
+        name, *through = self._path
+        by_way_of = f" (through {' and '.join(through)})" if through else ""
+        instead = f", or give it with {self._option}" if self._option else ""
+        return self.error(name, f"{name} of {self.host}{by_way_of} {why}", f"{way}{instead}.")
+
+
+class _Named(Mapping[str, Any]):
+    """A host's variables as templates see them."""
+
+    def __init__(self, variables: Variables) -> None:
+        self._variables = variables
+
+    def __getitem__(self, name: str) -> Any:
+        return self._variables.named(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables.names())
+
+    def __len__(self) -> int:
+        return len(self._variables.names())
+
+
+class _OtherHosts(Mapping[str, Any]):
+    """Ansible's `hostvars`."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._surroundings = surroundings
+
+    def __getitem__(self, host: str) -> Any:
+        return _Named(Variables(self._surroundings.variables(host), self._surroundings))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._surroundings.groups()["all"])
+
+    def __len__(self) -> int:
+        return len(self._surroundings.groups()["all"])
