@@ -345,7 +345,7 @@ class Fleet:
         """Salt's `jobs.active`: the jobs that run, and where each of their hosts stands."""
         from agentless.runner import lookup
 
-        return lookup.active(self._contact, self._selection, self.endpoints(target))
+        return lookup.active(self._contact, self._selection, target)
 
     def lookup(self, jid: str, target: str | None = None) -> Report:
         """Salt's `jobs.lookup_jid`: what each host gave back.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -62,7 +62,7 @@ class Contact:
         endpoints: Mapping[str, Endpoint],
         request: Callable[[str], Request],
         *,
-        about: str | None = None,
+        about: Collection[str] = (),
         both_users: bool = False,
     ) -> Iterator[tuple[str, list[Answer] | HostError]]:
         """Yield each host with its answers, or with why it gave none, as they come in.
@@ -70,7 +70,7 @@ class Contact:
         Args:
             endpoints: the hosts to ask.
             request: the request for a host; of one operation for all.
-            about: the JID that the request is about: answers about others are brought home, not yielded.
+            about: the JIDs that the request is about: answers about others are brought home, not yielded.
             both_users: where a host is asked as another user (become), ask as the login user too: each has records
                 of its own.
         """
@@ -101,7 +101,7 @@ class Contact:
         request: Request,
         wanted: Sequence[tuple[str, str]] = (),
         *,
-        about: str | None = None,
+        about: Collection[str] = (),
         both_users: bool = False,
     ) -> list[Answer]:
         """Ask one host; the arguments are those of `ask`.
@@ -112,7 +112,7 @@ class Contact:
         Raises:
             HostError: why it gave no answer.
         """
-        want = [Wanted(jid, nonce) for jid, nonce in wanted if jid != about]
+        want = [Wanted(jid, nonce) for jid, nonce in wanted if jid not in about]
         users = [endpoint]
         # One directory belongs to one user; `~/` is each one's own.
         if both_users and endpoint.become and (endpoint.state_dir or "~/").startswith("~/"):
@@ -124,7 +124,7 @@ class Contact:
                     home = Homecoming(self.cache, host)
                     message = write(request, self.caller, want, home.seen())
                     for answer in Session(link, acting, message).answers():
-                        if (isinstance(answer, JobAnswer) and answer.jid == about) or not home.take(answer):
+                        if (isinstance(answer, JobAnswer) and answer.jid in about) or not home.take(answer):
                             answers.append(answer)
         except AgentlessError as error:
             # The end of the job that it is about holds, however the connection ended.

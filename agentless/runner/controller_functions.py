@@ -47,7 +47,7 @@ def perform(
     if entry.function == "jobs.collect":
         return _with_problems("collected", lookup.collect(contact(), selection().endpoints(entry.target)))
     if entry.function == "jobs.active":
-        active = lookup.active(contact(), selection(), selection().endpoints(entry.target))
+        active = lookup.active(contact(), selection(), entry.target)
         running = ", ".join(f"{jid} on {len(job.running)} hosts" for jid, job in active.jobs.items())
         return _with_problems(running or "no job is active", active.problems)
     times = {key: durations.past(entry.kwargs[key], now) for key in ("since", "until") if key in entry.kwargs}

@@ -42,7 +42,7 @@ def discover(contact: Contact, selection: Selection, jid: str, target: str | Non
     found: dict[str, HostResult] = {}
     problems: dict[str, Problem] = {}
     job = _nothing_known(jid)
-    for name, answers in contact.ask(endpoints, lambda _: _request(jid), about=jid, both_users=True):
+    for name, answers in contact.ask(endpoints, lambda _: _request(jid), about=(jid,), both_users=True):
         if isinstance(answers, HostError):
             problems[name] = problem_of(answers)
         elif (result := _found(answers)) is not None:
@@ -93,7 +93,7 @@ class Search:
         while not left.is_set():
             try:
                 answers = self._contact.call(
-                    self._host, self._endpoint, _request(self._jid), about=self._jid, both_users=True
+                    self._host, self._endpoint, _request(self._jid), about=(self._jid,), both_users=True
                 )
             except HostError as error:
                 self.problem = problem_of(error)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
-from agentless.errors import CacheError, HostError
+from agentless.errors import CacheError, HostError, TargetError
 from agentless.inventory.selection import Selection
-from agentless.model.answers import Returned, Stated
+from agentless.model.answers import Answer, Returned, Stated
 from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID, jid_time
 from agentless.model.job import Job, Report
@@ -21,7 +20,9 @@ from agentless.runner.contact import Contact, problem_of
 from agentless.runner.discovery import discover
 from agentless.runner.procs import processes
 
-__all__ = ["active", "ask_about", "collect", "look_up"]
+__all__ = ["active", "ask_about", "ask_about_all", "collect", "look_up"]
+
+NO_ANSWER = Problem("protocol", "the host did not say what became of the job")
 
 
 def look_up(contact: Contact, selection: Selection, jid: JID, target: str | None) -> Report:
@@ -54,30 +55,66 @@ def ask_about(contact: Contact, selection: Selection, report: Report) -> Report:
     Returns:
         the job as the cache has it then, and where that has no room, as the hosts told it.
     """
-    endpoints, missing = selection.of_job(report.job, report.open_hosts)
-    jid, results = report.job.jid, dict(report.results)
-    unrecorded: dict[str, HostResult] = {}
+    return ask_about_all(contact, selection, [report])[0]
 
-    def request(name: str) -> FetchRequest:
-        result = results[name]
-        return FetchRequest((Wanted(jid, result.nonce, result.dispatched is Dispatched.MAYBE),))
 
-    # A job that was sent before `--become` was given is the login user's: denied by the other, it would be lost.
-    for name, answers in contact.ask(endpoints, request, about=jid, both_users=True):
-        before = results[name]
-        if isinstance(answers, HostError):
-            results[name] = replace(before, state=State.UNREACHABLE, problem=problem_of(answers))
-        elif told := [answer for answer in answers if isinstance(answer, (Returned, Stated))]:
-            results[name] = settle(before, min(told, key=_rank))
-        if results[name] != before:
+def ask_about_all(contact: Contact, selection: Selection, reports: Sequence[Report]) -> list[Report]:
+    """`ask_about` for several jobs: one contact a host for each user as whom they were sent there."""
+    learned: dict[str, dict[str, HostResult]] = {report.job.jid: {} for report in reports}
+    before = {report.job.jid: report.results for report in reports}
+    missing: dict[str, dict[str, Problem]] = {}
+    senders: dict[tuple[str | None, str | None], tuple[dict[str, Endpoint], dict[str, list[str]]]] = {}
+    for report in reports:
+        job = report.job
+        found, missing[job.jid] = selection.of_job(job, report.open_hosts)
+        endpoints, jids = senders.setdefault((job.login, job.become), ({}, {}))
+        endpoints.update(found)
+        for name in found:
+            jids.setdefault(name, []).append(job.jid)
+    for endpoints, jids in senders.values():
+        # A job that was sent before `--become` was given is the login user's: denied by the other, it would be lost.
+        for name, answers in contact.ask(
+            endpoints,
+            lambda name, jids=jids: _fetch(name, jids[name], before),  # type: ignore[misc]
+            about=learned,
+            both_users=True,
+        ):
+            for jid in jids[name]:
+                learned[jid][name] = _learn(before[jid][name], jid, answers)
+    return [
+        _recorded(contact, report, learned[report.job.jid]).unreached(missing[report.job.jid]) for report in reports
+    ]
+
+
+def _fetch(name: str, jids: Sequence[str], results: Mapping[str, Mapping[str, HostResult]]) -> FetchRequest:
+    asked = ((jid, results[jid][name]) for jid in jids)
+    return FetchRequest(
+        tuple(Wanted(jid, result.nonce, result.dispatched is Dispatched.MAYBE) for jid, result in asked)
+    )
+
+
+def _learn(before: HostResult, jid: str, answers: Sequence[Answer] | HostError) -> HostResult:
+    """Where a host stands after it was asked; what it does not say is not known, whatever was before."""
+    if isinstance(answers, HostError):
+        return replace(before, state=State.UNREACHABLE, problem=problem_of(answers))
+    ends = [answer for answer in answers if isinstance(answer, (Returned, Stated)) and answer.jid == jid]
+    if not ends:
+        return replace(before, state=State.UNREACHABLE, problem=NO_ANSWER)
+    return settle(before, min(ends, key=_rank))
+
+
+def _recorded(contact: Contact, report: Report, learned: Mapping[str, HostResult]) -> Report:
+    """The job with what was learned, which is recorded; of two ends the one that was recorded first counts."""
+    jid = report.job.jid
+    for name, result in learned.items():
+        if result != report.results[name]:
             try:
-                contact.cache.record(jid, name, results[name])
+                contact.cache.record(jid, name, result)
             except CacheError as error:
-                unrecorded[name] = results[name]
                 contact.cache.warn(f"{name}: what became of job {jid} is not in the job cache: {error.message}")
-    # Another command may have asked, too, and the first end that is recorded counts.
-    known = contact.cache.current(jid) or replace(report, results=results)
-    return replace(known, results={**known.results, **unrecorded}).unreached(missing)
+    known = contact.cache.current(jid) or report
+    still = {name: result for name, result in learned.items() if not known.results[name].state.final}
+    return replace(known, results={**known.results, **still})
 
 
 def _rank(answer: Returned | Stated) -> int:
@@ -106,31 +143,17 @@ def collect(contact: Contact, endpoints: Mapping[str, Endpoint]) -> dict[str, Pr
     return problems
 
 
-def active(contact: Contact, selection: Selection, endpoints: Mapping[str, Endpoint]) -> Active:
-    """Which jobs run, and where each of their hosts stands: one contact a host, and one for each user more as whom this
-    controller's open jobs were sent there."""
+def active(contact: Contact, selection: Selection, target: str | None) -> Active:
+    """Which jobs run, and where each of their hosts stands.
+
+    Each host is asked what runs there; then those that denied a job of this controller, or whom that question did not
+    reach (it was sent as another user), are asked about it: nothing is called running that was not just seen running.
+
+    Args:
+        target: only these hosts; None is all, those included that jobs were sent to and the inventory lacks.
+    """
+    endpoints = selection.endpoints(target)
     running: dict[str, dict[str, Process]] = {}
-    problems = _see(contact, endpoints, running)
-    elsewhere: dict[str, Problem] = {}
-    for sender, places in _sent_as_others(contact, selection, endpoints, running, problems).items():
-        asker = replace(contact, sent_alike=partial(_sent_as, sender))
-        elsewhere |= _see(asker, places, running)
-    jobs: dict[str, ActiveJob] = {}
-    # Only now, since each contact brought home what was waited for.
-    for jid in contact.cache.open_jobs():
-        if report := contact.cache.current(jid, outputs=False):
-            jobs[jid] = _active(report, running.pop(jid, {}), problems)
-    for jid, hosts in running.items():
-        jobs[jid] = _foreign(jid, hosts)
-    live = {jid: one for jid, one in jobs.items() if one.running or one.unreachable or one.pending}
-    told = {**elsewhere, **problems}
-    return Active(dict(sorted(live.items(), reverse=True)), {name: told[name] for name in endpoints if name in told})
-
-
-def _see(
-    contact: Contact, endpoints: Mapping[str, Endpoint], running: dict[str, dict[str, Process]]
-) -> dict[str, Problem]:
-    """Add what runs on these hosts, by JID and host; the hosts that could not be asked."""
     problems: dict[str, Problem] = {}
     for name, answers in contact.ask(endpoints, lambda _: RunningRequest(), both_users=True):
         if isinstance(answers, HostError):
@@ -138,35 +161,56 @@ def _see(
             continue
         for process in processes(answers):
             running.setdefault(process.jid, {})[name] = process
-    return problems
+    # Only now, since each contact brought home what was waited for.
+    reports = [report for jid in contact.cache.open_jobs() if (report := _on(contact, selection, jid, target))]
+    doubtful = []
+    for report in reports:
+        open_hosts, seen = report.open_hosts, running.get(report.job.jid, {})
+        unseen = {name: report.results[name] for name in open_hosts if name not in seen and name not in problems}
+        if unseen:
+            doubtful.append(replace(report, results=unseen))
+    asked: dict[str, Mapping[str, HostResult]] = {}
+    for doubt, told in zip(doubtful, ask_about_all(contact, selection, doubtful), strict=True):
+        asked[doubt.job.jid] = {name: told.results[name] for name in doubt.results}
+    jobs: dict[str, ActiveJob] = {}
+    for report in reports:
+        jid = report.job.jid
+        jobs[jid] = _active(replace(report, results={**report.results, **asked.get(jid, {})}), running, problems)
+        running.pop(jid, None)
+    for jid, hosts in running.items():
+        jobs[jid] = _foreign(jid, hosts)
+    live = {jid: one for jid, one in jobs.items() if one.running or one.unreachable or one.pending}
+    silent = {
+        name: result.problem
+        for results in asked.values()
+        for name, result in results.items()
+        if result.state is State.UNREACHABLE and result.problem is not None
+    }
+    order = dict.fromkeys([*endpoints, *silent])
+    why = {**silent, **problems}
+    return Active(dict(sorted(live.items(), reverse=True)), {name: why[name] for name in order if name in why})
 
 
-def _sent_as_others(
-    contact: Contact,
-    selection: Selection,
-    endpoints: Mapping[str, Endpoint],
-    running: Mapping[str, Mapping[str, Process]],
-    problems: Mapping[str, Problem],
-) -> dict[tuple[str | None, str | None], dict[str, Endpoint]]:
-    """By who sent them (login and become), where open jobs lie that those who were asked there cannot see."""
-    unseen: dict[tuple[str | None, str | None], dict[str, Endpoint]] = {}
-    for jid in contact.cache.open_jobs():
-        report = contact.cache.current(jid, outputs=False)
-        if report is None:
-            continue
-        seen = running.get(jid, {})
-        names = [name for name in report.open_hosts if name in endpoints and name not in problems and name not in seen]
-        for name, own in selection.of_job(report.job, names)[0].items():
-            if own != endpoints[name] and not (own.become is None and own == replace(endpoints[name], become=None)):
-                unseen.setdefault((report.job.login, report.job.become), {})[name] = own
-    return unseen
+def _on(contact: Contact, selection: Selection, jid: str, target: str | None) -> Report | None:
+    """A job on the hosts that are looked at; None where it has none of them."""
+    report = contact.cache.current(jid, outputs=False)
+    try:
+        return report and selection.narrow(report, target)
+    except TargetError:
+        return None
 
 
-def _sent_as(sender: tuple[str | None, str | None], job: Job) -> bool:
-    return (job.login, job.become) == sender
+def _active(
+    report: Report, processes: Mapping[str, Mapping[str, Process]], problems: Mapping[str, Problem]
+) -> ActiveJob:
+    """A job of this controller.
 
-
-def _active(report: Report, running: Mapping[str, Process], problems: Mapping[str, Problem]) -> ActiveJob:
+    Args:
+        report: where its hosts stand; those that neither run it nor have a problem were just asked about it.
+        processes: what runs, by JID and host.
+        problems: why hosts could not be asked what runs there.
+    """
+    running = processes.get(report.job.jid, {})
     states: dict[State, list[str]] = {state: [] for state in State}
     pids: dict[str, int | None] = {}
     for name, result in report.results.items():

@@ -188,7 +188,7 @@ def test_hosts_that_cannot_be_asked_about_a_foreign_job_stay_in_its_report(start
     told, code = other("jobs", "tail", jid, "node1")
     assert (list(told["hosts"]), "unknown_hosts" in told, code) == (["node1"], False, 1)
     for verb, *rest in (["lookup"], ["wait", "--wait", "1"], ["tail"]):
-        told, code = other("jobs", verb, "9" * 20, *rest)
+        told, code = other("jobs", verb, "20200101000000000000", *rest)
         head = [told[key] for key in ("function", "arguments", "target", "user", "start_time", "metadata")]
         assert (head, list(told["unknown_hosts"])) == ([None] * 6, ["node2"])
         assert (told["exit_code"], code) == (3, 3), verb
@@ -198,7 +198,7 @@ def test_hosts_that_cannot_be_asked_about_a_foreign_job_stay_in_its_report(start
         pipe = subprocess.PIPE
         return subprocess.Popen(command, env=environ, cwd=client.home, stdout=pipe, stderr=pipe, text=True)
 
-    waits = [wait(jid), wait(second), wait("2" * 20)]
+    waits = [wait(jid), wait(second), wait("20200101000000000001")]
     time.sleep(3)
     assert [one.poll() for one in waits] == [None] * 3
     nodes["node2"].heal()

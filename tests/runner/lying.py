@@ -77,3 +77,8 @@ class LyingHosts(Connector):
         return Lying(answer)
 
     def close(self) -> None: ...
+
+
+def told(jid: str, *frames: dict[str, Any]) -> list[Piece]:
+    """Frames about one job."""
+    return [({"jid": jid, **meta}, b"") for meta in frames]
