@@ -1,23 +1,47 @@
-"""The ssh-agent: its keys, listed within seconds, and its signatures, which may wait for its owner's touch."""
+"""The ssh-agent: its keys, listed within seconds, and its signatures, which may wait for its owner's touch.
+
+The protocol is that of draft-miller-ssh-agent, sections 3.5 and 3.6.
+"""
 
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import paramiko
-from paramiko import agent as agents
 
-__all__ = ["Agent"]
+from agentless.openssh.certificates import type_of
 
+__all__ = ["Agent", "AgentKey"]
+
+_REQUEST_IDENTITIES, _IDENTITIES = 11, 12
+_SIGN_REQUEST, _SIGNATURE = 13, 14
+# Section 3.6.1: which of its signatures an RSA key is to make.
+_FLAGS = {
+    **dict.fromkeys(("rsa-sha2-256", "rsa-sha2-256-cert-v01@openssh.com"), 2),
+    **dict.fromkeys(("rsa-sha2-512", "rsa-sha2-512-cert-v01@openssh.com"), 4),
+}
 # Listing needs nobody's consent; a signature may need a touch, or a confirmation.
 _LISTS_WITHIN = 3.0
 _SIGNS_WITHIN = 60.0
+# More than any agent holds, and less than would fill our memory (ssh-agent.c, AGENT_MAX_LEN).
+_LONGEST_ANSWER = 256 * 1024
+_MOST_KEYS = 1024
 
 
-class Agent(agents.AgentSSH):
+class AgentKey(NamedTuple):
+    """A key or certificate that the agent holds."""
+
+    blob: bytes
+    type: str
+    comment: str
+
+
+class Agent:
     """The agent at a socket; its one connection is shared by threads, and given up at the first silence.
 
     Args:
@@ -25,71 +49,85 @@ class Agent(agents.AgentSSH):
         patience: seconds for connecting and listing, 3 at most.
 
     Raises:
-        OSError, paramiko.SSHException: there is no agent, or it does not answer.
+        OSError, paramiko.SSHException, struct.error: there is no agent, or it does not answer, or with nonsense.
     """
 
     def __init__(self, path: str, patience: float) -> None:
-        super().__init__()
         self.path = path
         self._turn = threading.Lock()
         self._lost = ""
         self._wait = min(patience, _LISTS_WITHIN)
-        self._until = time.monotonic() + self._wait
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            connection.settimeout(self._wait)
-            connection.connect(self.path)
-            self._connect(connection)  # type: ignore[attr-defined]
+            self._socket.settimeout(self._wait)
+            self._socket.connect(self.path)
+            self.keys = self._list()
         except BaseException:
-            connection.close()
+            self._socket.close()
             raise
         self._wait = _SIGNS_WITHIN
 
-    def _send_message(self, msg: bytes | paramiko.Message) -> tuple[int, paramiko.Message]:
+    def _list(self) -> tuple[AgentKey, ...]:
+        kind, answer = self._ask(struct.pack(">B", _REQUEST_IDENTITIES))
+        if kind != _IDENTITIES:
+            raise paramiko.SSHException(f"the agent at {self.path} does not say what it holds")
+        keys = []
+        for _ in range(min(answer.get_int(), _MOST_KEYS)):
+            blob, comment = answer.get_binary(), answer.get_text()
+            keys.append(AgentKey(blob, type_of(blob), comment))
+        return tuple(keys)
+
+    def _ask(self, request: bytes) -> tuple[int, paramiko.Message]:
         if not self._turn.acquire(timeout=self._wait):
             raise paramiko.SSHException(f"the agent at {self.path} is busy")
         try:
             if self._lost:
                 raise paramiko.SSHException(self._lost)
-            self._until = time.monotonic() + self._wait
+            until = time.monotonic() + self._wait
             try:
-                return super()._send_message(msg)  # type: ignore[misc, no-any-return]
-            except (OSError, paramiko.SSHException) as problem:
+                self._socket.settimeout(self._wait)
+                self._socket.sendall(struct.pack(">I", len(request)) + request)
+                (length,) = struct.unpack(">I", self._read(4, until))
+                if not 0 < length <= _LONGEST_ANSWER:
+                    raise OSError(f"an answer of {length} bytes")
+                answer = self._read(length, until)
+            except OSError as problem:
                 # An answer that came late would be taken for that to the next request.
                 why = "does not answer" if isinstance(problem, TimeoutError) else f"is gone: {problem}"
                 self._lost = f"the agent at {self.path} {why}"
                 raise paramiko.SSHException(self._lost) from None
+            return answer[0], paramiko.Message(answer[1:])
         finally:
             self._turn.release()
 
-    def _read_all(self, wanted: int) -> bytes:
+    def _read(self, wanted: int, until: float) -> bytes:
         data = b""
         while len(data) < wanted:
-            left = self._until - time.monotonic()
+            left = until - time.monotonic()
             if left <= 0:
                 raise TimeoutError
-            self._conn.settimeout(left)  # type: ignore[attr-defined]
-            piece = self._conn.recv(wanted - len(data))  # type: ignore[attr-defined]
+            self._socket.settimeout(left)
+            piece = self._socket.recv(wanted - len(data))
             if not piece:
-                raise paramiko.SSHException("it hung up")
+                raise OSError("it hung up")
             data += piece
         return data
 
     def signer(self, blob: bytes) -> Callable[[bytes, str], bytes]:
-        """What signs with the key or certificate `blob`; not paramiko's own, which sends the plain key for both."""
+        """What signs with the key or certificate `blob`."""
 
         def sign(data: bytes, algorithm: str) -> bytes:
             message = paramiko.Message()
-            message.add_byte(agents.cSSH2_AGENTC_SIGN_REQUEST)
+            message.add_byte(struct.pack(">B", _SIGN_REQUEST))
             message.add_string(blob)
             message.add_string(data)
-            message.add_int(agents.ALGORITHM_FLAG_MAP.get(algorithm, 0))
-            kind, reply = self._send_message(message)
-            if kind != agents.SSH2_AGENT_SIGN_RESPONSE:
+            message.add_int(_FLAGS.get(algorithm, 0))
+            kind, answer = self._ask(message.asbytes())
+            if kind != _SIGNATURE:
                 raise paramiko.SSHException("the agent refuses to sign with it")
-            return reply.get_binary()
+            return answer.get_binary()
 
         return sign
 
     def close(self) -> None:
-        self._close()  # type: ignore[attr-defined]
+        self._socket.close()

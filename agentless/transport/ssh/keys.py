@@ -180,8 +180,8 @@ def _listed(path: str | None, patience: float) -> _Listed:
     except (paramiko.SSHException, ValueError, LookupError, struct.error) as problem:
         return _Listed({}, fault=str(problem) or f"no answer of the agent at {path} that makes sense")
     held = {
-        key.blob: OfferedKey(f"{key.comment or key.name} (agent)", key.blob, key.name, agent.signer(key.blob))
-        for key in agent.get_keys()
+        key.blob: OfferedKey(f"{key.comment or key.type} (agent)", key.blob, key.type, agent.signer(key.blob))
+        for key in agent.keys
     }
     return _Listed(held, agent)
 

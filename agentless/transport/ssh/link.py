@@ -12,7 +12,8 @@ from paramiko.common import cMSG_CHANNEL_REQUEST
 
 from agentless.errors import NoSession, Unreachable
 from agentless.transport.ssh import dial
-from agentless.transport.ssh.transport import Transport
+from agentless.transport.ssh.innards import expect_answer
+from agentless.transport.ssh.transport import Transport, printable
 
 __all__ = ["SshChannel", "SshLink", "slow"]
 
@@ -140,12 +141,12 @@ class SshLink:
         try:
             channel = self._open("session", until)
         except Unreachable as problem:
-            said = problem.message
+            message = problem.message
             if problem.kind == "connection-lost":
-                said = f"{said}; {self.user} was logged in, and got no session"
-            raise NoSession(problem.kind, said, problem.hint or _NO_SESSION) from None
+                message = f"{message}; {self.user} was logged in, and got no session"
+            raise NoSession(problem.kind, message, problem.hint or _NO_SESSION) from None
         # paramiko's own exec_command waits for the answer without an end.
-        channel._event_pending()  # type: ignore[attr-defined]
+        expect_answer(channel)
         if pty:
             self._request(channel, "pty-req", False, _pty)
         self._request(channel, "exec", True, lambda message: message.add_string(line))
@@ -177,11 +178,13 @@ class SshLink:
         except paramiko.ChannelException as refusal:
             # RFC 4254, section 5.1; OpenSSH says 1 for forbidden forwarding, 2 for a target that does not answer.
             if to is None:
-                raise Unreachable("connect", f"{host}: no session: {refusal.text}") from None
+                raise Unreachable("connect", f"{host}: no session: {printable(refusal.text)}") from None
             target = f"{to[0]} port {to[1]}"
             forbidden = "Does AllowTcpForwarding on the bastion permit it?"
             hint = forbidden if refusal.code == 1 else "Is the host up, and does the bastion know it by this name?"
-            raise Unreachable("connect", f"{target}: not reached from {host}: {refusal.text}", hint) from None
+            raise Unreachable(
+                "connect", f"{target}: not reached from {host}: {printable(refusal.text)}", hint
+            ) from None
         except (paramiko.SSHException, EOFError, OSError) as problem:
             if not self._transport.is_active():
                 raise self._transport.lost() from None
@@ -199,7 +202,7 @@ class SshLink:
         message.add_boolean(reply)
         fields(message)
         try:
-            self._transport._send_user_message(message)  # type: ignore[attr-defined]
+            self._transport.send_in_turn(message)
         except (EOFError, paramiko.SSHException):
             raise self._transport.lost() from None
 

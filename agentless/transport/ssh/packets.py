@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 
 import paramiko
-from paramiko.packet import Packetizer
+
+from agentless.transport.ssh.innards import PacketInnards, SocketInnards, has_closed
 
 __all__ = ["GONE_AFTER", "Packets", "Wire"]
 
@@ -21,7 +22,7 @@ _PACKET_LIMIT = 300 * 1024
 _PREAMBLE_LIMIT = 64 * 1024
 
 
-class Wire:
+class Wire(SocketInnards):
     """The socket, or channel through a bastion, beneath a transport; knows when the other side was heard last."""
 
     def __init__(self, sock: socket.socket | paramiko.Channel) -> None:
@@ -53,9 +54,8 @@ class Wire:
         return bool(poll.poll(0))
 
     @property
-    def _closed(self) -> bool:
-        # paramiko asks its sockets for this.
-        return bool(self.sock._closed)  # type: ignore[union-attr]
+    def is_closed(self) -> bool:
+        return has_closed(self.sock)
 
     def close(self) -> None:
         if isinstance(self.sock, socket.socket):
@@ -67,7 +67,7 @@ class Wire:
         self.sock.close()
 
 
-class Packets(Packetizer):
+class Packets(PacketInnards):
     """paramiko's packets with bounds: on their size, on the silence of the other side, and no thread for a timer."""
 
     def __init__(self, wire: Wire) -> None:
@@ -86,12 +86,10 @@ class Packets(Packetizer):
         self.preamble.append(line[:200])
         return line
 
-    def _read_timeout(self, timeout: float) -> bytes:
-        data: bytes = super()._read_timeout(timeout)  # type: ignore[misc]
-        self._early += len(data)
+    def hear_early(self, count: int) -> None:
+        self._early += count
         if self._early > _PREAMBLE_LIMIT:
             raise EOFError
-        return data
 
     def read_all(self, n: int, check_rekey: bool = False) -> bytes:
         if n > _PACKET_LIMIT:
@@ -116,7 +114,7 @@ class Packets(Packetizer):
             progress = time.monotonic()
             out = out[sent:]
 
-    def _check_keepalive(self) -> None:
+    def look_after(self) -> None:
         now = time.monotonic()
         silence = now - self.wire.heard
         if self.ask is None or silence < _ASK_AFTER:

@@ -6,25 +6,22 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import paramiko
 from cryptography.hazmat.primitives import hashes
-from paramiko.common import CONNECTION_FAILED_CODE, cMSG_DISCONNECT, cMSG_GLOBAL_REQUEST
+from paramiko.common import cMSG_DISCONNECT, cMSG_GLOBAL_REQUEST
 from paramiko.kex_group14 import KexGroup14SHA256
-from paramiko.transport import ServiceRequestingTransport
 
 from agentless.errors import Unreachable
 from agentless.openssh.settings import Settings
 from agentless.transport.ssh.algorithms import CIPHERS, KEX, MACS, adjust
 from agentless.transport.ssh.host_keys import HostKeys
+from agentless.transport.ssh.innards import TransportInnards
 from agentless.transport.ssh.packets import Packets, Wire
 
 __all__ = ["Dropped", "Sha1RSAKey", "Transport", "printable"]
 
-# How often a waiting thread of paramiko looks at how long the other side is silent; bounds how late it is.
-_TICK = 2.0
 # What OpenSSH says before its banner to a connection that it has no room for.
 _REFUSALS = ("Exceeded MaxStartups", "Not allowed at this time")
 
@@ -44,7 +41,7 @@ class Dropped(Exception):
 
 
 def printable(text: str) -> str:
-    """What a host said, made harmless and short."""
+    """Text from a host, made harmless and short."""
     return "".join(character if character.isprintable() else "?" for character in text)[:300]
 
 
@@ -59,50 +56,34 @@ class _KexGroup14SHA1(KexGroup14SHA256):
     hash_algo = hashlib.sha1
 
 
-class Transport(ServiceRequestingTransport):
+class Transport(TransportInnards):
     """paramiko's transport that judges host keys itself, and says how far it came when it fails."""
 
-    _active_check_timeout = _TICK
-    # paramiko's own, which its stubs leave out.
     packetizer: Packets
-    active: bool
-    lock: threading.Lock
-    channel_events: dict[int, threading.Event]
-    _channels: Any
-    server_extensions: dict[str, bytes]
-    _kex_info: dict[str, Any]
-    _key_info: dict[str, Any]
-    _cipher_info: dict[str, Any]
-    _mac_info: dict[str, Any]
-    _send_message: Callable[[paramiko.Message], None]
 
     def __init__(self, wire: Wire, settings: Settings, host_keys: HostKeys) -> None:
-        super().__init__(wire, packetizer_class=Packets)  # type: ignore[arg-type]
+        super().__init__(wire, Packets)
         self.wire = wire
         self.settings = settings
         self.refusal: Unreachable | None = None
-        self.offer: dict[str, Any] = {}
+        self.offer: dict[str, list[str]] = {}
         self.disconnected = ""
         self._host_keys = host_keys
         self._shown: bytes | None = None
-        self._opening = threading.local()
-        self._refused: dict[int, paramiko.ChannelException] = {}
-        self._key_info = {**self._key_info, "ssh-rsa": Sha1RSAKey}
-        self._kex_info = {**self._kex_info, _KexGroup14SHA1.name: _KexGroup14SHA1}
-        wanted = self.get_security_options()
-        kex, ciphers, macs = tuple(self._kex_info), tuple(self._cipher_info), tuple(self._mac_info)
+        self.teach(keys={"ssh-rsa": Sha1RSAKey}, kex={_KexGroup14SHA1.name: _KexGroup14SHA1})
+        wanted, able = self.get_security_options(), self.able
         # paramiko's own defaults have what OpenSSH has dropped: 3des-cbc, aes128-cbc, hmac-md5, hmac-sha1-96.
         usual = (
-            [name for name in KEX if name in kex],
-            [name for name in CIPHERS if name in ciphers],
-            [name for name in MACS if name in macs],
+            [name for name in KEX if name in able["kex"]],
+            [name for name in CIPHERS if name in able["ciphers"]],
+            [name for name in MACS if name in able["macs"]],
         )
         self._usual = [
             name for names in (*usual, wanted.key_types) for name in names if not any(weak in name for weak in _WEAK)
         ]
-        wanted.kex = adjust(usual[0], settings.kex_algorithms, kex)
-        wanted.ciphers = adjust(usual[1], settings.ciphers, ciphers)
-        wanted.digests = adjust(usual[2], settings.macs, macs)
+        wanted.kex = adjust(usual[0], settings.kex_algorithms, able["kex"])
+        wanted.ciphers = adjust(usual[1], settings.ciphers, able["ciphers"])
+        wanted.digests = adjust(usual[2], settings.macs, able["macs"])
         plain = (*wanted.key_types, "ssh-rsa")
         self._offered = host_keys.algorithms(adjust(wanted.key_types, settings.host_key_algorithms, plain))
 
@@ -125,7 +106,7 @@ class Transport(ServiceRequestingTransport):
                 "connect", f"{self.settings.host}: {problem}", "Lower --forks, or raise `ulimit -u`."
             ) from None
         in_time = done.wait(max(0.0, deadline - time.monotonic()))
-        if self.active and self.initial_kex_done:
+        if self.in_session:
             return
         error = self.get_exception()
         self.close()
@@ -133,7 +114,7 @@ class Transport(ServiceRequestingTransport):
 
     def _failure(self, in_time: bool, error: Exception | None) -> Exception:
         where = f"{self.settings.host} port {self.settings.port}"
-        said = " ".join(line for line in self.packetizer.preamble if line).strip()
+        preamble = " ".join(line for line in self.packetizer.preamble if line).strip()
         if self.refusal is not None:
             return self.refusal
         if not in_time:
@@ -146,29 +127,30 @@ class Transport(ServiceRequestingTransport):
         if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
             return self._incompatible(where, error)
         if not self.remote_version:
-            if not said or any(refusal in said for refusal in _REFUSALS):
-                reason = said[:200] or "it closed the connection before its banner"
-                return Dropped("throttled", f"{where}: {reason!r}" if said else f"{where}: {reason}")
-            return Unreachable("connect", f"{where}: not an SSH server, it says {said[:200]!r}", "Is the port right?")
+            if not preamble or any(refusal in preamble for refusal in _REFUSALS):
+                reason = repr(preamble[:200]) if preamble else "it closed the connection before its banner"
+                return Dropped("throttled", f"{where}: {reason}")
+            return Unreachable(
+                "connect", f"{where}: not an SSH server, it says {preamble[:200]!r}", "Is the port right?"
+            )
         reason = self.disconnected or (str(error) if isinstance(error, paramiko.SSHException) else "")
         if reason:
             return Unreachable("connect", f"{where}: the key exchange failed: {reason}")
         return Dropped("connection-lost", f"{where}: it closed the connection in the key exchange")
 
     def _incompatible(self, where: str, error: Exception) -> Unreachable:
-        ours = self.get_security_options()
-        said = self.settings
-        kex, keys, ciphers, macs = said.kex_algorithms, said.host_key_algorithms, said.ciphers, said.macs
-        lists: tuple[tuple[str, str, Sequence[str], str, str, Mapping[str, object]], ...] = (
-            ("key exchange", "kex_algo_list", ours.kex, "KexAlgorithms", kex, self._kex_info),
-            ("host key", "server_key_algo_list", self._offered, "HostKeyAlgorithms", keys, self._key_info),
-            ("cipher", "server_encrypt_algo_list", ours.ciphers, "Ciphers", ciphers, self._cipher_info),
-            ("MAC", "server_mac_algo_list", ours.digests, "MACs", macs, self._mac_info),
+        ours, able, settings = self.get_security_options(), self.able, self.settings
+        kex, keys = settings.kex_algorithms, settings.host_key_algorithms
+        lists: tuple[tuple[str, str, Sequence[str], str, str, Sequence[str]], ...] = (
+            ("key exchange", "kex_algo_list", ours.kex, "KexAlgorithms", kex, able["kex"]),
+            ("host key", "server_key_algo_list", self._offered, "HostKeyAlgorithms", keys, able["keys"]),
+            ("cipher", "server_encrypt_algo_list", ours.ciphers, "Ciphers", settings.ciphers, able["ciphers"]),
+            ("MAC", "server_mac_algo_list", ours.digests, "MACs", settings.macs, able["macs"]),
         )
         for what, field, offered, option, value, possible in lists:
             theirs = [name for name in self.offer.get(field, ()) if not name.startswith(("ext-info-", "kex-strict-"))]
             if theirs and not set(theirs) & set(offered):
-                able = [name for name in theirs if name in possible]
+                addable = [name for name in theirs if name in possible]
                 good = [name for name in self._usual if name in theirs]
                 if value and good:
                     speaks = "of which it speaks none" if offered else "none of which is spoken here"
@@ -180,20 +162,17 @@ class Transport(ServiceRequestingTransport):
                 return Unreachable(
                     "connect",
                     f"{where}: no {what} algorithm in common: it offers only {', '.join(theirs)[:300]}",
-                    f"Allow it for this host, weak as it is: `{option} +{able[0]}` in ~/.ssh/config, "
-                    f"or -o {option}=+{able[0]} in ansible_ssh_common_args."
-                    if able
+                    f"Allow it for this host, weak as it is: `{option} +{addable[0]}` in ~/.ssh/config, "
+                    f"or -o {option}=+{addable[0]} in ansible_ssh_common_args."
+                    if addable
                     else "Nothing here can speak these any more: update sshd there, or go by a ProxyCommand.",
                 )
         return Unreachable("connect", f"{where}: {error}")
 
-    def _really_parse_kex_init(self, m: paramiko.Message, ignore_first_byte: bool = False) -> dict[str, Any]:
-        parsed: dict[str, Any] = super()._really_parse_kex_init(m, ignore_first_byte)  # type: ignore[misc]
-        self.offer = {name: list(value) for name, value in parsed.items() if isinstance(value, list)}
-        return parsed
+    def hear_offer(self, offer: dict[str, list[str]]) -> None:
+        self.offer = offer
 
-    def _verify_key(self, host_key: bytes, sig: bytes) -> None:
-        super()._verify_key(host_key, sig)  # type: ignore[misc]
+    def judge(self, host_key: bytes) -> None:
         if self._shown is None:
             try:
                 self._host_keys.check(host_key)
@@ -204,30 +183,8 @@ class Transport(ServiceRequestingTransport):
         elif self._shown != host_key:
             raise paramiko.SSHException("the host showed another key when keys were renewed")
 
-    def _parse_disconnect(self, m: paramiko.Message) -> None:
-        m.get_int()
-        self.disconnected = printable(m.get_text())
-
-    # paramiko has one place for the failures of all channels, and drops the words that came with a refusal: of many
-    # hosts behind a bastion, each is to be told its own.
-    def _next_channel(self) -> int:
-        number: int = super()._next_channel()  # type: ignore[misc]
-        self._opening.number = number
-        return number
-
-    def _parse_channel_open_failure(self, m: paramiko.Message) -> None:
-        number, code = m.get_int(), m.get_int()
-        words = (CONNECTION_FAILED_CODE.get(code, ""), printable(m.get_text()))
-        with self.lock:
-            opening = self.channel_events.pop(number, None)
-            if opening is not None:
-                self._refused[number] = paramiko.ChannelException(code, ": ".join(word for word in words if word))
-                self._channels.delete(number)
-                opening.set()
-
-    def get_exception(self) -> Exception | None:
-        refusal = self._refused.pop(getattr(self._opening, "number", -1), None)
-        return refusal or super().get_exception()
+    def hear_goodbye(self, words: str) -> None:
+        self.disconnected = printable(words)
 
     def watch(self) -> None:
         """From now on, notice when the other side is gone."""
@@ -235,13 +192,13 @@ class Transport(ServiceRequestingTransport):
         self.packetizer.ask = self._ask
 
     def _ask(self) -> None:
-        if not self.clear_to_send.is_set():
+        if not self.may_send:
             return
         message = paramiko.Message()
         message.add_byte(cMSG_GLOBAL_REQUEST)
         message.add_string("keepalive@openssh.com")
         message.add_boolean(True)
-        self._send_message(message)
+        self.send(message)
 
     def lost(self) -> Unreachable:
         """Why the connection is no more."""
@@ -252,14 +209,14 @@ class Transport(ServiceRequestingTransport):
 
     def hang_up(self) -> None:
         """Say goodbye if that takes no waiting, and close."""
-        if self.active and self.initial_kex_done and self.wire.writable() and self.clear_to_send.is_set():
+        if self.in_session and self.wire.writable() and self.may_send:
             message = paramiko.Message()
             message.add_byte(cMSG_DISCONNECT)
             message.add_int(11)
             message.add_string("disconnected by user")
             message.add_string("")
             try:
-                self._send_message(message)
+                self.send(message)
             except EOFError:
                 self.wire.verdict = self.wire.verdict or "closed"
         self.close()

@@ -7,9 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import paramiko
-from paramiko.auth_handler import AuthOnlyHandler
 from paramiko.common import (
-    MSG_USERAUTH_INFO_REQUEST,
     cMSG_SERVICE_REQUEST,
     cMSG_USERAUTH_INFO_RESPONSE,
     cMSG_USERAUTH_REQUEST,
@@ -19,6 +17,7 @@ from agentless.errors import Unreachable
 from agentless.model.secret import Secret
 from agentless.openssh.certificates import CERT
 from agentless.transport.ssh.algorithms import signatures
+from agentless.transport.ssh.innards import AuthInnards
 from agentless.transport.ssh.keys import OfferedKey
 from agentless.transport.ssh.transport import Transport, printable
 
@@ -30,7 +29,7 @@ _TOO_MANY = (
 )
 
 
-class Login(AuthOnlyHandler):
+class Login(AuthInnards):
     """Authentication requests, one at a time, each within the deadline of the connection.
 
     The host is not charged for the time that the agent, or its owner, took for a signature: `waited`, in seconds.
@@ -50,27 +49,19 @@ class Login(AuthOnlyHandler):
         self._done = threading.Event()
         self._answer: Callable[[list[tuple[str, bool]]], list[str]] = lambda prompts: []
 
-    @property
-    def _client_handler_table(self) -> dict[int, Callable[[paramiko.Message], None]]:
-        table: dict[int, Callable[[paramiko.Message], None]] = dict(super()._client_handler_table)  # type: ignore[misc]
-        table[MSG_USERAUTH_INFO_REQUEST] = self._parse_60
-        return table
-
     def abort(self) -> None:
         self._done.set()
 
-    def _parse_userauth_success(self, m: paramiko.Message) -> None:
+    def hear_success(self) -> None:
         self.outcome = "success"
-        super()._parse_userauth_success(m)  # type: ignore[misc]
         self._done.set()
 
-    def _parse_userauth_failure(self, m: paramiko.Message) -> None:
-        self.methods = tuple(m.get_list())
-        self.outcome = "partial" if m.get_boolean() else "failure"
+    def hear_failure(self, methods: list[str], partial: bool) -> None:
+        self.methods = tuple(methods)
+        self.outcome = "partial" if partial else "failure"
         self._done.set()
 
-    def _parse_60(self, m: paramiko.Message) -> None:
-        """Message 60 has a meaning for each method: RFC 4252, section 7, and RFC 4256, section 3.2."""
+    def hear_60(self, m: paramiko.Message) -> None:
         if self.auth_method == "publickey":
             self.outcome = "acceptable"
             self._done.set()
@@ -88,7 +79,7 @@ class Login(AuthOnlyHandler):
         reply.add_int(len(answers))
         for answer in answers:
             reply.add_string(answer)
-        self.transport._send_message(reply)
+        self.transport.send(reply)
 
     def attempt(self, method: str, fields: Callable[[paramiko.Message], object]) -> str:
         """Try a method: `success`, `failure`, `partial` (one more is wanted), `acceptable` or `expired`.
@@ -112,8 +103,8 @@ class Login(AuthOnlyHandler):
                 request = paramiko.Message()
                 request.add_byte(cMSG_SERVICE_REQUEST)
                 request.add_string("ssh-userauth")
-                transport._send_message(request)
-            transport._send_message(message)
+                transport.send(request)
+            transport.send(message)
         except EOFError:
             self._done.set()
         in_time = self._done.wait(max(0.0, self._deadline + self.waited - time.monotonic()))
