@@ -54,7 +54,8 @@ class HostVars(Mapping[str, Any]):
             raise KeyError(name)
         shared, own = self._both()
         value = own.values[name] if name in own.values else shared.values[name]
-        return VAULTED if isinstance(value, Sealed) else value
+        # What Ansible read for us has the clear value beside the sealed one.
+        return VAULTED if isinstance(value, Sealed) or isinstance(shared.values.get(name), Sealed) else value
 
     def raw(self, name: str) -> Any:
         """The value as it is used and never shown; None where it is not set."""

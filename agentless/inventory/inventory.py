@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gc
 import os
+import shutil
 import sys
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from agentless.inventory import patterns
 from agentless.inventory.address import split_port
 from agentless.inventory.connection import Overrides, resolve
 from agentless.inventory.hostvars import HostVars
-from agentless.inventory.sources import Scripts, is_host_list, read
+from agentless.inventory.sources import NeedsAnsibleError, Scripts, is_host_list, may_run, read
 from agentless.inventory.tree import LOCALHOST, HostNode, Layer, Place, Tree
 from agentless.inventory.variables import Surroundings, Variables
 from agentless.inventory.varsfiles import VarsFiles
@@ -252,21 +253,31 @@ def load(
     """
     tree = Tree(warn, vault)
     directory = directory or os.getcwd()
-    files = []
     collecting = gc.isenabled()
     # Nothing here is garbage while it is built, and looking for some doubles the time of a large inventory.
     gc.disable()
     try:
         if not sources:
             raise InventoryError("no inventory is named", _NAME_ONE)
-        for source in sources:
-            if not source.strip():
-                raise InventoryError("the name of an inventory is empty", f"Is a variable empty there? {_NAME_ONE}")
-            source = source if "," in source else os.path.abspath(os.path.expanduser(source))
-            read(tree, source, scripts)
-            if not is_host_list(source):
-                beside = source if os.path.isdir(source) else os.path.dirname(source)
-                files.append(VarsFiles(beside, tree.warn, tree.vault))
+        if not all(source.strip() for source in sources):
+            raise InventoryError("the name of an inventory is empty", f"Is a variable empty there? {_NAME_ONE}")
+        sources = [source if "," in source else os.path.abspath(os.path.expanduser(source)) for source in sources]
+        try:
+            for source in sources:
+                read(tree, source, scripts)
+        except NeedsAnsibleError:
+            program = shutil.which("ansible-inventory", path=environment().get("PATH"))
+            if program is None or not all(may_run(source, scripts) for source in sources):
+                raise
+            from agentless.inventory.script import parse_by_ansible
+
+            tree = Tree(warn, vault)
+            parse_by_ansible(tree, program, sources, directory, tree.vault.words)
+        files = [
+            VarsFiles(source if os.path.isdir(source) else os.path.dirname(source), tree.warn, tree.vault)
+            for source in sources
+            if not is_host_list(source)
+        ]
         try:
             tree.reconcile()
         except ValueError as error:

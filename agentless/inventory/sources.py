@@ -13,7 +13,7 @@ from agentless.inventory.address import split_port
 from agentless.inventory.tree import Tree
 from agentless.inventory.vault import VaultClosed, is_encrypted
 
-__all__ = ["Scripts", "is_host_list", "read"]
+__all__ = ["NeedsAnsibleError", "Scripts", "is_host_list", "may_run", "read"]
 
 # Ansible's INVENTORY_IGNORE_EXTS and what it always leaves out of a directory.
 _IGNORED_ENDINGS = (".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry")
@@ -90,8 +90,15 @@ def _read_directory(tree: Tree, source: str, scripts: Scripts) -> None:
             continue
         try:
             _read_path(tree, os.path.join(source, name), scripts)
-        except _NoInventoryError as error:
+        except NeedsAnsibleError:
+            raise
+        except InventoryError as error:
+            # As Ansible: the others are served.
             tree.warn(f"{error.message}; it was left out")
+
+
+class NeedsAnsibleError(InventoryError):
+    """A source that only a plugin of Ansible's reads; to run it is as to run a script."""
 
 
 class _NoInventoryError(InventoryError):
@@ -134,6 +141,11 @@ def _refuse(error: InventoryError) -> None:
         raise error from None
 
 
+def may_run(path: str, scripts: Scripts) -> bool:
+    """Whether a source that runs something, or has Ansible run it, is to be read."""
+    return _not_run(path, scripts) is None
+
+
 def _not_run(path: str, scripts: Scripts) -> InventoryError | None:
     """Why an executable is not to be run; None where it is."""
     if scripts is Scripts.NEVER:
@@ -172,7 +184,7 @@ def _writable_by_others(path: str) -> str:
 def _read_text(tree: Tree, path: str, text: str) -> None:
     suffix = os.path.splitext(path)[1]
     if suffix == ".toml":
-        raise InventoryError("TOML inventories are not read", _EXPORT.format(path), file=path)
+        raise NeedsAnsibleError("TOML inventories are not read here", _EXPORT.format(path), file=path)
     problem = _read_yaml(tree, text, path) if suffix in _YAML_SUFFIXES else None
     if suffix in _YAML_SUFFIXES and problem is None:
         return
@@ -203,7 +215,7 @@ def _read_yaml(tree: Tree, text: str, path: str) -> InventoryError | None:
     if not isinstance(data, dict):
         return _NoInventoryError("an inventory is a mapping of groups, and this is none", file=path)
     if data.get("plugin"):
-        raise InventoryError(
+        raise NeedsAnsibleError(
             f"this configures Ansible's inventory plugin {data['plugin']!r}, which only Ansible runs",
             _EXPORT.format(path),
             file=path,

@@ -95,6 +95,11 @@ class Vault:
         self._passwords: dict[Identity, Secret] = {}
         self._opened: dict[str, str] = {}
 
+    @property
+    def words(self) -> list[str]:
+        """The identities whose password nobody is asked for, as `--vault-id` takes them."""
+        return [f"{each.label}@{each.source}" for each in self._identities if not each.asks]
+
     def open(self, text: str) -> str:
         """The text in clear.
 

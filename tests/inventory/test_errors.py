@@ -158,13 +158,6 @@ def test_files_of_a_directory_that_are_no_inventories_are_told_and_left_out(tmp_
     assert [warning.rpartition("/")[2].split(":")[0] for warning in told] == ["list.yml", "notes.tex"]
 
 
-def test_a_broken_inventory_in_a_directory_is_an_error(tmp_path: Path) -> None:
-    """Ansible warns and goes on with fewer hosts, which a command for all of them should not."""
-    (tmp_path / "a").write_text("web1\n")
-    (tmp_path / "b.yml").write_text("all: [\n")
-    assert "b.yml:2: this is no YAML" in refusal(tmp_path, tmp_path).message
-
-
 @pytest.fixture
 def inventory(tmp_path: Path) -> Inventory:
     (tmp_path / "hosts").write_text("[web]\nweb[1:3]\n[db]\ndb1\n[empty]\n")
