@@ -17,11 +17,12 @@ os.dup2(2, 1)  # what ansible prints must not mix with the answers
 
 from ansible import constants as C  # noqa: E402
 from ansible._internal._json._profiles import _inventory_legacy  # noqa: E402
+from ansible.config.manager import ConfigManager, find_ini_config_file  # noqa: E402
 from ansible.inventory.group import Group  # noqa: E402
 from ansible.inventory.manager import InventoryManager, split_host_pattern  # noqa: E402
 from ansible.parsing.dataloader import DataLoader  # noqa: E402
 from ansible.parsing.utils.addresses import parse_address  # noqa: E402
-from ansible.plugins.loader import init_plugin_loader  # noqa: E402
+from ansible.plugins.loader import connection_loader, init_plugin_loader  # noqa: E402
 from ansible.vars.manager import VariableManager  # noqa: E402
 
 
@@ -105,10 +106,65 @@ def addresses(request):
     return {"parsed": found, "split": [split_host_pattern(text) for text in request["addresses"]]}
 
 
+# Of what agentless reads, what has another name in Ansible, and what only the ssh plugin has or has more names for.
+NAMES = {
+    "inventory": "DEFAULT_HOST_LIST",
+    "forks": "DEFAULT_FORKS",
+    "transport": "DEFAULT_TRANSPORT",
+    "become": "DEFAULT_BECOME",
+    "become_method": "DEFAULT_BECOME_METHOD",
+    "become_user": "DEFAULT_BECOME_USER",
+    "interpreter_python": "INTERPRETER_PYTHON",
+    "playbook_dir": "PLAYBOOK_DIR",
+    "hash_behaviour": "DEFAULT_HASH_BEHAVIOUR",
+    "ignored_extensions": "INVENTORY_IGNORE_EXTS",
+    "ignored_patterns": "INVENTORY_IGNORE_PATTERNS",
+    "enable_plugins": "INVENTORY_ENABLED",
+    "vault_password_file": "DEFAULT_VAULT_PASSWORD_FILE",
+    "vault_identity_list": "DEFAULT_VAULT_IDENTITY_LIST",
+    "vault_id_match": "DEFAULT_VAULT_ID_MATCH",
+    "ask_vault_pass": "DEFAULT_ASK_VAULT_PASS",
+    "ask_pass": "DEFAULT_ASK_PASS",
+    "become_ask_pass": "DEFAULT_BECOME_ASK_PASS",
+    "private_key_file": "DEFAULT_PRIVATE_KEY_FILE",
+}
+PLUGIN = {"remote_user": "remote_user", "remote_port": "port", "host_key_checking": "host_key_checking",
+          "timeout": "timeout", "ssh_args": "ssh_args", "ssh_common_args": "ssh_common_args",
+          "ssh_extra_args": "ssh_extra_args"}  # fmt: skip
+
+
+def settings(request):
+    """What Ansible's settings are, and which of them somebody has set."""
+    directory, environ = request["settings"]
+    os.chdir(directory)
+    os.environ.clear()
+    os.environ.update(environ)
+    manager = ConfigManager()
+    connection_loader.get("ssh", class_only=True)
+    manager.initialize_plugin_configuration_definitions(
+        "connection", "ssh", C.config.get_configuration_definitions("connection", "ssh")
+    )
+    found = {}
+    for name, theirs in NAMES.items():
+        found[name] = manager.get_config_value_and_origin(theirs)
+    for name, theirs in PLUGIN.items():
+        found[name] = manager.get_config_value_and_origin(theirs, plugin_type="connection", plugin_name="ssh")
+    return {
+        "file": find_ini_config_file(),
+        "set": {name: value for name, (value, origin) in found.items() if origin != "default"},
+    }
+
+
 for line in sys.stdin:
     request = json.loads(line)
     try:
-        answer = addresses(request) if "addresses" in request else describe(request)
+        answer = (
+            settings(request)
+            if "settings" in request
+            else addresses(request)
+            if "addresses" in request
+            else describe(request)
+        )
     except Exception as error:  # noqa: BLE001 - whatever went wrong in Ansible is the answer
         answer = {"error": f"{type(error).__name__}: {error}"}
     answers.write(json.dumps(answer) + "\n")

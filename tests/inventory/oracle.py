@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,10 @@ class Oracle:
 
     def addresses(self, texts: Sequence[str]) -> dict[str, Any]:
         return self._ask(addresses=list(texts))
+
+    def settings(self, directory: Path, environ: Mapping[str, str]) -> dict[str, Any]:
+        """`error`, or the `file` and what is `set` of what `AnsibleSettings` has."""
+        return self._ask(settings=[str(directory), dict(environ)])
 
     def agree(self, sources: Sequence[str | Path], directory: Path, choices: Sequence[Choice] = ()) -> Inventory:
         """Assert that agentless and Ansible read the same hosts, groups, order, variables and selections."""

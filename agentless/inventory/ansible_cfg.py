@@ -1,0 +1,351 @@
+"""Ansible's own settings: ansible.cfg and `ANSIBLE_*`, found and read as Ansible finds and reads them.
+
+The rules are those of its "Ansible Configuration Settings" page, the oracle is `ansible-config dump`: an environment
+variable is stronger than the file, and of several names of one setting the last one that is set counts.
+"""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import decimal
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from agentless.errors import ConfigError
+
+__all__ = ["AnsibleSettings", "load"]
+
+_TRUE = frozenset({"y", "yes", "on", "1", "true", "t", "1.0"})
+_SYSTEM = "/etc/ansible/ansible.cfg"
+
+
+@dataclass(frozen=True, slots=True)
+class AnsibleSettings:
+    """What ansible.cfg and the environment say; None is what neither of them says.
+
+    Args:
+        file: the ansible.cfg that counts, or None.
+        passed_over: the ansible.cfg of a working directory that everybody can write, which therefore does not count.
+        inventory: paths; `inventory_variable` tells whether `$ANSIBLE_INVENTORY` names them rather than the file.
+        timeout: seconds for connecting.
+        hash_behaviour: `replace` or `merge`.
+        ignored_extensions, ignored_patterns: endings, and regular expressions, of files that a directory's inventory
+            leaves out.
+        unhonoured: what they ask for and agentless does not do, one line each.
+    """
+
+    file: str | None = None
+    passed_over: str | None = None
+    inventory: tuple[str, ...] | None = None
+    inventory_variable: bool = False
+    remote_user: str | None = None
+    remote_port: int | None = None
+    private_key_file: str | None = None
+    host_key_checking: bool | None = None
+    timeout: int | None = None
+    forks: int | None = None
+    transport: str | None = None
+    ssh_args: str | None = None
+    ssh_common_args: str | None = None
+    ssh_extra_args: str | None = None
+    become: bool | None = None
+    become_method: str | None = None
+    become_user: str | None = None
+    interpreter_python: str | None = None
+    playbook_dir: str | None = None
+    hash_behaviour: str | None = None
+    ignored_extensions: tuple[str, ...] | None = None
+    ignored_patterns: tuple[str, ...] | None = None
+    enable_plugins: tuple[str, ...] | None = None
+    vault_password_file: str | None = None
+    vault_identity_list: tuple[str, ...] | None = None
+    vault_id_match: bool | None = None
+    ask_vault_pass: bool | None = None
+    ask_pass: bool | None = None
+    become_ask_pass: bool | None = None
+    unhonoured: tuple[str, ...] = ()
+
+
+def load(environ: Mapping[str, str], directory: Path) -> AnsibleSettings:
+    """Read them.
+
+    Args:
+        environ: the environment variables.
+        directory: the working directory.
+
+    Raises:
+        ConfigError: the file is no ansible.cfg, or a setting in it or in the environment has an impossible value.
+    """
+    file, passed_over = _find(environ, directory)
+    parser = _parse(file) if file else None
+    reader = _Reader(environ, directory, file, parser)
+    values = {name: reader.read(setting) for name, setting in _SETTINGS.items()}
+    settings = AnsibleSettings(
+        file,
+        passed_over,
+        inventory_variable="ANSIBLE_INVENTORY" in environ,
+        **values,
+    )
+    return replace(settings, unhonoured=tuple(_unhonoured(reader)))
+
+
+# --- the file ---
+def _find(environ: Mapping[str, str], directory: Path) -> tuple[str | None, str | None]:
+    """The ansible.cfg that counts, and the one that does not since everybody can write its directory."""
+    places = []
+    if (given := environ.get("ANSIBLE_CONFIG")) is not None:
+        path = _path(given, directory, environ)
+        places.append(os.path.join(path, "ansible.cfg") if os.path.isdir(path) else path)
+    here = os.path.join(os.path.abspath(directory), "ansible.cfg")
+    passed_over = None
+    with contextlib.suppress(OSError):
+        if not os.stat(directory).st_mode & stat.S_IWOTH:
+            places.append(here)
+        elif os.path.exists(here):
+            passed_over = here
+    places += [_path("~/.ansible.cfg", directory, environ), _SYSTEM]
+    found = next((place for place in places if os.path.exists(place) and os.access(place, os.R_OK)), None)
+    return found, passed_over if given is None or found != places[0] else None
+
+
+def _parse(file: str) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(inline_comment_prefixes=(";",), interpolation=None)
+    try:
+        parser.read_string(Path(file).read_text(encoding="utf-8"), file)
+    except UnicodeDecodeError:
+        raise ConfigError("this is no UTF-8", "Convert the file with iconv.", file=file) from None
+    except configparser.Error as error:
+        line = getattr(error, "lineno", None)
+        message = error.message.partition("\n")[0].replace(repr(file), "it").replace("<string>", file)
+        raise ConfigError(f"Ansible cannot read this either: {message}", file=file, line=line) from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", file=file) from None
+    return parser
+
+
+# --- values ---
+class _Value(NamedTuple):
+    """A text, and where it stands: the directory that its relative paths count from, and whether that is a file."""
+
+    text: str
+    directory: Path
+    environ: Mapping[str, str]
+    in_file: bool
+
+
+_Convert = Callable[[_Value], Any]
+
+
+class _Setting(NamedTuple):
+    """How a setting is written.
+
+    Args:
+        env: environment variables.
+        ini: sections and keys of the file.
+    """
+
+    env: tuple[str, ...]
+    ini: tuple[tuple[str, str], ...]
+    convert: _Convert
+
+
+class _Reader:
+    def __init__(
+        self, environ: Mapping[str, str], directory: Path, file: str | None, parser: configparser.ConfigParser | None
+    ) -> None:
+        self._environ = environ
+        self._directory = directory
+        self._file = file
+        self._parser = parser
+
+    def read(self, setting: _Setting) -> Any:
+        """The setting's value; None where nobody sets it."""
+        value = None
+        for name in setting.env:
+            if (text := self._environ.get(name)) is not None:
+                value, origin = _Value(text, self._directory, self._environ, in_file=False), f"${name}"
+        if value is None and self._parser is not None and self._file is not None:
+            for section, key in setting.ini:
+                if (text := self._parser.get(section, key, fallback=None)) is not None:
+                    value = _Value(text, Path(self._file).parent, self._environ, in_file=True)
+                    origin = f"[{section}] {key}"
+        if value is None:
+            return None
+        try:
+            return setting.convert(value)
+        except ValueError as error:
+            if not value.in_file and value.text == "":
+                # As with Ansible: an empty variable is none, unless text is asked for.
+                return None
+            raise ConfigError(f"{origin}: {error}", file=(self._file or "") if value.in_file else "") from None
+
+    def keys(self, name: str) -> list[str]:
+        """The keys of a section."""
+        return list(self._parser[name]) if self._parser is not None and self._parser.has_section(name) else []
+
+
+def _unquoted(text: str) -> str:
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" and text[-2] != "\\"
+    return text[1:-1] if quoted else text
+
+
+def _text(value: _Value) -> str:
+    return _unquoted(value.text) if value.in_file else value.text
+
+
+def _flag(value: _Value) -> bool:
+    """As Ansible's lenient reading: what is not true is false."""
+    return value.text.strip().lower() in _TRUE
+
+
+def _number(value: _Value) -> int:
+    try:
+        number = decimal.Decimal(value.text)
+        if number == (whole := int(number)):
+            return whole
+    except (decimal.DecimalException, ValueError, OverflowError):
+        pass
+    raise ValueError(f"a whole number is needed, not {value.text!r}")
+
+
+def _list(value: _Value) -> tuple[str, ...]:
+    return tuple(_unquoted(item.strip()) for item in value.text.split(","))
+
+
+def _expanded(text: str, environ: Mapping[str, str]) -> str:
+    """`$NAME`, `${NAME}` and `~`, by the environment that is given."""
+
+    def variable(match: re.Match[str]) -> str:
+        return environ.get(match[1] or match[2], str(match[0]))
+
+    text = re.sub(r"\$(?:(\w+)|\{([^}]*)\})", variable, text, flags=re.ASCII)
+    if text == "~" or text.startswith("~/"):
+        home = environ.get("HOME")
+        return home + text[1:] if home else os.path.expanduser(text)
+    return os.path.expanduser(text)
+
+
+def _path(text: str, directory: Path, environ: Mapping[str, str]) -> str:
+    text = _expanded(text.replace("{{CWD}}", os.getcwd()), environ)
+    return os.path.normpath(os.path.join(os.path.abspath(directory), text))
+
+
+def _one_path(value: _Value) -> str:
+    resolved = _path(value.text, value.directory, value.environ)
+    return _unquoted(resolved) if value.in_file else resolved
+
+
+def _paths(value: _Value) -> tuple[str, ...]:
+    """What stands between commas; Ansible takes an empty place for the directory of the file itself."""
+    texts = [text.strip() for text in value.text.split(",")]
+    return tuple(_path(text, value.directory, value.environ) for text in texts if text)
+
+
+def _word(*words: str) -> _Convert:
+    def convert(value: _Value) -> str:
+        text = _text(value)
+        if text not in words:
+            raise ValueError(f"{' or '.join(words)} is needed, not {text!r}")
+        return text
+
+    return convert
+
+
+def _default(key: str, convert: _Convert = _text, *env: str) -> _Setting:
+    return _Setting(env or (f"ANSIBLE_{key.upper()}",), (("defaults", key),), convert)
+
+
+def _ssh(key: str) -> _Setting:
+    return _Setting((f"ANSIBLE_{key.upper()}",), (("ssh_connection", key),), _text)
+
+
+def _become(key: str, convert: _Convert = _text) -> _Setting:
+    return _Setting((f"ANSIBLE_{key.upper()}",), (("privilege_escalation", key),), convert)
+
+
+_SETTINGS: dict[str, _Setting] = {
+    "inventory": _default("inventory", _paths),
+    "remote_user": _default("remote_user"),
+    "remote_port": _default("remote_port", _number),
+    "private_key_file": _default("private_key_file", _one_path),
+    "host_key_checking": _Setting(
+        ("ANSIBLE_HOST_KEY_CHECKING", "ANSIBLE_SSH_HOST_KEY_CHECKING"),
+        (("defaults", "host_key_checking"), ("ssh_connection", "host_key_checking")),
+        _flag,
+    ),
+    "timeout": _Setting(
+        ("ANSIBLE_TIMEOUT", "ANSIBLE_SSH_TIMEOUT"), (("defaults", "timeout"), ("ssh_connection", "timeout")), _number
+    ),
+    "forks": _default("forks", _number),
+    "transport": _default("transport"),
+    "ssh_args": _ssh("ssh_args"),
+    "ssh_common_args": _ssh("ssh_common_args"),
+    "ssh_extra_args": _ssh("ssh_extra_args"),
+    "become": _become("become", _flag),
+    "become_method": _become("become_method"),
+    "become_user": _become("become_user"),
+    "interpreter_python": _default("interpreter_python", _text, "ANSIBLE_PYTHON_INTERPRETER"),
+    "playbook_dir": _default("playbook_dir", _one_path),
+    "hash_behaviour": _default("hash_behaviour", _word("replace", "merge")),
+    "ignored_extensions": _Setting(
+        ("ANSIBLE_INVENTORY_IGNORE",),
+        (("defaults", "inventory_ignore_extensions"), ("inventory", "ignore_extensions")),
+        _list,
+    ),
+    "ignored_patterns": _Setting(
+        ("ANSIBLE_INVENTORY_IGNORE_REGEX",),
+        (("defaults", "inventory_ignore_patterns"), ("inventory", "ignore_patterns")),
+        _list,
+    ),
+    "enable_plugins": _Setting(("ANSIBLE_INVENTORY_ENABLED",), (("inventory", "enable_plugins"),), _list),
+    "vault_password_file": _default("vault_password_file", _one_path),
+    "vault_identity_list": _default("vault_identity_list", _list),
+    "vault_id_match": _default("vault_id_match", _flag),
+    "ask_vault_pass": _default("ask_vault_pass", _flag),
+    "ask_pass": _default("ask_pass", _flag),
+    "become_ask_pass": _become("become_ask_pass", _flag),
+}
+assert _SETTINGS.keys() < {field.name for field in fields(AnsibleSettings)}
+
+# What agentless does not do, with what it does in place of it, and the value that asks for nothing.
+_UNHONOURED: dict[str, tuple[_Setting, tuple[Any, ...], str]] = {
+    "ssh_executable": (_ssh("ssh_executable"), ("ssh", "/usr/bin/ssh"), "no ssh is run"),
+    "become_exe": (_become("become_exe"), ("sudo", "su", "doas"), "sudo, su and doas are run by these names"),
+    "become_flags": (_become("become_flags"), ("", "-H -S -n", "-H -S", "-n"), "sudo is run with options of its own"),
+    "become_password_file": (_default("become_password_file", _one_path), (), "give the password with -K"),
+    "connection_password_file": (_default("connection_password_file", _one_path), (), "give the password with -k"),
+    "executable": (_default("executable"), ("/bin/sh",), "jobs run by /bin/sh, or what --shell says"),
+    "precedence": (_default("precedence", _list), (), "variables have Ansible's usual precedence"),
+    "vars_plugins_enabled": (
+        _default("vars_plugins_enabled", _list, "ANSIBLE_VARS_ENABLED"),
+        (("host_group_vars",), ("ansible.builtin.host_group_vars",)),
+        "group_vars and host_vars are all that is read",
+    ),
+    "force_valid_group_names": (
+        _default("force_valid_group_names", _text, "ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS"),
+        ("never", "ignore", "silently"),
+        "groups keep their names",
+    ),
+    "pkcs11_provider": (
+        _Setting(("ANSIBLE_PKCS11_PROVIDER",), (("ssh_connection", "pkcs11_provider"),), _text),
+        ("",),
+        "keys come from files and the agent",
+    ),
+    "private_key": (_Setting(("ANSIBLE_PRIVATE_KEY",), (), _text), ("",), "keys come from files and the agent"),
+}
+
+
+def _unhonoured(reader: _Reader) -> Iterator[str]:
+    for name, (setting, harmless, instead) in _UNHONOURED.items():
+        value = reader.read(setting)
+        if value is not None and value not in harmless:
+            yield f"{name} is not honoured: {instead}"
+    for method in ("sudo", "su", "doas"):
+        for key in reader.keys(f"{method}_become_plugin"):
+            yield f"[{method}_become_plugin] {key} is not honoured: [privilege_escalation] is"
