@@ -23,7 +23,7 @@ demo:
 
 quick:
 	@sh .ci/venv test
-	@.venv/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal --quick $(TESTS)
+	@.venv/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal --quick -rfE $(TESTS)
 
 test:
 	@sh .ci/venv test
@@ -31,12 +31,12 @@ test:
 
 test-lowest:
 	@sh .ci/venv lowest
-	@.venv-lowest/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal --quick tests
+	@.venv-lowest/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal --quick -rfE tests
 	@.venv-lowest/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(SCENARIO)
 
 test-newest:
 	@sh .ci/venv newest
-	@.venv-newest/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal --quick tests
+	@.venv-newest/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal --quick -rfE tests
 	@.venv-newest/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(SCENARIO)
 
 check:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Generator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.hosts import Nodes, Proxy, Sshd
 from tests.hosts.needs import PASSED_OVER, be_quick
@@ -19,7 +20,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    be_quick(config.getoption("--quick"))
+    quick = config.getoption("--quick")
+    be_quick(quick)
+    # How long an example takes says how busy the machine is.
+    settings.register_profile("whole", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile("quick", settings.get_profile("whole"), max_examples=20)
+    settings.load_profile("quick" if quick else "whole")
 
 
 def _refuse_skip(report: pytest.CollectReport | pytest.TestReport) -> None:

@@ -13,12 +13,13 @@ import pytest
 
 from agentless.demo import DemoFleet, demo, story
 from agentless.errors import AgentlessError
+from tests.hosts import need, patience
 from tests.hosts.client import ROOT
-from tests.hosts.waiting import patience
 
 
 @pytest.fixture
 def fleet() -> Iterator[DemoFleet]:
+    need("a fleet")
     with DemoFleet(3) as fleet:
         yield fleet
 
@@ -30,6 +31,7 @@ def test_names_make_groups_and_a_fleet_of_none_is_refused() -> None:
 
 
 def test_each_host_keeps_its_own_records_and_nothing_is_left_of_them() -> None:
+    need("a fleet")
     with DemoFleet(2) as fleet:
         sent = fleet.agentless("run", "web2", "--", "true")
         assert sent.returncode == 0, sent.stdout
@@ -56,6 +58,7 @@ def test_the_story_is_told_to_its_end(fleet: DemoFleet) -> None:
 
 
 def test_jobs_that_still_run_end_with_the_fleet() -> None:
+    need("a fleet")
     with DemoFleet(2) as fleet:
         sent = fleet.agentless("run", "all", "--detach", "--", "sleep 600")
         assert sent.returncode == 0, sent.stdout
@@ -70,6 +73,7 @@ def test_jobs_that_still_run_end_with_the_fleet() -> None:
 
 
 def test_the_demo_says_each_command_and_its_output() -> None:
+    need("a fleet")
     lines: list[str] = []
     assert demo(lines.append, hosts=1) == 0
     commands = [line for line in lines if line.startswith("$ agentless ")]
@@ -78,6 +82,7 @@ def test_the_demo_says_each_command_and_its_output() -> None:
 
 
 def test_kept_hosts_stay_until_they_are_interrupted() -> None:
+    need("a fleet")
     code = "from agentless.demo import demo\ndemo(lambda line: print(line, flush=True), hosts=1, keep=True)"
     with subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True

@@ -122,7 +122,7 @@ def _codec() -> "tuple[Callable[[Any], str], Callable[[str], Any]]":
         return "".join(encode(value, 0))
 
     def loads(text: str) -> "Any":
-        text = text.strip()
+        text = text.strip(" \t\n\r")
         try:
             value, end = scan(text, 0)
         except StopIteration as stop:

@@ -13,6 +13,7 @@ import pytest
 
 from agentless.cache import JobCache
 from tests.cli.terminal import agentless
+from tests.hosts import need
 
 ROOT = Path(__file__).parents[2]
 INVENTORY = """\
@@ -74,6 +75,8 @@ def complete(shell: str, line: str, environ: Mapping[str, str]) -> list[str]:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_verbs_options_hosts_groups_and_jids_complete(shell: str, environ: dict[str, str]) -> None:
+    if shell != "bash":
+        need("every shell")
     jid = job(environ)
     assert complete(shell, "agentless ki", environ) == ["kill-job"]
     assert "lookup" in complete(shell, "agentless jobs l", environ)

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from agentless.demo import DemoFleet
+from tests.hosts import need
 from tests.hosts.client import ROOT
 
 PAGES = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))] if path.exists()]
@@ -104,6 +105,7 @@ def test_commands_of_a_page_work_as_written(page: Path, tmp_path: Path) -> None:
         for line in lines:
             _check_setup(line, page)
         return
+    need("a fleet, and some seconds a page")
     with DemoFleet(6) as fleet:
         place = tmp_path / "place"
         (tmp_path / "bin").mkdir()

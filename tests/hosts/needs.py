@@ -1,6 +1,6 @@
 """What a test needs of the machine: `pytest --quick` (`make quick`) passes over each test that asks for it here.
 
-Nobody keeps a list of quick tests: whoever starts a real host comes through this door.
+Nobody keeps a list of quick tests: whoever starts a real host, or takes many seconds, comes through this door.
 """
 
 from __future__ import annotations
@@ -19,6 +19,6 @@ def be_quick(quick: bool) -> None:
 
 
 def need(what: str) -> None:
-    """Pass over this test if only quick ones are wanted; `what` it needs is told: "an sshd"."""
+    """Pass over this test if only quick ones are wanted; `what` it needs is told: "an sshd", "every Python"."""
     if _quick:
         pytest.skip(PASSED_OVER + what)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 import vermin  # type: ignore[import-untyped]
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentless.remote import serve, wire
@@ -271,6 +271,8 @@ def test_what_is_no_json_is_a_value_error_without_the_json_package(python: str) 
 
 
 @given(st.text())
+@example("\xa00")
+@example("0\u2028")
 def test_what_is_no_json_is_a_value_error(text: str) -> None:
     import json
 
