@@ -195,13 +195,11 @@ class Folder:
         finally:
             os.close(handle)
 
-    def piece(self, name: str, offset: int, length: int) -> bytes:
-        """A piece of a file; raises OSError."""
-        handle = os.open(self.path(name), _READ)
-        try:
-            return os.pread(handle, length, offset)
-        finally:
-            os.close(handle)
+    def piece(self, name: str, place: tuple[int, int]) -> bytes:
+        """What lies at this offset, of this length, as far as it is there; raises OSError."""
+        offset, length = place
+        with self._regular(name) as handle:
+            return os.pread(handle, max(0, min(length, os.fstat(handle).st_size - offset)), offset)
 
     def replace(self, name: str, data: bytes, *, sync: bool = True) -> None:
         """Write a file whole, on disk when this returns if `sync`; only under the lock. Raises OSError."""

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from agentless.cache import folder as names
 from agentless.cache.folder import Folder
-from agentless.cache.lines import Damaged, Later, Raw, encode_result, head_of, is_final, line, parse
-from agentless.cache.record import JobRow, Record
+from agentless.cache.lines import (
+    Damaged,
+    Head,
+    HostLine,
+    Later,
+    Output,
+    Place,
+    decode_output,
+    encode_head,
+    encode_output,
+)
+from agentless.cache.record import JobRow, Record, encode_news
+from agentless.errors import CacheError
 from agentless.model.job import Job, Report
 from agentless.model.states import HostResult
 
@@ -24,14 +35,15 @@ class Journal:
 
     Args:
         folder: where the files lie.
-        warn: told, in one line, of every file that had to be set aside.
+        warn: told, in one line, of every file that had to be set aside or left out, once.
     """
 
     def __init__(self, folder: Folder, warn: Callable[[str], None]) -> None:
-        self.appended = 0  # bytes by this process; who prunes begins anew
+        self.appended = 0  # bytes that this process wrote; who prunes begins anew
         self._folder = folder
         self._warn = warn
         self._tails: dict[str, _Tail] = {}
+        self._left_out: set[str] = set()
 
     # --- reading ------------------------------------------------------------------------------------------------
     def read(self, jid: str) -> Record | None:
@@ -40,9 +52,17 @@ class Journal:
             found = self._find(jid)
         return found[1] if found else None
 
+    def readable(self, jid: str) -> Record | None:
+        """As `read`, for who goes through all records: one that cannot be read is left out, and told."""
+        try:
+            return self.read(jid)
+        except CacheError as error:
+            self._leave_out(jid, error.message)
+            return None
+
     def row(self, jid: str) -> JobRow | None:
-        """As `read`, as a row of the list."""
-        record = self.read(jid)
+        """As `readable`, as a row of the list."""
+        record = self.readable(jid)
         return record.row() if record else None
 
     def report(self, jid: str, *, outputs: bool) -> Report | None:
@@ -52,8 +72,12 @@ class Journal:
             if found is None:
                 return None
             name, record = found
+
+            def output(host: str, place: Place) -> Output:
+                return self._output(jid, host, place)
+
             try:
-                return Report(record.job, record.results(lambda raw: self._output(jid, raw) if outputs else {}))
+                return Report(record.job, record.results(output if outputs else None))
             except Damaged as error:
                 self._unreadable(name, error)
                 return None
@@ -77,40 +101,60 @@ class Journal:
                 return None
         return None
 
-    def _output(self, jid: str, raw: Raw) -> Raw:
-        if "output" not in raw:
-            return raw
+    def _output(self, jid: str, host: str, place: Place) -> Output:
         try:
-            offset, length = raw["output"]
-            return parse(self._folder.piece(jid + names.OUTPUT, offset, length))
-        except (FileNotFoundError, TypeError, ValueError, OverflowError) as error:
-            raise Damaged(f"the output of {raw['host']} is missing") from error
+            return decode_output(self._folder.piece(jid + names.OUTPUT, place), host)
+        except Damaged as error:
+            raise Damaged(f"the output of {host} is damaged: {error}") from error
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError) and error.errno not in names.NO_FILE:
+                raise
+            raise Damaged(f"the output of {host} is missing") from error
 
     def _unreadable(self, name: str, error: Damaged) -> None:
         if isinstance(error, Later):
-            self._warn(f"left alone {self._folder.path(name)}: {error}")
+            self._leave_out(name, str(error))
             return
-        with self._folder.locked():
-            try:
+        try:
+            with self._folder.guard("change", name), self._folder.locked():
                 where = self._folder.set_aside(name)
                 output = name[:20] + names.OUTPUT
                 if self._folder.exists(output):
                     self._folder.set_aside(output)
-            except FileNotFoundError:  # another process was faster
-                return
+        except CacheError as full:
+            if self._folder.exists(name):  # else another process was faster
+                self._leave_out(name, f"it is no record of a job ({error}), and stays where it is: {full.message}")
+            return
         self._warn(f"set aside {where}, which is no record of a job: {error}")
 
+    def _leave_out(self, name: str, reason: str) -> None:
+        if name not in self._left_out:
+            self._left_out.add(name)
+            self._warn(f"left alone {self._folder.path(name)}: {reason}")
+
     # --- writing: all under the folder's lock, and all raise OSError --------------------------------------------
-    def write(self, job: Job, now: float, lines: Iterable[Raw] = ()) -> None:
-        """Begin an open record, or put this one in the place of what there is; it is on disk when this returns.
+    def write(self, job: Job, now: float, results: Mapping[str, HostResult] | None = None) -> None:
+        """Begin an open record; it is on disk when this returns.
 
         Args:
             now: Unix seconds: when something was last learned about the job.
-            lines: what is known of its hosts.
+            results: what is known of its hosts, without output.
+        """
+        news = (encode_news(host, HostLine.of(result), now) for host, result in (results or {}).items())
+        self._replace(job.jid, b"".join([encode_head(Head(job, now)), *news]))
+        self._folder.sync()
+
+    def rewrite(self, record: Record, job: Job, now: float, results: Mapping[str, HostResult]) -> None:
+        """Put another job, which has all hosts of the record's and perhaps more, in the place of that.
+
+        Args:
+            now: Unix seconds: when something was last learned about the job.
+            results: what is known of the hosts that are new.
         """
         if self.is_finished(job.jid):
             self.reopen(job.jid)
-        self._replace(job.jid, b"".join(map(line, (head_of(job, now), *lines))))
+        news = (encode_news(host, HostLine.of(result), now) for host, result in results.items())
+        self._replace(job.jid, b"".join([record.opened(job, now), *news]))
         self._folder.sync()
 
     def opened(self, jid: str) -> Record | None:
@@ -154,17 +198,16 @@ class Journal:
         jid = tail.record.job.jid
         lines, outputs = [], False
         for host, result in results.items():
-            raw, output = encode_result(host, result)
-            if sum(map(len, output.values())) <= INLINE:
-                raw |= output
-            elif is_final(tail.record.lines[host]):
-                continue
-            else:
-                text = line({"host": host, **output})
-                raw["output"] = [self._sync_later(jid + names.OUTPUT, text, unsynced), len(text)]
+            line = HostLine.of(result)
+            if sum(map(len, line.output)) > INLINE:
+                if tail.record.lines[host].result.state.final:
+                    continue
+                text = encode_output(host, line.output)
+                offset = self._sync_later(jid + names.OUTPUT, text, unsynced)
+                line = HostLine(line.result, output_at=(offset, len(text)))
                 outputs = True
-            if tail.record.take(dict(raw), now):
-                lines.append(line({**raw, "at": now}))
+            if tail.record.take(host, line, now):
+                lines.append(encode_news(host, tail.record.lines[host], now))
         if outputs:
             unsynced.close()  # a line must never be on disk before the output that it points to
         if lines:
@@ -197,6 +240,7 @@ class Journal:
         self._folder.rename(jid + names.FINISHED, jid + names.OPEN)
 
     def _replace(self, jid: str, data: bytes) -> None:
+        self.appended += max(len(data), 4096)  # a block of most file systems
         self._folder.replace(jid + names.OPEN, data)
 
 

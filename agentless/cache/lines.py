@@ -5,55 +5,85 @@ record is written anew: its first line also has the summary, and each host has o
 left out, so that a small job fits a disk block of 4 KiB.
 
     {"v":1,"jid":"…","function":"cmd.run","arguments":["uptime"],"target":"web*","user":"ada","start":…,"hosts":["web1"],
-     "last":…,"summary":{"returned":1}}
+     "origin":"run","last":…,"summary":{"returned":1}}
     {"host":"web1","nonce":"…","pid":4711,"started":…,"finished":…,"duration":0.012,"stdout":"…"}
+
+Whatever is read is checked here, every field of it: beyond this module a line is a value with the types that it says.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
+from agentless.model.jid import JID
 from agentless.model.job import Job, Origin
 from agentless.model.problem import Problem
 from agentless.model.returns import Remains, Return
 from agentless.model.states import Dispatched, HostResult, State
 
 __all__ = [
+    "SAYS_LEARNED",
+    "SAYS_ORIGIN",
+    "TOLD",
     "Damaged",
+    "Head",
+    "HostLine",
     "Later",
+    "Output",
+    "Place",
     "Raw",
-    "decode_result",
-    "encode_result",
-    "head_of",
-    "is_final",
-    "job_of",
-    "line",
+    "decode_head",
+    "decode_host",
+    "decode_output",
+    "dump",
+    "encode_head",
+    "encode_host",
+    "encode_output",
     "line_jid",
     "parse",
+    "time_of",
 ]
 
 FORMAT = 1
-_JID_AT = len(f'{{"v":{FORMAT},"jid":"')
 Raw = dict[str, Any]
+Output = tuple[bytes, bytes]
+"""stdout and stderr."""
+Place = tuple[int, int]
+"""Where a line lies in a file: its offset, and its length in bytes."""
+NO_OUTPUT: Output = (b"", b"")
 
-_RETURN_DEFAULTS: Raw = {
-    "retcode": 0,
-    "signal": None,
-    "ended_by": "exit",
-    "stdout_truncated": 0,
-    "stderr_truncated": 0,
-    "pid": None,
-    "started": None,
-    "finished": None,
-    "duration": None,
-    "left_running": 0,
-    "uncapped": False,
-}
+# The keys of the first line. Those of `Job` that have no key here are kept under their own names.
+VERSION = "v"
+THE_JID = "jid"
+START = "start"  # Job.start_time
+LAST = "last"  # when this controller last learned something about the job
+SUMMARY = "summary"  # hosts by state; a state without hosts is left out
+# The keys of a host's line. Those of `Return` are kept under their own names.
+HOST = "host"
+AT = "at"  # when this controller learned it; not in finished records
+HEARD = "heard"  # when the host last said something, where the state is what this controller makes of its silence
+STATE = "state"
+DISPATCHED = "dispatched"
+NONCE = "nonce"
+PROBLEM = "problem"  # kind, message, hint
+SEEN_PID = "seen_pid"  # HostResult.pid, and below HostResult.started: `pid` and `started` are those of the return
+SEEN_STARTED = "seen_started"
+REMAINS = "remains"  # the bytes of stdout and stderr that were dropped, of a job that is lost
+OUTPUT_AT = "output"  # offset and length of the line in the job's second file that has the output
+BASE64 = "_base64"  # behind `stdout` or `stderr`: not UTF-8
+
+_JID_AT = len(f'{{"{VERSION}":{FORMAT},"{THE_JID}":"')
+TOLD = (State.RUNNING, State.RETURNED, State.LOST)
+"""What a host itself has said; the other states are what this controller makes of its silence."""
+_STATES = frozenset((*(state.value for state in State), "failed"))
+_LATEST = 253_402_300_800.0  # the year 10000, in Unix seconds
+_LARGEST = 2**63
+_KEEP_RETURNS = 168.0
 _decode = json.JSONDecoder().raw_decode
-_FINAL = frozenset(state.value for state in State if state.final)
 
 
 class Damaged(Exception):
@@ -64,7 +94,7 @@ class Later(Damaged):
     """The record of a later version of agentless, which is to be left where it is."""
 
 
-def line(raw: Raw) -> bytes:
+def dump(raw: Raw) -> bytes:
     """One line of JSON with its newline; text that has no UTF-8 form (lone surrogates of argv) is escaped."""
     try:
         return json.dumps(raw, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
@@ -85,21 +115,95 @@ def parse(data: bytes) -> Raw:
 
 
 def line_jid(data: bytes) -> str:
-    """The JID of a head line, without parsing it: where another one stands there, `row_of` says so later."""
+    """The JID of a first line, without parsing it: where another one stands there, `decode_head` says so later."""
     return data[_JID_AT : _JID_AT + 20].decode("ascii", "replace")
 
 
+# --- checks of what is read ------------------------------------------------------------------------------------------
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and -_LARGEST <= value < _LARGEST
+
+
+def _is_number(value: object) -> bool:
+    """A time or a duration, in seconds."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -_LATEST < value < _LATEST
+
+
+def _is_switch(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _or_none(check: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: value is None or check(value)
+
+
+_CHECKS: Mapping[str, Callable[[object], bool]] = {
+    "str": _is_text,
+    "int": _is_whole,
+    "float": _is_number,
+    "bool": _is_switch,
+    **{
+        f"{name} | None": _or_none(check)
+        for name, check in (("str", _is_text), ("int", _is_whole), ("float", _is_number))
+    },
+}
+
+
+def _field(raw: Raw, key: str, check: Callable[[object], bool], default: object = MISSING) -> Any:
+    value = raw.get(key, default)
+    if value is MISSING or not (value is default or check(value)):
+        what = "is missing" if value is MISSING else f"is {_brief(value)}"
+        raise Damaged(f"{key!r} {what}")
+    return value
+
+
+def _list(raw: Raw, key: str, check: Callable[[object], bool], count: int | None = None) -> list[Any]:
+    value = _field(raw, key, lambda value: isinstance(value, list) and all(map(check, value)))
+    if count is not None and len(value) != count:
+        raise Damaged(f"{key!r} is {_brief(value)}")
+    return list(value)
+
+
+def _brief(value: object) -> str:
+    return json.dumps(value)[:60]
+
+
+def time_of(raw: Raw, key: str, default: float | None = None) -> float:
+    """A time of a line, in Unix seconds; raises Damaged where it is none."""
+    return float(_field(raw, key, _is_number, MISSING if default is None else default))
+
+
 # --- the job ---------------------------------------------------------------------------------------------------------
-def head_of(job: Job, last: float, summary: Mapping[str, int] | None = None) -> Raw:
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The first line of a record.
+
+    Args:
+        job: the job.
+        last: Unix seconds, this controller's clock, when it last learned something about the job.
+        summary: hosts by state and `failed`, those that are 0 left out; None in a record that is open.
+    """
+
+    job: Job
+    last: float
+    summary: Mapping[str, int] | None = None
+
+
+def encode_head(head: Head) -> bytes:
     """The first line of a record."""
+    job = head.job
     raw: Raw = {
-        "v": FORMAT,
-        "jid": job.jid,
+        VERSION: FORMAT,
+        THE_JID: job.jid,
         "function": job.function,
         "arguments": list(job.arguments),
         "target": job.target,
         "user": job.user,
-        "start": job.start_time,
+        START: job.start_time,
         "hosts": list(job.hosts),
     }
     if job.metadata:
@@ -107,43 +211,59 @@ def head_of(job: Job, last: float, summary: Mapping[str, int] | None = None) -> 
     for key in ("login", "become", "schedule"):
         if (value := getattr(job, key)) is not None:
             raw[key] = value
-    if job.keep_returns != 168.0:
+    if job.keep_returns != _KEEP_RETURNS:
         raw["keep_returns"] = job.keep_returns
     raw["origin"] = job.origin.value
-    raw["last"] = last
-    if summary is not None:
-        raw["summary"] = {key: count for key, count in summary.items() if count}
-    return raw
+    raw[LAST] = head.last
+    if head.summary is not None:
+        raw[SUMMARY] = {state: count for state, count in head.summary.items() if count}
+    return dump(raw)
 
 
-def job_of(raw: Raw, jid: str) -> Job:
-    """The job of a head line.
+# How a first line says where the job came from, for those who look for it in many lines. Within a text of JSON the
+# quotes would have backslashes.
+SAYS_ORIGIN = b'"origin":'
+SAYS_LEARNED = SAYS_ORIGIN + f'"{Origin.LEARNED.value}"'.encode()
+
+
+def decode_head(data: bytes, jid: str) -> Head:
+    """The first line of the record of this job.
 
     Raises:
-        Damaged: it is no head line, that of another job, or of a later format.
+        Damaged: it is no such line, that of another job, or of a later format.
     """
+    raw = parse(data)
+    if raw.get(VERSION) != FORMAT:
+        if _is_whole(raw.get(VERSION)):
+            raise Later(f"its format {raw[VERSION]} is not known to this version of agentless")
+        raise Damaged(f"its first line is no job: {VERSION!r} is {_brief(raw.get(VERSION))}")
+    if raw.get(THE_JID) != jid:
+        raise Damaged(f"it holds job {_brief(raw.get(THE_JID))}")
     try:
-        if raw["v"] != FORMAT:
-            raise Later(f"its format {raw['v']!r} is not known to this version of agentless")
-        if raw["jid"] != jid:
-            raise Damaged(f"it holds job {raw['jid']!r}")
-        return Job(
-            jid,
-            raw["function"],
-            tuple(raw["arguments"]),
-            raw["target"],
-            tuple(raw["hosts"]),
-            raw["user"],
-            float(raw["start"]),
-            raw.get("metadata") or {},
-            raw.get("login"),
-            raw.get("become"),
-            raw.get("schedule"),
-            float(raw.get("keep_returns", 168.0)),
+        metadata = _field(raw, "metadata", lambda value: isinstance(value, dict), {})
+        if not all(map(_is_text, metadata.values())):
+            raise Damaged(f"'metadata' is {_brief(metadata)}")
+        job = Job(
+            JID(jid),
+            _field(raw, "function", _is_text),
+            tuple(_list(raw, "arguments", _is_text)),
+            _field(raw, "target", _is_text),
+            tuple(_list(raw, "hosts", _is_text)),
+            _field(raw, "user", _is_text),
+            time_of(raw, START),
+            metadata,
+            _field(raw, "login", _is_text, None),
+            _field(raw, "become", _is_text, None),
+            _field(raw, "schedule", _is_text, None),
+            time_of(raw, "keep_returns", _KEEP_RETURNS),
             Origin(raw["origin"]) if "origin" in raw else _origin_of(raw),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise Damaged(f"its first line is no job ({error!r})") from error
+        summary = _field(raw, SUMMARY, lambda value: isinstance(value, dict), None)
+        if summary is not None and not (_STATES.issuperset(summary) and all(map(_is_whole, summary.values()))):
+            raise Damaged(f"{SUMMARY!r} is {_brief(summary)}")
+        return Head(job, time_of(raw, LAST), summary)
+    except (Damaged, ValueError, TypeError) as error:
+        raise Damaged(f"its first line is no job: {error}") from error
 
 
 def _origin_of(raw: Raw) -> Origin:
@@ -157,80 +277,155 @@ def _origin_of(raw: Raw) -> Origin:
 
 
 # --- one host --------------------------------------------------------------------------------------------------------
-def encode_result(host: str, result: HostResult) -> tuple[Raw, Raw]:
-    """A host's line, and its output apart: the caller joins the two, or puts the output elsewhere."""
-    ret = result.ret
-    raw: Raw = {"host": host}
+@dataclass(frozen=True, slots=True)
+class HostLine:
+    """A line about a host.
+
+    Args:
+        result: where it stands, without its output.
+        output: what it gave back, where the line has that.
+        output_at: where the output lies in the job's second file, if it does not stand in the line.
+    """
+
+    result: HostResult
+    output: Output = NO_OUTPUT
+    output_at: Place | None = None
+
+    @classmethod
+    def of(cls, result: HostResult) -> HostLine:
+        """The line that says all of a result."""
+        left = result.output
+        if left is None:
+            return cls(result)
+        return cls(_with_output(result, NO_OUTPUT), (left.stdout, left.stderr))
+
+    def full(self, output: Output | None = None) -> HostResult:
+        """The result with its output: this one, else that of the line."""
+        return _with_output(self.result, self.output if output is None else output)
+
+
+def _with_output(result: HostResult, output: Output) -> HostResult:
+    if result.output is None or output == (result.output.stdout, result.output.stderr):
+        return result
+    stdout, stderr = output
+    if result.ret is not None:
+        return replace(result, ret=replace(result.ret, stdout=stdout, stderr=stderr))
+    assert result.remains is not None
+    return replace(result, remains=replace(result.remains, stdout=stdout, stderr=stderr))
+
+
+# What a return mostly is, and what a line therefore leaves out.
+_USUAL: Raw = {"retcode": 0, "signal": None, "ended_by": "exit"}
+_RETURN = {
+    field.name: (_CHECKS[str(field.type)], _USUAL.get(field.name, field.default))
+    for field in fields(Return)
+    if field.name not in ("stdout", "stderr")
+}
+
+
+def encode_host(host: str, line: HostLine) -> Raw:
+    """A host's line. A number that no reader would take came from a host, and means nothing: it is unknown."""
+    result = line.result
+    raw: Raw = {HOST: host}
     if result.state is not State.RETURNED:
-        raw["state"] = result.state.value
+        raw[STATE] = result.state.value
+    if result.state not in TOLD and result.as_of is not None:
+        raw[HEARD] = result.as_of
     if result.dispatched is not Dispatched.YES:
-        raw["dispatched"] = result.dispatched.value
+        raw[DISPATCHED] = result.dispatched.value
     if result.nonce:
-        raw["nonce"] = result.nonce
+        raw[NONCE] = result.nonce
     if result.problem is not None:
-        raw["problem"] = [result.problem.kind, result.problem.message, result.problem.hint]
-    if result.pid is not None:
-        raw["seen_pid"] = result.pid
-    if result.started is not None:
-        raw["seen_started"] = result.started
-    if (left := result.output) is None:
-        return raw, {}
-    if ret is None:
-        raw["remains"] = [left.stdout_truncated, left.stderr_truncated]
-    else:
-        for key, default in _RETURN_DEFAULTS.items():
-            if (value := getattr(ret, key)) != default:
+        raw[PROBLEM] = [result.problem.kind, result.problem.message, result.problem.hint]
+    if result.pid is not None and _is_whole(result.pid):
+        raw[SEEN_PID] = result.pid
+    if result.started is not None and _is_number(result.started):
+        raw[SEEN_STARTED] = result.started
+    if result.ret is not None:
+        for key, (check, usual) in _RETURN.items():
+            value = getattr(result.ret, key)
+            if not check(value):
+                value = None if check(None) else usual
+            if value != usual:
                 raw[key] = value
-    return raw, {**_encode_stream("stdout", left.stdout), **_encode_stream("stderr", left.stderr)}
+    elif result.remains is not None:
+        dropped = (result.remains.stdout_truncated, result.remains.stderr_truncated)
+        raw[REMAINS] = [count if _is_whole(count) else 0 for count in dropped]
+    if line.output_at is not None:
+        raw[OUTPUT_AT] = list(line.output_at)
+    return raw | _encode_streams(line.output)
 
 
-def decode_result(raw: Raw, output: Raw) -> HostResult:
-    """The result of a host's line and its output.
+def decode_host(raw: Raw, at: float) -> tuple[str, HostLine]:
+    """The host and what a line says of it.
+
+    Args:
+        at: Unix seconds: when this controller learned it.
 
     Raises:
-        Damaged: the line is no result.
+        Damaged: it is no line of a host.
     """
     try:
-        state = State(raw.get("state", "returned"))
+        host = _field(raw, HOST, _is_text)
+        state = State(raw.get(STATE, "returned"))
         ret = remains = None
-        streams = _decode_stream("stdout", output), _decode_stream("stderr", output)
         if state is State.RETURNED:
-            fields: Raw = {key: raw.get(key, default) for key, default in _RETURN_DEFAULTS.items()}
-            ret = Return(**fields, stdout=streams[0], stderr=streams[1])
-        elif "remains" in raw:
-            remains = Remains(*streams, *raw["remains"])
-        problem = raw.get("problem")
-        return HostResult(
+            ret = Return(**{key: _field(raw, key, check, usual) for key, (check, usual) in _RETURN.items()})
+        elif REMAINS in raw:
+            remains = Remains(b"", b"", *_list(raw, REMAINS, _is_whole, 2))
+        result = HostResult(
             state=state,
-            dispatched=Dispatched(raw.get("dispatched", "yes")),
-            nonce=raw.get("nonce", ""),
+            dispatched=Dispatched(raw.get(DISPATCHED, "yes")),
+            nonce=_field(raw, NONCE, _is_text, ""),
             ret=ret,
-            pid=raw.get("seen_pid"),
-            started=raw.get("seen_started"),
-            problem=Problem(*problem) if problem is not None else None,
+            pid=_field(raw, SEEN_PID, _is_whole, None),
+            started=_field(raw, SEEN_STARTED, _is_number, None),
+            problem=Problem(*_list(raw, PROBLEM, _is_text, 3)) if PROBLEM in raw else None,
             remains=remains,
+            as_of=at if state in TOLD else _field(raw, HEARD, _is_number, None),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Damaged(f"a line is no result of a host ({error!r})") from error
+        place: Place | None = None
+        if OUTPUT_AT in raw:
+            offset, length = _list(raw, OUTPUT_AT, lambda value: _is_whole(value) and value >= 0, 2)  # type: ignore[operator]
+            place = offset, length
+        return host, HostLine(result, _decode_streams(raw), place)
+    except (ValueError, TypeError) as error:
+        raise Damaged(f"a line is no result of a host: {error}") from error
 
 
-def _encode_stream(name: str, data: bytes) -> Raw:
-    if not data:
-        return {}
+def encode_output(host: str, output: Output) -> bytes:
+    """The line of a job's second file that has the output of a host."""
+    return dump({HOST: host, **_encode_streams(output)})
+
+
+def decode_output(data: bytes, host: str) -> Output:
+    """The output of this host; raises Damaged where these bytes are not that."""
+    raw = parse(data)
+    if raw.get(HOST) != host:
+        raise Damaged("it is that of another host")
+    return _decode_streams(raw)
+
+
+def _encode_streams(output: Output) -> Raw:
+    raw: Raw = {}
+    for name, data in zip(("stdout", "stderr"), output, strict=True):
+        if data:
+            try:
+                raw[name] = data.decode("utf-8")
+            except UnicodeDecodeError:
+                raw[name + BASE64] = base64.b64encode(data).decode("ascii")
+    return raw
+
+
+def _decode_streams(raw: Raw) -> Output:
+    return _decode_stream(raw, "stdout"), _decode_stream(raw, "stderr")
+
+
+def _decode_stream(raw: Raw, name: str) -> bytes:
+    encoded = _field(raw, name + BASE64, _is_text, None)
     try:
-        return {name: data.decode("utf-8")}
-    except UnicodeDecodeError:
-        return {f"{name}_base64": base64.b64encode(data).decode("ascii")}
-
-
-def _decode_stream(name: str, raw: Raw) -> bytes:
-    encoded = raw.get(f"{name}_base64")
-    if encoded is not None:
-        return base64.b64decode(encoded, validate=True)
-    text: str = raw.get(name, "")
-    return text.encode("utf-8")
-
-
-def is_final(raw: Raw) -> bool:
-    """Whether the line's state is one that nothing changes any more."""
-    return raw.get("state", "returned") in _FINAL
+        if encoded is not None:
+            return base64.b64decode(encoded, validate=True)
+        return str(_field(raw, name, _is_text, "")).encode("utf-8")
+    except ValueError as error:
+        raise Damaged(f"{name!r} is no output: {error}") from error

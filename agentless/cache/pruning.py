@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from agentless.cache import folder as names
 from agentless.cache.folder import Folder
 from agentless.cache.journal import Journal
-from agentless.cache.lines import Damaged, line, parse
+from agentless.cache.lines import AT, SAYS_LEARNED, SAYS_ORIGIN, Damaged, decode_head, dump, parse, time_of
+from agentless.cache.listing import Listing
 from agentless.files import TEMPORARY
 from agentless.model.jid import new_jid
+from agentless.model.job import Origin
 
-__all__ = ["Pruned", "is_due", "prune", "stamp"]
+__all__ = ["Limits", "Pruned", "is_due", "prune", "stamp"]
 
 HOUR = 3600.0
 EVERY = 600.0  # seconds
+LEARNED_JOBS = 50_000
+_BLOCK = 4096
 _OURS = (names.LOCK, names.STAMP, names.HEADS, names.LAST, names.SET_ASIDE)
 
 
@@ -39,30 +45,44 @@ class Pruned:
 def is_due(folder: Folder, now: float) -> bool:
     """Whether the cache was not pruned in the last minutes, by any process."""
     try:
-        at = parse(folder.first_line(names.STAMP))["at"]
-        return not 0 <= now - at < EVERY
-    except (Damaged, OSError, KeyError, TypeError):
+        return not 0 <= now - time_of(parse(folder.first_line(names.STAMP)), AT) < EVERY
+    except (Damaged, OSError):
         return True
 
 
 def stamp(folder: Folder, now: float) -> None:
     """Note when the cache was pruned, under the lock; raises OSError."""
-    folder.replace(names.STAMP, line({"at": now}))
+    folder.replace(names.STAMP, dump({AT: now}))
 
 
-def prune(
-    folder: Folder, journal: Journal, now: float, *, keep_jobs: float, max_bytes: int
-) -> tuple[Pruned, list[str]]:
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may stay.
+
+    Args:
+        keep_jobs: hours after the last event; hosts that have not ended keep their job for its `keep_returns`.
+        max_bytes: of disk.
+    """
+
+    keep_jobs: float
+    max_bytes: int
+
+    @property
+    def learned_bytes(self) -> int:
+        """The bytes of disk for jobs that were only learned of, of which a host may tell as many as it likes."""
+        return self.max_bytes // 2
+
+
+def prune(folder: Folder, journal: Journal, listing: Listing, now: float, limits: Limits) -> tuple[Pruned, list[str]]:
     """Prune under the lock.
 
     Args:
         now: Unix seconds.
-        keep_jobs: hours after the last event; hosts that have not ended keep their job for its `keep_returns`.
-        max_bytes: of disk.
 
     Returns:
         What was done, and the JIDs of the finished jobs that are left. Raises OSError and CacheError.
     """
+    keep_jobs = limits.keep_jobs
     finished: list[str] = []
     opened: list[str] = []
     aside: list[str] = []
@@ -96,7 +116,7 @@ def prune(
     future = new_jid(datetime.fromtimestamp(now + HOUR, timezone.utc))
     over = []
     for jid in opened[:]:
-        if (record := journal.read(jid)) is None:
+        if (record := journal.readable(jid)) is None:
             opened.remove(jid)
             continue
         if record.settled():
@@ -111,14 +131,19 @@ def prune(
         if perhaps and (row := journal.row(jid)) and row.last_event + keep_jobs * HOUR < now:
             over.append(jid)
     gone = set(over)
+    left = [jid for jid in (*finished, *opened) if jid not in gone and not folder.is_live(jid)]
+    learned = _learned(folder, listing, left)
+    gone.update(_too_many(journal, learned, sizes, limits.learned_bytes, LEARNED_JOBS))
     total = sum(sizes.values()) - sum(sizes[jid] for jid in gone)
-    # what has ended goes before what has not; neither while its run lives
-    for jid in (*sorted(finished), *sorted(opened)):
-        if total <= max_bytes:
-            break
-        if jid not in gone and not folder.is_live(jid):
-            gone.add(jid)
-            total -= sizes[jid]
+    if total > limits.max_bytes:
+        # what was learned of goes first, and what has ended before what has not
+        sent = sorted(set(left).difference(learned, gone), key=lambda jid: (jid in opened, _last_event(journal, jid)))
+        for jid in (*_largest_shares(journal, learned, sizes), *sent):
+            if total <= limits.max_bytes:
+                break
+            if jid not in gone:
+                gone.add(jid)
+                total -= sizes[jid]
 
     freed = 0
     for jid in gone:
@@ -130,3 +155,55 @@ def prune(
             continue
         freed += folder.remove(jid + names.OUTPUT)
     return Pruned(tuple(sorted(gone)), tuple(aside), freed), [jid for jid in finished if jid not in gone]
+
+
+def _learned(folder: Folder, listing: Listing, jids: Iterable[str]) -> list[str]:
+    """Those of them that were only learned of."""
+    heads = listing.heads()
+    found = []
+    for jid in jids:
+        head = heads.get(jid, b"")
+        for name in (jid + names.FINISHED, jid + names.OPEN):
+            if not head:
+                with contextlib.suppress(OSError):
+                    head = folder.first_line(name)
+        with contextlib.suppress(Damaged):
+            if SAYS_LEARNED in head or (
+                SAYS_ORIGIN not in head and decode_head(head, jid).job.origin is Origin.LEARNED
+            ):
+                found.append(jid)
+    return found
+
+
+def _too_many(
+    journal: Journal, learned: list[str], sizes: Mapping[str, int], most_bytes: int, most: int
+) -> Iterator[str]:
+    """Which of these have to go so that no more than so many stay, with no more than so many bytes."""
+    count, total = len(learned), sum(sizes[jid] for jid in learned)
+    if count <= most and total <= most_bytes:
+        return
+    for jid in _largest_shares(journal, learned, sizes):
+        yield jid
+        count, total = count - 1, total - sizes[jid]
+        if count <= most and total <= most_bytes:
+            return
+
+
+def _largest_shares(journal: Journal, learned: Iterable[str], sizes: Mapping[str, int]) -> list[str]:
+    """In the order in which they go: the oldest of the host that told of the most, so that one host drives out its own.
+
+    How old they are is told by this controller's clock, never by their JIDs, which are the hosts' words.
+    """
+    rows = [row for row in map(journal.row, learned) if row is not None]
+    shares: dict[str, int] = {}
+    order = []
+    for row in sorted(rows, key=lambda row: row.last_event, reverse=True):
+        host = row.job.hosts[0] if row.job.hosts else ""
+        shares[host] = shares.get(host, 0) + max(sizes[row.job.jid], _BLOCK)
+        order.append((shares[host], -row.last_event, row.job.jid))
+    return [jid for _, _, jid in sorted(order, reverse=True)]
+
+
+def _last_event(journal: Journal, jid: str) -> float:
+    row = journal.row(jid)
+    return row.last_event if row else 0.0

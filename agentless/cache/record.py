@@ -5,17 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from agentless.cache.lines import Damaged, Raw, decode_result, head_of, is_final, job_of, line, parse
-from agentless.model.job import Job
+from agentless.cache.lines import (
+    AT,
+    TOLD,
+    Damaged,
+    Head,
+    HostLine,
+    Output,
+    Place,
+    decode_head,
+    decode_host,
+    dump,
+    encode_head,
+    encode_host,
+    parse,
+    time_of,
+)
+from agentless.model.job import Job, summarize
 from agentless.model.problem import Problem
-from agentless.model.returns import succeeded
 from agentless.model.states import Dispatched, HostResult, State
 
 __all__ = ["JobRow", "Record", "row_of"]
 
-_STATES = tuple(state.value for state in State)
-_NONE = dict.fromkeys((*_STATES, "failed"), 0)
-_PENDING: Raw = {"state": "pending", "dispatched": "no"}
+# Seconds for which a host that says the same again is not written down anew.
+NEWS = 30.0
+_PENDING = HostLine(HostResult(State.PENDING))
+_NO_HOSTS = summarize(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,42 +48,42 @@ class JobRow:
     last_event: float
 
 
-def row_of(raw: Raw, jid: str) -> JobRow:
-    """The row of a finished record's first line."""
-    job = job_of(raw, jid)
-    try:
-        return JobRow(job, {**_NONE, **raw["summary"]}, float(raw["last"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise Damaged(f"its first line has no summary ({error!r})") from error
+def row_of(data: bytes, jid: str) -> JobRow:
+    """The row of a finished record's first line; raises Damaged."""
+    head = decode_head(data, jid)
+    if head.summary is None:
+        raise Damaged("its first line has no summary")
+    return JobRow(head.job, {**_NO_HOSTS, **head.summary}, head.last)
 
 
 class Record:
     """A record as far as it was read: the job, and the line that counts for each host.
 
     Args:
-        head: the first line.
-        jid: whose record it must be.
+        head: its first line.
+
+    Attributes:
+        last: Unix seconds: when this controller last learned something about the job.
+        lines: by host, in the job's order.
+        not_final: how many hosts have not ended.
     """
 
     __slots__ = ("job", "last", "lines", "not_final")
 
-    def __init__(self, head: Raw, jid: str) -> None:
-        self.job = job_of(head, jid)
-        try:
-            self.last = float(head["last"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise Damaged(f"its first line has no last event ({error!r})") from error
-        self.lines: dict[str, Raw] = {host: {"host": host, **_PENDING} for host in self.job.hosts}
+    def __init__(self, head: Head) -> None:
+        self.job = head.job
+        self.last = head.last
+        self.lines: dict[str, HostLine] = dict.fromkeys(head.job.hosts, _PENDING)
         self.not_final = len(self.lines)
 
     @classmethod
     def read(cls, data: bytes, jid: str) -> Record:
         """The record of whole lines; raises Damaged."""
         lines = data.split(b"\n")
-        head = parse(lines[0])
-        record = cls(head, jid)
+        head = decode_head(lines[0], jid)
+        record = cls(head)
         record.feed(lines[1:])
-        if "summary" in head and len(lines) - 2 < len(record.lines):
+        if head.summary is not None and len(lines) - 2 < len(record.lines):
             raise Damaged(f"it ends before the last of its {len(record.lines)} hosts")
         return record
 
@@ -77,76 +92,98 @@ class Record:
         for data in lines:
             if data:
                 raw = parse(data)
-                self.take(raw, raw.pop("at", self.last))
+                at = time_of(raw, AT, self.last)
+                self.take(*decode_host(raw, at), at)
 
-    def take(self, raw: Raw, at: float) -> bool:
-        """Take one line; False when it changes nothing: its host is final already, or this is known."""
-        host = raw.get("host")
-        current = self.lines.get(host) if isinstance(host, str) else None
+    def take(self, host: str, line: HostLine, at: float) -> bool:
+        """Take one line.
+
+        Args:
+            at: Unix seconds: when this controller learned it.
+
+        Returns:
+            False when it changes nothing: its host is final already, or this is known and was heard just now.
+
+        Raises:
+            Damaged: the host is none of the job's.
+        """
+        current = self.lines.get(host)
         if current is None:
             raise Damaged(f"a line names {host!r}, which is no host of this job")
-        if is_final(current) or current == raw:
+        if current.result.state.final:
             return False
-        if raw.get("state", "returned") not in _STATES:
-            raise Damaged(f"{raw['state']!r} is no state of a host")
-        self.lines[current["host"]] = raw
-        if is_final(raw):
-            self.not_final -= 1
+        told, heard = line.result.state in TOLD, current.result.as_of
+        if current == line and not (told and at - (heard or 0.0) >= NEWS):
+            return False
+        result = line.result
+        as_of = at if told else heard if heard is not None else result.as_of
+        self.lines[host] = line if result.as_of == as_of else replace(line, result=replace(result, as_of=as_of))
+        self.not_final -= line.result.state.final
         self.last = max(self.last, at)
         return True
 
     def ended(self, hosts: Iterable[str]) -> list[str]:
         """Those of them that are hosts of the job which nothing changes any more."""
-        return [host for host in hosts if host in self.lines and is_final(self.lines[host])]
+        return [host for host in hosts if host in self.lines and self.lines[host].result.state.final]
 
     def unsent(self, hosts: Iterable[str]) -> list[str]:
         """Those of them that are `pending`, and that no request can have reached."""
-        return [host for host in hosts if _is_unsent(self.lines.get(host, {}))]
+        return [host for host in hosts if host in self.lines and _is_unsent(self.lines[host].result)]
 
     def abandoned(self) -> dict[str, HostResult]:
         """Where the `pending` hosts stand when the run that was to send the job is gone."""
-        pending = (raw for raw in self.lines.values() if raw.get("state") == "pending")
-        return {raw["host"]: _left_behind(self.job.jid, decode_result(raw, {})) for raw in pending}
+        results = ((host, line.result) for host, line in self.lines.items())
+        return {host: _left_behind(self.job.jid, one) for host, one in results if one.state is State.PENDING}
 
     def waited_for(self) -> Iterator[tuple[str, str]]:
         """Host and nonce, where the job was or may have been sent and has not ended."""
-        for host, raw in self.lines.items():
-            if not is_final(raw) and raw.get("dispatched", "yes") != "no":
-                yield host, raw.get("nonce", "")
+        for host, line in self.lines.items():
+            if not line.result.state.final and line.result.dispatched is not Dispatched.NO:
+                yield host, line.result.nonce
 
     def settled(self) -> bool:
         """Whether no contact can change a host: as `HostResult.settled`, for all of them."""
-        return all(is_final(raw) or _never_reached(raw) for raw in self.lines.values())
-
-    def counts(self) -> dict[str, int]:
-        """Hosts by state, and `failed`."""
-        counts = dict.fromkeys(_STATES, 0)
-        failed = 0
-        for raw in self.lines.values():
-            state = raw.get("state", "returned")
-            counts[state] += 1
-            failed += state == "returned" and not succeeded(raw.get("retcode", 0), raw.get("ended_by", "exit"))
-        counts["failed"] = failed
-        return counts
+        return all(line.result.settled for line in self.lines.values())
 
     def row(self) -> JobRow:
-        return JobRow(self.job, self.counts(), self.last)
+        """As the list shows it."""
+        return JobRow(self.job, self._summary(), self.last)
+
+    def _summary(self) -> dict[str, int]:
+        return summarize(line.result for line in self.lines.values())
 
     def finished(self) -> bytes:
         """The record written anew: the head with its summary, and one line for each host."""
-        return b"".join([line(head_of(self.job, self.last, self.counts())), *map(line, self.lines.values())])
+        lines = (dump(encode_host(host, line)) for host, line in self.lines.items())
+        return b"".join([encode_head(Head(self.job, self.last, self._summary())), *lines])
 
-    def results(self, output: Callable[[Raw], Raw]) -> dict[str, HostResult]:
-        """By host, in the job's order; `output` finds the output of a line."""
-        return {host: decode_result(raw, output(raw)) for host, raw in self.lines.items()}
+    def opened(self, job: Job, now: float) -> bytes:
+        """The record written anew as one that is open, for the same job with more hosts, or with more known of it."""
+        heard = ((host, line, line.result.as_of) for host, line in self.lines.items())
+        lines = (encode_news(host, line, self.last if at is None else at) for host, line, at in heard)
+        return b"".join([encode_head(Head(job, now)), *lines])
+
+    def results(self, output: Callable[[str, Place], Output] | None) -> dict[str, HostResult]:
+        """By host, in the job's order.
+
+        Args:
+            output: reads the output of a host that does not stand in its line; None leaves all output out.
+        """
+        if output is None:
+            return {host: line.result for host, line in self.lines.items()}
+        return {
+            host: line.full(output(host, line.output_at) if line.output_at is not None else None)
+            for host, line in self.lines.items()
+        }
 
 
-def _never_reached(raw: Raw) -> bool:
-    return raw.get("state") == "unreachable" and raw.get("dispatched") == "no"
+def encode_news(host: str, line: HostLine, now: float) -> bytes:
+    """A line of an open record, about what is known as of `now`, in Unix seconds."""
+    return dump({**encode_host(host, line), AT: now})
 
 
-def _is_unsent(raw: Raw) -> bool:
-    return raw.get("state") == "pending" and raw.get("dispatched") == "no"
+def _is_unsent(result: HostResult) -> bool:
+    return result.state is State.PENDING and result.dispatched is Dispatched.NO
 
 
 def _left_behind(jid: str, result: HostResult) -> HostResult:

@@ -17,9 +17,8 @@ from agentless.cache import folder as names
 from agentless.cache.cursors import Cursors
 from agentless.cache.folder import Folder
 from agentless.cache.journal import Journal
-from agentless.cache.lines import encode_result
 from agentless.cache.listing import Listing
-from agentless.cache.pruning import Pruned, is_due, prune, stamp
+from agentless.cache.pruning import Limits, Pruned, is_due, prune, stamp
 from agentless.cache.record import JobRow
 from agentless.errors import AnotherJob, CacheError, JobExists
 from agentless.model.jid import JID, new_jid
@@ -130,12 +129,15 @@ class JobCache:
         return any(self._folder.exists(jid + suffix) for suffix in (names.OPEN, names.FINISHED, names.LIVE))
 
     def adopt(self, job: Job, results: Mapping[str, HostResult]) -> None:
-        """Enter a job that another controller or a schedule sent; where it is known, add the hosts that are new.
+        """Enter a job that another controller or a schedule sent; where it is known, add what is new.
+
+        A job that was sent from here stays as it is: nobody else says what hosts it was sent to.
 
         Args:
-            job: its origin is `learned`, whatever it says.
-            results: what is known of hosts that it was sent to. Should this process be killed before that is recorded,
-                they are asked for it again.
+            job: with all of its hosts; the user (`login`) and become that it runs as, where those are known, so that
+                later contacts look where it lies. Its origin is `learned`, whatever it says.
+            results: where hosts stand, also those that run it. Should this process be killed before that is recorded,
+                they are asked for it again. A host without a result is `unreachable`, kind `not-asked`.
 
         Raises:
             AnotherJob: the JID is that of another job here.
@@ -143,20 +145,19 @@ class JobCache:
         JID(job.jid)
         with self._folder.guard("write", job.jid), self._folder.locked():
             known = self._journal.read(job.jid)
-            if known is not None and _told(known.job) != _told(job):
-                raise AnotherJob(f"job {job.jid} is known here as another job: {' '.join(known.job.arguments)!r}")
-            now = self._clock()
-            new = [host for host in job.hosts if known is None or host not in known.lines]
-            sent = HostResult(State.RUNNING, Dispatched.YES)
-            lines = [{**encode_result(host, sent)[0], "at": now} for host in new if host in results]
+            merged = replace(job, origin=Origin.LEARNED) if known is None else _merged(known.job, job)
+            new = [host for host in merged.hosts if known is None or host not in known.lines]
+            # ends follow below, since their output needs a record that is there
+            told = {host: results.get(host, NOT_ASKED) for host in new}
+            told = {host: _SENT if result.state.final else result for host, result in told.items()}
             if known is None:
-                self._journal.write(replace(job, origin=Origin.LEARNED), now, lines)
-            elif new:
-                job = replace(known.job, hosts=(*known.job.hosts, *dict.fromkeys(new)))
-                before = [{**raw, "at": known.last} for raw in known.lines.values()]
-                self._journal.write(job, now, before + lines)
-        if results:
-            self.record_many(job.jid, results)
+                self._journal.write(merged, self._clock(), told)
+            elif merged != known.job:
+                self._journal.rewrite(known, merged, self._clock(), told)
+        if known_here := {host: result for host, result in results.items() if host in merged.hosts}:
+            self.record_many(job.jid, known_here)
+        if self._much_is_new():
+            self.prune()
 
     def record(self, jid: str, host: str, result: HostResult) -> bool:
         """Enter what was learned about a host; it is on disk when this returns.
@@ -349,7 +350,7 @@ class JobCache:
         asked = dict.fromkeys(hosts)
         wanted: dict[str, list[tuple[str, str]]] = {}
         for jid in self.open_jobs():
-            record = self._journal.read(jid)
+            record = self._journal.readable(jid)
             if record is None or (where is not None and not where(record.job)):
                 continue
             for host, nonce in record.waited_for():
@@ -358,6 +359,9 @@ class JobCache:
         return {host: tuple(jobs) for host, jobs in wanted.items()}
 
     # --- pruning ------------------------------------------------------------------------------------------------
+    def _much_is_new(self) -> bool:
+        return self._journal.appended > self.max_bytes // 20
+
     def prune(self, *, force: bool = False) -> Pruned:
         """Remove what is over `keep_jobs` or `max_bytes`, and leftovers; cheap enough for every run.
 
@@ -365,14 +369,12 @@ class JobCache:
             force: even where that was done in the last minutes, and little was written since.
         """
         now = self._clock()
-        much = self._journal.appended > self.max_bytes // 20
         with self._folder.guard("prune"):
-            if not (force or much or is_due(self._folder, now)) or not self._folder.check():
+            if not (force or self._much_is_new() or is_due(self._folder, now)) or not self._folder.check():
                 return Pruned()
             with self._folder.locked():
-                pruned, finished = prune(
-                    self._folder, self._journal, now, keep_jobs=self.keep_jobs, max_bytes=self.max_bytes
-                )
+                limits = Limits(self.keep_jobs, self.max_bytes)
+                pruned, finished = prune(self._folder, self._journal, self._listing, now, limits)
                 self._journal.appended = 0
                 with _unless_full():
                     self._listing.gather(finished)
@@ -384,6 +386,31 @@ class JobCache:
 
 def _was_run(row: JobRow) -> bool:
     return row.job.origin is Origin.RUN
+
+
+_SENT = HostResult(State.RUNNING, Dispatched.YES)
+NOT_ASKED = HostResult(
+    State.UNREACHABLE,
+    problem=Problem(
+        "not-asked", "this controller has learned of the job from another host, and has not asked this one"
+    ),
+)
+
+
+def _merged(known: Job, told: Job) -> Job:
+    """What is known of a job, and what it was told as now."""
+    if known.function and told.function and _told(known) != _told(told):
+        raise AnotherJob(f"job {known.jid} is known here as another job: {' '.join(known.arguments)!r}")
+    if known.origin is not Origin.LEARNED:
+        return known
+    described = known if known.function else told
+    return replace(
+        described,
+        hosts=tuple(dict.fromkeys((*known.hosts, *told.hosts))),
+        login=told.login if known.login is None else known.login,
+        become=told.become if known.become is None else known.become,
+        origin=Origin.LEARNED,
+    )
 
 
 def _told(job: Job) -> tuple[object, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from agentless.model.problem import Problem
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.model.times import iso
 
-__all__ = ["Job", "Origin", "Report"]
+__all__ = ["Job", "Origin", "Report", "summarize"]
 
 
 class Origin(str, enum.Enum):
@@ -80,6 +80,15 @@ class Job:
         return document
 
 
+def summarize(results: Iterable[HostResult]) -> dict[str, int]:
+    """How many of these hosts are in each state, all six, and how many `failed`."""
+    counts = dict.fromkeys((*(state.value for state in State), "failed"), 0)
+    for result in results:
+        counts[result.state.value] += 1
+        counts["failed"] += result.failed
+    return counts
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """A job and the state of each of its hosts.
@@ -101,11 +110,7 @@ class Report:
     @property
     def summary(self) -> dict[str, int]:
         """Hosts by state (the six add up to all), and `failed`: those returned without success."""
-        counts = {state.value: 0 for state in State}
-        for result in self.results.values():
-            counts[result.state.value] += 1
-        counts["failed"] = sum(result.failed for result in self.results.values())
-        return counts
+        return summarize(self.results.values())
 
     @property
     def open_hosts(self) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agentless.model.answers import Returned, Stated
@@ -51,6 +51,8 @@ class HostResult:
         pid, started: of the running job, as last known (Unix seconds).
         problem: why it is lost, unreachable or not started, or a warning about a running one.
         remains: the output of a lost job, where the host had it still.
+        as_of: of what is only remembered: when this controller last heard it from the host, in Unix seconds and to half
+            a minute; None where it is not from the job cache. Two results that differ in nothing else are equal.
     """
 
     state: State
@@ -61,6 +63,7 @@ class HostResult:
     started: float | None = None
     problem: Problem | None = None
     remains: Remains | None = None
+    as_of: float | None = field(default=None, compare=False)
 
     @property
     def output(self) -> Return | Remains | None:

@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from agentless.cache import JobCache
-from agentless.model.job import Report
-from agentless.model.states import HostResult, State
+from agentless.cache.lines import TOLD
+from agentless.cache.record import NEWS
+from agentless.cache.store import NOT_ASKED
+from agentless.model.jid import JID
+from agentless.model.job import Job, Origin, Report
+from agentless.model.states import Dispatched, HostResult, State
 from tests.cache.conftest import Bench
 from tests.cache.results import HOSTS, any_result, open_result
 
@@ -33,6 +37,7 @@ class CacheMachine(RuleBasedStateMachine):
         self.model: dict[str, Report] = {}
         self.last: dict[str, float] = {}
         self.held: set[str] = set()
+        self.heard: dict[tuple[str, str], float] = {}
 
     def teardown(self) -> None:
         for jid in self.held:
@@ -66,12 +71,7 @@ class CacheMachine(RuleBasedStateMachine):
         report = self.model[jid]
         results = {host: result for host, result in results.items() if host in report.results}
         cache.record_many(jid, results)
-        after = dict(report.results)
-        for host, result in results.items():
-            if not after[host].state.final and after[host] != result:
-                after[host] = result
-                self.last[jid] = self.bench.now
-        self.model[jid] = Report(report.job, after)
+        self._learned_again(jid, results)
 
     @rule(jid=jobs, user=user)
     def finish(self, jid: str, user: int) -> None:
@@ -84,17 +84,43 @@ class CacheMachine(RuleBasedStateMachine):
         self.users[0].release(jid)
         self.held.discard(jid)
 
-    @rule(jid=jobs, host=st.sampled_from(HOSTS), user=user)
-    def adopt(self, jid: str, host: str, user: int) -> None:
+    @rule(target=jobs, hosts=some_hosts, user=user)
+    def learn(self, hosts: list[str], user: int) -> str:
+        jid = JID(f"20010101000000{len(self.last):06}")
+        job = Job(jid, "cmd.run", ("id",), "all", tuple(hosts), "eve", 978307200.0, origin=Origin.LEARNED)
+        self.users[user].adopt(job, {})
+        self.model[jid] = Report(job, dict.fromkeys(hosts, NOT_ASKED))
+        self.last[jid] = self.bench.now
+        return jid
+
+    @rule(jid=jobs, host=st.sampled_from(HOSTS), result=st.none() | any_result, user=user)
+    def adopt(self, jid: str, host: str, result: HostResult | None, user: int) -> None:
+        """Whom a job was sent to is said by its sender, and for one that was learned of by every host that has it."""
         if jid not in self.model:
             return
         report = self.model[jid]
-        hosts = tuple(dict.fromkeys((*report.job.hosts, host)))
-        self.users[user].adopt(replace(report.job, hosts=(host,)), {})
-        if hosts != report.job.hosts:
+        self.users[user].adopt(replace(report.job, hosts=(host,)), {} if result is None else {host: result})
+        if report.job.origin is Origin.LEARNED and host not in report.results:
             self.last[jid] = self.bench.now
-            results = {**report.results, host: HostResult(State.PENDING)}
-            self.model[jid] = Report(replace(report.job, hosts=hosts), results)
+            sent = result or NOT_ASKED
+            sent = HostResult(State.RUNNING, Dispatched.YES) if sent.state.final else sent
+            job = replace(report.job, hosts=(*report.job.hosts, host))
+            self.model[jid] = report = Report(job, {**report.results, host: sent})
+        if result is not None and host in report.results:
+            self._learned_again(jid, {host: result})
+
+    def _learned_again(self, jid: str, results: dict[str, HostResult]) -> None:
+        after = dict(self.model[jid].results)
+        for host, result in results.items():
+            if after[host].state.final:
+                continue
+            again = after[host] == result and result.state is State.RUNNING
+            if after[host] != result or (again and self.bench.now - self.heard.get((jid, host), 0.0) >= NEWS):
+                after[host] = result
+                self.last[jid] = self.bench.now
+                if result.state in TOLD:
+                    self.heard[jid, host] = self.bench.now
+        self.model[jid] = Report(self.model[jid].job, after)
 
     @rule(hours=st.sampled_from([0.001, 1.0, 23.0, 25.0, 200.0]))
     def time_passes(self, hours: float) -> None:
@@ -128,6 +154,11 @@ class CacheMachine(RuleBasedStateMachine):
             assert row.summary == report.summary
             assert sum(row.summary[state.value] for state in State) == len(report.job.hosts)
             assert row.last_event == self.last[row.job.jid]
+            loaded = self.users[0].load(row.job.jid)
+            assert loaded is not None
+            for host, result in loaded.results.items():
+                if not result.state.final:
+                    assert result.as_of == self.heard.get((row.job.jid, host))
             assert self.users[1].is_held(row.job.jid) is (row.job.jid in self.held)
 
     @invariant()
