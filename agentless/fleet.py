@@ -388,7 +388,10 @@ class Fleet:
         """
         jid = self.cache.last()
         if jid is None:
-            raise UnknownJob("the job cache is empty", "Send a job first: agentless run TARGET -- uptime")
+            raise UnknownJob(
+                "the job cache has no job that was sent from here with `run`",
+                "Send one first: agentless run TARGET -- uptime; or name a JID, which agentless jobs list shows.",
+            )
         return JID(jid)
 
     def list_jobs(
