@@ -52,7 +52,9 @@ class Fleet:
             `$AGENTLESS_INVENTORY`, `./inventory.yaml`, or the one of the user's config directory.
         config: a Config, or the path of a config file; None takes the user's.
         limit: a pattern that narrows every target (`web*`, `@file`, `@failed:JID`, `@unreachable:JID`).
-        user, private_key, become, become_user: as on the command line; inventory variables win over them.
+        user, private_key, become, become_user, become_method, ssh_common_args: as on the command line;
+            inventory variables win over them.
+        extra_vars: `VAR=VALUE`, a mapping in YAML or JSON, or `@FILE`; they win over inventory variables.
         forks: calls in flight at once.
         connect_timeout: seconds for all phases of connecting together.
         password, become_password: used where the inventory gives none.
@@ -79,6 +81,9 @@ class Fleet:
         connect_timeout: float | None = None,
         become: bool = False,
         become_user: str | None = None,
+        become_method: str | None = None,
+        ssh_common_args: str | None = None,
+        extra_vars: Sequence[str] = (),
         password: Secret | None = None,
         become_password: Secret | None = None,
         host_key_checking: str | None = None,
@@ -94,13 +99,15 @@ class Fleet:
         self._ask = ask
         self._warn = warn
         self._watch = watch
+        self._extra_vars = extra_vars
         self._vault = Vault([identity(word) for word in vault_ids], ask)
         self._overrides = Overrides(
             user=user or self.config.user,
             key_file=private_key or self.config.private_key,
             become=become or self.config.become,
             become_user=become_user or self.config.become_user,
-            become_method=self.config.become_method,
+            become_method=become_method or self.config.become_method,
+            ssh_common_args=ssh_common_args,
             password=password,
             become_password=become_password,
             connect_timeout=connect_timeout or self.config.connect_timeout,
@@ -112,7 +119,9 @@ class Fleet:
     # --- what is made when it is first needed ---
     @cached_property
     def _selection(self) -> Selection:
-        return Selection(self._inventories, self._overrides, self._limit, self._recorded, self._warn, self._vault)
+        return Selection(
+            self._inventories, self._overrides, self._limit, self._recorded, self._warn, self._vault, self._extra_vars
+        )
 
     def _inventories(self) -> Sources:
         if self._sources is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import click
 
 from agentless.cli.commands import Command, Group, Left, Verb, show_help
 from agentless.cli.completion import PROGRAM, VARIABLE
+from agentless.cli.habits import translated
 from agentless.cli.interrupts import Interrupts
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import shared_options
@@ -159,10 +161,9 @@ def _run(arguments: Sequence[str] | None, invocation: Invocation) -> int:
     except click.UsageError as error:
         context = error.ctx
         verb = context.command_path if context is not None else PROGRAM
-        screen.error(
-            _lower(error.format_message()),
-            f"{verb} --help tells more." if verb != PROGRAM else f"{PROGRAM} help lists the verbs.",
-        )
+        hint = f"{verb} --help tells more." if verb != PROGRAM else f"{PROGRAM} help lists the verbs."
+        habit = translated(sys.argv[1:] if arguments is None else arguments)
+        screen.error(_lower(error.format_message()), f"In agentless's words: {habit}" if habit else hint)
         return EXIT_USAGE
     except click.ClickException as error:
         screen.error(error.format_message())

@@ -44,6 +44,7 @@ class Overrides:
     As with Ansible, variables of the inventory are stronger; `host_key_checking` alone is stronger than the inventory.
 
     Args:
+        ssh_common_args: of the command line; `ansible_ssh_common_args` of the inventory stands above it.
         become: `-b`; a host whose inventory says `ansible_become: false` stays itself.
         password, become_password: the answers to `-k` and `-K`.
         connect_timeout: seconds; None leaves it to the inventory, then to ~/.ssh/config.
@@ -55,6 +56,7 @@ class Overrides:
     become: bool = False
     become_user: str | None = None
     become_method: str | None = None
+    ssh_common_args: str | None = None
     password: Secret | None = None
     become_password: Secret | None = None
     connect_timeout: float | None = None
@@ -82,7 +84,7 @@ def resolve(known: Variables, overrides: Overrides, warn: Callable[[str], None])
 
 def _with_ssh(endpoint: Endpoint, known: Variables, overrides: Overrides, warn: Callable[[str], None]) -> Endpoint:
     """The same with what only SSH needs; a host on this machine is not stopped by what is wrong there."""
-    args = _ssh_args(known, warn)
+    args = _ssh_args(known, overrides, warn)
     address, name_user = _address(known)
     user = known.text("ansible_user", "ansible_ssh_user", instead=overrides.user, option="-u")
     key_file = known.text(
@@ -121,11 +123,12 @@ def _unfit_names(known: Variables, address: str, user: str | None) -> Problem | 
     return None
 
 
-def _ssh_args(known: Variables, warn: Callable[[str], None]) -> SshArgs:
+def _ssh_args(known: Variables, overrides: Overrides, warn: Callable[[str], None]) -> SshArgs:
     texts = []
     # The order of Ansible's command line, in which the first value of an option holds.
     for variable in ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args"):
-        if text := known.text(variable):
+        instead = overrides.ssh_common_args if variable == "ansible_ssh_common_args" else None
+        if text := known.text(variable, instead=instead, option="--ssh-common-args" if instead else ""):
             try:
                 parse(text)
             except ValueError as error:

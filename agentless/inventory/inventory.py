@@ -18,6 +18,7 @@ from agentless.errors import InventoryError, TargetError
 from agentless.inventory import patterns
 from agentless.inventory.address import split_port
 from agentless.inventory.connection import Overrides, resolve
+from agentless.inventory.extra import extra_layer
 from agentless.inventory.hostvars import HostVars
 from agentless.inventory.sources import NeedsAnsibleError, Scripts, is_host_list, may_run, read
 from agentless.inventory.tree import LOCALHOST, HostNode, Layer, Place, Tree
@@ -59,7 +60,10 @@ class Group:
 class Inventory:
     """Hosts and groups of all sources together; made by `load`."""
 
-    def __init__(self, tree: Tree, files: Sequence[VarsFiles], play_files: VarsFiles, directory: str) -> None:
+    def __init__(
+        self, tree: Tree, files: Sequence[VarsFiles], play_files: VarsFiles, directory: str, extra: Layer
+    ) -> None:
+        self._extra = extra
         self._tree = tree
         self._directory = directory
         self._files = files
@@ -189,6 +193,7 @@ class Inventory:
     def _surroundings(self) -> Surroundings:
         return Surroundings(
             vault=self._tree.vault,
+            extra=self._extra,
             environ=environment(),
             directory=self._directory,
             groups=lambda: {name: list(self.members(name)) for name in self._tree.groups},
@@ -238,6 +243,7 @@ def load(
     warn: Callable[[str], None] | None = None,
     scripts: Scripts = Scripts.RUN,
     vault: Vault | None = None,
+    extra_vars: Sequence[str] = (),
 ) -> Inventory:
     """Read inventories, the later ones added to the earlier ones.
 
@@ -247,6 +253,7 @@ def load(
         warn: told each warning once, now and later, as it comes up.
         scripts: whether executables are run.
         vault: opens what Ansible Vault encrypts; None opens nothing.
+        extra_vars: `VAR=VALUE`, a mapping in YAML or JSON, or `@FILE`, above the variables of all sources.
 
     Raises:
         InventoryError: a source that is missing or wrong.
@@ -282,7 +289,8 @@ def load(
             tree.reconcile()
         except ValueError as error:
             raise InventoryError(str(error)) from None
-        return Inventory(tree, files, VarsFiles(directory, tree.warn, tree.vault), directory)
+        extra = extra_layer(extra_vars, tree.vault, tree.warn)
+        return Inventory(tree, files, VarsFiles(directory, tree.warn, tree.vault), directory, extra)
     finally:
         if collecting:
             gc.enable()

@@ -76,6 +76,7 @@ class Selection:
         report: what the job cache knows of a job, for the retry lists.
         warn: told what the inventory and the retry lists have to say, one line each.
         vault: opens what Ansible Vault encrypts.
+        extra_vars: variables above the inventory's, as `-e` takes them.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Selection:
         report: Callable[[str], Report],
         warn: Callable[[str], None],
         vault: Vault,
+        extra_vars: Sequence[str] = (),
     ) -> None:
         self._sources = sources
         self._overrides = overrides
@@ -93,6 +95,7 @@ class Selection:
         self._report = report
         self._warn = warn
         self._vault = vault
+        self._extra_vars = extra_vars
         self._warned: set[str] = set()
         self._retries: dict[str, Report] = {}
 
@@ -105,7 +108,9 @@ class Selection:
     def inventory(self) -> Inventory:
         """The inventory, read once; raises InventoryError."""
         scripts = Scripts.RUN if self.sources.named else Scripts.IF_ONLY_OURS
-        return load(self.sources.names, warn=self._warn, scripts=scripts, vault=self._vault)
+        return load(
+            self.sources.names, warn=self._warn, scripts=scripts, vault=self._vault, extra_vars=self._extra_vars
+        )
 
     def names(self) -> list[str]:
         """What a target may name: `all`, groups that have hosts, and hosts. No script is run for it."""

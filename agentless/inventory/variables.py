@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentless.errors import InventoryError
 from agentless.inventory.hostvars import HostVars
-from agentless.inventory.tree import Sealed
+from agentless.inventory.tree import Layer, Sealed
 from agentless.inventory.vault import Vault, VaultClosed
 from agentless.model.endpoint import connect_seconds
 from agentless.model.secret import Secret
@@ -34,6 +34,7 @@ class Surroundings:
 
     Args:
         vault: opens what is encrypted.
+        extra: variables of the command line, above all others.
         environ: for `lookup('env', …)`.
         directory: Ansible's `playbook_dir`.
         groups: the names of all groups, each with those of its hosts.
@@ -42,6 +43,7 @@ class Surroundings:
     """
 
     vault: Vault
+    extra: Layer
     environ: Mapping[str, str]
     directory: str
     groups: Callable[[], Mapping[str, list[str]]]
@@ -70,7 +72,7 @@ class Variables:
 
     def names(self) -> frozenset[str]:
         """The names that are set."""
-        return frozenset(self._variables)
+        return frozenset(self._variables) | self._surroundings.extra.values.keys()
 
     def check_vaults(self) -> None:
         """Raise InventoryError where a file about this host stays closed: what it says of the connection is unknown."""
@@ -78,7 +80,7 @@ class Variables:
             raise InventoryError(f"{self.host} needs this file, which {why.reason}", why.hint, file=file)
 
     def error(self, name: str, message: str, hint: str = "") -> InventoryError:
-        place = self._variables.place(name)
+        place = self._surroundings.extra.places.get(name) or self._variables.place(name)
         if place is None:
             return InventoryError(message, hint)
         return InventoryError(message, hint, file=place.file, line=place.line)
@@ -139,7 +141,7 @@ class Variables:
     def _get(self, names: tuple[str, ...], optional: bool = False, option: str = "") -> tuple[str, Any]:
         """The last of `names` that is set, Jinja and vault dealt with; where that fails and `optional`, as if unset."""
         for name in reversed(names):
-            value = self._variables.raw(name)
+            value = self._raw(name)
             if value is None:
                 continue
             self._secret, self._option = False, option
@@ -153,12 +155,16 @@ class Variables:
                 return name, value
         return names[0], None
 
+    def _raw(self, name: str) -> Any:
+        extra = self._surroundings.extra.values
+        return extra[name] if name in extra else self._variables.raw(name)
+
     def named(self, name: str) -> Any:
         """The value of a variable that a template names, also one of Ansible's own; KeyError where it is not set."""
         if name in self._magic:
             return self._magic[name]()
-        value = self._variables.raw(name)
-        if value is None and name not in self._variables:
+        value = self._raw(name)
+        if value is None and name not in self.names():
             raise KeyError(name)
         return self._resolved(name, value)
 
