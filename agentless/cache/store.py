@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -67,7 +68,7 @@ class JobCache:
         self.keep_jobs = keep_jobs
         self.max_bytes = max_bytes
         self.warn = warn
-        self.cursors = Cursors(Path(root).parent / "cursors")
+        self.cursors = Cursors(Path(root).parent / "cursors", warn)
         self._clock = clock
         self._folder = Folder(root)
         self._journal = Journal(self._folder, warn)
@@ -311,7 +312,8 @@ class JobCache:
             where: only those for which this holds.
         """
         rows = self._listing.rows()
-        return islice(rows if where is None else filter(where, rows), limit)
+        most = None if limit is None else min(limit, sys.maxsize)
+        return islice(rows if where is None else filter(where, rows), most)
 
     def last(self) -> str | None:
         """The JID of the newest job that a person or a script sent from here with `run`, or None.

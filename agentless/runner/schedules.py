@@ -192,7 +192,7 @@ class Schedules:
     @cached_property
     def history(self) -> Histories:
         """What the controller's own evaluator remembers of this file."""
-        return Histories(cache_dir() / "scheduler", self.path)
+        return Histories(cache_dir() / "scheduler", self.path, self._parts.cache.warn)
 
     def _fired(self, found: Schedule) -> dict[str, JobRow]:
         """The newest fire of each entry in the job cache: its JID says of which entry of which schedule it is."""

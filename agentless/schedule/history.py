@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from agentless.schedule.document import Entry
 __all__ = ["Histories", "Past"]
 
 _LOCK_SECONDS = 60.0
+_LATEST = 253_402_300_800.0  # the year 10000, in Unix seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,13 @@ class Histories:
     Args:
         root: the directory; made 0700 by the first change.
         schedule: the schedule file.
+        warn: told, in one line, what of it is damaged: those entries start anew, and the others go on.
     """
 
-    def __init__(self, root: Path, schedule: Path) -> None:
+    def __init__(self, root: Path, schedule: Path, warn: Callable[[str], None]) -> None:
         self._root = root
+        self._warn = warn
+        self._told: set[str] = set()
         real = os.path.realpath(schedule)
         self._path = root / (hashlib.sha256(os.fsencode(real)).hexdigest()[:24] + ".json")
 
@@ -74,13 +78,59 @@ class Histories:
             raise ScheduleError(f"{self._path} cannot be written: {error}") from error
 
     def _read(self) -> dict[str, Any]:
+        """What is there and can be used; what cannot is named."""
         try:
-            found = json.loads(self._path.read_bytes())
+            data = self._path.read_bytes()
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
+        except OSError as error:
             # To begin anew here might fire twice what was fired.
             raise ScheduleError(
-                f"{self._path} cannot be read: {error}", "Remove it to let all entries start anew."
+                f"{self._path} cannot be read: {error.strerror}", "Remove it to let all entries start anew."
             ) from error
-        return found if isinstance(found, dict) else {}
+        try:
+            found = json.loads(data)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            self._set_aside(data, "it is no history, and all entries start anew")
+            return {}
+        damaged = [name for name, history in found.items() if not _is_history(history)]
+        if damaged:
+            self._set_aside(data, f"start anew for what it says of them: {', '.join(map(repr, damaged))}")
+        return {name: history for name, history in found.items() if name not in damaged}
+
+    def _set_aside(self, data: bytes, why: str) -> None:
+        if why in self._told:
+            return
+        self._told.add(why)
+        aside = self._root / "set-aside" / self._path.name
+        try:
+            files.make_own_directory(aside.parent)
+            files.replace_file(aside, data)
+        except (OSError, files.NotOwn) as error:
+            self._warn(f"{self._path}: {why} (it cannot be set aside: {error})")
+        else:
+            self._warn(f"{self._path}: {why}; a copy is set aside as {aside}")
+
+
+def _is_history(value: object) -> bool:
+    """Whether the evaluator can go on from this; remote/evaluator.py tells its fields."""
+    if not isinstance(value, dict) or not {"v", "k", "w", "c", "n"} <= value.keys() <= {*"vkwcnxfs"}:
+        return False
+    spans, extra, fire, skip = value["c"], value.get("x", []), value.get("f", [0, 0]), value.get("s", ["", 0])
+    return (
+        all(map(_is_time, (value["v"], value["k"], value["w"], value["n"])))
+        and _is_list(spans, lambda span: _is_list(span, _is_time, 3) and span[0] <= span[1] and span[2] > 0)
+        and _is_list(extra, _is_time)
+        and _is_list(fire, _is_time, 2)
+        and (isinstance(skip, list) and len(skip) == 2 and isinstance(skip[0], str) and _is_time(skip[1]))
+    )
+
+
+def _is_list(value: Any, check: Callable[[Any], bool], count: int | None = None) -> bool:
+    return isinstance(value, list) and (count is None or len(value) == count) and all(map(check, value))
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -_LATEST < value < _LATEST
