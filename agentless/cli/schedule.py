@@ -154,11 +154,16 @@ def pull(invocation: Invocation, /, target: str | None, file: Path | None) -> in
 
 
 def _tell(invocation: Invocation, out: str, result: Seen | Pushed) -> int:
+    from agentless.schedule.hosts import Seen
+
     hosts: Mapping[str, Any] = result.hosts
     for host, found in hosts.items():
         for warning in found.warnings:
             _warn(invocation, host, warning)
-    tell_problems(invocation, out, result.problems)
+    stopped = result.stopped if isinstance(result, Seen) else {}
+    for host, problem in stopped.items():
+        invocation.screen.error(f"{host}: {problem.message}")
+    tell_problems(invocation, out, {**result.problems, **stopped})
     return result.exit_code
 
 

@@ -81,6 +81,9 @@ class Described:
     Args:
         function, arguments, target, user, metadata, schedule: as the job's.
         nonce: of the dispatch.
+        hosts: all hosts of the job, as its sender knew them; empty where that is not told.
+        login, become: as the job's; None where that is not told.
+        keep: False where an entry of a schedule wants it to come home and not to be kept (`return_job: nocache`).
     """
 
     jid: JID
@@ -91,6 +94,10 @@ class Described:
     metadata: Mapping[str, str] | None = None
     schedule: str | None = None
     nonce: str = ""
+    hosts: tuple[str, ...] = ()
+    login: str | None = None
+    become: str | None = None
+    keep: bool = True
 
 
 @dataclass(frozen=True, slots=True)

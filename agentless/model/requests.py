@@ -24,6 +24,7 @@ __all__ = [
     "Request",
     "RunRequest",
     "RunningRequest",
+    "ScheduledJob",
     "Script",
     "Section",
     "ShowRequest",
@@ -259,25 +260,55 @@ class SignalRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduledJob:
+    """An entry of a schedule, as a host that fires it has it.
+
+    Args:
+        timing: when it fires, as remote/evaluator.py takes it; `name` is the entry's.
+        since: Unix seconds from which a new or changed entry counts, the same for all hosts.
+        spec: what a fire runs.
+        target: the entry's target.
+        hosts: all hosts of that target.
+        jid_include: false leaves `maxrunning` uncounted.
+        return_job: True; False, nothing comes home; or `nocache`, it comes home and is not kept.
+    """
+
+    timing: Mapping[str, Any]
+    since: int
+    spec: JobSpec
+    target: str
+    hosts: tuple[str, ...]
+    jid_include: bool = True
+    return_job: bool | str = True
+
+    @property
+    def name(self) -> str:
+        return str(self.timing["name"])
+
+
+@dataclass(frozen=True, slots=True)
 class PushRequest:
     """Bring a host's schedule to what the file says; `check` only tells what would change.
 
     Args:
         host: the inventory name.
         user: who pushes, on the controller.
+        login, become: as those of a job that is sent now.
+        local: the host is reached without SSH: what the helper has in its environment is the caller's.
         cap: bytes of each output stream that a record keeps.
-        entries: each with its timing, `since` when it counts, and the `job` that it fires.
-        zones: the tables of the time zones that the entries name.
-        sections: scripts, inputs and environments.
+        entries: what the host is to fire, all of it.
+        zones: by name, the tables of the time zones that the entries name.
     """
 
     host: str
     user: str
+    login: str | None
+    become: str | None
+    local: bool
     cap: int
     check: bool
-    entries: Sequence[Mapping[str, Any]]
+    entries: tuple[ScheduledJob, ...]
     zones: Mapping[str, Any]
-    sections: tuple[Section, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,10 @@ def place(call: "Call") -> None:
     kept = schedule_dir.ScheduleDir(call.book)
     try:
         with kept:
+            crontab.lock()
             {"push": push, "show": show, "purge": purge}[call.request["do"]](call, kept, sections)
-    except crontab.Refusal as refusal:
-        call.refuse(*refusal.said)
+    except crontab.CrontabError as refusal:
+        call.refuse(*refusal.problem)
     call.bring()
 
 
@@ -42,6 +43,7 @@ def _sections(call: "Call") -> "dict[str, bytes]":
 def push(call: "Call", kept: schedule_dir.ScheduleDir, sections: "dict[str, bytes]") -> None:
     """Bring the schedule to what the request says; `check` only tells what would change."""
     request = call.request
+    check = request.get("check")
     old = kept.load("entries")
     before = {entry["name"]: entry for entry in old.get("entries", ())}
     for name, env in wire.loads((sections.pop("env", b"") or b"{}").decode("utf-8")).items():
@@ -58,20 +60,21 @@ def push(call: "Call", kept: schedule_dir.ScheduleDir, sections: "dict[str, byte
     folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     helper = kept.path("helper/" + os.path.basename(folder))
     wanted = [crontab.line(helper, call.book.state_dir)] if names else []
-    lines = crontab.ours(found)
+    lines = crontab.ours(found, call.book.root, request["host"])
     done["crontab"] = "kept" if lines == wanted else "removed" if not wanted else "changed" if lines else "added"
     done["renamed"] = old.get("host") if old and old.get("host") != request["host"] else None
-    if not request.get("check") and (names or old):
-        new = {
-            key: request.get(key) for key in ("entries", "zones", "host", "user", "controller", "cap", "keep_returns")
-        }
-        new.update(env=_environment(request["locale"]), umask=request["umask"], helper=os.path.basename(folder))
+    done["restored"] = bool(names and (missing(kept, old) if old else lines))
+    if not check and (names or old):
+        new = {key: request.get(key) for key in ("entries", "zones") + wire.PUSHED}
+        new.update(umask=request["umask"], helper=os.path.basename(folder))
+        # What a local connection has around it is the caller's: secrets of its session among it.
+        new["env"] = None if request.get("local") else _environment(request["locale"])
         new["crontab"] = old["crontab"] if lines and old else found is not None
         _place(kept, old, new, sections, folder, helper)
         if lines != wanted:
             try:
-                _install(found, wanted, bool(new["crontab"]))
-            except (OSError, crontab.Refusal):
+                _install(call, request["host"], found, wanted, bool(new["crontab"]))
+            except (OSError, crontab.CrontabError):
                 # Without the line nothing would fire: as it was.
                 kept.save("entries", old) if old else records.remove(kept.root)
                 raise
@@ -102,9 +105,12 @@ def _place(
     files = kept.path("files")
     os.makedirs(files, 0o700, exist_ok=True)
     for name, data in sections.items():
-        if not os.path.exists(files + "/" + name):
+        if _content(files + "/" + name) != data:
             _file(files + "/" + name, data)
-    if not os.path.isdir(helper):
+    mine, its = folder + "/remote/", helper + "/remote/"
+    if any(_content(mine + name) != _content(its + name) for name in os.listdir(mine) if name.endswith(".py")):
+        # Torn by a power cut, or by somebody.
+        records.remove(helper)
         # A copy of its own: what cron starts is not to go with the helpers that nobody has used for a day.
         beside = "%s.%d" % (helper, os.getpid())
         records.remove(beside) if os.path.exists(beside) else None
@@ -125,6 +131,22 @@ def _place(
         # A tick may still run with the one that was.
         if name not in (old.get("helper"), new["helper"]):
             records.remove(kept.path("helper/" + name))
+
+
+def missing(kept: schedule_dir.ScheduleDir, pushed: "dict[str, Any]") -> "list[str]":
+    """The files without which what was pushed can't fire, and which are not there."""
+    names = ["helper/%s/remote/tick.py" % pushed["helper"]]
+    for entry in pushed["entries"]:
+        names += ["files/" + entry["job"][key] for key in ("script", "stdin") if entry["job"].get(key)]
+    return [name for name in names if not os.path.exists(kept.path(name))]
+
+
+def _content(path: str) -> "bytes | None":
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return None
 
 
 def _compile(folder: str) -> None:
@@ -149,17 +171,17 @@ def _file(path: str, data: bytes) -> None:
     os.rename(new, path)
 
 
-def _install(found: "bytes | None", wanted: "list[bytes]", had: bool) -> None:
+def _install(call: "Call", host: "str | None", found: "bytes | None", wanted: "list[bytes]", had: bool) -> None:
     """Put our line first, or take it out; `had`: there was a crontab before our first line."""
-    rest = crontab.without(found or b"")
+    rest = crontab.without(found or b"", call.book.root, host)
     text = b"".join(line + b"\n" for line in wanted) + rest  # type: bytes | None
     if not text and not had:
         text = None
     if text is not None or found is not None:
         crontab.write(text)
-    if crontab.ours(crontab.read()) != wanted:
+    if crontab.ours(crontab.read(), call.book.root, host) != wanted:
         hint = "somebody else edits it at this moment; push again"
-        raise crontab.Refusal("crontab", "the crontab is not what was written to it", hint)
+        raise crontab.CrontabError("crontab", "the crontab is not what was written to it", hint)
 
 
 def purge(call: "Call", kept: schedule_dir.ScheduleDir, sections: "dict[str, bytes]") -> None:
@@ -169,15 +191,15 @@ def purge(call: "Call", kept: schedule_dir.ScheduleDir, sections: "dict[str, byt
     there = os.path.isdir(kept.root)
     try:
         found = crontab.read()
-    except crontab.Refusal:
+    except crontab.CrontabError:
         # Without a crontab, there is no line of ours in it.
         if there:
             raise
         found = None
-    lines = crontab.ours(found)
+    lines = crontab.ours(found, call.book.root, old.get("host"))
     if not call.request.get("check"):
         if lines:
-            _install(found, [], old.get("crontab", False))
+            _install(call, old.get("host"), found, [], old.get("crontab", False))
         if there:
             if state.get("open"):
                 kept.running(state)
@@ -193,7 +215,7 @@ def purge(call: "Call", kept: schedule_dir.ScheduleDir, sections: "dict[str, byt
 def show(call: "Call", kept: schedule_dir.ScheduleDir, sections: "dict[str, bytes]") -> None:
     """The entries, what became of each, and what the ticks wrote down, the newest last."""
     pushed, state = kept.load("entries"), kept.load("state")
-    problem = None  # type: tuple[str, str, str] | None
+    problem = warning = None  # type: tuple[str, str, str] | None
     counts = {}  # type: dict[str, int]
     try:
         if pushed:
@@ -208,7 +230,7 @@ def show(call: "Call", kept: schedule_dir.ScheduleDir, sections: "dict[str, byte
         if e.errno not in records.FULL:
             raise
         hint = "make room on that file system, or set agentless_state_dir and push again"
-        problem = ("disk-full", "state directory %s: %s, so nothing fires" % (call.book.state_dir, e.strerror), hint)
+        warning = ("disk-full", "state directory %s: %s, so nothing fires" % (call.book.state_dir, e.strerror), hint)
     for entry in pushed.get("entries", ()):
         name = entry["name"]
         # Who may see the controller's output need not see what a job was given for itself.
@@ -243,21 +265,26 @@ def show(call: "Call", kept: schedule_dir.ScheduleDir, sections: "dict[str, byte
             times.append(os.stat(kept.path(name)).st_mtime)
         except FileNotFoundError:
             times.append(None)
-    said = {
-        "ticked": times[0],
-        "pushed": times[1],
-        "time": time.time(),
-        "python": sys.executable,
-        "line": None,
-    }  # type: dict[str, Any]
-    said.update({key: pushed.get(key) for key in ("host", "user", "controller", "helper")})
+    told = {"ticked": times[0], "pushed": times[1], "time": time.time(), "python": sys.executable, "line": None}  # type: dict[str, Any]
+    told.update({key: pushed.get(key) for key in ("host", "user", "controller", "helper")})
+    gone = missing(kept, pushed) if pushed else []
+    hint = "agentless schedule push brings it again"
     try:
-        ours = crontab.ours(crontab.read())
+        ours = crontab.ours(crontab.read(), call.book.root, pushed.get("host"))
         if pushed:
             helper = kept.path("helper/" + str(pushed["helper"]))
-            said["line"] = ours == [crontab.line(helper, call.book.state_dir)]
+            told["line"] = ours == [crontab.line(helper, call.book.state_dir)]
+            if pushed["entries"] and not ours:
+                problem = ("no-line", "the line of its schedule is not in the crontab: nothing fires", hint)
         else:
-            said["line"] = not ours
-    except crontab.Refusal as refusal:
-        problem = problem or refusal.said
-    call.say("schedule", problem=problem and dict(zip(("kind", "message", "hint"), problem)), **said)
+            told["line"] = not ours
+            if ours:
+                problem = ("no-files", "the files of its schedule are gone: nothing fires", hint)
+    except crontab.CrontabError as error:
+        warning = warning or error.problem
+    if gone:
+        problem = ("no-files", "files of its schedule are gone: " + ", ".join(gone), hint)
+    keys = ("kind", "message", "hint")
+    call.say(
+        "schedule", problem=problem and dict(zip(keys, problem)), warning=warning and dict(zip(keys, warning)), **told
+    )

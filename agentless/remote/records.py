@@ -109,12 +109,12 @@ def remove(path: str) -> None:
 
 
 class Records:
-    """The records of this node under a state directory."""
+    """The records of this node under a state directory; `root`: where they are known to lie."""
 
-    def __init__(self, state_dir: str) -> None:
+    def __init__(self, state_dir: str, root: str = "") -> None:
         node = os.uname().nodename.replace("/", "_").lstrip(".")
         self.state_dir = state_dir
-        self.root = "%s/%s" % (state_dir, node or "node")
+        self.root = root or "%s/%s" % (state_dir, node or "node")
         self.procs = self.root + "/proc"
         self.jobs = self.root + "/jobs"
         # There since the first time that anybody asked about a schedule.

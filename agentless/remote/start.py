@@ -81,7 +81,7 @@ class JobProcess:
         me = os.getpid()
         this = system.table.process(me)
         record = {"jid": self.jid, "node": os.uname().nodename, "started": time.time()}
-        record.update((key, request.get(key)) for key in wire.ASKED)
+        record.update((key, request.get(key)) for key in wire.KEPT)
         record.update(boot=system.table.boot_id(), supervisor_pid=me, supervisor_start=this and this.start)
         record.update(cap=request["cap"], keep_returns=request.get("keep_returns"), ooms=system.ooms())
         book.mark()

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 MINUTE = 60
+# What Python makes of a locale that cron leaves open (PEP 538).
+COERCED = (b"C.UTF-8", b"C.utf8", b"UTF-8")
 # An entry that is gone keeps its history for so long: should it come again, it must not fire twice.
 FORGET = 7 * 86400
 
@@ -22,7 +24,7 @@ def main(state_dir: str) -> "NoReturn":
     os.umask(0o077)
     code = 1
     try:
-        book = records.Records(state_dir)
+        book = book_of(state_dir)
         now = time.time()
         left = MINUTE - now % MINUTE
         end, leave = now + left, time.monotonic() + left
@@ -40,12 +42,17 @@ def main(state_dir: str) -> "NoReturn":
     sys.exit(code)
 
 
+def book_of(state_dir: str) -> records.Records:
+    """The records beside which this helper lies: the host may have been renamed since the push."""
+    return records.Records(state_dir, os.path.abspath(__file__ + "/../../../../.."))
+
+
 def tick(book: records.Records) -> float:
     """Fire what is due; return when to look again."""
     with schedule_dir.ScheduleDir(book) as kept:
         pushed = kept.load("entries")
         if not pushed:
-            return float("inf")
+            raise FileNotFoundError("what was pushed is gone: %s" % kept.path("entries.json"))
         # First, and it needs no room: on a full disk nothing can fire, but cron has done its part.
         records.stamp(kept.path("ticked"))
         fires, look = due(kept, pushed, time.time())
@@ -105,10 +112,14 @@ def start(
     job = entry["job"]
     request = {key: job.get(key) for key in wire.JOB}
     request.update(jid=jid, nonce=os.urandom(8).hex(), tgt_type="compound", schedule=entry["name"])
-    request.update(shell=job.get("shell") or "/bin/sh", cap=pushed["cap"])
-    for key in ("user", "controller", "host", "keep_returns"):
-        request[key] = pushed[key]
-    env = {wire.raw(key): wire.raw(value) for key, value in pushed["env"].items()}
+    request.update(shell=job.get("shell") or "/bin/sh", hosts=job.get("hosts"), keep=job["return_job"])
+    request.update((key, pushed.get(key)) for key in wire.PUSHED)
+    if pushed["env"] is None:
+        env = dict(os.environb)
+        if env.get(b"LC_CTYPE") in COERCED:
+            del env[b"LC_CTYPE"]
+    else:
+        env = {wire.raw(key): wire.raw(value) for key, value in pushed["env"].items()}
     env.update((wire.raw(key), wire.raw(value)) for key, value in (job.get("env") or {}).items())
     env[b"AGENTLESS_JID"] = jid.encode("ascii")
     new = "%s/.new-%s-%d" % (book.jobs, jid, os.getpid())

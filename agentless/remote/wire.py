@@ -14,7 +14,7 @@ running   -
 find      jid
 ping      -
 signal    jid signal by                             by: `USER@CONTROLLER`
-schedule  do=push host user cap check entries zones; sections `env` (JSON, by entry) and one for each file, by its hash
+schedule  do=push entries zones PUSHED local check; sections `env` (JSON, by entry) and one for each file, by its hash
           do=show plan log                          plan: fires to come of each entry; log: events
           do=purge check
 
@@ -60,10 +60,15 @@ KEEP_BYTES = 1 << 30
 
 # What a job is, in `run` and in each entry of a pushed schedule. script_args: where `fun` is cmd.script.
 JOB = ("fun", "arg", "tgt", "metadata", "command", "script_args", "cwd", "timeout", "shell")
-# What a record keeps of the request, and what is told of a job.
+# What a push says once for all entries, and each fire has of it.
+PUSHED = ("host", "user", "controller", "cap", "keep_returns", "login", "become")
+# What a record keeps of the request, and what is told of a job that runs.
 ASKED = ("nonce", "fun", "arg", "tgt", "tgt_type", "user", "metadata", "controller", "host", "schedule")
-TOLD = ("started",) + ASKED
-PROC = ("jid", "pid", "node", "warning") + TOLD
+PROC = ("jid", "pid", "node", "warning", "started") + ASKED
+# What it keeps besides, for controllers that learn of the job from one of its hosts. hosts: all that the target
+# selects, where their names are not too long together; keep: what an entry's `return_job` says.
+KEPT = ASKED + ("hosts", "login", "become", "keep")
+TOLD = ("started",) + KEPT
 RETURN = (
     *("retcode", "signal", "ended_by", "stdout_truncated", "stderr_truncated"),
     *("pid", "started", "finished", "duration", "left_running", "uncapped"),

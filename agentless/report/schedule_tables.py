@@ -74,7 +74,9 @@ STATUS = ("HOST", "LAST TICK", "NAME", "LAST", "LAST SKIP", "NEXT", "RUNNING")
 def status(result: Seen) -> Iterator[Row]:
     for host, found in result.hosts.items():
         ticked = when(found.ticked) if found.ticked is not None else "never"
-        if not found.entries:
+        if found.error is not None:
+            yield host, error(found.error), "", "", "", "", ""
+        elif not found.entries:
             yield host, ticked, "", "", "", "", ""
         for entry in found.entries.values():
             skip = f"{entry.last_skip[0]} {when(entry.last_skip[1])}" if entry.last_skip else ""

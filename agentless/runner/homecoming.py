@@ -125,6 +125,9 @@ class Homecoming:
         job = job_of(answer.jid, described, (self._host,))
         if described is not None and job.schedule is not None:
             before = HostResult(State.RUNNING, Dispatched.YES, nonce=described.nonce)
+            if not described.keep:
+                self._ledger.warn(f"{self._host}: {job.schedule} fired {job.jid}: {_ended_as(settle(before, answer))}")
+                return
             try:
                 self._ledger.adopt(job, {self._host: settle(before, answer)})
             except AnotherJob:
@@ -139,3 +142,11 @@ class Homecoming:
         after = settle(known, answer)
         if after != known:
             self._ledger.record(answer.jid, self._host, after)
+
+
+def _ended_as(result: HostResult) -> str:
+    """The end of a fire that is not kept, for the only time that it is told."""
+    if result.ret is None:
+        return str(result.state)
+    code = f"returned {result.ret.retcode}" if result.ret.signal is None else f"ended by signal {result.ret.signal}"
+    return f"{code} (return_job: nocache)"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from agentless.errors import HostError, Refused, ScheduleError, UsageError
@@ -17,14 +16,13 @@ from agentless.model.requests import (
     PurgeRequest,
     PushRequest,
     Request,
+    ScheduledJob,
     Script,
-    Section,
     ShowRequest,
     shell_text,
 )
 from agentless.remote import evaluator
 from agentless.runner.contact import Contact, problem_of
-from agentless.runner.writing import job_fields
 from agentless.schedule import Entry, Fire, Schedule
 from agentless.schedule.hosts import Event, HostSchedule, OnHost, Placed, Pushed, Seen
 
@@ -38,65 +36,81 @@ DAY = 86400
 COUNT_MAX = 1 << 31
 
 
+@dataclass(frozen=True, slots=True)
 class Shipment:
     """The entries of a schedule as they travel; the same for all hosts but for which of them each gets.
 
     Args:
-        schedule: the file, checked.
-        targets: by entry, the hosts that it is for.
-        now: Unix seconds: new entries count from the next full minute on, the same one on all hosts.
-
-    Raises:
-        ScheduleError: a script cannot be read.
+        jobs: by host, what it is to fire; a host that is not there is to fire nothing.
+        zones: the tables of the time zones that entries name.
+        user: who pushes, on the controller.
+        login, become: as those of a job that is sent now.
+        cap: bytes of each output stream that a record keeps.
     """
 
-    def __init__(self, schedule: Schedule, targets: Mapping[str, Iterable[str]], *, user: str, cap: int, now: float):
-        self._zones = schedule.zones
-        self._user = user
-        self._cap = cap
-        self._files: dict[str, bytes] = {}
-        self._since = int(now // 60) * 60 + 60
-        self._by_host: dict[str, list[Entry]] = {}
-        entries = [entry for entry in schedule.entries.values() if entry.runs_on == "host"]
-        self._made = {entry.name: self._travel(entry, schedule.file) for entry in entries}
-        for entry in entries:
-            for host in targets[entry.name]:
-                self._by_host.setdefault(host, []).append(entry)
+    jobs: Mapping[str, tuple[ScheduledJob, ...]]
+    zones: Mapping[str, Any]
+    user: str
+    login: str | None
+    become: str | None
+    cap: int
 
-    def _travel(self, entry: Entry, file: str) -> dict[str, Any]:
-        spec = job_spec(entry, file)
-        job = job_fields(spec, entry.target or "")
-        job["jid_include"] = entry.jid_include
-        # Who does not want it kept has no use for it at home either.
-        job["return_job"] = entry.return_job is True
-        if spec.script is not None:
-            job["script"] = self._file(spec.script.data)
-        if spec.stdin is not None:
-            job["stdin"] = self._file(spec.stdin)
-        return {**entry.timing, "since": self._since, "job": job}
+    @classmethod
+    def of(
+        cls,
+        schedule: Schedule,
+        targets: Mapping[str, tuple[str, ...]],
+        *,
+        user: str,
+        sender: tuple[str | None, str],
+        cap: int,
+        now: float,
+    ) -> Shipment:
+        """What a checked file brings to hosts.
 
-    def _file(self, data: bytes) -> str:
-        name = hashlib.sha256(data).hexdigest()
-        self._files[name] = data
-        return name
+        Args:
+            targets: by entry, the hosts that it is for.
+            sender: `login` and `become`.
+            now: Unix seconds: new entries count from the next full minute on, the same one on all hosts.
 
-    def request(self, host: str, *, check: bool) -> PushRequest:
+        Raises:
+            ScheduleError: a script cannot be read.
+        """
+        since = int(now // 60) * 60 + 60
+        by_host: dict[str, list[ScheduledJob]] = {}
+        for entry in schedule.entries.values():
+            if entry.runs_on != "host":
+                continue
+            job = ScheduledJob(
+                timing=entry.timing,
+                since=since,
+                spec=job_spec(entry, schedule.file),
+                target=entry.target or "",
+                hosts=targets[entry.name],
+                jid_include=entry.jid_include,
+                return_job=entry.return_job,
+            )
+            for host in job.hosts:
+                by_host.setdefault(host, []).append(job)
+        login, become = sender
+        jobs = {host: tuple(of_host) for host, of_host in by_host.items()}
+        return cls(jobs, schedule.zones, user, login, become, cap)
+
+    def request(self, endpoint: Endpoint, *, check: bool) -> PushRequest:
         """What one host is asked."""
-        entries = [self._made[entry.name] for entry in self._by_host.get(host, ())]
-        zones = {entry["zone"] for entry in entries if "zone" in entry}
-        tables = {name: self._zones[name] for name in sorted(zones)}
-        return PushRequest(host, self._user, self._cap, check, entries, tables, self._sections(host, check=check))
-
-    def _sections(self, host: str, *, check: bool) -> tuple[Section, ...]:
-        """Scripts and inputs, and what no `ps` on the host may show."""
-        entries = self._by_host.get(host, ())
-        env = {entry.name: dict(entry.kwargs["env"]) for entry in entries if entry.kwargs.get("env")}
-        sections = [Section("env", json.dumps(env).encode("ascii"))] if env else []
-        if not check:
-            jobs = [self._made[entry.name]["job"] for entry in entries]
-            named = {job[key] for job in jobs for key in ("script", "stdin") if key in job}
-            sections += [Section(name, self._files[name]) for name in sorted(named)]
-        return tuple(sections)
+        entries = self.jobs.get(endpoint.name, ())
+        zones = {job.timing["zone"] for job in entries if "zone" in job.timing}
+        return PushRequest(
+            host=endpoint.name,
+            user=self.user,
+            login=self.login,
+            become=self.become,
+            local=endpoint.local,
+            cap=self.cap,
+            check=check,
+            entries=entries,
+            zones={name: self.zones[name] for name in sorted(zones)},
+        )
 
 
 def job_spec(entry: Entry, file: str) -> JobSpec:
@@ -123,15 +137,17 @@ def job_spec(entry: Entry, file: str) -> JobSpec:
 
 def push(contact: Contact, endpoints: Mapping[str, Endpoint], shipment: Shipment, *, check: bool) -> Pushed:
     """Bring each host to what the schedule says of it; `check` only tells what would change."""
-    return _place(contact, endpoints, lambda host: shipment.request(host, check=check))
+    return _place(contact, endpoints, lambda host: shipment.request(endpoints[host], check=check), check)
 
 
 def purge(contact: Contact, endpoints: Mapping[str, Endpoint], *, check: bool) -> Pushed:
     """Take the schedule and its line in the crontab away."""
-    return _place(contact, endpoints, lambda host: PurgeRequest(check))
+    return _place(contact, endpoints, lambda host: PurgeRequest(check), check)
 
 
-def _place(contact: Contact, endpoints: Mapping[str, Endpoint], request: Callable[[str], Request]) -> Pushed:
+def _place(
+    contact: Contact, endpoints: Mapping[str, Endpoint], request: Callable[[str], Request], check: bool
+) -> Pushed:
     hosts: dict[str, Placed] = {}
     problems: dict[str, Problem] = {}
     for name, reply, asked in _ask(contact, endpoints, request, "pushed"):
@@ -144,6 +160,9 @@ def _place(contact: Contact, endpoints: Mapping[str, Endpoint], request: Callabl
             message = f"its schedule was pushed under the name {_text(before)!r} before"
             hint = "Where two inventory names reach one host and user, set agentless_state_dir for one of them."
             warnings.append(Problem("renamed", message, hint))
+        if meta.get("restored") is True:
+            way = "it is brought again" if not check else "a push brings it again"
+            warnings.append(Problem("restored", f"files of its schedule were gone, so that nothing fired: {way}"))
         words = {word: _texts(meta.get(word)) for word in ("added", "changed", "removed", "unchanged")}
         hosts[name] = Placed(**words, crontab=_text(meta.get("crontab")), warnings=tuple(warnings))
     return Pushed(
@@ -232,18 +251,32 @@ def _shown(replies: Sequence[Reply], asked: tuple[float, float]) -> HostSchedule
         elif reply.kind == "event":
             events.append(_event(reply.meta))
     warnings = _clock(meta, asked)
-    problem, line = meta.get("problem"), meta.get("line")
+    line = meta.get("line")
     ticked, now = _number(meta.get("ticked")), _number(meta.get("time")) or asked[1]
-    if isinstance(problem, Mapping):
-        warnings.append(Problem(*(_text(problem.get(key)) for key in ("kind", "message", "hint"))))
-    elif line is False:
-        message = "the crontab lacks our line, or has another one" if entries else "the crontab has a line of ours left"
+    error = _problem(meta.get("problem"))
+    if (warning := _problem(meta.get("warning"))) is not None:
+        warnings.append(warning)
+    elif error is None and line is False:
+        message = "the crontab has another line of ours than a push would put there"
         warnings.append(Problem("crontab", message, "agentless schedule push puts it right."))
-    elif entries and now - (since := max(ticked or 0.0, _number(meta.get("pushed")) or 0.0)) > LATE:
+    elif error is None and entries and now - (since := max(ticked or 0.0, _number(meta.get("pushed")) or 0.0)) > LATE:
         message = f"the last tick was {_long(now - ticked)} ago" if ticked else f"no tick for {_long(now - since)}"
-        warnings.append(Problem("no-tick", message, "Look whether cron runs there (systemctl status cron)."))
-    by = _text(meta.get("controller"))
-    return HostSchedule(ticked, by, line if isinstance(line, bool) else None, entries, tuple(events), tuple(warnings))
+        error = Problem("no-tick", f"{message}: nothing fires", "Look whether cron runs there (systemctl status cron).")
+    return HostSchedule(
+        ticked=ticked,
+        pushed_by=_text(meta.get("controller")),
+        line=line if isinstance(line, bool) else None,
+        entries=entries,
+        events=tuple(events),
+        warnings=tuple(warnings),
+        error=error,
+    )
+
+
+def _problem(value: object) -> Problem | None:
+    if not isinstance(value, Mapping):
+        return None
+    return Problem(*(_text(value.get(key)) for key in ("kind", "message", "hint")))
 
 
 def _entry(meta: Mapping[str, Any]) -> OnHost | None:

@@ -117,6 +117,10 @@ class Reading:
                     metadata=_pairs(meta, "metadata"),
                     schedule=_text(meta, "schedule") or None,
                     nonce=_text(meta, "nonce"),
+                    hosts=_texts(meta, "hosts"),
+                    login=_text(meta, "login") or None,
+                    become=_text(meta, "become") if isinstance(meta.get("become"), str) else None,
+                    keep=meta.get("keep") != "nocache",
                 )
         return None
 

@@ -138,7 +138,14 @@ class Schedules:
         parts = self._parts
         found = self.file
         endpoints = parts.selection().endpoints(target)
-        shipment = hosts.Shipment(found, self._targets(found), user=parts.user, cap=parts.cap, now=parts.clock())
+        shipment = hosts.Shipment.of(
+            found,
+            self._targets(found),
+            user=parts.user,
+            sender=parts.selection().sender,
+            cap=parts.cap,
+            now=parts.clock(),
+        )
         return hosts.push(parts.contact(), endpoints, shipment, check=check)
 
     def purge(self, target: str | None = None, *, check: bool = False) -> Pushed:

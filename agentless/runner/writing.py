@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from agentless.model.job import Job
@@ -20,6 +22,7 @@ from agentless.model.requests import (
     Request,
     RunningRequest,
     RunRequest,
+    ScheduledJob,
     Section,
     ShowRequest,
     SignalRequest,
@@ -28,6 +31,9 @@ from agentless.model.requests import (
 from agentless.remote import wire
 
 __all__ = ["Message", "job_fields", "operation", "write"]
+
+# With the rest it stays on the command line, which is one round trip less.
+HOSTS_MAX = 12 << 10
 
 OPERATIONS: Mapping[type, str] = {
     RunRequest: "run",
@@ -101,8 +107,7 @@ def _fields(request: Request) -> tuple[dict[str, Any], tuple[Section, ...]]:
         case SignalRequest(jid, signal, by):
             return {"jid": jid, "signal": signal, "by": by}, ()
         case PushRequest():
-            keys = ("host", "user", "cap", "check", "entries", "zones")
-            return {"do": "push", **{key: getattr(request, key) for key in keys}}, request.sections
+            return _push(request)
         case ShowRequest(plan, log):
             return {"do": "show", "plan": plan, "log": log}, ()
         case PurgeRequest(check):
@@ -125,6 +130,46 @@ def job_fields(spec: JobSpec, target: str) -> dict[str, Any]:
     return {key: values[key] for key in wire.JOB}
 
 
+def _push(request: PushRequest) -> tuple[dict[str, Any], tuple[Section, ...]]:
+    keys = ("host", "user", "cap", "login", "become", "local", "check", "zones")
+    fields = {key: getattr(request, key) for key in keys}
+    fields["entries"] = [_entry(entry) for entry in request.entries]
+    env = {entry.name: dict(entry.spec.env) for entry in request.entries if entry.spec.env}
+    sections = [Section("env", json.dumps(env).encode("ascii"))] if env else []
+    if not request.check:
+        files = {_digest(data): data for entry in request.entries for data in _files(entry.spec).values()}
+        sections += [Section(name, files[name]) for name in sorted(files)]
+    return {"do": "push", **fields}, tuple(sections)
+
+
+def _entry(entry: ScheduledJob) -> dict[str, Any]:
+    """An entry of a schedule; a script and an input travel as files, and are named by their hashes."""
+    job = {
+        **job_fields(entry.spec, entry.target),
+        "hosts": _told_hosts(entry.hosts),
+        "jid_include": entry.jid_include,
+        "return_job": entry.return_job,
+        **{key: _digest(data) for key, data in _files(entry.spec).items()},
+    }
+    return {**entry.timing, "since": entry.since, "job": job}
+
+
+def _files(spec: JobSpec) -> dict[str, bytes]:
+    files = {"script": spec.script.data if spec.script else None, "stdin": spec.stdin}
+    return {key: data for key, data in files.items() if data is not None}
+
+
+@lru_cache(maxsize=1000)
+def _digest(data: bytes) -> str:
+    """Asked for each host of a push, of the same few files."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _told_hosts(names: Sequence[str]) -> list[str] | None:
+    """All hosts of a job, for whoever learns of it from one of them; None where that is too much to tell each."""
+    return list(names) if sum(map(len, names)) <= HOSTS_MAX else None
+
+
 def _run(request: RunRequest) -> dict[str, Any]:
     job: Job = request.job
     return {
@@ -138,6 +183,9 @@ def _run(request: RunRequest) -> dict[str, Any]:
         "cap": request.spec.cap or wire.CAP,
         "live": request.live,
         "detach": request.detach,
+        "hosts": _told_hosts(job.hosts),
+        "login": job.login,
+        "become": job.become,
     }
 
 

@@ -114,7 +114,8 @@ class HostSchedule:
         line: whether the crontab has our line as it should be; None where it cannot be read.
         entries: by name.
         events: oldest first.
-        warnings: about the clock, the crontab and the ticks.
+        warnings: about the clock, the crontab and the disk.
+        error: why nothing fires there, though something was pushed: files or line are gone, cron does not run.
     """
 
     ticked: float | None
@@ -123,6 +124,7 @@ class HostSchedule:
     entries: Mapping[str, OnHost]
     events: Sequence[Event]
     warnings: tuple[Problem, ...]
+    error: Problem | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -132,6 +134,7 @@ class HostSchedule:
             "entries": {name: entry.to_json() for name, entry in self.entries.items()},
             "events": [event.to_json() for event in self.events],
             "warnings": [warning.to_json() for warning in self.warnings],
+            "error": self.error.to_json() if self.error else None,
         }
 
 
@@ -140,3 +143,13 @@ class Seen(Asked):
     """`schedule status` and `pull`: what each host has, and the hosts that could not be asked."""
 
     hosts: Mapping[str, HostSchedule]
+
+    @property
+    def stopped(self) -> dict[str, Problem]:
+        """The hosts on which nothing fires though something was pushed, and why."""
+        return {host: found.error for host, found in self.hosts.items() if found.error is not None}
+
+    @property
+    def exit_code(self) -> int:
+        """3 where a host could not be asked, or fires nothing though something was pushed."""
+        return 3 if self.problems or self.stopped else 0

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from pathlib import Path
 from typing import Any
 
 from tests.hosts import Client, Node
 
+CRONTAB_COMMAND = """\
+#!/bin/sh
+case $1 in
+-l) cat {file} 2>/dev/null || {{ echo 'no crontab for tester' >&2; exit 1; }} ;;
+-r) rm {file} ;;
+-) cat >{file} ;;
+esac
+"""
 OURS = re.compile(r"\* \* \* \* \* '(/[^']+)' .* >/dev/null 2>&1 # agentless")
 
 
@@ -51,6 +61,15 @@ def crontab(node: Node, user: str = "root") -> str | None:
             )
         )
     )
+
+
+def begin_now(root: Path) -> None:
+    """Let the entries that were pushed to a node directory count from now on, not from the next full minute."""
+    path = root / "schedule" / "entries.json"
+    pushed = json.loads(path.read_bytes())
+    for entry in pushed["entries"]:
+        entry["since"] = min(entry["since"], int(time.time()) - 1)
+    path.write_text(json.dumps(pushed))
 
 
 def tick(node: Node, user: str = "root") -> None:

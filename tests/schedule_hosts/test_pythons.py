@@ -14,15 +14,8 @@ from agentless.runner.frames import Decoder
 from agentless.schedule import parse
 from tests.hosts import need
 from tests.remote.conftest import PYTHONS
+from tests.schedule_hosts.conftest import CRONTAB_COMMAND
 
-CRONTAB = """\
-#!/bin/sh
-case $1 in
--l) cat {file} 2>/dev/null || {{ echo 'no crontab for tester' >&2; exit 1; }} ;;
--r) rm {file} ;;
--) cat >{file} ;;
-esac
-"""
 ENTRY = "schedule: {a: {function: cmd.run, args: [echo out], target: all, seconds: 1, timezone: Europe/Berlin}}"
 
 
@@ -32,7 +25,7 @@ def test_the_schedule_works_under_every_python(tmp_path: Path, python: str) -> N
         need("every Python")
     file, command = tmp_path / "tab", tmp_path / "bin" / "crontab"
     command.parent.mkdir()
-    command.write_text(CRONTAB.format(file=file))
+    command.write_text(CRONTAB_COMMAND.format(file=file))
     command.chmod(0o755)
 
     def call(op: str, **request: Any) -> dict[str, dict[str, Any]]:
