@@ -284,7 +284,4 @@ def show(call: "Call", kept: schedule_dir.ScheduleDir, sections: "dict[str, byte
         warning = warning or error.problem
     if gone:
         problem = ("no-files", "files of its schedule are gone: " + ", ".join(gone), hint)
-    keys = ("kind", "message", "hint")
-    call.say(
-        "schedule", problem=problem and dict(zip(keys, problem)), warning=warning and dict(zip(keys, warning)), **told
-    )
+    call.say("schedule", problem=problem, warning=warning, **told)

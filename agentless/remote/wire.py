@@ -32,7 +32,7 @@ signalled delivered survivors message running known
 pong      python executable user node state_dir platform time helper
 pushed    time added changed removed unchanged crontab renamed
 entry     entry history running plan    event  at name jid skip count error
-schedule  ticked pushed time python line host user controller helper problem
+schedule  ticked pushed time python line host user controller helper; problem and warning: [kind, message, hint]
 seen      id at more                                the sequence of fires was brought home up to `at`
 refused   error          kind message hint          it will not do it
 end                                                 the last frame

@@ -274,9 +274,10 @@ def _shown(replies: Sequence[Reply], asked: tuple[float, float]) -> HostSchedule
 
 
 def _problem(value: object) -> Problem | None:
-    if not isinstance(value, Mapping):
+    """What a host sends as [kind, message, hint]."""
+    if not isinstance(value, list) or len(value) != 3:
         return None
-    return Problem(*(_text(value.get(key)) for key in ("kind", "message", "hint")))
+    return Problem(*map(_text, value))
 
 
 def _entry(meta: Mapping[str, Any]) -> OnHost | None:
