@@ -148,10 +148,11 @@ def load(path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] 
     try:
         with open(file, "rb") as handle:
             data = handle.read()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         if isinstance(error, (FileNotFoundError, NotADirectoryError)) and named is None:
             return Config()
-        raise ConfigError(f"cannot be read: {error.strerror}", file=file) from error
+        # A ValueError: the name has a NUL byte, or a character that no file name has.
+        raise ConfigError(f"cannot be read: {getattr(error, 'strerror', None) or error}", file=file) from error
     return _parse(data, file, _home(environ))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal as signals
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import cached_property
@@ -18,7 +19,7 @@ from agentless.inventory import Inventory, Overrides
 from agentless.inventory.search import Sources, search
 from agentless.inventory.selection import Selection
 from agentless.inventory.vault import Vault, identity
-from agentless.model.endpoint import Endpoint
+from agentless.model.endpoint import Endpoint, connect_seconds
 from agentless.model.jid import JID
 from agentless.model.job import Report
 from agentless.model.problem import Problem
@@ -84,8 +85,8 @@ class Fleet:
         become_method: str | None = None,
         ssh_common_args: str | None = None,
         extra_vars: Sequence[str] = (),
-        password: Secret | None = None,
-        become_password: Secret | None = None,
+        password: Secret | str | None = None,
+        become_password: Secret | str | None = None,
         host_key_checking: str | None = None,
         vault_ids: Sequence[str] = (),
         ask: Callable[[str], Secret | None] = lambda prompt: None,
@@ -95,7 +96,9 @@ class Fleet:
         self.config = config if isinstance(config, Config) else configuration.load(config)
         self._sources = inventory
         self._limit = limit
-        self._forks = forks or self.config.forks
+        self._forks = self.config.forks if forks is None else forks
+        if not isinstance(self._forks, int) or self._forks < 1:
+            raise UsageError(f"forks is a number of hosts from 1 on, not {self._forks!r:.40}")
         self._ask = ask
         self._warn = warn
         self._watch = watch
@@ -108,9 +111,9 @@ class Fleet:
             become_user=become_user or self.config.become_user,
             become_method=become_method or self.config.become_method,
             ssh_common_args=ssh_common_args,
-            password=password,
-            become_password=become_password,
-            connect_timeout=connect_timeout or self.config.connect_timeout,
+            password=_secret(password),
+            become_password=_secret(become_password),
+            connect_timeout=self.config.connect_timeout if connect_timeout is None else _seconds(connect_timeout),
             host_key_checking=host_key_checking or self.config.host_key_checking,
         )
         self._user = configuration.account()[0]
@@ -429,7 +432,10 @@ class Fleet:
         """
         word = state.value if isinstance(state, State) else state
         search = Search(function, target, by, since, until, metadata or {}, word, schedule)
-        return Listed([(row.job, row.summary) for row in self.cache.rows(limit, search.finds)])
+        if limit is not None and limit < 1:
+            raise UsageError(f"a limit of {limit} jobs is none", "Leave it out for all jobs.")
+        most = None if limit is None else min(limit, sys.maxsize)
+        return Listed([(row.job, row.summary) for row in self.cache.rows(most, search.finds)])
 
     def wait(self, jid: str, target: str | None = None, *, wait: float | None = None) -> Run:
         """Follow a job until every host, or every one of the target's, has settled, or `wait` seconds are over.
@@ -514,3 +520,14 @@ class Fleet:
         from agentless.runner import procs
 
         return procs.ping(self._contact, self.endpoints(target))
+
+
+def _seconds(connect_timeout: float) -> float:
+    try:
+        return connect_seconds(connect_timeout)
+    except ValueError as error:
+        raise UsageError(f"connect_timeout: {error}") from error
+
+
+def _secret(password: Secret | str | None) -> Secret | None:
+    return Secret(password) if isinstance(password, str) else password

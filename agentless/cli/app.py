@@ -141,10 +141,10 @@ def main(
     Args:
         arguments: the words behind the program's name; None takes this process's.
         make_fleet: what builds the Fleet.
-        environ: `NO_COLOR` and `TERM`.
+        environ: this command's environment: `NO_COLOR`, `TERM`, and what `run --env K` takes from it.
     """
     with Interrupts() as interrupts:
-        return _run(arguments, Invocation(Screen(environ), make_fleet, interrupts))
+        return _run(arguments, Invocation(Screen(environ), make_fleet, interrupts, environ))
 
 
 def _run(arguments: Sequence[str] | None, invocation: Invocation) -> int:

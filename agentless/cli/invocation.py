@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +29,14 @@ class Invocation:
         screen: where to write.
         make_fleet: builds the Fleet; the seam by which tests put another one in.
         interrupts: what catches the signals that ask this command to end.
+        environ: the environment of this command.
         given: values of the shared options that were given.
     """
 
     screen: Screen
     make_fleet: Callable[..., Fleet]
     interrupts: Interrupts
+    environ: Mapping[str, str]
     given: dict[str, Any] = field(default_factory=dict)
     _fleet: Fleet | None = None
 

@@ -97,7 +97,7 @@ def _show_report(invocation: Invocation, report: Report, out: str, *, group: boo
         ("agentless jobs list --metadata ticket=4711", "by what was noted with `run --metadata`"),
     ],
 )
-@click.option("-n", "number", cls=Option, type=click.IntRange(min=1), metavar="N", help="At most so many.")
+@click.option("-n", "number", cls=Option, type=click.IntRange(1, 10**9), metavar="N", help="At most so many.")
 @click.option("--function", cls=Option, metavar="NAME", help="cmd.run or cmd.script.")
 @click.option("--target", cls=Option, metavar="PATTERN", help="Sent to this target; * and ? stand for anything.")
 @click.option("--by", cls=Option, metavar="USER", help="Sent by this user of this machine.")

@@ -12,6 +12,7 @@ import click
 from agentless.cli.attached import ON_INTERRUPT, follow
 from agentless.cli.commands import Command, Example, Option
 from agentless.cli.completion import complete_target
+from agentless.cli.environment import job_environment
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import verb
 from agentless.cli.printers import Detached
@@ -87,8 +88,18 @@ class _Run(Command):
     cls=Option,
     section="What is run",
     multiple=True,
-    metavar="K=V",
-    help="Set an environment variable; may be given again.",
+    metavar="K[=V]",
+    help="Set an environment variable, K alone to the value that it has here; may be given again.",
+)
+@click.option(
+    "--env-file",
+    "env_files",
+    cls=Option,
+    section="What is run",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Set those of a file, lines of KEY=VALUE: no `ps` shows them. May be given again; --env wins.",
 )
 @click.option(
     "--stdin",
@@ -174,7 +185,7 @@ def run(
     """  # fmt: skip
     out = invocation.out("text")
     words = _command(command, options["script"])
-    options["env"] = pairs("--env", options["env"])
+    env = job_environment(options["env"], options["env_files"], invocation.environ)
     metadata = pairs("--metadata", options["metadata"])
     if options["detach"] and (options["wait"] is not None or options["batch"] is not None):
         raise UsageError("--detach leaves at once: it goes with neither --wait nor --batch")
@@ -183,9 +194,10 @@ def run(
     spec = JobSpec(
         "" if options["script"] else shell_text(words),
         script=Script.read(options["script"], command) if options["script"] else None,
+        env=env,
         stdin=_stdin(options["stdin"]),
         metadata=metadata,
-        **{name: options[name] for name in ("cwd", "env", "shell", "timeout")},
+        **{name: options[name] for name in ("cwd", "shell", "timeout")},
     )
     shown = Detached if options["detach"] and out == "text" else None
     live = None if out == "text" and not options["detach"] else False

@@ -35,6 +35,10 @@ __all__ = [
 ]
 
 
+# 27 years: longer than anybody waits, and shorter than what locks, clocks and time_t overflow at.
+LONGEST = 10_000 * 86_400
+
+
 def shell_text(command: str | Sequence[str]) -> str:
     """One word goes to the shell as it stands; several are quoted and joined."""
     words = [command] if isinstance(command, str) else list(command)
@@ -69,8 +73,9 @@ def read_input(path: str | Path) -> bytes:
 def _read(what: str, path: str | Path) -> bytes:
     try:
         return Path(path).read_bytes()
-    except OSError as error:
-        raise UsageError(f"{what} {path}: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        # A ValueError: the path has a NUL byte.
+        raise UsageError(f"{what} {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +114,11 @@ class JobSpec:
             raise UsageError("there is no command to run", "Give a command, or a script.")
         if self.script is not None and self.command:
             raise UsageError("a command and a script exclude each other", "Give a script its words as arguments.")
-        if self.timeout is not None and not self.timeout > 0:
-            raise UsageError(f"a timeout is a time above 0, not {self.timeout:g}")
+        if self.timeout is not None and not 0 < self.timeout <= LONGEST:
+            raise UsageError(f"a timeout is a time above 0, and {LONGEST} s at most; left out, there is none")
+        texts = (self.command, self.cwd or "", self.shell, *(self.script.arguments if self.script else ()))
+        if any("\0" in text for text in texts):
+            raise UsageError("no program can be given a NUL byte", "What stdin brings may have any.")
         for name, value in self.env.items():
             if not name or "=" in name or "\0" in name + value:
                 raise UsageError(f"{name!r} cannot be an environment variable")
@@ -149,6 +157,8 @@ class Delivery:
     live: bool | None = None
 
     def __post_init__(self) -> None:
+        if self.wait is not None and not 0 <= self.wait <= LONGEST:
+            raise UsageError(f"what is waited for is a time from 0 on, and {LONGEST} s at most; left out, it is no end")
         if self.detach and (self.wait is not None or self.batch is not None):
             raise UsageError("a detached job is only to be accepted: there is no waiting, and there are no batches")
 

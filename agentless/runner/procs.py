@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal as signals
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,16 +31,16 @@ ENDING = frozenset({signals.SIGHUP, signals.SIGINT, signals.SIGQUIT, signals.SIG
 
 def signal_number(value: str | int) -> int:
     """The number of a signal, given as one or by its name with or without `SIG`; raises UsageError."""
-    text = str(int(value)) if isinstance(value, int) else value.strip()
-    if text.isascii() and text.isdigit():
-        number = int(text)
-        if 0 < number < signals.NSIG:
-            return number
+    if isinstance(value, int) or re.fullmatch(r"[0-9]{1,9}", value.strip(), re.ASCII):
+        number = int(value)
     else:
-        name = text.upper().removeprefix("SIG")
-        if (found := getattr(signals, f"SIG{name}", None)) is not None and isinstance(found, signals.Signals):
-            return int(found)
-    raise UsageError(f"{value!r} is not a signal", "Give a name such as TERM or HUP, or a number; kill -l lists them.")
+        named = getattr(signals, f"SIG{value.strip().upper().removeprefix('SIG')}", None)
+        number = int(named) if isinstance(named, signals.Signals) else 0
+    if 0 < number < signals.NSIG:
+        return number
+    # A number of more than 4,300 digits has no text.
+    shown = repr(value)[:40] if isinstance(value, str) or abs(value) < 1 << 64 else "a number of that size"
+    raise UsageError(f"{shown} is not a signal", "Give a name such as TERM or HUP, or a number; kill -l lists them.")
 
 
 def running(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Running:
