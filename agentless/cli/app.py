@@ -150,8 +150,10 @@ def main(
 def _run(arguments: Sequence[str] | None, invocation: Invocation) -> int:
     screen = invocation.screen
     try:
+        words = sys.argv[1:] if arguments is None else list(arguments)
+        _check_words(words)
         code = cli.main(
-            None if arguments is None else list(arguments),
+            words,
             prog_name=PROGRAM,
             complete_var=VARIABLE,
             standalone_mode=False,
@@ -190,6 +192,17 @@ def _run(arguments: Sequence[str] | None, invocation: Invocation) -> int:
         return EXIT_DEFECT
     finally:
         invocation.close()
+
+
+def _check_words(words: Sequence[str]) -> None:
+    """Refuse what no argument list of a process can hold, and no file name, host or command either."""
+    for word in words:
+        try:
+            encoded = os.fsencode(word)
+        except UnicodeEncodeError:
+            encoded = b"\0"
+        if b"\0" in encoded:
+            raise click.UsageError(f"{word[:40]!r} holds a NUL byte, or a character that has no encoding here")
 
 
 def _lower(message: str) -> str:

@@ -48,7 +48,7 @@ def _declarations() -> list[tuple[tuple[str, ...], dict[str, Any]]]:
           "help": "A file with the password of Ansible Vault, or a script that prints it."}),
         (("--vault-id",), {"section": _INVENTORY, "multiple": True, "metavar": "[LABEL@]SOURCE",
           "help": "A vault id and where its password comes from: a file, a script, or `prompt`."}),
-        (("--config",), {"section": _INVENTORY, "type": click.Path(exists=True, dir_okay=False, path_type=Path),
+        (("--config",), {"section": _INVENTORY, "type": click.Path(path_type=Path),
           "metavar": "FILE", "help": "Configuration file instead of the one in your config directory."}),
         (("-u", "--user"), {"section": _CONNECTION, "metavar": "NAME", "help": "Log in as this user."}),
         (("--private-key",), {"section": _CONNECTION, "type": click.Path(), "metavar": "FILE",

@@ -70,7 +70,7 @@ class _Run(Command):
     "--script",
     cls=Option,
     section="What is run",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     metavar="FILE",
     help="Send this script, and run it by its #! line; the words behind -- are its arguments.",
 )
@@ -189,8 +189,6 @@ def run(
     metadata = pairs("--metadata", options["metadata"])
     if options["detach"] and (options["wait"] is not None or options["batch"] is not None):
         raise UsageError("--detach leaves at once: it goes with neither --wait nor --batch")
-    if check:
-        return _check(invocation, target, words, options)
     spec = JobSpec(
         "" if options["script"] else shell_text(words),
         script=Script.read(options["script"], command) if options["script"] else None,
@@ -199,6 +197,8 @@ def run(
         metadata=metadata,
         **{name: options[name] for name in ("cwd", "shell", "timeout")},
     )
+    if check:
+        return _check(invocation, target, words, options)
     shown = Detached if options["detach"] and out == "text" else None
     live = None if out == "text" and not options["detach"] else False
     how = Delivery(options["detach"], options["wait"], options["batch"], options["max_fail"], live)

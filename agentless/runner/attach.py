@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agentless.inventory.selection import Selection
 from agentless.model.jid import JID
+from agentless.model.requests import Delivery
 from agentless.runner.contact import Contact
 from agentless.runner.discovery import discover
 from agentless.runner.run import Run
@@ -30,9 +31,11 @@ def attach(
         wait: seconds; None is to the end.
 
     Raises:
+        UsageError: `wait` is no such time.
         TargetError: the pattern cannot be read, or the job was sent to none of its hosts.
         UnknownJob: the cache and all hosts deny the job.
     """
+    wait = Delivery(wait=wait).wait
     report = contact.cache.current(jid)
     if known := report is not None:
         report = selection.narrow(report, target)

@@ -19,9 +19,13 @@ from hypothesis import strategies as st
 from agentless.cli.app import cli, main
 from agentless.cli.commands import Group
 from agentless.cli.words import DURATION, JID, MOMENT, SHARE, pairs
+from agentless.errors import UsageError
 from agentless.fleet import Fleet
+from agentless.model.requests import Delivery, JobSpec
+from agentless.model.secret import Secret
 from tests.cli.values import quick
 
+NAN = float("nan")
 Say = Callable[..., tuple[int, str, str]]
 
 
@@ -136,7 +140,7 @@ def test_every_verb_accepts_every_shared_option() -> None:
         (["completion"], "missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish\n"),
         (["signal-job", "20261122095039579207", "²"], "'²' is not a signal"),
         (["run", "web1", "--detach", "--wait", "1", "--", "x"], "--detach leaves at once"),
-        (["run", "web1", "--env", "X", "--", "x"], "--env 'X': write it as KEY=VALUE"),
+        (["run", "web1", "--env", "X", "--", "x"], "this command's environment has no X"),
         (["run", "web1", "--batch", "0.5", "--", "x"], "neither a number of hosts nor a share"),
         (["run", "web1", "--batch", "101%", "--", "x"], "more than all hosts"),
         (["run", "web1", "--timeout", "soon", "--", "x"], "not a duration"),
@@ -147,7 +151,7 @@ def test_every_verb_accepts_every_shared_option() -> None:
             for seconds in ("nan", "inf", "1e12", "0", "-1", "soon")
         ),
         (["jobs", "list", "--since", "0001-01-01"], "is not a time"),
-        (["run", "web1", "--script", "/nonexistent/script"], "does not exist"),
+        (["run", "web1", "--script", "/nonexistent/script"], "No such file or directory"),
         (["run", "web1", "--stdin", "/nonexistent/input", "--", "x"], "--stdin /nonexistent/input: No such file"),
         (["-i", "web1,", "run", "web1", "--stdin", "/", "--", "x"], "--stdin /: Is a directory"),
         (["jobs", "lookup", "../../etc/passwd"], "is not a JID"),
@@ -276,3 +280,58 @@ def test_verbs_that_need_no_ssh_import_none(tmp_path: Path) -> None:
         assert (done.returncode, done.stderr.replace("no jobs\n", "").replace("nothing to remove\n", "")) == (0, ""), (
             words
         )
+
+
+# --- absurd values ---
+@pytest.mark.parametrize("value", ["9" * 20, "9" * 5000, "1e400", "nan", "inf", "-1", "0x10", "", "\udcff", str(2**63)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("jobs", "list", "-n"),
+        ("jobs", "list", "--since"),
+        ("jobs", "wait", "last", "--wait"),
+        ("signal-job", "last"),
+        ("find-job",),
+        ("run", "l1", "--timeout"),
+        ("run", "l1", "--wait"),
+        ("run", "l1", "--batch"),
+        ("run", "l1", "--max-fail"),
+        ("run", "l1", "--connect-timeout"),
+    ],
+    ids=" ".join,
+)
+def test_an_absurd_value_is_an_error_in_a_sentence(words: tuple[str, ...], value: str, say: Say) -> None:
+    command = ("--", "true") if words[0] == "run" else ()
+    code, out, err = say("-i", "l1,", *words, value, *command)
+    assert (code, out) == (2, "")
+    assert err.startswith("agentless: ")
+
+
+def test_a_path_or_text_that_nothing_can_hold_is_an_error_in_a_sentence(say: Say, tmp_path: Path) -> None:
+    for option in ("--script", "--stdin", "--env-file", "--config", "--cwd", "--shell", "--env"):
+        for value in ("a\0b", "\ud800", str(tmp_path)):
+            if (option == "--cwd" and value != "a\0b") or (option == "--shell" and value != "a\0b"):
+                continue
+            code, out, err = say("-i", "l1,", "run", "l1", option, value, "--", "true")
+            assert (code, out) == (2, ""), (option, value)
+            assert err.startswith("agentless: ")
+
+
+def test_a_fleet_takes_a_plain_password_and_shows_it_nowhere() -> None:
+    fleet = Fleet("l1,", password="hunter2", become_password="hunter2")
+    assert fleet.endpoints()["l1"].password == Secret("hunter2")
+    assert "hunter2" not in repr(fleet.endpoints())
+
+
+@pytest.mark.parametrize("options", [{"forks": 0}, {"forks": NAN}, {"connect_timeout": NAN}, {"connect_timeout": 0}])
+def test_a_fleet_refuses_numbers_by_which_it_would_wait_for_ever(options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        Fleet("l1,", **options)
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1, 10**30])
+def test_a_time_that_never_comes_is_refused(seconds: float) -> None:
+    with pytest.raises(UsageError):
+        JobSpec("true", timeout=seconds)
+    with pytest.raises(UsageError):
+        Delivery(wait=seconds)
