@@ -93,7 +93,7 @@ def read(words: Sequence[str]) -> tuple[SshArgs, list[str]]:
     Raises:
         ValueError: as `parse`.
     """
-    reader = _Reader()
+    reader = _OptionReader()
     operands = []
     for letter, value in _letters(words):
         if not letter:
@@ -119,7 +119,7 @@ def read(words: Sequence[str]) -> tuple[SshArgs, list[str]]:
     return reader.args(), operands
 
 
-class _Reader:
+class _OptionReader:
     """Collects the options of one command line; the first value of a keyword holds, as with ssh."""
 
     def __init__(self) -> None:

@@ -44,10 +44,10 @@ def canonical(facts: Facts, look_up: NameLookup) -> str:
         return name
     name = name.lower()
     # A name that a proxy or a bastion will look up is left alone, unless even that is wanted.
-    if not wanted(facts) or not (way(facts.found).direct or facts.first("canonicalizehostname").lower() == "always"):
+    if not wanted(facts) or not (way(facts.options).direct or facts.first("canonicalizehostname").lower() == "always"):
         return name
     full = _in_a_domain(name, facts, family, look_up)
-    if full is None and facts.found.get("canonicalizepermittedcnames", ("none",))[0].lower() != "none":
+    if full is None and facts.options.get("canonicalizepermittedcnames", ("none",))[0].lower() != "none":
         target = look_up(name, family)
         full = target and _followed(name, target, facts)
     return full or name
@@ -60,7 +60,7 @@ def _in_a_domain(name: str, facts: Facts, family: str, look_up: NameLookup) -> s
     elif name.count(".") > int(facts.first("canonicalizemaxdots", "1")):
         return None
     else:
-        domains = facts.found.get("canonicaldomains", ())
+        domains = facts.options.get("canonicaldomains", ())
         tried = [f"{name}.{domain.lower()}." for domain in domains if domain.lower() != "none"]
     for full in tried:
         target = look_up(full, family)
@@ -74,7 +74,7 @@ def _in_a_domain(name: str, facts: Facts, family: str, look_up: NameLookup) -> s
 
 def _followed(name: str, target: str, facts: Facts) -> str:
     """Where its CNAME leads, if CanonicalizePermittedCNAMEs lets it."""
-    for rule in facts.found.get("canonicalizepermittedcnames", ()):
+    for rule in facts.options.get("canonicalizepermittedcnames", ()):
         source, _, aim = rule.lower().partition(":") if rule != "*" else ("*", "", "*")
         if patterns(source.split(","))(name) and patterns(aim.split(","))(target):
             return target

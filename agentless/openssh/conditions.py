@@ -30,7 +30,7 @@ class Facts:
         host: what `Host` is compared with: the name, on the final pass as HostName and canonicalization have it.
         given_user, given_port: of the inventory or the command line, which no file changes.
         final: whether this is the pass after these.
-        found: the values so far, by keyword.
+        options: the values so far, by keyword.
         unevaluated: `Match` criteria that decided about a block for this host and are not evaluated here.
     """
 
@@ -41,17 +41,17 @@ class Facts:
     given_user: str | None = None
     given_port: int | None = None
     final: bool = False
-    found: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    options: dict[str, tuple[str, ...]] = field(default_factory=dict)
     unevaluated: list[str] = field(default_factory=list)
 
     def first(self, keyword: str, default: str = "") -> str:
         """The value of a keyword that takes one."""
-        return self.found.get(keyword, (default,))[0]
+        return self.options.get(keyword, (default,))[0]
 
     @property
     def hostname(self) -> str:
         """HostName with its token expanded, or the name."""
-        if self.final or "hostname" not in self.found:
+        if self.final or "hostname" not in self.options:
             return self.host
         return tokens.expand(self.first("hostname"), {"%h": self.host})
 
@@ -74,7 +74,7 @@ class Facts:
             port=self.given_port or port_number(self.first("port", "22")),
             user=check_user(self.user),
             alias=check_host(self.first("hostkeyalias", self.hostname)),
-            jump=way(self.found).bastion,
+            jump=way(self.options).bastion,
         )
 
 

@@ -98,10 +98,10 @@ class SshConfig:
         facts.host = canonical(facts, look_up)
         if self._finals or wanted(facts):
             facts.final = True
-            facts.found["hostname"] = (facts.host,)
+            facts.options["hostname"] = (facts.host,)
             self._pass(self._blocks, facts, places)
         self._tell(facts, places)
-        return {**facts.found, "hostname": (facts.host,)}
+        return {**facts.options, "hostname": (facts.host,)}
 
     def _pass(self, blocks: list[_Block], facts: Facts, places: dict[str, str]) -> None:
         for block in blocks:
@@ -178,10 +178,10 @@ class SshConfig:
 def _take(line: _Line, facts: Facts, places: dict[str, str]) -> None:
     """Of a keyword the first value holds, or each of those that add up."""
     keyword, words = line.option
-    before = facts.found.get(keyword)
+    before = facts.options.get(keyword)
     if before is None:
-        facts.found[keyword] = words
+        facts.options[keyword] = words
         if line.place and (name := keywords.unhonoured(keyword, words)):
             places[name] = line.place
     elif keyword in keywords.COLLECTED and words[0] not in before:
-        facts.found[keyword] = before + words
+        facts.options[keyword] = before + words

@@ -21,9 +21,13 @@ _HOP = re.compile(
 )
 # What only a shell can do; -W and netcat need none.
 _SHELL = re.compile(r"[$`;|&<>]")
+_SHELLS = ("sh", "bash", "dash", "ksh", "zsh")
 _QUIET = re.compile(r"\s+2>\s*/dev/null\s*$")
 # An agent forwarded to the bastion serves nothing that runs there.
-_HARMLESS = "-o forwardagent=yes"
+_HARMLESS = ("-o forwardagent=yes", "-o forwardagent=true")
+_VARIABLE = re.compile(r"\$(?:\w+|\{\w+\})")
+# What a shell takes for one word, and for nothing but itself.
+_PLAIN = re.compile(r"[\w./@:+-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +61,15 @@ class Way(NamedTuple):
         return parse_jumps(self.value)[-1].host if self.keyword == "proxyjump" else ""
 
 
-def way(found: Mapping[str, Sequence[str]]) -> Way:
-    """ProxyJump or ProxyCommand: the one that was said first.
+def way(options: Mapping[str, Sequence[str]]) -> Way:
+    """ProxyJump or ProxyCommand: the one that comes first.
 
     As with OpenSSH, `ProxyCommand none` stands against a later ProxyJump, but `ProxyJump none` against no command.
 
     Args:
-        found: values by keyword in lower case, in the order in which they were said.
+        options: values by keyword in lower case, in the order in which they were met.
     """
-    for keyword, (value, *_) in found.items():
+    for keyword, (value, *_) in options.items():
         none = value.lower() == "none"
         if keyword == "proxycommand" or (keyword == "proxyjump" and not none):
             return Way("", "") if none else Way(keyword, value)
@@ -109,20 +113,22 @@ def jump_of_command(command: str, host: str, port: int) -> Jump | None:
     Returns:
         None when the command is something else, or uses an option of ssh(1) that a hop can't express.
     """
-    command = _QUIET.sub("", command)
+    command = _with_variables(_QUIET.sub("", command))
     if _SHELL.search(command):
         return None
     try:
         words = shlex.split(command)
         if words[:1] == ["exec"]:
             del words[0]
+        if len(words) == 3 and os.path.basename(words[0]) in _SHELLS and words[1] == "-c":
+            return jump_of_command(words[2], host, port)
         if not words or os.path.basename(words[0]) != "ssh":
             return None
         inner, (target, *remote) = arguments.read(words[1:])
         hop = parse_jumps(target)[0] if target.startswith("ssh://") else _operand(target)
     except (ValueError, IndexError):
         return None
-    if any(ignored != _HARMLESS for ignored in inner.ignored):
+    if any(ignored.lower() not in _HARMLESS for ignored in inner.ignored):
         return None
     if inner.forward is None:
         if not _is_netcat(" ".join(remote), host, port):
@@ -132,6 +138,17 @@ def jump_of_command(command: str, host: str, port: int) -> Jump | None:
     return Jump(
         hop.host, inner.user or hop.user, inner.port or hop.port, inner.key_files, inner.options, inner.config_file
     )
+
+
+def _with_variables(command: str) -> str:
+    """The command with `$HOME` and the like as the shell would have them, where their values are plain words."""
+
+    def value(match: re.Match[str]) -> str:
+        text = os.path.expandvars(match[0])
+        return text if _PLAIN.fullmatch(text) else match[0]
+
+    # Within single quotes, and behind a backslash, a `$` is itself.
+    return command if "'" in command or "\\" in command else _VARIABLE.sub(value, command)
 
 
 def _operand(text: str) -> Jump:

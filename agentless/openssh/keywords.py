@@ -20,7 +20,7 @@ _ALIASES = {
     "smartcarddevice": "pkcs11provider",
     "tisauthentication": "kbdinteractiveauthentication",
 }
-# Of these every value counts, of the others the first that was said.
+# Of these every value counts, of the others the first.
 COLLECTED = frozenset({"certificatefile", "identityfile"})
 
 _COMMANDS = frozenset({"knownhostscommand", "localcommand", "proxycommand", "proxyjump", "remotecommand"})
@@ -93,27 +93,27 @@ def read(keyword: str, text: str) -> tuple[str, tuple[str, ...]]:
         ValueError: the value is none for this keyword.
     """
     keyword = _ALIASES.get(keyword, keyword)
-    found = words(text)
+    values = words(text)
     if keyword in _COMMANDS:
         command = text.lstrip(" \t\r\n=")
         if keyword == "proxyjump":
             command = command.partition("#")[0].rstrip()
-        found = [command]
-    if not found or not found[0]:
+        values = [command]
+    if not values or not values[0]:
         raise ValueError(f"{keyword} needs a value")
-    if len(found) > 1 and (keyword in _WORDS or keyword in _CHOICES):
-        raise ValueError(f"{keyword} takes one value, not {' '.join(found)!r}")
-    if keyword in _LISTS and len(found) > 1 and any(word.lower() == "none" for word in found):
+    if len(values) > 1 and (keyword in _WORDS or keyword in _CHOICES):
+        raise ValueError(f"{keyword} takes one value, not {' '.join(values)!r}")
+    if keyword in _LISTS and len(values) > 1 and any(word.lower() == "none" for word in values):
         raise ValueError(f'{keyword} "none" must stand alone')
-    if keyword in _CHOICES and found[0].lower() not in _CHOICES[keyword]:
-        raise ValueError(f"{keyword} {found[0]!r} is none of {', '.join(_CHOICES[keyword])}")
+    if keyword in _CHOICES and values[0].lower() not in _CHOICES[keyword]:
+        raise ValueError(f"{keyword} {values[0]!r} is none of {', '.join(_CHOICES[keyword])}")
     if keyword == "port":
-        port_number(found[0])
-    elif keyword == "connecttimeout" and found[0] != "none":
-        seconds(found[0])
-    elif keyword == "canonicalizemaxdots" and not found[0].removeprefix("-").isdecimal():
-        raise ValueError(f"{keyword} {found[0]!r} is no number")
-    return keyword, tuple(found)
+        port_number(values[0])
+    elif keyword == "connecttimeout" and values[0] != "none":
+        seconds(values[0])
+    elif keyword == "canonicalizemaxdots" and not values[0].removeprefix("-").isdecimal():
+        raise ValueError(f"{keyword} {values[0]!r} is no number")
+    return keyword, tuple(values)
 
 
 def unhonoured(keyword: str, value: Sequence[str]) -> str:

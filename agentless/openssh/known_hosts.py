@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-__all__ = ["Entry", "KnownHosts", "fingerprint", "lookup_name"]
+__all__ = ["KnownHosts", "KnownKey", "fingerprint", "lookup_name"]
 
 CERT_AUTHORITY = "@cert-authority"
 REVOKED = "@revoked"
@@ -33,7 +33,7 @@ def lookup_name(host: str, port: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class KnownKey:
     """One line: where it stands, `marker` (empty, `@cert-authority` or `@revoked`), key type, and key in base64."""
 
     file: str
@@ -62,9 +62,9 @@ class _File:
     """The index of one file: by name, by pattern, and hashed names, which must be tried one by one."""
 
     path: str
-    names: dict[str, list[Entry]] = field(default_factory=dict)
-    patterns: list[tuple[str, Entry]] = field(default_factory=list)
-    hashed: list[tuple[bytes, bytes, Entry]] = field(default_factory=list)
+    names: dict[str, list[KnownKey]] = field(default_factory=dict)
+    patterns: list[tuple[str, KnownKey]] = field(default_factory=list)
+    hashed: list[tuple[bytes, bytes, KnownKey]] = field(default_factory=list)
 
     def read(self) -> None:
         try:
@@ -84,7 +84,7 @@ class _File:
         if len(fields) < 3 or (marker and marker not in (CERT_AUTHORITY, REVOKED)):
             return
         hosts, type_, text = fields[0], fields[1], fields[2]
-        entry = Entry(self.path, number, marker, type_, text)
+        entry = KnownKey(self.path, number, marker, type_, text)
         if hosts.startswith("|1|"):
             try:
                 salt, digest = (base64.b64decode(part, validate=True) for part in hosts[3:].split("|"))
@@ -97,7 +97,7 @@ class _File:
             for name in hosts.lower().split(","):
                 self.names.setdefault(name, []).append(entry)
 
-    def find(self, name: str) -> Iterator[Entry]:
+    def find(self, name: str) -> Iterator[KnownKey]:
         yield from self.names.get(name, ())
         for patterns, entry in self.patterns:
             if matches(patterns, name):
@@ -110,7 +110,7 @@ class _File:
 
 def matches(patterns: str, name: str) -> bool:
     """Whether a comma-separated list of patterns with `*`, `?` and `!` selects `name`, as ssh_config(5) says."""
-    found = False
+    selected = False
     for pattern in patterns.split(","):
         negated = pattern.startswith("!")
         expression = "".join(
@@ -120,8 +120,8 @@ def matches(patterns: str, name: str) -> bool:
         if re.fullmatch(expression, name, re.DOTALL):
             if negated:
                 return False
-            found = True
-    return found
+            selected = True
+    return selected
 
 
 class KnownHosts:
@@ -133,15 +133,15 @@ class KnownHosts:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._files: dict[str, _File] = {}
-        self._found: dict[tuple[str, str], tuple[Entry, ...]] = {}
+        self._entries: dict[tuple[str, str], tuple[KnownKey, ...]] = {}
 
-    def find(self, files: Iterable[str], name: str) -> tuple[Entry, ...]:
+    def find(self, files: Iterable[str], name: str) -> tuple[KnownKey, ...]:
         """All lines of `files` whose hosts field selects `name` (see `lookup_name`), whatever their marker.
 
         Raises:
             OSError: a file is there and cannot be read, so that nobody knows whom it revokes.
         """
-        found: list[Entry] = []
+        entries: list[KnownKey] = []
         for file in files:
             key = (file, name)
             with self._lock:
@@ -149,12 +149,12 @@ class KnownHosts:
                     index = _File(file)
                     index.read()
                     self._files[file] = index
-                if key not in self._found:
-                    self._found[key] = tuple(entry for entry in self._files[file].find(name) if entry.key)
-                found += self._found[key]
-        return tuple(found)
+                if key not in self._entries:
+                    self._entries[key] = tuple(entry for entry in self._files[file].find(name) if entry.key)
+                entries += self._entries[key]
+        return tuple(entries)
 
-    def append(self, files: Sequence[str], name: str, type_: str, key: bytes, *, hashed: bool) -> tuple[Entry, ...]:
+    def append(self, files: Sequence[str], name: str, type_: str, key: bytes, *, hashed: bool) -> tuple[KnownKey, ...]:
         """Add a host that none of `files` knows to the first of them, under a lock that other processes honour.
 
         Returns:
@@ -165,7 +165,7 @@ class KnownHosts:
         text = base64.b64encode(key).decode("ascii")
         if path.exists() and not path.is_file():
             # Whoever names /dev/null wants nothing remembered.
-            return (Entry(files[0], 0, "", type_, text),)
+            return (KnownKey(files[0], 0, "", type_, text),)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with FileLock(f"{path}.lock", timeout=_APPEND_WAIT, mode=0o600):
             self.forget(files)
@@ -186,11 +186,11 @@ class KnownHosts:
             return self.find(files, name)
 
     def forget(self, files: Iterable[str]) -> None:
-        """Read these files anew when they are asked next."""
+        """Read these files anew at the next look-up."""
         with self._lock:
             for file in files:
                 self._files.pop(file, None)
-            self._found = {key: found for key, found in self._found.items() if key[0] not in files}
+            self._entries = {key: entries for key, entries in self._entries.items() if key[0] not in files}
 
 
 def _hash(name: str) -> str:

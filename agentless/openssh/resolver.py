@@ -100,8 +100,8 @@ class Resolver:
 
     def _tell_of_checking(self, name: str) -> None:
         with self._lock:
-            told, self._told_of_checking = self._told_of_checking, True
-        if not told:
+            was_told, self._told_of_checking = self._told_of_checking, True
+        if not was_told:
             self._warn(
                 f"StrictHostKeyChecking is off for {name}, and perhaps for others: "
                 "new keys are accepted here, changed ones are still refused"
@@ -120,7 +120,7 @@ class Resolver:
             return self._configs[file]
 
     def _look_up(self, name: str, family: str, *, deadline: float) -> str | None:
-        """Where a name leads, asked once for all hosts behind one bastion."""
+        """Where a name leads, looked up once for all hosts behind one bastion."""
         key = (name, family)
         if key not in self._canonical:
             target = canonical_name(name, family, deadline)

@@ -29,7 +29,7 @@ class RevokedKeys:
         self._texts: dict[Path, dict[bytes, int] | None] = {}
 
     def refuse(self, files: Sequence[Path], name: str, shown: tuple[str, bytes], parts: Sequence[bytes]) -> None:
-        """Refuse what a host shows when a file lists it, or when a file can't be asked: nobody knows whom that lists.
+        """Refuse what a host shows when a file lists it, or when a file can't be read: nobody knows whom that lists.
 
         Args:
             files: of RevokedHostKeys.
@@ -43,9 +43,9 @@ class RevokedKeys:
         for file in files:
             try:
                 lines = self._lines(file)
-                found = next((part for part in parts if part in lines), None) if lines is not None else None
-                if lines is None and _asked(file, shown):
-                    found = parts[0]
+                revoked = next((part for part in parts if part in lines), None) if lines is not None else None
+                if lines is None and _is_in_krl(file, shown):
+                    revoked = parts[0]
             except (OSError, ValueError, subprocess.SubprocessError) as problem:
                 why = getattr(problem, "strerror", None) or problem
                 raise Unreachable(
@@ -53,11 +53,11 @@ class RevokedKeys:
                     f"{name}: nobody knows whether its key is revoked: {file} cannot be read: {why}",
                     "Mend that file, or RevokedHostKeys in ~/.ssh/config.",
                 ) from None
-            if found is not None:
-                where = f"{file}:{lines[found]}" if lines else str(file)
+            if revoked is not None:
+                where = f"{file}:{lines[revoked]}" if lines else str(file)
                 raise Unreachable(
                     "host-key",
-                    f"{name}: its key {fingerprint(found)} is revoked by {where} (RevokedHostKeys)",
+                    f"{name}: its key {fingerprint(revoked)} is revoked by {where} (RevokedHostKeys)",
                     "Give the host a new key; whoever stole this one can pose as the host.",
                 )
 
@@ -90,7 +90,7 @@ def _keys(data: bytes) -> dict[bytes, int]:
     return keys
 
 
-def _asked(file: Path, shown: tuple[str, bytes]) -> bool:
+def _is_in_krl(file: Path, shown: tuple[str, bytes]) -> bool:
     """Whether a KRL lists the key, or what certified it: serials and key ids are ssh-keygen's business."""
     tool = shutil.which("ssh-keygen")
     if tool is None:

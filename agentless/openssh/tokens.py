@@ -21,7 +21,7 @@ def table(
     """What each token stands for.
 
     Args:
-        name: the host as it was asked for, `host` as HostName has it.
+        name: the host as it is given, `host` as HostName has it.
         alias: HostKeyAlias, or the name in its stead.
         jump: the host of ProxyJump, empty without one.
     """
@@ -50,20 +50,20 @@ def expand(text: str, tokens: Mapping[str, str], *, variables: bool = False) -> 
         ValueError: a token that is none, a variable that is not set.
     """
 
-    def value(found: re.Match[str]) -> str:
-        if found[1] is not None:
+    def value(match: re.Match[str]) -> str:
+        if match[1] is not None:
             if not variables:
-                return found[0]
+                return match[0]
             # One by one, so that one that is not set does not pass for its own name.
-            expanded = os.path.expandvars(found[0])
-            if expanded == found[0]:
-                raise ValueError(f"{found[0]} of {text!r} is not set in the environment")
+            expanded = os.path.expandvars(match[0])
+            if expanded == match[0]:
+                raise ValueError(f"{match[0]} of {text!r} is not set in the environment")
             return expanded
-        if found[0] == "%%":
+        if match[0] == "%%":
             return "%"
-        if found[0] not in tokens:
-            raise ValueError(f"{found[0]} of {text!r} is no token here")
-        return tokens[found[0]]
+        if match[0] not in tokens:
+            raise ValueError(f"{match[0]} of {text!r} is no token here")
+        return tokens[match[0]]
 
     return _VARIABLE.sub(value, text)
 

@@ -17,11 +17,11 @@ _LONGEST = 86400.0
 
 def directive(line: str) -> tuple[str, str]:
     """The keyword as it is written, and the text behind it; two empty ones for a blank line or a comment."""
-    found = _LINE.match(line.rstrip(_BLANKS + "\f"))
-    if not found:
+    match = _LINE.match(line.rstrip(_BLANKS + "\f"))
+    if not match:
         return "", ""
-    keyword = found[1] or found[2] or ""
-    return ("", "") if keyword.startswith("#") else (keyword, found[3])
+    keyword = match[1] or match[2] or ""
+    return ("", "") if keyword.startswith("#") else (keyword, match[3])
 
 
 def words(text: str) -> list[str]:
@@ -35,7 +35,7 @@ def words(text: str) -> list[str]:
     """
     if not any(character in text for character in "\"'\\#"):
         return [word for word in re.split("[ \t]+", text) if word]
-    found: list[str] = []
+    parts: list[str] = []
     position, end = 0, len(text)
     while position < end:
         if text[position] in " \t":
@@ -60,8 +60,8 @@ def words(text: str) -> list[str]:
             position += 1
         if quoted:
             raise ValueError("a quote does not close")
-        found.append(word)
-    return found
+        parts.append(word)
+    return parts
 
 
 def seconds(text: str) -> float:

@@ -16,7 +16,7 @@ class Channel(Protocol):
         """Send all of `data` to the command's stdin.
 
         Raises:
-            BrokenPipeError: the command has ended or closed its stdin; what it said can still be received.
+            BrokenPipeError: the command has ended or closed its stdin; its output can still be received.
             Unreachable: `connection-lost`, also when it took nothing for `timeout` seconds.
         """
 
@@ -53,7 +53,7 @@ class Link(Protocol):
         """Run `line` by the login shell; `pty` gives it a raw terminal without echo, where stderr joins stdout.
 
         Raises:
-            NoSession: it refuses, or breaks the connection, before it was told what to run.
+            NoSession: it refuses, or breaks the connection, before it knew what to run.
             Unreachable: `connect-timeout` (no answer), or `connection-lost`.
         """
 

@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agentless.openssh.known_hosts import KnownHosts, fingerprint, lookup_name, matches
 from tests.hosts.client import make_key
@@ -101,3 +103,15 @@ def test_what_another_process_was_quicker_to_write_is_given_back_instead(tmp_pat
 def test_where_nothing_is_to_be_remembered_nothing_is_written(public: str) -> None:
     (entry,) = KnownHosts().append(["/dev/null"], "web1", "ssh-ed25519", blob(public), hashed=False)
     assert entry.key == blob(public)
+
+
+@given(st.text(st.sampled_from("ab.*?!,"), max_size=12), st.text(st.sampled_from("ab."), max_size=6))
+def test_a_negated_pattern_always_wins(patterns: str, name: str) -> None:
+    assert not matches(f"{patterns},!*", name)
+    assert matches("*", name)
+
+
+def test_known_hosts_passes_over_torn_lines(tmp_path: Path) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_bytes(b"\n#x\nweb\n@odd web ssh-rsa AAAA\n|1|torn ssh-rsa AAAA\n\xff\xfe ssh-rsa AAAA\nweb ssh-rsa !!\n")
+    assert KnownHosts().find([str(file)], "web") == ()

@@ -1,266 +1,36 @@
-"""What ssh_config and the inventory's options add up to."""
+"""What the options of one host add up to."""
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
-from typing import Any
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from agentless.errors import Refused
-from agentless.model.endpoint import Endpoint
-from agentless.openssh import keywords
-from agentless.openssh.jumps import Jump, jump_of_command, parse_jumps
-from agentless.openssh.known_hosts import KnownHosts, matches
-from agentless.openssh.resolver import Resolver
+from agentless.openssh.jumps import Jump
 from agentless.openssh.settings import Settings, resolve
-from tests.transport.conftest import Home
 
 
-def settings(home: Home, address: str, *options: tuple[str, str], **given: Any) -> Settings:
-    """Of a host, with options as they would stand in a file."""
-    resolver = Resolver(home=home.path, system_config=Path("/none"))
-    return resolver.settings(endpoint(address, *options, **given))
+def settings(**options: str) -> Settings:
+    words = {keyword: (value,) for keyword, value in options.items()}
+    return resolve(words, Jump("h"), local_user="u", home=Path("/home/u"))
 
 
-def endpoint(address: str, *options: tuple[str, str], **given: Any) -> Endpoint:
-    return Endpoint("web", address, options=tuple(keywords.read(*option) for option in options), **given)
+def test_methods_follow_the_options() -> None:
+    assert settings().methods == ("publickey", "keyboard-interactive", "password")
+    assert settings(pubkeyauthentication="no", passwordauthentication="no").methods == ("keyboard-interactive",)
+    assert settings(preferredauthentications="password,gssapi-with-mic").methods == ("password",)
 
 
-def test_what_is_said_on_the_spot_beats_the_file(home: Home) -> None:
-    home.config("Host web\n User file\n Port 1\n HostName 10.0.0.1\n IdentityFile ~/a\n")
-    found = settings(home, "web", user="spot", port=2, key_files=("/b",))
-    assert (found.user, found.port, found.host) == ("spot", 2, "10.0.0.1")
-    assert found.identities == ("/b", f"{home.path}/a")
+def test_the_usual_keys_are_tried_where_none_is_named() -> None:
+    assert settings().default_identities[0] == "/home/u/.ssh/id_ed25519"
+    assert settings(identityfile="~/k").default_identities == ()
+    assert resolve({}, Jump("h", key_files=("%d/k",)), local_user="u", home=Path("/h")).identities == ("/h/k",)
 
 
-def test_match_user_sees_the_user_that_was_given(home: Home) -> None:
-    home.config("Match user deploy\n Port 2222\n")
-    assert settings(home, "web", user="deploy").port == 2222
-    assert settings(home, "web", user="other").port == 22
+def test_the_agent_is_the_environments_a_named_one_or_none() -> None:
+    assert settings().agent is None
+    assert settings(identityagent="SSH_AUTH_SOCK").agent is None
+    assert settings(identityagent="none").agent == ""
+    assert settings(identityagent="~/agent").agent == "/home/u/agent"
 
 
-def test_a_user_in_the_address_and_brackets_are_read(home: Home) -> None:
-    assert settings(home, "ec2-user@203.0.113.7").user == "ec2-user"
-    assert settings(home, "[fe80::1]").host == "fe80::1"
-    assert settings(home, "web.[1:2]").host == "web.[1:2]"
-
-
-def test_known_hosts_files_are_several_and_expand_tokens(home: Home) -> None:
-    found = settings(home, "web", ("userknownhostsfile", "~/one %d/two"), ("globalknownhostsfile", "none"))
-    assert found.known_hosts == (f"{home.path}/one", f"{home.path}/two")
-    assert (found.key_name, found.user_files) == ("web", 2)
-    assert settings(home, "web", port=2200).key_name == "[web]:2200"
-    assert settings(home, "web", ("hostkeyalias", "Alias"), port=2200).key_name == "alias"
-
-
-def test_the_file_of_revoked_keys_is_one_path(home: Home) -> None:
-    home.config("RevokedHostKeys ~/revoked\n")
-    assert settings(home, "web").revoked_host_keys == (home.path / "revoked",)
-    assert settings(home, "web", ("revokedhostkeys", "none")).revoked_host_keys == ()
-
-
-def test_includes_are_read_in_order_and_end_where_they_began(home: Home) -> None:
-    ssh = home.path / ".ssh"
-    (ssh / "conf.d").mkdir()
-    (ssh / "conf.d" / "10").write_text("Host web\n Port 10\n")
-    (ssh / "conf.d" / "20").write_text("Host web\n Port 20\nHost db\n Port 21\n")
-    home.config("Include conf.d/*\nUser everywhere\nHost web\n Port 30\n")
-    assert settings(home, "web").port == 10
-    assert settings(home, "db").port == 21
-    assert settings(home, "other").user == "everywhere"
-
-
-def test_an_include_inside_a_block_holds_only_there(home: Home) -> None:
-    (home.path / ".ssh" / "inner").write_text("User inner\nHost web2\n Port 2\nMatch host web1\n Port 1\n")
-    home.config("Host web*\n Include inner\n IdentityFile /after\nHost *\n User outer\n")
-    assert settings(home, "web1").user == "inner"
-    assert (settings(home, "web1").port, settings(home, "web2").port) == (1, 2)
-    assert settings(home, "web3").identities == ("/after",)
-    assert settings(home, "db").user == "outer"
-
-
-def test_an_include_of_itself_ends(home: Home) -> None:
-    home.config("Include config\n")
-    with pytest.raises(Refused, match="too many levels"):
-        settings(home, "web")
-
-
-def test_a_match_that_is_not_evaluated_here_matches_nothing(home: Home) -> None:
-    home.config("Match localnetwork 10.0.0.0/8\n Port 1\nMatch all\n User all\n")
-    found = settings(home, "web")
-    assert (found.port, found.user) == (22, "all")
-
-
-def test_a_final_match_sees_what_was_found_and_the_others_do_not(home: Home) -> None:
-    home.config("Match host web.corp\n Port 1\nMatch final host web.corp\n User final\nHost web\n HostName %h.corp\n")
-    found = settings(home, "web")
-    assert (found.user, found.host) == ("final", "web.corp")
-    home.config("Match host web.corp\n Port 1\nHost web\n HostName %h.corp\n")
-    assert settings(home, "web").port == 22
-
-
-def test_match_exec_is_asked_once_and_reads_nobodys_input(home: Home) -> None:
-    asked = home.path / "asked"
-    home.config(f'Match exec "cat; echo %n >> {asked}; test %h = web"\n Port 2\nMatch exec false\n Port 3\n')
-    resolver = Resolver(home=home.path, system_config=Path("/none"))
-    ports = [resolver.settings(endpoint(name)).port for name in ("web", "web", "db")]
-    assert ports == [2, 2, 22]
-    assert asked.read_text() == "web\ndb\n"
-
-
-def test_comments_behind_values_are_no_values(home: Home) -> None:
-    home.config('Host web # the web\n Port 23 # telnet\n HostName "10.0.0.9"\n')
-    found = settings(home, "web")
-    assert (found.port, found.host) == (23, "10.0.0.9")
-
-
-@pytest.mark.parametrize(
-    ("text", "hops"),
-    [
-        ("", ()),
-        ("none", ()),
-        ("bastion", (Jump("bastion"),)),
-        ("ada@a:23,ssh://b:24", (Jump("a", "ada", 23), Jump("b", None, 24))),
-        ("[fe80::1]:22", (Jump("fe80::1", None, 22),)),
-        ("ada@fe80::1", (Jump("fe80::1", "ada"),)),
-    ],
-)
-def test_jumps_are_read_in_the_order_of_the_visit(text: str, hops: tuple[Jump, ...]) -> None:
-    assert parse_jumps(text) == hops
-
-
-@pytest.mark.parametrize(
-    ("command", "hop"),
-    [
-        ("ssh -W 10.0.0.1:22 -q user@bastion", Jump("bastion", "user")),
-        ("ssh user@bastion -W 10.0.0.1:22", Jump("bastion", "user")),
-        ("ssh -qW '[10.0.0.1]:22' -p 2222 user@bastion", Jump("bastion", "user", 2222)),
-        ("ssh -p2222 -W10.0.0.1:22 -l admin bastion", Jump("bastion", "admin", 2222)),
-        ("ssh -o Port=2222 -oUser=admin -W 10.0.0.1:22 bastion", Jump("bastion", "admin", 2222)),
-        ("ssh -p 2222 -W 10.0.0.1:22 user@2001:db8::1", Jump("2001:db8::1", "user", 2222)),
-        (
-            "ssh -i ~/one -o IdentityFile=two -W 10.0.0.1:22 u@b",
-            Jump("b", "u", None, ("~/one", "two")),
-        ),
-        ("/usr/bin/ssh -A -W 10.0.0.1:22 -o ControlMaster=auto -o ControlPersist=60s u@b", Jump("b", "u")),
-        ("exec ssh -W 10.0.0.1:22 u@b", Jump("b", "u")),
-        ("ssh -J first -W 10.0.0.1:22 second", Jump("second", options=(("proxyjump", ("first",)),))),
-        (
-            "ssh -o ProxyCommand='ssh -W %h:%p first' -W 10.0.0.1:22 second",
-            Jump("second", options=(("proxycommand", ("ssh -W %h:%p first",)),)),
-        ),
-        ("ssh -F cfg -W 10.0.0.1:22 b", Jump("b", config_file="cfg")),
-        (
-            "ssh -o StrictHostKeyChecking=no -W 10.0.0.1:22 u@b",
-            Jump("b", "u", options=(("stricthostkeychecking", ("no",)),)),
-        ),
-        ("ssh -q u@b nc -w 10 10.0.0.1 22 2>/dev/null", Jump("b", "u")),
-        ("ssh -p 22 u@b exec /bin/netcat 10.0.0.1 22", Jump("b", "u", 22)),
-        ("ssh u@b socat - TCP:10.0.0.1:22", Jump("b", "u")),
-        # Not what it looks like, or with what only ssh can do.
-        ("ssh -K -W 10.0.0.1:22 b", None),
-        ("ssh -W other:22 b", None),
-        ("ssh -W 10.0.0.1:22", None),
-        ("ssh b", None),
-        ("ssh b hostname", None),
-        ("ssh -W 10.0.0.1:22 u@b; date", None),
-        ("ssh -W 10.0.0.1:22 $BASTION", None),
-        ("ssh -W 10.0.0.1:22 'b", None),
-        ("nc -X 5 -x proxy:1080 10.0.0.1 22", None),
-        ("cloudflared access ssh --hostname 10.0.0.1", None),
-    ],
-)
-def test_a_proxy_command_that_is_a_jump_is_seen_as_one(command: str, hop: Jump | None) -> None:
-    assert jump_of_command(command, "10.0.0.1", 22) == hop
-
-
-BY_COMMAND = ("proxycommand", "ssh -W %h:%p %r@bastion")
-BASTION = (Jump("bastion", "deploy"),)
-
-
-@pytest.mark.parametrize(
-    ("said", "file", "jumps"),
-    [
-        ((BY_COMMAND,), "ProxyJump other\n", BASTION),
-        ((("proxyjump", "other"), BY_COMMAND), "", (Jump("other"),)),
-        ((BY_COMMAND, ("proxyjump", "other")), "", BASTION),
-        ((("proxycommand", "none"),), "ProxyJump other\n", ()),
-        ((("proxyjump", "none"),), "ProxyCommand ssh -W %h:%p %r@bastion\n", BASTION),
-        ((("proxyjump", "none"),), "ProxyJump other\n", ()),
-        ((), "Host web\n ProxyCommand ssh -W %h:%p %r@bastion\nHost *\n ProxyJump other\n", BASTION),
-        ((), "Host web\n ProxyJump %r@bastion\nHost *\n ProxyCommand false\n", BASTION),
-    ],
-)
-def test_of_proxy_jump_and_proxy_command_the_first_said_holds(
-    home: Home, said: tuple[tuple[str, str], ...], file: str, jumps: tuple[Jump, ...]
-) -> None:
-    """ssh_config(5): whichever is specified first will prevent later instances of the other from taking effect."""
-    home.config(file)
-    found = settings(home, "web", *said, user="deploy")
-    assert (found.jumps, found.proxy_command) == (jumps, None)
-
-
-def test_tokens_of_a_command_are_expanded_once(home: Home) -> None:
-    found = settings(home, "web", ("proxycommand", "go ~ %%h %h:%p %r %n"), user="ada", port=23)
-    assert found.proxy_command == "go ~ %h web:23 ada web"
-
-
-def test_another_configuration_file_stands_for_both_usual_ones_and_for_its_jumps(home: Home) -> None:
-    home.config("Port 1\n")
-    (home.path / ".ssh" / "more").write_text("User more\n")
-    other = home.path / "ssh.cfg"
-    other.write_text("Host web\n ProxyJump bastion\nInclude more\n")
-    found = settings(home, "web", config_file=str(other))
-    assert (found.port, found.user) == (22, "more")
-    assert found.jumps == (Jump("bastion", config_file=str(other)),)
-    assert settings(home, "web", config_file="none").port == 22
-    assert settings(home, "web", config_file="/dev/null").port == 22
-    with pytest.raises(Refused, match="there is no such file") as caught:
-        settings(home, "web", config_file="/no/ssh.cfg")
-    assert caught.value.hint.startswith("Mend /no/ssh.cfg,")
-
-
-@given(st.text())
-def test_any_command_and_any_jump_is_a_value_or_an_error_that_names_it(text: str) -> None:
-    hop = jump_of_command(text, "h", 22)
-    assert hop is None or hop.host
-    with contextlib.suppress(ValueError):
-        assert all(hop.host for hop in parse_jumps(text))
-
-
-@given(st.text(st.sampled_from("ab.*?!,"), max_size=12), st.text(st.sampled_from("ab."), max_size=6))
-def test_a_negated_pattern_always_wins(patterns: str, name: str) -> None:
-    assert not matches(f"{patterns},!*", name)
-    assert matches("*", name)
-
-
-def test_methods_follow_the_options(tmp_path: Path) -> None:
-    def methods(**options: str) -> tuple[str, ...]:
-        words = {keyword: (value,) for keyword, value in options.items()}
-        return resolve(words, Jump("h"), local_user="u", home=tmp_path).methods
-
-    assert methods() == ("publickey", "keyboard-interactive", "password")
-    assert methods(pubkeyauthentication="no", passwordauthentication="no") == ("keyboard-interactive",)
-    assert methods(preferredauthentications="password,gssapi-with-mic") == ("password",)
-
-
-def test_known_hosts_passes_over_torn_lines(tmp_path: Path) -> None:
-    file = tmp_path / "known_hosts"
-    file.write_bytes(b"\n#x\nweb\n@odd web ssh-rsa AAAA\n|1|torn ssh-rsa AAAA\n\xff\xfe ssh-rsa AAAA\nweb ssh-rsa !!\n")
-    assert KnownHosts().find([str(file)], "web") == ()
-
-
-def test_a_user_with_a_line_break_cannot_smuggle_an_option(home: Home) -> None:
-    with pytest.raises(Refused):
-        settings(home, "web", user="x\nProxyCommand touch /tmp/no")
-
-
-def test_connect_timeout_of_the_file_holds_where_none_was_given(home: Home) -> None:
-    assert settings(home, "web").connect_timeout == 10
-    home.config("ConnectTimeout 3\n")
-    assert settings(home, "web").connect_timeout == 3
-    assert settings(home, "web", connect_timeout=10.0).connect_timeout == 10
+def test_equal_settings_are_one_key_of_a_dict() -> None:
+    assert len({settings(), settings(), settings(port="23")}) == 2

@@ -24,7 +24,7 @@ from agentless.transport.ssh.keys import Keys, signed_by
 from agentless.transport.ssh.link import SshLink, slow
 from agentless.transport.ssh.login import log_in
 from agentless.transport.ssh.packets import GONE_AFTER, Wire
-from agentless.transport.ssh.throttle import Places, Shared, pauses
+from agentless.transport.ssh.throttle import HandshakeLimit, Shared, pauses
 from agentless.transport.ssh.transport import Dropped, Transport
 
 __all__ = ["SshConnector"]
@@ -49,7 +49,7 @@ class SshConnector:
         self._known = KnownHosts()
         self._revoked = RevokedKeys()
         self._keys = Keys(ask, warn)
-        self._places = Places()
+        self._handshakes = HandshakeLimit()
         self._bastions: Shared[SshLink] = Shared()
         self._random = random.Random()
 
@@ -83,7 +83,7 @@ class SshConnector:
         dropped: Dropped | None = None
         breaks: Iterator[float] = iter(())
         for _ in range(_TRIES):
-            with self._places.hold(key):
+            with self._handshakes.hold(key):
                 if deadline is None:
                     deadline = time.monotonic() + timeout
                 if dropped is None:

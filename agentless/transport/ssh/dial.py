@@ -112,7 +112,7 @@ def _resolve(host: str, port: int, family: str, deadline: float) -> list[_Addres
     try:
         infos = socket.getaddrinfo(host, port, wanted, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
     except (socket.gaierror, ValueError):
-        # A ValueError is that of a name with an empty or an overlong label, which a resolver is not even asked about.
+        # A ValueError is that of a name with an empty or an overlong label, which no resolver is asked about.
         infos = addresses(host, port, wanted, deadline)
     first: list[_Address] = []
     second: list[_Address] = []
@@ -161,17 +161,17 @@ class Proxy:
 
     @property
     def complaint(self) -> str:
-        """What it did wrong, by its exit code and what it said last on stderr; empty where neither tells anything."""
+        """What it did wrong, by its exit code and its last words on stderr; empty where there is neither."""
         try:
             code = self._process.wait(_ENDS_WITHIN)
         except subprocess.TimeoutExpired:
             code = 0
         self._reader.join(0.2)
-        said = b"".join(self._complaints).decode("utf-8", "replace").strip()
+        stderr_tail = b"".join(self._complaints).decode("utf-8", "replace").strip()
         if not code:
-            return f"says: {said}" if said else ""
+            return f"says: {stderr_tail}" if stderr_tail else ""
         how = f"exit code {code}" if code > 0 else f"signal {-code}"
-        return f"ended with {how} before the host said anything" + (f": {said}" if said else "")
+        return f"ended with {how} before the host said anything" + (f": {stderr_tail}" if stderr_tail else "")
 
     def close(self) -> None:
         """End it; its thread reaps it."""

@@ -12,7 +12,7 @@ from filelock import Timeout
 
 from agentless.errors import Unreachable
 from agentless.openssh.certificates import CERT, HostCertificate, type_of
-from agentless.openssh.known_hosts import CERT_AUTHORITY, REVOKED, Entry, KnownHosts, fingerprint
+from agentless.openssh.known_hosts import CERT_AUTHORITY, REVOKED, KnownHosts, KnownKey, fingerprint
 from agentless.openssh.revoked import RevokedKeys
 from agentless.openssh.settings import Settings
 
@@ -80,7 +80,7 @@ class HostKeys:
             raise self._unknown(blob)
         self._accept(blob)
 
-    def _entries(self) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    def _entries(self) -> tuple[tuple[KnownKey, ...], tuple[KnownKey, ...]]:
         """The lines that speak about the host, and those that may only vouch for it."""
         try:
             return self._lines()
@@ -91,18 +91,18 @@ class HostKeys:
                 "Make it readable, or name another: UserKnownHostsFile, GlobalKnownHostsFile.",
             ) from None
 
-    def _lines(self) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    def _lines(self) -> tuple[tuple[KnownKey, ...], tuple[KnownKey, ...]]:
         settings = self._settings
-        found = self._known.find(settings.known_hosts, settings.key_name)
+        entries = self._known.find(settings.known_hosts, settings.key_name)
         if not settings.plain_name or settings.plain_name == settings.key_name:
-            return found, ()
+            return entries, ()
         # OpenSSH also takes a key that a line without a port has, but only as long as none names the port. Another key
         # there says nothing: it may be that of the sshd at port 22.
         without = self._known.find(settings.known_hosts, settings.plain_name)
         marked = tuple(entry for entry in without if entry.marker)
-        if any(not entry.marker for entry in found):
-            return found + marked, ()
-        return found + marked, tuple(entry for entry in without if not entry.marker)
+        if any(not entry.marker for entry in entries):
+            return entries + marked, ()
+        return entries + marked, tuple(entry for entry in without if not entry.marker)
 
     def _refuse_listed(self, blob: bytes) -> None:
         """RevokedHostKeys."""
@@ -114,7 +114,7 @@ class HostKeys:
                 parts = [certificate.plain, certificate.authority]
             self._revoked.refuse(files, self._settings.key_name, (type_of(blob), blob), parts)
 
-    def _refuse_revoked(self, entries: Sequence[Entry], *blobs: bytes) -> None:
+    def _refuse_revoked(self, entries: Sequence[KnownKey], *blobs: bytes) -> None:
         for entry in entries:
             if entry.marker == REVOKED and entry.key in blobs:
                 raise Unreachable(
@@ -123,7 +123,7 @@ class HostKeys:
                     "Give the host a new key; whoever stole this one can pose as the host.",
                 )
 
-    def _certificate(self, blob: bytes, entries: Sequence[Entry]) -> tuple[str, bytes]:
+    def _certificate(self, blob: bytes, entries: Sequence[KnownKey]) -> tuple[str, bytes]:
         """Why a certificate does not convince (empty when it does), and the plain key in it."""
         certificate = self._read(blob)
         self._refuse_revoked(entries, certificate.plain, certificate.authority)
@@ -156,7 +156,7 @@ class HostKeys:
         if not any(entry.key == blob and not entry.marker for entry in entries):
             raise self._changed(blob, entries)
 
-    def _changed(self, blob: bytes, entries: Sequence[Entry]) -> Unreachable:
+    def _changed(self, blob: bytes, entries: Sequence[KnownKey]) -> Unreachable:
         known = ", ".join(f"{entry.type} {fingerprint(entry.key)} at {entry.where}" for entry in entries[:4])
         files = dict.fromkeys(entry.file for entry in entries)
         remove = "; ".join(f"ssh-keygen -R {shlex.quote(self._settings.key_name)} -f {shlex.quote(f)}" for f in files)
@@ -189,7 +189,7 @@ def _remembers(file: str) -> bool:
     return path.is_file() if path.exists() else not path.is_relative_to("/dev")
 
 
-# RFC 8332: one ssh-rsa key makes signatures of several kinds. SHA-1 is last, and only where it was asked for.
+# RFC 8332: one ssh-rsa key makes signatures of several kinds. SHA-1 is last, and only where an option adds it.
 _SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")}
 
 

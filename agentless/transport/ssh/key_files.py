@@ -107,9 +107,9 @@ def _too_open(path: str) -> str:
 
 def _openssh(text: bytes) -> tuple[bytes | None, bool]:
     """The public key, and whether the private one is encrypted (OpenSSH's PROTOCOL.key)."""
-    found = re.search(rb"-----BEGIN OPENSSH PRIVATE KEY-----(.*?)-----END", text, re.DOTALL)
+    match = re.search(rb"-----BEGIN OPENSSH PRIVATE KEY-----(.*?)-----END", text, re.DOTALL)
     try:
-        data = base64.b64decode(found[1]) if found else b""
+        data = base64.b64decode(match[1]) if match else b""
         if not data.startswith(_MAGIC):
             return None, False
         parts, rest = [], data[len(_MAGIC) :]

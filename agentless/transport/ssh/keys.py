@@ -34,7 +34,7 @@ class OfferedKey:
         blob, type: its public side.
         sign: (data, algorithm) -> signature; None while the key is locked.
         path: its file, empty for the agent's own.
-        explicit: whether it was asked for by name.
+        explicit: whether it was named, by the inventory, the command line or ssh_config.
     """
 
     label: str
@@ -55,7 +55,7 @@ class _Listed:
 
 
 class Keys:
-    """All keys of this process: files are read once, passphrases asked for once, agents asked once. Thread safe.
+    """All keys of this process: files are read once, passphrases asked for once, agents listed once. Thread safe.
 
     Args:
         ask: shows a prompt for a passphrase and returns the answer; None where nobody can be asked.
@@ -71,25 +71,25 @@ class Keys:
         self._worked: set[bytes] = set()
 
     def offered(self, settings: Settings, deadline: float) -> tuple[list[OfferedKey], list[str]]:
-        """The keys to offer, the likeliest first, and why others that were asked for are not among them.
+        """The keys to offer, the likeliest first, and why others that were named are not among them.
 
-        In the order of what was asked for, the agent's others, those of the usual names; what worked elsewhere leads.
-        An agent is asked once, and waited for during half of what is left until the deadline.
+        In the order of those that are named, the agent's others, those of the usual names; what worked elsewhere leads.
+        An agent is listed once, and waited for during half of what is left until the deadline.
         """
         listed = self._agent(settings.agent, (deadline - time.monotonic()) / 2)
         agent = listed.keys
         notes = [listed.fault] if listed.fault else []
-        found: dict[bytes, OfferedKey] = {}
+        offered: dict[bytes, OfferedKey] = {}
         for path in settings.identities:
             for key in self._of_file(path, settings, agent, notes, explicit=True):
-                found.setdefault(key.blob, key)
+                offered.setdefault(key.blob, key)
         if not settings.identities_only:
             for blob, key in agent.items():
-                found.setdefault(blob, key)
+                offered.setdefault(blob, key)
         for path in settings.default_identities:
             for key in self._of_file(path, settings, agent, notes, explicit=False):
-                found.setdefault(key.blob, key)
-        return sorted(found.values(), key=lambda key: key.blob not in self._worked), notes
+                offered.setdefault(key.blob, key)
+        return sorted(offered.values(), key=lambda key: key.blob not in self._worked), notes
 
     def _tell(self, fault: str) -> None:
         """Warn once of a file that is ignored: another key may let us in, and then nobody would know."""

@@ -1,4 +1,4 @@
-"""Logging in: which keys and passwords are tried in which order, and what is said where none fits."""
+"""Logging in: which keys and passwords are tried in which order, and the error where none fits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Step:
 
 
 def log_in(transport: Transport, keys: Keys, deadline: float, *, is_bastion: bool = False) -> float:
-    """Log in as `transport.settings` say: with the keys asked for, the password, then the keys that are just there.
+    """Log in as `transport.settings` say: with the keys that are named, the password, then the other keys.
 
     Args:
         is_bastion: whether this is a hop, whose user and keys come from elsewhere than a host's.

@@ -10,25 +10,25 @@ from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
 from typing import Generic, Protocol, TypeVar
 
-__all__ = ["HANDSHAKES", "Places", "Shared", "pauses"]
+__all__ = ["HANDSHAKES", "HandshakeLimit", "Shared", "pauses"]
 
 # sshd's MaxStartups starts to drop connections at random when 10 are not logged in yet.
 HANDSHAKES = 8
 
 
-class Places:
+class HandshakeLimit:
     """At most `limit` holders at once for each key."""
 
     def __init__(self, limit: int = HANDSHAKES) -> None:
         self._limit = limit
         self._lock = threading.Lock()
-        self._places: dict[Hashable, threading.BoundedSemaphore] = {}
+        self._handshakes: dict[Hashable, threading.BoundedSemaphore] = {}
 
     @contextlib.contextmanager
     def hold(self, key: Hashable) -> Iterator[None]:
         """Wait for a place; every holder has a deadline of its own, so this ends."""
         with self._lock:
-            places = self._places.setdefault(key, threading.BoundedSemaphore(self._limit))
+            places = self._handshakes.setdefault(key, threading.BoundedSemaphore(self._limit))
         with places:
             yield
 

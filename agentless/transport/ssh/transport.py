@@ -33,7 +33,7 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 class Dropped(Exception):
-    """The connection broke before anything was asked of the host, so that it can be tried again."""
+    """The connection broke before the host was to do anything, so that it can be tried again."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)

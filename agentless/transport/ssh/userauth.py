@@ -127,7 +127,7 @@ class Login(AuthInnards):
         )
 
     def with_key(self, key: OfferedKey) -> str:
-        """Offer a key; a locked one is only asked about.
+        """Offer a key; of a locked one, only learn whether it would do.
 
         Raises:
             ValueError: the host takes no signature that this key may make.
@@ -171,19 +171,19 @@ class Login(AuthInnards):
         able = signatures(type_, self.transport.settings.key_algorithms)
         if not type_.startswith("ssh-rsa"):
             return able
-        told = self._told()
-        if told:
-            return tuple(name for name in able if name.removesuffix(CERT) in told)
+        accepted = self._accepted()
+        if accepted:
+            return tuple(name for name in able if name.removesuffix(CERT) in accepted)
         return tuple(name for name in able if not name.startswith("rsa-sha2-256")) or able
 
-    def _told(self) -> list[str]:
+    def _accepted(self) -> list[str]:
         """RFC 8308: the signatures that the host says it takes; none where it is too old to say."""
-        told = self.transport.server_extensions.get("server-sig-algs", b"").decode("ascii", "replace")
-        return [name for name in told.split(",") if name]
+        names = self.transport.server_extensions.get("server-sig-algs", b"").decode("ascii", "replace")
+        return [name for name in names.split(",") if name]
 
     def may_want_sha1(self, key: OfferedKey) -> bool:
         """Whether the host may have refused a key only for how it signs."""
-        return key.type == "ssh-rsa" and not self._told() and "ssh-rsa" not in self._algorithms(key.type)
+        return key.type == "ssh-rsa" and not self._accepted() and "ssh-rsa" not in self._algorithms(key.type)
 
     def with_password(self, password: Secret, methods: Sequence[str]) -> str:
         """Give the password, by whichever of the two methods the host has and `methods` allow."""
@@ -201,15 +201,15 @@ class Login(AuthInnards):
             and "keyboard-interactive" in methods
             and (not known or "keyboard-interactive" in (self.methods or ()))
         ):
-            heard: set[str] = set()
+            prompts_seen: set[str] = set()
 
             def answer(prompts: list[tuple[str, bool]]) -> list[str]:
                 # A second hidden question is another's (a code, a new password): the password is no answer to it.
-                fit = len(prompts) == 1 and not prompts[0][1] and not heard
-                asked = [printable(" ".join(text.split())) for text, _ in prompts[:4]]
+                fit = len(prompts) == 1 and not prompts[0][1] and not prompts_seen
+                texts = [printable(" ".join(text.split())) for text, _ in prompts[:4]]
                 if not fit and len(self.more) < 4:
-                    self.more += [text for text in asked if text and text not in heard]
-                heard.update(asked[:1] if heard else asked)
+                    self.more += [text for text in texts if text and text not in prompts_seen]
+                prompts_seen.update(texts[:1] if prompts_seen else texts)
                 return [password.reveal()] if fit else [""] * len(prompts)
 
             def start(message: paramiko.Message) -> None:
