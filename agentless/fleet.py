@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal as signals
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import cached_property
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentless import config as configuration
-from agentless.cache import JobCache, Pruned, Search
+from agentless.cache import JobCache, JobFilter, Pruned
 from agentless.config import Config
 from agentless.errors import TargetError, UnknownJob, UsageError
 from agentless.inventory import Inventory, Overrides
@@ -431,11 +430,10 @@ class Fleet:
             limit: how many at most.
         """
         word = state.value if isinstance(state, State) else state
-        search = Search(function, target, by, since, until, metadata or {}, word, schedule)
+        wanted = JobFilter(function, target, by, since, until, metadata or {}, word, schedule)
         if limit is not None and limit < 1:
             raise UsageError(f"a limit of {limit} jobs is none", "Leave it out for all jobs.")
-        most = None if limit is None else min(limit, sys.maxsize)
-        return Listed([(row.job, row.summary) for row in self.cache.rows(most, search.finds)])
+        return Listed([(row.job, row.summary) for row in self.cache.rows(limit, wanted.matches)])
 
     def wait(self, jid: str, target: str | None = None, *, wait: float | None = None) -> Run:
         """Follow a job until every host, or every one of the target's, has settled, or `wait` seconds are over.

@@ -5,30 +5,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import stat
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from agentless import files
+from agentless.cache import names
 from agentless.errors import CacheError
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
-__all__ = ["Folder"]
-
-OPEN = ".open.jsonl"
-FINISHED = ".jsonl"
-OUTPUT = ".output.jsonl"
-LIVE = ".live"
-LOCK = "lock"
-STAMP = "pruned"
-HEADS = "heads"
-LAST = "last"
-SET_ASIDE = "set-aside"
-NAME = re.compile(r"(\d{20})(\.open\.jsonl|\.jsonl|\.output\.jsonl|\.live)", re.ASCII)
+__all__ = ["NO_FILE", "Folder"]
 
 LOCK_TIMEOUT = 30.0
 LOCK_POLL = 0.002  # filelock's own 50 ms is long beside an append
@@ -110,14 +99,14 @@ class Folder:
                 self.make()
             if self._lock is None:
                 self._lock = FileLock(
-                    self.path(LOCK), timeout=LOCK_TIMEOUT, mode=0o600, thread_local=False, poll_interval=LOCK_POLL
+                    self.path(names.LOCK), timeout=LOCK_TIMEOUT, mode=0o600, thread_local=False, poll_interval=LOCK_POLL
                 )
-            with self.guard("lock", LOCK):
+            with self.guard("lock", names.LOCK):
                 try:
                     self._lock.acquire()
                 except Timeout as error:
                     raise CacheError(
-                        f"another process has held {self.path(LOCK)} for {LOCK_TIMEOUT:.0f} s",
+                        f"another process has held {self.path(names.LOCK)} for {LOCK_TIMEOUT:.0f} s",
                         "look for a stopped agentless process",
                     ) from error
             try:
@@ -129,8 +118,10 @@ class Folder:
         """The lock that says: the run of this job lives; raises CacheError where another process has it."""
         from filelock import FileLock, Timeout
 
-        lock = FileLock(self.path(jid + LIVE), timeout=1.0, mode=0o600, thread_local=False, poll_interval=LOCK_POLL)
-        with self.guard("lock", jid + LIVE):
+        lock = FileLock(
+            self.path(jid + names.LIVE), timeout=1.0, mode=0o600, thread_local=False, poll_interval=LOCK_POLL
+        )
+        with self.guard("lock", jid + names.LIVE):
             try:
                 lock.acquire()
             except Timeout as error:
@@ -145,9 +136,9 @@ class Folder:
         """
         import fcntl
 
-        with self.guard("look at the lock of", jid + LIVE):
+        with self.guard("look at the lock of", jid + names.LIVE):
             try:
-                handle = os.open(self.path(jid + LIVE), _READ)
+                handle = os.open(self.path(jid + names.LIVE), _READ)
             except FileNotFoundError:
                 return False
             try:
@@ -247,11 +238,11 @@ class Folder:
 
     def set_aside(self, name: str) -> str:
         """Move a file out of the way, under the lock; returns where it lies now. Raises OSError."""
-        os.makedirs(self.path(SET_ASIDE), 0o700, exist_ok=True)
-        target, n = f"{SET_ASIDE}/{name}", 0
+        os.makedirs(self.path(names.SET_ASIDE), 0o700, exist_ok=True)
+        target, n = f"{names.SET_ASIDE}/{name}", 0
         while self.exists(target):
             n += 1
-            target = f"{SET_ASIDE}/{name}.{n}"
+            target = f"{names.SET_ASIDE}/{name}.{n}"
         self.rename(name, target)
         return self.path(target)
 

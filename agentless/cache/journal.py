@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from agentless.cache import folder as names
-from agentless.cache.folder import Folder
+from agentless.cache import names
+from agentless.cache.folder import NO_FILE, Folder
 from agentless.cache.lines import (
     Damaged,
     Head,
@@ -95,7 +95,7 @@ class Journal:
                 self._unreadable(name, error)
                 return None
             except OSError as error:
-                if error.errno not in names.NO_FILE:
+                if error.errno not in NO_FILE:
                     raise
                 self._unreadable(name, Damaged("it is no file"))
                 return None
@@ -107,7 +107,7 @@ class Journal:
         except Damaged as error:
             raise Damaged(f"the output of {host} is damaged: {error}") from error
         except OSError as error:
-            if not isinstance(error, FileNotFoundError) and error.errno not in names.NO_FILE:
+            if not isinstance(error, FileNotFoundError) and error.errno not in NO_FILE:
                 raise
             raise Damaged(f"the output of {host} is missing") from error
 

@@ -233,7 +233,7 @@ def decode_head(data: bytes, jid: str) -> Head:
         Damaged: it is no such line, that of another job, or of a later format.
     """
     raw = parse(data)
-    if raw.get(VERSION) != FORMAT:
+    if not _is_whole(raw.get(VERSION)) or raw[VERSION] != FORMAT:
         if _is_whole(raw.get(VERSION)):
             raise Later(f"its format {raw[VERSION]} is not known to this version of agentless")
         raise Damaged(f"its first line is no job: {VERSION!r} is {_brief(raw.get(VERSION))}")

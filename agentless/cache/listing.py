@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agentless.cache import folder as names
+from agentless.cache import names
 from agentless.cache.folder import Folder
 from agentless.cache.journal import Journal
 from agentless.cache.lines import Damaged, line_jid

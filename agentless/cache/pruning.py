@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from agentless.cache import folder as names
+from agentless.cache import names
 from agentless.cache.folder import Folder
 from agentless.cache.journal import Journal
 from agentless.cache.lines import AT, SAYS_LEARNED, SAYS_ORIGIN, Damaged, decode_head, dump, parse, time_of
@@ -24,7 +24,7 @@ HOUR = 3600.0
 EVERY = 600.0  # seconds
 LEARNED_JOBS = 50_000
 _BLOCK = 4096
-_OURS = (names.LOCK, names.STAMP, names.HEADS, names.LAST, names.SET_ASIDE)
+_OURS = (names.LOCK, names.PRUNED, names.HEADS, names.LAST, names.SET_ASIDE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,14 @@ class Pruned:
 def is_due(folder: Folder, now: float) -> bool:
     """Whether the cache was not pruned in the last minutes, by any process."""
     try:
-        return not 0 <= now - time_of(parse(folder.first_line(names.STAMP)), AT) < EVERY
+        return not 0 <= now - time_of(parse(folder.first_line(names.PRUNED)), AT) < EVERY
     except (Damaged, OSError):
         return True
 
 
 def stamp(folder: Folder, now: float) -> None:
     """Note when the cache was pruned, under the lock; raises OSError."""
-    folder.replace(names.STAMP, dump({AT: now}))
+    folder.replace(names.PRUNED, dump({AT: now}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def prune(folder: Folder, journal: Journal, listing: Listing, now: float, limits
             found = os.lstat(folder.path(name))
         except FileNotFoundError:
             continue
-        match = names.NAME.fullmatch(name)
+        match = names.OF_A_JOB.fullmatch(name)
         if match is None or not stat.S_ISREG(found.st_mode):
             if name.endswith(TEMPORARY) and stat.S_ISREG(found.st_mode):
                 folder.remove(name)

@@ -14,9 +14,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agentless.cache import folder as names
+from agentless.cache import names
 from agentless.cache.cursors import Cursors
-from agentless.cache.folder import Folder
+from agentless.cache.folder import NO_FILE, Folder
 from agentless.cache.journal import Journal
 from agentless.cache.listing import Listing
 from agentless.cache.pruning import Limits, Pruned, is_due, prune, stamp
@@ -324,10 +324,10 @@ class JobCache:
             try:
                 named = self._folder.first_line(names.LAST).decode("ascii", "replace") if self._folder.check() else ""
             except OSError as error:
-                if not isinstance(error, FileNotFoundError) and error.errno not in names.NO_FILE:
+                if not isinstance(error, FileNotFoundError) and error.errno not in NO_FILE:
                     raise
                 named = ""
-        if names.NAME.fullmatch(named + names.FINISHED) and (row := self._journal.row(named)) and _was_run(row):
+        if names.OF_A_JOB.fullmatch(named + names.FINISHED) and (row := self._journal.row(named)) and _was_run(row):
             return named
         return next((row.job.jid for row in self.rows(1, _was_run)), None)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from agentless import durations
-from agentless.cache import JobCache, Search
+from agentless.cache import JobCache, JobFilter
 from agentless.inventory.selection import Selection
 from agentless.model.problem import Problem
 from agentless.runner import lookup
@@ -51,7 +51,7 @@ def perform(
         running = ", ".join(f"{jid} on {len(job.running)} hosts" for jid, job in active.jobs.items())
         return _with_problems(running or "no job is active", active.problems)
     times = {key: durations.past(entry.kwargs[key], now) for key in ("since", "until") if key in entry.kwargs}
-    jids = [row.job.jid for row in cache.rows(None, Search(**{**entry.kwargs, **times}).finds)]
+    jids = [row.job.jid for row in cache.rows(None, JobFilter(**{**entry.kwargs, **times}).matches)]
     return ", ".join([f"{len(jids)} jobs", *jids[:_NAMED]])
 
 

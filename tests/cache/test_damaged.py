@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentless.cache import Search
+from agentless.cache import JobFilter
 from agentless.cache.lines import Damaged, decode_head, decode_host, parse
 from agentless.errors import CacheError
 from agentless.model.jid import JID
@@ -78,7 +78,7 @@ def everything(bench: Bench, jid: str) -> None:
     cache = bench.another()
     for state in (*State, "failed"):
         word = state.value if isinstance(state, State) else state
-        list(cache.rows(None, Search(function="*", target="*", schedule="*", since=0.0, state=word).finds))
+        list(cache.rows(None, JobFilter(function="*", target="*", schedule="*", since=0.0, state=word).matches))
     cache.last()
     for open_jid in list(cache.open_jobs()):
         if report := cache.current(open_jid):

@@ -7,12 +7,17 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from agentless.cache.record import JobRow
+from agentless.errors import UsageError
+from agentless.model.states import State
+from agentless.suggest import one_of
 
-__all__ = ["Search"]
+__all__ = ["JobFilter"]
+
+_STATES = (*(state.value for state in State), "failed")
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class JobFilter:
     """What a job must be like; None leaves it open.
 
     Args:
@@ -21,6 +26,9 @@ class Search:
         since, until: Unix seconds, of the start time.
         metadata: pairs that the job must carry.
         state: the job has a host in this state; `failed` is one too.
+
+    Raises:
+        UsageError: there is no such state.
     """
 
     function: str | None = None
@@ -32,7 +40,12 @@ class Search:
     state: str | None = None
     schedule: str | None = None
 
-    def finds(self, row: JobRow) -> bool:
+    def __post_init__(self) -> None:
+        if self.state is not None and self.state not in _STATES:
+            raise UsageError(f"{self.state!r} is no state of a job's host", one_of(self.state, _STATES))
+
+    def matches(self, row: JobRow) -> bool:
+        """Whether a job of the cache is like this."""
         job = row.job
         return (
             (self.function is None or fnmatchcase(job.function, self.function))

@@ -1,0 +1,19 @@
+"""What the files of a job cache are called: those of a job by its JID and a suffix, the others by one name."""
+
+from __future__ import annotations
+
+import re
+
+# Of a job: its record while it grows and when all hosts have ended, the output that is too large for it, and the lock
+# of the run that sends it.
+OPEN = ".open.jsonl"
+FINISHED = ".jsonl"
+OUTPUT = ".output.jsonl"
+LIVE = ".live"
+OF_A_JOB = re.compile(r"(\d{20})(\.open\.jsonl|\.jsonl|\.output\.jsonl|\.live)", re.ASCII)
+
+LOCK = "lock"  # held by whoever writes
+LAST = "last"  # the JID of the job that was sent last
+HEADS = "heads"  # the first lines of many finished records
+PRUNED = "pruned"  # when that was done
+SET_ASIDE = "set-aside"  # the directory of what is damaged or foreign

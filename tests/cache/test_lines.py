@@ -1,0 +1,127 @@
+"""The lines of records: what is written is read again, and what is read has the types that it says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentless.cache import lines
+from agentless.cache.lines import (
+    SAYS_LEARNED,
+    Damaged,
+    Head,
+    HostLine,
+    Later,
+    decode_head,
+    decode_host,
+    decode_output,
+    dump,
+    encode_head,
+    encode_host,
+    encode_output,
+    line_jid,
+    parse,
+)
+from agentless.model.jid import JID
+from agentless.model.job import Job, Origin
+from agentless.model.returns import Return
+from agentless.model.states import HostResult, State
+from tests.cache.results import any_result, returned
+
+THE_JID = JID("20261122095039579207")
+words = st.text(max_size=10) | st.just('"origin":"learned"')
+jobs = st.builds(
+    Job,
+    jid=st.just(THE_JID),
+    function=words,
+    arguments=st.lists(words | st.just("\udcff"), max_size=3).map(tuple),
+    target=words,
+    hosts=st.lists(words, max_size=3, unique=True).map(tuple),
+    user=words,
+    start_time=st.floats(0, 4e9),
+    metadata=st.dictionaries(words, words, max_size=2),
+    login=st.none() | words,
+    become=st.none() | words,
+    schedule=st.none() | words,
+    keep_returns=st.floats(0, 1e5),
+    origin=st.sampled_from(Origin),
+)
+
+
+@given(job=jobs, last=st.floats(0, 4e9), summary=st.none() | st.just({"returned": 3, "failed": 1}))
+def test_a_head_is_read_as_it_was_written(job: Job, last: float, summary: dict[str, int] | None) -> None:
+    data = encode_head(Head(job, last, summary))
+    assert decode_head(data, THE_JID) == Head(job, last, summary)
+    assert line_jid(data) == THE_JID
+    assert (SAYS_LEARNED in data) is (job.origin is Origin.LEARNED)
+
+
+@given(result=any_result)
+def test_a_hosts_line_is_read_as_it_was_written(result: HostResult) -> None:
+    line = HostLine.of(result)
+    assert line.full() == result
+    host, again = decode_host(parse(dump(encode_host("web é\udcff", line))), 7.0)
+    assert (host, again.full()) == ("web é\udcff", result)
+    apart = replace(line, output=(b"", b""), output_at=(3, 4))
+    _, again = decode_host(parse(dump(encode_host("a", apart))), 7.0)
+    assert again.full(decode_output(encode_output("a", line.output), "a")) == result
+
+
+def test_every_field_of_a_return_is_kept() -> None:
+    """Also one that is new: the fields are read off the dataclass."""
+    other = {"str": "x", "int": 7, "float": 7.0, "bool": True, "bytes": b"x"}
+    for field in fields(Return):
+        kind = str(field.type).removesuffix(" | None")
+        changed: dict[str, Any] = {field.name: other[kind]}
+        ret = replace(Return(0, None, "exit"), **changed)
+        result = HostResult(State.RETURNED, ret=ret)
+        assert decode_host(parse(dump(encode_host("a", HostLine.of(result)))), 1.0)[1].full() == result
+
+
+@pytest.mark.parametrize("value", [10**30, -(10**30), float("nan"), float("inf"), 1e300])
+def test_a_number_that_means_nothing_is_written_as_one_that_is_not_known(value: Any) -> None:
+    ret = replace(Return(0, None, "exit"), retcode=value, started=value, duration=value, left_running=value)
+    line = HostLine.of(HostResult(State.RETURNED, ret=ret, started=value))
+    again = decode_host(parse(dump(encode_host("a", line))), 1.0)[1].result
+    assert again.ret == replace(Return(None, None, "exit"), left_running=0)
+    assert not again.ret.ok
+    assert again.started is None
+
+
+def test_a_small_result_is_a_short_line() -> None:
+    assert dump(encode_host("a", HostLine.of(returned(b"")))) == b'{"host":"a","nonce":"0123456789abcdef","pid":7}\n'
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"[]", b"1", b"{} {}", b'{"a":', b"\xff", b"[" * 100_000, b'{"a":1}x'])
+def test_what_is_no_object_of_json_is_damaged(data: bytes) -> None:
+    with pytest.raises(Damaged):
+        parse(data)
+
+
+def test_a_later_format_is_told_apart_from_damage() -> None:
+    data = encode_head(Head(Job(THE_JID, "f", (), "t", ("a",), "u", 1.0), 1.0))
+    with pytest.raises(Later, match="its format 2 is not known"):
+        decode_head(data.replace(b'"v":1', b'"v":2'), THE_JID)
+    with pytest.raises(Damaged, match="its first line is no job") as caught:
+        decode_head(data.replace(b'"v":1', b'"v":true'), THE_JID)
+    assert not isinstance(caught.value, Later)
+    with pytest.raises(Damaged, match="it holds job"):
+        decode_head(data, "20261122095039579208")
+
+
+def test_the_output_of_another_host_is_not_taken() -> None:
+    with pytest.raises(Damaged, match="another host"):
+        decode_output(encode_output("a", (b"x", b"")), "b")
+    with pytest.raises(Damaged, match="'stdout' is no output"):
+        decode_output(json.dumps({"host": "a", "stdout_base64": "%"}).encode(), "a")
+
+
+def test_no_key_of_a_host_line_stands_for_two_things() -> None:
+    keys = [lines.HOST, lines.AT, lines.STATE, lines.DISPATCHED, lines.NONCE, lines.PROBLEM, lines.SEEN_PID]
+    keys += [lines.SEEN_STARTED, lines.REMAINS, lines.OUTPUT_AT, lines.HEARD, *(field.name for field in fields(Return))]
+    assert len(set(keys)) == len(keys)
