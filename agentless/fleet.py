@@ -161,6 +161,7 @@ class Fleet:
             self._forks,
             Caller(self._controller, self.config.keep_returns, self.config.keep_bytes),
             self.config.output_cap,
+            self._selection.learned,
             self._selection.sent_alike,
             self._watch,
         )
