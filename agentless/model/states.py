@@ -32,7 +32,17 @@ from agentless.model.problem import Problem
 from agentless.model.returns import Remains, Return
 from agentless.model.times import iso
 
-__all__ = ["DENIED", "LEARNED", "NO_RECORD", "Dispatched", "HostResult", "State", "settle", "settle_denied"]
+__all__ = [
+    "DENIED",
+    "LEARNED",
+    "NO_RECORD",
+    "Dispatched",
+    "HostResult",
+    "State",
+    "remembered",
+    "settle",
+    "settle_denied",
+]
 
 
 class State(str, enum.Enum):
@@ -148,6 +158,15 @@ LEARNED = HostResult(State.UNREACHABLE, Dispatched.MAYBE, problem=NOT_ASKED)
 NEVER_AFTER = 86400.0
 
 
+def remembered(result: HostResult) -> HostResult:
+    """A host as a verb shows it that asks nobody: what ran when it was last heard of says as of when."""
+    if result.state is not State.RUNNING or result.as_of is None:
+        return result
+    when = f"running as of {iso(result.as_of)}, and not asked since"
+    message = f"{when}; {result.problem.message}" if result.problem else when
+    return replace(result, problem=Problem("not-asked", message, "agentless jobs lookup asks it."))
+
+
 def settle(before: HostResult, answer: Returned | Stated, now: float) -> HostResult:
     """Where a host stands after this answer about the job.
 
@@ -169,6 +188,7 @@ def settle(before: HostResult, answer: Returned | Stated, now: float) -> HostRes
             pid=answer.pid,
             started=answer.started,
             problem=answer.problem,
+            as_of=None,
         )
     if answer.state == "lost":
         return replace(

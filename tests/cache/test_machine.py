@@ -139,6 +139,7 @@ class CacheMachine(RuleBasedStateMachine):
         assert not pruned.set_aside
         for jid in over:
             del self.model[jid], self.last[jid]
+            self.heard = {place: at for place, at in self.heard.items() if place[0] != jid}
 
     @rule(jid=consumes(jobs), user=user)
     def look_up(self, jid: str, user: int) -> None:
