@@ -5,6 +5,9 @@ PYTEST_WORKERS = auto
 TESTS = tests
 # What the lowest and the newest versions are tried on, beside the quick tests.
 SCENARIO = tests/end_to_end/test_run.py
+# What `make fire` and `make lies` draw: so many rounds, from this seed on.
+ROUNDS = 100
+SEED = 1
 
 help:
 	@echo 'make demo         a throwaway fleet on this machine, and the main job run on it'
@@ -12,6 +15,8 @@ help:
 	@echo 'make test         all tests (TESTS=tests/guards for some of them)'
 	@echo 'make check        formatting, lint and types'
 	@echo 'make format       format the code'
+	@echo 'make fire         random faults on real hosts, with ROUNDS=1000 SEED=1 as many as one likes; as root'
+	@echo 'make lies         a host whose replies are mutated, in every verb, with ROUNDS lies each'
 	@echo 'make test-lowest  quick tests and a scenario with the lowest versions that pyproject.toml allows'
 	@echo 'make test-newest  the same with the newest versions of everything'
 	@echo 'make constraints  renew .ci/constraints: what demo and tests install, by version and hash'
@@ -28,6 +33,14 @@ quick:
 test:
 	@sh .ci/venv test
 	@.venv/bin/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(TESTS)
+
+fire:
+	@sh .ci/venv test
+	@.venv/bin/python -m tests.fire $(ROUNDS) $(SEED)
+
+lies:
+	@sh .ci/venv test
+	@AGENTLESS_LIES=$(ROUNDS) .venv/bin/python -m pytest -n $(PYTEST_WORKERS) --dist load tests/fire/test_hostile.py
 
 test-lowest:
 	@sh .ci/venv lowest
@@ -57,4 +70,4 @@ constraints:
 clean:
 	rm -rf .venv .venv-lowest .venv-newest .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist agentless.egg-info
 
-.PHONY: help demo quick test test-lowest test-newest check format constraints clean
+.PHONY: help demo quick test fire lies test-lowest test-newest check format constraints clean

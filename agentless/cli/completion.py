@@ -41,8 +41,7 @@ def _targets(invocation: Invocation) -> Iterable[CompletionItem]:
 
 def _jids(invocation: Invocation) -> Iterable[CompletionItem]:
     """The newest jobs of the cache, with what they ran on what."""
-    for row in invocation.fleet.list_jobs(limit=_MOST_JIDS).rows:
-        job = row.job
+    for job, _ in invocation.fleet.list_jobs(limit=_MOST_JIDS).rows:
         yield CompletionItem(job.jid, help=one_line(f"{job.target}: {' '.join(job.arguments)}"[:60]))
 
 

@@ -44,6 +44,7 @@ done
 for link in /sys/class/net/al"$slot"v* /sys/class/net/al"$slot"br; do
     [ ! -e "$link" ] || ip link del "${link##*/}"
 done 2>/dev/null
+awk -v disk="$disk/" 'index($2, disk) == 1 { print $2 }' /proc/mounts | xargs -r umount -l
 rm -rf "$disk"
 exit 0
 """

@@ -1,0 +1,1 @@
+"""Random faults against real hosts, with the hosts' own disks as the oracle."""
