@@ -16,6 +16,18 @@ __all__ = ["complete_jid", "complete_signal", "complete_target", "completion"]
 PROGRAM = "agentless"
 VARIABLE = "_AGENTLESS_COMPLETE"
 _MOST_JIDS = 50
+# readline takes a colon, an `=` and an `@` for the end of a word, and patterns have them: the words are read from the
+# line itself, and what readline keeps of the last one is left out of the replies.
+_BASH_WORDS = """\
+    local line=${COMP_LINE:0:COMP_POINT} words
+    IFS=$' \\t' read -ra words <<< "$line"
+    [[ $line != *[[:blank:]] ]] || words+=("")
+    local cword=$((${#words[@]} - 1))
+    local last=${words[cword]}
+    local kept=${last%"${last##*[$COMP_WORDBREAKS]}"}
+"""
+_BASH_CALL = 'env COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD'
+_BASH_REPLY = "COMPREPLY+=($value)"
 _SIGNALS = ("TERM", "KILL", "INT", "HUP", "QUIT", "USR1", "USR2", "STOP", "CONT")
 
 
@@ -79,6 +91,10 @@ def completion(ctx: click.Context, shell: str) -> int:
     assert invocation is not None
     assert complete is not None
     script = complete(ctx.find_root().command, {}, PROGRAM, VARIABLE).source()
+    if shell == "bash":
+        script = script.replace("    local response\n", f"    local response\n{_BASH_WORDS}", 1)
+        script = script.replace(_BASH_CALL, 'env COMP_WORDS="$line" COMP_CWORD=$cword')
+        script = script.replace(_BASH_REPLY, 'COMPREPLY+=("${value#"$kept"}")')
     # click's script for fish cuts a word at its first comma, and patterns have commas.
     invocation.screen.result(script.replace('string split ","', 'string split --max 1 ","'))
     return 0

@@ -50,13 +50,13 @@ def complete(shell: str, line: str, environ: Mapping[str, str]) -> list[str]:
     """What the shell offers for the last word of a line, after it has read the completion script."""
     if shutil.which(shell) is None:
         pytest.skip(f"no {shell} on this machine")
-    words = line.split(" ")
     if shell == "bash":
         script = (
-            'eval "$(agentless completion bash)"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1));'
+            'eval "$(agentless completion bash)"; COMP_LINE=$1; COMP_POINT=${#1}; COMP_WORDBREAKS=$2;'
             '_agentless_completion agentless; printf "%s\\n" "${COMPREPLY[@]}"'
         )
-        command = ["bash", "--norc", "-c", script, "bash", *words]
+        # What readline has by default (bash(1), COMP_WORDBREAKS).
+        command = ["bash", "--norc", "-c", script, "bash", line, " \t\n\"'@><=;|&(:"]
     elif shell == "fish":
         command = ["fish", "--no-config", "-c", "agentless completion fish | source; complete -C $argv[1]", line]
     else:
@@ -67,7 +67,7 @@ def complete(shell: str, line: str, environ: Mapping[str, str]) -> list[str]:
             "_describe() { print -l -- ${${(P)3}%%:*} };"
             'words=("$@"); CURRENT=$#; _agentless_completion'
         )
-        command = ["zsh", "-f", "-c", script, "zsh", *words]
+        command = ["zsh", "-f", "-c", script, "zsh", *line.split(" ")]
     done = subprocess.run(command, env=dict(environ), capture_output=True, text=True, check=False, timeout=120)
     assert done.stderr == ""
     return sorted(word.split("\t")[0] for word in done.stdout.splitlines() if word)
@@ -91,6 +91,13 @@ def test_verbs_options_hosts_groups_and_jids_complete(shell: str, environ: dict[
 def test_a_pattern_completes_behind_its_marks(environ: dict[str, str]) -> None:
     for shell in ("bash", "zsh", "fish"):
         assert complete(shell, "agentless run web,!data", environ) == ["web,!database1"]
+
+
+def test_a_pattern_with_colons_completes_unquoted_in_bash(environ: dict[str, str]) -> None:
+    """readline has ended a word at the colon, so only what comes behind it is replaced."""
+    assert complete("bash", "agentless run web:data", environ) == ["database1"]
+    assert complete("bash", "agentless run web:!data", environ) == ["!database1"]
+    assert complete("bash", "agentless -i other,one run o", environ) == ["one", "other"]
 
 
 def test_a_broken_inventory_completes_to_nothing_and_says_nothing(environ: dict[str, str]) -> None:
