@@ -6,6 +6,7 @@ import os
 import signal as signals
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,9 +24,9 @@ from agentless.model.jid import JID
 from agentless.model.job import Report
 from agentless.model.problem import Problem
 from agentless.model.requests import Caller, Delivery, JobSpec, Script, read_input, shell_text
-from agentless.model.results import Active, ExitSuccess, Found, Hosts, Listed, Pong, Running, Signalled
+from agentless.model.results import Active, ExitSuccess, Found, Hosts, Listed, ListedJob, Pong, Running, Signalled
 from agentless.model.secret import Secret
-from agentless.model.states import State
+from agentless.model.states import State, remembered
 
 # The runner is imported by the verbs that contact hosts: listing jobs is not to wait for it, nor for paramiko.
 if TYPE_CHECKING:
@@ -161,6 +162,7 @@ class Fleet:
             self._forks,
             Caller(self._controller, self.config.keep_returns, self.config.keep_bytes),
             self.config.output_cap,
+            self._selection.learned,
             self._selection.sent_alike,
             self._watch,
         )
@@ -270,6 +272,7 @@ class Fleet:
         wait: float | None = None,
         batch: str | int | None = None,
         max_fail: str | int | None = None,
+        live: bool | None = None,
     ) -> Report:
         """Send a job and wait for it.
 
@@ -280,7 +283,7 @@ class Fleet:
             script: a file of this machine.
             stdin: bytes, or a file of this machine.
             cwd, env, shell, timeout, metadata: as in `JobSpec`.
-            detach, wait, batch, max_fail: as in `Delivery`.
+            detach, wait, batch, max_fail, live: as in `Delivery`.
 
         Raises:
             UsageError: a file cannot be read, or as `start`; nothing was sent.
@@ -297,7 +300,7 @@ class Fleet:
             timeout=timeout,
             metadata=metadata or {},
         )
-        with self.start(target, spec, Delivery(detach, wait, batch, max_fail)) as run:
+        with self.start(target, spec, Delivery(detach, wait, batch, max_fail, live)) as run:
             for _ in run:
                 pass
             return run.report()
@@ -382,7 +385,8 @@ class Fleet:
             TargetError: as `lookup`.
             UnknownJob: the cache doesn't have it.
         """
-        return self._selection.narrow(self._recorded(jid), target)
+        report = self._selection.narrow(self._recorded(jid), target)
+        return replace(report, results={name: remembered(result) for name, result in report.results.items()})
 
     def _recorded(self, jid: str) -> Report:
         jid = self._jid(jid)
@@ -433,7 +437,8 @@ class Fleet:
         wanted = JobFilter(function, target, by, since, until, metadata or {}, word, schedule)
         if limit is not None and limit < 1:
             raise UsageError(f"a limit of {limit} jobs is none", "Leave it out for all jobs.")
-        return Listed([(row.job, row.summary) for row in self.cache.rows(limit, wanted.matches)])
+        rows = self.cache.rows(limit, wanted.matches)
+        return Listed([ListedJob(row.job, row.summary, row.last_event) for row in rows])
 
     def wait(self, jid: str, target: str | None = None, *, wait: float | None = None) -> Run:
         """Follow a job until every host, or every one of the target's, has settled, or `wait` seconds are over.

@@ -25,7 +25,7 @@ from agentless.errors import AnotherJob, CacheError, JobExists
 from agentless.model.jid import JID, new_jid
 from agentless.model.job import Job, Origin, Report
 from agentless.model.problem import Problem
-from agentless.model.states import Dispatched, HostResult, State
+from agentless.model.states import LEARNED, Dispatched, HostResult, State
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -149,7 +149,7 @@ class JobCache:
             merged = replace(job, origin=Origin.LEARNED) if known is None else _merged(known.job, job)
             new = [host for host in merged.hosts if known is None or host not in known.lines]
             # ends follow below, since their output needs a record that is there
-            told = {host: results.get(host, NOT_ASKED) for host in new}
+            told = {host: results.get(host, LEARNED) for host in new}
             told = {host: _SENT if result.state.final else result for host, result in told.items()}
             if known is None:
                 self._journal.write(merged, self._clock(), told)
@@ -391,12 +391,6 @@ def _was_run(row: JobRow) -> bool:
 
 
 _SENT = HostResult(State.RUNNING, Dispatched.YES)
-NOT_ASKED = HostResult(
-    State.UNREACHABLE,
-    problem=Problem(
-        "not-asked", "this controller has learned of the job from another host, and has not asked this one"
-    ),
-)
 
 
 def _merged(known: Job, told: Job) -> Job:

@@ -53,7 +53,8 @@ def _targets(invocation: Invocation) -> Iterable[CompletionItem]:
 
 def _jids(invocation: Invocation) -> Iterable[CompletionItem]:
     """The newest jobs of the cache, with what they ran on what."""
-    for job, _ in invocation.fleet.list_jobs(limit=_MOST_JIDS).rows:
+    for row in invocation.fleet.list_jobs(limit=_MOST_JIDS).rows:
+        job = row.job
         yield CompletionItem(job.jid, help=one_line(f"{job.target}: {' '.join(job.arguments)}"[:60]))
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple, TypeGuard
 
-from agentless.errors import InventoryError, TargetError
+from agentless.errors import AgentlessError, InventoryError, TargetError
 from agentless.inventory import Host, Inventory, Overrides, load
 from agentless.inventory.search import Sources
 from agentless.inventory.secrets import masked, unmasked
@@ -225,6 +225,21 @@ class Selection:
     def sent_alike(self, job: Job) -> bool:
         """Whether a job was sent as who would send one now, so that its record lies where we look."""
         return (job.login, job.become) == self.sender
+
+    def learned(self, names: Sequence[str], target: str) -> tuple[str, ...]:
+        """The inventory's hosts of a job that a host has told of.
+
+        Args:
+            names: what it calls them; a name that the inventory lacks counts for nothing.
+            target: the pattern that it was sent to, which stands in where no names are told.
+        """
+        try:
+            if names:
+                return tuple(dict.fromkeys(name for name in names if self.inventory.find(name) is not None))
+            # A host may say anything: no file is read for it, and no expression tried.
+            return () if set(target) & set("@~") else tuple(self.inventory.match(target))
+        except AgentlessError:
+            return ()
 
     def places(self, report: Report | None, target: str | None) -> Places:
         """The hosts to look for a job on: those that it was sent to, else (it is not known) the target's, else all.

@@ -84,6 +84,7 @@ class Described:
         hosts: all hosts of the job, as its sender knew them; empty where that is not told.
         login, become: as the job's; None where that is not told.
         keep: False where an entry of a schedule wants it to come home and not to be kept (`return_job: nocache`).
+        clock: the host's, Unix seconds.
     """
 
     jid: JID
@@ -98,6 +99,7 @@ class Described:
     login: str | None = None
     become: str | None = None
     keep: bool = True
+    clock: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

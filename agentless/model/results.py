@@ -11,6 +11,8 @@ from agentless.model.endpoint import Endpoint
 from agentless.model.job import Job, Report
 from agentless.model.problem import Problem
 from agentless.model.process import Process, Signal
+from agentless.model.states import State
+from agentless.model.times import iso
 
 __all__ = [
     "Active",
@@ -22,6 +24,7 @@ __all__ = [
     "Hosts",
     "InventoryHost",
     "Listed",
+    "ListedJob",
     "Pong",
     "Running",
     "Signalled",
@@ -89,6 +92,11 @@ class Signalled:
     problems: Mapping[str, Problem]
 
     @property
+    def nothing_signalled(self) -> bool:
+        """Whether the job runs on none of the hosts, all of which answered: the signal reached nobody."""
+        return not self.problems and not any(signal.delivered for signal in self.hosts.values())
+
+    @property
     def exit_code(self) -> int:
         """3 when a host could not be asked, 1 when something survived a KILL; survivors of others are only told."""
         if self.problems:
@@ -136,10 +144,24 @@ class Active:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """`jobs list`: one row a job, newest first, with its hosts by state."""
+class ListedJob:
+    """One row of `jobs list`: a job with its hosts by state, as known at `last_event` (Unix seconds)."""
 
-    rows: Sequence[tuple[Job, Mapping[str, int]]]
+    job: Job
+    summary: Mapping[str, int]
+    last_event: float
+
+    @property
+    def as_of(self) -> float | None:
+        """When a host was heard of that is said to run it; None where none is."""
+        return self.last_event if self.summary[State.RUNNING.value] else None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """`jobs list`: one row a job, newest first; no host is asked."""
+
+    rows: Sequence[ListedJob]
 
     @property
     def exit_code(self) -> int:
@@ -147,10 +169,11 @@ class Listed:
 
     def to_json(self) -> dict[str, Any]:
         documents = {}
-        for job, summary in self.rows:
-            document = job.to_json()
+        for row in self.rows:
+            document = row.job.to_json()
             del document["jid"]
-            documents[job.jid] = {**document, "summary": dict(summary)}
+            as_of = {} if row.as_of is None else {"as_of": iso(row.as_of)}
+            documents[row.job.jid] = {**document, "summary": dict(row.summary), **as_of}
         return documents
 
 

@@ -1,4 +1,23 @@
-"""The states of a job on a host, and how an answer of the host changes them."""
+"""The states of a job on a host, and how an answer of the host changes them.
+
+                    ┌────────────┐  the run is over, or was told not to: not sent
+                    │  pending   ├────────────────────────────────────────────┐
+                    └─────┬──────┘                                            │
+            it is sent    │                                                   │
+       ┌──────────────────┼───────────────────────┐                           │
+       │ accepted         │ the connection broke  │ the host refuses          │
+       ▼                  ▼                       └──────────────────────┐    │
+  ┌─────────┐  silence ┌─────────────┐  nothing of it here: a tombstone  ▼    ▼
+  │ running ├─────────►│ unreachable ├───────────────────────────────► not-started ■
+  │         │◄─────────┤             │
+  └─┬─────┬─┘  it runs └─┬─────────┬─┘      ■ final: nothing changes it any more
+    │     └──────────┐   │         │
+    │ its return     │   │ return  │ accepted once, and no record, no process
+    ▼                ▼   ▼         ▼
+  returned ■ ◄───────────┘       lost ■ ◄── reboot, out of memory, killed, expired
+
+A controller moves a host only by what it has just heard of it (`settle`), or by its own decision not to send.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +27,22 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agentless.model.answers import Returned, Stated
+from agentless.model.jid import jid_time
 from agentless.model.problem import Problem
 from agentless.model.returns import Remains, Return
 from agentless.model.times import iso
 
-__all__ = ["NO_RECORD", "Dispatched", "HostResult", "State", "settle"]
+__all__ = [
+    "DENIED",
+    "LEARNED",
+    "NO_RECORD",
+    "Dispatched",
+    "HostResult",
+    "State",
+    "remembered",
+    "settle",
+    "settle_denied",
+]
 
 
 class State(str, enum.Enum):
@@ -117,11 +147,34 @@ NO_RECORD = Problem(
 )
 
 
-def settle(before: HostResult, answer: Returned | Stated) -> HostResult:
+NOT_ASKED = Problem(
+    "not-asked",
+    "another host told that the job was sent to this one, too",
+    "agentless jobs lookup JID asks it.",
+)
+DENIED = Problem("no-record", "the host has no record of the job: it has not started it, or keeps it no more")
+LEARNED = HostResult(State.UNREACHABLE, Dispatched.MAYBE, problem=NOT_ASKED)
+# A fire that is late by its splay, or a host of a later batch, has the job by then, or never gets it.
+NEVER_AFTER = 86400.0
+
+
+def remembered(result: HostResult) -> HostResult:
+    """A host as a verb shows it that asks nobody: what ran when it was last heard of says as of when."""
+    if result.state is not State.RUNNING or result.as_of is None:
+        return result
+    when = f"running as of {iso(result.as_of)}, and not asked since"
+    message = f"{when}; {result.problem.message}" if result.problem else when
+    return replace(result, problem=Problem("not-asked", message, "agentless jobs lookup asks it."))
+
+
+def settle(before: HostResult, answer: Returned | Stated, now: float) -> HostResult:
     """Where a host stands after this answer about the job.
 
     A host that has no record of a job that it had accepted has lost it; where the request may never have arrived, the
     host is asked to make that sure first (a tombstone), and `unknown` changes nothing.
+
+    Args:
+        now: Unix seconds.
     """
     if isinstance(answer, Returned):
         return replace(
@@ -135,6 +188,7 @@ def settle(before: HostResult, answer: Returned | Stated) -> HostResult:
             pid=answer.pid,
             started=answer.started,
             problem=answer.problem,
+            as_of=None,
         )
     if answer.state == "lost":
         return replace(
@@ -144,4 +198,17 @@ def settle(before: HostResult, answer: Returned | Stated) -> HostResult:
         return replace(before, state=State.NOT_STARTED, problem=answer.problem)
     if before.dispatched is Dispatched.YES:
         return replace(before, state=State.LOST, problem=NO_RECORD)
+    if before.dispatched is Dispatched.MAYBE and not before.nonce:
+        return settle_denied(before, answer.jid, now)
     return before
+
+
+def settle_denied(before: HostResult, jid: str, now: float) -> HostResult:
+    """Where a host stands that was said to have a job, and has no record of it; after a day it never will.
+
+    Args:
+        now: Unix seconds.
+    """
+    if now - jid_time(jid) > NEVER_AFTER:
+        return replace(before, state=State.NOT_STARTED, problem=DENIED)
+    return replace(before, state=State.UNREACHABLE, problem=DENIED)

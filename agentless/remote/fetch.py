@@ -1,5 +1,7 @@
 """What is answered of jobs: that one is here, its record and return or its state, and what the controller waits for."""
 
+import time
+
 from . import records, wire
 from .call import jid_of
 
@@ -39,7 +41,7 @@ def fetch(call: "Call") -> None:
         if call.request.get("describe"):
             record = records.load(call.book.job(jid, "job.json")) or records.load(call.book.proc(jid))
             if record is not None:
-                call.say("job", jid=jid, **{key: record.get(key) for key in wire.TOLD})
+                call.say("job", jid=jid, time=time.time(), **{key: record.get(key) for key in wire.TOLD})
         answer(call, jid, state)
     call.bring()
 
@@ -77,7 +79,7 @@ def _scheduled(call: "Call", seen: "dict[str, int]", room: int) -> None:
             break
         record = records.load(call.book.job(jid, "job.json")) or state
         if record.get("fun"):
-            call.say("job", jid=jid, **{key: record.get(key) for key in wire.TOLD})
+            call.say("job", jid=jid, time=time.time(), **{key: record.get(key) for key in wire.TOLD})
             answer(call, jid, state)
         room -= size
         at += 1

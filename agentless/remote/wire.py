@@ -7,7 +7,7 @@ A request is one JSON object. Each has `op`; `controller` (`USER@CONTROLLER`); `
 `want`, a list of {jid, nonce}: jobs whose ends the controller waits for; `seen`, {sequence: number}: how many fires of
 the schedule it has had; `sections`, a list of [name, length]: what follows on stdin. Then, by `op`:
 
-run       JOB, and jid nonce host tgt_type user schedule cap live detach; sections `env` (JSON), `script`, `stdin`
+run       JOB, KEPT without `keep`, and jid cap live detach; sections `env` (JSON), `script`, `stdin`
 follow    jid at live once                          at: offsets in stdout and stderr; once: to the end of what is there
 fetch     jobs describe                             jobs: a list of {jid, nonce, maybe}; describe: answer `job` first
 running   -
@@ -26,7 +26,7 @@ out       s at, BODY     gap  s at n                live output of stream s (1, 
 rec       s, BODY                                   output of a record, ahead of the `return` or `state` it belongs to
 return    RETURN, streamed                          streamed: the output came as `out`, all of it
 state     STATE, streamed                           of a job without a return
-job       TOLD                                      what a job is, ahead of its end
+job       TOLD, time (the host's clock)             what a job is, ahead of its end
 running   jobs: a list of PROC      found  proc: PROC or {}
 signalled delivered survivors message running known
 pong      python executable user node state_dir platform time helper

@@ -197,8 +197,10 @@ JOBS = ("JID", "STARTED", "TARGET", "USER", "STATE", "COMMAND")
 
 
 def jobs(result: Listed) -> Iterator[Row]:
-    for job, summary in result.rows:
-        yield job.jid, when(job.start_time), job.target, job.user, states(summary), _named(job)
+    for row in result.rows:
+        job = row.job
+        state = states(row.summary) + (f" (as of {when(row.as_of)})" if row.as_of is not None else "")
+        yield job.jid, when(job.start_time), job.target, job.user, state, _named(job)
 
 
 def _named(job: Job) -> str:

@@ -17,7 +17,7 @@ from agentless.model.problem import Problem
 from agentless.model.requests import Caller, Request, Wanted
 from agentless.runner import payload
 from agentless.runner.fanout import fan_out
-from agentless.runner.homecoming import Homecoming
+from agentless.runner.homecoming import Homecoming, Learned
 from agentless.runner.session import Session
 from agentless.runner.writing import operation, write
 from agentless.transport.channel import Connector
@@ -44,6 +44,7 @@ class Contact:
         forks: calls in flight.
         caller: in whose name every request is made.
         cap: bytes of each output stream that records keep, where a job says nothing else.
+        learned: the inventory's hosts of a job that a host tells of (`Selection.learned`).
         sent_alike: whether a job was sent as the user that is acted as now, so that its record lies where we look.
         watch: a context manager around every question: it is told how to see which hosts are still waited for, and
             how many there are.
@@ -54,6 +55,7 @@ class Contact:
     forks: int
     caller: Caller
     cap: int
+    learned: Learned
     sent_alike: Callable[[Job], bool]
     watch: Watch
 
@@ -121,7 +123,7 @@ class Contact:
         try:
             with closing(self.connector.connect(endpoint)) as link:
                 for acting in users:
-                    home = Homecoming(self.cache, host)
+                    home = Homecoming(self.cache, host, self.learned)
                     message = write(request, self.caller, want, home.seen())
                     for answer in Session(link, acting, message).answers():
                         if (isinstance(answer, JobAnswer) and answer.jid in about) or not home.take(answer):

@@ -16,7 +16,7 @@ from agentless.model.jid import jid_time
 from agentless.model.job import Job, Report
 from agentless.model.problem import Problem
 from agentless.model.requests import FetchRequest, Wanted
-from agentless.model.states import Dispatched, HostResult, State, settle
+from agentless.model.states import LEARNED, Dispatched, HostResult, State, settle, settle_denied
 from agentless.runner.contact import MENDED_BY_WAITING, Contact, problem_of
 from agentless.runner.homecoming import job_of
 
@@ -25,15 +25,16 @@ __all__ = ["Search", "described", "discover", "known_to_nobody"]
 
 def known_to_nobody(jid: str) -> UnknownJob:
     """What to raise where all hosts answered."""
-    return UnknownJob(f"no host has a record of job {jid}, nor has the job cache")
+    hint = "Where it was sent with --become, or as another user, ask in the same way: records lie with who ran it."
+    return UnknownJob(f"no host has a record of job {jid}, nor has the job cache", hint)
 
 
 def discover(contact: Contact, selection: Selection, jid: str, target: str | None = None) -> tuple[Report, bool]:
     """Ask all hosts, or those of a target, about a JID that the cache doesn't know.
 
     Returns:
-        the job as the hosts' records describe it, on the hosts that have one; and whether it is in the cache now, which
-        takes in a job only when every host was asked. Hosts that could not be asked are among the job's, too.
+        the job as the hosts' records describe it, on all hosts that it was sent to as far as they tell, and those that
+        could not be asked; and whether it is in the cache now, which takes in a job only when every host was asked.
 
     Raises:
         UnknownJob: all hosts deny it.
@@ -41,6 +42,7 @@ def discover(contact: Contact, selection: Selection, jid: str, target: str | Non
     endpoints = selection.endpoints(target)
     found: dict[str, HostResult] = {}
     problems: dict[str, Problem] = {}
+    told: set[str] = set()
     job = _nothing_known(jid)
     for name, answers in contact.ask(endpoints, lambda _: _request(jid), about=(jid,), both_users=True):
         if isinstance(answers, HostError):
@@ -48,8 +50,11 @@ def discover(contact: Contact, selection: Selection, jid: str, target: str | Non
         elif (result := _found(answers)) is not None:
             found[name] = result
             job = described(job, answers)
+            told.update(*(selection.learned(one.hosts, one.target) for one in answers if isinstance(one, Described)))
     if not found and not problems:
         raise known_to_nobody(jid)
+    denied = settle_denied(LEARNED, jid, time.time())
+    found |= dict.fromkeys(told - found.keys() - problems.keys(), denied)
     results = {name: found[name] for name in endpoints if name in found}
     unknown = {name: problems[name] for name in endpoints if name in problems}
     job = replace(job, hosts=tuple(name for name in endpoints if name in found or name in problems))
@@ -135,5 +140,5 @@ def _found(answers: Iterable[Answer]) -> HostResult | None:
         if isinstance(answer, Described):
             found = found or HostResult(State.RUNNING, Dispatched.YES, nonce=answer.nonce)
         elif isinstance(answer, Returned) or (isinstance(answer, Stated) and answer.state != "unknown"):
-            found = settle(found or HostResult(State.RUNNING, Dispatched.YES), answer)
+            found = settle(found or HostResult(State.RUNNING, Dispatched.YES), answer, time.time())
     return found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from agentless.cache.cursors import Cursors
@@ -12,10 +13,15 @@ from agentless.model.jid import jid_time
 from agentless.model.job import Job, Report
 from agentless.model.states import Dispatched, HostResult, State, settle
 
-__all__ = ["Homecoming", "Ledger", "Unrecorded", "job_of"]
+__all__ = ["Homecoming", "Learned", "Ledger", "Unrecorded", "job_of"]
 
 # More than the helper sends in one call.
 PORTION = 200
+# Seconds that a host's clock may be ahead: beyond, its fires stay with it. A call may be so long under way.
+AHEAD_MAX = 86400.0
+AHEAD_UNMEASURED = 120.0
+
+Learned = Callable[[Sequence[str], str], tuple[str, ...]]
 
 
 class Ledger(Protocol):
@@ -68,6 +74,8 @@ def job_of(jid: str, described: Described | None, hosts: tuple[str, ...]) -> Job
         user=described.user,
         start_time=jid_time(jid),
         metadata=described.metadata or {},
+        login=described.login,
+        become=described.become,
         schedule=described.schedule,
     )
 
@@ -78,11 +86,15 @@ class Homecoming:
     Args:
         ledger: where it is kept.
         host: its inventory name; what the reply says of names counts for nothing.
+        learned: the hosts of the inventory that a job was sent to, by the names that a host tells and by its target.
+        clock: Unix seconds.
     """
 
-    def __init__(self, ledger: Ledger, host: str) -> None:
+    def __init__(self, ledger: Ledger, host: str, learned: Learned, *, clock: Callable[[], float] = time.time) -> None:
         self._ledger = ledger
         self._host = host
+        self._learned = learned
+        self._clock = clock
         self._described: dict[str, Described] = {}
         self._count = 0
         self._kept = True
@@ -122,14 +134,21 @@ class Homecoming:
 
     def _ended(self, answer: Returned | Stated) -> None:
         described = self._described.pop(answer.jid, None)
-        job = job_of(answer.jid, described, (self._host,))
-        if described is not None and job.schedule is not None:
+        if described is not None and described.schedule is not None:
+            if self._is_to_come(described):
+                self._ledger.warn(
+                    f"{self._host} names {answer.jid} as a job of its schedule, which is to come: left out"
+                )
+                return
+            hosts = self._learned(described.hosts, described.target)
+            job = job_of(answer.jid, described, hosts if self._host in hosts else (*hosts, self._host))
             before = HostResult(State.RUNNING, Dispatched.YES, nonce=described.nonce)
+            after = settle(before, answer, self._clock())
             if not described.keep:
-                self._ledger.warn(f"{self._host}: {job.schedule} fired {job.jid}: {_ended_as(settle(before, answer))}")
+                self._ledger.warn(f"{self._host}: {job.schedule} fired {job.jid}: {_ended_as(after)}")
                 return
             try:
-                self._ledger.adopt(job, {self._host: settle(before, answer)})
+                self._ledger.adopt(job, {self._host: after})
             except AnotherJob:
                 self._ledger.warn(
                     f"{self._host} names {job.jid} as a job of its schedule, which is another job here: left out"
@@ -139,14 +158,20 @@ class Homecoming:
         known = report.results.get(self._host) if report else None
         if known is None or known.settled:
             return
-        after = settle(known, answer)
+        after = settle(known, answer, self._clock())
         if after != known:
             self._ledger.record(answer.jid, self._host, after)
+
+    def _is_to_come(self, described: Described) -> bool:
+        """Whether a JID is of the future, beyond what the host's clock is ahead of ours (a day at most)."""
+        now = self._clock()
+        ahead = min(max(0.0, (described.clock or now) - now), AHEAD_MAX)
+        return jid_time(described.jid) > now + ahead + AHEAD_UNMEASURED
 
 
 def _ended_as(result: HostResult) -> str:
     """The end of a fire that is not kept, for the only time that it is told."""
     if result.ret is None:
-        return str(result.state)
+        return result.state.value
     code = f"returned {result.ret.retcode}" if result.ret.signal is None else f"ended by signal {result.ret.signal}"
     return f"{code} (return_job: nocache)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -100,7 +101,7 @@ def _learn(before: HostResult, jid: str, answers: Sequence[Answer] | HostError) 
     ends = [answer for answer in answers if isinstance(answer, (Returned, Stated)) and answer.jid == jid]
     if not ends:
         return replace(before, state=State.UNREACHABLE, problem=NO_ANSWER)
-    return settle(before, min(ends, key=_rank))
+    return settle(before, min(ends, key=_rank), time.time())
 
 
 def _recorded(contact: Contact, report: Report, learned: Mapping[str, HostResult]) -> Report:

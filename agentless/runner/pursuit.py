@@ -18,7 +18,7 @@ from agentless.model.problem import Problem
 from agentless.model.requests import Caller, FetchRequest, FollowRequest, Request, RunRequest, Wanted
 from agentless.model.states import Dispatched, HostResult, State, settle
 from agentless.runner.contact import MENDED_BY_WAITING, problem_of
-from agentless.runner.homecoming import Homecoming, Ledger
+from agentless.runner.homecoming import Homecoming, Learned, Ledger
 from agentless.runner.rollout import Rollout
 from agentless.runner.session import Session
 from agentless.runner.writing import write
@@ -63,6 +63,7 @@ class Errand:
         job: the job.
         rollout: what to send to a host that the job was not sent to; None only follows.
         caller: in whose name every request is made.
+        learned: as of `Contact`.
         live: stream the output while it grows.
         once: stop at the end of the output so far instead of waiting for the return.
         cap: bytes of each stream that a host's record keeps.
@@ -72,6 +73,7 @@ class Errand:
     job: Job
     rollout: Rollout | None
     caller: Caller
+    learned: Learned
     live: bool
     once: bool
     cap: int
@@ -244,7 +246,7 @@ class Pursuit:
     def _contact(self) -> None:
         with closing(self._connector.connect(self._endpoint)) as link:
             before = self.result
-            home = Homecoming(self._ledger, self.host)
+            home = Homecoming(self._ledger, self.host, self._errand.learned)
             want = [Wanted(jid, nonce) for jid, nonce in self._wanted if jid != self._errand.job.jid]
             request = self._request()
             message = write(request, self._errand.caller, want, home.seen())
@@ -321,6 +323,6 @@ class Pursuit:
                     answer = replace(answer, ret=replace(answer.ret, stdout=out, stderr=err))
                 elif answer.remains is not None:
                     answer = replace(answer, remains=replace(answer.remains, stdout=out, stderr=err))
-            self.change(settle(self.result, answer))
+            self.change(settle(self.result, answer, time.time()))
             if not self.result.settled:
                 self._follows(self.host)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
@@ -31,6 +32,9 @@ from agentless.runner.frames import Frame
 __all__ = ["Reading"]
 
 Meta = Mapping[str, Any]
+# Who a job runs as on other hosts is believed as far as it can be a name.
+LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@$-]{0,63}")
+BECOME = re.compile(rf"((sudo|su|doas):{LOGIN.pattern})?")
 SCHEDULE_REPLIES = ("pushed", "entry", "event", "schedule")
 STATES = (wire.RUNNING, wire.LOST, wire.NOT_STARTED, wire.UNKNOWN)
 # Of records in one reply: far above what a host keeps of a job, and what it brings home of others.
@@ -118,8 +122,9 @@ class Reading:
                     schedule=_text(meta, "schedule") or None,
                     nonce=_text(meta, "nonce"),
                     hosts=_texts(meta, "hosts"),
-                    login=_text(meta, "login") or None,
-                    become=_text(meta, "become") if isinstance(meta.get("become"), str) else None,
+                    login=_match(LOGIN, meta, "login"),
+                    become=_match(BECOME, meta, "become"),
+                    clock=_stamp(meta, "time"),
                     keep=meta.get("keep") != "nocache",
                 )
         return None
@@ -176,6 +181,11 @@ def _texts(meta: Meta, key: str) -> tuple[str, ...]:
 def _pairs(meta: Meta, key: str) -> dict[str, str]:
     value = meta.get(key)
     return {name: str(one) for name, one in value.items()} if isinstance(value, dict) else {}
+
+
+def _match(pattern: re.Pattern[str], meta: Meta, key: str) -> str | None:
+    value = meta.get(key)
+    return value if isinstance(value, str) and pattern.fullmatch(value) else None
 
 
 def _jid(meta: Meta) -> JID:

@@ -89,7 +89,9 @@ class Run:
         wanted = self._ledger.wanted(todo, lambda other: (other.login, other.become) == (job.login, job.become))
         self._patience = RECONNECT if wait is None else wait
         cap = (rollout.spec.cap if rollout else None) or contact.cap
-        errand = Errand(job, rollout, contact.caller, live=live, once=once, cap=cap, patience=self._patience)
+        errand = Errand(
+            job, rollout, contact.caller, contact.learned, live=live, once=once, cap=cap, patience=self._patience
+        )
 
         def pursuit(name: str, result: HostResult) -> Pursuit:
             return Pursuit(

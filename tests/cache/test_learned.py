@@ -45,10 +45,10 @@ def test_one_that_runs_has_each_host_in_its_state_and_whom_it_runs_as(bench: Ben
     others = dict(report.results)
     assert others.pop("web4").state is State.UNREACHABLE
     assert others == results
-    assert set(bench.cache.wanted(["web1", "web2", "web3", "web4"])) == {"web2", "web3"}
-    bench.cache.record_many(THEIRS, {"web2": returned(), "web3": returned()})
+    assert set(bench.cache.wanted(["web1", "web2", "web3", "web4"])) == {"web2", "web3", "web4"}
+    bench.cache.record_many(THEIRS, {"web2": returned(), "web3": returned(), "web4": returned()})
     assert bench.cache.finish(THEIRS)
-    assert [row.summary["returned"] for row in bench.cache.rows()] == [3]
+    assert [row.summary["returned"] for row in bench.cache.rows()] == [4]
 
 
 def test_what_a_later_host_knows_of_it_is_added(bench: Bench) -> None:

@@ -14,10 +14,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from agentless.cache import JobCache
 from agentless.cache.lines import TOLD
 from agentless.cache.record import NEWS
-from agentless.cache.store import NOT_ASKED
 from agentless.model.jid import JID
 from agentless.model.job import Job, Origin, Report
-from agentless.model.states import Dispatched, HostResult, State
+from agentless.model.states import LEARNED, Dispatched, HostResult, State
 from tests.cache.conftest import Bench
 from tests.cache.results import HOSTS, any_result, open_result
 
@@ -89,7 +88,7 @@ class CacheMachine(RuleBasedStateMachine):
         jid = JID(f"20010101000000{len(self.last):06}")
         job = Job(jid, "cmd.run", ("id",), "all", tuple(hosts), "eve", 978307200.0, origin=Origin.LEARNED)
         self.users[user].adopt(job, {})
-        self.model[jid] = Report(job, dict.fromkeys(hosts, NOT_ASKED))
+        self.model[jid] = Report(job, dict.fromkeys(hosts, LEARNED))
         self.last[jid] = self.bench.now
         return jid
 
@@ -102,7 +101,7 @@ class CacheMachine(RuleBasedStateMachine):
         self.users[user].adopt(replace(report.job, hosts=(host,)), {} if result is None else {host: result})
         if report.job.origin is Origin.LEARNED and host not in report.results:
             self.last[jid] = self.bench.now
-            sent = result or NOT_ASKED
+            sent = result or LEARNED
             sent = HostResult(State.RUNNING, Dispatched.YES) if sent.state.final else sent
             job = replace(report.job, hosts=(*report.job.hosts, host))
             self.model[jid] = report = Report(job, {**report.results, host: sent})
@@ -140,6 +139,7 @@ class CacheMachine(RuleBasedStateMachine):
         assert not pruned.set_aside
         for jid in over:
             del self.model[jid], self.last[jid]
+            self.heard = {place: at for place, at in self.heard.items() if place[0] != jid}
 
     @rule(jid=consumes(jobs), user=user)
     def look_up(self, jid: str, user: int) -> None:

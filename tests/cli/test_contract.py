@@ -19,6 +19,7 @@ from agentless.model.results import (
     Hosts,
     InventoryHost,
     Listed,
+    ListedJob,
     Pong,
     Running,
     Signalled,
@@ -145,7 +146,11 @@ def test_jobs_active() -> None:
 
 def test_jobs_list() -> None:
     summary = report(web1=returned()).summary
-    assert Listed([(JOB, summary)]).to_json() == {JID: {**HEAD, "metadata": {"ticket": "1"}, "summary": summary}}
+    row = {**HEAD, "metadata": {"ticket": "1"}, "summary": summary}
+    assert Listed([ListedJob(JOB, summary, START)]).to_json() == {JID: row}
+    runs = report(web1=HostResult(State.RUNNING)).summary
+    known = Listed([ListedJob(JOB, runs, START)]).to_json()
+    assert known == {JID: {**row, "summary": runs, "as_of": HEAD["start_time"]}}
 
 
 def test_exit_success() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentless.model.answers import Returned, Stated
-from agentless.model.jid import JID
+from agentless.model.jid import JID, jid_time
 from agentless.model.problem import Problem
 from agentless.model.returns import Remains, Return
 from agentless.model.states import NO_RECORD, Dispatched, HostResult, State, settle
@@ -14,6 +14,7 @@ from agentless.model.states import NO_RECORD, Dispatched, HostResult, State, set
 HERE = JID("20261122095039579207")
 PENDING = HostResult(State.PENDING)
 MAYBE = HostResult(State.UNREACHABLE, Dispatched.MAYBE, nonce="n", problem=Problem("connection-lost", "cut"))
+NOW = jid_time("20261122095039579207") + 60
 RUNNING = HostResult(State.RUNNING, Dispatched.YES, nonce="n", pid=7, started=1.0)
 BEFORE = st.sampled_from([PENDING, MAYBE, RUNNING])
 
@@ -25,7 +26,7 @@ def stated(state: str, problem: Problem | None = None, remains: Remains | None =
 @given(BEFORE)
 def test_a_return_is_a_return_whatever_was_known(before: HostResult) -> None:
     ret = Return(3, None, "exit", b"out", pid=7)
-    after = settle(before, Returned(HERE, ret, streamed=False))
+    after = settle(before, Returned(HERE, ret, streamed=False), NOW)
     assert (after.state, after.ret, after.pid, after.problem) == (State.RETURNED, ret, 7, None)
     assert after.dispatched is Dispatched.YES
     assert after.nonce == before.nonce
@@ -35,14 +36,14 @@ def test_a_return_is_a_return_whatever_was_known(before: HostResult) -> None:
 @given(BEFORE)
 def test_what_runs_was_dispatched_and_a_warning_stays_with_it(before: HostResult) -> None:
     warning = Problem("unsupervised", "its supervisor was killed")
-    after = settle(before, stated("running", warning))
+    after = settle(before, stated("running", warning), NOW)
     assert (after.state, after.dispatched, after.pid, after.problem) == (State.RUNNING, Dispatched.YES, 7, warning)
 
 
 @given(BEFORE)
 def test_what_is_lost_keeps_the_reason_and_what_it_left(before: HostResult) -> None:
     why, left = Problem("reboot", "the host was rebooted"), Remains(b"so far")
-    after = settle(before, stated("lost", why, left))
+    after = settle(before, stated("lost", why, left), NOW)
     assert (after.state, after.problem, after.output) == (State.LOST, why, left)
     assert not after.failed
 
@@ -50,18 +51,18 @@ def test_what_is_lost_keeps_the_reason_and_what_it_left(before: HostResult) -> N
 @given(BEFORE)
 def test_what_was_refused_never_ran(before: HostResult) -> None:
     why = Problem("disk-full", "no room")
-    after = settle(before, stated("not-started", why))
+    after = settle(before, stated("not-started", why), NOW)
     assert (after.state, after.problem, after.ret) == (State.NOT_STARTED, why, None)
 
 
 def test_a_host_that_lost_the_record_of_what_it_had_accepted_has_lost_the_job() -> None:
-    after = settle(RUNNING, stated("unknown"))
+    after = settle(RUNNING, stated("unknown"), NOW)
     assert (after.state, after.problem) == (State.LOST, NO_RECORD)
 
 
 def test_where_the_request_may_never_have_arrived_knowing_nothing_changes_nothing() -> None:
-    assert settle(MAYBE, stated("unknown")) == MAYBE
-    assert settle(PENDING, stated("unknown")) == PENDING
+    assert settle(MAYBE, stated("unknown"), NOW) == MAYBE
+    assert settle(PENDING, stated("unknown"), NOW) == PENDING
 
 
 def test_three_states_are_final_and_a_host_that_nothing_reached_is_settled() -> None:

@@ -45,7 +45,16 @@ class Bench:
 
     def contact(self, hosts: LyingHosts) -> Contact:
         caller = Caller("ada@laptop", 168.0, 1 << 30)
-        return Contact(hosts, self.cache, 10, caller, 1 << 20, lambda job: True, lambda waiting, total: unwatched())
+        return Contact(
+            hosts,
+            self.cache,
+            10,
+            caller,
+            1 << 20,
+            self.selection.learned,
+            lambda job: True,
+            lambda waiting, total: unwatched(),
+        )
 
     def job(self, **results: HostResult) -> Report:
         """A job in the cache, with its hosts as they stand, whose run is gone unless one is pending."""
