@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from agentless.model.jid import JID
 from agentless.model.problem import Problem
@@ -19,10 +18,11 @@ __all__ = [
     "FoundJob",
     "Helper",
     "JobAnswer",
-    "Reply",
+    "PushDone",
     "Returned",
     "RunningJobs",
     "ScheduleSeen",
+    "ScheduleState",
     "SignalDone",
     "Stated",
 ]
@@ -146,12 +146,47 @@ class ScheduleSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer about a schedule: `kind` is `pushed`, `entry`, `event` or `schedule`."""
+class PushDone:
+    """What a push or a purge did, or would do.
 
-    kind: str
-    meta: Mapping[str, Any]
+    Args:
+        time: the host's clock, Unix seconds.
+        added, changed, removed, unchanged: names of entries.
+        crontab: what became of our line in it.
+        renamed: the host's name at the push before, where that was another.
+        restored: files of the schedule were gone.
+    """
+
+    time: float | None
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    crontab: str
+    renamed: str | None
+    restored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleState:
+    """How a host's schedule stands; its entries and events come before.
+
+    Args:
+        ticked, pushed, time: Unix seconds: the last tick, the last push, and now, by the host's clock.
+        line: whether the crontab has our line as it should be; None where it cannot be read.
+        controller: who pushed it, `USER@CONTROLLER`.
+        problem: why nothing fires.
+        warning: what else is wrong.
+    """
+
+    ticked: float | None
+    pushed: float | None
+    time: float | None
+    line: bool | None
+    controller: str
+    problem: Problem | None
+    warning: Problem | None
 
 
 JobAnswer = Accepted | Chunk | Returned | Stated | Described
-Answer = JobAnswer | RunningJobs | FoundJob | SignalDone | Helper | ScheduleSeen | Reply
+Answer = JobAnswer | RunningJobs | FoundJob | SignalDone | Helper | ScheduleSeen | PushDone | ScheduleState

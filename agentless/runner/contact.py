@@ -10,7 +10,7 @@ from itertools import islice
 
 from agentless.cache import JobCache
 from agentless.errors import AgentlessError, HostError, Unreachable
-from agentless.model.answers import Answer, JobAnswer, Returned
+from agentless.model.answers import JobAnswer, Returned
 from agentless.model.endpoint import Endpoint
 from agentless.model.job import Job
 from agentless.model.problem import Problem
@@ -18,6 +18,7 @@ from agentless.model.requests import Caller, Request, Wanted
 from agentless.runner import payload
 from agentless.runner.fanout import fan_out
 from agentless.runner.homecoming import Homecoming, Learned
+from agentless.runner.reading import Answer
 from agentless.runner.session import Session
 from agentless.runner.writing import operation, write
 from agentless.transport.channel import Connector

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from agentless.errors import AgentlessError, HostError, UnknownJob
 from agentless.inventory.selection import Selection
-from agentless.model.answers import Answer, Described, Returned, Stated
+from agentless.model.answers import Described, Returned, Stated
 from agentless.model.endpoint import Endpoint
 from agentless.model.jid import jid_time
 from agentless.model.job import Job, Report
@@ -19,6 +19,7 @@ from agentless.model.requests import FetchRequest, Wanted
 from agentless.model.states import LEARNED, Dispatched, HostResult, State, settle, settle_denied
 from agentless.runner.contact import MENDED_BY_WAITING, Contact, problem_of
 from agentless.runner.homecoming import job_of
+from agentless.runner.reading import Answer
 
 __all__ = ["Search", "described", "discover", "known_to_nobody"]
 

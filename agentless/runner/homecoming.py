@@ -8,10 +8,11 @@ from typing import Protocol
 
 from agentless.cache.cursors import Cursors
 from agentless.errors import AnotherJob, CacheError
-from agentless.model.answers import Answer, Described, Returned, ScheduleSeen, Stated
+from agentless.model.answers import Described, Returned, ScheduleSeen, Stated
 from agentless.model.jid import jid_time
 from agentless.model.job import Job, Report
 from agentless.model.states import Dispatched, HostResult, State, settle
+from agentless.runner.reading import Answer
 
 __all__ = ["Homecoming", "Learned", "Ledger", "Unrecorded", "job_of"]
 

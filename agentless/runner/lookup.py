@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from agentless.errors import CacheError, HostError, TargetError
 from agentless.inventory.selection import Selection
-from agentless.model.answers import Answer, Returned, Stated
+from agentless.model.answers import Returned, Stated
 from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID, jid_time
 from agentless.model.job import Job, Report
@@ -20,6 +20,7 @@ from agentless.model.states import Dispatched, HostResult, State, settle
 from agentless.runner.contact import Contact, problem_of
 from agentless.runner.discovery import discover
 from agentless.runner.procs import processes
+from agentless.runner.reading import Answer
 
 __all__ = ["active", "ask_about", "ask_about_all", "collect", "look_up"]
 

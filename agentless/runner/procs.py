@@ -11,7 +11,7 @@ from typing import TypeVar
 from agentless.cache import JobCache
 from agentless.errors import CacheError, HostError, UsageError
 from agentless.inventory.selection import Selection
-from agentless.model.answers import Answer, FoundJob, Helper, RunningJobs, SignalDone
+from agentless.model.answers import FoundJob, Helper, RunningJobs, SignalDone
 from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID
 from agentless.model.job import Report
@@ -22,6 +22,7 @@ from agentless.model.results import Answered, Found, Pong, Running, Signalled
 from agentless.model.states import Dispatched, State
 from agentless.runner.contact import Contact, problem_of
 from agentless.runner.discovery import known_to_nobody
+from agentless.runner.reading import Answer
 
 __all__ = ["call_off", "find_job", "ping", "processes", "running", "signal_job", "signal_number"]
 

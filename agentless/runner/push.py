@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from agentless.errors import HostError, Refused, ScheduleError, UsageError
-from agentless.model.answers import Answer, Reply
+from agentless.model.answers import PushDone, ScheduleState
 from agentless.model.endpoint import Endpoint
 from agentless.model.problem import Problem
 from agentless.model.requests import (
@@ -21,9 +21,9 @@ from agentless.model.requests import (
     ShowRequest,
     shell_text,
 )
-from agentless.remote import evaluator
 from agentless.runner.contact import Contact, problem_of
-from agentless.schedule import Entry, Fire, Schedule
+from agentless.runner.reading import Answer
+from agentless.schedule import Entry, Schedule
 from agentless.schedule.hosts import Event, HostSchedule, OnHost, Placed, Pushed, Seen
 
 __all__ = ["Shipment", "job_spec", "purge", "push", "show"]
@@ -31,9 +31,6 @@ __all__ = ["Shipment", "job_spec", "purge", "push", "show"]
 # Of a clock that is further off, everybody's logs disagree; nothing of ours depends on it.
 CLOCK_OFF = 60.0
 LATE = 150.0
-DAY = 86400
-# A number that is counted; a host that says more is wrong.
-COUNT_MAX = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,21 +147,22 @@ def _place(
 ) -> Pushed:
     hosts: dict[str, Placed] = {}
     problems: dict[str, Problem] = {}
-    for name, reply, asked in _ask(contact, endpoints, request, "pushed"):
-        if isinstance(reply, HostError):
-            problems[name] = problem_of(reply)
+    for name, answer, asked in _ask(contact, endpoints, request, PushDone):
+        if isinstance(answer, HostError):
+            problems[name] = problem_of(answer)
             continue
-        meta = reply[-1].meta
-        warnings = _clock(meta, asked)
-        if (before := meta.get("renamed")) is not None:
-            message = f"its schedule was pushed under the name {_text(before)!r} before"
+        _, done = answer
+        warnings = _clock(done.time, asked)
+        if done.renamed is not None:
+            message = f"its schedule was pushed under the name {done.renamed!r} before"
             hint = "Where two inventory names reach one host and user, set agentless_state_dir for one of them."
             warnings.append(Problem("renamed", message, hint))
-        if meta.get("restored") is True:
+        if done.restored:
             way = "it is brought again" if not check else "a push brings it again"
             warnings.append(Problem("restored", f"files of its schedule were gone, so that nothing fired: {way}"))
-        words = {word: _texts(meta.get(word)) for word in ("added", "changed", "removed", "unchanged")}
-        hosts[name] = Placed(**words, crontab=_text(meta.get("crontab")), warnings=tuple(warnings))
+        hosts[name] = Placed(
+            done.added, done.changed, done.removed, done.unchanged, crontab=done.crontab, warnings=tuple(warnings)
+        )
     return Pushed(
         {name: hosts[name] for name in endpoints if name in hosts},
         {name: problems[name] for name in endpoints if name in problems},
@@ -181,24 +179,24 @@ def show(contact: Contact, endpoints: Mapping[str, Endpoint], *, plan: int = 1, 
     hosts: dict[str, HostSchedule] = {}
     problems: dict[str, Problem] = {}
     request = ShowRequest(plan, log)
-    for name, replies, asked in _ask(contact, endpoints, lambda host: request, "schedule"):
-        if isinstance(replies, HostError):
-            problems[name] = problem_of(replies)
+    for name, answer, asked in _ask(contact, endpoints, lambda host: request, ScheduleState):
+        if isinstance(answer, HostError):
+            problems[name] = problem_of(answer)
         else:
-            hosts[name] = _shown(replies, asked)
+            hosts[name] = _shown(*answer, asked)
     return Seen(
         {name: hosts[name] for name in endpoints if name in hosts},
         {name: problems[name] for name in endpoints if name in problems},
     )
 
 
+A = TypeVar("A", PushDone, ScheduleState)
+
+
 def _ask(
-    contact: Contact,
-    endpoints: Mapping[str, Endpoint],
-    request: Callable[[str], Request],
-    last: str,
-) -> Iterable[tuple[str, list[Reply] | HostError, tuple[float, float]]]:
-    """Each host with its replies, of which the last is of that kind, and between which times they were made."""
+    contact: Contact, endpoints: Mapping[str, Endpoint], request: Callable[[str], Request], last: type[A]
+) -> Iterator[tuple[str, tuple[list[Answer], A] | HostError, tuple[float, float]]]:
+    """Each host with its answers and the one that ends them, and between which times they were made."""
     began: dict[str, float] = {}
 
     def asked(host: str) -> Request:
@@ -207,23 +205,17 @@ def _ask(
 
     for name, answers in contact.ask(endpoints, asked):
         now = time.time()
+        times = began.get(name, now), now
         if isinstance(answers, HostError):
-            yield name, answers, (now, now)
-            continue
-        replies = _replies(answers)
-        if not replies or replies[-1].kind != last:
-            yield name, Refused("protocol", "the helper did not say how it went"), (now, now)
+            yield name, answers, times
+        elif answers and isinstance(end := answers[-1], last):
+            yield name, (answers, end), times
         else:
-            yield name, replies, (began.get(name, now), now)
+            yield name, Refused("protocol", "the helper did not say how it went"), times
 
 
-def _replies(answers: Iterable[Answer]) -> list[Reply]:
-    return [answer for answer in answers if isinstance(answer, Reply)]
-
-
-def _clock(meta: Mapping[str, Any], asked: tuple[float, float]) -> list[Problem]:
+def _clock(at: float | None, asked: tuple[float, float]) -> list[Problem]:
     """A warning where the host's clock is off, as far as the duration of the call lets it be known."""
-    at = _number(meta.get("time"))
     if at is None:
         return []
     off = at - asked[1] if at > asked[1] else min(0.0, at - asked[0])
@@ -241,101 +233,24 @@ def _long(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _shown(replies: Sequence[Reply], asked: tuple[float, float]) -> HostSchedule:
-    meta = replies[-1].meta
-    entries: dict[str, OnHost] = {}
-    events: list[Event] = []
-    for reply in replies[:-1]:
-        if reply.kind == "entry" and (entry := _entry(reply.meta)) is not None:
-            entries[entry.name] = entry
-        elif reply.kind == "event":
-            events.append(_event(reply.meta))
-    warnings = _clock(meta, asked)
-    line = meta.get("line")
-    ticked, now = _number(meta.get("ticked")), _number(meta.get("time")) or asked[1]
-    error = _problem(meta.get("problem"))
-    if (warning := _problem(meta.get("warning"))) is not None:
-        warnings.append(warning)
-    elif error is None and line is False:
+def _shown(answers: Sequence[Answer], state: ScheduleState, asked: tuple[float, float]) -> HostSchedule:
+    entries = {answer.name: answer for answer in answers if isinstance(answer, OnHost)}
+    warnings = _clock(state.time, asked)
+    ticked, now, error = state.ticked, state.time or asked[1], state.problem
+    if state.warning is not None:
+        warnings.append(state.warning)
+    elif error is None and state.line is False:
         message = "the crontab has another line of ours than a push would put there"
         warnings.append(Problem("crontab", message, "agentless schedule push puts it right."))
-    elif error is None and entries and now - (since := max(ticked or 0.0, _number(meta.get("pushed")) or 0.0)) > LATE:
+    elif error is None and entries and now - (since := max(ticked or 0.0, state.pushed or 0.0)) > LATE:
         message = f"the last tick was {_long(now - ticked)} ago" if ticked else f"no tick for {_long(now - since)}"
         error = Problem("no-tick", f"{message}: nothing fires", "Look whether cron runs there (systemctl status cron).")
     return HostSchedule(
         ticked=ticked,
-        pushed_by=_text(meta.get("controller")),
-        line=line if isinstance(line, bool) else None,
+        pushed_by=state.controller,
+        line=state.line,
         entries=entries,
-        events=tuple(events),
+        events=tuple(answer for answer in answers if isinstance(answer, Event)),
         warnings=tuple(warnings),
         error=error,
     )
-
-
-def _problem(value: object) -> Problem | None:
-    """What a host sends as [kind, message, hint]."""
-    if not isinstance(value, list) or len(value) != 3:
-        return None
-    return Problem(*map(_text, value))
-
-
-def _entry(meta: Mapping[str, Any]) -> OnHost | None:
-    raw, history = meta.get("entry"), meta.get("history")
-    if not isinstance(raw, Mapping) or not isinstance(job := raw.get("job"), Mapping):
-        return None
-    past = history if isinstance(history, Mapping) else {}
-    fired, skipped = past.get("f"), past.get("s")
-    plan = meta.get("plan")
-    planned = [_planned(each, _text(raw.get("id"))) for each in plan] if isinstance(plan, list) else []
-    last_skip = None
-    if isinstance(skipped, list) and len(skipped) == 2 and (at := _number(skipped[1])) is not None:
-        last_skip = (_text(skipped[0]), at)
-    return OnHost(
-        name=_text(raw.get("name")),
-        function=_text(job.get("fun")),
-        arguments=_texts(job.get("arg")),
-        target=_text(job.get("tgt")),
-        enabled=bool(raw.get("enabled", 1)),
-        last_fire=_number(fired[1]) if isinstance(fired, list) and len(fired) == 2 else None,
-        last_skip=last_skip,
-        running=running if isinstance(running := meta.get("running"), int) and 0 <= running < COUNT_MAX else 0,
-        coming=tuple(fire for fire in planned if fire is not None),
-        timezone=_text(raw.get("zone")) or None,
-    )
-
-
-def _planned(row: object, digits: str) -> Fire | None:
-    """A fire to come as a host works it out: nominal time, time, reason, seconds ahead of UTC."""
-    if not isinstance(row, list) or len(row) != 4:
-        return None
-    nominal, at, shift = _number(row[0]), _number(row[1]), row[3]
-    if nominal is None or at is None or not isinstance(shift, int) or abs(shift) >= DAY:
-        return None
-    return Fire(int(nominal), int(at), evaluator.jid({"id": digits}, int(nominal)), shift, _text(row[2]) or None)
-
-
-def _event(meta: Mapping[str, Any]) -> Event:
-    count = meta.get("count")
-    return Event(
-        at=_number(meta.get("at")) or 0.0,
-        name=_text(meta.get("name")),
-        jid=_text(meta.get("jid")) or None,
-        reason=_text(meta.get("skip")) or None,
-        count=count if isinstance(count, int) and 0 <= count < COUNT_MAX else 1,
-        error=_text(meta.get("error")) or None,
-    )
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    return tuple(map(str, value)) if isinstance(value, list) else ()
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**33:
-        return float(value)
-    return None

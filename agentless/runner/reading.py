@@ -8,17 +8,19 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from agentless.errors import Refused, Unreachable
+from agentless.model import answers as model
 from agentless.model.answers import (
     Accepted,
-    Answer,
     Chunk,
     Described,
     FoundJob,
     Helper,
-    Reply,
+    JobAnswer,
+    PushDone,
     Returned,
     RunningJobs,
     ScheduleSeen,
+    ScheduleState,
     SignalDone,
     Stated,
 )
@@ -26,21 +28,27 @@ from agentless.model.jid import JID
 from agentless.model.problem import Problem
 from agentless.model.process import Process, Signal, Survivor
 from agentless.model.returns import Remains, Return
-from agentless.remote import wire
+from agentless.remote import evaluator, wire
 from agentless.runner.frames import Frame
+from agentless.schedule.coming import Fire
+from agentless.schedule.hosts import Event, OnHost
 
-__all__ = ["Reading"]
+__all__ = ["Answer", "Reading"]
+
+Answer = JobAnswer | model.Answer | OnHost | Event
 
 Meta = Mapping[str, Any]
 # Who a job runs as on other hosts is believed as far as it can be a name.
 LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@$-]{0,63}")
 BECOME = re.compile(rf"((sudo|su|doas):{LOGIN.pattern})?")
-SCHEDULE_REPLIES = ("pushed", "entry", "event", "schedule")
 STATES = (wire.RUNNING, wire.LOST, wire.NOT_STARTED, wire.UNKNOWN)
 # Of records in one reply: far above what a host keeps of a job, and what it brings home of others.
 RECORDS_MAX = 512 << 20
 # SQLite, file offsets and C have no larger ones, and neither does anything that a host counts.
 INT_MAX = 2**63
+# Of fires: what a table has room for.
+COUNT_MAX = 10**9
+DAY = 86400
 # The name of a sequence of fires is 16 hex digits.
 SEQUENCE_MAX = 64
 
@@ -74,8 +82,14 @@ class Reading:
             case "seen":
                 sequence = _text(meta, "id")
                 return ScheduleSeen(sequence, _count(meta, "at")) if 0 < len(sequence) < SEQUENCE_MAX else None
-        if kind in SCHEDULE_REPLIES:
-            return Reply(kind, meta)
+            case "pushed":
+                return _build(PushDone, meta)
+            case "schedule":
+                return _build(ScheduleState, meta)
+            case "entry":
+                return _entry(meta)
+            case "event":
+                return _event(meta)
         return self._about_job(frame, kind, meta)
 
     def _about_job(self, frame: Frame, kind: str, meta: Meta) -> Answer | None:
@@ -220,12 +234,76 @@ def _signal(meta: Meta) -> Signal:
     return Signal(pids, tuple(alive), _text(meta, "message"), known=bool(meta.get("known", True)))
 
 
+def _entry(meta: Meta) -> OnHost | None:
+    raw, history = _object(meta, "entry"), _object(meta, "history")
+    job = _object(raw, "job")
+    if not job:
+        return None
+    fired, skipped = _list(history, "f"), _list(history, "s")
+    skip = _stamp({"at": skipped[1]}, "at") if len(skipped) == 2 else None
+    planned = (_planned(row, _text(raw, "id")) for row in _list(meta, "plan"))
+    return OnHost(
+        name=_text(raw, "name"),
+        function=_text(job, "fun"),
+        arguments=_texts(job, "arg"),
+        target=_text(job, "tgt"),
+        enabled=bool(raw.get("enabled", 1)),
+        last_fire=_stamp({"at": fired[1]}, "at") if len(fired) == 2 else None,
+        last_skip=None if skip is None else (_text({"why": skipped[0]}, "why"), skip),
+        running=min(_count(meta, "running"), COUNT_MAX),
+        coming=tuple(fire for fire in planned if fire is not None),
+        timezone=_text(raw, "zone") or None,
+    )
+
+
+def _planned(row: object, digits: str) -> Fire | None:
+    """A fire to come as a host works it out: nominal time, time, reason, seconds ahead of UTC."""
+    if not isinstance(row, list) or len(row) != 4:
+        return None
+    values = dict(zip(("nominal", "at", "reason", "shift"), row, strict=True))
+    nominal, at, shift = _stamp(values, "nominal"), _stamp(values, "at"), _number(values, "shift")
+    if nominal is None or at is None or shift is None or abs(shift) >= DAY:
+        return None
+    jid = evaluator.jid({"id": digits}, int(nominal))
+    return Fire(int(nominal), int(at), jid, shift, _text(values, "reason") or None)
+
+
+def _event(meta: Meta) -> Event:
+    return Event(
+        at=_stamp(meta, "at") or 0.0,
+        name=_text(meta, "name"),
+        jid=_text(meta, "jid") or None,
+        reason=_text(meta, "skip") or None,
+        count=min(_count(meta, "count"), COUNT_MAX) or 1,
+        error=_text(meta, "error") or None,
+    )
+
+
+def _object(meta: Meta, key: str) -> Meta:
+    value = meta.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _line(meta: Meta, key: str) -> bool | None:
+    value = meta.get(key)
+    return value if isinstance(value, bool) else None
+
+
+def _said(meta: Meta, key: str) -> Problem | None:
+    """A problem as it travels in a schedule's answers: kind, message and hint as a list."""
+    words = _list(meta, key)
+    return Problem(*(word if isinstance(word, str) else "" for word in words)) if len(words) == 3 else None
+
+
 _READERS: Mapping[str, Callable[[Meta, str], object]] = {
     "str": _text,
     "int": _count,
     "int | None": _number,
     "float | None": _stamp,
     "bool": _flag,
+    "bool | None": _line,
+    "str | None": lambda meta, key: _text(meta, key) or None,
+    "Problem | None": _said,
     "tuple[str, ...]": _texts,
 }
 T = TypeVar("T")

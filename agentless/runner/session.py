@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 
 from agentless.errors import HostError, Unreachable
-from agentless.model.answers import Answer
 from agentless.model.endpoint import Endpoint
 from agentless.model.secret import Secret
 from agentless.remote import wire
@@ -15,7 +14,7 @@ from agentless.runner import become as becoming
 from agentless.runner import payload
 from agentless.runner.bounds import Bounds
 from agentless.runner.frames import Decoder
-from agentless.runner.reading import Reading
+from agentless.runner.reading import Answer, Reading
 from agentless.runner.writing import Message
 from agentless.transport.channel import Channel, Link
 

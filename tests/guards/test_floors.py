@@ -120,7 +120,7 @@ def test_no_module_imports_itself_through_others() -> None:
     graph = {
         module: {
             target
-            for name in ours(_without_types(tree), module)
+            for name in ours(tree, module)
             for target in (name, name.rpartition(".")[0], f"{name}.__init__")
             if target in MODULES and target != module
         }
@@ -138,16 +138,6 @@ def test_no_module_imports_itself_through_others() -> None:
 
     for module in graph:
         visit(module, [])
-
-
-def _without_types(tree: ast.Module) -> ast.Module:
-    """The tree without its `if TYPE_CHECKING:` blocks."""
-    kept = [
-        node
-        for node in tree.body
-        if not (isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING")
-    ]
-    return ast.Module(kept, tree.type_ignores)
 
 
 @pytest.mark.parametrize("library", KEPT_APART)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from typing import Any
 
 import pytest
@@ -10,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentless.errors import HostError, Unreachable
-from agentless.model.answers import Answer, Returned, RunningJobs
+from agentless.model.answers import Returned, RunningJobs
 from agentless.model.endpoint import Endpoint
 from agentless.model.requests import Caller, PingRequest
+from agentless.runner.reading import Answer
 from agentless.runner.session import Session
 from agentless.runner.writing import write
+from agentless.schedule.hosts import Event, OnHost
 from tests.runner.lying import CUT, END, JID, Lying, Piece
 
 PING = write(PingRequest(), Caller("ada@laptop", 168.0, 1 << 30))
@@ -90,3 +93,24 @@ def test_a_reply_without_end_is_ended(kind: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("agentless.runner.bounds.FRAMES_MAX", 100)
     with pytest.raises(Unreachable, match="has no end"):
         answers(*[({"t": kind, "jid": JID}, b"")] * 101)
+
+
+HUGE = b"9" * 4000
+ENTRY = b'{"t": "entry", "entry": {"id": "x", "job": {"fun": "f", "arg": 5}}, "history": {"f": [1], "s": 3}, %s}'
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        ENTRY % b'"plan": [[%s, %s, null, %s]]' % (HUGE, HUGE, HUGE),
+        ENTRY % b'"plan": [[1, 1, null, 1e300], [1, 1], 7]',
+        ENTRY % b'"running": %s' % HUGE,
+        b'{"t": "event", "at": %s, "count": -%s, "jid": []}' % (HUGE, HUGE),
+        b'{"t": "pushed", "time": %s, "added": {}, "renamed": 5}' % HUGE,
+        b'{"t": "schedule", "ticked": %s, "problem": [1, 2, 3], "line": 7}' % HUGE,
+    ],
+)
+def test_what_a_schedule_says_becomes_values_that_can_be_shown(meta: bytes) -> None:
+    for answer in answers(meta):
+        if isinstance(answer, (OnHost, Event)):
+            assert json.dumps(answer.to_json())
