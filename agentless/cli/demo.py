@@ -24,4 +24,7 @@ def demo(invocation: Invocation, /, hosts: int, keep: bool) -> int:
     """Start a fleet on this machine, run jobs on it, kill one, look it up. Needs no root, no sshd, no inventory."""
     from agentless.demo import demo as tell
 
+    own = "the demo has a fleet and an output of its own"
+    invocation.refuse(dict.fromkeys(invocation.given.keys() - {"quiet", "verbose", "progress"}, own))
+
     return tell(lambda line: invocation.screen.result(line + "\n"), hosts=hosts, keep=keep)

@@ -30,7 +30,9 @@ def hosts(invocation: Invocation, /, target: str | None, graph: bool, show_passw
     """
     out = invocation.out("table", FORMATS)
     result = invocation.fleet.hosts(target, passwords=show_passwords)
-    if graph and out in ("table", "text"):
+    if graph and out not in ("table", "text"):
+        raise click.UsageError(f"--graph draws a tree, and --out {out} has none")
+    if graph:
         invocation.screen.result(tree(invocation.fleet.inventory.groups, result.hosts))
     else:
         show(invocation, out, result.to_json, tables.HOSTS, lambda: tables.hosts(result))

@@ -87,6 +87,27 @@ class Invocation:
             )
         return self._fleet
 
+    def refuse(self, options: Mapping[str, str]) -> None:
+        """Raise UsageError where one of these shared options was given; the values say what to do instead."""
+        for name, instead in options.items():
+            if name in self.given:
+                raise click.UsageError(f"--{name.replace('_', '-')} means nothing here: {instead}")
+
+    def job(self, word: str) -> str:
+        """The JID that a word on the command line means; who says `last` is told which job that is.
+
+        Raises:
+            UnknownJob: no job was sent from here.
+        """
+        if word != "last":
+            return word
+        from agentless.report.tables import command
+
+        jid = self.fleet.last()
+        report = self.fleet.cache.current(jid, outputs=False)
+        self.screen.say(f"last is job {jid}: {command(report.job)}" if report else f"last is job {jid}")
+        return jid
+
     def close(self) -> None:
         """Let go of the fleet's connections."""
         if self._fleet is not None:

@@ -81,7 +81,7 @@ def lookup(invocation: Invocation, /, jid: str, target: str | None, group: bool)
     Hosts whose end is not known yet are asked. A JID of another controller is asked of all hosts, or those of --limit.
     """
     out = invocation.out("text")
-    return _show_report(invocation, invocation.fleet.lookup(jid, target), out, group=group)
+    return _show_report(invocation, invocation.fleet.lookup(invocation.job(jid), target), out, group=group)
 
 
 def _show_report(invocation: Invocation, report: Report, out: str, *, group: bool = False) -> int:
@@ -96,6 +96,7 @@ def _show_report(invocation: Invocation, report: Report, out: str, *, group: boo
         ("agentless jobs list --since 2h --state running", "started in the last two hours, running somewhere"),
         ("agentless jobs list --metadata ticket=4711", "by what was noted with `run --metadata`"),
     ],
+    refused={"limit": "jobs are listed whole; --target finds those that were sent to a target"},
 )
 @click.option("-n", "number", cls=Option, type=click.IntRange(1, 10**9), metavar="N", help="At most so many.")
 @click.option("--function", cls=Option, metavar="NAME", help="cmd.run or cmd.script.")
@@ -172,6 +173,7 @@ def wait(invocation: Invocation, /, jid: str, target: str | None, seconds: float
     from agentless.cli.attached import follow
 
     out = invocation.out("text")
+    jid = invocation.job(jid)
     return follow(
         invocation,
         lambda fleet: fleet.wait(jid, target, wait=seconds),
@@ -193,6 +195,7 @@ def tail(invocation: Invocation, /, jid: str, target: str | None, following: boo
     from agentless.cli.attached import follow
 
     out = invocation.out("text", _TAIL_FORMATS)
+    jid = invocation.job(jid)
     return follow(
         invocation,
         lambda fleet: fleet.tail(jid, target, follow=following),
@@ -210,13 +213,13 @@ def exit_success(invocation: Invocation, /, jid: str, target: str | None) -> int
     from agentless.report import tables
 
     out = invocation.out("table", FORMATS)
-    result = invocation.fleet.exit_success(jid, target)
+    result = invocation.fleet.exit_success(invocation.job(jid), target)
     show(invocation, out, result.to_json, tables.SUCCESS, lambda: tables.success(result), value="success")
     tell_problems(invocation, out, result.report.unknown_hosts)
     return result.exit_code
 
 
-@verb()
+@verb(refused={"limit": "jobs are removed whole"})
 def prune(invocation: Invocation, /) -> int:
     """Remove jobs older than keep_jobs from this machine's cache; every `run` does so too."""
     out = invocation.out("table", FORMATS)

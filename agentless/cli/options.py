@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import click
@@ -95,17 +96,20 @@ def verb(
     examples: Sequence[Example] = (),
     cls: type[Command] = Command,
     taken: str = "",
+    refused: Mapping[str, str] = MappingProxyType({}),
 ) -> Callable[[Callable[..., int]], Command]:
     """Make a function a verb: it gets the `Invocation` and its own options and arguments, and returns the exit code.
 
     Args:
         name: where the function's name is not the verb's.
         taken: as for `shared_options`.
+        refused: shared options that this verb could only ignore, each with what to do instead.
     """
 
     def decorate(function: Callable[..., int]) -> Command:
         @functools.wraps(function)
         def run(invocation: Invocation, /, *arguments: Any, **options: Any) -> int:
+            invocation.refuse(refused)
             code = function(invocation, *arguments, **options)
             if code == _NOT_REACHED:
                 from agentless.config import ansible_cfg

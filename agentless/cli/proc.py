@@ -51,7 +51,7 @@ def running(invocation: Invocation, /, target: str | None) -> int:
 def find_job(invocation: Invocation, /, jid: str, target: str | None) -> int:
     """On which hosts a job runs. Exit code 0: somewhere, 1: nowhere, 3: a host could not be asked."""
     out = invocation.out("table", FORMATS)
-    result = invocation.fleet.find_job(jid, target)
+    result = invocation.fleet.find_job(invocation.job(jid), target)
     show(invocation, out, result.to_json, tables.FOUND, lambda: tables.found(result), value="proc")
     tell_problems(invocation, out, result.problems)
     return result.exit_code
@@ -63,7 +63,7 @@ def find_job(invocation: Invocation, /, jid: str, target: str | None) -> int:
 @TARGET
 def signal_job(invocation: Invocation, /, jid: str, signal: str, target: str | None) -> int:
     """Send SIGNAL, a name or a number, to all processes of a job."""
-    return _signal(invocation, lambda fleet: fleet.signal_job(jid, signal, target))
+    return _signal(invocation, jid, lambda fleet, jid: fleet.signal_job(jid, signal, target))
 
 
 @verb("term-job", examples=[("agentless term-job last", "on all its hosts")])
@@ -71,7 +71,7 @@ def signal_job(invocation: Invocation, /, jid: str, signal: str, target: str | N
 @TARGET
 def term_job(invocation: Invocation, /, jid: str, target: str | None) -> int:
     """Send SIGTERM to all processes of a job; it may clean up before it ends."""
-    return _signal(invocation, lambda fleet: fleet.term_job(jid, target))
+    return _signal(invocation, jid, lambda fleet, jid: fleet.term_job(jid, target))
 
 
 @verb("kill-job", examples=[("agentless kill-job last db1", "on one host only")])
@@ -79,13 +79,18 @@ def term_job(invocation: Invocation, /, jid: str, target: str | None) -> int:
 @TARGET
 def kill_job(invocation: Invocation, /, jid: str, target: str | None) -> int:
     """Kill all processes of a job, with what they started. Exit code 1 when something survived."""
-    return _signal(invocation, lambda fleet: fleet.kill_job(jid, target))
+    return _signal(invocation, jid, lambda fleet, jid: fleet.kill_job(jid, target))
 
 
-def _signal(invocation: Invocation, send: Callable[[Fleet], Signalled]) -> int:
+def _signal(invocation: Invocation, word: str, send: Callable[[Fleet, str], Signalled]) -> int:
+    """Send a signal by `send`, which gets the fleet and the JID that the word means, and show what it did."""
     out = invocation.out("table", FORMATS)
-    result = send(invocation.fleet)
+    jid = invocation.job(word)
+    result = send(invocation.fleet, jid)
     document = result.to_json()
     show(invocation, out, document, tables.SIGNALLED, lambda: tables.signalled(result), entries=document["hosts"])
     tell_problems(invocation, out, result.problems)
+    if not any(signal.delivered for signal in result.hosts.values()):
+        of_whom = " on the hosts that answered" if result.problems else " on any of these hosts"
+        invocation.screen.warn(f"nothing was signalled: job {jid} does not run{of_whom}")
     return result.exit_code
