@@ -31,9 +31,6 @@ class Channel(Protocol):
             Unreachable: `connection-lost`.
         """
 
-    def close_stdin(self) -> None:
-        """End the command's stdin. Has no effect on a pty, whose end of input is a character."""
-
     def exit_status(self) -> int | None:
         """The command's exit status, waited for a few seconds at most; None when it has none, as after a signal."""
 

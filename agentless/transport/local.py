@@ -84,13 +84,6 @@ class LocalChannel:
             self._selector.unregister(key.fd)
         return 0, b""
 
-    def close_stdin(self) -> None:
-        if self._stdin is None or self._pty:
-            return
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._stdin = None
-
     def exit_status(self) -> int | None:
         try:
             status = self._process.wait(_EXIT_WAIT)

@@ -42,8 +42,6 @@ class Lying(Channel, Link):
 
     def send(self, data: bytes, timeout: float) -> None: ...
 
-    def close_stdin(self) -> None: ...
-
     def exit_status(self) -> int | None:
         return 0
 

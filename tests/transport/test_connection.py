@@ -98,11 +98,10 @@ def test_keys_are_renewed_in_the_middle_of_both_directions(
     options = (("ciphers", ciphers),) if ciphers else ()
     data = os.urandom(5 * 1024 * 1024)
     with connector.connect(home.to(server, options=options)) as link:
-        channel = link.exec("cat")
+        channel = link.exec(f"head -c {len(data)}")
 
         def feed() -> None:
             channel.send(data, 20)
-            channel.close_stdin()
 
         feeder = threading.Thread(target=feed)
         feeder.start()

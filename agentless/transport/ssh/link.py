@@ -88,14 +88,6 @@ class SshChannel:
             if not self._bell.wait(max(0.0, until - time.monotonic())):
                 return None
 
-    def close_stdin(self) -> None:
-        try:
-            self._channel.shutdown_write()
-        except (OSError, EOFError, paramiko.SSHException):
-            if self._transport.is_active():
-                raise
-            raise self._transport.lost() from None
-
     def exit_status(self) -> int | None:
         self._channel.status_event.wait(_EXIT_WAIT)
         status = self._channel.exit_status
