@@ -10,8 +10,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.hosts import Nodes, Proxy, Sshd
-from tests.hosts.needs import PASSED_OVER, be_quick
+from tests.hosts.needs import PASSED_OVER, be_quick, need
 
+# Folders of tests that go through all rooms, on real hosts.
+SCENARIOS = {"become", "end_to_end", "schedule_hosts", "shells", "vagrant"}
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 
 
@@ -26,6 +28,11 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("whole", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.register_profile("quick", settings.get_profile("whole"), max_examples=20)
     settings.load_profile("quick" if quick else "whole")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.path.parent.name in SCENARIOS:
+        need("hosts, as every scenario")
 
 
 def _refuse_skip(report: pytest.CollectReport | pytest.TestReport) -> None:

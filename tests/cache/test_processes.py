@@ -13,7 +13,7 @@ from agentless.model.returns import Return
 from agentless.model.states import HostResult, State
 from tests.cache.conftest import Bench
 from tests.cache.results import returned
-from tests.hosts.waiting import patience
+from tests.hosts import need, patience
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,6 +54,7 @@ def _python(program: str, *arguments: object) -> subprocess.Popen[str]:
 
 
 def test_ten_processes_at_once_lose_nothing(tmp_path: Path) -> None:
+    need("many seconds")
     bench = Bench(tmp_path / "jobs")
     cache = JobCache(bench.root, keep_jobs=24, max_bytes=10**9, warn=bench.warnings.append)
     names, count = [f"p{n}" for n in range(10)], 12
@@ -101,6 +102,7 @@ def test_ten_processes_at_once_lose_nothing(tmp_path: Path) -> None:
 
 
 def test_what_was_acknowledged_survives_sigkill_at_any_instant(tmp_path: Path) -> None:
+    need("many seconds")
     command = [sys.executable, "-m", "tests.cache.killed", str(tmp_path / "jobs"), "7", "8"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from agentless.errors import ConfigError
 from agentless.inventory.ansible_cfg import AnsibleSettings, load
+from tests.hosts import need
 from tests.inventory.oracle import Oracle
 
 OURS_ALONE = {"file", "passed_over", "inventory_variable", "unhonoured"}
@@ -229,6 +230,7 @@ variables = st.builds(
 def test_any_file_and_environment(
     oracle: Oracle, home: Path, repo: Path, cfg: dict[str, dict[str, str]], environ: dict[str, str]
 ) -> None:
+    need("many seconds")
     lines = [f"[{section}]\n" + "".join(f"{k} = {v}\n" for k, v in pairs.items()) for section, pairs in cfg.items()]
     (repo / "ansible.cfg").write_text("".join(lines))
     agree(oracle, repo, {"HOME": str(home), "PATH": os.environ["PATH"], **environ})

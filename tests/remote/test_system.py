@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from agentless.remote import system, tree
+from tests.hosts import need
 from tests.hosts.waiting import until
 from tests.remote.host import Host, alive, file_with, new_jid, tagged
 
@@ -91,6 +92,7 @@ def test_a_signal_is_not_sent_to_a_process_with_another_start() -> None:
 
 @PS
 def test_without_proc_and_subreaper_a_job_is_run_found_and_killed_all_the_same(one_host: Host, tmp_path: Path) -> None:
+    need("many seconds")
     root = next((one_host.state / "helper").iterdir())
     (tmp_path / "hook.py").write_text(
         f"import sys; sys.path.insert(0, {str(root)!r}); from remote import system\n"
