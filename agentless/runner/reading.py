@@ -31,6 +31,7 @@ from agentless.model.returns import Remains, Return
 from agentless.remote import evaluator, wire
 from agentless.runner.frames import Frame
 from agentless.schedule.coming import Fire
+from agentless.schedule.history import FIRED, SKIPPED
 from agentless.schedule.hosts import Event, OnHost
 
 __all__ = ["Answer", "Reading"]
@@ -239,7 +240,7 @@ def _entry(meta: Meta) -> OnHost | None:
     job = _object(raw, "job")
     if not job:
         return None
-    fired, skipped = _list(history, "f"), _list(history, "s")
+    fired, skipped = _list(history, FIRED), _list(history, SKIPPED)
     skip = _stamp({"at": skipped[1]}, "at") if len(skipped) == 2 else None
     planned = (_planned(row, _text(raw, "id")) for row in _list(meta, "plan"))
     return OnHost(

@@ -19,6 +19,10 @@ from agentless.schedule.document import Entry
 
 __all__ = ["Histories", "Past"]
 
+# The keys of a history, as remote/evaluator.py describes it: short, since they lie on the disks of hosts.
+VERSION, WAY, COUNTED, HAD, EXTRA, IDLE_UNTIL, FIRED, SKIPPED = "vkwcxnfs"
+_ALWAYS = {VERSION, WAY, COUNTED, HAD, IDLE_UNTIL}
+_KEYS = _ALWAYS | {EXTRA, FIRED, SKIPPED}
 _LOCK_SECONDS = 60.0
 _LATEST = 253_402_300_800.0  # the year 10000, in Unix seconds
 
@@ -54,7 +58,7 @@ class Histories:
     def load(self, entry: Entry) -> Past:
         """What a person wants to know of it."""
         raw = self.raw(entry.name) or {}
-        fire, skip = raw.get("f"), raw.get("s")
+        fire, skip = raw.get(FIRED), raw.get(SKIPPED)
         return Past(fire[1] if fire else None, (skip[0], skip[1]) if skip else None)
 
     @contextlib.contextmanager
@@ -116,11 +120,12 @@ class Histories:
 
 def _is_history(value: object) -> bool:
     """Whether the evaluator can go on from this; remote/evaluator.py tells its fields."""
-    if not isinstance(value, dict) or not {"v", "k", "w", "c", "n"} <= value.keys() <= {*"vkwcnxfs"}:
+    if not isinstance(value, dict) or not _ALWAYS <= value.keys() <= _KEYS:
         return False
-    spans, extra, fire, skip = value["c"], value.get("x", []), value.get("f", [0, 0]), value.get("s", ["", 0])
+    spans, extra = value[HAD], value.get(EXTRA, [])
+    fire, skip = value.get(FIRED, [0, 0]), value.get(SKIPPED, ["", 0])
     return (
-        all(map(_is_time, (value["v"], value["k"], value["w"], value["n"])))
+        all(_is_time(value[key]) for key in _ALWAYS - {HAD})
         and _is_list(spans, lambda span: _is_list(span, _is_time, 3) and span[0] <= span[1] and span[2] > 0)
         and _is_list(extra, _is_time)
         and _is_list(fire, _is_time, 2)
