@@ -160,8 +160,8 @@ class Dialogue:
         return None
 
     def _last_line(self) -> bytes:
-        found = LAST_LINE.search(self._heard)
-        return found[0] if found else b""
+        match = LAST_LINE.search(self._heard)
+        return match[0] if match else b""
 
     def _answer(self) -> Secret | None:
         if self._answered:
@@ -176,63 +176,65 @@ class Dialogue:
     def ended(self, status: int | None) -> HostError:
         """The error for a method that ended before the helper spoke."""
         method, user = self._become.method, self._become.user
-        said = self._said()
-        if status in NOT_FOUND and re.search(rf"\b{method}\b", said):
+        printed = self._printed()
+        if status in NOT_FOUND and re.search(rf"\b{method}\b", printed):
             return Unreachable(
                 "become",
                 f"{method} is not installed on the host, or not in the PATH of a login without a terminal",
                 "Install it, choose another become_method (ansible_become_method: sudo, su or doas), "
                 "or log in as the user that the job needs.",
             )
-        if UNKNOWN_USER.search(said):
+        if UNKNOWN_USER.search(printed):
             return Refused(
-                "no-such-user", f"there is no user {user} on the host ({said})", "Look at --become-user (become_user)."
+                "no-such-user",
+                f"there is no user {user} on the host ({printed})",
+                "Look at --become-user (become_user).",
             )
-        if MISSING.search(said) and not self._answered:
+        if MISSING.search(printed) and not self._answered:
             return self._no_password()
-        if self._answered and WRONG.search(said):
+        if self._answered and WRONG.search(printed):
             return self._wrong_password()
-        if NOT_ALLOWED.search(said):
-            return Unreachable("become", f"{method} does not allow it: {said}", self._rule())
-        if method == "sudo" and NO_EXEC.search(said):
+        if NOT_ALLOWED.search(printed):
+            return Unreachable("become", f"{method} does not allow it: {printed}", self._rule())
+        if method == "sudo" and NO_EXEC.search(printed):
             return Unreachable(
                 "become",
-                f"sudo let us become {user}, and start nothing then: {said}",
+                f"sudo let us become {user}, and start nothing then: {printed}",
                 "The rule in sudoers is NOEXEC, or `Defaults noexec` is set. A job needs `EXEC:` in its user's rule.",
             )
-        if NO_SHELL.search(said):
+        if NO_SHELL.search(printed):
             return Unreachable(
                 "become",
-                f"{user} has no login shell, and su from a user that is not root insists on one: {said}",
+                f"{user} has no login shell, and su from a user that is not root insists on one: {printed}",
                 f"Use become_method sudo for {user}.",
             )
         return Unreachable(
             "become",
-            f"{method} did not let us become {user}: {said or f'exit status {status}'}",
+            f"{method} did not let us become {user}: {printed or f'exit status {status}'}",
             "If it wants a password, give it with -K or as ansible_become_password. To see what happens, type on "
             f"the host: {self._by_hand()}",
         )
 
     def silent(self, seconds: float) -> Unreachable:
         """The error for a method that neither answers nor ends within `seconds`."""
-        said = self._said()
+        printed = self._printed()
         after = "after the password" if self._answered else "and asked for no password"
         return Unreachable(
             "become",
             f"{self._become.method} hangs: it said nothing within {seconds:g} s, {after}"
-            + (f"; it printed: {said}" if said else ""),
+            + (f"; it printed: {printed}" if printed else ""),
             f"Type on the host: {self._by_hand()}; a slow name service or PAM module is the usual cause.",
         )
 
-    def _said(self) -> str:
+    def _printed(self) -> str:
         """The method's own words, short enough for a message, without what was sent."""
-        said = self._prompt.sub(b"", bytes(self._heard)).decode("utf-8", "replace")
-        said = SENT.sub("…", COMMAND.sub("not allowed to execute /bin/sh as", said))
-        lines = [line.strip() for line in said.splitlines()]
+        printed = self._prompt.sub(b"", bytes(self._heard)).decode("utf-8", "replace")
+        printed = SENT.sub("…", COMMAND.sub("not allowed to execute /bin/sh as", printed))
+        lines = [line.strip() for line in printed.splitlines()]
         return " / ".join(line for line in lines if line)[-500:]
 
     def _asked_again(self) -> Unreachable:
-        if WRONG.search(self._said()) or self._become.method != "sudo" or self._said():
+        if WRONG.search(self._printed()) or self._become.method != "sudo" or self._printed():
             return self._wrong_password()
         return Unreachable(
             "become",

@@ -41,24 +41,24 @@ def discover(contact: Contact, selection: Selection, jid: str, target: str | Non
         UnknownJob: all hosts deny it.
     """
     endpoints = selection.endpoints(target)
-    found: dict[str, HostResult] = {}
+    standing: dict[str, HostResult] = {}
     problems: dict[str, Problem] = {}
-    told: set[str] = set()
+    named: set[str] = set()
     job = _nothing_known(jid)
     for name, answers in contact.ask(endpoints, lambda _: _request(jid), about=(jid,), both_users=True):
         if isinstance(answers, HostError):
             problems[name] = problem_of(answers)
         elif (result := _found(answers)) is not None:
-            found[name] = result
+            standing[name] = result
             job = described(job, answers)
-            told.update(*(selection.learned(one.hosts, one.target) for one in answers if isinstance(one, Described)))
-    if not found and not problems:
+            named.update(*(selection.learned(one.hosts, one.target) for one in answers if isinstance(one, Described)))
+    if not standing and not problems:
         raise known_to_nobody(jid)
     denied = settle_denied(LEARNED, jid, time.time())
-    found |= dict.fromkeys(told - found.keys() - problems.keys(), denied)
-    results = {name: found[name] for name in endpoints if name in found}
+    standing |= dict.fromkeys(named - standing.keys() - problems.keys(), denied)
+    results = {name: standing[name] for name in endpoints if name in standing}
     unknown = {name: problems[name] for name in endpoints if name in problems}
-    job = replace(job, hosts=tuple(name for name in endpoints if name in found or name in problems))
+    job = replace(job, hosts=tuple(name for name in endpoints if name in standing or name in problems))
     complete = not unknown and target is None and selection.limit is None
     if complete:
         contact.cache.adopt(job, results)
@@ -136,10 +136,10 @@ def _request(jid: str) -> FetchRequest:
 
 def _found(answers: Iterable[Answer]) -> HostResult | None:
     """Where a host stands that has a record of the job."""
-    found: HostResult | None = None
+    result: HostResult | None = None
     for answer in answers:
         if isinstance(answer, Described):
-            found = found or HostResult(State.RUNNING, Dispatched.YES, nonce=answer.nonce)
+            result = result or HostResult(State.RUNNING, Dispatched.YES, nonce=answer.nonce)
         elif isinstance(answer, Returned) or (isinstance(answer, Stated) and answer.state != "unknown"):
-            found = settle(found or HostResult(State.RUNNING, Dispatched.YES), answer, time.time())
-    return found
+            result = settle(result or HostResult(State.RUNNING, Dispatched.YES), answer, time.time())
+    return result

@@ -68,10 +68,10 @@ def ask_about_all(contact: Contact, selection: Selection, reports: Sequence[Repo
     senders: dict[tuple[str | None, str | None], tuple[dict[str, Endpoint], dict[str, list[str]]]] = {}
     for report in reports:
         job = report.job
-        found, missing[job.jid] = selection.of_job(job, report.open_hosts)
+        places, missing[job.jid] = selection.of_job(job, report.open_hosts)
         endpoints, jids = senders.setdefault((job.login, job.become), ({}, {}))
-        endpoints.update(found)
-        for name in found:
+        endpoints.update(places)
+        for name in places:
             jids.setdefault(name, []).append(job.jid)
     for endpoints, jids in senders.values():
         # A job that was sent before `--become` was given is the login user's: denied by the other, it would be lost.
@@ -89,9 +89,9 @@ def ask_about_all(contact: Contact, selection: Selection, reports: Sequence[Repo
 
 
 def _fetch(name: str, jids: Sequence[str], results: Mapping[str, Mapping[str, HostResult]]) -> FetchRequest:
-    asked = ((jid, results[jid][name]) for jid in jids)
+    open_jobs = ((jid, results[jid][name]) for jid in jids)
     return FetchRequest(
-        tuple(Wanted(jid, result.nonce, result.dispatched is Dispatched.MAYBE) for jid, result in asked)
+        tuple(Wanted(jid, result.nonce, result.dispatched is Dispatched.MAYBE) for jid, result in open_jobs)
     )
 
 
@@ -171,20 +171,20 @@ def active(contact: Contact, selection: Selection, target: str | None) -> Active
         unseen = {name: report.results[name] for name in open_hosts if name not in seen and name not in problems}
         if unseen:
             doubtful.append(replace(report, results=unseen))
-    asked: dict[str, Mapping[str, HostResult]] = {}
-    for doubt, told in zip(doubtful, ask_about_all(contact, selection, doubtful), strict=True):
-        asked[doubt.job.jid] = {name: told.results[name] for name in doubt.results}
+    checked: dict[str, Mapping[str, HostResult]] = {}
+    for doubt, report in zip(doubtful, ask_about_all(contact, selection, doubtful), strict=True):
+        checked[doubt.job.jid] = {name: report.results[name] for name in doubt.results}
     jobs: dict[str, ActiveJob] = {}
     for report in reports:
         jid = report.job.jid
-        jobs[jid] = _active(replace(report, results={**report.results, **asked.get(jid, {})}), running, problems)
+        jobs[jid] = _active(replace(report, results={**report.results, **checked.get(jid, {})}), running, problems)
         running.pop(jid, None)
     for jid, hosts in running.items():
         jobs[jid] = _foreign(jid, hosts)
     live = {jid: one for jid, one in jobs.items() if one.running or one.unreachable or one.pending}
     silent = {
         name: result.problem
-        for results in asked.values()
+        for results in checked.values()
         for name, result in results.items()
         if result.state is State.UNREACHABLE and result.problem is not None
     }

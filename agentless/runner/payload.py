@@ -89,20 +89,20 @@ def command(
     if not PYTHON.fullmatch(python):
         raise ValueError(f"ansible_python_interpreter {python!r} holds characters that a login shell may change")
     nonce = os.urandom(8).hex()
-    asked = json.dumps(request).encode("ascii")
+    request_json = json.dumps(request).encode("ascii")
     (payload, unpacked), loader = pack(request["op"])
     jid = request["jid"] if request["op"] == "run" else "-"
 
     def line(encoded: str) -> str:
         words = [loader, nonce, hashlib.sha256(payload).hexdigest(), str(len(payload)), str(unpacked)]
-        words += [_base64((state_dir or "").encode()), jid, str(len(asked)), str(sections_len), encoded]
+        words += [_base64((state_dir or "").encode()), jid, str(len(request_json)), str(sections_len), encoded]
         quoted = " ".join(f"'{word}'" for word in words)
         return f"exec /bin/sh -c '{SHELL}' agentless '{python}' {quoted}"
 
-    whole = line(_base64(asked))
+    whole = line(_base64(request_json))
     stdin = b""
     if len(whole) > LINE_MAX:
-        whole, stdin = line("-"), asked
+        whole, stdin = line("-"), request_json
     return Command(whole, nonce, payload, stdin)
 
 
@@ -160,8 +160,10 @@ def _squeeze(text: str, *, numbered: bool = True) -> str:
         if len(node.body) == 1:
             lines[expr.lineno - 1] = " " * expr.col_offset + "pass"
     lines = ["" if line.lstrip().startswith("#") else line.rstrip() for line in lines]
-    lines = [re.sub("^(?:    )+", lambda found: " " * (len(found[0]) // 4), line) for line in lines if line or numbered]
-    return SPACES.sub(lambda found: found[1] or "", "\n".join(lines) + "\n")
+    lines = [
+        re.sub("^(?:    )+", lambda indent: " " * (len(indent[0]) // 4), line) for line in lines if line or numbered
+    ]
+    return SPACES.sub(lambda match: match[1] or "", "\n".join(lines) + "\n")
 
 
 def _untyped(lines: list[str], tree: ast.Module) -> list[str]:

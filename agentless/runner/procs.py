@@ -70,13 +70,13 @@ def find_job(contact: Contact, selection: Selection, jid: JID, target: str | Non
     ended = {name for name, result in report.results.items() if result.state.final} if report else set()
     hosts: dict[str, Process | None] = {name: None for name in places.endpoints if name in ended}
     problems: dict[str, Problem] = {}
-    asked = {name: endpoint for name, endpoint in places.endpoints.items() if name not in ended}
-    for name, answers in contact.ask(asked, lambda _: FindRequest(jid), both_users=True):
+    to_ask = {name: endpoint for name, endpoint in places.endpoints.items() if name not in ended}
+    for name, answers in contact.ask(to_ask, lambda _: FindRequest(jid), both_users=True):
         if isinstance(answers, HostError):
             problems[name] = problem_of(answers)
         else:
-            found = [answer.process for answer in answers if isinstance(answer, FoundJob)]
-            hosts[name] = next(filter(None, found), None)
+            processes_here = [answer.process for answer in answers if isinstance(answer, FoundJob)]
+            hosts[name] = next(filter(None, processes_here), None)
     return Found(
         jid,
         {**_in_order(places.endpoints, hosts), **dict.fromkeys(places.strangers)},
@@ -97,13 +97,13 @@ def call_off(cache: JobCache, report: Report, signal: int, by: str, names: Itera
         by host, what to answer for it without asking it.
     """
     jid = report.job.jid
-    said: dict[str, str] = {}
+    messages: dict[str, str] = {}
     pending: list[str] = []
     for name in names:
         result = report.results[name]
         if result.state is State.NOT_STARTED:
             why = f": {result.problem.message}" if result.problem else ""
-            said[name] = f"Job {jid} never started here{why}"
+            messages[name] = f"Job {jid} never started here{why}"
         elif result.state is State.PENDING and result.dispatched is Dispatched.NO:
             pending.append(name)
     if signal in ENDING:
@@ -115,10 +115,10 @@ def call_off(cache: JobCache, report: Report, signal: int, by: str, names: Itera
             called_off = ()
             cache.warn(f"what is pending of job {jid} cannot be called off: {error.message}")
         for name in called_off:
-            said[name] = f"Job {jid} was pending here, and is not sent any more"
+            messages[name] = f"Job {jid} was pending here, and is not sent any more"
     else:
-        said.update(dict.fromkeys(pending, f"Job {jid} is pending here: the run that sends it is alive"))
-    return {name: Signal((), (), message) for name, message in said.items()}
+        messages.update(dict.fromkeys(pending, f"Job {jid} is pending here: the run that sends it is alive"))
+    return {name: Signal((), (), message) for name, message in messages.items()}
 
 
 def signal_job(contact: Contact, selection: Selection, jid: JID, signal: int, target: str | None) -> Signalled:
@@ -137,9 +137,9 @@ def signal_job(contact: Contact, selection: Selection, jid: JID, signal: int, ta
     answered = call_off(contact.cache, report, signal, by, places.endpoints) if report else {}
     hosts = dict(answered)
     problems: dict[str, Problem] = {}
-    asked = {name: endpoint for name, endpoint in places.endpoints.items() if name not in answered}
+    to_ask = {name: endpoint for name, endpoint in places.endpoints.items() if name not in answered}
     request = SignalRequest(jid, signal, by)
-    for name, answers in contact.ask(asked, lambda _: request, both_users=True):
+    for name, answers in contact.ask(to_ask, lambda _: request, both_users=True):
         if isinstance(answers, HostError):
             problems[name] = problem_of(answers)
         else:
@@ -172,13 +172,13 @@ def ping(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Pong:
 
 def processes(answers: Iterable[Answer]) -> list[Process]:
     """The processes of `running` answers, each job once (the login user may be the become user)."""
-    found = {
+    by_job = {
         (process.jid, process.pid): process
         for answer in answers
         if isinstance(answer, RunningJobs)
         for process in answer.processes
     }
-    return sorted(found.values(), key=lambda process: process.jid)
+    return sorted(by_job.values(), key=lambda process: process.jid)
 
 
 def _joined(done: Sequence[SignalDone]) -> Signal:

@@ -44,7 +44,7 @@ LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@$-]{0,63}")
 BECOME = re.compile(rf"((sudo|su|doas):{LOGIN.pattern})?")
 STATES = (wire.RUNNING, wire.LOST, wire.NOT_STARTED, wire.UNKNOWN)
 # Of records in one reply: far above what a host keeps of a job, and what it brings home of others.
-RECORDS_MAX = 512 << 20
+RECORDS_MAX = 256 << 20
 # SQLite, file offsets and C have no larger ones, and neither does anything that a host counts.
 INT_MAX = 2**63
 # Of fires: what a table has room for.
