@@ -111,23 +111,12 @@ class HostError(AgentlessError):
         self.kind = kind
 
 
-_LASTING = frozenset({"auth", "become", "host-key", "no-python"})
-
-
 class Unreachable(HostError):
     """No answer from the host.
 
     `kind` is the step that failed: `resolve`, `connect`, `connect-timeout`, `host-key`, `auth`, `throttled`,
     `no-python`, `become`, `connection-lost` or `protocol`.
     """
-
-    @property
-    def lasting(self) -> bool:
-        """Whether waiting does not mend it: somebody has to do something first, here or on the host.
-
-        Trying it again is not only useless: hosts count refused logins, and lock the account or the address.
-        """
-        return self.kind in _LASTING
 
 
 class NoSession(Unreachable):

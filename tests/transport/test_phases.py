@@ -257,8 +257,3 @@ def test_the_deadline_is_one_for_all_phases(home: Home, connector: HostConnector
     started = time.monotonic()
     fails(connector, home, listen(lambda connection, number: connection.sendall(b"SSH-2.0-Stuck\r\n")), timeout=1.0)
     assert time.monotonic() - started >= 1.0
-
-
-def test_what_only_a_person_can_mend_is_told_apart_from_what_time_may() -> None:
-    kinds = ("auth", "host-key", "become", "no-python", "connect", "connect-timeout", "resolve", "throttled")
-    assert [kind for kind in kinds if Unreachable(kind, "").lasting] == ["auth", "host-key", "become", "no-python"]
