@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from agentless import errors
-from agentless.errors import AgentlessError, FileError, InventoryError, Unreachable
+from agentless.errors import AgentlessError, FileError, InventoryError
 
 
 def test_every_error_has_one_base_and_is_exported() -> None:
@@ -29,8 +29,3 @@ def test_an_error_of_a_file_begins_with_its_place(file: str, line: int | None, t
     error = InventoryError("wrong", "mend it", file=file, line=line)
     assert isinstance(error, FileError)
     assert (str(error), error.message, error.hint) == (text, text, "mend it")
-
-
-def test_what_waiting_cannot_mend_says_so() -> None:
-    assert Unreachable("auth", "no").lasting
-    assert not Unreachable("connect-timeout", "no").lasting
