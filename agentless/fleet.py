@@ -61,10 +61,10 @@ class Fleet:
         password, become_password: used where the inventory gives none.
         host_key_checking: `strict` or `accept-new`.
         vault_ids: what opens Ansible Vault, as `--vault-id` takes it: `prompt`, a file or a script, or `LABEL@SOURCE`.
-        ask: asked for the passphrase of an encrypted key with a prompt; None answers no prompt.
-        warn: told hints and warnings, one line each.
-        watch: entered around every question to many hosts, with a function that tells those still waited for, and
-            with the number of all.
+        ask: shows a prompt for the passphrase of an encrypted key, and returns the answer; None where nobody answers.
+        warn: shows a hint or a warning, one line.
+        watch: makes the context manager that is entered around each request to many hosts. It gets `waiting()`, which
+            lists the hosts that have not answered, and the number of all.
 
     Raises:
         ConfigError: the config file is wrong.

@@ -47,8 +47,8 @@ class Contact:
         cap: bytes of each output stream that records keep, where a job says nothing else.
         learned: the inventory's hosts of a job that a host tells of (`Selection.learned`).
         sent_alike: whether a job was sent as the user that is acted as now, so that its record lies where we look.
-        watch: a context manager around every question: it is told how to see which hosts are still waited for, and
-            how many there are.
+        watch: makes the context manager that is entered around each request to many hosts. It gets `waiting()`, which
+            lists the hosts that have not answered, and the number of all.
     """
 
     connector: Connector

@@ -108,11 +108,11 @@ class Pursuit:
         errand: what is wanted of it.
         wanted: JIDs and nonces of other jobs whose ends are waited for from it.
         left: set when the run is left.
-        tell: is told what happens.
-        follows: called when the host has the job, which is only followed from then on.
+        tell: takes each event: output, or another state.
+        follows: called with the host's name once it has the job, so that its place goes to another host.
         connector: opens connections.
         ledger: where results are kept.
-        called_off: called when the job was to be sent, and somebody had kept it from the host before.
+        called_off: called when the job was to be sent to this host, and a signal has ended it before.
     """
 
     def __init__(

@@ -116,18 +116,14 @@ def _fields(request: Request) -> tuple[dict[str, Any], tuple[Section, ...]]:
 
 def job_fields(spec: JobSpec, target: str) -> dict[str, Any]:
     """What a job is, as a run and the entries of a schedule send it: the fields `wire.JOB`."""
-    values = {
+    named_otherwise = {
         "fun": spec.function,
         "arg": list(spec.arguments),
         "tgt": target,
         "metadata": dict(spec.metadata),
-        "command": spec.command,
         "script_args": list(spec.script.arguments) if spec.script else None,
-        "cwd": spec.cwd,
-        "timeout": spec.timeout,
-        "shell": spec.shell,
     }
-    return {key: values[key] for key in wire.JOB}
+    return {key: named_otherwise[key] if key in named_otherwise else getattr(spec, key) for key in wire.JOB}
 
 
 def _push(request: PushRequest) -> tuple[dict[str, Any], tuple[Section, ...]]:
