@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shlex
-import time
 
 from tests.hosts import Node, Nodes, until
 from tests.remote.host import BEFORE_IT_STARTS, BEFORE_IT_TELLS, die_at
-from tests.schedule_hosts.conftest import Plan, crontab, tick
+from tests.schedule_hosts.conftest import Plan, begin_now, crontab, tick
 
 MINUTELY = """\
   minutely:
@@ -41,6 +40,8 @@ def test_hosts_fire_by_their_cron_with_the_controller_away() -> None:
         plan.write(MINUTELY)
         assert plan.said("schedule", "status")["node1"]["last_tick"] is None
         plan.push()
+        (entries,) = node.path("/var/lib/agentless").glob("*/schedule/entries.json")
+        begin_now(entries.parent.parent)
         node.cut()
         until(lambda: fires(node) >= 5, "some fires, one of them within the minute", seconds=MINUTE + 60)
         node.heal()
@@ -74,7 +75,7 @@ def test_hosts_fire_by_their_cron_with_the_controller_away() -> None:
         assert {line.split("\t")[0] for line in listed.splitlines()} == known
         # After the next tick all fires are skips.
         count = fires(node)
-        until(lambda: _skipped(plan, "disabled"), "a skip is recorded", seconds=MINUTE)
+        until(lambda: tick_now(node) and _skipped(plan, "disabled"), "a skip is recorded")
         assert fires(node) == count
         plan.said("schedule", "purge")
         assert crontab(node) is None
@@ -93,7 +94,7 @@ def test_maxrunning_counts_what_really_runs() -> None:
         node, plan = nodes["node1"], Plan(nodes.client)
         plan.write("  slow:\n    function: cmd.run\n    args: ['sleep 1000']\n    target: all\n    seconds: 1\n")
         plan.push()
-        until(lambda: tick_now(node) and fires(node, ended=False), "the first fire", seconds=MINUTE)
+        until(lambda: tick_now(node) and fires(node, ended=False), "the first fire")
         until(lambda: tick_now(node) and _skipped(plan, "maxrunning"), "a skip")
         assert fires(node, ended=False) == 1
         (jid,) = plan.said("running")["node1"]
@@ -114,13 +115,16 @@ def test_maxrunning_counts_what_really_runs() -> None:
 
 
 def tick_now(node: Node) -> bool:
-    """A tick that does not stay for what is due within the minute; always true, for `until`."""
+    """A tick that does not stay for what is due within the minute; always true, for `until`.
+
+    What was pushed counts from now on, not from the next full minute.
+    """
+    (entries,) = node.path("/var/lib/agentless").glob("*/schedule/entries.json")
+    begin_now(entries.parent.parent)
     line = (crontab(node) or "").splitlines()[0].split(None, 5)[5]
     python, *_, helper, state = shlex.split(line.split(" >")[0])
-    code = (
-        "import sys;sys.path[:0]=sys.argv[1:2];from remote import records,tick;tick.tick(records.Records(sys.argv[2]))"
-    )
-    node.run(shlex.join([python, "-I", "-S", "-c", code, helper, state]))
+    code = "import sys;sys.path[:0]=sys.argv[1:2];from remote import tick;tick.tick(tick.book_of(sys.argv[2]))"
+    node.run(shlex.join([python, "-I", "-S", "-c", code, helper, state]) + " || :")
     return True
 
 
@@ -132,10 +136,11 @@ def test_a_fire_whose_supervisor_dies_at_once_runs_or_is_told() -> None:
         plan.push()
         (folder,) = node.path("/var/lib/agentless").glob("*/schedule")
         die_at(folder, BEFORE_IT_TELLS)
-        until(lambda: tick_now(node) and fires(node, ended=False), "the first fire", seconds=MINUTE)
+        until(lambda: tick_now(node) and fires(node, ended=False), "the first fire")
         (job,) = plan.said("running")["node1"]
         until(lambda: tick_now(node) and _skipped(plan, "maxrunning"), "it counts as running")
-        (first, *_) = plan.said("schedule", "status")["node1"]["events"]
+        events = plan.said("schedule", "status")["node1"]["events"]
+        first = next(event for event in events if event["jid"])
         assert (first["jid"], first["error"]) == (job["jid"], None)
         die_at(folder, BEFORE_IT_STARTS)
         node.run(f"kill -9 {job['pid']}")
@@ -162,21 +167,21 @@ TWO = """\
     function: cmd.run
     args: ['echo in time']
     target: all
-    cron: '* * * * *'
+    seconds: 1
     misfire_grace: 0
 """
 
 
 def test_what_goes_wrong_on_a_host_is_told_and_stops_nothing_else() -> None:
-    """An entry whose evaluation raises, a grace that cron's own delay would use up, and a disk that fills up."""
-    with Nodes(1, cron=True) as nodes:
+    """An entry whose evaluation raises, a grace that a tick's own delay would use up, and a disk that fills up."""
+    with Nodes(1) as nodes:
         node, plan = nodes["node1"], Plan(nodes.client)
         plan.write(TWO)
         with node.small_disk("/var/lib/agentless", "4m"):
             plan.push()
             (path,) = node.path("/var/lib/agentless").glob("*/schedule/entries.json")
             path.write_text(path.read_text().replace('"rules": [[', '"rules": [["soon", ', 1))
-            until(lambda: plan.said("ping") and plan.jobs("--schedule", "strict"), "the other fires", seconds=MINUTE)
+            until(lambda: tick_now(node) and plan.said("ping") and plan.jobs("--schedule", "strict"), "the other fires")
             seen = plan.said("schedule", "status")["node1"]
             errors = [event["error"] for event in seen["events"] if event["entry"] == "broken"]
             assert errors[0].startswith("it cannot be evaluated: TypeError: ")
@@ -186,15 +191,18 @@ def test_what_goes_wrong_on_a_host_is_told_and_stops_nothing_else() -> None:
             node.fill("/var/lib/agentless")
 
             def later() -> bool:
+                tick_now(node)
                 now = plan.said("schedule", "status")["node1"]
                 return bool(now["last_tick"] > seen["last_tick"])
 
-            until(later, "a tick with the disk full", seconds=MINUTE)
+            until(later, "a tick with the disk full")
             (warning,) = plan.said("schedule", "status")["node1"]["warnings"]
             assert (warning["kind"], "No space left" in warning["message"]) == ("disk-full", True)
             count = len(plan.jobs("--schedule", "strict"))
             node.run("rm /var/lib/agentless/filler")
-            until(lambda: plan.said("ping") and len(plan.jobs("--schedule", "strict")) > count, "again", seconds=MINUTE)
+            until(
+                lambda: tick_now(node) and plan.said("ping") and len(plan.jobs("--schedule", "strict")) > count, "again"
+            )
             assert not plan.said("schedule", "status")["node1"]["warnings"]
             plan.said("schedule", "purge")
 
@@ -228,7 +236,7 @@ def test_a_fire_that_cannot_start_comes_home_as_not_started() -> None:
         node, plan = nodes["node1"], Plan(nodes.client)
         plan.write("  lost: {function: cmd.run, args: [pwd], kwargs: {cwd: /nowhere}, target: all, seconds: 1}\n")
         plan.push()
-        until(lambda: tick_now(node) and _errors(plan), "the first fire", seconds=MINUTE)
+        until(lambda: tick_now(node) and _errors(plan), "the first fire")
         plan.said("schedule", "purge")
         plan.said("ping")
         jid = next(iter(plan.jobs("--state", "not-started")))
@@ -246,9 +254,23 @@ def test_a_tick_that_comes_twice_fires_once() -> None:
         node, plan = nodes["node1"], Plan(nodes.client)
         plan.write("  daily:\n    function: cmd.run\n    args: [uptime]\n    target: all\n    days: 1\n")
         plan.push()
-        time.sleep(61 - time.time() % 60)
+        (entries,) = node.path("/var/lib/agentless").glob("*/schedule/entries.json")
+        begin_now(entries.parent.parent)
         line = (crontab(node) or "").splitlines()[0].split(None, 5)[5].partition(" #")[0]
         node.run(" & ".join([line] * 5) + " & wait")
         tick(node)
         assert fires(node, ended=False) == 1
         plan.said("schedule", "purge")
+
+
+def test_a_host_that_is_renamed_goes_on_firing() -> None:
+    """What it fires under its new name lies with the rest, and comes home."""
+    with Nodes(1) as nodes:
+        node, plan = nodes["node1"], Plan(nodes.client)
+        plan.write("  often: {function: cmd.run, args: [hostname], target: all, seconds: 1, maxrunning: 99}\n")
+        plan.push()
+        until(lambda: tick_now(node) and fires(node), "a fire before")
+        count = fires(node)
+        node.run("hostname other")
+        until(lambda: tick_now(node) and fires(node) > count, "a fire after")
+        assert len(list(node.path("/var/lib/agentless").glob("*/schedule/entries.json"))) == 1
