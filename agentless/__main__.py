@@ -7,10 +7,17 @@ import signal
 import sys
 from types import FrameType
 
+from agentless.report.interruption import document
+
 _INTERRUPTED = 130
+# What the command line writes is its own matter, once there is one.
+_loaded: list[object] = []
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
+    """Leave while the command line is loaded, or when all is written."""
+    if not _loaded:
+        os.write(1, document(sys.argv[1:], "interrupted; nothing was sent").encode())
     os._exit(_INTERRUPTED)
 
 
@@ -26,6 +33,7 @@ def main() -> int:
     from agentless.cli import main as run_command_line
 
     try:
+        _loaded.append(run_command_line)
         return run_command_line()
     except KeyboardInterrupt:
         return _INTERRUPTED

@@ -18,6 +18,7 @@ from agentless.cli.invocation import Invocation
 from agentless.cli.options import shared_options
 from agentless.cli.screen import ReaderGone, Screen
 from agentless.errors import AgentlessError, UsageError
+from agentless.report.interruption import document
 
 if TYPE_CHECKING:
     from agentless.fleet import Fleet
@@ -143,17 +144,23 @@ def main(
         make_fleet: what builds the Fleet.
         environ: this command's environment: `NO_COLOR`, `TERM`, and what `run --env K` takes from it.
     """
-    with Interrupts() as interrupts:
-        return _run(arguments, Invocation(Screen(environ), make_fleet, interrupts, environ))
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    screen = Screen(environ)
+    try:
+        with Interrupts() as interrupts:
+            return _run(words, Invocation(screen, make_fleet, interrupts, environ))
+    except KeyboardInterrupt:
+        # Between the handlers and the command, or while it let go of its connections.
+        screen.conclude(document(words, "interrupted"))
+        return EXIT_INTERRUPTED
 
 
-def _run(arguments: Sequence[str] | None, invocation: Invocation) -> int:
+def _run(words: Sequence[str], invocation: Invocation) -> int:
     screen = invocation.screen
     try:
-        words = sys.argv[1:] if arguments is None else list(arguments)
         _check_words(words)
         code = cli.main(
-            words,
+            list(words),
             prog_name=PROGRAM,
             complete_var=VARIABLE,
             standalone_mode=False,
@@ -164,7 +171,7 @@ def _run(arguments: Sequence[str] | None, invocation: Invocation) -> int:
         context = error.ctx
         verb = context.command_path if context is not None else PROGRAM
         hint = f"{verb} --help tells more." if verb != PROGRAM else f"{PROGRAM} help lists the verbs."
-        habit = translated(sys.argv[1:] if arguments is None else arguments)
+        habit = translated(words)
         screen.error(_lower(error.format_message()), f"In agentless's words: {habit}" if habit else hint)
         return EXIT_USAGE
     except click.ClickException as error:
@@ -177,8 +184,11 @@ def _run(arguments: Sequence[str] | None, invocation: Invocation) -> int:
         screen.error(error.message, error.hint)
         return EXIT_USAGE
     except (KeyboardInterrupt, click.Abort, Left) as interruption:
-        screen.below_the_echo()
-        screen.error(str(interruption) or "interrupted")
+        with invocation.interrupts.ignored():
+            screen.below_the_echo()
+            message = str(interruption) or "interrupted"
+            screen.error(message)
+            screen.conclude(document(words, message))
         return EXIT_INTERRUPTED
     except ReaderGone as gone:
         screen.abandon_stdout()

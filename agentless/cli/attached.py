@@ -25,9 +25,8 @@ from agentless.runner.run import Event, Output, Run
 if TYPE_CHECKING:
     from agentless.fleet import Fleet
 
-__all__ = ["ON_INTERRUPT", "Attachment", "follow"]
+__all__ = ["Attachment", "follow"]
 
-ON_INTERRUPT = ("ask", "detach", "term", "kill")
 # What a job is given to end after it was signalled, before this command leaves all the same.
 _GRACE = 10.0
 _AGAIN = 2.0
@@ -71,7 +70,11 @@ class Attachment:
             self._iterate()
             report = self.run.report()
         except Interrupted as interruption:
-            report = self._interrupted(interruption)
+            try:
+                report = self._interrupted(interruption)
+            except Interrupted:
+                # A second one, in a moment in which nothing waits for it.
+                report = self.run.report(interrupted=True)
         try:
             report = _end(self.invocation, self.printer, report)
         finally:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["Interrupted", "Interrupts"]
+__all__ = ["ON_INTERRUPT", "Interrupted", "Interrupts"]
 
+ON_INTERRUPT = ("ask", "detach", "term", "kill")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -66,6 +67,16 @@ class Interrupts:
         if self._pending is not None:
             number, self._pending = self._pending, None
             raise Interrupted(number)
+
+    @contextmanager
+    def ignored(self) -> Iterator[None]:
+        """Let no signal in, for the few lines that a command ends with."""
+        before = {number: signal.signal(number, signal.SIG_IGN) for number in self._before}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     @contextmanager
     def alarm(self, seconds: float) -> Iterator[None]:

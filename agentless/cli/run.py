@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from agentless.cli.attached import ON_INTERRUPT, follow
 from agentless.cli.commands import Command, Example, Option
 from agentless.cli.completion import complete_target
 from agentless.cli.environment import job_environment
+from agentless.cli.interrupts import ON_INTERRUPT
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import verb
 from agentless.cli.printers import Detached
@@ -183,6 +183,8 @@ def run(
 
     COMMAND given as one word goes to the shell as it stands; several words are quoted and joined.
     """  # fmt: skip
+    from agentless.cli.attached import follow
+
     out = invocation.out("text")
     words = _command(command, options["script"])
     env = job_environment(options["env"], options["env_files"], invocation.environ)

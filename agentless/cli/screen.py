@@ -8,7 +8,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from agentless.cli.progress import Progress
@@ -54,16 +54,24 @@ class Screen:
         self.show_progress: bool | None = None
         self._lock = threading.RLock()
         self._progress: Progress | None = None
+        self._wrote_result = False
 
     # --- results ---
     def result(self, data: bytes | str) -> None:
         """Write to stdout, at once. Raises ReaderGone."""
+        self._wrote_result = True
         try:
             self._write(self._stdout, data)
         except BrokenPipeError:
             raise ReaderGone from None
         except OSError as error:
             raise ReaderGone(error.strerror or str(error)) from None
+
+    def conclude(self, document: str) -> None:
+        """Write a document where no result was written; nobody minds whether it finds a reader."""
+        if document and not self._wrote_result:
+            with suppress(ReaderGone):
+                self.result(document)
 
     def result_stderr(self, data: bytes | str) -> None:
         """Write what a job wrote to its stderr."""

@@ -1,0 +1,47 @@
+"""The document of a command that was interrupted before it knew of anything to report.
+
+`--out json` promises one document whatever happens. This one needs no import, so that a signal handler can write it
+while the command line is still being loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["document", "wanted_format"]
+
+_OBJECT = '{"error": {"kind": "interrupted", "message": "%s", "hint": ""}, "exit_code": 130}\n'
+_JUNIT = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<testsuites name="agentless" tests="1" failures="0" errors="1" skipped="0" time="0.000">
+  <testsuite name="agentless" tests="1" failures="0" errors="1" skipped="0" time="0.000">
+    <testcase classname="agentless" name="interrupted"><error message="%s" /></testcase>
+  </testsuite>
+</testsuites>
+"""
+# Every JSON document is a YAML document.
+_DOCUMENTS = {"json": _OBJECT, "jsonl": _OBJECT, "yaml": _OBJECT, "junit": _JUNIT}
+
+
+def document(words: Sequence[str], message: str) -> str:
+    """What stands on stdout in place of a report; empty where people read the output.
+
+    Args:
+        words: the command line.
+        message: plain ASCII without quotes or markup.
+    """
+    text = _DOCUMENTS.get(wanted_format(words), "")
+    return text % message if text else ""
+
+
+def wanted_format(words: Sequence[str]) -> str:
+    """The last `--out` of a command line that may be wrong; what stands behind `--` is the job's."""
+    words = list(words)
+    ours = words[: words.index("--")] if "--" in words else words
+    wanted = ""
+    for word, following in zip(ours, [*ours[1:], ""], strict=False):
+        if word == "--out":
+            wanted = following
+        elif word.startswith("--out="):
+            wanted = word.removeprefix("--out=")
+    return wanted

@@ -1,0 +1,88 @@
+"""Whenever a command is interrupted, once or twice, `--out json` gives one JSON document and the exit code is 130."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+
+from agentless.report.interruption import document, wanted_format
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    (tmp_path / "inventory.yaml").write_text(f"""\
+all:
+  vars: {{ansible_connection: local, ansible_python_interpreter: {sys.executable}}}
+  hosts:
+    one: {{agentless_state_dir: {tmp_path}/one}}
+    two: {{agentless_state_dir: {tmp_path}/two}}
+""")
+    return {
+        "HOME": str(tmp_path),
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "AGENTLESS_INVENTORY": str(tmp_path / "inventory.yaml"),
+    }
+
+
+@pytest.mark.parametrize(
+    "words", [["run", "all", "--detach", "--out", "json", "--", "sleep 2"], ["running", "--out", "json"]]
+)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_command_that_is_interrupted_while_it_starts_gives_one_document(
+    words: list[str], number: int, environ: dict[str, str]
+) -> None:
+    for step in range(8):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "agentless", *words],
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        # No assertion hangs on the moment: whatever it hits, the promise is the same.
+        time.sleep(0.1 + step * 0.09)
+        for _ in range(1 + step % 2):
+            process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+        if process.returncode == -number or ("Traceback" in err and "/agentless/cli/" not in err):
+            continue  # Python itself had not started.
+        assert process.returncode in (0, 130), err
+        found = json.loads(out)
+        assert "exit_code" not in found or found["exit_code"] == process.returncode, err
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("run a --out json -- true", "json"),
+        ("--out=yaml running", "yaml"),
+        ("--out json running --out junit", "junit"),
+        ("run a -- tool --out json", ""),
+        ("running --out", ""),
+    ],
+)
+def test_the_format_is_the_last_that_stands_before_the_command_of_the_job(line: str, wanted: str) -> None:
+    assert wanted_format(line.split()) == wanted
+
+
+def test_the_document_is_one_in_every_format() -> None:
+    expected = {"error": {"kind": "interrupted", "message": "stopped", "hint": ""}, "exit_code": 130}
+    for form, read in (("json", json.loads), ("jsonl", json.loads), ("yaml", yaml.safe_load)):
+        assert read(document(["--out", form], "stopped")) == expected
+    tree = ElementTree.fromstring(document(["--out", "junit"], "stopped"))
+    assert [error.get("message") for error in tree.iter("error")] == ["stopped"]
+    for words in ([], ["--out", "text"], ["--out", "table"]):
+        assert document(words, "stopped") == ""
