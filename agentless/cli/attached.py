@@ -19,11 +19,12 @@ from agentless.errors import AgentlessError
 from agentless.model.job import Job, Report
 from agentless.model.states import State
 from agentless.report.names import fold
-from agentless.runner.dispatcher import PreparedJob
-from agentless.runner.run import Event, Output, Run
 
+# The runner is imported when there is something to follow: help is not to wait for it.
 if TYPE_CHECKING:
     from agentless.fleet import Fleet
+    from agentless.runner.dispatcher import PreparedJob
+    from agentless.runner.run import Event, Run
 
 __all__ = ["Attachment", "follow"]
 
@@ -95,6 +96,8 @@ class Attachment:
                 raise
 
     def _show(self, event: Event, progress: Progress | None) -> None:
+        from agentless.runner.run import Output
+
         if isinstance(event, Output):
             if progress is not None and self.invocation.screen.out_look.terminal:
                 progress.pause(True)
@@ -227,6 +230,8 @@ def follow(
         on_interrupt, given, batched: as for `Attachment`.
         target: which of its hosts are watched.
     """
+    from agentless.runner.dispatcher import PreparedJob
+
     run: Run | None = None
     sending = False
 
