@@ -174,14 +174,16 @@ def active(contact: Contact, selection: Selection, target: str | None) -> Active
     checked: dict[str, Mapping[str, HostResult]] = {}
     for doubt, report in zip(doubtful, ask_about_all(contact, selection, doubtful), strict=True):
         checked[doubt.job.jid] = {name: report.results[name] for name in doubt.results}
-    jobs: dict[str, ActiveJob] = {}
+    live: dict[str, ActiveJob] = {}
     for report in reports:
         jid = report.job.jid
-        jobs[jid] = _active(replace(report, results={**report.results, **checked.get(jid, {})}), running, problems)
+        results = {**report.results, **checked.get(jid, {})}
+        # A host that it was never sent to, and never will be, keeps no job among those that go on.
+        if jid in running or not all(result.settled for result in results.values()):
+            live[jid] = _active(replace(report, results=results), running, problems)
         running.pop(jid, None)
     for jid, hosts in running.items():
-        jobs[jid] = _foreign(jid, hosts)
-    live = {jid: one for jid, one in jobs.items() if one.running or one.unreachable or one.pending}
+        live[jid] = _foreign(jid, hosts)
     silent = {
         name: result.problem
         for results in checked.values()

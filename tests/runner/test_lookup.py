@@ -54,6 +54,16 @@ def test_a_host_that_could_not_be_asked_is_unreachable_and_named(bench: Bench) -
     assert (list(active.problems), active.exit_code) == (["web1"], 3)
 
 
+def test_a_job_that_only_lacks_hosts_it_was_never_sent_to_is_not_active(bench: Bench) -> None:
+    never_sent = HostResult(State.UNREACHABLE, Dispatched.NO)
+    ended = bench.job(web1=never_sent, web2=HostResult(State.NOT_STARTED))
+    going_on = bench.job(web1=never_sent, web2=RUNNING)
+    hosts = LyingHosts(web1=[runs()], web2=[runs(going_on.job.jid)])
+    active = lookup.active(bench.contact(hosts), bench.selection, None)
+    assert ended.job.jid not in active.jobs
+    assert active.jobs[going_on.job.jid].unreachable == ("web1",)
+
+
 def test_a_host_that_answers_something_else_is_unreachable(bench: Bench) -> None:
     report = bench.job(web1=RUNNING)
     hosts = LyingHosts(web1=[runs(), says(report)], web2=[runs()])
