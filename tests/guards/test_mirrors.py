@@ -59,6 +59,8 @@ SEEN_THROUGH = {
     "model/process": "tests/model/test_results.py",
     # What is right is what ssh makes of the same file.
     "openssh/canonical": "tests/openssh/test_against_openssh.py",
+    # A process that is interrupted while it starts.
+    "report/interruption": "tests/cli/test_interruption.py",
     "report/junit": RENDERED,
     "report/printable": RENDERED,
     "report/schedule_tables": RENDERED,
