@@ -201,7 +201,7 @@ def _play(now: Round) -> None:
             assert re.fullmatch(r"\d{20}", jid), f"--detach printed {stdout!r}"
             now.acknowledged[jid] = sender
     elif process.returncode != -signal.SIGKILL and stdout:
-        now.acknowledged[document(stdout)["jid"]] = sender
+        now.acknowledged.update({report["jid"]: sender for report in [document(stdout)] if "jid" in report})
     elif process.returncode in (0, 1, 3, 4, 130) and "nothing was sent" not in stderr:
         raise AssertionError(f"exit {process.returncode}, and no document")
     if beside_done is not None:
