@@ -1,0 +1,60 @@
+"""Signals become one exception, raised only where it can be dealt with."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from agentless.cli.interrupts import Interrupted, Interrupts
+
+
+def send(number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_an_exception_that_names_it(number: int) -> None:
+    with Interrupts(), pytest.raises(Interrupted) as raised:
+        send(number)
+    assert raised.value.number == number
+
+
+def test_the_first_signal_waits_for_the_end_of_a_held_block_and_the_second_does_not() -> None:
+    done = []
+
+    def held(interrupts: Interrupts, *numbers: int) -> None:
+        with interrupts.held():
+            for number in numbers:
+                send(number)
+            done.append(len(numbers))
+
+    with Interrupts() as interrupts:
+        with pytest.raises(Interrupted):
+            held(interrupts, signal.SIGINT)
+        with pytest.raises(Interrupted):
+            held(interrupts, signal.SIGINT, signal.SIGINT)
+        held(interrupts)
+    assert done == [1, 0]
+
+
+def test_what_a_command_ends_with_lets_no_signal_in() -> None:
+    with Interrupts() as interrupts:
+        with interrupts.ignored():
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                send(number)
+        with pytest.raises(Interrupted):
+            send(signal.SIGINT)
+
+
+def test_a_bounded_wait_ends_by_sigalrm_and_what_was_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interrupts() as interrupts:
+            send(signal.SIGHUP)
+            with pytest.raises(Interrupted) as raised, interrupts.alarm(0.01):
+                signal.pause()
+        assert raised.value.number == signal.SIGALRM
+    finally:
+        signal.signal(signal.SIGHUP, before)
