@@ -13,6 +13,7 @@ from agentless.inventory import Inventory, Overrides, load
 from agentless.inventory.sources import Scripts
 from agentless.inventory.vault import Vault, identity
 from agentless.model.secret import Secret
+from tests.inventory.oracle import need_current_ansible
 
 BIN = Path(sys.executable).parent
 STATIC = "[web]\nweb1 ansible_host=10.0.0.1 site=ber\nweb2 site=muc\n"
@@ -45,6 +46,7 @@ def read(source: Path, **options: object) -> Inventory:
 
 
 def test_a_constructed_source_builds_on_the_static_one_beside_it(tree: Path) -> None:
+    need_current_ansible()
     inventory = read(tree)
     assert [host.name for host in inventory.select("berlin")] == ["web1"]
     found = {name: inventory.endpoint(host, Overrides()) for name, host in inventory.hosts.items()}
@@ -76,6 +78,7 @@ def test_what_a_plugin_cannot_read_is_told(tree: Path) -> None:
 
 
 def test_vaulted_variables_connect_and_are_not_shown(tree: Path, tmp_path: Path) -> None:
+    need_current_ansible()
     (tree / "group_vars").mkdir()
     (tree / "group_vars/web.yml").write_text("ansible_password: s3cret\n")
     password = tmp_path / "password"

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from agentless.inventory.templates import Renderer, TemplateProblem
+from tests.inventory.oracle import need_current_ansible
 
 VARIABLES: dict[str, Any] = {
     "port": 2222,
@@ -87,6 +88,7 @@ def renderer(directory: Path = Path("/")) -> Renderer:
 @pytest.fixture(scope="module")
 def ansibles(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     """What ansible-core makes of TEMPLATES, in one process."""
+    need_current_ansible()
     directory = tmp_path_factory.mktemp("oracle")
     program = directory / "oracle.py"
     program.write_text(
