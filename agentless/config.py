@@ -2,14 +2,13 @@
 
 AGENTLESS_CONFIG      the configuration file
 AGENTLESS_INVENTORY   what `-i` is where it is not given
-ANSIBLE_CONFIG        Ansible's configuration file, for hints alone
+ANSIBLE_*             as Ansible has them (`inventory/ansible_cfg.py`)
 XDG_CONFIG_HOME       the configuration lies in its `agentless/`, else in ~/.config/agentless/, on every system
 XDG_CACHE_HOME        the job cache lies in its `agentless/`, else in ~/.cache/agentless/, on every system
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pwd
 import re
@@ -22,7 +21,7 @@ from agentless.errors import ConfigError
 from agentless.model.endpoint import connect_seconds
 from agentless.suggest import one_of
 
-__all__ = ["Config", "account", "ansible_cfg", "cache_dir", "config_dir", "environment", "load"]
+__all__ = ["Config", "account", "cache_dir", "config_dir", "environment", "load"]
 
 MIB = 1024 * 1024
 
@@ -107,31 +106,6 @@ def _home(environ: Mapping[str, str]) -> str:
         return pwd.getpwuid(os.getuid()).pw_dir
     except KeyError as error:
         raise ConfigError(f"there is no home directory: uid {os.getuid()} is unknown here", "Set HOME.") from error
-
-
-def ansible_cfg(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> tuple[str, dict[str, str]]:
-    """Ansible's file here, and what it says of hosts and the way to them: agentless only hints at it."""
-    import configparser
-
-    environ = os.environ if environ is None else environ
-    file = environ.get("ANSIBLE_CONFIG") or str(Path(cwd or ".") / "ansible.cfg")
-    parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";",))
-    with contextlib.suppress(OSError, UnicodeDecodeError, configparser.Error):
-        parser.read(file, encoding="utf-8")
-    found = {}
-    for section in parser.sections():
-        for name, value in parser.items(section):
-            if name in _ANSIBLES and _SHARING.sub("", value).strip():
-                found[name] = value
-    return file, found
-
-
-_ANSIBLES = frozenset(
-    {"inventory", "remote_user", "remote_port", "private_key_file", "host_key_checking", "become"}
-    | {"ssh_args", "ssh_common_args", "ssh_extra_args"}
-)
-# How ssh shares connections, which is all that most such files say about it, changes nothing here.
-_SHARING = re.compile(r"-C\b|-o\s*(?:Control|ServerAlive)\w+[ =]\S+")
 
 
 # --- the file --------------------------------------------------------------------------------------------------------

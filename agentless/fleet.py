@@ -15,10 +15,12 @@ from agentless import config as configuration
 from agentless.cache import JobCache, JobFilter, Pruned
 from agentless.config import Config
 from agentless.errors import TargetError, UnknownJob, UsageError
-from agentless.inventory import Inventory, Overrides
+from agentless.inventory import Inventory, Overrides, ansible_cfg
+from agentless.inventory.ansible_cfg import AnsibleSettings
+from agentless.inventory.layers import defaults, vault
 from agentless.inventory.search import Sources, search
 from agentless.inventory.selection import Selection
-from agentless.inventory.vault import Vault, identity
+from agentless.inventory.vault import Vault
 from agentless.model.endpoint import Endpoint, connect_seconds
 from agentless.model.jid import JID
 from agentless.model.job import Report
@@ -50,7 +52,8 @@ class Fleet:
 
     Args:
         inventory: a path, a comma list of hosts (`web1,web2`), or several of them; None takes
-            `$AGENTLESS_INVENTORY`, `./inventory.yaml`, or the one of the user's config directory.
+            `$AGENTLESS_INVENTORY`, `$ANSIBLE_INVENTORY`, `./inventory.yaml`, that of ansible.cfg, of the configuration
+            file, of the user's config directory, or /etc/ansible/hosts.
         config: a Config, or the path of a config file; None takes the user's.
         limit: a pattern that narrows every target (`web*`, `@file`, `@failed:JID`, `@unreachable:JID`).
         user, private_key, become, become_user, become_method, ssh_common_args: as on the command line;
@@ -63,6 +66,7 @@ class Fleet:
         vault_ids: what opens Ansible Vault, as `--vault-id` takes it: `prompt`, a file or a script, or `LABEL@SOURCE`.
         ask: shows a prompt for the passphrase of an encrypted key, and returns the answer; None where nobody answers.
         warn: shows a hint or a warning, one line.
+        note: shows which inventory and which ansible.cfg count, when they are first needed.
         watch: makes the context manager that is entered around each request to many hosts. It gets `waiting()`, which
             lists the hosts that have not answered, and the number of all.
 
@@ -91,29 +95,31 @@ class Fleet:
         vault_ids: Sequence[str] = (),
         ask: Callable[[str], Secret | None] = lambda prompt: None,
         warn: Callable[[str], None] = lambda line: None,
+        note: Callable[[str], None] = lambda line: None,
         watch: Watch = lambda waiting, total: nullcontext(),
     ) -> None:
         self.config = config if isinstance(config, Config) else configuration.load(config)
         self._sources = inventory
         self._limit = limit
-        self._forks = self.config.forks if forks is None else forks
-        if not isinstance(self._forks, int) or self._forks < 1:
-            raise UsageError(f"forks is a number of hosts from 1 on, not {self._forks!r:.40}")
+        if forks is not None and (not isinstance(forks, int) or forks < 1):
+            raise UsageError(f"forks is a number of hosts from 1 on, not {forks!r:.40}")
+        self._given_forks = forks
         self._ask = ask
         self._warn = warn
         self._watch = watch
+        self._note = note
         self._extra_vars = extra_vars
-        self._vault = Vault([identity(word) for word in vault_ids], ask)
-        self._overrides = Overrides(
-            user=user or self.config.user,
-            key_file=private_key or self.config.private_key,
-            become=become or self.config.become,
-            become_user=become_user or self.config.become_user,
-            become_method=become_method or self.config.become_method,
+        self._vault_ids = vault_ids
+        self._given = Overrides(
+            user=user,
+            key_file=private_key,
+            become=become or None,
+            become_user=become_user,
+            become_method=become_method,
             ssh_common_args=ssh_common_args,
             password=_secret(password),
             become_password=_secret(become_password),
-            connect_timeout=self.config.connect_timeout if connect_timeout is None else _seconds(connect_timeout),
+            connect_timeout=None if connect_timeout is None else _seconds(connect_timeout),
             host_key_checking=host_key_checking or self.config.host_key_checking,
         )
         self._user = configuration.account()[0]
@@ -121,16 +127,46 @@ class Fleet:
 
     # --- what is made when it is first needed ---
     @cached_property
+    def _ansible(self) -> AnsibleSettings:
+        return ansible_cfg.load(configuration.environment(), Path())
+
+    @cached_property
+    def _overrides(self) -> Overrides:
+        return replace(self._given, defaults=defaults(self._ansible, self.config))
+
+    @cached_property
+    def _vault(self) -> Vault:
+        return vault(self._ansible, self._vault_ids, self._ask)
+
+    @cached_property
     def _selection(self) -> Selection:
         return Selection(
-            self._inventories, self._overrides, self._limit, self._recorded, self._warn, self._vault, self._extra_vars
+            self._inventories,
+            self._overrides,
+            self._limit,
+            self._recorded,
+            self._warn,
+            self._vault,
+            self._extra_vars,
+            self._ansible,
+            self._note,
         )
 
     def _inventories(self) -> Sources:
         if self._sources is not None:
             given = [self._sources] if isinstance(self._sources, (str, Path)) else self._sources
             return Sources(tuple(map(str, given)), "-i")
-        return search(configuration.environment(), Path(), self.config.inventory, configuration.config_dir())
+        environ, users = configuration.environment(), configuration.config_dir()
+        return search(environ, Path(), self._ansible, self.config.inventory, users)
+
+    @property
+    def origins(self) -> list[str]:
+        """Which inventory counts, who names it, what it stands above, and which ansible.cfg counts; a line each.
+
+        Raises:
+            InventoryError, ConfigError: there is none, or it cannot be read.
+        """
+        return self._selection.origins
 
     @property
     def inventory(self) -> Inventory:
@@ -159,7 +195,7 @@ class Fleet:
         return Contact(
             HostConnector(ask=self._ask, warn=self._warn),
             self.cache,
-            self._forks,
+            self._given_forks or self._ansible.forks or self.config.forks,
             Caller(self._controller, self.config.keep_returns, self.config.keep_bytes),
             self.config.output_cap,
             self._selection.learned,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agentless.config import Config, ansible_cfg, cache_dir, config_dir, load
+from agentless.config import Config, cache_dir, config_dir, load
 from agentless.errors import ConfigError
 
 
@@ -191,17 +191,3 @@ def test_without_a_configuration_file_yaml_is_not_imported(tmp_path: Path) -> No
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     root = Path(__file__).parents[1]
     assert subprocess.run([sys.executable, "-c", program], cwd=root, env=environ).returncode == 0
-
-
-def test_ansibles_file_is_known_for_hints_where_it_says_how_hosts_are_reached(tmp_path: Path) -> None:
-    assert ansible_cfg({}, tmp_path)[1] == {}
-    file = tmp_path / "ansible.cfg"
-    file.write_text(
-        "[defaults]\ninventory = hosts/prod ; ours\nforks = 50\nremote_user=ada\n"
-        "[ssh_connection]\nssh_args = -C -o ControlMaster=auto -o ControlPersist=60s\nssh_common_args = -J bastion\n"
-    )
-    said = {"inventory": "hosts/prod", "remote_user": "ada", "ssh_common_args": "-J bastion"}
-    assert ansible_cfg({}, tmp_path) == (str(file), said)
-    assert ansible_cfg({"ANSIBLE_CONFIG": str(file)}, Path("/")) == (str(file), said)
-    file.write_text("remote_user = no section\n")
-    assert ansible_cfg({}, tmp_path)[1] == {}

@@ -36,6 +36,9 @@ def hosts(invocation: Invocation, /, target: str | None, graph: bool, show_passw
         invocation.screen.result(tree(invocation.fleet.inventory.groups, result.hosts))
     else:
         show(invocation, out, result.to_json, tables.HOSTS, lambda: tables.hosts(result))
+    if not invocation.screen.verbose:
+        for line in invocation.fleet.origins:
+            invocation.screen.say(line)
     tell_no_way(invocation, result.problems)
     return result.exit_code
 

@@ -83,6 +83,7 @@ class Invocation:
                 vault_ids=self._vault_ids(),
                 ask=self.screen.passphrase,
                 warn=self.screen.warn,
+                note=lambda line: self.screen.detail(f"agentless: {line}"),
                 watch=self.screen.progress,
             )
         return self._fleet

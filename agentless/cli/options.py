@@ -27,8 +27,6 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         ctx.obj.take(param.name or "", value)
 
 
-# The exit code of all verbs when a host was unreachable, lost or not started.
-_NOT_REACHED = 3
 _INVENTORY = "Inventory"
 _CONNECTION = "Connection"
 _OUTPUT = "Output"
@@ -38,7 +36,8 @@ def _declarations() -> list[tuple[tuple[str, ...], dict[str, Any]]]:
     return [
         (("-i", "--inventory"), {"section": _INVENTORY, "multiple": True, "metavar": "PATH|HOSTS", "type": click.Path(),
           "help": "Inventory file, directory or executable, or host names with commas; may be given again. "
-                  "Default: $AGENTLESS_INVENTORY, ./inventory.yaml, then the one in your config directory."}),
+                  "Default: $AGENTLESS_INVENTORY, $ANSIBLE_INVENTORY, ./inventory.yaml, that of ansible.cfg, then "
+                  "the one in your config directory."}),
         (("-l", "--limit"), {"section": _INVENTORY, "metavar": "PATTERN", "shell_complete": complete_target,
           "help": "Only these of the hosts: a pattern, @FILE, or @failed:JID and @unreachable:JID of an earlier job."}),
         (("-e", "--extra-vars"), {"section": _INVENTORY, "multiple": True, "metavar": "VAR=VALUE|@FILE",
@@ -110,16 +109,7 @@ def verb(
         @functools.wraps(function)
         def run(invocation: Invocation, /, *arguments: Any, **options: Any) -> int:
             invocation.refuse(refused)
-            code = function(invocation, *arguments, **options)
-            if code == _NOT_REACHED:
-                from agentless.config import ansible_cfg
-
-                file, settings = ansible_cfg()
-                if settings.keys() - {"inventory"}:
-                    invocation.screen.say(
-                        f"  {file} sets {', '.join(settings)}: not read here, docs/inventory.md says what is"
-                    )
-            return code
+            return function(invocation, *arguments, **options)
 
         command = click.command(name, cls=cls, examples=examples)(click.pass_obj(run))
         return shared_options(taken=taken)(command)

@@ -131,10 +131,12 @@ def _parse(file: str) -> configparser.ConfigParser:
 
 # --- values ---
 class _Value(NamedTuple):
-    """A text, and where it stands: the directory that its relative paths count from, and whether that is a file."""
+    """A text, and where it stands: the directory that its relative paths count from, the working directory, the
+    environment, and whether it stands in the file."""
 
     text: str
     directory: Path
+    working: Path
     environ: Mapping[str, str]
     in_file: bool
 
@@ -169,11 +171,11 @@ class _Reader:
         value = None
         for name in setting.env:
             if (text := self._environ.get(name)) is not None:
-                value, origin = _Value(text, self._directory, self._environ, in_file=False), f"${name}"
+                value, origin = _Value(text, self._directory, self._directory, self._environ, in_file=False), f"${name}"
         if value is None and self._parser is not None and self._file is not None:
             for section, key in setting.ini:
                 if (text := self._parser.get(section, key, fallback=None)) is not None:
-                    value = _Value(text, Path(self._file).parent, self._environ, in_file=True)
+                    value = _Value(text, Path(self._file).parent, self._directory, self._environ, in_file=True)
                     origin = f"[{section}] {key}"
         if value is None:
             return None
@@ -231,20 +233,21 @@ def _expanded(text: str, environ: Mapping[str, str]) -> str:
     return os.path.expanduser(text)
 
 
-def _path(text: str, directory: Path, environ: Mapping[str, str]) -> str:
-    text = _expanded(text.replace("{{CWD}}", os.getcwd()), environ)
+def _path(text: str, directory: Path, environ: Mapping[str, str], working: Path | None = None) -> str:
+    """An absolute path; `{{CWD}}` in it is the working directory, else it counts from `directory`."""
+    text = _expanded(text.replace("{{CWD}}", os.path.abspath(working or directory)), environ)
     return os.path.normpath(os.path.join(os.path.abspath(directory), text))
 
 
 def _one_path(value: _Value) -> str:
-    resolved = _path(value.text, value.directory, value.environ)
+    resolved = _path(value.text, value.directory, value.environ, value.working)
     return _unquoted(resolved) if value.in_file else resolved
 
 
 def _paths(value: _Value) -> tuple[str, ...]:
     """What stands between commas; Ansible takes an empty place for the directory of the file itself."""
     texts = [text.strip() for text in value.text.split(",")]
-    return tuple(_path(text, value.directory, value.environ) for text in texts if text)
+    return tuple(_path(text, value.directory, value.environ, value.working) for text in texts if text)
 
 
 def _word(*words: str) -> _Convert:

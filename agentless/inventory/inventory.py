@@ -17,10 +17,11 @@ from agentless.config import environment
 from agentless.errors import InventoryError, TargetError
 from agentless.inventory import patterns
 from agentless.inventory.address import split_port
+from agentless.inventory.ansible_cfg import AnsibleSettings
 from agentless.inventory.connection import Overrides, resolve
 from agentless.inventory.extra import extra_layer
 from agentless.inventory.hostvars import HostVars
-from agentless.inventory.sources import NeedsAnsibleError, Scripts, is_host_list, may_run, read
+from agentless.inventory.sources import NeedsAnsibleError, Rules, Scripts, is_host_list, may_run, read
 from agentless.inventory.tree import LOCALHOST, HostNode, Layer, Place, Tree
 from agentless.inventory.variables import Surroundings, Variables
 from agentless.inventory.varsfiles import VarsFiles
@@ -206,7 +207,7 @@ class Inventory:
         groups = self._tree.lineage(node)
         names = tuple(group.name for group in groups)
         if names not in self._shared:
-            shared = Layer()
+            shared = Layer(merges=self._tree.merges)
             shared.update(self._tree.groups["all"].own)
             for group in groups:
                 shared.update(group.own)
@@ -219,15 +220,20 @@ class Inventory:
                 self._add(shared, self._play_files, "group_vars", name)
             # Only now: what a broken file has kept from being whole is nobody's.
             self._shared[names] = shared
-        own = Layer()
+        own = Layer(merges=self._tree.merges)
         for folder in (*self._files, self._play_files):
             self._add(own, folder, "host_vars", node.name)
+        if self._tree.merges:
+            return Layer(), self._together(self._shared[names], node.own, own)
         if not own.values and not own.closed:
             return self._shared[names], node.own
-        merged = Layer()
-        merged.update(node.own)
-        merged.update(own)
-        return self._shared[names], merged
+        return self._shared[names], self._together(node.own, own)
+
+    def _together(self, *layers: Layer) -> Layer:
+        together = Layer(merges=self._tree.merges)
+        for layer in layers:
+            together.update(layer)
+        return together
 
     @staticmethod
     def _add(layer: Layer, files: VarsFiles, folder: str, name: str) -> None:
@@ -244,6 +250,7 @@ def load(
     scripts: Scripts = Scripts.RUN,
     vault: Vault | None = None,
     extra_vars: Sequence[str] = (),
+    ansible: AnsibleSettings | None = None,
 ) -> Inventory:
     """Read inventories, the later ones added to the earlier ones.
 
@@ -254,12 +261,16 @@ def load(
         scripts: whether executables are run.
         vault: opens what Ansible Vault encrypts; None opens nothing.
         extra_vars: `VAR=VALUE`, a mapping in YAML or JSON, or `@FILE`, above the variables of all sources.
+        ansible: Ansible's own settings, as far as they say how inventories are read; None has its defaults.
 
     Raises:
         InventoryError: a source that is missing or wrong.
     """
-    tree = Tree(warn, vault)
-    directory = directory or os.getcwd()
+    ansible = ansible or AnsibleSettings()
+    merges = ansible.hash_behaviour == "merge"
+    tree = Tree(warn, vault, merges=merges)
+    directory = directory or ansible.playbook_dir or os.getcwd()
+    rules = Rules.of(scripts, ansible)
     collecting = gc.isenabled()
     # Nothing here is garbage while it is built, and looking for some doubles the time of a large inventory.
     gc.disable()
@@ -271,17 +282,17 @@ def load(
         sources = [source if "," in source else os.path.abspath(os.path.expanduser(source)) for source in sources]
         try:
             for source in sources:
-                read(tree, source, scripts)
+                read(tree, source, rules)
         except NeedsAnsibleError:
             program = shutil.which("ansible-inventory", path=environment().get("PATH"))
             if program is None or not all(may_run(source, scripts) for source in sources):
                 raise
             from agentless.inventory.script import parse_by_ansible
 
-            tree = Tree(warn, vault)
+            tree = Tree(warn, vault, merges=merges)
             parse_by_ansible(tree, program, sources, directory, tree.vault.words)
         files = [
-            VarsFiles(source if os.path.isdir(source) else os.path.dirname(source), tree.warn, tree.vault)
+            VarsFiles(source if os.path.isdir(source) else os.path.dirname(source), tree.warn, tree.vault, merges)
             for source in sources
             if not is_host_list(source)
         ]
@@ -290,7 +301,7 @@ def load(
         except ValueError as error:
             raise InventoryError(str(error)) from None
         extra = extra_layer(extra_vars, tree.vault, tree.warn)
-        return Inventory(tree, files, VarsFiles(directory, tree.warn, tree.vault), directory, extra)
+        return Inventory(tree, files, VarsFiles(directory, tree.warn, tree.vault, merges), directory, extra)
     finally:
         if collecting:
             gc.enable()

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agentless.errors import InventoryError
+from agentless.inventory.ansible_cfg import AnsibleSettings
 
 __all__ = ["Sources", "search"]
 
+_SYSTEM = "/etc/ansible/hosts"
 _NAMES = ("inventory.yaml", "inventory.yml")
 
 
@@ -33,13 +35,21 @@ class Sources:
     passed_over: tuple[str, ...] = ()
 
 
-def search(environ: Mapping[str, str], directory: Path, configured: Sequence[str], user_directory: Path) -> Sources:
-    """The first that there is of `$AGENTLESS_INVENTORY`, `inventory.yaml` or `inventory.yml` in the working directory,
-    the configuration's, and `inventory.yaml` in the user's directory.
+def search(
+    environ: Mapping[str, str],
+    directory: Path,
+    ansible: AnsibleSettings,
+    configured: Sequence[str],
+    user_directory: Path,
+) -> Sources:
+    """The first that there is of: `$AGENTLESS_INVENTORY`; `$ANSIBLE_INVENTORY`; `inventory.yaml` or `inventory.yml` in
+    the working directory; that of ansible.cfg; that of the configuration file; `inventory.yaml` or `inventory.yml` in
+    the user's directory; /etc/ansible/hosts.
 
     Args:
         environ: the environment variables.
         directory: the working directory.
+        ansible: Ansible's own settings.
         configured: `inventory` of the configuration file.
         user_directory: where the user's configuration lies.
 
@@ -49,17 +59,26 @@ def search(environ: Mapping[str, str], directory: Path, configured: Sequence[str
     found: list[Sources] = []
     if given := environ.get("AGENTLESS_INVENTORY"):
         found.append(Sources((given,), "$AGENTLESS_INVENTORY"))
+    if ansible.inventory and ansible.inventory_variable:
+        found.append(Sources(ansible.inventory, "$ANSIBLE_INVENTORY"))
     for name in _NAMES:
         if (directory / name).exists():
             found.append(Sources((str(directory / name),), "the working directory", named=False))
+    if ansible.inventory and not ansible.inventory_variable:
+        found.append(Sources(ansible.inventory, str(ansible.file)))
     if configured:
         found.append(Sources(tuple(configured), "the configuration file"))
-    for name in _NAMES:
-        if (user_directory / name).exists():
-            found.append(Sources((str(user_directory / name),), "your configuration directory"))
+    found += [
+        Sources((str(user_directory / name),), "your configuration directory")
+        for name in _NAMES
+        if (user_directory / name).exists()
+    ]
+    if os.path.exists(_SYSTEM):
+        found.append(Sources((_SYSTEM,), "Ansible's default"))
     if not found:
         raise InventoryError(
-            f"there is no inventory: neither $AGENTLESS_INVENTORY nor ./{_NAMES[0]} nor {user_directory / _NAMES[0]}",
+            f"there is no inventory: neither $AGENTLESS_INVENTORY nor ./{_NAMES[0]} nor {user_directory / _NAMES[0]}, "
+            f"nor one of {ansible.file or 'Ansible'}",
             "Name one with -i FILE, or hosts with -i host1,host2.",
         )
     first = found[0]
@@ -69,9 +88,7 @@ def search(environ: Mapping[str, str], directory: Path, configured: Sequence[str
             f"If you mean it all the same, name it: -i {first.names[0]}",
             file=first.names[0],
         )
-    return Sources(
-        first.names, first.origin, first.named, tuple(name for sources in found[1:] for name in sources.names)
-    )
+    return replace(first, passed_over=tuple(name for sources in found[1:] for name in sources.names))
 
 
 def planted(path: Path) -> bool:

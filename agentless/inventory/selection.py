@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple, TypeGuard
 
 from agentless.errors import AgentlessError, InventoryError, TargetError
 from agentless.inventory import Host, Inventory, Overrides, load
+from agentless.inventory.ansible_cfg import AnsibleSettings
 from agentless.inventory.search import Sources
 from agentless.inventory.secrets import masked, unmasked
 from agentless.inventory.sources import Scripts
@@ -25,6 +26,7 @@ RETRY_LISTS: Mapping[str, Callable[[HostResult], bool]] = {
     "@failed": lambda result: result.failed or result.state in (State.LOST, State.NOT_STARTED),
     "@unreachable": lambda result: result.state is State.UNREACHABLE,
 }
+NOTHING_SET = AnsibleSettings()
 GONE_FROM_INVENTORY = Problem(
     "not-in-inventory",
     "the job was sent to this host, and the inventory does not name it any more",
@@ -77,6 +79,8 @@ class Selection:
         warn: told what the inventory and the retry lists have to say, one line each.
         vault: opens what Ansible Vault encrypts.
         extra_vars: variables above the inventory's, as `-e` takes them.
+        ansible: Ansible's own settings.
+        note: told which inventory and which ansible.cfg count, before anything else.
     """
 
     def __init__(
@@ -88,6 +92,8 @@ class Selection:
         warn: Callable[[str], None],
         vault: Vault,
         extra_vars: Sequence[str] = (),
+        ansible: AnsibleSettings = NOTHING_SET,
+        note: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._sources = sources
         self._overrides = overrides
@@ -96,6 +102,8 @@ class Selection:
         self._warn = warn
         self._vault = vault
         self._extra_vars = extra_vars
+        self._ansible = ansible
+        self._note = note
         self._warned: set[str] = set()
         self._retries: dict[str, Report] = {}
 
@@ -108,13 +116,39 @@ class Selection:
     def inventory(self) -> Inventory:
         """The inventory, read once; raises InventoryError."""
         scripts = Scripts.RUN if self.sources.named else Scripts.IF_ONLY_OURS
+        for line in self.origins:
+            self._note(line)
+        if self._ansible.passed_over:
+            self._warn(f"{self._ansible.passed_over} does not count: everybody can write its directory")
+        for line in self._unhonoured():
+            self._warn(f"{self._ansible.file or 'the environment'}: {line}")
         return load(
-            self.sources.names, warn=self._warn, scripts=scripts, vault=self._vault, extra_vars=self._extra_vars
+            self.sources.names,
+            warn=self._warn,
+            scripts=scripts,
+            vault=self._vault,
+            extra_vars=self._extra_vars,
+            ansible=self._ansible,
         )
+
+    def _unhonoured(self) -> Iterator[str]:
+        yield from self._ansible.unhonoured
+        if self._ansible.ask_pass and self._overrides.password is None:
+            yield "ask_pass: the SSH password is asked for with -k"
+        if self._ansible.become_ask_pass and self._overrides.become_password is None:
+            yield "become_ask_pass: the become password is asked for with -K"
+
+    @property
+    def origins(self) -> list[str]:
+        """Where the inventory and Ansible's settings come from, a line each; raises InventoryError."""
+        sources = self.sources
+        over = f"; not {', '.join(sources.passed_over)}" if sources.passed_over else ""
+        lines = [f"inventory: {', '.join(sources.names)} ({sources.origin}){over}"]
+        return lines + ([f"settings: {self._ansible.file}"] if self._ansible.file else [])
 
     def names(self) -> list[str]:
         """What a target may name: `all`, groups that have hosts, and hosts. No script is run for it."""
-        inventory = load(self.sources.names, scripts=Scripts.NEVER)
+        inventory = load(self.sources.names, scripts=Scripts.NEVER, ansible=self._ansible)
         groups = [name for name in inventory.groups if inventory.members(name)]
         return list(dict.fromkeys(["all", *groups, *inventory.hosts]))
 
@@ -219,8 +253,7 @@ class Selection:
     @property
     def sender(self) -> tuple[str | None, str]:
         """The `login` and `become` of a job that is sent now."""
-        asked = self._overrides
-        return asked.user, f"{asked.become_method or 'sudo'}:{asked.become_user or 'root'}" if asked.become else ""
+        return self._overrides.sender
 
     def sent_alike(self, job: Job) -> bool:
         """Whether a job was sent as who would send one now, so that its record lies where we look."""

@@ -6,18 +6,21 @@ import enum
 import os
 import re
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
-from agentless.errors import InventoryError
+from agentless.errors import ConfigError, InventoryError
 from agentless.inventory.address import split_port
+from agentless.inventory.ansible_cfg import AnsibleSettings
 from agentless.inventory.tree import Tree
 from agentless.inventory.vault import VaultClosed, is_encrypted
 
-__all__ = ["NeedsAnsibleError", "Scripts", "is_host_list", "may_run", "read"]
+__all__ = ["NeedsAnsibleError", "Rules", "Scripts", "is_host_list", "may_run", "read"]
 
-# Ansible's INVENTORY_IGNORE_EXTS and what it always leaves out of a directory.
+# Ansible's INVENTORY_IGNORE_EXTS, what it always leaves out of a directory, and what enables scripts.
 _IGNORED_ENDINGS = (".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry")
-_IGNORED_NAMES = frozenset({"host_vars", "group_vars", "vars_plugins"})
+_IGNORED_ALWAYS = r"^\.|^host_vars$|^group_vars$|^vars_plugins$"
+_SCRIPT_PLUGINS = frozenset({"script", "ansible.builtin.script", "ansible.legacy.script"})
 _YAML_SUFFIXES = frozenset({"", ".yml", ".yaml", ".json"})
 _SUFFIXES = _YAML_SUFFIXES | {".ini"}
 _EXPORT = "Ansible can turn it into something to read here: ansible-inventory -i {0} --list > inventory.json"
@@ -29,19 +32,51 @@ class Scripts(enum.Enum):
     RUN = "run"
     IF_ONLY_OURS = "if only ours"
     """Not where others can write them, or their directory: nobody has named them, they only lie there."""
+    NONE = "none"
+    """What is executable is read like any other file: Ansible's plugin for scripts is not enabled."""
     NEVER = "never"
     """Left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How sources are read.
+
+    Args:
+        scripts: whether executables are run.
+        ignored: what is left out of a directory: found by this in a file's name.
+    """
+
+    scripts: Scripts
+    ignored: re.Pattern[str]
+
+    @classmethod
+    def of(cls, scripts: Scripts, ansible: AnsibleSettings) -> Rules:
+        """The rules by Ansible's own settings.
+
+        Raises:
+            ConfigError: one of the patterns of what to leave out is no regular expression.
+        """
+        if ansible.enable_plugins is not None and _SCRIPT_PLUGINS.isdisjoint(ansible.enable_plugins):
+            scripts = Scripts.NONE
+        endings = _IGNORED_ENDINGS if ansible.ignored_extensions is None else ansible.ignored_extensions
+        ignored = [_IGNORED_ALWAYS, *(ansible.ignored_patterns or ()), *(re.escape(end) + "$" for end in endings)]
+        try:
+            return cls(scripts, re.compile("|".join(ignored)))
+        except re.error as error:
+            message = f"inventory_ignore_patterns holds what is no regular expression: {error}"
+            raise ConfigError(message, file=ansible.file or "") from None
 
 
 def is_host_list(source: str) -> bool:
     return "," in source and not os.path.exists(source)
 
 
-def read(tree: Tree, source: str, scripts: Scripts = Scripts.RUN) -> None:
+def read(tree: Tree, source: str, rules: Rules) -> None:
     """Add one source to the tree.
 
     Args:
-        scripts: whether an executable is run.
+        rules: how.
 
     Raises:
         InventoryError: it is not there, or cannot be read, or is of a kind that only Ansible's plugins read.
@@ -54,7 +89,7 @@ def read(tree: Tree, source: str, scripts: Scripts = Scripts.RUN) -> None:
             raise InventoryError(f"-i {source!r}: {error}") from None
     elif os.path.exists(source):
         try:
-            _read_path(tree, source, scripts)
+            _read_path(tree, source, rules)
         except RecursionError:
             raise InventoryError("this is nested too deeply", file=tree.source or source) from None
     else:
@@ -64,12 +99,12 @@ def read(tree: Tree, source: str, scripts: Scripts = Scripts.RUN) -> None:
         )
 
 
-def _read_path(tree: Tree, path: str, scripts: Scripts) -> None:
+def _read_path(tree: Tree, path: str, rules: Rules) -> None:
     if os.path.isdir(path):
-        _read_directory(tree, path, scripts)
+        _read_directory(tree, path, rules)
     else:
         tree.source = path
-        _read_file(tree, path, scripts)
+        _read_file(tree, path, rules)
 
 
 def _read_host_list(tree: Tree, source: str) -> None:
@@ -84,12 +119,12 @@ def _read_host_list(tree: Tree, source: str) -> None:
                 tree.add_host(name, "ungrouped", port)
 
 
-def _read_directory(tree: Tree, source: str, scripts: Scripts) -> None:
+def _read_directory(tree: Tree, source: str, rules: Rules) -> None:
     for name in sorted(os.listdir(source)):
-        if name.startswith(".") or name in _IGNORED_NAMES or name.endswith(_IGNORED_ENDINGS):
+        if rules.ignored.search(name):
             continue
         try:
-            _read_path(tree, os.path.join(source, name), scripts)
+            _read_path(tree, os.path.join(source, name), rules)
         except NeedsAnsibleError:
             raise
         except InventoryError as error:
@@ -105,10 +140,10 @@ class _NoInventoryError(InventoryError):
     """A well-formed file that holds no inventory: among the files of a directory no reason to stop."""
 
 
-def _read_file(tree: Tree, path: str, scripts: Scripts) -> None:
+def _read_file(tree: Tree, path: str, rules: Rules) -> None:
     refusal: InventoryError | None = None
-    if os.access(path, os.X_OK):
-        refusal = _not_run(path, scripts)
+    if rules.scripts is not Scripts.NONE and os.access(path, os.X_OK):
+        refusal = _not_run(path, rules.scripts)
         if refusal is None:
             # Imported where needed: subprocess and YAML cost more than the rest of a small command.
             from agentless.inventory import script

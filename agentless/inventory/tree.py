@@ -27,6 +27,16 @@ class Sealed:
     value: Any
 
 
+def merged(weak: Any, strong: Any) -> Any:
+    """Two values of one variable: mappings are merged at every depth, of all else the strong one counts."""
+    if isinstance(weak, Sealed) or isinstance(strong, Sealed):
+        weak = weak.value if isinstance(weak, Sealed) else weak
+        return Sealed(merged(weak, strong.value if isinstance(strong, Sealed) else strong))
+    if not isinstance(weak, dict) or not isinstance(strong, dict):
+        return strong
+    return {**weak, **{key: merged(weak.get(key), value) for key, value in strong.items()}}
+
+
 @dataclass(slots=True)
 class Layer:
     """Variables of one origin. `places` knows those that may matter to a connection."""
@@ -36,13 +46,20 @@ class Layer:
     closed: dict[str, VaultClosed] = field(default_factory=dict)
     """Files of this origin that Ansible Vault encrypts whole and that could not be opened: what they set is unknown."""
 
+    merges: bool = False
+    """Mappings of several origins are merged, as with Ansible's `hash_behaviour = merge`."""
+
     def put(self, name: str, value: Any, place: Place) -> None:
-        self.values[name] = value
+        self.values[name] = merged(self.values.get(name), value) if self.merges else value
         if name.startswith(("ansible_", "agentless_")):
             self.places[name] = place
 
     def update(self, other: Layer) -> None:
-        self.values.update(other.values)
+        if self.merges:
+            for name, value in other.values.items():
+                self.values[name] = merged(self.values.get(name), value)
+        else:
+            self.values.update(other.values)
         self.places.update(other.places)
         self.closed.update(other.closed)
 
@@ -105,10 +122,19 @@ def _check_encoding(name: str) -> None:
 
 
 class Tree:
-    """What the sources have said so far; every rule broken is a ValueError with a sentence."""
+    """What the sources have said so far; every rule broken is a ValueError with a sentence.
 
-    def __init__(self, tell: Callable[[str], None] | None = None, vault: Vault | None = None) -> None:
+    Args:
+        tell: told each warning once.
+        vault: opens what is encrypted.
+        merges: as `Layer.merges`.
+    """
+
+    def __init__(
+        self, tell: Callable[[str], None] | None = None, vault: Vault | None = None, *, merges: bool = False
+    ) -> None:
         self._tell = tell
+        self.merges = merges
         self.vault = vault or Vault([], lambda prompt: None)
         # Whether the source that is being read was encrypted.
         self.sealed = False
@@ -134,7 +160,7 @@ class Tree:
         group = self.groups.get(name)
         if group is None:
             _check_encoding(name)
-            group = self.groups[name] = GroupNode(name)
+            group = self.groups[name] = GroupNode(name, own=Layer(merges=self.merges))
         return group
 
     def add_host(self, name: str, group: str | None = None, port: int | None = None) -> HostNode:
@@ -144,7 +170,7 @@ class Tree:
         host = self.hosts.get(name)
         if host is None:
             _check_encoding(name)
-            host = self.hosts[name] = HostNode(name, self.source)
+            host = self.hosts[name] = HostNode(name, self.source, own=Layer(merges=self.merges))
             if port:
                 host.own.put("ansible_port", port, Place(self.source or name, None))
             if name in LOCALHOST and self.localhost is None:

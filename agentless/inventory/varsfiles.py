@@ -18,7 +18,8 @@ _SUFFIXES = ("", ".yml", ".yaml", ".json")
 class VarsFiles:
     """The variable files under one directory, each read once, when first asked for."""
 
-    def __init__(self, directory: str, warn: Callable[[str], None], vault: Vault) -> None:
+    def __init__(self, directory: str, warn: Callable[[str], None], vault: Vault, merges: bool) -> None:
+        self._merges = merges
         self._warn = warn
         self._vault = vault
         self._directory = os.path.realpath(directory)
@@ -43,7 +44,7 @@ class VarsFiles:
 
     def _all(self, paths: list[str]) -> Layer | InventoryError:
         """The files' variables; an error is kept, so that each host whose variables they are hears of it."""
-        layer = Layer()
+        layer = Layer(merges=self._merges)
         try:
             for path in paths:
                 _read(layer, path, self._warn, self._vault)
