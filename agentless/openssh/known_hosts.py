@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filelock import FileLock
-
 __all__ = ["KnownHosts", "KnownKey", "fingerprint", "lookup_name"]
 
 CERT_AUTHORITY = "@cert-authority"
@@ -161,6 +159,8 @@ class KnownHosts:
             The lines that speak about `name` once the lock is held and the file read again: the new line alone, or
             what another process was quicker to write, which the caller has to judge like any other.
         """
+        from filelock import FileLock  # 50 ms, which those who only read need not spend
+
         path = Path(files[0])
         text = base64.b64encode(key).decode("ascii")
         if path.exists() and not path.is_file():
