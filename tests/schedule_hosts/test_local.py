@@ -92,7 +92,7 @@ def local(tmp_path: Path) -> Local:
 
 def test_a_tick_gets_crons_environment_and_nothing_of_the_caller(local: Local) -> None:
     """What the caller of the push had in its environment is not on disk, and no job gets it."""
-    local.write(ENVIRONMENT + "    kwargs: {env: {MINE: entry's own}}\n")
+    local.write(ENVIRONMENT.replace("all", "web1") + "    kwargs: {env: {MINE: entry's own}}\n")
     local.said("schedule", "push", "web1")
     for path in local.node("web1").rglob("*"):
         assert path.is_dir() or b"caller's own" not in path.read_bytes(), path
@@ -187,7 +187,7 @@ def test_what_is_not_to_be_kept_comes_home_and_is_not_kept(local: Local) -> None
         "".join(
             f"  {name}:\n    function: cmd.run\n    args: [echo {name}]\n    return_job: {value}\n{EVERY_SECOND}"
             for name, value in (("kept", "true"), ("passing", "nocache"), ("silent", "false"))
-        )
+        ).replace("all", "web1")
     )
     local.said("schedule", "push", "web1")
     told = ""
