@@ -48,7 +48,7 @@ SEEN_THROUGH = {
     "inventory/hostvars": BESIDE_ANSIBLE,
     "inventory/ini": BESIDE_ANSIBLE,
     "inventory/inventory": BESIDE_ANSIBLE,
-    "inventory/layers": BESIDE_ANSIBLE,
+    "inventory/layers": "tests/inventory/test_repositories.py",
     "inventory/script": BESIDE_ANSIBLE,
     "inventory/sources": BESIDE_ANSIBLE,
     "inventory/tree": BESIDE_ANSIBLE,
