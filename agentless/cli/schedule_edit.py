@@ -14,7 +14,8 @@ from agentless.cli.options import SCHEDULE_FILE, verb
 from agentless.errors import UsageError
 
 if TYPE_CHECKING:
-    from agentless.schedule import Editor, Entry, Schedule
+    from agentless.schedule.document import Entry, Schedule
+    from agentless.schedule.editing import Editor
 
 __all__ = ["add", "copy", "delete", "disable", "enable", "modify", "move", "postpone", "skip"]
 
@@ -34,7 +35,7 @@ _OTHER_HOSTS = click.argument("target", metavar="HOST-PATTERN", shell_complete=c
 @SCHEDULE_FILE
 def add(invocation: Invocation, /, name: str, keys: tuple[str, ...], file: Path | None) -> int:
     """A new entry; values are YAML. Nothing reaches a host before `schedule push`."""
-    from agentless.schedule import values
+    from agentless.schedule.editing import values
 
     if not keys:
         raise UsageError("an entry needs keys", "As in: function=cmd.run args=uptime target='web*' hours=1")
@@ -47,7 +48,7 @@ def add(invocation: Invocation, /, name: str, keys: tuple[str, ...], file: Path 
 @SCHEDULE_FILE
 def modify(invocation: Invocation, /, name: str, keys: tuple[str, ...], file: Path | None) -> int:
     """Set keys of an entry; KEY= takes one away."""
-    from agentless.schedule import values
+    from agentless.schedule.editing import values
 
     return _edit(invocation, file, lambda edit: edit.modify(name, values(keys)))
 

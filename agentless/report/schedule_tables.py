@@ -10,7 +10,7 @@ from agentless.report.printable import one_line
 from agentless.report.tables import Row, cut, error, states, when
 
 if TYPE_CHECKING:
-    from agentless.schedule import Upcoming
+    from agentless.schedule.coming import Upcoming
     from agentless.schedule.hosts import Event, OnHost, Pushed, Seen
     from agentless.schedule.overview import Overview
 

@@ -10,7 +10,7 @@ from agentless.cache import JobCache, JobFilter
 from agentless.inventory.selection import Selection
 from agentless.model.problem import Problem
 from agentless.runner import lookup
-from agentless.schedule import Entry
+from agentless.schedule.document import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,7 +23,7 @@ from agentless.model.requests import (
 )
 from agentless.runner.contact import Contact, problem_of
 from agentless.runner.reading import Answer
-from agentless.schedule import Entry, Schedule
+from agentless.schedule.document import Entry, Schedule
 from agentless.schedule.hosts import Event, HostSchedule, OnHost, Placed, Pushed, Seen
 
 __all__ = ["Shipment", "job_spec", "purge", "push", "show"]

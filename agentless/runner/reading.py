@@ -29,10 +29,9 @@ from agentless.model.problem import Problem
 from agentless.model.process import Process, Signal, Survivor
 from agentless.model.returns import Remains, Return
 from agentless.remote import evaluator, wire
+from agentless.remote.evaluator import Fire
 from agentless.runner.frames import Frame
-from agentless.schedule.coming import Fire
-from agentless.schedule.history import FIRED, SKIPPED
-from agentless.schedule.hosts import Event, OnHost
+from agentless.schedule.hosts import FIRED, SKIPPED, Event, OnHost
 
 __all__ = ["Answer", "Reading"]
 

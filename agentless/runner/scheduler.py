@@ -15,7 +15,8 @@ from agentless.model.states import State
 from agentless.model.times import iso
 from agentless.remote import evaluator
 from agentless.runner.schedules import Schedules
-from agentless.schedule import Entry, Schedule, offset
+from agentless.schedule.coming import offset
+from agentless.schedule.document import Entry, Schedule
 
 if TYPE_CHECKING:
     from agentless.runner.run import Run

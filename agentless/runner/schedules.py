@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agentless import schedule
 from agentless.cache import JobCache, JobRow
 from agentless.config import cache_dir, config_dir
 from agentless.errors import InventoryError, ScheduleError, TargetError
@@ -17,7 +16,10 @@ from agentless.inventory.selection import Selection
 from agentless.model.jid import JID
 from agentless.model.requests import Delivery
 from agentless.model.states import State
-from agentless.schedule import Entry, Schedule, Upcoming
+from agentless.schedule import document
+from agentless.schedule.coming import Upcoming, coming, forecast
+from agentless.schedule.document import Entry, Schedule
+from agentless.schedule.editing import Editor
 from agentless.schedule.history import Histories, Past
 from agentless.schedule.hosts import Pushed, Seen
 from agentless.schedule.overview import Overview
@@ -94,12 +96,12 @@ class Schedules:
         Raises:
             ScheduleError: the file cannot be read, or something in it is wrong.
         """
-        return schedule.load(self.path, now=self._parts.clock())
+        return document.load(self.path, now=self._parts.clock())
 
     @cached_property
-    def edit(self) -> schedule.Editor:
+    def edit(self) -> Editor:
         """Edits of the file: add, modify, delete, enable, disable, copy, move, skip, postpone."""
-        return schedule.Editor(self.path, now=self._parts.clock(), check_target=self._check_target)
+        return Editor(self.path, now=self._parts.clock(), check_target=self._check_target)
 
     # --- hosts ---
     def _targets(self, found: Schedule, only: str | None = None) -> dict[str, tuple[str, ...]]:
@@ -172,7 +174,7 @@ class Schedules:
             host, history = self._place(found, entry)
             fires = None
             if not entry.counted_on_hosts:
-                fires = schedule.coming(found, entry, count, now=now, host=host, history=history)
+                fires = coming(found, entry, count, now=now, host=host, history=history)
             upcoming[entry.name] = Upcoming(entry, host, fires)
         return upcoming
 
@@ -183,11 +185,11 @@ class Schedules:
         rows = []
         for entry in found.entries.values():
             host, history = self._place(found, entry)
-            forecast = schedule.forecast(found, entry, now=now, host=host, history=history)
+            next_fire = forecast(found, entry, now=now, host=host, history=history)
             row = fired.get(entry.name)
             past = self.history.load(entry) if entry.runs_on == "controller" else Past(None, None)
             last_fire = row.job.start_time if row else past.last_fire
-            rows.append(Overview(entry, host, forecast, last_fire, row.summary if row else None, past.last_skip))
+            rows.append(Overview(entry, host, next_fire, last_fire, row.summary if row else None, past.last_skip))
         return rows
 
     def _place(self, found: Schedule, entry: Entry) -> tuple[str, Any]:

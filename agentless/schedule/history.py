@@ -16,11 +16,12 @@ from filelock import FileLock
 from agentless import files
 from agentless.errors import ScheduleError
 from agentless.schedule.document import Entry
+from agentless.schedule.hosts import FIRED, SKIPPED
 
 __all__ = ["Histories", "Past"]
 
 # The keys of a history, as remote/evaluator.py describes it: short, since they lie on the disks of hosts.
-VERSION, WAY, COUNTED, HAD, EXTRA, IDLE_UNTIL, FIRED, SKIPPED = "vkwcxnfs"
+VERSION, WAY, COUNTED, HAD, EXTRA, IDLE_UNTIL = "vkwcxn"
 _ALWAYS = {VERSION, WAY, COUNTED, HAD, IDLE_UNTIL}
 _KEYS = _ALWAYS | {EXTRA, FIRED, SKIPPED}
 _LOCK_SECONDS = 60.0

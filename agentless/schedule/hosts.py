@@ -9,9 +9,12 @@ from typing import Any
 from agentless.model.problem import Problem
 from agentless.model.results import Asked
 from agentless.model.times import iso
-from agentless.schedule.coming import Fire
+from agentless.remote.evaluator import Fire
 
-__all__ = ["Event", "HostSchedule", "OnHost", "Placed", "Pushed", "Seen"]
+__all__ = ["FIRED", "SKIPPED", "Event", "HostSchedule", "OnHost", "Placed", "Pushed", "Seen"]
+
+# The keys of an entry's history under which its last fire and its last skip stand (schedule/history.py has the others).
+FIRED, SKIPPED = "f", "s"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from agentless.runner.frames import Frame
 from agentless.runner.push import Shipment
 from agentless.runner.reading import Reading
 from agentless.runner.writing import write
-from agentless.schedule import parse
+from agentless.schedule.document import parse
 from agentless.schedule.hosts import Event, OnHost
 
 NOW = 1_800_000_030

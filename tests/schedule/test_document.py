@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from agentless.errors import ScheduleError
 from agentless.remote import course, evaluator
-from agentless.schedule import coming, document, load, parse
-from agentless.schedule.coming import fire_json
+from agentless.schedule import document
+from agentless.schedule.coming import coming, fire_json
+from agentless.schedule.document import load, parse
 from tests.schedule.walking import START, utc
 
 FILE = "dir/schedule.yaml"

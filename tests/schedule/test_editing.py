@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from agentless.errors import ScheduleError, UsageError
-from agentless.schedule import Editor, Entry, coming, load, values
+from agentless.schedule.coming import coming
+from agentless.schedule.document import Entry, load
+from agentless.schedule.editing import Editor, values
 from tests.schedule.walking import START
 
 TEXT = """\

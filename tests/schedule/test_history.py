@@ -10,7 +10,7 @@ import pytest
 
 from agentless.errors import ScheduleError
 from agentless.remote import clock, evaluator
-from agentless.schedule import load
+from agentless.schedule.document import load
 from agentless.schedule.history import Histories
 
 NOW = 1_800_000_000.0

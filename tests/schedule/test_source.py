@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentless.errors import ScheduleError
-from agentless.schedule import Editor
+from agentless.schedule.editing import Editor
 from tests.schedule.walking import START
 
 Data = dict[str, Any]

@@ -10,7 +10,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from agentless.remote import clock, evaluator
-from agentless.schedule import dates, parse
+from agentless.schedule import dates
+from agentless.schedule.document import parse
 
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Sao_Paulo", "UTC")
 # Brazil still had its clock changes then, at midnight.
