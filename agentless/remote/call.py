@@ -23,27 +23,24 @@ def jid_of(asked: "dict[str, Any]") -> str:
 
 
 class Call:
-    """One call: what it asks, and where the answers go.
+    """One call: what it asks, and where the answers go. Its `request` and `book`, the records here, come with `main`.
 
     Args:
-        book: the records of this node.
         nonce: marks the frames of the answer.
-        request: the decoded JSON.
         sections: bytes that follow on stdin.
         bring: answers what the controller still waits for from earlier calls.
     """
 
+    book = None  # type: records.Records  # type: ignore[assignment]
+
     def __init__(
         self,
-        book: records.Records,
         nonce: str,
-        request: "dict[str, Any]",
         sections: int,
         bring: "Callable[[Call], None]",
     ) -> None:
-        self.book = book
         self.nonce = nonce
-        self.request = request
+        self.request = {}  # type: dict[str, Any]
         self.sections = sections
         self._bring = bring
 

@@ -18,7 +18,9 @@ def run(call: "Call") -> None:
     jid = jid_of(request)
     for key, default in (("fun", "cmd.run"), ("shell", "/bin/sh"), ("cap", wire.CAP), ("nonce", "")):
         request[key] = request.get(key) or default
-    if book.state(jid)["state"] != wire.UNKNOWN:
+    # The state directory may have been emptied between the request and its repetition.
+    state = book.find(jid) if book.emptied or request["fresh"] else book.state(jid)
+    if state["state"] != wire.UNKNOWN:
         call.drain()
         again(call, jid)
         return

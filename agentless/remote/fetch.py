@@ -34,7 +34,7 @@ def fetch(call: "Call") -> None:
     """What is known of each job that is asked for, now."""
     for want in call.request.get("jobs") or ():
         jid = jid_of(want)
-        state = _of(call.book.state(jid), want.get("nonce"))
+        state = _of(call.book.find(jid), want.get("nonce"))
         if state["state"] == wire.UNKNOWN and want.get("maybe") and want.get("nonce"):
             why = "the request never arrived, and can't start any more"
             state = _of(call.book.bury(jid, want["nonce"], "never-arrived", why), want.get("nonce"))

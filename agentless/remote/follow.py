@@ -19,7 +19,7 @@ ALIVE_EVERY = 1.0
 def follow(call: "Call") -> None:
     """Attach to a job again: its output from the offsets on, then its return."""
     jid = jid_of(call.request)
-    state = call.book.state(jid)
+    state = call.book.find(jid)
     if state["state"] == wire.RUNNING:
         fetch.accepted(call, jid, state)
     call.bring()
@@ -50,7 +50,7 @@ def follow_job(call: "Call", jid: str, at: "list[int]", told: "int | None") -> N
         # The supervisor's pipe tells its end; of somebody else's job, look now and then whether it still has one.
         if told is None and time.monotonic() - checked >= ALIVE_EVERY:
             checked = time.monotonic()
-            if book.state(jid)["state"] != wire.RUNNING:
+            if book.find(jid)["state"] != wire.RUNNING:
                 break
         sent = [_forward(call, jid, s, stream) for s, stream in enumerate(streams, 1)]
         pause = POLL_FIRST if any(sent) else min(pause * 1.5, POLL_LAST)

@@ -47,6 +47,6 @@ def running(call: "Call") -> None:
 
 def find(call: "Call") -> None:
     """The proc record of one job, empty where it does not run here."""
-    state = call.book.state(jid_of(call.request))
+    state = call.book.find(jid_of(call.request))
     call.say("found", proc={k: state.get(k) for k in wire.PROC} if state["state"] == wire.RUNNING else {})
     call.bring()

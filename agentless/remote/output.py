@@ -56,6 +56,21 @@ class Capped:
             self._punch((self.size - self.tail) // PAGE * PAGE)
         return cuts
 
+    def keep(self, path: str, cuts: "list[int]") -> None:
+        """Write the record to `path` where nothing but a link to this open file is there: its own was deleted."""
+        if not os.path.islink(path):
+            return
+        head, tail, size = cuts
+        fd = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            os.ftruncate(fd, size)
+            for start, length in ((0, head), (size - tail, tail)):
+                os.pwrite(fd, os.pread(self.fd, length, start), start)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(path + ".new", path)
+
 
 def _cut(fd: int, head: int, tail: int) -> "list[int]":
     size = os.fstat(fd).st_size

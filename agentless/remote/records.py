@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 RETURN = "return.json"
 RETURN_ROOM = 4096
-SPACE = "space.json"
+# A supervisor looks after its record once a second.
+FOUND_WITHIN = 3.0
+# So long may it be since somebody emptied the state directory, and a supervisor has not looked yet.
+YOUNG = 30.0
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -109,55 +112,29 @@ def remove(path: str) -> None:
 
 
 class Records:
-    """The records of this node under a state directory; `root`: where they are known to lie."""
+    """The records of this node under a state directory, made where there are none.
+
+    `root`: where they are known to lie. `emptied`: something has just been made that is there on every call but the first.
+    """
 
     def __init__(self, state_dir: str, root: str = "") -> None:
-        node = os.uname().nodename.replace("/", "_").lstrip(".")
         self.state_dir = state_dir
-        self.root = root or "%s/%s" % (state_dir, node or "node")
+        self.root = root or "%s/%s" % (state_dir, os.uname().nodename)
+        if (load(self.root + "/node.json") or {}).get("space") != system.space():
+            from . import identity
+
+            self.root = identity.claimed(root) if root else identity.find(state_dir)
         self.procs = self.root + "/proc"
         self.jobs = self.root + "/jobs"
         # There since the first time that anybody asked about a schedule.
         self.schedule_lock = self.root + "/schedule.lock"
-
-    def make(self) -> None:
-        self._find()
-        for path in (self.root, self.procs, self.jobs):
+        for path in (self.procs, self.jobs):
             try:
                 os.mkdir(path, 0o700)
             except FileExistsError:
                 # As on every call but the first.
                 pass
-
-    def _find(self) -> None:
-        """Link to the records of this host from before it was renamed, while it has not been rebooted since.
-
-        Other hosts that share the state directory have another boot, or another PID namespace.
-        """
-        try:
-            if os.lstat(self.root).st_mode >> 12 != 10:
-                return
-            mine = {"space": system.space()}
-            if load(self.root + "/" + SPACE) == mine:
-                return
-            remove(self.root)
-        except FileNotFoundError:
-            mine = {"space": system.space()}
-        for name in os.listdir(self.state_dir):
-            path = self.state_dir + "/" + name
-            if not os.path.islink(path) and load(path + "/" + SPACE) == mine:
-                try:
-                    os.symlink(name, self.root)
-                except FileExistsError:
-                    # Another call has found them, too.
-                    pass
-                return
-
-    def mark(self) -> None:
-        """Note whose records these are, for a host that is renamed while a job runs."""
-        mine = {"space": system.space()}
-        if load(self.root + "/" + SPACE) != mine:
-            write(self.root + "/" + SPACE, mine)
+        self.emptied = abs(time.time() - os.stat(self.root).st_mtime) < YOUNG
 
     def proc(self, jid: str) -> str:
         return self.procs + "/" + jid
@@ -171,7 +148,9 @@ class Records:
             names = sorted(n for n in os.listdir(self.procs) if wire.is_jid(n))
         except FileNotFoundError:
             return []
-        states = [self.state(name) for name in names]
+        if self.emptied:
+            names = sorted(system.table.jids().union(names))
+        states = [self.find(name) for name in names]
         return [state for state in states if state["state"] == wire.RUNNING]
 
     def state(self, jid: str) -> "dict[str, Any]":
@@ -209,6 +188,20 @@ class Records:
             }
             return proc
         return self.lost(proc)
+
+    def find(self, jid: str) -> "dict[str, Any]":
+        """As `state`. Where the record of a live job was deleted, wait until its supervisor writes it anew."""
+        end = time.monotonic() + FOUND_WITHIN
+        while True:
+            state = self.state(jid)
+            # One that is only about to start has no PID yet, either.
+            if state["state"] == wire.UNKNOWN:
+                missing = jid in system.table.jids()
+            else:
+                missing = state["state"] == wire.RUNNING and "pid" not in state
+            if not missing or time.monotonic() > end:
+                return state
+            time.sleep(0.02)
 
     def lost(self, proc: "dict[str, Any]") -> "dict[str, Any]":
         """The end of a job that neither runs nor left a return, with the reason as far as it is known, and what lies

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 ANSWER_WITHIN = 15.0
 LOOK_AFTER = 0.2
-START_WITHIN = 2.0
 RETURN_WITHIN = 1.0
 
 
@@ -38,12 +37,7 @@ def signal(call: "Call") -> None:
 
 def deliver(book: records.Records, jid: str, number: int, by: str) -> "dict[str, Any]":
     """Signal a job's tree; return the `signalled` answer: who got it, who lives on, and a sentence."""
-    state = book.state(jid)
-    end = time.monotonic() + START_WITHIN
-    while state["state"] == wire.RUNNING and "pid" not in state and time.monotonic() < end:
-        # Its supervisor is about to start it.
-        time.sleep(0.01)
-        state = book.state(jid)
+    state = book.find(jid)
     if state["state"] == wire.UNKNOWN:
         return dict(_answer([], [], "Job %s is not running: nothing is known of it here" % jid, False), known=False)
     if state["state"] != wire.RUNNING or "pid" not in state:

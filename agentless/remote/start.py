@@ -67,6 +67,7 @@ class JobProcess:
         self.request = start.request
         self.jid = start.request["jid"]
         self.streams = []  # type: list[output.Capped]
+        self.record = {}  # type: dict[str, Any]
         self.placed = False
         self.pid = 0
         self.started = 0.0
@@ -80,11 +81,11 @@ class JobProcess:
         start, request, book = self.start, self.request, self.book
         me = os.getpid()
         this = system.table.process(me)
-        record = {"jid": self.jid, "node": os.uname().nodename, "started": time.time()}
+        record = self.record
+        record.update(jid=self.jid, node=os.uname().nodename, started=time.time())
         record.update((key, request.get(key)) for key in wire.KEPT)
         record.update(boot=system.table.boot_id(), supervisor_pid=me, supervisor_start=this and this.start)
         record.update(cap=request["cap"], keep_returns=request.get("keep_returns"), ooms=system.ooms())
-        book.mark()
         records.put(start.new + "/job.json", record)
         records.store(start.new + "/" + records.RETURN + ".new", b"\n" * records.RETURN_ROOM)
         for name in output.NAMES:
@@ -187,6 +188,31 @@ class JobProcess:
                 pass
         for path in (self.book.proc(self.jid), self.book.job(self.jid)) if self.placed else (self.start.new,):
             records.remove(path)
+
+    def restore(self) -> None:
+        """Write the records anew where somebody has deleted them; their output is what it was, and goes on."""
+        if os.path.exists(self.book.proc(self.jid)) and self._whole():
+            return
+        os.makedirs(self.book.state_dir, exist_ok=True)
+        # The directory that was ours may be another machine's by now.
+        book = self.book = records.Records(self.book.state_dir)
+        if not self._whole():
+            new = "%s/.new-%s-%d" % (book.jobs, self.jid, os.getpid())
+            if not os.path.isdir(new):
+                os.mkdir(new, 0o700)
+            records.put(new + "/job.json", self.record)
+            records.store(new + "/" + records.RETURN + ".new", b"\n" * records.RETURN_ROOM)
+            for name, stream in zip(output.NAMES, self.streams):
+                if not os.path.islink(new + "/" + name):
+                    os.symlink("/proc/%d/fd/%d" % (os.getpid(), stream.fd), new + "/" + name)
+            if os.path.isdir(book.job(self.jid)):
+                records.remove(book.job(self.jid))
+            os.rename(new, book.job(self.jid))
+        records.write(book.proc(self.jid), self.record)
+
+    def _whole(self) -> bool:
+        names = ("job.json", records.RETURN + ".new") + output.NAMES
+        return all(os.path.lexists(self.book.job(self.jid, name)) for name in names)
 
     def reaped(self, status: int) -> None:
         """The first process has ended, with this wait status."""

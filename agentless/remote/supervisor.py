@@ -19,6 +19,7 @@ TERM_TO_KILL = 0.1
 LOOK_GROWING = 0.05
 LOOK_SILENT = 1.0
 BLAME_WITHIN = 10.0
+RETURN_WITHIN = 600.0
 ENDING = ("TERM", "INT", "QUIT", "KILL")
 
 
@@ -53,12 +54,10 @@ class Supervisor:
         deadline = None if timeout is None else job.begun + timeout
         kill_at = None  # type: float | None
         pause = LOOK_GROWING
-        look_at = time.monotonic() + pause  # type: float | None
+        look_at = time.monotonic() + pause
         while not self._over():
-            due = [t for t in (deadline, kill_at, look_at) if t is not None]
-            left = max(0.0, min(due) - time.monotonic()) if due else None
-            # poll(2) counts milliseconds in an int, which holds 24 days.
-            poll.poll(None if left is None else int(min(left, 86400) * 1000) + 1)
+            due = min(t for t in (deadline, kill_at, look_at) if t is not None)
+            poll.poll(int(max(0.0, due - time.monotonic()) * 1000) + 1)
             try:
                 while os.read(self.woken, 512):
                     pass
@@ -76,10 +75,15 @@ class Supervisor:
                 kill_at = None
                 tree.kill(self.walk, self.gone)
                 self.killed = True
-            if look_at is not None and now >= look_at:
+            if now >= look_at:
                 grown = [stream.look() for stream in job.streams]
                 pause = LOOK_GROWING if any(grown) else min(pause * 2, LOOK_SILENT)
-                look_at = None if all(stream.uncapped for stream in job.streams) else now + pause
+                look_at = now + pause
+                try:
+                    job.restore()
+                except OSError:
+                    # A full disk, or a directory that is in the way: at the next look.
+                    pass
         self._finish()
 
     def _over(self) -> bool:
@@ -113,7 +117,7 @@ class Supervisor:
         try:
             names = sorted(os.listdir(folder))
         except FileNotFoundError:
-            # Somebody deleted the record: the job goes on without one.
+            # Somebody deleted the record: it is written anew at the next look.
             return
         for name in names:
             if name.startswith("signal-") and name.endswith(".json"):
@@ -176,13 +180,18 @@ class Supervisor:
             "keep_returns": job.request.get("keep_returns"),
         }  # type: dict[str, object]
         ret.update(output.told(cuts))
-        path = job.book.job(job.jid, records.RETURN)
-        try:
-            records.place(path, ret)
-        except FileNotFoundError:
-            # Somebody deleted the record, and the output with it.
-            os.mkdir(os.path.dirname(path), 0o700)
-            ret.update(output.told([[0, 0, size] for _, _, size in cuts]))
-            records.place(path, ret)
+        end = time.monotonic() + RETURN_WITHIN
+        while True:
+            try:
+                job.restore()
+                for name, stream, kept in zip(output.NAMES, job.streams, cuts):
+                    stream.keep(job.book.job(job.jid, name), kept)
+                records.place(job.book.job(job.jid, records.RETURN), ret)
+                break
+            except OSError:
+                # It has its room, unless somebody deleted that with the record.
+                if time.monotonic() > end:
+                    raise
+            time.sleep(LOOK_SILENT)
         records.remove(job.book.job(job.jid, "script"))
         records.remove(job.book.proc(job.jid))

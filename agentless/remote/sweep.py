@@ -98,7 +98,7 @@ def prune(book: records.Records, keep_bytes: int, now: float) -> None:
             if state["state"] == wire.LOST:
                 _record_lost(book, name, state, now)
             continue
-        finished = ret.get("finished") or _instant(name)
+        finished = ret.get("finished") or os.lstat(path).st_mtime
         keep = ret.get("keep_returns")
         if finished + (wire.KEEP_RETURNS if keep is None else keep) * HOUR < now:
             bury(book, name, ret)
@@ -127,17 +127,6 @@ def bury(book: records.Records, jid: str, ret: "dict[str, Any]") -> None:
     os.rename(book.job(jid), old)
     os.rename(new, book.job(jid))
     records.remove(old)
-
-
-def _instant(jid: str) -> float:
-    """The Unix time of a JID."""
-    # calendar and strptime would bring re along. The months begin in March here, so that the leap day comes last.
-    year, month, day, hour, minute, second = (
-        int(jid[a:b]) for a, b in ((0, 4), (4, 6), (6, 8), (8, 10), (10, 12), (12, 14))
-    )
-    year, month = (year, month - 3) if month > 2 else (year - 1, month + 9)
-    days = year * 365 + year // 4 - year // 100 + year // 400 + (month * 153 + 2) // 5 + day - 1 - 719468
-    return ((days * 24 + hour) * 60 + minute) * 60.0 + second
 
 
 def _old_helpers(book: records.Records, now: float) -> None:

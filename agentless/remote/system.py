@@ -5,6 +5,8 @@ Start times are opaque texts, compared for equality only: field 22 of /proc/PID/
 
 import os
 
+from . import wire
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -81,6 +83,22 @@ class ProcTable:
             pass
         return None
 
+    def jids(self) -> "set[str]":
+        """The JIDs that this user's live processes carry in their environment."""
+        found = set()
+        for name in os.listdir("/proc"):
+            try:
+                if name.isdigit() and os.stat("/proc/" + name).st_uid == os.geteuid():
+                    data = b"\0" + read("/proc/%s/environ" % name, 1 << 21)
+                    found.add(data.partition(b"\0AGENTLESS_JID=")[2][:20].decode("ascii", "replace"))
+            except OSError:
+                # It has ended meanwhile.
+                continue
+        return set(filter(wire.is_jid, found))
+
+    def machine_id(self) -> str:
+        return ""
+
     def tagged(self, pid: int, tag: bytes) -> bool:
         """Whether a process was started with `tag` (NAME=VALUE) in its environment."""
         try:
@@ -119,6 +137,14 @@ class PsTable:
     def uid(self, pid: int) -> "int | None":
         text = _output(["ps", "-o", "uid=", "-p", str(pid)]).strip()
         return int(text) if text.isdigit() else None
+
+    def jids(self) -> "set[str]":
+        words = _output(["ps", "-xEww", "-o", "command="]).split()
+        found = {word[14:] for word in words if word.startswith("AGENTLESS_JID=")}
+        return set(filter(wire.is_jid, found))
+
+    def machine_id(self) -> str:
+        return _output(["sysctl", "-n", "kern.uuid"]).strip() or _output(["sysctl", "-n", "kern.hostuuid"]).strip()
 
     def tagged(self, pid: int, tag: bytes) -> bool:
         return (" " + tag.decode("ascii") + " ") in _output(["ps", "-Eww", "-o", "command=", "-p", str(pid)]) + " "

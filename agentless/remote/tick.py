@@ -124,7 +124,6 @@ def start(
     env[b"AGENTLESS_JID"] = jid.encode("ascii")
     new = "%s/.new-%s-%d" % (book.jobs, jid, os.getpid())
     try:
-        book.make()
         os.mkdir(new, 0o700)
         try:
             for name in ("script", "stdin"):

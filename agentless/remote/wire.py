@@ -14,7 +14,8 @@ running   -
 find      jid
 ping      -
 signal    jid signal by                             by: `USER@CONTROLLER`
-schedule  do=push entries zones PUSHED local check; sections `env` (JSON, by entry) and one for each file, by its hash
+schedule  rooms: a package of those that only it needs
+           do=push entries zones PUSHED local check; sections `env` (JSON, by entry) and one for each file, by its hash
           do=show plan log                          plan: fires to come of each entry; log: events
           do=purge check
 

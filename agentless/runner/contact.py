@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from agentless.cache import JobCache
 from agentless.errors import AgentlessError, HostError, Unreachable
@@ -20,7 +19,7 @@ from agentless.runner.fanout import fan_out
 from agentless.runner.homecoming import Homecoming, Learned
 from agentless.runner.reading import Answer
 from agentless.runner.session import Session
-from agentless.runner.writing import operation, write
+from agentless.runner.writing import write
 from agentless.transport.channel import Connector
 
 __all__ = ["MENDED_BY_WAITING", "Contact", "Watch", "problem_of"]
@@ -77,8 +76,7 @@ class Contact:
             both_users: where a host is asked as another user (become), ask as the login user too: each has records
                 of its own.
         """
-        for name in islice(endpoints, 1):
-            payload.pack(operation(request(name)))
+        payload.pack()
         wanted = self.cache.wanted(endpoints, self.sent_alike)
         left = dict.fromkeys(endpoints)
 

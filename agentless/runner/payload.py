@@ -21,9 +21,8 @@ from agentless import remote
 __all__ = ["LINE_MAX", "Command", "command", "pack"]
 
 LINE_MAX = 32 << 10
-# Rooms of the helper that only a schedule needs, and those that it has no use for. Each kind of call brings its own.
+# Rooms of the helper that only a schedule needs. A call about one has them in its request, and adds them to the helper.
 SCHEDULING = {"clock.py", "course.py", "crontab.py", "evaluator.py", "push.py", "tick.py"}
-CALLING = {"dispatch.py", "follow.py", "node.py", "signalling.py"}
 # zlib looks back no further than 32 KiB: rooms that are alike travel side by side. Found by trying; a room that is
 # missing here travels last, and only costs some bytes.
 ORDER = (
@@ -89,8 +88,10 @@ def command(
     if not PYTHON.fullmatch(python):
         raise ValueError(f"ansible_python_interpreter {python!r} holds characters that a login shell may change")
     nonce = os.urandom(8).hex()
+    payload, unpacked, rooms, loader = pack()
+    if request["op"] == "schedule":
+        request = {**request, "rooms": rooms}
     request_json = json.dumps(request).encode("ascii")
-    (payload, unpacked), loader = pack(request["op"])
     jid = request["jid"] if request["op"] == "run" else "-"
 
     def line(encoded: str) -> str:
@@ -106,15 +107,19 @@ def command(
     return Command(whole, nonce, payload, stdin)
 
 
-def pack(op: str) -> tuple[tuple[bytes, int], str]:
-    """The package that calls of this operation bring, with the bytes of its files, and the loader; packed once.
+def pack() -> tuple[bytes, int, str, str]:
+    """The helper as it travels; packed once.
+
+    Returns:
+        The package, the bytes of its files, the further rooms for a schedule (base64), and the loader (base64).
 
     Whoever calls many hosts packs before the first connection is open. ast.parse in two threads can raise "AST
     constructor recursion depth mismatch" (CPython gh-106905; seen with 3.11.7), and the thread that paramiko has for
     each connection parses, too: where sshd hangs up, it formats a traceback.
     """
     with _BUILDING:
-        return _payload(op == "schedule"), _loader()
+        package, unpacked = _package(scheduling=False)
+        return package, unpacked, _base64(_package(scheduling=True)[0]), _loader()
 
 
 def _base64(data: bytes) -> str:
@@ -127,10 +132,10 @@ def _loader() -> str:
 
 
 @functools.cache
-def _payload(scheduling: bool) -> tuple[bytes, int]:
-    """The package as it travels, a dict for `eval` of files by name, and the bytes of its files together."""
-    left = {"loader.py"} | (CALLING if scheduling else SCHEDULING)
-    files = [(name, _squeeze(text)) for name, text in _sources().items() if name not in left]
+def _package(*, scheduling: bool) -> tuple[bytes, int]:
+    """Rooms as they travel, a dict for `eval` of files by name, and the bytes of the files together."""
+    names = SCHEDULING if scheduling else _sources().keys() - SCHEDULING - {"loader.py"}
+    files = [(name, _squeeze(text)) for name, text in _sources().items() if name in names]
     files.sort(key=lambda file: ORDER.index(file[0][:-3]) if file[0][:-3] in ORDER else len(ORDER))
     package = ",".join(f"{name!r}:{_literal(text)}" for name, text in files)
     return zlib.compress(f"{{{package}}}".encode("ascii"), 9), sum(len(text) for _, text in files)

@@ -78,7 +78,7 @@ class Run:
         self._lock = threading.Lock()
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._closed = threading.Event()
-        payload.pack("run")
+        payload.pack()
         todo = [name for name, result in self._results.items() if name in endpoints and not result.settled]
         self._searches = {
             name: Search(contact, job.jid, name, endpoints[name], problem)

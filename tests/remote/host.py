@@ -240,7 +240,7 @@ class Host:
 
 
 # Rooms of the helper, and what the supervisor does there.
-BEFORE_IT_STARTS = ("start", "book.mark()")
+BEFORE_IT_STARTS = ("start", 'records.put(start.new+"/job.json"')
 BEFORE_IT_TELLS = ("launch", "records.write_all(tell")
 
 

@@ -32,18 +32,24 @@ SOURCES = sorted(REMOTE.glob("*.py"))
 HELPER_MAX = 24 << 10
 
 
-@pytest.mark.parametrize("op", ["ping", "schedule"])
-def test_the_payload_stays_within_24_kib(op: str) -> None:
-    assert len(payload.command({"op": op}).payload) <= HELPER_MAX
+def test_the_payload_stays_within_24_kib() -> None:
+    package, _, rooms, _ = payload.pack()
+    assert len(package) <= HELPER_MAX
+    assert len(base64.b64decode(rooms)) <= HELPER_MAX // 2
+
+
+def test_a_call_about_a_schedule_fits_on_the_line() -> None:
+    """What comes on stdin costs a round trip."""
+    assert not payload.command({"op": "schedule", "do": "show", "plan": 5, "log": 200}).stdin
 
 
 def test_threads_that_need_the_payload_at_once_build_it_once() -> None:
     """A fan-out's first answers come together; and `ast.parse` in several threads can fail (CPython gh-106905)."""
-    payload._payload.cache_clear()
+    payload._package.cache_clear()
     with ThreadPoolExecutor(16) as pool:
         built = {command.payload for command in pool.map(lambda _: payload.command({"op": "ping"}), range(64))}
     assert len(built) == 1
-    assert payload._payload.cache_info().misses == 1
+    assert payload._package.cache_info().misses == 2
 
 
 def test_the_loader_stays_small_because_it_travels_each_time() -> None:
@@ -73,7 +79,7 @@ LOADED = {
 @pytest.mark.parametrize("python", PYTHONS)
 def test_an_operation_imports_nothing_heavy(start_host: Callable[..., Host], python: str, op: str) -> None:
     host = start_host(python)
-    host.root.mkdir()
+    host.call("ping")
     (host.root / "swept").touch()
     command = payload.command(
         {"op": op, "jid": new_jid(), "nonce": "0", "command": "true", "signal": 15, "jobs": [], "seen": {}},
@@ -190,8 +196,11 @@ def _calls(tree: ast.Module) -> list[ast.Call]:
 
 
 def _files(op: str) -> dict[str, bytes]:
-    files = ast.literal_eval(zlib.decompress(payload.command({"op": op, "jid": new_jid()}).payload).decode())
+    package, _, rooms, _ = payload.pack()
+    files = ast.literal_eval(zlib.decompress(package).decode())
     assert isinstance(files, dict)
+    if op == "schedule":
+        files.update(ast.literal_eval(zlib.decompress(base64.b64decode(rooms)).decode()))
     return files
 
 
