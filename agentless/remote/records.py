@@ -114,7 +114,7 @@ def remove(path: str) -> None:
 class Records:
     """The records of this node under a state directory, made where there are none.
 
-    `root`: where they are known to lie. `emptied`: something has just been made that is there on every call but the first.
+    `root`: where they are known to lie. `emptied`: what is there on every call but the first has just been made.
     """
 
     def __init__(self, state_dir: str, root: str = "") -> None:

@@ -191,7 +191,10 @@ class JobProcess:
 
     def restore(self) -> None:
         """Write the records anew where somebody has deleted them; their output is what it was, and goes on."""
-        if os.path.exists(self.book.proc(self.jid)) and self._whole():
+        folder = self.book.job(self.jid)
+        # An end that somebody recorded is not taken back.
+        ended = os.path.exists(folder + "/" + records.RETURN) or os.path.isfile(folder)
+        if ended or (os.path.exists(self.book.proc(self.jid)) and self._whole()):
             return
         os.makedirs(self.book.state_dir, exist_ok=True)
         # The directory that was ours may be another machine's by now.

@@ -190,7 +190,7 @@ class Supervisor:
                 break
             except OSError:
                 # It has its room, unless somebody deleted that with the record.
-                if time.monotonic() > end:
+                if time.monotonic() > end or os.path.isfile(job.book.job(job.jid)):
                     raise
             time.sleep(LOOK_SILENT)
         records.remove(job.book.job(job.jid, "script"))
