@@ -4,7 +4,7 @@
 import os
 import sys
 
-from . import records, scope, wire
+from . import records, scope, system, wire
 from .start import CannotStart, JobProcess, Start
 from .supervisor import Supervisor
 
@@ -101,10 +101,11 @@ def resume() -> None:
 
 
 def supervise(start: Start, tell: int) -> None:
-    """Start the job, tell, and stay until its return is on disk."""
+    """Start the job, tell, and stay until its return is on disk, and while a child that it left behind writes."""
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
+    system.lift_file_size()
     job = JobProcess(start)
     try:
         supervisor = Supervisor(job)
@@ -124,6 +125,8 @@ def supervise(start: Start, tell: int) -> None:
         os.chdir("/")
         try:
             supervisor.wait()
+            os.close(tell)
+            supervisor.hold()
         except Exception:
             _leave_trace(job)
             raise

@@ -56,6 +56,17 @@ class Capped:
             self._punch((self.size - self.tail) // PAGE * PAGE)
         return cuts
 
+    def drop(self) -> bool:
+        """Cut off what children that were left behind wrote after `close`, once it is over the cap; whether they write.
+
+        They append, so that the next write goes to the end of the record again.
+        """
+        size = os.fstat(self.fd).st_size
+        over = size - self.size > self.head + self.tail
+        if over:
+            os.ftruncate(self.fd, self.size)
+        return over
+
     def keep(self, path: str, cuts: "list[int]") -> None:
         """Write the record to `path` where nothing but a link to this open file is there: its own was deleted."""
         if not os.path.islink(path):

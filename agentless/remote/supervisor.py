@@ -86,6 +86,22 @@ class Supervisor:
                     pass
         self._finish()
 
+    def hold(self) -> None:
+        """After the return: hold to the cap what children that were left behind write, while one can write it."""
+        for name in ("TERM", "INT", "HUP"):
+            _signal.signal(tree.number(name), _signal.SIG_DFL)
+        outputs = {(info.st_dev, info.st_ino) for info in (os.fstat(stream.fd) for stream in self.job.streams)}
+        poll = select.poll()
+        pause, looked = LOOK_GROWING, 0.0
+        while not self.gone():
+            if time.monotonic() - looked > LOOK_SILENT:
+                if not any(system.table.holds(process.pid, outputs) for process in self.walk()):
+                    return
+                looked = time.monotonic()
+            poll.poll(int(pause * 1000))
+            grown = [stream.drop() for stream in self.job.streams]
+            pause = LOOK_GROWING if any(grown) else min(pause * 2, LOOK_SILENT)
+
     def _over(self) -> bool:
         # At the deadline the whole tree goes, not only the first process.
         return self.job.status is not None and (not self.timed_out or self.killed or self.gone())

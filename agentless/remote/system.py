@@ -72,6 +72,21 @@ class ProcTable:
                     rows[row.pid] = row
         return rows
 
+    def holds(self, pid: int, files: "set[tuple[int, int]]") -> bool:
+        """Whether a process has one of these files open, by device and inode; True where that cannot be seen."""
+        folder = "/proc/%d/fd/" % pid
+        try:
+            for name in os.listdir(folder):
+                info = os.stat(folder + name)
+                if (info.st_dev, info.st_ino) in files:
+                    return True
+        except FileNotFoundError:
+            # It has ended, or closed that one: at the next look.
+            return os.path.isdir(folder)
+        except PermissionError:
+            return True
+        return False
+
     def uid(self, pid: int) -> "int | None":
         """The effective user of a process."""
         try:
@@ -111,6 +126,10 @@ class PsTable:
     """The process table as ps(1) shows it (macOS, BSD). There are no session ids: the process group stands for them."""
 
     columns = "pid=,ppid=,pgid=,state=,lstart="
+
+    def holds(self, pid: int, files: "set[tuple[int, int]]") -> bool:
+        """Whether a process has one of these files open; that cannot be seen here."""
+        return True
 
     def boot_id(self) -> str:
         for name in ("kern.bootsessionuuid", "kern.boot_id", "kern.boottime"):
@@ -263,3 +282,21 @@ def ooms() -> "int | None":
         # There is no such file in some containers, and not on other systems.
         pass
     return None
+
+
+def lift_file_size() -> None:
+    """Let files grow as far as this user may let them: a job that only prints is not to end by `ulimit -f`.
+
+    `ssh host command` would print into a pipe; here its output is a file.
+    """
+    import resource
+
+    limit = resource.RLIMIT_FSIZE
+    _, hard = resource.getrlimit(limit)
+    for wanted in (resource.RLIM_INFINITY, hard):
+        try:
+            resource.setrlimit(limit, (wanted, wanted))
+            return
+        except (ValueError, OSError):
+            # Only root may lift the hard one.
+            continue

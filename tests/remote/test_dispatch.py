@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import stat
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -246,6 +248,50 @@ def test_what_is_left_running_is_counted_and_does_not_hold_the_return(host: Host
     assert alive(child)
     for pid in tagged(jid):
         os.kill(pid, 9)
+
+
+def test_what_is_left_running_is_held_to_the_cap(host: Host, tmp_path: Path) -> None:
+    """The return is there at once and stays as it was; what the child writes behind it does not fill the disk."""
+    jid, cap = new_jid(), 1 << 20
+    child = f"sh -c 'yes & echo $! > {tmp_path}/child; wait' &"
+    ret = host.run(f"{child} sleep 0.2; echo hi; exit 0", jid, cap=cap).one("return")
+    assert ret["left_running"] >= 1
+    pid = int(file_with(tmp_path / "child")[0])
+    (output,) = host.state.glob(f"*/jobs/{jid}/stdout")
+    largest = 0
+    for _ in range(200):
+        largest = max(largest, output.stat().st_blocks * 512)
+        if not alive(pid):
+            break
+        time.sleep(0.01)
+    assert alive(pid)
+    os.kill(pid, 9)
+    # Two seconds of `yes` are gigabytes; between two looks it writes some dozen MiB.
+    assert largest < 500 << 20
+    again = host.call("fetch", jobs=[{"jid": jid, "nonce": NONCE}])
+    assert again.one("return")["stdout_truncated"] == ret["stdout_truncated"]
+    until(lambda: not tagged(jid), "nothing of it is left")
+
+
+def test_a_child_that_writes_elsewhere_keeps_no_supervisor(host: Host, tmp_path: Path) -> None:
+    command = f"sleep 60 >/dev/null 2>&1 & echo $! > {tmp_path}/child; while [ ! -e {tmp_path}/go ]; do sleep 0.1; done"
+    jid, _ = host.start(command)
+    supervisor = host.proc(jid)["supervisor_pid"]
+    (tmp_path / "go").touch()
+    until(lambda: not alive(supervisor), "the supervisor has left")
+    child = int(file_with(tmp_path / "child")[0])
+    assert alive(child)
+    os.kill(child, 9)
+
+
+def test_a_limit_on_the_size_of_files_ends_no_job_that_only_prints(host: Host) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        ret = host.run("yes | head -c 100000").one("return")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (ret["retcode"], ret["signal"]) == (0, None)
 
 
 def test_a_fetch_describes_the_job_and_gives_its_return(host: Host) -> None:
