@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import ipaddress
 import os
 import shutil
 import subprocess
@@ -114,7 +115,8 @@ class Node:
         self._nodes = nodes
         self.name = f"node{number}"
         self.address = f"{nodes.network}.{number + 1}"
-        self.address6 = f"fd18:{nodes.slot:x}::{number + 1:x}"
+        # In its usual form, as ssh writes it into known_hosts.
+        self.address6 = str(ipaddress.ip_address(f"fd18:{nodes.slot:x}::{number + 1:x}"))
         self._space = f"al{nodes.slot}-{number}"
         self._link = f"al{nodes.slot}v{number}"
         self._mac = f"02:12:{nodes.slot >> 8:02x}:{nodes.slot & 255:02x}:{number >> 8:02x}:{number & 255:02x}"
