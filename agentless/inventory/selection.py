@@ -140,11 +140,16 @@ class Selection:
 
     @property
     def origins(self) -> list[str]:
-        """Where the inventory and Ansible's settings come from, a line each; raises InventoryError."""
+        """Where the inventory and Ansible's settings come from, a line each; raises InventoryError.
+
+        None where there is but one inventory that could count, and no ansible.cfg.
+        """
         sources = self.sources
         over = f"; not {', '.join(sources.passed_over)}" if sources.passed_over else ""
         lines = [f"inventory: {', '.join(sources.names)} ({sources.origin}){over}"]
-        return lines + ([f"settings: {self._ansible.file}"] if self._ansible.file else [])
+        if self._ansible.file:
+            return [*lines, f"settings: {self._ansible.file}"]
+        return lines if sources.passed_over else []
 
     def names(self) -> list[str]:
         """What a target may name: `all`, groups that have hosts, and hosts. No script is run for it."""
