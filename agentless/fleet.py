@@ -150,6 +150,7 @@ class Fleet:
             self._extra_vars,
             self._ansible,
             self._note,
+            self._ask,
         )
 
     def _inventories(self) -> Sources:

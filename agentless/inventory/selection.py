@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple, TypeGuard
@@ -18,6 +18,7 @@ from agentless.model.endpoint import Endpoint
 from agentless.model.job import Job, Report
 from agentless.model.problem import Problem
 from agentless.model.results import Hosts, InventoryHost
+from agentless.model.secret import Secret
 from agentless.model.states import HostResult, State
 
 __all__ = ["Places", "Selection"]
@@ -81,6 +82,7 @@ class Selection:
         extra_vars: variables above the inventory's, as `-e` takes them.
         ansible: Ansible's own settings.
         note: told which inventory and which ansible.cfg count, before anything else.
+        ask: shows a prompt for a password that ansible.cfg wants asked for; None where nobody answers.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class Selection:
         extra_vars: Sequence[str] = (),
         ansible: AnsibleSettings = NOTHING_SET,
         note: Callable[[str], None] = lambda line: None,
+        ask: Callable[[str], Secret | None] = lambda prompt: None,
     ) -> None:
         self._sources = sources
         self._overrides = overrides
@@ -104,6 +107,7 @@ class Selection:
         self._extra_vars = extra_vars
         self._ansible = ansible
         self._note = note
+        self._ask = ask
         self._warned: set[str] = set()
         self._retries: dict[str, Report] = {}
 
@@ -120,7 +124,7 @@ class Selection:
             self._note(line)
         if self._ansible.passed_over:
             self._warn(f"{self._ansible.passed_over} does not count: everybody can write its directory")
-        for line in self._unhonoured():
+        for line in self._ansible.unhonoured:
             self._warn(f"{self._ansible.file or 'the environment'}: {line}")
         return load(
             self.sources.names,
@@ -131,12 +135,23 @@ class Selection:
             ansible=self._ansible,
         )
 
-    def _unhonoured(self) -> Iterator[str]:
-        yield from self._ansible.unhonoured
-        if self._ansible.ask_pass and self._overrides.password is None:
-            yield "ask_pass: the SSH password is asked for with -k"
-        if self._ansible.become_ask_pass and self._overrides.become_password is None:
-            yield "become_ask_pass: the become password is asked for with -K"
+    @cached_property
+    def _to_contact(self) -> Overrides:
+        """The overrides of who contacts hosts: what ansible.cfg wants asked for is asked, once, and before a packet."""
+        overrides = self._overrides
+        if self._ansible.ask_pass and overrides.password is None:
+            overrides = replace(overrides, password=self._asked("SSH password: ", "ask_pass", "-k"))
+        if self._ansible.become_ask_pass and overrides.become_password is None:
+            answer = self._asked("BECOME password (empty: the SSH password): ", "become_ask_pass", "-K")
+            overrides = replace(overrides, become_password=overrides.password if answer == Secret("") else answer)
+        return overrides
+
+    def _asked(self, prompt: str, setting: str, option: str) -> Secret | None:
+        answer = self._ask(prompt)
+        if answer is None:
+            where = self._ansible.file or "the environment"
+            self._warn(f"{where}: {setting}: there is no terminal to ask on; {option} asks for it on one")
+        return answer
 
     @property
     def origins(self) -> list[str]:
@@ -246,7 +261,7 @@ class Selection:
 
     def endpoints(self, target: str | None) -> dict[str, Endpoint]:
         """What a target selects, with the connection settings."""
-        return {host.name: self._endpoint(host, self._overrides) for host in self.select(target)}
+        return {host.name: self._endpoint(host, self._to_contact) for host in self.select(target)}
 
     def _endpoint(self, host: Host, overrides: Overrides) -> Endpoint:
         """How a host is reached; what cannot be resolved is the problem of this host, and never of the others."""
@@ -293,7 +308,8 @@ class Selection:
 
     def of_job(self, job: Job, names: Iterable[str]) -> tuple[dict[str, Endpoint], dict[str, Problem]]:
         """Some of a job's hosts, reached as the user that it was sent as, and those that the inventory lacks."""
-        overrides = self._overrides
+        names = list(names)
+        overrides = self._to_contact if names else self._overrides
         if job.login is not None:
             overrides = replace(overrides, user=job.login)
         if job.become is not None:

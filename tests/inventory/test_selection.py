@@ -11,6 +11,7 @@ from agentless import Fleet
 from agentless.errors import AgentlessError, InventoryError, TargetError
 from agentless.model.job import Report
 from agentless.model.returns import Return
+from agentless.model.secret import Secret
 from agentless.model.states import Dispatched, HostResult, State
 
 HOSTS = ("web1", "web2", "db1", "gone")
@@ -206,3 +207,36 @@ def test_what_a_target_may_name_is_known_without_running_anything(make: Callable
     assert not Path("ran").exists()
     assert make(inventory=None).inventory.hosts == {}
     assert Path("ran").exists()
+
+
+def test_passwords_that_the_cfg_wants_asked_for_are_asked_once_and_only_to_contact(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ansible.cfg").write_text(
+        "[defaults]\ninventory = hosts\nask_pass = true\n"
+        "[privilege_escalation]\nbecome = true\nbecome_ask_pass = true\n"
+    )
+    (tmp_path / "hosts").write_text("web1\nweb2\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("ANSIBLE_CONFIG", "AGENTLESS_INVENTORY", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    prompts: list[str] = []
+
+    def ask(prompt: str) -> Secret:
+        prompts.append(prompt)
+        return Secret("s3cret" if prompt == "SSH password: " else "")
+
+    with Fleet(ask=ask) as fleet:
+        assert len(fleet.hosts().hosts) == 2
+        assert prompts == []
+        for _ in range(2):
+            for endpoint in fleet.endpoints("all").values():
+                assert endpoint.password == Secret("s3cret")
+                assert endpoint.become is not None
+                assert endpoint.become.password == Secret("s3cret")
+    assert len(prompts) == 2
+    warnings: list[str] = []
+    with Fleet(warn=warnings.append) as fleet:
+        assert fleet.endpoints("all")["web1"].password is None
+    assert any("become_ask_pass" in line and "-K" in line for line in warnings)
