@@ -57,7 +57,7 @@ def active(invocation: Invocation, /, target: str | None) -> int:
         empty="no job is active",
     )
     for host, problem in result.problems.items():
-        invocation.screen.error(f"{host} is unreachable: {problem.kind}: {problem.message}")
+        invocation.screen.error(f"{host}: {tables.not_asked(problem)}")
     tell_problems(invocation, out, result.problems)
     return result.exit_code
 

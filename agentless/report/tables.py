@@ -80,6 +80,12 @@ def command(job: Job | Process, width: int = 60) -> str:
     return cut(words[0] if len(words) == 1 else shlex.join(words), width)
 
 
+def not_asked(problem: Problem) -> str:
+    """Why a host could not be asked: it is out of reach, or the inventory leaves no way to it."""
+    state = "not-started" if problem.kind == "inventory" else "unreachable"
+    return f"{state}: {error(problem)}"
+
+
 def error(problem: Problem) -> str:
     return f"{problem.kind}: {problem.message}"
 
@@ -160,7 +166,7 @@ def signalled(result: Signalled) -> Iterator[Row]:
         for survivor in signal.survivors:
             yield host, "", f"survived: pid {survivor.pid} of {survivor.user}: {survivor.reason}"
     for host, problem in result.problems.items():
-        yield host, "", f"unreachable: {error(problem)}"
+        yield host, "", not_asked(problem)
 
 
 ACTIVE = ("JID", "STARTED", "TARGET", "STATE", "HOSTS", "COMMAND")
@@ -255,4 +261,4 @@ def ping(result: Pong) -> Iterator[Row]:
         yield name, who.user, who.python, who.executable, who.node, who.state_dir, duration(one.seconds)
     for name, problem in result.problems.items():
         # In the last column, where its length moves nothing.
-        yield name, "", "", "", "", "", f"unreachable: {error(problem)}"
+        yield name, "", "", "", "", "", not_asked(problem)
