@@ -122,6 +122,9 @@ def supervise(start: Start, tell: int) -> None:
         # The helper was killed meanwhile. The job goes on; whoever asks for it will find it.
         pass
     if said["t"] == "accepted":
+        # What writes the records anew, while this helper, which may be deleted with them, is there.
+        from . import identity  # noqa: F401
+
         os.chdir("/")
         try:
             supervisor.wait()

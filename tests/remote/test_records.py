@@ -330,6 +330,20 @@ def test_a_job_whose_records_somebody_deleted_is_found_and_its_return_comes_home
     assert one_host.ended(left).one("return")["signal"] == 9
 
 
+def test_a_supervisor_whose_helper_was_deleted_with_all_else_writes_its_record_anew(
+    one_host: Host, tmp_path: Path
+) -> None:
+    """Before anybody brings the helper again: what it needs for that was loaded when it started."""
+    # As on a host that is known: the first call had loaded more.
+    one_host.run("true")
+    jid, pid = one_host.start("exec sleep 300")
+    one_host.state.rename(tmp_path / "gone")
+    until(lambda: list(one_host.state.glob(f"*/proc/{jid}")), "the record is there again")
+    assert one_host.call("find", jid=jid).one("found")["proc"]["pid"] == pid
+    assert one_host.kill(jid)["delivered"]
+    assert one_host.ended(jid).one("return")["signal"] == 9
+
+
 def test_the_capped_output_of_a_job_whose_record_was_deleted_is_what_it_would_have_been(
     one_host: Host, tmp_path: Path
 ) -> None:
