@@ -64,9 +64,12 @@ def test_the_job_outlives_a_killed_controller(sshd: Sshd) -> None:
 
 def test_the_laptop_may_sleep_through_the_end(sshd: Sshd) -> None:
     """Nobody is connected when the job ends; `jobs lookup` brings its end home."""
-    with start(sshd.client, "run", "all", "--", "sleep 0.5; echo done; exit 7") as process:
+    go = sshd.directory / "go"
+    command = f"while ! [ -e {go} ]; do sleep 0.05; done; echo done; exit 7"
+    with start(sshd.client, "run", "all", "--", command) as process:
         until(lambda: lookup_running(sshd) == 3, "all three run")
         process.kill()
+    go.touch()
     until(lambda: lookup_running(sshd) == 0, "all three have ended")
     found = lookup(sshd.client, "lookup", "last")
     assert [host["stdout"] for host in found["hosts"].values()] == ["done\n"] * 3
