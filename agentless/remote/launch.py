@@ -4,7 +4,7 @@
 import os
 import sys
 
-from . import records, scope, system, wire
+from . import records, scope, wire
 from .start import CannotStart, JobProcess, Start
 from .supervisor import Supervisor
 
@@ -105,7 +105,6 @@ def supervise(start: Start, tell: int) -> None:
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
-    system.lift_file_size()
     job = JobProcess(start)
     try:
         supervisor = Supervisor(job)

@@ -1,5 +1,8 @@
 """A job's output: two files that it appends to, capped by punching holes into their middle.
 
+Where the user may not make files as large as a job may print (a hard `ulimit -f`), the job has a pipe, which its
+supervisor empties: a job that only prints is not to end for that limit. What is beyond it is counted.
+
 A record is the first `head` and the last `tail` bytes of the `size` that were written; what lies between was dropped.
 """
 
@@ -12,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PAGE = 4096
+# What a pipe may hold, and more than is taken from it at once.
+PIPE_MAX = 1 << 20
 # Below this, a hole is not worth the call.
 HOLE = 1 << 20
 NAMES = ("stdout", "stderr")
@@ -31,7 +36,35 @@ class Capped:
         self.tail = cap // 2
         self.size = 0
         self.uncapped = False
+        self.sink = self.fd
+        self.source = -1
+        self.room = 0
+        self.dropped = 0
         self._punched = -(-self.head // PAGE) * PAGE
+
+    def through_pipe(self, room: int) -> None:
+        """Give the job a pipe instead, of which the file takes `room` bytes."""
+        self.source, self.sink = os.pipe()
+        os.set_blocking(self.source, False)
+        self.room = room
+
+    def pump(self) -> bool:
+        """Take what is in the pipe; False when nobody can write into it any more."""
+        taken = 0
+        while taken < PIPE_MAX:
+            try:
+                data = os.read(self.source, wire.CHUNK)
+            except BlockingIOError:
+                break
+            if not data:
+                return False
+            taken += len(data)
+            kept = data[: self.room]
+            self.room -= len(kept)
+            self.dropped += len(data) - len(kept)
+            while kept:
+                kept = kept[os.write(self.fd, kept) :]
+        return True
 
     def look(self) -> int:
         """Punch what is over the cap; return by how many bytes the file grew since the last look."""
@@ -52,6 +85,9 @@ class Capped:
         """Head, tail and size of the record, cut between UTF-8 characters; the file is as small as it gets."""
         cuts = _cut(self.fd, self.head, self.tail)
         self.size = cuts[2]
+        if self.dropped:
+            # What was behind the room is gone, so there is no end to keep.
+            cuts = [_boundary(self.fd, min(self.head, self.size)), 0, self.size + self.dropped]
         if self.size > self.head + self.tail:
             self._punch((self.size - self.tail) // PAGE * PAGE)
         return cuts
@@ -87,19 +123,23 @@ def _cut(fd: int, head: int, tail: int) -> "list[int]":
     size = os.fstat(fd).st_size
     if size <= head + tail:
         return [size, 0, size]
-    before = os.pread(fd, 4, max(0, head - 4))
-    for back in range(1, len(before) + 1):
-        byte = before[-back]
-        if byte & 0xC0 != 0x80:
-            length = 1 if byte < 0xC0 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
-            if length > back:
-                head -= back
-            break
+    head = _boundary(fd, head)
     for byte in os.pread(fd, min(3, tail), size - tail):
         if byte & 0xC0 != 0x80:
             break
         tail -= 1
     return [head, tail, size]
+
+
+def _boundary(fd: int, head: int) -> int:
+    """The last offset up to `head` at which no UTF-8 character is cut."""
+    before = os.pread(fd, 4, max(0, head - 4))
+    for back in range(1, len(before) + 1):
+        byte = before[-back]
+        if byte & 0xC0 != 0x80:
+            length = 1 if byte < 0xC0 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return head - back if length > back else head
+    return head
 
 
 def remains(folder: str, cap: int) -> "dict[str, object]":

@@ -67,6 +67,8 @@ class JobProcess:
         self.request = start.request
         self.jid = start.request["jid"]
         self.streams = []  # type: list[output.Capped]
+        # How large a file may get, where that is bounded.
+        self.room = system.lift_file_size()
         self.record = {}  # type: dict[str, Any]
         self.placed = False
         self.pid = 0
@@ -89,7 +91,10 @@ class JobProcess:
         records.put(start.new + "/job.json", record)
         records.store(start.new + "/" + records.RETURN + ".new", b"\n" * records.RETURN_ROOM)
         for name in output.NAMES:
-            self.streams.append(output.Capped(start.new + "/" + name, request["cap"]))
+            stream = output.Capped(start.new + "/" + name, request["cap"])
+            if self.room is not None:
+                stream.through_pipe(self.room)
+            self.streams.append(stream)
         stdin = self._stdin()
         try:
             os.rename(start.new, book.job(self.jid))
@@ -132,14 +137,15 @@ class JobProcess:
         argv = self._argv()
         self.pid = os.fork()
         if self.pid:
-            for fd in (waiting, fail, stdin):
+            pipes = [stream.sink for stream in self.streams if stream.source >= 0]
+            for fd in [waiting, fail, stdin] + pipes:
                 os.close(fd)
             return go, failed
         kind, cwd = "state-dir", self.request.get("cwd")
         try:
             os.setsid()
             os.close(go)
-            for fd, source in enumerate((stdin, self.streams[0].fd, self.streams[1].fd)):
+            for fd, source in enumerate((stdin, self.streams[0].sink, self.streams[1].sink)):
                 os.dup2(source, fd)
             _signal.set_wakeup_fd(-1)
             for n in map(tree.number, RESET):

@@ -50,6 +50,9 @@ class Supervisor:
         job = self.job
         poll = select.poll()
         poll.register(self.woken, select.POLLIN)
+        pipes = [stream for stream in job.streams if stream.source >= 0]
+        for stream in pipes:
+            poll.register(stream.source, select.POLLIN)
         timeout = job.request.get("timeout")
         deadline = None if timeout is None else job.begun + timeout
         kill_at = None  # type: float | None
@@ -64,6 +67,7 @@ class Supervisor:
             except BlockingIOError:
                 # That was all.
                 pass
+            pipes = _pump(poll, pipes)
             self.reap()
             self._obey()
             now = time.monotonic()
@@ -90,8 +94,13 @@ class Supervisor:
         """After the return: hold to the cap what children that were left behind write, while one can write it."""
         for name in ("TERM", "INT", "HUP"):
             _signal.signal(tree.number(name), _signal.SIG_DFL)
-        outputs = {(info.st_dev, info.st_ino) for info in (os.fstat(stream.fd) for stream in self.job.streams)}
         poll = select.poll()
+        pipes = [stream for stream in self.job.streams if stream.source >= 0]
+        for stream in pipes:
+            stream.room = 0
+            poll.register(stream.source, select.POLLIN)
+        fds = [stream.fd for stream in self.job.streams] + [stream.source for stream in pipes]
+        outputs = {(info.st_dev, info.st_ino) for info in map(os.fstat, fds)}
         pause, looked = LOOK_GROWING, 0.0
         while not self.gone():
             if time.monotonic() - looked > LOOK_SILENT:
@@ -99,6 +108,7 @@ class Supervisor:
                     return
                 looked = time.monotonic()
             poll.poll(int(pause * 1000))
+            pipes = _pump(poll, pipes)
             grown = [stream.drop() for stream in self.job.streams]
             pause = LOOK_GROWING if any(grown) else min(pause * 2, LOOK_SILENT)
 
@@ -179,6 +189,10 @@ class Supervisor:
         if not self.gone():
             # A child that cannot be seen (hidepid) is one, too.
             left = max(1, len(self.walk()))
+        for stream in job.streams:
+            if stream.source >= 0:
+                # What it had written when it ended.
+                stream.pump()
         cuts = [stream.close() for stream in job.streams]
         ret = {
             "state": wire.RETURNED,
@@ -211,3 +225,14 @@ class Supervisor:
             time.sleep(LOOK_SILENT)
         records.remove(job.book.job(job.jid, "script"))
         records.remove(job.book.proc(job.jid))
+
+
+def _pump(poll: "select.poll", pipes: "list[output.Capped]") -> "list[output.Capped]":
+    """Empty the pipes; those that somebody can still write into."""
+    left = []
+    for stream in pipes:
+        if stream.pump():
+            left.append(stream)
+        else:
+            poll.unregister(stream.source)
+    return left

@@ -284,19 +284,19 @@ def ooms() -> "int | None":
     return None
 
 
-def lift_file_size() -> None:
-    """Let files grow as far as this user may let them: a job that only prints is not to end by `ulimit -f`.
+def lift_file_size() -> "int | None":
+    """Let files grow as far as this user may let them; return how far, None where that is not bounded.
 
-    `ssh host command` would print into a pipe; here its output is a file.
+    `ssh host command` would print into a pipe, and no `ulimit -f` would end it; here its output is a file.
     """
     import resource
 
     limit = resource.RLIMIT_FSIZE
     _, hard = resource.getrlimit(limit)
-    for wanted in (resource.RLIM_INFINITY, hard):
-        try:
-            resource.setrlimit(limit, (wanted, wanted))
-            return
-        except (ValueError, OSError):
-            # Only root may lift the hard one.
-            continue
+    try:
+        resource.setrlimit(limit, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    except (ValueError, OSError):
+        # Only root may lift the hard one.
+        resource.setrlimit(limit, (hard, hard))
+        return hard
+    return None
