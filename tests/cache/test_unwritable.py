@@ -72,19 +72,6 @@ def test_whatever_writes_says_that_it_did_not(bench: Blocked) -> None:
     assert {path.name: path.read_bytes() for path in bench.root.iterdir() if path.is_file()} == before
 
 
-def test_a_record_that_cannot_be_read_leaves_the_others_listed(bench: Blocked) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root reads every file")
-    jobs = [bench.job() for _ in range(3)]
-    (bench.root / f"{jobs[1].jid}.open.jsonl").chmod(0)
-    assert [row.job for row in bench.cache.rows()] == [jobs[2], jobs[0]]
-    assert set(bench.cache.wanted(["web1"])) == set()
-    (warning,) = bench.warnings
-    assert jobs[1].jid in warning
-    with pytest.raises(CacheError, match="cannot read"):
-        bench.cache.load(jobs[1].jid)
-
-
 def test_every_file_is_its_owners_alone_whatever_the_umask_and_the_directory_were(tmp_path: Path) -> None:
     root = tmp_path / "cache" / "jobs"
     root.mkdir(parents=True, mode=0o777)
