@@ -198,9 +198,10 @@ def test_hosts_that_cannot_be_asked_about_a_foreign_job_stay_in_its_report(start
     time.sleep(3)
     assert [one.poll() for one in waits] == [None] * 3
     nodes["node2"].heal()
-    (first, _), (late, _), (nothing, errors) = [one.communicate(timeout=patience(100)) for one in waits]
+    (first, _), (late, late_errors), (nothing, errors) = [one.communicate(timeout=patience(100)) for one in waits]
     both = json.loads(first)
     assert (list(both["hosts"]), both["summary"]["failed"], "unknown_hosts" in both) == (["node1", "node2"], 2, False)
+    assert late, (late_errors, waits[1].returncode)
     found = json.loads(late)
     assert (list(found["hosts"]), found["hosts"]["node2"]["stdout"]) == (["node2"], "late\n")
     assert (found["target"], found["function"]) == ("node2", "cmd.run")

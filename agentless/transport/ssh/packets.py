@@ -64,7 +64,11 @@ class Wire(SocketInnards):
                 self.sock.shutdown(socket.SHUT_RDWR)
             except OSError:
                 self.verdict = self.verdict or "closed"
-        self.sock.close()
+        try:
+            self.sock.close()
+        except EOFError:
+            # A tunnel says goodbye to its bastion, whose connection is gone.
+            self.verdict = self.verdict or "closed"
 
 
 class Packets(PacketInnards):
