@@ -122,7 +122,7 @@ def _read(process: subprocess.Popen[bytes], still_waiting: Callable[[], None]) -
     assert process.stderr is not None
     stdout, stderr = bytearray(), bytearray()
     started = time.monotonic()
-    told = False
+    told, received = False, 0
     with selectors.DefaultSelector() as selector:
         for pipe, kept in ((process.stdout, stdout), (process.stderr, stderr)):
             selector.register(pipe, selectors.EVENT_READ, kept)
@@ -130,10 +130,10 @@ def _read(process: subprocess.Popen[bytes], still_waiting: Callable[[], None]) -
             ended = process.poll() is not None
             ready = selector.select(0.2)
             for key, _ in ready:
-                _take(selector, key)
+                received += _take(selector, key)
             if ended and not ready:
                 break
-            if len(stdout) > _MOST_BYTES:
+            if received > _MOST_BYTES:
                 raise OverflowError
             del stderr[:-_STDERR_TAIL]
             waited = time.monotonic() - started
@@ -145,9 +145,12 @@ def _read(process: subprocess.Popen[bytes], still_waiting: Callable[[], None]) -
     return bytes(stdout), bytes(stderr)
 
 
-def _take(selector: selectors.BaseSelector, key: selectors.SelectorKey) -> None:
+def _take(selector: selectors.BaseSelector, key: selectors.SelectorKey) -> int:
+    """How many bytes were read."""
     pipe: IO[bytes] = key.fileobj  # type: ignore[assignment]
-    if data := pipe.read1(65536):  # type: ignore[attr-defined]
+    data: bytes = pipe.read1(65536)  # type: ignore[attr-defined]
+    if data:
         key.data.extend(data)
     else:
         selector.unregister(pipe)
+    return len(data)

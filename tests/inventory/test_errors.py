@@ -371,7 +371,7 @@ def script(tmp_path: Path, body: str, name: str = "inventory.sh") -> Path:
 
 def test_a_script_that_prints_for_ever_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agentless.inventory.script._MOST_BYTES", 1024 * 1024)
-    for body in ("exec yes", "yes", "yes >&2 & exec yes"):
+    for body in ("exec yes", "yes", "yes >&2 & exec yes", "exec yes >&2"):
         assert "printed more than 1 MiB" in refusal(script(tmp_path, body), tmp_path).message
 
 
@@ -381,7 +381,7 @@ def test_a_script_that_hangs_is_ended_also_where_a_child_holds_its_pipes(
     monkeypatch.setattr("agentless.inventory.script._DEADLINE", 0.5)
     monkeypatch.setattr("agentless.inventory.script._PATIENCE", 0.1)
     told: list[str] = []
-    for body in ("exec sleep 60", "sleep 60", "exec yes >&2", "exec >&- 2>&-; exec sleep 60"):
+    for body in ("exec sleep 60", "sleep 60", "exec >&- 2>&-; exec sleep 60"):
         source = script(tmp_path, body)
         with pytest.raises(InventoryError, match="took longer than") as caught:
             load([str(source)], directory=str(tmp_path), warn=told.append)
