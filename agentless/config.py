@@ -137,15 +137,15 @@ def _parse(data: bytes, file: str, home: str) -> Config:
     if document is None or document.empty:
         return Config(source=file)
     place = _Place(os.path.dirname(os.path.abspath(file)), home)
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, item in document.fields().items():
         if key not in _READERS:
             raise item.error("unknown key", one_of(key, _READERS))
         try:
-            found[key] = _READERS[key](item.value, place)
+            values[key] = _READERS[key](item.value, place)
         except ValueError as error:
             raise item.error(f"{error}, not {item.shown}") from error
-    return Config(**found, source=file)
+    return Config(**values, source=file)
 
 
 @dataclass(frozen=True, slots=True)

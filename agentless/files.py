@@ -71,14 +71,14 @@ def close_to_others(directory: StrPath) -> bool:
         OSError: it cannot be looked at, or its mode cannot be changed.
     """
     try:
-        found = os.lstat(directory)
+        status = os.lstat(directory)
     except FileNotFoundError:
         return False
-    if not stat.S_ISDIR(found.st_mode):
-        raise NotOwn("is a link" if stat.S_ISLNK(found.st_mode) else "is no directory")
-    if found.st_uid != os.geteuid():
-        raise NotOwn(f"belongs to uid {found.st_uid}, not to uid {os.geteuid()}")
-    if stat.S_IMODE(found.st_mode) & 0o077:
+    if not stat.S_ISDIR(status.st_mode):
+        raise NotOwn("is a link" if stat.S_ISLNK(status.st_mode) else "is no directory")
+    if status.st_uid != os.geteuid():
+        raise NotOwn(f"belongs to uid {status.st_uid}, not to uid {os.geteuid()}")
+    if stat.S_IMODE(status.st_mode) & 0o077:
         os.chmod(directory, 0o700)
     return True
 

@@ -20,8 +20,8 @@ def nearest(word: str, known: Iterable[str], most: int = 2) -> list[str]:
 
 def did_you_mean(word: str, known: Iterable[str], most: int = 2) -> str:
     """`Did you mean web1 or web2?`, with at most so many words; "" where none is near."""
-    found = nearest(word, known, most)
-    return f"Did you mean {' or '.join(found)}?" if found else ""
+    near = nearest(word, known, most)
+    return f"Did you mean {' or '.join(near)}?" if near else ""
 
 
 def one_of(word: str, known: Iterable[str]) -> str:

@@ -264,9 +264,9 @@ def whole_size(handle: int) -> int:
     end = size
     while end > 0:
         start = max(0, end - 65536)
-        found = os.pread(handle, end - start, start).rfind(b"\n")
-        if found >= 0:
-            end = start + found + 1
+        newline = os.pread(handle, end - start, start).rfind(b"\n")
+        if newline >= 0:
+            end = start + newline + 1
             break
         end = start
     os.ftruncate(handle, end)

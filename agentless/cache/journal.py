@@ -49,8 +49,8 @@ class Journal:
     def read(self, jid: str) -> Record | None:
         """All that the record says without output; None where there is none that can be read."""
         with self._folder.guard("read", jid):
-            found = self._find(jid)
-        return found[1] if found else None
+            named = self._find(jid)
+        return named[1] if named else None
 
     def readable(self, jid: str) -> Record | None:
         """As `read`, for who goes through all records: one that cannot be read is left out, and told."""
@@ -68,10 +68,10 @@ class Journal:
     def report(self, jid: str, *, outputs: bool) -> Report | None:
         """As `read`, as a report, with the output that the hosts gave back or without any."""
         with self._folder.guard("read", jid):
-            found = self._find(jid)
-            if found is None:
+            named = self._find(jid)
+            if named is None:
                 return None
-            name, record = found
+            name, record = named
 
             def output(host: str, place: Place) -> Output:
                 return self._output(jid, host, place)

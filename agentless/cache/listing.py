@@ -31,12 +31,12 @@ class Listing:
 
     def jobs(self) -> list[tuple[str, bool]]:
         """JIDs, newest first, and whether the record is open."""
-        found: dict[str, bool] = {}
+        is_open: dict[str, bool] = {}
         for name in sorted(self._folder.names(), reverse=True):
             jid, suffix = name[:20], name[20:]
             if (suffix in (names.FINISHED, names.OPEN)) and jid.isascii() and jid.isdigit():
-                found[jid] = suffix == names.OPEN
-        return list(found.items())
+                is_open[jid] = suffix == names.OPEN
+        return list(is_open.items())
 
     def rows(self) -> Iterator[JobRow]:
         """All rows, newest first."""

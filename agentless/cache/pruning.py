@@ -90,14 +90,14 @@ def prune(folder: Folder, journal: Journal, listing: Listing, now: float, limits
     sizes: dict[str, int] = {}
     for name in sorted(folder.names()):
         try:
-            found = os.lstat(folder.path(name))
+            status = os.lstat(folder.path(name))
         except FileNotFoundError:
             continue
         match = names.OF_A_JOB.fullmatch(name)
-        if match is None or not stat.S_ISREG(found.st_mode):
-            if name.endswith(TEMPORARY) and stat.S_ISREG(found.st_mode):
+        if match is None or not stat.S_ISREG(status.st_mode):
+            if name.endswith(TEMPORARY) and stat.S_ISREG(status.st_mode):
                 folder.remove(name)
-            elif name not in _OURS and not (match is None and stat.S_ISDIR(found.st_mode)):
+            elif name not in _OURS and not (match is None and stat.S_ISDIR(status.st_mode)):
                 aside.append(folder.set_aside(name))
             continue
         jid, suffix = match.groups()
@@ -105,7 +105,7 @@ def prune(folder: Folder, journal: Journal, listing: Listing, now: float, limits
             if not folder.is_live(jid):
                 folder.remove(name)
             continue
-        sizes[jid] = sizes.get(jid, 0) + found.st_blocks * 512
+        sizes[jid] = sizes.get(jid, 0) + status.st_blocks * 512
         if suffix == names.OUTPUT:
             outputs.add(jid)
         else:
@@ -160,7 +160,7 @@ def prune(folder: Folder, journal: Journal, listing: Listing, now: float, limits
 def _learned(folder: Folder, listing: Listing, jids: Iterable[str]) -> list[str]:
     """Those of them that were only learned of."""
     heads = listing.heads()
-    found = []
+    learned = []
     for jid in jids:
         head = heads.get(jid, b"")
         for name in (jid + names.FINISHED, jid + names.OPEN):
@@ -171,8 +171,8 @@ def _learned(folder: Folder, listing: Listing, jids: Iterable[str]) -> list[str]
             if SAYS_LEARNED in head or (
                 SAYS_ORIGIN not in head and decode_head(head, jid).job.origin is Origin.LEARNED
             ):
-                found.append(jid)
-    return found
+                learned.append(jid)
+    return learned
 
 
 def _too_many(

@@ -112,11 +112,11 @@ class Record:
             raise Damaged(f"a line names {host!r}, which is no host of this job")
         if current.result.state.final:
             return False
-        told, heard = line.result.state in TOLD, current.result.as_of
-        if current == line and not (told and at - (heard or 0.0) >= NEWS):
+        seen, heard = line.result.state in TOLD, current.result.as_of
+        if current == line and not (seen and at - (heard or 0.0) >= NEWS):
             return False
         result = line.result
-        as_of = at if told else heard if heard is not None else result.as_of
+        as_of = at if seen else heard if heard is not None else result.as_of
         self.lines[host] = line if result.as_of == as_of else replace(line, result=replace(result, as_of=as_of))
         self.not_final -= line.result.state.final
         self.last = max(self.last, at)

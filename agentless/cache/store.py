@@ -149,12 +149,12 @@ class JobCache:
             merged = replace(job, origin=Origin.LEARNED) if known is None else _merged(known.job, job)
             new = [host for host in merged.hosts if known is None or host not in known.lines]
             # ends follow below, since their output needs a record that is there
-            told = {host: results.get(host, LEARNED) for host in new}
-            told = {host: _SENT if result.state.final else result for host, result in told.items()}
+            first_results = {host: results.get(host, LEARNED) for host in new}
+            first_results = {host: _SENT if result.state.final else result for host, result in first_results.items()}
             if known is None:
-                self._journal.write(merged, self._clock(), told)
+                self._journal.write(merged, self._clock(), first_results)
             elif merged != known.job:
-                self._journal.rewrite(known, merged, self._clock(), told)
+                self._journal.rewrite(known, merged, self._clock(), first_results)
         if known_here := {host: result for host, result in results.items() if host in merged.hosts}:
             self.record_many(job.jid, known_here)
         if self._much_is_new():
@@ -349,14 +349,14 @@ class JobCache:
             By host, `(jid, nonce)` of the jobs that were or may have been sent there and have not ended there, the
             newest first; hosts without any are left out.
         """
-        asked = dict.fromkeys(hosts)
+        contacted = dict.fromkeys(hosts)
         wanted: dict[str, list[tuple[str, str]]] = {}
         for jid in self.open_jobs():
             record = self._journal.readable(jid)
             if record is None or (where is not None and not where(record.job)):
                 continue
             for host, nonce in record.waited_for():
-                if host in asked:
+                if host in contacted:
                     wanted.setdefault(host, []).append((jid, nonce))
         return {host: tuple(jobs) for host, jobs in wanted.items()}
 
@@ -393,23 +393,23 @@ def _was_run(row: JobRow) -> bool:
 _SENT = HostResult(State.RUNNING, Dispatched.YES)
 
 
-def _merged(known: Job, told: Job) -> Job:
+def _merged(known: Job, described_now: Job) -> Job:
     """What is known of a job, and what it was told as now."""
-    if known.function and told.function and _told(known) != _told(told):
+    if known.function and described_now.function and _described_as(known) != _described_as(described_now):
         raise AnotherJob(f"job {known.jid} is known here as another job: {' '.join(known.arguments)!r}")
     if known.origin is not Origin.LEARNED:
         return known
-    described = known if known.function else told
+    described = known if known.function else described_now
     return replace(
         described,
-        hosts=tuple(dict.fromkeys((*known.hosts, *told.hosts))),
-        login=told.login if known.login is None else known.login,
-        become=told.become if known.become is None else known.become,
+        hosts=tuple(dict.fromkeys((*known.hosts, *described_now.hosts))),
+        login=described_now.login if known.login is None else known.login,
+        become=described_now.become if known.become is None else known.become,
         origin=Origin.LEARNED,
     )
 
 
-def _told(job: Job) -> tuple[object, ...]:
+def _described_as(job: Job) -> tuple[object, ...]:
     """What everybody who knows a job says of it alike."""
     return job.function, job.arguments, job.schedule
 

@@ -157,5 +157,5 @@ class Group(_Helped, click.Group):
 
 def _meant(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'jobs'?`, or nothing."""
-    found = nearest(word, known)
-    return f"; did you mean {' or '.join(map(repr, found))}?" if found else ""
+    near = nearest(word, known)
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""

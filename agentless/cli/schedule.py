@@ -157,8 +157,8 @@ def _tell(invocation: Invocation, out: str, result: Seen | Pushed) -> int:
     from agentless.schedule.hosts import Seen
 
     hosts: Mapping[str, Any] = result.hosts
-    for host, found in hosts.items():
-        for warning in found.warnings:
+    for host, outcome in hosts.items():
+        for warning in outcome.warnings:
             _warn(invocation, host, warning)
     stopped = result.stopped if isinstance(result, Seen) else {}
     for host, problem in stopped.items():

@@ -110,8 +110,8 @@ def _find(environ: Mapping[str, str], directory: Path) -> tuple[str | None, str 
         elif os.path.exists(here):
             passed_over = here
     places += [_path("~/.ansible.cfg", directory, environ), _SYSTEM]
-    found = next((place for place in places if os.path.exists(place) and os.access(place, os.R_OK)), None)
-    return found, passed_over if given is None or found != places[0] else None
+    file = next((place for place in places if os.path.exists(place) and os.access(place, os.R_OK)), None)
+    return file, passed_over if given is None or file != places[0] else None
 
 
 def _parse(file: str) -> configparser.ConfigParser:

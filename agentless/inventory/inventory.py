@@ -98,10 +98,10 @@ class Inventory:
     def members(self, group: str) -> Mapping[str, object]:
         """The hosts in a group and in the groups below it, as keys, in order; KeyError where there is no such group."""
         if group not in self._members:
-            found: dict[str, object] = {}
+            hosts: dict[str, object] = {}
             for node in self._tree.groups[group].descendants():
-                found.update(node.hosts)
-            self._members[group] = found
+                hosts.update(node.hosts)
+            self._members[group] = hosts
         return self._members[group]
 
     def select(self, pattern: str, limit: str | None = None) -> tuple[Host, ...]:
@@ -129,8 +129,8 @@ class Inventory:
         extra = dict.fromkeys(name for name in beside if name not in self._tree.hosts)
 
         def members(group: str) -> Mapping[str, object]:
-            found = self.members(group)
-            return {**found, **extra} if extra and group == "all" else found
+            hosts = self.members(group)
+            return {**hosts, **extra} if extra and group == "all" else hosts
 
         unmatched: dict[str, None] = {}
         names = patterns.Names(
@@ -237,9 +237,9 @@ class Inventory:
 
     @staticmethod
     def _add(layer: Layer, files: VarsFiles, folder: str, name: str) -> None:
-        found = files.layer(folder, name)
-        if found is not None:
-            layer.update(found)
+        variables = files.layer(folder, name)
+        if variables is not None:
+            layer.update(variables)
 
 
 def load(

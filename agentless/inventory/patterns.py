@@ -95,12 +95,12 @@ def select(parts: Sequence[str], names: Names) -> list[str]:
     return list(dict.fromkeys([*chosen, *plain]))
 
 
-def _common(found: Sequence[Sequence[str] | Mapping[str, object]]) -> Container[str] | None:
-    if not found:
+def _common(selections: Sequence[Sequence[str] | Mapping[str, object]]) -> Container[str] | None:
+    if not selections:
         return None
-    if len(found) == 1 and isinstance(found[0], Mapping):
-        return found[0]
-    return frozenset(found[0]).intersection(*found[1:])
+    if len(selections) == 1 and isinstance(selections[0], Mapping):
+        return selections[0]
+    return frozenset(selections[0]).intersection(*selections[1:])
 
 
 def _match(part: str, names: Names) -> Sequence[str] | Mapping[str, object]:
@@ -114,15 +114,15 @@ def _match(part: str, names: Names) -> Sequence[str] | Mapping[str, object]:
     matched = _enumerate(expression, names)
     if first is None or not matched:
         return matched
-    found = list(matched)
+    hosts = list(matched)
     if last:
         # Duplicates count here: a host found by its group and by its own name has two places.
-        return found[first:] if last == -1 else found[first : last + 1]
+        return hosts[first:] if last == -1 else hosts[first : last + 1]
     try:
-        return [found[first]]
+        return [hosts[first]]
     except IndexError:
         raise TargetError(
-            f"{part!r} asks for number {first}, and {expression!r} has {len(found)} hosts", "Numbers count from 0."
+            f"{part!r} asks for number {first}, and {expression!r} has {len(hosts)} hosts", "Numbers count from 0."
         ) from None
 
 
@@ -137,12 +137,12 @@ def _enumerate(expression: str, names: Names) -> Sequence[str] | Mapping[str, ob
         matches = _matcher(expression)
         groups = [name for name in names.groups if matches(name)]
         hosts = [name for name in names.hosts if matches(name)]
-    found = [host for name in groups for host in names.members(name)] + hosts
-    if not found and (implicit := names.implicit(expression)) is not None:
-        found.append(implicit)
-    if not found and not groups:
+    selected = [host for name in groups for host in names.members(name)] + hosts
+    if not selected and (implicit := names.implicit(expression)) is not None:
+        selected.append(implicit)
+    if not selected and not groups:
         names.unmatched(expression)
-    return found
+    return selected
 
 
 def _matcher(expression: str) -> Callable[[str], object]:

@@ -122,7 +122,7 @@ def _read(process: subprocess.Popen[bytes], still_waiting: Callable[[], None]) -
     assert process.stderr is not None
     stdout, stderr = bytearray(), bytearray()
     started = time.monotonic()
-    told, received = False, 0
+    announced, received = False, 0
     with selectors.DefaultSelector() as selector:
         for pipe, kept in ((process.stdout, stdout), (process.stderr, stderr)):
             selector.register(pipe, selectors.EVENT_READ, kept)
@@ -139,8 +139,8 @@ def _read(process: subprocess.Popen[bytes], still_waiting: Callable[[], None]) -
             waited = time.monotonic() - started
             if waited > _DEADLINE:
                 raise TimeoutError
-            if waited > _PATIENCE and not told:
-                told = True
+            if waited > _PATIENCE and not announced:
+                announced = True
                 still_waiting()
     return bytes(stdout), bytes(stderr)
 

@@ -56,39 +56,39 @@ def search(
     Raises:
         InventoryError: there is none of them; or the one in the working directory was put there by somebody else.
     """
-    found: list[Sources] = []
+    candidates: list[Sources] = []
     if given := environ.get("AGENTLESS_INVENTORY"):
-        found.append(Sources((given,), "$AGENTLESS_INVENTORY"))
+        candidates.append(Sources((given,), "$AGENTLESS_INVENTORY"))
     if ansible.inventory and ansible.inventory_variable:
-        found.append(Sources(ansible.inventory, "$ANSIBLE_INVENTORY"))
+        candidates.append(Sources(ansible.inventory, "$ANSIBLE_INVENTORY"))
     for name in _NAMES:
         if (directory / name).exists():
-            found.append(Sources((str(directory / name),), "the working directory", named=False))
+            candidates.append(Sources((str(directory / name),), "the working directory", named=False))
     if ansible.inventory and not ansible.inventory_variable:
-        found.append(Sources(ansible.inventory, str(ansible.file)))
+        candidates.append(Sources(ansible.inventory, str(ansible.file)))
     if configured:
-        found.append(Sources(tuple(configured), "the configuration file"))
-    found += [
+        candidates.append(Sources(tuple(configured), "the configuration file"))
+    candidates += [
         Sources((str(user_directory / name),), "your configuration directory")
         for name in _NAMES
         if (user_directory / name).exists()
     ]
     if os.path.exists(_SYSTEM):
-        found.append(Sources((_SYSTEM,), "Ansible's default"))
-    if not found:
+        candidates.append(Sources((_SYSTEM,), "Ansible's default"))
+    if not candidates:
         raise InventoryError(
             f"there is no inventory: neither $AGENTLESS_INVENTORY nor ./{_NAMES[0]} nor {user_directory / _NAMES[0]}, "
             f"nor one of {ansible.file or 'Ansible'}",
             "Name one with -i FILE, or hosts with -i host1,host2.",
         )
-    first = found[0]
+    first = candidates[0]
     if not first.named and planted(Path(first.names[0])):
         raise InventoryError(
             "this belongs to another user, in a directory where everybody may put files",
             f"If you mean it all the same, name it: -i {first.names[0]}",
             file=first.names[0],
         )
-    return replace(first, passed_over=tuple(name for sources in found[1:] for name in sources.names))
+    return replace(first, passed_over=tuple(name for sources in candidates[1:] for name in sources.names))
 
 
 def planted(path: Path) -> bool:

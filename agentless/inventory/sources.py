@@ -210,8 +210,8 @@ def _writable_by_others(path: str) -> str:
     """The file or the directory that somebody else could have changed; empty where nobody could."""
     path = os.path.realpath(path)
     for place in (path, os.path.dirname(path)):
-        found = os.stat(place)
-        if found.st_uid not in (0, os.geteuid()) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        status = os.stat(place)
+        if status.st_uid not in (0, os.geteuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             return place
     return ""
 

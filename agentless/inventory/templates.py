@@ -47,14 +47,14 @@ class _Context(jinja2.runtime.Context):
     """Variables are looked up when a template names them."""
 
     def resolve_or_missing(self, key: str) -> Any:
-        found = super().resolve_or_missing(key)
-        if found is missing:
+        value = super().resolve_or_missing(key)
+        if value is missing:
             variables: Mapping[str, Any] = self.environment.variables  # type: ignore[attr-defined]
             try:
                 return variables[key]
             except KeyError:
-                return found
-        return found
+                return value
+        return value
 
 
 class _CodeGenerator(nativetypes.NativeCodeGenerator):
@@ -194,14 +194,14 @@ def _regex_replace(
 
 
 def _regex_search(value: Any, pattern: str, *groups: str, ignorecase: bool = False, multiline: bool = False) -> Any:
-    found = re.search(pattern, str(value), _flags(ignorecase, multiline))
-    if found is None:
+    match = re.search(pattern, str(value), _flags(ignorecase, multiline))
+    if match is None:
         return None
     if not groups:
-        return found.group()
+        return match.group()
     # `\\1` for a number, `\\g<name>` for a name.
     names = [re.sub(r"^\\g<(.*)>$|^\\(\d+)$", r"\1\2", group) for group in groups]
-    return [found.group(int(name) if name.isdigit() else name) for name in names]
+    return [match.group(int(name) if name.isdigit() else name) for name in names]
 
 
 def _regex_findall(value: Any, pattern: str, multiline: bool = False, ignorecase: bool = False) -> list[Any]:
@@ -259,11 +259,11 @@ def _flatten(values: Sequence[Any], levels: int | None = None) -> list[Any]:
 
 
 def _unique(values: Iterable[Any]) -> list[Any]:
-    found: list[Any] = []
+    unique: list[Any] = []
     for value in values:
-        if value not in found:
-            found.append(value)
-    return found
+        if value not in unique:
+            unique.append(value)
+    return unique
 
 
 def _extract(key: Any, container: Any, morekeys: Any = None) -> Any:

@@ -75,14 +75,14 @@ class GroupNode:
     depth: int = 0
 
     def ancestors(self) -> dict[str, GroupNode]:
-        found: dict[str, GroupNode] = {}
+        ancestors: dict[str, GroupNode] = {}
         waiting = list(self.parents.values())
         while waiting:
             group = waiting.pop()
-            if group.name not in found:
-                found[group.name] = group
+            if group.name not in ancestors:
+                ancestors[group.name] = group
                 waiting.extend(group.parents.values())
-        return found
+        return ancestors
 
     def descendants(self) -> Iterable[GroupNode]:
         """This group and those below, level by level, each in the order written.
@@ -259,12 +259,12 @@ class Tree:
         return self._lineages[direct]
 
     def _lineage(self, host: HostNode) -> tuple[GroupNode, ...]:
-        found: dict[str, GroupNode] = {}
+        groups: dict[str, GroupNode] = {}
         for group in host.groups:
-            if group.name not in found:
-                found[group.name] = group
-                found.update(group.ancestors())
-        found.pop("all", None)
+            if group.name not in groups:
+                groups[group.name] = group
+                groups.update(group.ancestors())
+        groups.pop("all", None)
         if host.left_ungrouped:
-            found.pop("ungrouped", None)
-        return tuple(sorted(found.values(), key=lambda group: (group.depth, group.priority, group.name)))
+            groups.pop("ungrouped", None)
+        return tuple(sorted(groups.values(), key=lambda group: (group.depth, group.priority, group.name)))

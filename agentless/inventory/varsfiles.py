@@ -74,17 +74,17 @@ class VarsFiles:
 
 
 def _inside(directory: str) -> list[str]:
-    found = []
+    paths = []
     for name in sorted(os.listdir(directory)):
         if name.startswith(".") or name.endswith("~"):
             continue
         path = os.path.join(directory, name)
         suffix = os.path.splitext(name)[1]
         if os.path.isdir(path) and not suffix:
-            found.extend(_inside(path))
+            paths.extend(_inside(path))
         elif os.path.isfile(path) and suffix in _SUFFIXES:
-            found.append(path)
-    return found
+            paths.append(path)
+    return paths
 
 
 def _read(layer: Layer, path: str, warn: Callable[[str], None], vault: Vault) -> None:

@@ -65,15 +65,15 @@ class Job:
 
         Where no host has described a job of another controller, what only that could tell is null.
         """
-        told = bool(self.function)
+        described = bool(self.function)
         document: dict[str, Any] = {
             "jid": self.jid,
-            "function": self.function if told else None,
-            "arguments": list(self.arguments) if told else None,
-            "target": self.target if told else None,
-            "user": self.user if told else None,
+            "function": self.function if described else None,
+            "arguments": list(self.arguments) if described else None,
+            "target": self.target if described else None,
+            "user": self.user if described else None,
             "start_time": iso(self.start_time or None),
-            "metadata": dict(self.metadata) if told else None,
+            "metadata": dict(self.metadata) if described else None,
         }
         if self.schedule is not None:
             document["schedule"] = self.schedule

@@ -14,9 +14,9 @@ class Gone(Exception):
     """Nobody reads the answers any more."""
 
 
-def jid_of(asked: "dict[str, Any]") -> str:
+def jid_of(request: "dict[str, Any]") -> str:
     """The JID in what is asked; ValueError where it is none."""
-    jid = asked.get("jid")
+    jid = request.get("jid")
     if not wire.is_jid(jid):
         raise ValueError("not a JID: %r" % (jid,))
     return str(jid)

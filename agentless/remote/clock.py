@@ -97,17 +97,17 @@ def following(rule: "Rule", offset: "Offset", after: int) -> "int | None":
     shift = offset(after)
     wall = _next_wall(rule, after + shift)
     if len(rule) > 2 and rule[1] == EVERY_HOUR and wall is not None:
-        found = wall - shift
-        if offset(found) == shift:
-            return found
-        turn = change(offset, after, found)
+        moment = wall - shift
+        if offset(moment) == shift:
+            return moment
+        turn = change(offset, after, moment)
         then = offset(turn)
         wall = _next_wall(rule, turn + min(shift, then) - 1)
         return None if wall is None else max(turn, wall - then)
     while wall is not None:
-        found = instant(offset, wall)
-        if found > after:
-            return found
+        moment = instant(offset, wall)
+        if moment > after:
+            return moment
         wall = _next_wall(rule, wall)
     return None
 

@@ -92,22 +92,22 @@ class Course:
         """The first nominal time later than `after`, had or not, and which of the rules gives it."""
         if self.every:
             return self.w + max(0, (after - self.w) // self.every + 1) * self.every, 0
-        found = []
+        times = []
         for number, rule in enumerate(self.entry["rules"]):
             at = clock.following(rule, self.offset, after)
             if at is not None:
-                found.append((at, number))
-        return min(found) if found else None
+                times.append((at, number))
+        return min(times) if times else None
 
     def upcoming(self, after: int) -> "tuple[int, int] | None":
         """As `following`, of those that were not had yet."""
         while True:
-            found = self.following(after)
-            span = found and self.had(found[0])
-            if not found or not span:
-                return found
+            fire = self.following(after)
+            span = fire and self.had(fire[0])
+            if not fire or not span:
+                return fire
             # Past a stretch that has them all at once; of another interval's one after the other.
-            after = span[1] if span[2] in (1, self.every) else found[0]
+            after = span[1] if span[2] in (1, self.every) else fire[0]
 
     def at(self, nominal: int, alone: bool = False) -> int:
         """When it fires: the nominal time and its splay. `alone`: the time is none of the rules'."""
@@ -123,8 +123,8 @@ class Course:
 
     def apart(self) -> "list[tuple[int, int]]":
         """What fires outside the rules: (nominal, at). A time that a person named has no splay."""
-        found = [(x, self.at(x, True)) for x in self.extra] + [(run, run) for run in self.runs]
-        return sorted(found, key=lambda both: both[::-1])
+        fires = [(x, self.at(x, True)) for x in self.extra] + [(run, run) for run in self.runs]
+        return sorted(fires, key=lambda both: both[::-1])
 
     def verdict(self, nominal: int, at: int) -> "str | None":
         """As `reason`; a skip may leave a fire for the end of the range, or for its start."""

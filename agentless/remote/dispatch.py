@@ -35,17 +35,17 @@ def run(call: "Call") -> None:
     ignored = {n for n in map(tree.number, RESET) if _signal.getsignal(n) == _signal.SIG_IGN}
     ignored -= {tree.number("PIPE"), tree.number("XFSZ")}
     _signal.signal(_signal.SIGHUP, _signal.SIG_IGN)
-    told, said = launch.launch(Start(book, request, env, new, request["umask"], ignored))
-    if said["t"] == "exists":
+    end_pipe, reply = launch.launch(Start(book, request, env, new, request["umask"], ignored))
+    if reply["t"] == "exists":
         again(call, jid)
         return
-    if said["t"] == "refused":
-        call.refuse(said["kind"], said["message"], said["hint"])
+    if reply["t"] == "refused":
+        call.refuse(reply["kind"], reply["message"], reply["hint"])
         return
-    said.pop("t")
-    said.setdefault("warning", None)
-    call.say("accepted", **said)
-    _stay(call, jid, told)
+    reply.pop("t")
+    reply.setdefault("warning", None)
+    call.say("accepted", **reply)
+    _stay(call, jid, end_pipe)
 
 
 def again(call: "Call", jid: str) -> None:
@@ -62,10 +62,10 @@ def again(call: "Call", jid: str) -> None:
     _stay(call, jid, None)
 
 
-def _stay(call: "Call", jid: str, told: "int | None") -> None:
+def _stay(call: "Call", jid: str, end_pipe: "int | None") -> None:
     call.bring()
     if not call.request.get("detach"):
-        follow.follow_job(call, jid, [0, 0], told)
+        follow.follow_job(call, jid, [0, 0], end_pipe)
 
 
 def _sections(call: "Call", new: str) -> "dict[bytes, bytes]":

@@ -126,8 +126,8 @@ def evaluate(
     position = course.w
     late = []  # type: list[int]
     while True:
-        found = course.upcoming(position)
-        regular = found and found[0] <= today and (found[0], course.at(found[0]))
+        ahead_fire = course.upcoming(position)
+        regular = ahead_fire and ahead_fire[0] <= today and (ahead_fire[0], course.at(ahead_fire[0]))
         apart = course.apart()
         if apart and apart[0][1] <= now and not (regular and regular[1] < apart[0][1]):
             nominal, at = apart[0]
@@ -143,7 +143,7 @@ def evaluate(
             if every:
                 course.w = position = max(position, nominal)
             continue
-        if not found or not regular:
+        if not ahead_fire or not regular:
             position = max(position, today)
             break
         nominal, at = regular
@@ -155,9 +155,9 @@ def evaluate(
         reason = course.verdict(nominal, at)
         is_late = now - at > grace
         if not (reason or is_late):
-            if found[1] in due:
-                skip(MISSED, *due[found[1]])
-            due[found[1]] = (nominal, at)
+            if ahead_fire[1] in due:
+                skip(MISSED, *due[ahead_fire[1]])
+            due[ahead_fire[1]] = (nominal, at)
         elif skip(reason or MISSED, nominal, at) >= COUNT and position < late_until:
             position = nominal + (late_until - nominal) // every * every if every else late_until
         if every:
@@ -196,17 +196,17 @@ def plan(entry: "dict[str, Any]", history: "Any", now: float, host: str, offset:
     """Fires to come from `now` on, without end where the entry has none, with the reason where one will be skipped."""
     course = Course(entry, history, int(now // 1), host, offset)
     position = max(course.w, int(now // 1) - (entry["splay"][1] if entry.get("splay") else 0) - 1)
-    found = course.upcoming(position)
-    while found or course.extra or course.runs:
-        regular = [(found[0], course.at(found[0]))] if found else []
+    ahead_fire = course.upcoming(position)
+    while ahead_fire or course.extra or course.runs:
+        regular = [(ahead_fire[0], course.at(ahead_fire[0]))] if ahead_fire else []
         nominal, at = min(course.apart() + regular, key=lambda both: both[::-1])
         course.drop(nominal)
         if at < int(now // 1):
-            found = course.upcoming(nominal) if regular and regular[0][0] == nominal else found
+            ahead_fire = course.upcoming(nominal) if regular and regular[0][0] == nominal else ahead_fire
             continue
         reason = course.verdict(nominal, at)
         if course.every and not reason:
             course.w = nominal
         if (course.every and not reason) or (regular and regular[0][0] == nominal):
-            found = course.upcoming(nominal)
+            ahead_fire = course.upcoming(nominal)
         yield Fire(nominal, at, jid(entry, nominal), offset(at), reason)

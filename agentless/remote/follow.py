@@ -32,34 +32,34 @@ def follow(call: "Call") -> None:
         follow_job(call, jid, at, None)
 
 
-def follow_job(call: "Call", jid: str, at: "list[int]", told: "int | None") -> None:
+def follow_job(call: "Call", jid: str, at: "list[int]", end_pipe: "int | None") -> None:
     """Stream a job's output, then answer its end.
 
     Args:
         at: the offsets to start from.
-        told: a pipe from the supervisor, which ends when the return is on disk; else the return is looked for.
+        end_pipe: a pipe from the supervisor, which ends when the return is on disk; else the return is looked for.
     """
     book = call.book
     streams = _growing(call, jid, at) if call.request.get("live") else []
     poll = select.poll()
     poll.register(1, 0)
-    if told is not None:
-        poll.register(told, select.POLLIN)
+    if end_pipe is not None:
+        poll.register(end_pipe, select.POLLIN)
     pause, checked = POLL_FIRST, 0.0
     while not os.path.exists(book.job(jid, records.RETURN)):
         # The supervisor's pipe tells its end; of somebody else's job, look now and then whether it still has one.
-        if told is None and time.monotonic() - checked >= ALIVE_EVERY:
+        if end_pipe is None and time.monotonic() - checked >= ALIVE_EVERY:
             checked = time.monotonic()
             if book.find(jid)["state"] != wire.RUNNING:
                 break
         sent = [_forward(call, jid, s, stream) for s, stream in enumerate(streams, 1)]
         pause = POLL_FIRST if any(sent) else min(pause * 1.5, POLL_LAST)
-        for fd, event in poll.poll(int(pause * 1000) if streams or told is None else None):
+        for fd, event in poll.poll(int(pause * 1000) if streams or end_pipe is None else None):
             if fd == 1 and event & (select.POLLERR | select.POLLHUP | select.POLLNVAL):
                 raise Gone
-            if fd == told:
-                poll.unregister(told)
-                told = None
+            if fd == end_pipe:
+                poll.unregister(end_pipe)
+                end_pipe = None
     state = book.state(jid)
     cuts = state.get("cuts") or []
     whole = bool(streams and cuts)

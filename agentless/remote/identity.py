@@ -134,13 +134,13 @@ def _macs() -> "list[str]":
         import _socket
 
         lines = system.read("/proc/net/dev").decode("ascii", "replace").split("\n")
-        found = {}
+        addresses = {}
         s = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM, 0)
         for line in lines[2:]:
             name = line.partition(":")[0].strip()
             if name:
-                found[name] = fcntl.ioctl(s.fileno(), SIOCGIFHWADDR, name.encode().ljust(40, b"\0"))[18:24].hex()
+                addresses[name] = fcntl.ioctl(s.fileno(), SIOCGIFHWADDR, name.encode().ljust(40, b"\0"))[18:24].hex()
     except (OSError, ImportError, AttributeError):
         return []
-    real = [name for name in found if os.path.exists("/sys/class/net/%s/device" % name)]
-    return sorted({found[name] for name in real or found} - {"0" * 12})
+    real = [name for name in addresses if os.path.exists("/sys/class/net/%s/device" % name)]
+    return sorted({addresses[name] for name in real or addresses} - {"0" * 12})

@@ -21,15 +21,15 @@ def launch(start: Start) -> "tuple[int, dict[str, Any]]":
     `accepted`, `refused`, or `exists` where there is a record of the job already, this dispatch's or another's."""
     warning = None
     if scope.needed():
-        told, said = _start(lambda tell: _exec_scoped(start, tell))
-        if said is not None or not os.path.exists(start.new):
-            return told, said or _died(start)
-        os.close(told)
+        end_pipe, reply = _start(lambda tell: _exec_scoped(start, tell))
+        if reply is not None or not os.path.exists(start.new):
+            return end_pipe, reply or _died(start)
+        os.close(end_pipe)
         warning = scope.WARNING
-    told, said = _start(lambda tell: supervise(start, tell))
-    if said is not None and warning is not None:
-        said["warning"] = warning
-    return told, said or _died(start)
+    end_pipe, reply = _start(lambda tell: supervise(start, tell))
+    if reply is not None and warning is not None:
+        reply["warning"] = warning
+    return end_pipe, reply or _died(start)
 
 
 def _died(start: Start) -> "dict[str, Any]":
@@ -43,19 +43,19 @@ def _died(start: Start) -> "dict[str, Any]":
 
 def _start(work: "Callable[[int], None]") -> "tuple[int, dict[str, Any] | None]":
     """Start a process that does `work`. Return the pipe from it, and the line that it told first; None: it died."""
-    told, tell = os.pipe()
+    end_pipe, tell = os.pipe()
     pid = os.fork()
     if not pid:
         try:
             os.setsid()
-            os.close(told)
+            os.close(end_pipe)
             work(tell)
         finally:
             os._exit(0)
     os.close(tell)
     data = b""
     while not data.endswith(b"\n"):
-        more = os.read(told, 8192)
+        more = os.read(end_pipe, 8192)
         if not more:
             try:
                 # Its pipe ends a moment before it does.
@@ -63,10 +63,10 @@ def _start(work: "Callable[[int], None]") -> "tuple[int, dict[str, Any] | None]"
             except ChildProcessError:
                 # SIGCHLD was ignored when the helper was started.
                 pass
-            return told, None
+            return end_pipe, None
         data += more
     value = wire.loads(data.decode("ascii"))
-    return told, value if isinstance(value, dict) else None
+    return end_pipe, value if isinstance(value, dict) else None
 
 
 def _exec_scoped(start: Start, tell: int) -> None:
@@ -108,19 +108,19 @@ def supervise(start: Start, tell: int) -> None:
     job = JobProcess(start)
     try:
         supervisor = Supervisor(job)
-        said = job.begin()
+        reply = job.begin()
     except CannotStart as refusal:
         job.undo()
-        said = refusal.said
+        reply = refusal.reply
     except OSError as e:
         job.undo()
-        said = CannotStart("disk-full" if e.errno in records.FULL else "state-dir", str(e)).said
+        reply = CannotStart("disk-full" if e.errno in records.FULL else "state-dir", str(e)).reply
     try:
-        records.write_all(tell, wire.dumps(said).encode("ascii") + b"\n")
+        records.write_all(tell, wire.dumps(reply).encode("ascii") + b"\n")
     except OSError:
         # The helper was killed meanwhile. The job goes on; whoever asks for it will find it.
         pass
-    if said["t"] == "accepted":
+    if reply["t"] == "accepted":
         # What writes the records anew, while this helper, which may be deleted with them, is there.
         from . import identity  # noqa: F401
 

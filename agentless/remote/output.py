@@ -154,15 +154,15 @@ def remains(folder: str, cap: int) -> "dict[str, object]":
             cuts.append(_cut(fd, cap - cap // 2, cap // 2))
         finally:
             os.close(fd)
-    return told(cuts)
+    return cut_fields(cuts)
 
 
-def told(cuts: "list[list[int]]") -> "dict[str, object]":
+def cut_fields(cuts: "list[list[int]]") -> "dict[str, object]":
     """The fields of a return about these cuts of stdout and stderr."""
-    said = {"cuts": cuts}  # type: dict[str, object]
+    fields = {"cuts": cuts}  # type: dict[str, object]
     for name, (head, tail, size) in zip(NAMES, cuts):
-        said[name + "_truncated"] = size - head - tail
-    return said
+        fields[name + "_truncated"] = size - head - tail
+    return fields
 
 
 def pieces(path: str, head: int, tail: int, size: int) -> "Iterator[bytes]":

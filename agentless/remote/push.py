@@ -56,11 +56,11 @@ def push(call: "Call", kept: schedule_dir.ScheduleDir, sections: "dict[str, byte
             entry["since"] = known.get("since")
         word = "added" if known is None else "unchanged" if known == entry else "changed"
         done[word].append(entry["name"])
-    found = crontab.read() if names or old else None
+    table = crontab.read() if names or old else None
     folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     helper = kept.path("helper/" + os.path.basename(folder))
     wanted = [crontab.line(helper, call.book.state_dir)] if names else []
-    lines = crontab.ours(found, call.book.root, request["host"])
+    lines = crontab.ours(table, call.book.root, request["host"])
     done["crontab"] = "kept" if lines == wanted else "removed" if not wanted else "changed" if lines else "added"
     done["renamed"] = old.get("host") if old and old.get("host") != request["host"] else None
     done["restored"] = bool(names and (missing(kept, old) if old else lines))
@@ -69,11 +69,11 @@ def push(call: "Call", kept: schedule_dir.ScheduleDir, sections: "dict[str, byte
         new.update(umask=request["umask"], helper=os.path.basename(folder))
         # What a local connection has around it is the caller's: secrets of its session among it.
         new["env"] = None if request.get("local") else _environment(request["locale"])
-        new["crontab"] = old["crontab"] if lines and old else found is not None
+        new["crontab"] = old["crontab"] if lines and old else table is not None
         _place(kept, old, new, sections, folder, helper)
         if lines != wanted:
             try:
-                _install(call, request["host"], found, wanted, bool(new["crontab"]))
+                _install(call, request["host"], table, wanted, bool(new["crontab"]))
             except (OSError, crontab.CrontabError):
                 # Without the line nothing would fire: as it was.
                 kept.save("entries", old) if old else records.remove(kept.root)
@@ -171,13 +171,13 @@ def _file(path: str, data: bytes) -> None:
     os.rename(new, path)
 
 
-def _install(call: "Call", host: "str | None", found: "bytes | None", wanted: "list[bytes]", had: bool) -> None:
+def _install(call: "Call", host: "str | None", table: "bytes | None", wanted: "list[bytes]", had: bool) -> None:
     """Put our line first, or take it out; `had`: there was a crontab before our first line."""
-    rest = crontab.without(found or b"", call.book.root, host)
+    rest = crontab.without(table or b"", call.book.root, host)
     text = b"".join(line + b"\n" for line in wanted) + rest  # type: bytes | None
     if not text and not had:
         text = None
-    if text is not None or found is not None:
+    if text is not None or table is not None:
         crontab.write(text)
     if crontab.ours(crontab.read(), call.book.root, host) != wanted:
         hint = "somebody else edits it at this moment; push again"
@@ -190,16 +190,16 @@ def purge(call: "Call", kept: schedule_dir.ScheduleDir, sections: "dict[str, byt
     state = kept.load("state")
     there = os.path.isdir(kept.root)
     try:
-        found = crontab.read()
+        table = crontab.read()
     except crontab.CrontabError:
         # Without a crontab, there is no line of ours in it.
         if there:
             raise
-        found = None
-    lines = crontab.ours(found, call.book.root, old.get("host"))
+        table = None
+    lines = crontab.ours(table, call.book.root, old.get("host"))
     if not call.request.get("check"):
         if lines:
-            _install(call, old.get("host"), found, [], old.get("crontab", False))
+            _install(call, old.get("host"), table, [], old.get("crontab", False))
         if there:
             if state.get("open"):
                 kept.running(state)
@@ -265,23 +265,23 @@ def show(call: "Call", kept: schedule_dir.ScheduleDir, sections: "dict[str, byte
             times.append(os.stat(kept.path(name)).st_mtime)
         except FileNotFoundError:
             times.append(None)
-    told = {"ticked": times[0], "pushed": times[1], "time": time.time(), "python": sys.executable, "line": None}  # type: dict[str, Any]
-    told.update({key: pushed.get(key) for key in ("host", "user", "controller", "helper")})
+    standing = {"ticked": times[0], "pushed": times[1], "time": time.time(), "python": sys.executable, "line": None}  # type: dict[str, Any]
+    standing.update({key: pushed.get(key) for key in ("host", "user", "controller", "helper")})
     gone = missing(kept, pushed) if pushed else []
     hint = "agentless schedule push brings it again"
     try:
         ours = crontab.ours(crontab.read(), call.book.root, pushed.get("host"))
         if pushed:
             helper = kept.path("helper/" + str(pushed["helper"]))
-            told["line"] = ours == [crontab.line(helper, call.book.state_dir)]
+            standing["line"] = ours == [crontab.line(helper, call.book.state_dir)]
             if pushed["entries"] and not ours:
                 problem = ("no-line", "the line of its schedule is not in the crontab: nothing fires", hint)
         else:
-            told["line"] = not ours
+            standing["line"] = not ours
             if ours:
                 problem = ("no-files", "the files of its schedule are gone: nothing fires", hint)
     except crontab.CrontabError as error:
         warning = warning or error.problem
     if gone:
         problem = ("no-files", "files of its schedule are gone: " + ", ".join(gone), hint)
-    call.say("schedule", problem=problem, warning=warning, **told)
+    call.say("schedule", problem=problem, warning=warning, **standing)

@@ -159,9 +159,9 @@ class Records:
         Nothing is changed. A job is running while its supervisor or its first process is the one that the proc file
         names; when neither is and there is no return, it is lost.
         """
-        found = load(self.job(jid, RETURN))
-        if found is not None:
-            return found
+        ret = load(self.job(jid, RETURN))
+        if ret is not None:
+            return ret
         tombstone = load(self.job(jid))
         if tombstone is not None:
             return tombstone
@@ -176,9 +176,9 @@ class Records:
         if supervised:
             proc["state"] = wire.RUNNING
             return proc
-        found = load(self.job(jid, RETURN))
-        if found is not None:
-            return found
+        ret = load(self.job(jid, RETURN))
+        if ret is not None:
+            return ret
         if system.is_process(proc.get("pid"), proc.get("start"), boot):
             proc["state"] = wire.RUNNING
             proc["warning"] = {

@@ -63,8 +63,8 @@ class ScheduleDir:
 
     def load(self, name: str) -> "dict[str, Any]":
         """`entries` or `state`; empty where there is none, or one that a later helper wrote."""
-        found = records.load(self.path(name + ".json"))
-        return found if found is not None and found.get("format") == FORMAT else {}
+        document = records.load(self.path(name + ".json"))
+        return document if document is not None and document.get("format") == FORMAT else {}
 
     def save(self, name: str, value: "dict[str, Any]") -> None:
         value["format"] = FORMAT
@@ -95,11 +95,11 @@ class ScheduleDir:
         now = time.time()
         for fire in state.get("open", [])[:]:
             jid, name, at, home = fire
-            found = self.book.state(jid)["state"]
-            if found == wire.RUNNING or (found == wire.UNKNOWN and abs(now - at) < STARTING):
+            job_state = self.book.state(jid)["state"]
+            if job_state == wire.RUNNING or (job_state == wire.UNKNOWN and abs(now - at) < STARTING):
                 counts[name] = counts.get(name, 0) + 1
                 continue
-            if found == wire.UNKNOWN:
+            if job_state == wire.UNKNOWN:
                 self.note(now, name, jid=jid, error="it never started: the tick that was to start it is gone")
             elif home:
                 self.append(jid)

@@ -33,9 +33,9 @@ def needed() -> bool:
         try:
             with open(ROOT + path, encoding="utf-8", errors="replace") as file:
                 for line in file:
-                    key, _, found = line.partition("=")
+                    key, _, setting = line.partition("=")
                     if key.strip() == "KillUserProcesses":
-                        value = found.strip().lower()
+                        value = setting.strip().lower()
         except OSError:
             # Not there, or not for this user: then systemd's default holds.
             pass

@@ -26,7 +26,7 @@ OPERATIONS = {
 }
 
 
-def main(state_dir: str, nonce: str, locale: str, umask: int, fresh: bool, asked: bytes, sections: int) -> "NoReturn":
+def main(state_dir: str, nonce: str, locale: str, umask: int, fresh: bool, request: bytes, sections: int) -> "NoReturn":
     """Do what is asked and leave; 0 whenever the answer is complete.
 
     Args:
@@ -35,14 +35,14 @@ def main(state_dir: str, nonce: str, locale: str, umask: int, fresh: bool, asked
         locale: `x` and LC_CTYPE as the login shell had it, or empty where it was not set.
         umask: the login shell's.
         fresh: the helper was brought by this call.
-        asked: the request, JSON.
+        request: the request, JSON.
         sections: bytes that follow on stdin.
     """
     call = Call(nonce, sections, bring)
     code = wire.EXIT_FAILED
     try:
         try:
-            call.request = wire.loads(asked.decode("utf-8"))
+            call.request = wire.loads(request.decode("utf-8"))
             if "rooms" in call.request:
                 _add(call.request.pop("rooms"))
             call.book = records.Records(state_dir)

@@ -53,8 +53,8 @@ def deliver(book: records.Records, jid: str, number: int, by: str) -> "dict[str,
         return _answer([pid for pid, _ in done["delivered"]], done["survivors"], message, True)
     end = time.monotonic() + LOOK_AFTER
     while True:
-        found = [(system.table.process(int(pid)), start) for pid, start in done["delivered"]]
-        alive = [row for row, start in found if row is not None and row.start == start and not row.dead]
+        rows = [(system.table.process(int(pid)), start) for pid, start in done["delivered"]]
+        alive = [row for row, start in rows if row is not None and row.start == start and not row.dead]
         if not alive or time.monotonic() >= end:
             break
         time.sleep(0.02)

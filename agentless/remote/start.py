@@ -51,7 +51,7 @@ class CannotStart(Exception):
 
     def __init__(self, kind: str, message: str, hint: str = "") -> None:
         Exception.__init__(self, message)
-        self.said = {"t": "refused", "kind": kind, "message": message, "hint": hint}
+        self.reply = {"t": "refused", "kind": kind, "message": message, "hint": hint}
 
 
 class JobProcess:

@@ -209,7 +209,7 @@ class Supervisor:
             "uncapped": any(stream.uncapped for stream in job.streams),
             "keep_returns": job.request.get("keep_returns"),
         }  # type: dict[str, object]
-        ret.update(output.told(cuts))
+        ret.update(output.cut_fields(cuts))
         end = time.monotonic() + RETURN_WITHIN
         while True:
             try:

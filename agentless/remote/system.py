@@ -100,16 +100,16 @@ class ProcTable:
 
     def jids(self) -> "set[str]":
         """The JIDs that this user's live processes carry in their environment."""
-        found = set()
+        jids = set()
         for name in os.listdir("/proc"):
             try:
                 if name.isdigit() and os.stat("/proc/" + name).st_uid == os.geteuid():
                     data = b"\0" + read("/proc/%s/environ" % name, 1 << 21)
-                    found.add(data.partition(b"\0AGENTLESS_JID=")[2][:20].decode("ascii", "replace"))
+                    jids.add(data.partition(b"\0AGENTLESS_JID=")[2][:20].decode("ascii", "replace"))
             except OSError:
                 # It has ended meanwhile.
                 continue
-        return set(filter(wire.is_jid, found))
+        return set(filter(wire.is_jid, jids))
 
     def machine_id(self) -> str:
         return ""
@@ -159,8 +159,8 @@ class PsTable:
 
     def jids(self) -> "set[str]":
         words = _output(["ps", "-xEww", "-o", "command="]).split()
-        found = {word[14:] for word in words if word.startswith("AGENTLESS_JID=")}
-        return set(filter(wire.is_jid, found))
+        jids = {word[14:] for word in words if word.startswith("AGENTLESS_JID=")}
+        return set(filter(wire.is_jid, jids))
 
     def machine_id(self) -> str:
         return _output(["sysctl", "-n", "kern.uuid"]).strip() or _output(["sysctl", "-n", "kern.hostuuid"]).strip()

@@ -130,30 +130,30 @@ def start(
                 if job.get(name):
                     _copy(files + "/" + job[name], new + "/" + name)
             hup = _signal.signal(_signal.SIGHUP, _signal.SIG_IGN)
-            told, said = launch(Start(book, request, env, new, pushed["umask"], set()))
+            end_pipe, reply = launch(Start(book, request, env, new, pushed["umask"], set()))
             _signal.signal(_signal.SIGHUP, hup)
-            os.close(told)
+            os.close(end_pipe)
         except BaseException:
             records.remove(new)
             raise
     except OSError as e:
-        said = {"t": "refused", "kind": "disk-full" if e.errno in records.FULL else "state-dir", "message": str(e)}
-    if said["t"] == "exists":
+        reply = {"t": "refused", "kind": "disk-full" if e.errno in records.FULL else "state-dir", "message": str(e)}
+    if reply["t"] == "exists":
         state = book.state(jid)
         if state.get("nonce") != request["nonce"]:
             return "same-jid: there is a record of this JID; two entries may share the six digits that end their JIDs"
-        said = dict(state, t="refused" if state["state"] == wire.NOT_STARTED else "accepted")
-    if said["t"] != "refused":
+        reply = dict(state, t="refused" if state["state"] == wire.NOT_STARTED else "accepted")
+    if reply["t"] != "refused":
         return None
     # As a tombstone it comes home like any other fire.
-    request.update(state=wire.NOT_STARTED, kind=said["kind"], message=said["message"], hint=said.get("hint") or "")
+    request.update(state=wire.NOT_STARTED, kind=reply["kind"], message=reply["message"], hint=reply.get("hint") or "")
     request["finished"] = time.time()
     try:
         records.write(book.job(jid), request)
     except OSError:
         # The disk is full: the log has it, or nothing does.
         pass
-    return "%s: %s" % (said["kind"], said["message"])
+    return "%s: %s" % (reply["kind"], reply["message"])
 
 
 def _copy(source: str, target: str) -> None:

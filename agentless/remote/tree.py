@@ -62,24 +62,24 @@ def _members(
         children.setdefault(row.ppid, []).append(row)
     me = os.getpid()
     mine = os.getsid(0) if system.LINUX else os.getpgrp()
-    found = {}  # type: dict[int, system.Process]
+    members = {}  # type: dict[int, system.Process]
     todo = list(roots)
     for pid in marked:
         if pid != me and pid in rows:
-            found[pid] = rows[pid]
+            members[pid] = rows[pid]
             todo.append(pid)
     while todo:
         for row in children.get(todo.pop(0), ()):
-            if row.pid not in found and row.pid not in roots and row.pid != me:
-                found[row.pid] = row
+            if row.pid not in members and row.pid not in roots and row.pid != me:
+                members[row.pid] = row
                 todo.append(row.pid)
-    sessions = {row.sid for row in found.values()}
+    sessions = {row.sid for row in members.values()}
     sessions.discard(mine)
     sessions.discard(0)
     for row in rows.values():
-        if row.sid in sessions and row.pid not in found and row.pid not in roots and row.pid != me:
-            found[row.pid] = row
-    return [row for row in found.values() if not row.dead]
+        if row.sid in sessions and row.pid not in members and row.pid not in roots and row.pid != me:
+            members[row.pid] = row
+    return [row for row in members.values() if not row.dead]
 
 
 def send(row: "system.Process", number: int) -> "bool | None":
@@ -206,18 +206,18 @@ def _release(
 ) -> None:
     # Another user's process below one of ours is sudo's child: only sudo can end it, and does when it gets a SIGTERM.
     end = time.monotonic() + limit
-    asked = set()  # type: set[int]
+    signalled = set()  # type: set[int]
     while time.monotonic() < end and not gone():
         rows = walk()
         locked = {row.ppid for row in rows if send(row, 0) is None}
         if not locked:
             return
         for row in rows:
-            if row.pid in locked and row.pid not in asked and send(row, SIGTERM):
-                asked.add(row.pid)
+            if row.pid in locked and row.pid not in signalled and send(row, SIGTERM):
+                signalled.add(row.pid)
                 delivered[row.pid] = None
                 send(row, SIGCONT)
-        if not asked:
+        if not signalled:
             return
         time.sleep(0.01)
 

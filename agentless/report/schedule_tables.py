@@ -44,8 +44,8 @@ def _forecast(row: Overview) -> str:
 FIRES = ("NAME", "FIRES", "ZONE", "SPLAY", "SKIPPED")
 
 
-def fires(found: Mapping[str, Upcoming]) -> Iterator[Row]:
-    for name, upcoming in found.items():
+def fires(by_entry: Mapping[str, Upcoming]) -> Iterator[Row]:
+    for name, upcoming in by_entry.items():
         if upcoming.fires is None:
             yield name, "known to the hosts", "", "", ""
         bounds = upcoming.entry.timing.get("splay")
@@ -72,13 +72,13 @@ STATUS = ("HOST", "LAST TICK", "NAME", "LAST", "LAST SKIP", "NEXT", "RUNNING")
 
 
 def status(result: Seen) -> Iterator[Row]:
-    for host, found in result.hosts.items():
-        ticked = when(found.ticked) if found.ticked is not None else "never"
-        if found.error is not None:
-            yield host, error(found.error), "", "", "", "", ""
-        elif not found.entries:
+    for host, schedule in result.hosts.items():
+        ticked = when(schedule.ticked) if schedule.ticked is not None else "never"
+        if schedule.error is not None:
+            yield host, error(schedule.error), "", "", "", "", ""
+        elif not schedule.entries:
             yield host, ticked, "", "", "", "", ""
-        for entry in found.entries.values():
+        for entry in schedule.entries.values():
             skip = f"{entry.last_skip[0]} {when(entry.last_skip[1])}" if entry.last_skip else ""
             yield host, ticked, entry.name, when(entry.last_fire), skip, _next(entry), str(entry.running or "")
     for host, problem in result.problems.items():
@@ -87,8 +87,8 @@ def status(result: Seen) -> Iterator[Row]:
 
 def events(result: Seen) -> Iterator[str]:
     """What ticks wrote down, a line each."""
-    for host, found in result.hosts.items():
-        for event in found.events:
+    for host, schedule in result.hosts.items():
+        for event in schedule.events:
             yield f"{one_line(host)}: {when(event.at)} {one_line(event.name)}: {one_line(_event(event))}"
 
 
@@ -103,11 +103,11 @@ ON_HOSTS = ("HOST", "NAME", "ENABLED", "FUNCTION", "COMMAND", "TARGET", "NEXT", 
 
 
 def on_hosts(result: Seen) -> Iterator[Row]:
-    for host, found in result.hosts.items():
-        for entry in found.entries.values():
+    for host, schedule in result.hosts.items():
+        for entry in schedule.entries.values():
             command = cut(" ".join(entry.arguments), 60)
             enabled = "yes" if entry.enabled else "no"
-            by = found.pushed_by
+            by = schedule.pushed_by
             yield host, entry.name, enabled, entry.function, command, entry.target, _next(entry), by
     for host, problem in result.problems.items():
         yield host, error(problem), "", "", "", "", "", ""

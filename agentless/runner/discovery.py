@@ -48,7 +48,7 @@ def discover(contact: Contact, selection: Selection, jid: str, target: str | Non
     for name, answers in contact.ask(endpoints, lambda _: _request(jid), about=(jid,), both_users=True):
         if isinstance(answers, HostError):
             problems[name] = problem_of(answers)
-        elif (result := _found(answers)) is not None:
+        elif (result := _result(answers)) is not None:
             standing[name] = result
             job = described(job, answers)
             named.update(*(selection.learned(one.hosts, one.target) for one in answers if isinstance(one, Described)))
@@ -110,7 +110,7 @@ class Search:
                 return None
             else:
                 self.problem = None
-                result = _found(answers)
+                result = _result(answers)
                 return None if result is None else (result, answers)
             if time.monotonic() >= until:
                 return None
@@ -134,7 +134,7 @@ def _request(jid: str) -> FetchRequest:
     return FetchRequest((Wanted(jid),), describe=True)
 
 
-def _found(answers: Iterable[Answer]) -> HostResult | None:
+def _result(answers: Iterable[Answer]) -> HostResult | None:
     """Where a host stands that has a record of the job."""
     result: HostResult | None = None
     for answer in answers:

@@ -147,12 +147,12 @@ def _place(
 ) -> Pushed:
     hosts: dict[str, Placed] = {}
     problems: dict[str, Problem] = {}
-    for name, answer, asked in _ask(contact, endpoints, request, PushDone):
+    for name, answer, call_span in _ask(contact, endpoints, request, PushDone):
         if isinstance(answer, HostError):
             problems[name] = problem_of(answer)
             continue
         _, done = answer
-        warnings = _clock(done.time, asked)
+        warnings = _clock(done.time, call_span)
         if done.renamed is not None:
             message = f"its schedule was pushed under the name {done.renamed!r} before"
             hint = "Where two inventory names reach one host and user, set agentless_state_dir for one of them."
@@ -179,11 +179,11 @@ def show(contact: Contact, endpoints: Mapping[str, Endpoint], *, plan: int = 1, 
     hosts: dict[str, HostSchedule] = {}
     problems: dict[str, Problem] = {}
     request = ShowRequest(plan, log)
-    for name, answer, asked in _ask(contact, endpoints, lambda host: request, ScheduleState):
+    for name, answer, call_span in _ask(contact, endpoints, lambda host: request, ScheduleState):
         if isinstance(answer, HostError):
             problems[name] = problem_of(answer)
         else:
-            hosts[name] = _shown(*answer, asked)
+            hosts[name] = _shown(*answer, call_span)
     return Seen(
         {name: hosts[name] for name in endpoints if name in hosts},
         {name: problems[name] for name in endpoints if name in problems},
@@ -214,11 +214,11 @@ def _ask(
             yield name, Refused("protocol", "the helper did not say how it went"), times
 
 
-def _clock(at: float | None, asked: tuple[float, float]) -> list[Problem]:
+def _clock(at: float | None, call_span: tuple[float, float]) -> list[Problem]:
     """A warning where the host's clock is off, as far as the duration of the call lets it be known."""
     if at is None:
         return []
-    off = at - asked[1] if at > asked[1] else min(0.0, at - asked[0])
+    off = at - call_span[1] if at > call_span[1] else min(0.0, at - call_span[0])
     if abs(off) <= CLOCK_OFF:
         return []
     way = "ahead" if off > 0 else "behind"
@@ -233,10 +233,10 @@ def _long(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _shown(answers: Sequence[Answer], state: ScheduleState, asked: tuple[float, float]) -> HostSchedule:
+def _shown(answers: Sequence[Answer], state: ScheduleState, call_span: tuple[float, float]) -> HostSchedule:
     entries = {answer.name: answer for answer in answers if isinstance(answer, OnHost)}
-    warnings = _clock(state.time, asked)
-    ticked, now, error = state.ticked, state.time or asked[1], state.problem
+    warnings = _clock(state.time, call_span)
+    ticked, now, error = state.ticked, state.time or call_span[1], state.problem
     if state.warning is not None:
         warnings.append(state.warning)
     elif error is None and state.line is False:

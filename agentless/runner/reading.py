@@ -289,7 +289,7 @@ def _line(meta: Meta, key: str) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def _said(meta: Meta, key: str) -> Problem | None:
+def _problem_in(meta: Meta, key: str) -> Problem | None:
     """A problem as it travels in a schedule's answers: kind, message and hint as a list."""
     words = _list(meta, key)
     return Problem(*(word if isinstance(word, str) else "" for word in words)) if len(words) == 3 else None
@@ -303,7 +303,7 @@ _READERS: Mapping[str, Callable[[Meta, str], object]] = {
     "bool": _flag,
     "bool | None": _line,
     "str | None": lambda meta, key: _text(meta, key) or None,
-    "Problem | None": _said,
+    "Problem | None": _problem_in,
     "tuple[str, ...]": _texts,
 }
 T = TypeVar("T")

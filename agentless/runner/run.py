@@ -221,10 +221,10 @@ class Run:
             self._pump()
 
     def _search(self, name: str) -> None:
-        found = self._searches[name].ask(self._patience, self._closed)
-        if found is None:
+        reply = self._searches[name].ask(self._patience, self._closed)
+        if reply is None:
             return
-        result, answers = found
+        result, answers = reply
         with self._lock:
             self.job = described(self.job, answers)
             self._results[name] = result

@@ -65,7 +65,7 @@ class Scheduler:
         self._lock = threading.Lock()
         self._good: Schedule | None = None
         self._complaint = ""
-        self._told: dict[str, str] = {}
+        self._last_errors: dict[str, str] = {}
 
     def once(self) -> None:
         """Fire what is due now, and leave as soon as hosts have it: what they return comes home by a later contact.
@@ -89,9 +89,9 @@ class Scheduler:
         mine = [entry.name for entry in self._good.entries.values() if entry.runs_on == "controller"]
         self._log(f"{self._good.file}: {len(mine)} entries run here: {', '.join(mine) or 'none'}")
         while not stop.is_set():
-            found = self._current()
+            schedule = self._current()
             try:
-                due, look = self._look(found)
+                due, look = self._look(schedule)
             except AgentlessError as error:
                 self._log(f"error: {error.message}")
                 stop.wait(LOOK_SECONDS)
@@ -127,21 +127,21 @@ class Scheduler:
                 self._log(f"error: {error.message}; the schedule as it was before holds")
         return self._good
 
-    def _look(self, found: Schedule) -> tuple[list[_Due], float]:
+    def _look(self, schedule: Schedule) -> tuple[list[_Due], float]:
         """What is due, once that is on disk; and when to look again."""
         due = []
         look = float("inf")
         now = self._clock()
         with self._schedules.history.changing() as histories:
-            for entry in found.entries.values():
+            for entry in schedule.entries.values():
                 if entry.runs_on != "controller":
                     continue
                 try:
-                    done = self._evaluate(found, entry, histories.get(entry.name), now)
+                    done = self._evaluate(schedule, entry, histories.get(entry.name), now)
                 except Exception as error:  # noqa: BLE001 -- whatever is wrong with one entry, the others fire
                     self._tell_once(entry.name, f"{type(error).__name__}: {error}")
                     continue
-                self._told.pop(entry.name, None)
+                self._last_errors.pop(entry.name, None)
                 histories[entry.name] = done.history
                 if done.history is None:
                     del histories[entry.name]
@@ -152,8 +152,8 @@ class Scheduler:
                 due += [_Due(entry, fire.jid) for fire in done.fires]
         return due, look
 
-    def _evaluate(self, found: Schedule, entry: Entry, before: Any, now: float) -> evaluator.Outcome:
-        timing, zone = dict(entry.timing), offset(found, entry)
+    def _evaluate(self, schedule: Schedule, entry: Entry, before: Any, now: float) -> evaluator.Outcome:
+        timing, zone = dict(entry.timing), offset(schedule, entry)
         done = evaluator.evaluate(timing, before, now, self._name, zone)
         if done.fires and entry.jid_include:
             # It is a pure function: with what runs, which may cost a question to hosts, only where it matters.
@@ -162,8 +162,8 @@ class Scheduler:
 
     def _tell_once(self, name: str, error: str) -> None:
         """Not at each look the same."""
-        if self._told.get(name) != error:
-            self._told[name] = error
+        if self._last_errors.get(name) != error:
+            self._last_errors[name] = error
             self._log(f"{name}: error: {error}")
 
     def _count(self, entry: Entry) -> int:
@@ -203,6 +203,6 @@ class Scheduler:
             finally:
                 with self._lock:
                     self._runs.discard(run)
-        told = ", ".join(f"{count} {state}" for state, count in states.items() if count)
+        counts = ", ".join(f"{count} {state}" for state, count in states.items() if count)
         if detach or not states[State.RUNNING.value]:
-            self._log(f"{entry.name}: {run.job.jid}: {told}")
+            self._log(f"{entry.name}: {run.job.jid}: {counts}")

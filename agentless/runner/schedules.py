@@ -104,11 +104,11 @@ class Schedules:
         return Editor(self.path, now=self._parts.clock(), check_target=self._check_target)
 
     # --- hosts ---
-    def _targets(self, found: Schedule, only: str | None = None) -> dict[str, tuple[str, ...]]:
+    def _targets(self, schedule: Schedule, only: str | None = None) -> dict[str, tuple[str, ...]]:
         """The hosts of each entry; a target that selects none refuses the file, before anything is touched."""
         return {
             entry.name: self._selected(entry)
-            for entry in found.entries.values()
+            for entry in schedule.entries.values()
             if entry.target is not None and only in (None, entry.name)
         }
 
@@ -138,11 +138,11 @@ class Schedules:
         from agentless.runner import push as hosts
 
         parts = self._parts
-        found = self.file
+        schedule = self.file
         endpoints = parts.selection().endpoints(target)
         shipment = hosts.Shipment.of(
-            found,
-            self._targets(found),
+            schedule,
+            self._targets(schedule),
             user=parts.user,
             sender=parts.selection().sender,
             cap=parts.cap,
@@ -168,44 +168,44 @@ class Schedules:
 
         What hosts count themselves is unknown here; `status` asks them.
         """
-        found, now = self.file, self._parts.clock()
+        schedule, now = self.file, self._parts.clock()
         upcoming = {}
-        for entry in found.entries.values() if name is None else (found.entry(name),):
-            host, history = self._place(found, entry)
+        for entry in schedule.entries.values() if name is None else (schedule.entry(name),):
+            host, history = self._place(schedule, entry)
             fires = None
             if not entry.counted_on_hosts:
-                fires = coming(found, entry, count, now=now, host=host, history=history)
+                fires = coming(schedule, entry, count, now=now, host=host, history=history)
             upcoming[entry.name] = Upcoming(entry, host, fires)
         return upcoming
 
     def overview(self) -> list[Overview]:
         """Every entry, with what is known of it here; nobody is asked."""
-        found, now = self.file, self._parts.clock()
-        fired = self._fired(found)
+        schedule, now = self.file, self._parts.clock()
+        fired = self._fired(schedule)
         rows = []
-        for entry in found.entries.values():
-            host, history = self._place(found, entry)
-            next_fire = forecast(found, entry, now=now, host=host, history=history)
+        for entry in schedule.entries.values():
+            host, history = self._place(schedule, entry)
+            next_fire = forecast(schedule, entry, now=now, host=host, history=history)
             row = fired.get(entry.name)
             past = self.history.load(entry) if entry.runs_on == "controller" else Past(None, None)
             last_fire = row.job.start_time if row else past.last_fire
             rows.append(Overview(entry, host, next_fire, last_fire, row.summary if row else None, past.last_skip))
         return rows
 
-    def _place(self, found: Schedule, entry: Entry) -> tuple[str, Any]:
+    def _place(self, schedule: Schedule, entry: Entry) -> tuple[str, Any]:
         """The name that an entry's splay is drawn for, and the evaluator's history there as far as it lies here."""
         if entry.runs_on == "controller":
             return self._parts.controller, self.history.raw(entry.name)
-        return self._targets(found, entry.name)[entry.name][0], None
+        return self._targets(schedule, entry.name)[entry.name][0], None
 
     @cached_property
     def history(self) -> Histories:
         """What the controller's own evaluator remembers of this file."""
         return Histories(cache_dir() / "scheduler", self.path, self._parts.cache.warn)
 
-    def _fired(self, found: Schedule) -> dict[str, JobRow]:
+    def _fired(self, schedule: Schedule) -> dict[str, JobRow]:
         """The newest fire of each entry in the job cache: its JID says of which entry of which schedule it is."""
-        ids = {entry.timing["id"]: entry.name for entry in found.entries.values()}
+        ids = {entry.timing["id"]: entry.name for entry in schedule.entries.values()}
         newest: dict[str, JobRow] = {}
         for row in self._parts.cache.rows():
             name = row.job.schedule
@@ -233,8 +233,8 @@ class Schedules:
             if parts.cache.is_held(jid):
                 count += 1
             else:
-                asked = lookup.ask_about(parts.contact(), parts.selection(), report)
-                count += any(result.state is State.RUNNING for result in asked.results.values())
+                report_now = lookup.ask_about(parts.contact(), parts.selection(), report)
+                count += any(result.state is State.RUNNING for result in report_now.results.values())
         return count
 
     # --- now ---

@@ -182,11 +182,12 @@ class Session:
         if status == wire.EXIT_NO_PYTHON:
             # On a terminal, stderr comes as noise of stdout; start-up files may have printed before.
             printed = self._printed(decoder)
-            found = NO_PYTHON.search(printed)
-            before = printed[: found.start()].strip()[-300:] if found else printed
+            complaint = NO_PYTHON.search(printed)
+            before = printed[: complaint.start()].strip()[-300:] if complaint else printed
             return Unreachable(
                 "no-python",
-                (found[0].strip() if found else "no fit Python was found") + (f"; before: {before}" if before else ""),
+                (complaint[0].strip() if complaint else "no fit Python was found")
+                + (f"; before: {before}" if before else ""),
                 "Install Python 3.6 or newer on the host, or name it with ansible_python_interpreter.",
             )
         if dialogue is not None and dialogue.begun:

@@ -98,8 +98,8 @@ def _fields(request: Request) -> tuple[dict[str, Any], tuple[Section, ...]]:
         case FollowRequest(jid, at, live, once):
             return {"jid": jid, "at": list(at), "live": live, "once": once}, ()
         case FetchRequest(jobs, describe):
-            asked = [{"jid": one.jid, "nonce": one.nonce or None, "maybe": one.maybe} for one in jobs]
-            return {"jobs": asked, "describe": describe}, ()
+            wanted = [{"jid": one.jid, "nonce": one.nonce or None, "maybe": one.maybe} for one in jobs]
+            return {"jobs": wanted, "describe": describe}, ()
         case RunningRequest() | PingRequest():
             return {}, ()
         case FindRequest(jid):

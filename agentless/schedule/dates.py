@@ -57,27 +57,27 @@ def _date(text: str) -> tuple[int, ...]:
         return offset
 
     try:
-        found = [parser.parse(text, default=default, tzinfos=known) for default in _DEFAULTS]
+        moments = [parser.parse(text, default=default, tzinfos=known) for default in _DEFAULTS]
     except Exception as error:  # what dateutil raises for odd text changes from version to version
         raise ValueError(f"not a date: {error}") from error
-    if any(moment.microsecond for moment in found):
+    if any(moment.microsecond for moment in moments):
         raise ValueError("not a date: it has fractions of a second")
-    first = found[0]
+    first = moments[0]
     _refuse_far(first)
-    complete = len({moment.date() for moment in found}) == 1
+    complete = len({moment.date() for moment in moments}) == 1
     if first.tzinfo is not None:
         if not complete:
             raise ValueError("a time that recurs has its zone in `timezone`, not with it")
         return (-1, int(first.timestamp()))
     if complete:
         return (0, wall(first))
-    if all(moment.date() == default.date() for moment, default in zip(found, _DEFAULTS, strict=True)):
+    if all(moment.date() == default.date() for moment, default in zip(moments, _DEFAULTS, strict=True)):
         return (DAILY, wall(first) % DAILY)
-    if len({moment.weekday() for moment in found}) == 1 and all(
-        timedelta(0) <= moment - default < timedelta(8) for moment, default in zip(found, _DEFAULTS, strict=True)
+    if len({moment.weekday() for moment in moments}) == 1 and all(
+        timedelta(0) <= moment - default < timedelta(8) for moment, default in zip(moments, _DEFAULTS, strict=True)
     ):
         return (WEEKLY, wall(first) % WEEKLY)
-    if len({(moment.month, moment.day) for moment in found}) == 1:
+    if len({(moment.month, moment.day) for moment in moments}) == 1:
         return (1 << first.minute, 1 << first.hour, 1 << first.day, 1 << first.month, _ALL_WEEKDAYS, 0, first.second)
     raise ValueError("it names neither a time of day, nor a weekday, nor a date of the year; `cron` says the rest")
 

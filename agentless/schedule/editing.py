@@ -53,7 +53,7 @@ def values(pairs: Iterable[str]) -> dict[str, Any]:
     Raises:
         UsageError: a word without `=`, an unknown key, or a value that is no YAML.
     """
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals:
@@ -62,16 +62,16 @@ def values(pairs: Iterable[str]) -> dict[str, Any]:
             raise UsageError(f"{key}: {text!r} is not UTF-8")
         if ALIASES.get(key, key) not in KEYS:
             raise UsageError(f"unknown key {key!r}", one_of(key, KEYS))
-        if any(ALIASES.get(key, key) == ALIASES.get(known, known) for known in found):
+        if any(ALIASES.get(key, key) == ALIASES.get(known, known) for known in fields):
             raise UsageError(f"{key} is given a second time", "A list is one value: when='[1pm, 5pm]'.")
         if ALIASES.get(key, key) in _TEXT and text:
-            found[key] = text
+            fields[key] = text
             continue
         try:
-            found[key] = yaml.load(text, Loader=_Words)
+            fields[key] = yaml.load(text, Loader=_Words)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise UsageError(f"{key}: not YAML: {text!r}: {str(error).splitlines()[0]}") from error
-    return found
+    return fields
 
 
 class Editor:

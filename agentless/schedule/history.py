@@ -48,7 +48,7 @@ class Histories:
     def __init__(self, root: Path, schedule: Path, warn: Callable[[str], None]) -> None:
         self._root = root
         self._warn = warn
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
         real = os.path.realpath(schedule)
         self._path = root / (hashlib.sha256(os.fsencode(real)).hexdigest()[:24] + ".json")
 
@@ -72,11 +72,11 @@ class Histories:
         try:
             files.make_own_directory(self._root)
             with FileLock(self._path.with_suffix(".lock"), timeout=_LOCK_SECONDS):
-                found = self._read()
-                before = dict(found)
-                yield found
-                if found != before:
-                    files.replace_file(self._path, json.dumps(found).encode("ascii"))
+                histories = self._read()
+                before = dict(histories)
+                yield histories
+                if histories != before:
+                    files.replace_file(self._path, json.dumps(histories).encode("ascii"))
         except files.NotOwn as error:
             raise ScheduleError(f"{self._root} {error}", "Move it away.") from error
         except OSError as error:
@@ -94,21 +94,21 @@ class Histories:
                 f"{self._path} cannot be read: {error.strerror}", "Remove it to let all entries start anew."
             ) from error
         try:
-            found = json.loads(data)
+            histories = json.loads(data)
         except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict):
+            histories = None
+        if not isinstance(histories, dict):
             self._set_aside(data, "it is no history, and all entries start anew")
             return {}
-        damaged = [name for name, history in found.items() if not _is_history(history)]
+        damaged = [name for name, history in histories.items() if not _is_history(history)]
         if damaged:
             self._set_aside(data, f"start anew for what it says of them: {', '.join(map(repr, damaged))}")
-        return {name: history for name, history in found.items() if name not in damaged}
+        return {name: history for name, history in histories.items() if name not in damaged}
 
     def _set_aside(self, data: bytes, why: str) -> None:
-        if why in self._told:
+        if why in self._warned:
             return
-        self._told.add(why)
+        self._warned.add(why)
         aside = self._root / "set-aside" / self._path.name
         try:
             files.make_own_directory(aside.parent)

@@ -150,7 +150,7 @@ class Seen(Asked):
     @property
     def stopped(self) -> dict[str, Problem]:
         """The hosts on which nothing fires though something was pushed, and why."""
-        return {host: found.error for host, found in self.hosts.items() if found.error is not None}
+        return {host: schedule.error for host, schedule in self.hosts.items() if schedule.error is not None}
 
     @property
     def exit_code(self) -> int:

@@ -56,7 +56,7 @@ class Marks:
         finally:
             loader.dispose()
         self.aliases = loader.aliases
-        self.lines = [0, *(found.end() for found in _BREAK.finditer(text))]
+        self.lines = [0, *(match.end() for match in _BREAK.finditer(text))]
         self._tokens: list[tuple[int, int, yaml.Token]] = []
         self._comments: list[tuple[int, int]] = []
         ended = 0
@@ -64,7 +64,7 @@ class Marks:
             start, end = token.start_mark.index, token.end_mark.index
             if start == end and not isinstance(token, yaml.StreamEndToken):
                 continue
-            self._comments += [found.span() for found in _COMMENT.finditer(text, ended, start)]
+            self._comments += [match.span() for match in _COMMENT.finditer(text, ended, start)]
             block = isinstance(token, yaml.ScalarToken) and token.style in ("|", ">")
             if block and (header := _BLOCK_SCALAR.match(text, start)):
                 if header[2]:
@@ -122,18 +122,18 @@ class Marks:
 
     def tail(self, index: int, column: int) -> int:
         """Past the comments that follow a line and are further in than `column`: they belong to what is before them."""
-        found = index
+        end_of_tail = index
         comments = {start for start, _ in self._comments}
         while index < len(self.text):
             end = self.line_end(index)
             line = self.text[index:end]
             inside = len(line) - len(line.lstrip(" \t"))
             if index + inside in comments and inside > column:
-                found = end
+                end_of_tail = end
             elif line.strip(" \t" + BREAKS):
                 break
             index = end
-        return found
+        return end_of_tail
 
     def comments_in(self, start: int, end: int) -> list[tuple[int, int]]:
         return [(left, right) for left, right in self._comments if start <= left < end]
@@ -148,8 +148,8 @@ class Marks:
 
     @property
     def newline(self) -> str:
-        found = _BREAK.search(self.text)
-        return found[0] if found else "\n"
+        match = _BREAK.search(self.text)
+        return match[0] if match else "\n"
 
     def step(self) -> int:
         """How far the file's mappings are set in."""

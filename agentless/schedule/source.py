@@ -43,9 +43,9 @@ class Source:
         return key in (fields_of(self._marks.schedule) if entry is None else self.entry(entry))
 
     def _meaning(self) -> dict[str, Any]:
-        found: dict[str, Any] = {key: meaning(value) for key, value in fields_of(self._marks.root).items()}
-        found["schedule"] = {key: meaning(value) for key, value in fields_of(self._marks.schedule).items()}
-        return found
+        document: dict[str, Any] = {key: meaning(value) for key, value in fields_of(self._marks.root).items()}
+        document["schedule"] = {key: meaning(value) for key, value in fields_of(self._marks.schedule).items()}
+        return document
 
     # --- edits ---
     def add(self, key: str, fields: Mapping[str, Any]) -> None:
@@ -139,13 +139,13 @@ class Source:
 
     def _mapping(self, entry: str | None) -> yaml.MappingNode:
         if entry is None:
-            found = self._marks.schedule
+            mapping = self._marks.schedule
         else:
             pair = own(self._marks.schedule, entry)
-            found = pair[1] if pair else None
-        if not isinstance(found, yaml.MappingNode) or self._marks.is_alias(found):
+            mapping = pair[1] if pair else None
+        if not isinstance(mapping, yaml.MappingNode) or self._marks.is_alias(mapping):
             raise NotEditable
-        return found
+        return mapping
 
     # --- text ---
     def _splice(self, start: int, end: int, text: str) -> None:
@@ -248,10 +248,10 @@ class Source:
         self._insert_lines(place, " " * column + text + self._marks.newline)
 
     def _append_entry(self, key: str, node: yaml.Node) -> None:
-        found = self._marks.schedule
-        if isinstance(found, yaml.MappingNode) and pairs(found) and not self._marks.is_alias(found):
-            column = 0 if braced(found) else pairs(found)[-1][0].start_mark.column
-            self._append(found, self._under(key, node, column, braced(found)))
+        entries = self._marks.schedule
+        if isinstance(entries, yaml.MappingNode) and pairs(entries) and not self._marks.is_alias(entries):
+            column = 0 if braced(entries) else pairs(entries)[-1][0].start_mark.column
+            self._append(entries, self._under(key, node, column, braced(entries)))
             return
         root = self._marks.root
         pair = own(root, "schedule")

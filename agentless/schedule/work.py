@@ -40,7 +40,7 @@ def arguments(item: Item) -> tuple[str, ...]:
 
 
 def kwargs(item: Item, function: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in item.fields().items():
         if key in ("runas", "user", "group"):
             raise value.error("not known here", "Who a job runs as is the inventory's ansible_user and ansible_become.")
@@ -48,18 +48,18 @@ def kwargs(item: Item, function: str) -> dict[str, Any]:
             known = KWARGS[function]
             raise value.error(f"{function} has no such kwarg", one_of(key, known) if known else "It has none.")
         if key == "env":
-            found[key] = _environment(value)
+            values[key] = _environment(value)
         elif key == "metadata":
-            found[key] = metadata(value)
+            values[key] = metadata(value)
         elif key == "timeout":
-            found[key] = seconds(value)
+            values[key] = seconds(value)
         elif key in ("since", "until"):
-            found[key] = _past(value)
+            values[key] = _past(value)
         elif key == "state":
-            found[key] = _state(value)
+            values[key] = _state(value)
         else:
-            found[key] = _text(value) if key == "stdin" else _word(value)
-    return found
+            values[key] = _text(value) if key == "stdin" else _word(value)
+    return values
 
 
 def _word(item: Item) -> str:
@@ -71,12 +71,12 @@ def _word(item: Item) -> str:
 
 
 def _environment(item: Item) -> dict[str, str]:
-    found = {}
+    environment = {}
     for name, each in item.fields().items():
         if not name or "=" in name or "\0" in name:
             raise each.error(f"{name!r} is no name for an environment variable")
-        found[name] = _word(each)
-    return found
+        environment[name] = _word(each)
+    return environment
 
 
 def _past(item: Item) -> str:

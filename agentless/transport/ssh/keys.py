@@ -65,7 +65,7 @@ class Keys:
     def __init__(self, ask: Callable[[str], Secret | None] | None, warn: Callable[[str], None]) -> None:
         self.ring = Keyring(_load, ask)
         self._warn = warn
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._lock = threading.Lock()
         self._agents: dict[str | None, Future[_Listed]] = {}
         self._worked: set[bytes] = set()
@@ -94,8 +94,8 @@ class Keys:
     def _tell(self, fault: str) -> None:
         """Warn once of a file that is ignored: another key may let us in, and then nobody would know."""
         with self._lock:
-            new = bool(fault) and fault not in self._told
-            self._told.add(fault)
+            new = bool(fault) and fault not in self._reported
+            self._reported.add(fault)
         if new:
             self._warn(fault)
 
