@@ -161,7 +161,7 @@ class _Place:
         return os.path.normpath(os.path.join(self.directory, text))
 
 
-_Reader = Callable[[Any, _Place], Any]
+_Parser = Callable[[Any, _Place], Any]
 _UNITS = {"": 1, "K": 1024, "M": MIB, "G": 1024 * MIB, "T": 1024 * 1024 * MIB}
 _CENTURY = 876_000  # hours
 _MOST_FORKS = 1_000_000
@@ -219,7 +219,7 @@ def _inventory(value: Any, place: _Place) -> tuple[str, ...]:
     return tuple(source if "," in source else place.path(source) for source in sources)
 
 
-def _one_of(*words: str) -> _Reader:
+def _one_of(*words: str) -> _Parser:
     def read(value: Any, place: _Place) -> str:
         if value not in words:
             raise ValueError(f"{' or '.join(words)} is needed")
@@ -228,7 +228,7 @@ def _one_of(*words: str) -> _Reader:
     return read
 
 
-_READERS: dict[str, _Reader] = {
+_READERS: dict[str, _Parser] = {
     "forks": _count,
     "connect_timeout": _seconds,
     "host_key_checking": _one_of("strict", "accept-new"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from agentless.cache import names
 from agentless.cache.folder import NO_FILE, Folder
 from agentless.cache.lines import (
-    Damaged,
+    DamagedRecord,
     Head,
     HostLine,
     Later,
@@ -78,7 +78,7 @@ class Journal:
 
             try:
                 return Report(record.job, record.results(output if outputs else None))
-            except Damaged as error:
+            except DamagedRecord as error:
                 self._unreadable(name, error)
                 return None
 
@@ -91,27 +91,27 @@ class Journal:
                 return name, Record.read(self._folder.whole_lines(name), jid)
             except FileNotFoundError:
                 continue
-            except Damaged as error:
+            except DamagedRecord as error:
                 self._unreadable(name, error)
                 return None
             except OSError as error:
                 if error.errno not in NO_FILE:
                     raise
-                self._unreadable(name, Damaged("it is no file"))
+                self._unreadable(name, DamagedRecord("it is no file"))
                 return None
         return None
 
     def _output(self, jid: str, host: str, place: Place) -> Output:
         try:
             return decode_output(self._folder.piece(jid + names.OUTPUT, place), host)
-        except Damaged as error:
-            raise Damaged(f"the output of {host} is damaged: {error}") from error
+        except DamagedRecord as error:
+            raise DamagedRecord(f"the output of {host} is damaged: {error}") from error
         except OSError as error:
             if not isinstance(error, FileNotFoundError) and error.errno not in NO_FILE:
                 raise
-            raise Damaged(f"the output of {host} is missing") from error
+            raise DamagedRecord(f"the output of {host} is missing") from error
 
-    def _unreadable(self, name: str, error: Damaged) -> None:
+    def _unreadable(self, name: str, error: DamagedRecord) -> None:
         if isinstance(error, Later):
             self._leave_out(name, str(error))
             return
@@ -171,7 +171,7 @@ class Journal:
         except FileNotFoundError:
             self._tails.pop(jid, None)
             return None
-        except Damaged as error:
+        except DamagedRecord as error:
             self._tails.pop(jid, None)
             self._unreadable(name, error)
             return None

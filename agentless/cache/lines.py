@@ -29,7 +29,7 @@ __all__ = [
     "SAYS_LEARNED",
     "SAYS_ORIGIN",
     "TOLD",
-    "Damaged",
+    "DamagedRecord",
     "Head",
     "HostLine",
     "Later",
@@ -86,11 +86,11 @@ _KEEP_RETURNS = 168.0
 _decode = json.JSONDecoder().raw_decode
 
 
-class Damaged(Exception):
+class DamagedRecord(Exception):
     """These bytes are no record, or no longer one; the text says why."""
 
 
-class Later(Damaged):
+class Later(DamagedRecord):
     """The record of a later version of agentless, which is to be left where it is."""
 
 
@@ -103,14 +103,14 @@ def dump(raw: Raw) -> bytes:
 
 
 def parse(data: bytes) -> Raw:
-    """The object of one line; raises Damaged."""
+    """The object of one line; raises DamagedRecord."""
     try:
         text = data.decode().rstrip("\n")
         raw, end = _decode(text)  # half of json.loads' time would go into guessing the encoding and skipping blanks
     except (ValueError, RecursionError) as error:
-        raise Damaged(f"not JSON: {error}") from error
+        raise DamagedRecord(f"not JSON: {error}") from error
     if not isinstance(raw, dict) or end != len(text):
-        raise Damaged("not a JSON object")
+        raise DamagedRecord("not a JSON object")
     return raw
 
 
@@ -157,14 +157,14 @@ def _field(raw: Raw, key: str, check: Callable[[object], bool], default: object 
     value = raw.get(key, default)
     if value is MISSING or not (value is default or check(value)):
         what = "is missing" if value is MISSING else f"is {_brief(value)}"
-        raise Damaged(f"{key!r} {what}")
+        raise DamagedRecord(f"{key!r} {what}")
     return value
 
 
 def _list(raw: Raw, key: str, check: Callable[[object], bool], count: int | None = None) -> list[Any]:
     value = _field(raw, key, lambda value: isinstance(value, list) and all(map(check, value)))
     if count is not None and len(value) != count:
-        raise Damaged(f"{key!r} is {_brief(value)}")
+        raise DamagedRecord(f"{key!r} is {_brief(value)}")
     return list(value)
 
 
@@ -173,7 +173,7 @@ def _brief(value: object) -> str:
 
 
 def time_of(raw: Raw, key: str, default: float | None = None) -> float:
-    """A time of a line, in Unix seconds; raises Damaged where it is none."""
+    """A time of a line, in Unix seconds; raises DamagedRecord where it is none."""
     return float(_field(raw, key, _is_number, MISSING if default is None else default))
 
 
@@ -230,19 +230,19 @@ def decode_head(data: bytes, jid: str) -> Head:
     """The first line of the record of this job.
 
     Raises:
-        Damaged: it is no such line, that of another job, or of a later format.
+        DamagedRecord: it is no such line, that of another job, or of a later format.
     """
     raw = parse(data)
     if not _is_whole(raw.get(VERSION)) or raw[VERSION] != FORMAT:
         if _is_whole(raw.get(VERSION)):
             raise Later(f"its format {raw[VERSION]} is not known to this version of agentless")
-        raise Damaged(f"its first line is no job: {VERSION!r} is {_brief(raw.get(VERSION))}")
+        raise DamagedRecord(f"its first line is no job: {VERSION!r} is {_brief(raw.get(VERSION))}")
     if raw.get(THE_JID) != jid:
-        raise Damaged(f"it holds job {_brief(raw.get(THE_JID))}")
+        raise DamagedRecord(f"it holds job {_brief(raw.get(THE_JID))}")
     try:
         metadata = _field(raw, "metadata", lambda value: isinstance(value, dict), {})
         if not all(map(_is_text, metadata.values())):
-            raise Damaged(f"'metadata' is {_brief(metadata)}")
+            raise DamagedRecord(f"'metadata' is {_brief(metadata)}")
         job = Job(
             JID(jid),
             _field(raw, "function", _is_text),
@@ -260,10 +260,10 @@ def decode_head(data: bytes, jid: str) -> Head:
         )
         summary = _field(raw, SUMMARY, lambda value: isinstance(value, dict), None)
         if summary is not None and not (_STATES.issuperset(summary) and all(map(_is_whole, summary.values()))):
-            raise Damaged(f"{SUMMARY!r} is {_brief(summary)}")
+            raise DamagedRecord(f"{SUMMARY!r} is {_brief(summary)}")
         return Head(job, time_of(raw, LAST), summary)
-    except (Damaged, ValueError, TypeError) as error:
-        raise Damaged(f"its first line is no job: {error}") from error
+    except (DamagedRecord, ValueError, TypeError) as error:
+        raise DamagedRecord(f"its first line is no job: {error}") from error
 
 
 def _origin_of(raw: Raw) -> Origin:
@@ -363,7 +363,7 @@ def decode_host(raw: Raw, at: float) -> tuple[str, HostLine]:
         at: Unix seconds: when this controller learned it.
 
     Raises:
-        Damaged: it is no line of a host.
+        DamagedRecord: it is no line of a host.
     """
     try:
         host = _field(raw, HOST, _is_text)
@@ -390,7 +390,7 @@ def decode_host(raw: Raw, at: float) -> tuple[str, HostLine]:
             place = offset, length
         return host, HostLine(result, _decode_streams(raw), place)
     except (ValueError, TypeError) as error:
-        raise Damaged(f"a line is no result of a host: {error}") from error
+        raise DamagedRecord(f"a line is no result of a host: {error}") from error
 
 
 def encode_output(host: str, output: Output) -> bytes:
@@ -399,10 +399,10 @@ def encode_output(host: str, output: Output) -> bytes:
 
 
 def decode_output(data: bytes, host: str) -> Output:
-    """The output of this host; raises Damaged where these bytes are not that."""
+    """The output of this host; raises DamagedRecord where these bytes are not that."""
     raw = parse(data)
     if raw.get(HOST) != host:
-        raise Damaged("it is that of another host")
+        raise DamagedRecord("it is that of another host")
     return _decode_streams(raw)
 
 
@@ -428,4 +428,4 @@ def _decode_stream(raw: Raw, name: str) -> bytes:
             return base64.b64decode(encoded, validate=True)
         return str(_field(raw, name, _is_text, "")).encode("utf-8")
     except ValueError as error:
-        raise Damaged(f"{name!r} is no output: {error}") from error
+        raise DamagedRecord(f"{name!r} is no output: {error}") from error

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from agentless.cache import names
 from agentless.cache.folder import Folder
 from agentless.cache.journal import Journal
-from agentless.cache.lines import Damaged, line_jid
+from agentless.cache.lines import DamagedRecord, line_jid
 from agentless.cache.record import JobRow, row_of
 
 __all__ = ["Listing"]
@@ -51,7 +51,7 @@ class Listing:
     def _finished(self, jid: str, heads: dict[str, bytes]) -> JobRow | None:
         try:
             return row_of(heads.get(jid) or self._folder.first_line(jid + names.FINISHED), jid)
-        except (Damaged, OSError):
+        except (DamagedRecord, OSError):
             return self._journal.row(jid)
 
     def heads(self) -> dict[str, bytes]:

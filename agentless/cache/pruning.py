@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from agentless.cache import names
 from agentless.cache.folder import Folder
 from agentless.cache.journal import Journal
-from agentless.cache.lines import AT, SAYS_LEARNED, SAYS_ORIGIN, Damaged, decode_head, dump, parse, time_of
+from agentless.cache.lines import AT, SAYS_LEARNED, SAYS_ORIGIN, DamagedRecord, decode_head, dump, parse, time_of
 from agentless.cache.listing import Listing
 from agentless.files import TEMPORARY
 from agentless.model.jid import new_jid
@@ -46,7 +46,7 @@ def is_due(folder: Folder, now: float) -> bool:
     """Whether the cache was not pruned in the last minutes, by any process."""
     try:
         return not 0 <= now - time_of(parse(folder.first_line(names.PRUNED)), AT) < EVERY
-    except (Damaged, OSError):
+    except (DamagedRecord, OSError):
         return True
 
 
@@ -167,7 +167,7 @@ def _learned(folder: Folder, listing: Listing, jids: Iterable[str]) -> list[str]
             if not head:
                 with contextlib.suppress(OSError):
                     head = folder.first_line(name)
-        with contextlib.suppress(Damaged):
+        with contextlib.suppress(DamagedRecord):
             if SAYS_LEARNED in head or (
                 SAYS_ORIGIN not in head and decode_head(head, jid).job.origin is Origin.LEARNED
             ):

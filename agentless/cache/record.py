@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from agentless.cache.lines import (
     AT,
     TOLD,
-    Damaged,
+    DamagedRecord,
     Head,
     HostLine,
     Output,
@@ -49,10 +49,10 @@ class JobRow:
 
 
 def row_of(data: bytes, jid: str) -> JobRow:
-    """The row of a finished record's first line; raises Damaged."""
+    """The row of a finished record's first line; raises DamagedRecord."""
     head = decode_head(data, jid)
     if head.summary is None:
-        raise Damaged("its first line has no summary")
+        raise DamagedRecord("its first line has no summary")
     return JobRow(head.job, {**_NO_HOSTS, **head.summary}, head.last)
 
 
@@ -78,17 +78,17 @@ class Record:
 
     @classmethod
     def read(cls, data: bytes, jid: str) -> Record:
-        """The record of whole lines; raises Damaged."""
+        """The record of whole lines; raises DamagedRecord."""
         lines = data.split(b"\n")
         head = decode_head(lines[0], jid)
         record = cls(head)
         record.feed(lines[1:])
         if head.summary is not None and len(lines) - 2 < len(record.lines):
-            raise Damaged(f"it ends before the last of its {len(record.lines)} hosts")
+            raise DamagedRecord(f"it ends before the last of its {len(record.lines)} hosts")
         return record
 
     def feed(self, lines: Iterable[bytes]) -> None:
-        """Take further lines in the order in which they stand in the file; raises Damaged."""
+        """Take further lines in the order in which they stand in the file; raises DamagedRecord."""
         for data in lines:
             if data:
                 raw = parse(data)
@@ -105,11 +105,11 @@ class Record:
             False when it changes nothing: its host is final already, or this is known and was heard just now.
 
         Raises:
-            Damaged: the host is none of the job's.
+            DamagedRecord: the host is none of the job's.
         """
         current = self.lines.get(host)
         if current is None:
-            raise Damaged(f"a line names {host!r}, which is no host of this job")
+            raise DamagedRecord(f"a line names {host!r}, which is no host of this job")
         if current.result.state.final:
             return False
         seen, heard = line.result.state in TOLD, current.result.as_of

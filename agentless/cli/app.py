@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentless.cli.commands import Command, Group, Left, Verb, show_help
+from agentless.cli.commands import Command, Left, Verb, VerbGroup, show_help
 from agentless.cli.completion import PROGRAM, VARIABLE
 from agentless.cli.habits import translated
 from agentless.cli.interrupts import Interrupts
@@ -83,7 +83,7 @@ def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
 
 @shared_options()
 @click.group(
-    cls=Group,
+    cls=VerbGroup,
     verbs=_VERBS,
     examples=_EXAMPLES,
     invoke_without_command=True,
@@ -117,7 +117,7 @@ def help_(ctx: click.Context, verb: Sequence[str]) -> int:
     """The help of agentless, or of a VERB."""
     at = ctx.find_root()
     for word in verb:
-        command = at.command.get_command(at, word) if isinstance(at.command, Group) else None
+        command = at.command.get_command(at, word) if isinstance(at.command, VerbGroup) else None
         if command is None:
             raise click.UsageError(f"there is no verb {' '.join(verb)!r}")
         at = click.Context(command, info_name=word, parent=at)

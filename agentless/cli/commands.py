@@ -12,7 +12,7 @@ import click
 from agentless.cli.invocation import Invocation
 from agentless.suggest import nearest
 
-__all__ = ["Command", "Example", "Group", "Left", "Option", "Verb", "show_help"]
+__all__ = ["Command", "Example", "Left", "Option", "Verb", "VerbGroup", "show_help"]
 
 Example = tuple[str, str]
 
@@ -102,7 +102,7 @@ class Verb:
     attribute: str
 
 
-class Group(_Helped, click.Group):
+class VerbGroup(_Helped, click.Group):
     """Verbs that are imported when they are needed; a typo names the verb that was probably meant."""
 
     def __init__(

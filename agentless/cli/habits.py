@@ -35,7 +35,7 @@ _ONLY_ANSIBLES_WORDS = frozenset({"ansible", "ansible-inventory", "async_status"
 _VERBS = frozenset({"run", "hosts", "ping"})
 
 
-class _Line(NamedTuple):
+class _Typed(NamedTuple):
     """A line as Ansible reads it: options with their values in order, and the words between them."""
 
     options: list[tuple[str, str]]
@@ -84,8 +84,8 @@ def translated(arguments: Sequence[str]) -> str | None:
     return _line("run", pattern or ["TARGET"], line, [*_manner(line), "--", *(command if text else ["COMMAND"])])
 
 
-def _read(arguments: Sequence[str]) -> _Line:
-    line = _Line([], [])
+def _read(arguments: Sequence[str]) -> _Typed:
+    line = _Typed([], [])
     rest = iter(arguments)
     for word in rest:
         if word == "--":
@@ -115,11 +115,11 @@ def _split(text: str) -> list[str]:
         return [text]
 
 
-def _format(line: _Line) -> list[str]:
+def _format(line: _Typed) -> list[str]:
     return ["--graph"] if line.value("--graph") is not None else ["--out", "json"]
 
 
-def _manner(line: _Line) -> list[str]:
+def _manner(line: _Typed) -> list[str]:
     """How the job is run and shown: deadline, detached, dry, in lines, into a file."""
     words: list[str] = []
     seconds = line.value("-B")
@@ -135,5 +135,5 @@ def _manner(line: _Line) -> list[str]:
     return words
 
 
-def _line(verb: str, places: Sequence[str], line: _Line, further: Sequence[str] = ()) -> str:
+def _line(verb: str, places: Sequence[str], line: _Typed, further: Sequence[str] = ()) -> str:
     return f"agentless {verb} {shlex.join([*places, *line.kept(), *further])}".rstrip()

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from agentless.cli.commands import Group, Option, Verb, show_help
+from agentless.cli.commands import Option, Verb, VerbGroup, show_help
 from agentless.cli.invocation import Formats, Invocation
 from agentless.cli.options import TARGET, shared_options, verb
 from agentless.cli.reports import printer, render
@@ -32,7 +32,7 @@ _VERBS = {
 
 
 @shared_options()
-@click.group(cls=Group, verbs=_VERBS, invoke_without_command=True)
+@click.group(cls=VerbGroup, verbs=_VERBS, invoke_without_command=True)
 @click.pass_context
 def jobs(ctx: click.Context, /) -> int:
     """See, follow and look up jobs. Where a JID is wanted, `last` is the newest job."""

@@ -15,7 +15,7 @@ from agentless.model.states import HostResult, State
 from agentless.report.printable import RESET, Printable, one_line
 from agentless.report.text import Look, block, gap, groups, heading, summary
 
-__all__ = ["Blocks", "Detached", "Document", "Grouped", "Lines", "Printer", "Solo", "Tail"]
+__all__ = ["Blocks", "Detached", "Grouped", "Lines", "Printer", "Solo", "Tail", "WholeReport"]
 
 _COLOURS = re.compile("\x1b\\[[0-9;:]*m")
 
@@ -46,7 +46,7 @@ class Printer:
             self.screen.say(line)
 
 
-class Document(Printer):
+class WholeReport(Printer):
     """One document at the end: json, yaml, junit, table."""
 
     def __init__(self, screen: Screen, render: Callable[[Report], str], *, summed_up: bool = False) -> None:

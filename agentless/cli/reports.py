@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from agentless.cli.invocation import Invocation
-from agentless.cli.printers import Blocks, Document, Grouped, Lines, Printer, Solo, Tail
+from agentless.cli.printers import Blocks, Grouped, Lines, Printer, Solo, Tail, WholeReport
 from agentless.model.job import Report
 from agentless.model.states import HostResult
 
@@ -49,7 +49,7 @@ def printer(
     if out == "jsonl":
         return Lines(screen, jid, _line)
     if out != "text":
-        return Document(screen, render(invocation, out), summed_up=out == "table")
+        return WholeReport(screen, render(invocation, out), summed_up=out == "table")
     if len(hosts) == 1:
         return Solo(screen)
     if tail:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentless.cli.commands import Group, Option, Verb, show_help
+from agentless.cli.commands import Option, Verb, VerbGroup, show_help
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import SCHEDULE_FILE, TARGET, shared_options, verb
 from agentless.cli.rows import FORMATS, show, tell_problems
@@ -43,7 +43,7 @@ _VERBS = {
 
 
 @shared_options()
-@click.group(cls=Group, verbs=_VERBS, invoke_without_command=True)
+@click.group(cls=VerbGroup, verbs=_VERBS, invoke_without_command=True)
 @click.pass_context
 def schedule(ctx: click.Context, /) -> int:
     """What runs when. Hosts fire what is theirs by their own cron, `agentless scheduler` fires the rest."""

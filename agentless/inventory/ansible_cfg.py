@@ -84,7 +84,7 @@ def load(environ: Mapping[str, str], directory: Path) -> AnsibleSettings:
     """
     file, passed_over = _find(environ, directory)
     parser = _parse(file) if file else None
-    reader = _Reader(environ, directory, file, parser)
+    reader = _CfgReader(environ, directory, file, parser)
     values = {name: reader.read(setting) for name, setting in _SETTINGS.items()}
     settings = AnsibleSettings(
         file,
@@ -157,7 +157,7 @@ class _Setting(NamedTuple):
     convert: _Convert
 
 
-class _Reader:
+class _CfgReader:
     def __init__(
         self, environ: Mapping[str, str], directory: Path, file: str | None, parser: configparser.ConfigParser | None
     ) -> None:
@@ -344,7 +344,7 @@ _UNHONOURED: dict[str, tuple[_Setting, tuple[Any, ...], str]] = {
 }
 
 
-def _unhonoured(reader: _Reader) -> Iterator[str]:
+def _unhonoured(reader: _CfgReader) -> Iterator[str]:
     for name, (setting, harmless, instead) in _UNHONOURED.items():
         value = reader.read(setting)
         if value is not None and value not in harmless:

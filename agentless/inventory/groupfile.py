@@ -24,12 +24,12 @@ def parse(tree: Tree, document: Document) -> None:
     Raises:
         InventoryError: a section that is no mapping, a host or group name that is no text, a loop.
     """
-    reader = _Reader(tree, document)
+    reader = _GroupFileReader(tree, document)
     for name, content in document.data.items():
         reader.group(document.data, name, content)
 
 
-class _Reader:
+class _GroupFileReader:
     def __init__(self, tree: Tree, document: Document) -> None:
         self._tree = tree
         self._document = document

@@ -44,7 +44,7 @@ def parse(tree: Tree, text: str, file: str) -> None:
     Raises:
         InventoryError: a line that cannot be read, or a group that no section declares.
     """
-    reader = _Reader(tree, file)
+    reader = _IniReader(tree, file)
     for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()
         if line and line[0] not in ";#":
@@ -56,7 +56,7 @@ def parse(tree: Tree, text: str, file: str) -> None:
     reader.finish()
 
 
-class _Reader:
+class _IniReader:
     def __init__(self, tree: Tree, file: str) -> None:
         self._tree = tree
         self._file = file

@@ -43,7 +43,7 @@ def _concat(values: Iterable[Any]) -> Any:
     return "".join("" if part is None else str(part) for part in parts) if parts else ""
 
 
-class _Context(jinja2.runtime.Context):
+class _HostContext(jinja2.runtime.Context):
     """Variables are looked up when a template names them."""
 
     def resolve_or_missing(self, key: str) -> Any:
@@ -67,7 +67,7 @@ class _CodeGenerator(nativetypes.NativeCodeGenerator):
 class _Environment(sandbox.ImmutableSandboxedEnvironment):
     code_generator_class = _CodeGenerator
     concat = staticmethod(_concat)
-    context_class = _Context
+    context_class = _HostContext
     variables: Mapping[str, Any]
 
 

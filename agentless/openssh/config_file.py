@@ -26,7 +26,7 @@ def _no_names(name: str, family: str) -> None:
     """A NameLookup that knows no name."""
 
 
-class _Line(NamedTuple):
+class _OptionLine(NamedTuple):
     """One option of a file; `place` is its file and line where that is the user's own, for a warning about it."""
 
     option: Option
@@ -38,7 +38,7 @@ class _Block:
     """Lines below one header, or those above the first; the blocks of included files among them."""
 
     condition: Condition | None
-    body: list[_Line | list[_Block]] = field(default_factory=list)
+    body: list[_OptionLine | list[_Block]] = field(default_factory=list)
 
 
 class SshConfig:
@@ -93,7 +93,7 @@ class SshConfig:
         facts = Facts(name, self._local_user, str(self._home), name, user, port)
         places: dict[str, str] = {}
         for option in options:
-            _take(_Line(option, ""), facts, places)
+            _take(_OptionLine(option, ""), facts, places)
         self._pass(self._blocks, facts, places)
         facts.host = canonical(facts, look_up)
         if self._finals or wanted(facts):
@@ -152,7 +152,7 @@ class SshConfig:
                 elif keyword == "include":
                     block.body += [self._read(file, system, depth + 1) for file in self._included(value, system)]
                 elif keywords.known(keyword):
-                    block.body.append(_Line(keywords.read(keyword, value), "" if system else place))
+                    block.body.append(_OptionLine(keywords.read(keyword, value), "" if system else place))
                 elif not system:
                     self._unknown.append((keyword, place))
             except ValueError as problem:
@@ -175,7 +175,7 @@ class SshConfig:
         return [Path(file) for pattern in patterns for file in sorted(glob.glob(os.path.join(base, pattern)))]
 
 
-def _take(line: _Line, facts: Facts, places: dict[str, str]) -> None:
+def _take(line: _OptionLine, facts: Facts, places: dict[str, str]) -> None:
     """Of a keyword the first value holds, or each of those that add up."""
     keyword, words = line.option
     before = facts.options.get(keyword)

@@ -59,7 +59,7 @@ def main(state_dir: str, nonce: str, locale: str, umask: int, fresh: bool, reque
             call.refuse("disk-full" if full else "os-error", message, hint)
         except (ValueError, KeyError, TypeError, AttributeError) as e:
             call.refuse("bad-request", "%s: %s" % (type(e).__name__, e))
-        except Damaged as e:
+        except DamagedHelper as e:
             call.refuse("helper", "the helper on the host is damaged: %s" % e, "the next call brings it anew")
         call.say("end")
         code = 0
@@ -73,7 +73,7 @@ def main(state_dir: str, nonce: str, locale: str, umask: int, fresh: bool, reque
     raise AssertionError("not reached")
 
 
-class Damaged(Exception):
+class DamagedHelper(Exception):
     """A room of the helper cannot be loaded."""
 
 
@@ -87,7 +87,7 @@ def load(name: str) -> "Any":
             why = "%s: %s" % (type(e).__name__, e)
             if os.path.isdir(old):
                 os.rename(old, "%s.%s.old" % (os.path.dirname(folder), os.urandom(4).hex()))
-    raise Damaged(why)
+    raise DamagedHelper(why)
 
 
 def _add(package: str) -> None:
@@ -129,6 +129,6 @@ def _sweep(call: Call) -> None:
         pass
     try:
         load("sweep").sweep(call.book, call.request.get("keep_bytes") or wire.KEEP_BYTES)
-    except (OSError, Damaged):
+    except (OSError, DamagedHelper):
         # A full disk, or a helper that was replaced while this call was attached: the next call does it.
         pass

@@ -102,7 +102,7 @@ def _ask(book: records.Records, jid: str, number: int, by: str, state: "dict[str
 def _send(book: records.Records, jid: str, number: int, by: str, state: "dict[str, Any]") -> "dict[str, Any]":
     pid = state["pid"]
 
-    def walk() -> "list[system.Process]":
+    def walk() -> "list[system.ProcessRow]":
         return tree.around(pid, jid)
 
     try:

@@ -116,7 +116,7 @@ class Supervisor:
         # At the deadline the whole tree goes, not only the first process.
         return self.job.status is not None and (not self.timed_out or self.killed or self.gone())
 
-    def walk(self) -> "list[system.Process]":
+    def walk(self) -> "list[system.ProcessRow]":
         """The live processes of the job."""
         job = self.job
         return tree.below(os.getpid()) if self.subreaper else tree.around(job.pid, job.jid, job.status is None)

@@ -15,7 +15,7 @@ LINUX = os.uname().sysname == "Linux"
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
-class Process:
+class ProcessRow:
     """One row of the process table. `state` is ps's first letter: R S D T Z and so on."""
 
     __slots__ = ("pgid", "pid", "ppid", "sid", "start", "state")
@@ -48,7 +48,7 @@ class ProcTable:
     def boot_id(self) -> str:
         return read(BOOT_ID).decode("ascii").strip()
 
-    def process(self, pid: int) -> "Process | None":
+    def process(self, pid: int) -> "ProcessRow | None":
         """One process, or None where there is none or it is hidden."""
         try:
             line = read("/proc/%d/stat" % pid)
@@ -58,11 +58,11 @@ class ProcTable:
         fields = line[line.rfind(b")") + 2 :].split()
         if len(fields) < 20:
             return None
-        return Process(
+        return ProcessRow(
             pid, int(fields[1]), int(fields[2]), int(fields[3]), fields[19].decode("ascii"), fields[0].decode("ascii")
         )
 
-    def table(self) -> "dict[int, Process]":
+    def table(self) -> "dict[int, ProcessRow]":
         """Every process that can be seen, by PID."""
         rows = {}
         for name in os.listdir("/proc"):
@@ -138,19 +138,19 @@ class PsTable:
                 return text
         return read(BOOT_ID).decode("ascii").strip()
 
-    def _rows(self, select: "list[str]") -> "dict[int, Process]":
+    def _rows(self, select: "list[str]") -> "dict[int, ProcessRow]":
         rows = {}
         for line in _output(["ps", "-o", self.columns] + select).split("\n"):
             part = line.split()
             if len(part) >= 9:
                 pid, ppid, pgid = int(part[0]), int(part[1]), int(part[2])
-                rows[pid] = Process(pid, ppid, pgid, pgid, " ".join(part[4:9]), part[3][0])
+                rows[pid] = ProcessRow(pid, ppid, pgid, pgid, " ".join(part[4:9]), part[3][0])
         return rows
 
-    def process(self, pid: int) -> "Process | None":
+    def process(self, pid: int) -> "ProcessRow | None":
         return self._rows(["-p", str(pid)]).get(pid)
 
-    def table(self) -> "dict[int, Process]":
+    def table(self) -> "dict[int, ProcessRow]":
         return self._rows(["-ax"])
 
     def uid(self, pid: int) -> "int | None":

@@ -31,12 +31,12 @@ def number(name: str) -> int:
     return int(getattr(_signal, "SIG" + name))
 
 
-def below(root: int) -> "list[system.Process]":
+def below(root: int) -> "list[system.ProcessRow]":
     """The live descendants of a process, parents first, and who shares a session with one of them."""
     return _members(system.table.table(), [root], ())
 
 
-def around(pid: int, jid: str, alive: bool = True) -> "list[system.Process]":
+def around(pid: int, jid: str, alive: bool = True) -> "list[system.ProcessRow]":
     """The live processes of a job without a subreaper: its first process, its session, and who carries its JID.
 
     Args:
@@ -55,14 +55,14 @@ def around(pid: int, jid: str, alive: bool = True) -> "list[system.Process]":
 
 
 def _members(
-    rows: "dict[int, system.Process]", roots: "list[int]", marked: "list[int] | tuple[()]"
-) -> "list[system.Process]":
-    children = {}  # type: dict[int, list[system.Process]]
+    rows: "dict[int, system.ProcessRow]", roots: "list[int]", marked: "list[int] | tuple[()]"
+) -> "list[system.ProcessRow]":
+    children = {}  # type: dict[int, list[system.ProcessRow]]
     for row in rows.values():
         children.setdefault(row.ppid, []).append(row)
     me = os.getpid()
     mine = os.getsid(0) if system.LINUX else os.getpgrp()
-    members = {}  # type: dict[int, system.Process]
+    members = {}  # type: dict[int, system.ProcessRow]
     todo = list(roots)
     for pid in marked:
         if pid != me and pid in rows:
@@ -82,7 +82,7 @@ def _members(
     return [row for row in members.values() if not row.dead]
 
 
-def send(row: "system.Process", number: int) -> "bool | None":
+def send(row: "system.ProcessRow", number: int) -> "bool | None":
     """Signal one process, if it still is that one: True delivered, None not permitted, False gone."""
     pidfd = None
     try:
@@ -111,12 +111,12 @@ def send(row: "system.Process", number: int) -> "bool | None":
             os.close(pidfd)
 
 
-def survivor(row: "system.Process", reason: str) -> "dict[str, object]":
+def survivor(row: "system.ProcessRow", reason: str) -> "dict[str, object]":
     return {"pid": row.pid, "user": system.user_name(system.table.uid(row.pid)), "reason": reason}
 
 
 def kill(
-    walk: "Callable[[], list[system.Process]]", gone: "Callable[[], bool]", limit: float = KILL_WITHIN
+    walk: "Callable[[], list[system.ProcessRow]]", gone: "Callable[[], bool]", limit: float = KILL_WITHIN
 ) -> "tuple[list[int], list[dict[str, object]]]":
     """SIGKILL a whole tree and what it forks meanwhile; return the PIDs signalled, and who survived `limit` seconds.
 
@@ -173,7 +173,7 @@ def kill(
     return list(delivered), survivors
 
 
-def _groups(rows: "list[system.Process]", number: int) -> None:
+def _groups(rows: "list[system.ProcessRow]", number: int) -> None:
     mine = os.getpgrp()
     for group in {row.pgid for row in rows}:
         if group > 1 and group != mine:
@@ -202,7 +202,10 @@ def _chase(gone: "Callable[[], bool]") -> bool:
 
 
 def _release(
-    walk: "Callable[[], list[system.Process]]", gone: "Callable[[], bool]", delivered: "dict[int, None]", limit: float
+    walk: "Callable[[], list[system.ProcessRow]]",
+    gone: "Callable[[], bool]",
+    delivered: "dict[int, None]",
+    limit: float,
 ) -> None:
     # Another user's process below one of ours is sudo's child: only sudo can end it, and does when it gets a SIGTERM.
     end = time.monotonic() + limit
@@ -222,7 +225,7 @@ def _release(
         time.sleep(0.01)
 
 
-def signal(walk: "Callable[[], list[system.Process]]", number: int) -> "list[system.Process]":
+def signal(walk: "Callable[[], list[system.ProcessRow]]", number: int) -> "list[system.ProcessRow]":
     """Send a signal once to every process of the tree, parents first; return those that got it."""
     got = []
     seen = set()  # type: set[int]

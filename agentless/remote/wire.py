@@ -101,7 +101,7 @@ def _unknown(value: "object") -> "object":
     raise TypeError("not a JSON value: %r" % (value,))
 
 
-class _Context:
+class _ScannerSettings:
     strict = True
     object_hook = None
     object_pairs_hook = None
@@ -116,7 +116,7 @@ def _codec() -> "tuple[Callable[[Any], str], Callable[[str], Any]]":
         from _json import encode_basestring_ascii, make_encoder, make_scanner
 
         encode = make_encoder(None, _unknown, encode_basestring_ascii, None, ": ", ", ", False, False, False)
-        scan = make_scanner(_Context)  # type: ignore[arg-type]
+        scan = make_scanner(_ScannerSettings)  # type: ignore[arg-type]
         if "".join(encode({"a": [1, "b"]}, 0)) != '{"a": [1, "b"]}' or scan('{"a": 1.5}', 0) != ({"a": 1.5}, 10):
             raise ImportError("_json is not what it was")
     except (ImportError, TypeError, AttributeError):

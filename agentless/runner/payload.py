@@ -18,7 +18,7 @@ from typing import Any
 
 from agentless import remote
 
-__all__ = ["LINE_MAX", "Command", "command", "pack"]
+__all__ = ["LINE_MAX", "CallCommand", "command", "pack"]
 
 LINE_MAX = 32 << 10
 # Rooms of the helper that only a schedule needs. A call about one has them in its request, and adds them to the helper.
@@ -53,7 +53,7 @@ _BUILDING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class CallCommand:
     """One call of the helper.
 
     Args:
@@ -71,7 +71,7 @@ class Command:
 
 def command(
     request: Mapping[str, Any], *, sections_len: int = 0, python: str | None = None, state_dir: str | None = None
-) -> Command:
+) -> CallCommand:
     """Build the call of the helper for one request.
 
     Args:
@@ -104,7 +104,7 @@ def command(
     stdin = b""
     if len(whole) > LINE_MAX:
         whole, stdin = line("-"), request_json
-    return Command(whole, nonce, payload, stdin)
+    return CallCommand(whole, nonce, payload, stdin)
 
 
 def pack() -> tuple[bytes, int, str, str]:

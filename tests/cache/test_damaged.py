@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentless.cache import JobFilter
-from agentless.cache.lines import Damaged, decode_head, decode_host, parse
+from agentless.cache.lines import DamagedRecord, decode_head, decode_host, parse
 from agentless.errors import CacheError
 from agentless.model.jid import JID
 from agentless.model.job import Job
@@ -225,7 +225,7 @@ def test_a_line_with_any_value_is_read_with_the_types_that_it_has_or_refused(dat
             name, found = decode_host(parse(text), 5.0)
             assert isinstance(name, str)
             json.dumps(found.full().to_json())
-    except Damaged:
+    except DamagedRecord:
         pass
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agentless.cache import lines
 from agentless.cache.lines import (
     SAYS_LEARNED,
-    Damaged,
+    DamagedRecord,
     Head,
     HostLine,
     Later,
@@ -99,7 +99,7 @@ def test_a_small_result_is_a_short_line() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"x", b"[]", b"1", b"{} {}", b'{"a":', b"\xff", b"[" * 100_000, b'{"a":1}x'])
 def test_what_is_no_object_of_json_is_damaged(data: bytes) -> None:
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedRecord):
         parse(data)
 
 
@@ -107,17 +107,17 @@ def test_a_later_format_is_told_apart_from_damage() -> None:
     data = encode_head(Head(Job(THE_JID, "f", (), "t", ("a",), "u", 1.0), 1.0))
     with pytest.raises(Later, match="its format 2 is not known"):
         decode_head(data.replace(b'"v":1', b'"v":2'), THE_JID)
-    with pytest.raises(Damaged, match="its first line is no job") as caught:
+    with pytest.raises(DamagedRecord, match="its first line is no job") as caught:
         decode_head(data.replace(b'"v":1', b'"v":true'), THE_JID)
     assert not isinstance(caught.value, Later)
-    with pytest.raises(Damaged, match="it holds job"):
+    with pytest.raises(DamagedRecord, match="it holds job"):
         decode_head(data, "20261122095039579208")
 
 
 def test_the_output_of_another_host_is_not_taken() -> None:
-    with pytest.raises(Damaged, match="another host"):
+    with pytest.raises(DamagedRecord, match="another host"):
         decode_output(encode_output("a", (b"x", b"")), "b")
-    with pytest.raises(Damaged, match="'stdout' is no output"):
+    with pytest.raises(DamagedRecord, match="'stdout' is no output"):
         decode_output(json.dumps({"host": "a", "stdout_base64": "%"}).encode(), "a")
 
 

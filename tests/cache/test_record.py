@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentless.cache.lines import Damaged, Head, HostLine, encode_head
+from agentless.cache.lines import DamagedRecord, Head, HostLine, encode_head
 from agentless.cache.record import NEWS, Record, encode_news, row_of
 from agentless.model.jid import JID
 from agentless.model.job import Job
@@ -65,14 +65,14 @@ def test_a_finished_record_has_its_row_in_its_first_line() -> None:
     data = read.finished()
     assert row_of(data[: data.index(b"\n")], THE_JID) == read.row() == Record.read(data, THE_JID).row()
     assert (read.row().summary["returned"], read.row().summary["failed"]) == (2, 1)
-    with pytest.raises(Damaged, match="no summary"):
+    with pytest.raises(DamagedRecord, match="no summary"):
         row_of(HEAD, THE_JID)
-    with pytest.raises(Damaged, match="ends before the last of its 2 hosts"):
+    with pytest.raises(DamagedRecord, match="ends before the last of its 2 hosts"):
         Record.read(data[: data.rindex(b"\n", 0, -1) + 1], THE_JID)
 
 
 def test_a_host_that_is_none_of_the_jobs_is_damage() -> None:
-    with pytest.raises(Damaged, match="'z', which is no host of this job"):
+    with pytest.raises(DamagedRecord, match="'z', which is no host of this job"):
         record(("z", running(), 101.0))
 
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentless.cli.app import cli, main
-from agentless.cli.commands import Group
+from agentless.cli.commands import VerbGroup
 from agentless.cli.words import DURATION, JID, MOMENT, SHARE, pairs
 from agentless.errors import UsageError
 from agentless.fleet import Fleet
@@ -105,18 +105,18 @@ def test_a_verb_s_own_letter_wins() -> None:
 
 
 def test_every_verb_accepts_every_shared_option() -> None:
-    def verbs(group: Group, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], click.Command]]:
+    def verbs(group: VerbGroup, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], click.Command]]:
         ctx = click.Context(group)
         found = []
         for name in group.list_commands(ctx):
             command = group.get_command(ctx, name)
             assert command is not None
             found.append(((*path, name), command))
-            if isinstance(command, Group):
+            if isinstance(command, VerbGroup):
                 found += verbs(command, (*path, name))
         return found
 
-    assert isinstance(cli, Group)
+    assert isinstance(cli, VerbGroup)
     shared = {option for param in cli.params if getattr(param, "shared", False) for option in param.opts}
     for path, command in verbs(cli):
         if path[0] not in ("demo", "completion", "help"):
@@ -236,7 +236,7 @@ def test_the_examples_of_the_help_are_command_lines_that_can_be_read(say: Say) -
 
     def examples(command: click.Command, ctx: click.Context) -> list[str]:
         found = [line for line, _ in getattr(command, "examples", ())]
-        if isinstance(command, Group):
+        if isinstance(command, VerbGroup):
             for name in command.list_commands(ctx):
                 inner = command.get_command(ctx, name)
                 assert inner is not None

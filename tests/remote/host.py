@@ -69,7 +69,7 @@ class Answer:
 class Call:
     """A call under way."""
 
-    def __init__(self, command: payload.Command, sections: bytes, argv: Sequence[str], **kwargs: Any) -> None:
+    def __init__(self, command: payload.CallCommand, sections: bytes, argv: Sequence[str], **kwargs: Any) -> None:
         self.answer = Answer()
         self.command = command
         self._sections = sections
