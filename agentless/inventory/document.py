@@ -153,7 +153,7 @@ class Document:
             self._scalars.flatten_mapping(node)
         value: dict[Any, Any] = {}
         for key_node, value_node in node.value:
-            key = key_node.value if key_node.tag in (_STR, _TAG + "value") else self._build(key_node)
+            key = self._key(key_node)
             try:
                 value[key] = self._build(value_node)
             except TypeError:
@@ -162,13 +162,17 @@ class Document:
                 self._fail(key_node, "this cannot be a key", hint)
         return value
 
+    def _key(self, node: Any) -> Any:
+        return node.value if node.tag in (_STR, _TAG + "value") else self._build(node)
+
     def _tell_duplicates(self, node: Any) -> None:
-        first: dict[tuple[str, str], int] = {}
+        first: dict[Any, int] = {}
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == _MERGE:
                 continue
             line = key_node.start_mark.line + 1
-            if (before := first.setdefault((key_node.tag, key_node.value), line)) != line:
+            # `1`, `0x1` and `true` are one key, and so are `2026-01-01` and that in quotes.
+            if (before := first.setdefault(self._key(key_node), line)) != line:
                 self._warn(
                     f"{self.file}:{line}: {key_node.value!r} stands here a second time, after line {before}: only this "
                     "one counts, and what the other one holds is dropped"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,8 +14,24 @@ def as_json(document: Mapping[str, Any], *, indent: bool = False) -> str:
     """One JSON document with a newline at its end.
 
     Pure ASCII: whatever a host sent, no control character reaches a terminal and no encoding of stdout fails.
+    A float that JSON has no number for, which inventories may hold, is the text `NaN`, `Infinity` or `-Infinity`.
     """
-    return json.dumps(document, indent=2 if indent else None, default=str) + "\n"
+    try:
+        text = json.dumps(document, indent=2 if indent else None, default=str, allow_nan=False)
+    except ValueError:
+        # Python would write names that no other reader of JSON takes. The second pass is for those few documents.
+        text = json.dumps(_finite(document), indent=2 if indent else None, default=str, allow_nan=False)
+    return text + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """The same value without floats that are no numbers of JSON, as keys or as values."""
+    if isinstance(value, float) and not math.isfinite(value):
+        # As Protocol Buffers' JSON mapping writes them, and as Python's and other readers' `float` takes them back.
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, Mapping):
+        return {_finite(key): _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def as_yaml(document: Mapping[str, Any]) -> str:

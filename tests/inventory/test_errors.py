@@ -299,6 +299,19 @@ def test_keys_that_stand_twice_are_told_with_file_and_line(tmp_path: Path) -> No
     assert "after line 2" in told[1]
 
 
+def test_keys_that_are_one_in_several_spellings_are_told(tmp_path: Path) -> None:
+    source = tmp_path / "hosts.yml"
+    source.write_text(
+        "web:\n  vars:\n    1:\n    0x1:\n    2026-01-01:\n    '2026-01-01':\n    'b':\n    b:\n  hosts:\n    a:\n"
+    )
+    told = warnings_of(source)
+    assert [warning.partition(" stands")[0] for warning in told] == [
+        f"{source}:4: '0x1'",
+        f"{source}:6: '2026-01-01'",
+        f"{source}:8: 'b'",
+    ]
+
+
 def test_keys_that_stand_twice_are_told_of_variable_files_and_json_too(tmp_path: Path) -> None:
     source = tmp_path / "hosts.json"
     source.write_text('{"web": {"hosts": ["a"]}, "web": {"hosts": ["b"]}}')

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from typing import NoReturn
 
 import pytest
 import yaml
@@ -27,3 +29,19 @@ def test_each_entry_has_a_line_with_its_name() -> None:
     found = [json.loads(line) for line in lines({"web1": {"pid": 1}, "db1": [2]}, key="host", value="jobs")]
     assert found == [{"host": "web1", "pid": 1}, {"host": "db1", "jobs": [2]}]
     assert json.loads(host_line("2026", "web1", {"state": "lost"})) == {"jid": "2026", "host": "web1", "state": "lost"}
+
+
+def _no_json(name: str) -> NoReturn:
+    raise AssertionError(f"{name} is no JSON")
+
+
+@pytest.mark.parametrize("indent", [False, True])
+def test_a_float_that_is_no_number_of_json_is_a_text(indent: bool) -> None:
+    document = {"vars": {"a": [math.nan, {"b": math.inf}], "c": -math.inf, math.nan: 1.5}, "pair": (math.inf,)}
+    assert json.loads(as_json(document, indent=indent), parse_constant=_no_json) == {
+        "vars": {"a": ["NaN", {"b": "Infinity"}], "c": "-Infinity", "NaN": 1.5},
+        "pair": ["Infinity"],
+    }
+    (line,) = lines({"web1": {"vars": {"a": math.nan}}}, key="host", value="vars")
+    assert json.loads(line, parse_constant=_no_json)["vars"] == {"a": "NaN"}
+    assert math.isnan(yaml.safe_load(as_yaml({"a": math.nan}))["a"])
