@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agentless.inventory.variables import Variables
-from agentless.model.endpoint import Become, Endpoint
+from agentless.model.endpoint import INTERPRETER, Become, Endpoint
 from agentless.model.problem import Problem
 from agentless.model.secret import Secret
 from agentless.openssh.arguments import SshArgs, parse
@@ -112,7 +112,7 @@ def resolve(known: Variables, overrides: Overrides, warn: Callable[[str], None])
         address=known.host,
         local=connection == "local",
         python=_python(known, overrides.defaults.python),
-        state_dir=known.text("agentless_state_dir"),
+        state_dir=known.directory("agentless_state_dir"),
         become=_become(known, overrides),
     )
     return endpoint if endpoint.local else _with_ssh(endpoint, known, overrides, warn)
@@ -156,9 +156,9 @@ def _with_ssh(endpoint: Endpoint, known: Variables, overrides: Overrides, warn: 
 def _unfit_names(known: Variables, address: str, user: str | None) -> Problem | None:
     """What ssh would refuse: such a name could run a command in ProxyCommand, or in `Match exec`, of ~/.ssh/config."""
     try:
-        variable = "ansible_host"
+        variable = known.written_as("ansible_host", "ansible_ssh_host")
         check_host(address)
-        variable = "ansible_user"
+        variable = known.written_as("ansible_user", "ansible_ssh_user")
         check_user(user or "")
     except ValueError as fault:
         error = known.error(variable, f"{known.host}: {fault}")
@@ -214,8 +214,14 @@ def _no_way(known: Variables, connection: str) -> Problem:
 
 
 def _python(known: Variables, default: str | None) -> str | None:
-    python = known.text("ansible_python_interpreter") or default
-    return None if python is None or python in _DISCOVER else python
+    variable = "ansible_python_interpreter"
+    python = known.text(variable) or default
+    if python is None or python in _DISCOVER:
+        return None
+    if not INTERPRETER.fullmatch(python):
+        message = f"{variable} {python!r} of {known.host} holds characters that a login shell may change"
+        raise known.error(variable, message, "Give it a link with a plain name, or leave it out: one is looked for.")
+    return python
 
 
 def _become(known: Variables, overrides: Overrides) -> Become | None:
@@ -229,9 +235,8 @@ def _become(known: Variables, overrides: Overrides) -> Become | None:
     method = method.removeprefix("ansible.builtin.").removeprefix("community.general.")
     if method not in _METHODS:
         raise known.error("ansible_become_method", f"become method {method!r} is not supported: sudo, su and doas are")
-    user = known.text(
-        "ansible_become_user", f"ansible_{method}_user", instead=overrides.become_user, option="--become-user"
-    )
+    names = ("ansible_become_user", f"ansible_{method}_user")
+    user = known.text(*names, instead=overrides.become_user, option="--become-user")
     password = known.secret(
         "ansible_become_password",
         "ansible_become_pass",
@@ -239,7 +244,14 @@ def _become(known: Variables, overrides: Overrides) -> Become | None:
         instead=overrides.become_password,
         option="-K",
     )
-    return Become(method, user or defaults.become_user or "root", password)
+    user = user or defaults.become_user or "root"
+    try:
+        check_user(user)
+    except ValueError:
+        variable = known.written_as(*names)
+        message = f"become user {user!r} of {known.host} is no name that {method} could be given"
+        raise known.error(variable, message, f"Mend {variable}, or --become-user.") from None
+    return Become(method, user, password)
 
 
 def _host_key_checking(

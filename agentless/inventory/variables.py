@@ -79,6 +79,10 @@ class Variables:
         for file, why in self._variables.closed.items():
             raise InventoryError(f"{self.host} needs this file, which {why.reason}", why.hint, file=file)
 
+    def written_as(self, *names: str) -> str:
+        """Which of a variable's names counts: the last one that is set, else the first."""
+        return next((name for name in reversed(names) if self._raw(name) is not None), names[0])
+
     def error(self, name: str, message: str, hint: str = "") -> InventoryError:
         place = self._surroundings.extra.places.get(name) or self._variables.place(name)
         if place is None:
@@ -87,7 +91,26 @@ class Variables:
 
     def text(self, *names: str, instead: str | None = None, option: str = "") -> str | None:
         name, value = self._get(names, instead is not None, option)
-        return instead if value is None else self._text(name, value) or instead
+        if value is None:
+            return instead
+        text = self._text(name, value)
+        if "\0" in text:
+            raise self.error(name, f"{name} of {self.host} holds a NUL byte", "Write it without one.")
+        return text or instead
+
+    def directory(self, name: str) -> str | None:
+        """A directory on the host: an absolute path, or one below a home (`~/`, `~user/`)."""
+        name, value = self._get((name,))
+        if value is None:
+            return None
+        path = self._text(name, value)
+        hint = "Write an absolute path such as /srv/agentless, or one that begins with ~/."
+        if not path.startswith(("/", "~")):
+            raise self.error(name, f"{name} of {self.host} is no absolute path{self._shown(value)}", hint)
+        if any(letter < " " or letter == "\x7f" for letter in path) or ".." in path.split("/"):
+            wrong = "holds '..', or a control character"
+            raise self.error(name, f"{name} of {self.host} {wrong}{self._shown(value)}", hint)
+        return path
 
     def secret(self, *names: str, instead: Secret | None, option: str) -> Secret | None:
         name, value = self._get(names, instead is not None, option)
@@ -103,6 +126,10 @@ class Variables:
             raise self.error(name, f"{name} of {self.host} is no UTF-8", "Convert the file with iconv.") from None
         if isinstance(value, (dict, list)):
             raise self.error(name, f"{name} of {self.host} is no text, but a {type(value).__name__}")
+        if isinstance(value, bool):
+            # Ansible would take the word `True` for it: nobody's user, host or password.
+            hint = "Put it in quotes, should it be meant: yes, no, on, off, true and false are no text."
+            raise self.error(name, f"{name} of {self.host} is no text, but true or false", hint)
         return text
 
     def number(self, *names: str) -> int | None:
@@ -117,7 +144,7 @@ class Variables:
         name, value = self._get(names)
         if value is None or value == "":
             return None
-        if value in (0, "0"):
+        if value in (0, "0") and value is not False:
             # ssh's word for no timeout of its own
             return None
         try:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from agentless.model.problem import Problem
 from agentless.model.secret import Secret
 
-__all__ = ["Become", "Endpoint", "Option", "connect_seconds"]
+__all__ = ["INTERPRETER", "Become", "Endpoint", "Option", "connect_seconds"]
+
+# Plain to every login shell between single quotes: no quote, backslash, `!` or newline.
+INTERPRETER = re.compile(r"[A-Za-z0-9_./+:@%~ =,-]+")
 
 # A keyword of ssh_config(5) in lower case, and the words of its value.
 Option = tuple[str, tuple[str, ...]]
@@ -65,7 +69,7 @@ class Endpoint:
         become: as whom to act; None stays who logged in.
         connect_timeout: seconds for every phase of connecting together.
         host_key_checking: `strict` or `accept-new`.
-        problem: why there is no way to this host: its `ansible_connection` is none of ours. The rest is unknown then.
+        problem: why there is no way to this host, such as a variable that cannot be used. The rest is unknown then.
     """
 
     name: str

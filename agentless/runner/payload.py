@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from agentless import remote
+from agentless.model.endpoint import INTERPRETER
 
 __all__ = ["LINE_MAX", "CallCommand", "command", "pack"]
 
@@ -32,8 +33,6 @@ ORDER = (
 )
 # Spaces that only people need: beside what is no word, but for indents; strings are taken whole.
 SPACES = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?<=[^\w\s]) +|(?<=\S) +(?=[^\w\s])""")
-# Plain to every login shell between single quotes: no quote, backslash, `!` or newline.
-PYTHON = re.compile(r"[A-Za-z0-9_./+:@%~ =,-]+")
 PYTHONS = ("python3", *(f"python3.{minor}" for minor in range(15, 5, -1)), "/usr/libexec/platform-python")
 PYTHONS += ("/usr/bin/python3", "/usr/local/bin/python3", "/opt/homebrew/bin/python3")
 
@@ -85,7 +84,7 @@ def command(
     """
     if not python or python.startswith("auto"):
         python = "-"
-    if not PYTHON.fullmatch(python):
+    if not INTERPRETER.fullmatch(python):
         raise ValueError(f"ansible_python_interpreter {python!r} holds characters that a login shell may change")
     nonce = os.urandom(8).hex()
     payload, unpacked, rooms, loader = pack()

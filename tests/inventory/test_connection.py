@@ -347,13 +347,51 @@ def test_what_a_vault_keeps_connects_and_is_shown_by_nobody(tmp_path: Path) -> N
         ({"ansible_host": "{{ a }}", "a": "{{ ansible_host }}"}, "refers to itself"),
         ({"ansible_host": "{{ nowhere }}"}, "cannot be rendered: 'nowhere' is undefined: {{ nowhere }}"),
         ({"ansible_ssh_common_args": "-o 'X"}, "ansible_ssh_common_args cannot be read"),
-        *(({"ansible_timeout": value}, "seconds above 0") for value in ("soon", "nan", "inf", 1e12, -1, True)),
+        *(({"ansible_timeout": value}, "seconds above 0") for value in ("soon", "nan", "inf", 1e12, -1, True, False)),
+        *(
+            ({"agentless_state_dir": value}, "hosts.yml:4: agentless_state_dir of web1")
+            for value in (5, ["/a"], {"/a": 1}, True, "", "state", "./state", "..", "/srv/../etc", "/a\0b", "/a\nb")
+        ),
+        *(
+            ({name: True}, f"hosts.yml:4: {name} of web1 is no text, but true or false")
+            for name in (
+                "ansible_connection",
+                "ansible_host",
+                "ansible_password",
+                "ansible_private_key_file",
+                "ansible_python_interpreter",
+                "ansible_ssh_common_args",
+                "ansible_user",
+            )
+        ),
+        *(
+            ({name: ["a"]}, f"hosts.yml:4: {name} of web1 is no text, but a list")
+            for name in ("ansible_connection", "ansible_python_interpreter", "ansible_ssh_args", "ansible_user")
+        ),
+        ({"ansible_port": True}, "ansible_port of web1 is no port: True"),
+        ({"ansible_port": [22]}, "ansible_port of web1 is no port: [22]"),
+        ({"ansible_private_key_file": "a\0b"}, "hosts.yml:4: ansible_private_key_file of web1 holds a NUL byte"),
+        ({"ansible_python_interpreter": "/bin/python3;id"}, "holds characters that a login shell may change"),
+        ({"ansible_become": True, "ansible_become_user": False}, "ansible_become_user of web1 is no text"),
+        ({"ansible_become": True, "ansible_sudo_user": "-u root"}, "hosts.yml:5: become user '-u root' of web1"),
+        ({"ansible_become": True, "ansible_become_user": "a\nb"}, "become user 'a\\nb' of web1 is no name"),
+        ({"ansible_become": True, "ansible_become_method": ["su"]}, "ansible_become_method of web1 is no text"),
     ],
 )
 def test_values_that_cannot_be_used(endpoint: Endpoints, variables: dict[str, Any], message: str) -> None:
     with pytest.raises(InventoryError) as caught:
         endpoint(variables)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["/srv/state", "~/state", "~ada/state", "~"])
+def test_a_state_directory_is_absolute_or_below_a_home(endpoint: Endpoints, path: str) -> None:
+    assert endpoint({"agentless_state_dir": path}).state_dir == path
+
+
+def test_a_number_is_the_text_that_ansible_takes_it_for(endpoint: Endpoints) -> None:
+    found = endpoint({"ansible_user": 5, "ansible_password": 0, "ansible_host": 10.5, "agentless_state_dir": None})
+    assert (found.user, found.password, found.address, found.state_dir) == ("5", Secret("0"), "10.5", None)
 
 
 def test_a_connection_of_another_kind_is_that_hosts_problem_alone(endpoint: Endpoints, tmp_path: Path) -> None:
