@@ -1,39 +1,37 @@
-"""The Python API: a fleet of hosts, and every verb of the command line that is not about a terminal."""
+"""The Python API: a fleet of hosts, and every verb of the command line that is not about a terminal.
+
+Each verb is a function of `runner`, called with the parts that it needs; nothing is decided here.
+"""
 
 from __future__ import annotations
 
-import os
 import signal as signals
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentless import config as configuration
 from agentless.cache import JobCache, JobFilter, Pruned
 from agentless.config import Config
-from agentless.errors import TargetError, UnknownJob, UsageError
-from agentless.inventory import Inventory, Overrides, ansible_cfg
-from agentless.inventory.ansible_cfg import AnsibleSettings
-from agentless.inventory.layers import defaults, vault
-from agentless.inventory.search import Sources, search
-from agentless.inventory.selection import Selection
-from agentless.inventory.vault import Vault
+from agentless.errors import TargetError, UsageError
+from agentless.inventory import Inventory, Overrides
+from agentless.inventory.search import Sources
 from agentless.model.endpoint import Endpoint, connect_seconds
 from agentless.model.jid import JID
 from agentless.model.job import Report
 from agentless.model.problem import Problem
-from agentless.model.requests import Caller, Delivery, JobSpec, Script, read_input, shell_text
-from agentless.model.results import Active, ExitSuccess, Found, Hosts, Listed, ListedJob, Pong, Running, Signalled
+from agentless.model.requests import Delivery, JobSpec, Script, read_input, shell_text
+from agentless.model.results import Active, ExitSuccess, Found, Hosts, Listed, Pong, Running, Signalled
 from agentless.model.secret import Secret
-from agentless.model.states import State, remembered
+from agentless.model.states import State
+from agentless.runner import recorded
+from agentless.runner.parts import Parts
 
-# The runner is imported by the verbs that contact hosts: listing jobs is not to wait for it, nor for paramiko.
+# A verb imports what contacts hosts: listing jobs is not to wait for it, nor for paramiko.
 if TYPE_CHECKING:
-    from agentless.runner.contact import Contact, Watch
-    from agentless.runner.dispatcher import Dispatcher, PreparedJob
+    from agentless.runner.contact import Watch
+    from agentless.runner.dispatcher import PreparedJob
     from agentless.runner.run import Run
     from agentless.runner.scheduler import Scheduler
     from agentless.runner.schedules import Schedules
@@ -99,18 +97,9 @@ class Fleet:
         watch: Watch = lambda waiting, total: nullcontext(),
     ) -> None:
         self.config = config if isinstance(config, Config) else configuration.load(config)
-        self._sources = inventory
-        self._limit = limit
         if forks is not None and (not isinstance(forks, int) or forks < 1):
             raise UsageError(f"forks is a number of hosts from 1 on, not {forks!r:.40}")
-        self._given_forks = forks
-        self._ask = ask
-        self._warn = warn
-        self._watch = watch
-        self._note = note
-        self._extra_vars = extra_vars
-        self._vault_ids = vault_ids
-        self._given = Overrides(
+        given = Overrides(
             user=user,
             key_file=private_key,
             become=become or None,
@@ -122,43 +111,9 @@ class Fleet:
             connect_timeout=None if connect_timeout is None else _seconds(connect_timeout),
             host_key_checking=host_key_checking or self.config.host_key_checking,
         )
-        self._user = configuration.account()[0]
-        self._controller = f"{self._user}@{os.uname().nodename}"
-
-    # --- what is made when it is first needed ---
-    @cached_property
-    def _ansible(self) -> AnsibleSettings:
-        return ansible_cfg.load(configuration.environment(), Path())
-
-    @cached_property
-    def _overrides(self) -> Overrides:
-        return replace(self._given, defaults=defaults(self._ansible, self.config))
-
-    @cached_property
-    def _vault(self) -> Vault:
-        return vault(self._ansible, self._vault_ids, self._ask)
-
-    @cached_property
-    def _selection(self) -> Selection:
-        return Selection(
-            self._inventories,
-            self._overrides,
-            self._limit,
-            self._recorded,
-            self._warn,
-            self._vault,
-            self._extra_vars,
-            self._ansible,
-            self._note,
-            self._ask,
+        self._parts = Parts(
+            self.config, given, _named(inventory), limit, forks, extra_vars, vault_ids, ask, warn, note, watch
         )
-
-    def _inventories(self) -> Sources:
-        if self._sources is not None:
-            given = [self._sources] if isinstance(self._sources, (str, Path)) else self._sources
-            return Sources(tuple(map(str, given)), "-i")
-        environ, users = configuration.environment(), configuration.config_dir()
-        return search(environ, Path(), self._ansible, self.config.inventory, users)
 
     @property
     def origins(self) -> list[str]:
@@ -167,7 +122,7 @@ class Fleet:
         Raises:
             InventoryError, ConfigError: there is none, or it cannot be read.
         """
-        return self._selection.origins
+        return self._parts.selection.origins
 
     @property
     def inventory(self) -> Inventory:
@@ -176,45 +131,16 @@ class Fleet:
         Raises:
             InventoryError: it cannot be read, with file and line.
         """
-        return self._selection.inventory
+        return self._parts.selection.inventory
 
-    @cached_property
+    @property
     def cache(self) -> JobCache:
         """The job cache of this controller."""
-        return JobCache(
-            configuration.cache_dir() / "jobs",
-            keep_jobs=self.config.keep_jobs,
-            max_bytes=self.config.max_cache_size,
-            warn=self._warn,
-        )
-
-    @cached_property
-    def _contact(self) -> Contact:
-        from agentless.runner.contact import Contact
-        from agentless.transport.connector import HostConnector
-
-        return Contact(
-            HostConnector(ask=self._ask, warn=self._warn),
-            self.cache,
-            self._given_forks or self._ansible.forks or self.config.forks,
-            Caller(self._controller, self.config.keep_returns, self.config.keep_bytes),
-            self.config.output_cap,
-            self._selection.learned,
-            self._selection.sent_alike,
-            self._watch,
-        )
-
-    @cached_property
-    def _dispatcher(self) -> Dispatcher:
-        from agentless.runner.dispatcher import Dispatcher
-
-        return Dispatcher(self._contact, self._selection, self._user)
+        return self._parts.cache
 
     def close(self) -> None:
         """Let go of shared connections."""
-        contact = self.__dict__.pop("_contact", None)
-        if contact is not None:
-            contact.connector.close()
+        self._parts.close()
 
     def __enter__(self) -> Fleet:
         return self
@@ -234,11 +160,11 @@ class Fleet:
             InventoryError: the inventory cannot be read, with file and line. What is wrong with one host's variables
                 is the `problem` of its endpoint.
         """
-        return self._selection.hosts(target, passwords=passwords)
+        return self._parts.selection.hosts(target, passwords=passwords)
 
     def endpoints(self, target: str | None = None) -> dict[str, Endpoint]:
         """The hosts of a target with their resolved connection settings; raises as `hosts`."""
-        return self._selection.endpoints(target)
+        return self._parts.selection.endpoints(target)
 
     def connection(self, host: str) -> FabricConnection:
         """A `fabric.Connection` to one host, for put, get, run, sudo and forwarding by hand; nothing of it is a job.
@@ -255,7 +181,7 @@ class Fleet:
         if len(endpoints) != 1:
             raise TargetError(f"a connection leads to one host, and {host!r} selects {len(endpoints)}")
         (endpoint,) = endpoints.values()
-        return FabricConnection(endpoint, self._contact.connector)
+        return FabricConnection(endpoint, self._parts.contact.connector)
 
     def target_names(self) -> list[str]:
         """What a target may name: `all`, groups that have hosts, and hosts. No inventory script is run for it.
@@ -263,7 +189,7 @@ class Fleet:
         Raises:
             InventoryError: as `inventory`.
         """
-        return self._selection.names()
+        return self._parts.selection.names()
 
     # --- run ---
     def prepare(self, target: str, spec: JobSpec, how: Delivery = AT_ONCE) -> PreparedJob:
@@ -279,7 +205,7 @@ class Fleet:
         Raises:
             UsageError: something cannot be read, or makes no sense.
         """
-        return self._dispatcher.prepare(target, spec, how)
+        return self._parts.dispatcher.prepare(target, spec, how)
 
     def start(self, target: str, spec: JobSpec, how: Delivery = AT_ONCE) -> Run:
         """Send a job to hosts, and follow it; the arguments are those of `prepare`.
@@ -347,13 +273,13 @@ class Fleet:
         """Salt's `saltutil.running`: what the proc files of each host say runs there."""
         from agentless.runner import procs
 
-        return procs.running(self._contact, self.endpoints(target))
+        return procs.running(self._parts.contact, self.endpoints(target))
 
     def find_job(self, jid: str, target: str | None = None) -> Found:
         """Salt's `saltutil.find_job`: where the job runs. `target` None: the job's own hosts, else all."""
         from agentless.runner import procs
 
-        return procs.find_job(self._contact, self._selection, self._jid(jid), target)
+        return procs.find_job(self._parts.contact, self._parts.selection, self._jid(jid), target)
 
     def signal_job(self, jid: str, signal: str | int, target: str | None = None) -> Signalled:
         """Salt's `saltutil.signal_job`: a signal to the job's whole tree on each host.
@@ -372,7 +298,7 @@ class Fleet:
         from agentless.runner import procs
 
         number = procs.signal_number(signal)
-        return procs.signal_job(self._contact, self._selection, self._jid(jid), number, target)
+        return procs.signal_job(self._parts.contact, self._parts.selection, self._jid(jid), number, target)
 
     def term_job(self, jid: str, target: str | None = None) -> Signalled:
         """Salt's `saltutil.term_job`: SIGTERM, which leaves the job the chance to clean up."""
@@ -384,19 +310,13 @@ class Fleet:
 
     # --- the jobs runner ---
     def _jid(self, word: str) -> JID:
-        """A JID as given, or that of the newest job for `last`."""
-        if word == "last":
-            return self.last()
-        try:
-            return JID(word)
-        except ValueError as error:
-            raise UsageError(str(error), "agentless jobs list shows those of this controller.") from error
+        return recorded.jid_of(self.cache, word)
 
     def active(self, target: str | None = None) -> Active:
         """Salt's `jobs.active`: the jobs that run, and where each of their hosts stands."""
         from agentless.runner import lookup
 
-        return lookup.active(self._contact, self._selection, target)
+        return lookup.active(self._parts.contact, self._parts.selection, target)
 
     def lookup(self, jid: str, target: str | None = None) -> Report:
         """Salt's `jobs.lookup_jid`: what each host gave back.
@@ -413,7 +333,7 @@ class Fleet:
         """
         from agentless.runner import lookup
 
-        return lookup.look_up(self._contact, self._selection, self._jid(jid), target)
+        return lookup.look_up(self._parts.contact, self._parts.selection, self._jid(jid), target)
 
     def show(self, jid: str, target: str | None = None) -> Report:
         """The job as the job cache has it; no host is asked.
@@ -422,15 +342,7 @@ class Fleet:
             TargetError: as `lookup`.
             UnknownJob: the cache doesn't have it.
         """
-        report = self._selection.narrow(self._recorded(jid), target)
-        return replace(report, results={name: remembered(result) for name, result in report.results.items()})
-
-    def _recorded(self, jid: str) -> Report:
-        jid = self._jid(jid)
-        report = self.cache.current(jid)
-        if report is None:
-            raise UnknownJob(f"job {jid} is not in the job cache", f"To ask the hosts: agentless jobs lookup {jid}")
-        return report
+        return recorded.shown(self.cache, self._parts.selection, jid, target)
 
     def last(self) -> JID:
         """The JID of the newest job that a person or a script sent from here with `run`.
@@ -438,13 +350,7 @@ class Fleet:
         Raises:
             UnknownJob: there is none.
         """
-        jid = self.cache.last()
-        if jid is None:
-            raise UnknownJob(
-                "the job cache has no job that was sent from here with `run`",
-                "Send one first: agentless run TARGET -- uptime; or name a JID, which agentless jobs list shows.",
-            )
-        return JID(jid)
+        return recorded.last(self.cache)
 
     def list_jobs(
         self,
@@ -472,10 +378,7 @@ class Fleet:
         """
         word = state.value if isinstance(state, State) else state
         wanted = JobFilter(function, target, by, since, until, metadata or {}, word, schedule)
-        if limit is not None and limit < 1:
-            raise UsageError(f"a limit of {limit} jobs is none", "Leave it out for all jobs.")
-        rows = self.cache.rows(limit, wanted.matches)
-        return Listed([ListedJob(row.job, row.summary, row.last_event) for row in rows])
+        return recorded.listed(self.cache, wanted, limit)
 
     def wait(self, jid: str, target: str | None = None, *, wait: float | None = None) -> Run:
         """Follow a job until every host, or every one of the target's, has settled, or `wait` seconds are over.
@@ -489,7 +392,7 @@ class Fleet:
         """
         from agentless.runner import attach
 
-        return attach.attach(self._contact, self._selection, self._jid(jid), target, wait=wait)
+        return attach.attach(self._parts.contact, self._parts.selection, self._jid(jid), target, wait=wait)
 
     def tail(self, jid: str, target: str | None = None, *, follow: bool = False) -> Run:
         """The output of a job so far as `Output` events, and with `follow` on to its end.
@@ -502,7 +405,9 @@ class Fleet:
         """
         from agentless.runner import attach
 
-        return attach.attach(self._contact, self._selection, self._jid(jid), target, live=True, once=not follow)
+        return attach.attach(
+            self._parts.contact, self._parts.selection, self._jid(jid), target, live=True, once=not follow
+        )
 
     def exit_success(self, jid: str, target: str | None = None) -> ExitSuccess:
         """Salt's `jobs.exit_success`: for each host, whether it returned 0; arguments and errors as of `lookup`."""
@@ -516,7 +421,7 @@ class Fleet:
         """
         from agentless.runner import lookup
 
-        return lookup.collect(self._contact, self.endpoints(target))
+        return lookup.collect(self._parts.contact, self.endpoints(target))
 
     def prune(self) -> Pruned:
         """Remove what the job cache no longer has to keep."""
@@ -530,19 +435,9 @@ class Fleet:
             path: the schedule file; None is what the configuration names, else `schedule.yaml` beside the inventory,
                 else the one of the user's config directory.
         """
-        from agentless.runner.schedules import Parts, Schedules, find
+        from agentless.runner.schedules import Schedules, find
 
-        parts = Parts(
-            selection=lambda: self._selection,
-            contact=lambda: self._contact,
-            cache=self.cache,
-            dispatcher=lambda: self._dispatcher,
-            user=self._user,
-            controller=self._controller,
-            cap=self.config.output_cap,
-        )
-        given = path or self.config.schedule_file
-        return Schedules(parts, find(given, self._selection.sources.names if given is None else ()))
+        return Schedules(self._parts, find(self._parts, path))
 
     def scheduler(self, log: Callable[[str], None], path: str | Path | None = None) -> Scheduler:
         """What fires the entries of a schedule file that run on the controller.
@@ -553,13 +448,13 @@ class Fleet:
         """
         from agentless.runner.scheduler import Scheduler
 
-        return Scheduler(self.schedule(path), self._controller, log=log)
+        return Scheduler(self.schedule(path), self._parts.controller, log=log)
 
     def ping(self, target: str | None = None) -> Pong:
         """Connect to each host, bring the helper, and say which Python answered."""
         from agentless.runner import procs
 
-        return procs.ping(self._contact, self.endpoints(target))
+        return procs.ping(self._parts.contact, self.endpoints(target))
 
 
 def _seconds(connect_timeout: float) -> float:
@@ -571,3 +466,8 @@ def _seconds(connect_timeout: float) -> float:
 
 def _secret(password: Secret | str | None) -> Secret | None:
     return Secret(password) if isinstance(password, str) else password
+
+
+def _named(inventory: str | Path | Sequence[str | Path] | None) -> Sources | None:
+    given = [inventory] if isinstance(inventory, (str, Path)) else inventory
+    return None if given is None else Sources(tuple(map(str, given)), "-i")

@@ -2,7 +2,6 @@
 
 from agentless.cache.job_filter import JobFilter
 from agentless.cache.pruning import Pruned
-from agentless.cache.record import JobRow
 from agentless.cache.store import JobCache
 
-__all__ = ["JobCache", "JobFilter", "JobRow", "Pruned"]
+__all__ = ["JobCache", "JobFilter", "Pruned"]

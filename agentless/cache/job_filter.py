@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from agentless.cache.record import JobRow
 from agentless.errors import UsageError
+from agentless.model.job import JobRow
 from agentless.model.states import State
 from agentless.suggest import one_of
 

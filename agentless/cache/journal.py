@@ -20,9 +20,9 @@ from agentless.cache.lines import (
     encode_head,
     encode_output,
 )
-from agentless.cache.record import JobRow, Record, encode_news
+from agentless.cache.record import Record, encode_news
 from agentless.errors import CacheError
-from agentless.model.job import Job, Report
+from agentless.model.job import Job, JobRow, Report
 from agentless.model.states import HostResult
 
 __all__ = ["Journal"]

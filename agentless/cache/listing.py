@@ -8,7 +8,8 @@ from agentless.cache import names
 from agentless.cache.folder import Folder
 from agentless.cache.journal import Journal
 from agentless.cache.lines import DamagedRecord, line_jid
-from agentless.cache.record import JobRow, row_of
+from agentless.cache.record import row_of
+from agentless.model.job import JobRow
 
 __all__ = ["Listing"]
 

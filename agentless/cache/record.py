@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from agentless.cache.lines import (
     AT,
@@ -21,31 +21,16 @@ from agentless.cache.lines import (
     parse,
     time_of,
 )
-from agentless.model.job import Job, summarize
+from agentless.model.job import Job, JobRow, summarize
 from agentless.model.problem import Problem
 from agentless.model.states import Dispatched, HostResult, State
 
-__all__ = ["JobRow", "Record", "row_of"]
+__all__ = ["Record", "row_of"]
 
 # Seconds for which a host that says the same again is not written down anew.
 NEWS = 30.0
 _PENDING = HostLine(HostResult(State.PENDING))
 _NO_HOSTS = summarize(())
-
-
-@dataclass(frozen=True, slots=True)
-class JobRow:
-    """A job as `jobs list` shows it.
-
-    Args:
-        job: the job.
-        summary: hosts by state (all six) and `failed`, as in `Report.summary`.
-        last_event: Unix seconds, this controller's clock, when it last learned something about the job.
-    """
-
-    job: Job
-    summary: Mapping[str, int]
-    last_event: float
 
 
 def row_of(data: bytes, jid: str) -> JobRow:

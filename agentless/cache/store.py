@@ -20,10 +20,9 @@ from agentless.cache.folder import NO_FILE, Folder
 from agentless.cache.journal import Journal
 from agentless.cache.listing import Listing
 from agentless.cache.pruning import Limits, Pruned, is_due, prune, stamp
-from agentless.cache.record import JobRow
 from agentless.errors import AnotherJob, CacheError, JobExists
 from agentless.model.jid import JID, new_jid
-from agentless.model.job import Job, Origin, Report
+from agentless.model.job import Job, JobRow, Origin, Report
 from agentless.model.problem import Problem
 from agentless.model.states import LEARNED, Dispatched, HostResult, State
 
@@ -315,7 +314,7 @@ class JobCache:
         most = None if limit is None else min(limit, sys.maxsize)
         return islice(rows if where is None else filter(where, rows), most)
 
-    def last(self) -> str | None:
+    def last(self) -> JID | None:
         """The JID of the newest job that a person or a script sent from here with `run`, or None.
 
         The one that was made last is the newest, also where the clock was set back before that.
@@ -328,8 +327,8 @@ class JobCache:
                     raise
                 named = ""
         if names.OF_A_JOB.fullmatch(named + names.FINISHED) and (row := self._journal.row(named)) and _was_run(row):
-            return named
-        return next((row.job.jid for row in self.rows(1, _was_run)), None)
+            return JID(named)
+        return next((JID(row.job.jid) for row in self.rows(1, _was_run)), None)
 
     def open_jobs(self) -> Iterator[str]:
         """JIDs of the jobs with hosts that have not ended, newest first; reads no finished job."""

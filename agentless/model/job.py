@@ -11,7 +11,7 @@ from agentless.model.problem import Problem
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.model.times import iso
 
-__all__ = ["Job", "Origin", "Report", "summarize"]
+__all__ = ["Job", "JobRow", "Origin", "Report", "summarize"]
 
 
 class Origin(str, enum.Enum):
@@ -87,6 +87,26 @@ def summarize(results: Iterable[HostResult]) -> dict[str, int]:
         counts[result.state.value] += 1
         counts["failed"] += result.failed
     return counts
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job as `jobs list` shows it.
+
+    Args:
+        job: the job.
+        summary: hosts by state (all six) and `failed`, as in `Report.summary`.
+        last_event: Unix seconds, this controller's clock, when it last learned something about the job.
+    """
+
+    job: Job
+    summary: Mapping[str, int]
+    last_event: float
+
+    @property
+    def as_of(self) -> float | None:
+        """When a host was heard of that is said to run it; None where none is."""
+        return self.last_event if self.summary[State.RUNNING.value] else None
 
 
 @dataclass(frozen=True, slots=True)

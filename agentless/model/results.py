@@ -8,10 +8,9 @@ from typing import Any
 
 from agentless.model.answers import Helper
 from agentless.model.endpoint import Endpoint
-from agentless.model.job import Job, Report
+from agentless.model.job import Job, JobRow, Report
 from agentless.model.problem import Problem
 from agentless.model.process import Process, Signal
-from agentless.model.states import State
 from agentless.model.times import iso
 
 __all__ = [
@@ -24,7 +23,6 @@ __all__ = [
     "Hosts",
     "InventoryHost",
     "Listed",
-    "ListedJob",
     "Pong",
     "Running",
     "Signalled",
@@ -144,24 +142,10 @@ class Active:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedJob:
-    """One row of `jobs list`: a job with its hosts by state, as known at `last_event` (Unix seconds)."""
-
-    job: Job
-    summary: Mapping[str, int]
-    last_event: float
-
-    @property
-    def as_of(self) -> float | None:
-        """When a host was heard of that is said to run it; None where none is."""
-        return self.last_event if self.summary[State.RUNNING.value] else None
-
-
-@dataclass(frozen=True, slots=True)
 class Listed:
     """`jobs list`: one row a job, newest first; no host is asked."""
 
-    rows: Sequence[ListedJob]
+    rows: Sequence[JobRow]
 
     @property
     def exit_code(self) -> int:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agentless.cache import JobCache, JobRow
 from agentless.config import cache_dir, config_dir
 from agentless.errors import InventoryError, ScheduleError, TargetError
-from agentless.inventory.selection import Selection
 from agentless.model.jid import JID
+from agentless.model.job import JobRow
 from agentless.model.requests import Delivery
 from agentless.model.states import State
+from agentless.runner.parts import Parts
 from agentless.schedule import document
 from agentless.schedule.coming import Upcoming, coming, forecast
 from agentless.schedule.document import Entry, Schedule
@@ -26,55 +24,25 @@ from agentless.schedule.overview import Overview
 
 # `schedule list` reads the file and the cache: it is not to wait for what contacts hosts.
 if TYPE_CHECKING:
-    from agentless.runner.contact import Contact
-    from agentless.runner.dispatcher import Dispatcher, PreparedJob
+    from agentless.runner.dispatcher import PreparedJob
     from agentless.runner.run import Run
 
-__all__ = ["Parts", "Schedules", "find"]
+__all__ = ["Schedules", "find"]
 
 NAME = "schedule.yaml"
 AT_ONCE = Delivery()
 
 
-def find(given: str | Path | None, sources: Iterable[str | Path]) -> Path:
-    """The schedule file: the one that is given, else beside an inventory, else in the user's config directory.
-
-    Args:
-        sources: the inventories; host lists such as `web1,web2` are beside nothing.
-
-    Returns:
-        Where there is none, the place for a new one.
-    """
+def find(parts: Parts, path: str | Path | None) -> Path:
+    """The schedule file: `path`, else what the configuration names, else beside an inventory, else in the user's config
+    directory; where there is none, the place for a new one."""
+    given = path or parts.config.schedule_file
     if given is not None:
         return Path(given)
-    beside = [Path(source).parent / NAME for source in sources if "," not in str(source)]
+    # Host lists such as `web1,web2` are beside nothing.
+    beside = [Path(source).parent / NAME for source in parts.selection.sources.names if "," not in source]
     places = [*beside, config_dir() / NAME]
     return next((place for place in places if place.exists()), places[0])
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What the verbs on a schedule are made of.
-
-    Args:
-        selection: the hosts of a target; a function, for not every verb needs an inventory.
-        contact: asks hosts; a function, for not every verb contacts one.
-        cache: the jobs that this controller knows.
-        dispatcher: sends jobs; a function, for not every verb sends one.
-        user: who acts here.
-        controller: `USER@CONTROLLER`: the name that splays of the controller's own fires are drawn for.
-        cap: bytes of output that a record keeps.
-        clock: gives the present time, Unix seconds.
-    """
-
-    selection: Callable[[], Selection]
-    contact: Callable[[], Contact]
-    cache: JobCache
-    dispatcher: Callable[[], Dispatcher]
-    user: str
-    controller: str
-    cap: int
-    clock: Callable[[], float] = time.time
 
 
 class Schedules:
@@ -96,12 +64,12 @@ class Schedules:
         Raises:
             ScheduleError: the file cannot be read, or something in it is wrong.
         """
-        return document.load(self.path, now=self._parts.clock())
+        return document.load(self.path, now=time.time())
 
     @cached_property
     def edit(self) -> Editor:
         """Edits of the file: add, modify, delete, enable, disable, copy, move, skip, postpone."""
-        return Editor(self.path, now=self._parts.clock(), check_target=self._check_target)
+        return Editor(self.path, now=time.time(), check_target=self._check_target)
 
     # --- hosts ---
     def _targets(self, schedule: Schedule, only: str | None = None) -> dict[str, tuple[str, ...]]:
@@ -116,7 +84,7 @@ class Schedules:
         """The hosts of an entry's target; ScheduleError where it selects none."""
         assert entry.target is not None
         try:
-            return tuple(host.name for host in self._parts.selection().inventory.select(entry.target))
+            return tuple(host.name for host in self._parts.selection.inventory.select(entry.target))
         except TargetError as error:
             message = f"schedule: {entry.key}: target: {error.message}"
             raise ScheduleError(message, error.hint, file=str(self.path), line=entry.target_line) from error
@@ -139,28 +107,28 @@ class Schedules:
 
         parts = self._parts
         schedule = self.file
-        endpoints = parts.selection().endpoints(target)
+        endpoints = parts.selection.endpoints(target)
         shipment = hosts.Shipment.of(
             schedule,
             self._targets(schedule),
             user=parts.user,
-            sender=parts.selection().sender,
-            cap=parts.cap,
-            now=parts.clock(),
+            sender=parts.selection.sender,
+            cap=parts.config.output_cap,
+            now=time.time(),
         )
-        return hosts.push(parts.contact(), endpoints, shipment, check=check)
+        return hosts.push(parts.contact, endpoints, shipment, check=check)
 
     def purge(self, target: str | None = None, *, check: bool = False) -> Pushed:
         """Take the schedule and its line in the crontab away from hosts; None is all."""
         from agentless.runner import push as hosts
 
-        return hosts.purge(self._parts.contact(), self._parts.selection().endpoints(target), check=check)
+        return hosts.purge(self._parts.contact, self._parts.selection.endpoints(target), check=check)
 
     def status(self, target: str | None = None, *, plan: int = 1, log: int = 50) -> Seen:
         """What hosts have, what their ticks did (`log` events), and what they will fire (`plan` of each entry)."""
         from agentless.runner import push as hosts
 
-        return hosts.show(self._parts.contact(), self._parts.selection().endpoints(target), plan=plan, log=log)
+        return hosts.show(self._parts.contact, self._parts.selection.endpoints(target), plan=plan, log=log)
 
     # --- here ---
     def coming(self, name: str | None = None, count: int = 1) -> dict[str, Upcoming]:
@@ -168,7 +136,7 @@ class Schedules:
 
         What hosts count themselves is unknown here; `status` asks them.
         """
-        schedule, now = self.file, self._parts.clock()
+        schedule, now = self.file, time.time()
         upcoming = {}
         for entry in schedule.entries.values() if name is None else (schedule.entry(name),):
             host, history = self._place(schedule, entry)
@@ -180,7 +148,7 @@ class Schedules:
 
     def overview(self) -> list[Overview]:
         """Every entry, with what is known of it here; nobody is asked."""
-        schedule, now = self.file, self._parts.clock()
+        schedule, now = self.file, time.time()
         fired = self._fired(schedule)
         rows = []
         for entry in schedule.entries.values():
@@ -217,8 +185,7 @@ class Schedules:
         """Do an entry's function of the controller; what it did, in a line."""
         from agentless.runner.controller_functions import perform
 
-        parts = self._parts
-        return perform(entry, parts.cache, parts.contact, parts.selection, parts.clock())
+        return perform(entry, self._parts, time.time())
 
     def running(self, name: str) -> int:
         """How many jobs of an entry run now: those of the cache that are open, and of which a host says so."""
@@ -233,7 +200,7 @@ class Schedules:
             if parts.cache.is_held(jid):
                 count += 1
             else:
-                report_now = lookup.ask_about(parts.contact(), parts.selection(), report)
+                report_now = lookup.ask_about(parts.contact, parts.selection, report)
                 count += any(result.state is State.RUNNING for result in report_now.results.values())
         return count
 
@@ -250,4 +217,4 @@ class Schedules:
             )
         from agentless.runner.push import job_spec
 
-        return self._parts.dispatcher().prepare(entry.target, job_spec(entry, str(self.path)), how, jid)
+        return self._parts.dispatcher.prepare(entry.target, job_spec(entry, str(self.path)), how, jid)

@@ -7,7 +7,7 @@ from typing import Any
 
 from agentless.model.answers import Helper
 from agentless.model.endpoint import Endpoint
-from agentless.model.job import Job
+from agentless.model.job import Job, JobRow
 from agentless.model.problem import Problem
 from agentless.model.process import Process, Signal, Survivor
 from agentless.model.results import (
@@ -19,7 +19,6 @@ from agentless.model.results import (
     Hosts,
     InventoryHost,
     Listed,
-    ListedJob,
     Pong,
     Running,
     Signalled,
@@ -147,9 +146,9 @@ def test_jobs_active() -> None:
 def test_jobs_list() -> None:
     summary = report(web1=returned()).summary
     row = {**HEAD, "metadata": {"ticket": "1"}, "summary": summary}
-    assert Listed([ListedJob(JOB, summary, START)]).to_json() == {JID: row}
+    assert Listed([JobRow(JOB, summary, START)]).to_json() == {JID: row}
     runs = report(web1=HostResult(State.RUNNING)).summary
-    known = Listed([ListedJob(JOB, runs, START)]).to_json()
+    known = Listed([JobRow(JOB, runs, START)]).to_json()
     assert known == {JID: {**row, "summary": runs, "as_of": HEAD["start_time"]}}
 
 

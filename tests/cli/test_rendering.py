@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentless.model.endpoint import Become, Endpoint
-from agentless.model.job import Job, Report
+from agentless.model.job import Job, JobRow, Report
 from agentless.model.problem import Problem
-from agentless.model.results import Listed, ListedJob
+from agentless.model.results import Listed
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.report import tables
 from agentless.report.documents import as_json, as_yaml, host_line, lines
@@ -347,7 +347,7 @@ def test_any_report_has_a_table(some: Report) -> None:
 def test_job_lists_say_who_failed() -> None:
     job = Job(JID, "cmd.run", ("uptime",), "web*", ("web1",), "ada", START)
     summary = {**report(a=returned(), b=returned(retcode=1)).summary}
-    assert list(tables.jobs(Listed([ListedJob(job, summary, START)]))) == [
+    assert list(tables.jobs(Listed([JobRow(job, summary, START)]))) == [
         (JID, "2026-11-22 09:50:39Z", "web*", "ada", "1 returned, 1 failed", "uptime")
     ]
 

@@ -74,6 +74,8 @@ SEEN_THROUGH = {
     "runner/dispatcher": "tests/runner/test_start_and_tail.py",
     # The helper's side decides whether it can be started.
     "runner/payload": "tests/remote/test_payload.py",
+    # Made when it is first needed, by every scenario.
+    "runner/parts": "tests/end_to_end/test_run.py",
     "runner/push": "tests/schedule_hosts/test_crontab.py",
     "runner/run": "tests/runner/test_start_and_tail.py",
     "runner/scheduler": "tests/schedule_hosts/test_controller.py",

@@ -8,7 +8,6 @@ import pytest
 
 from agentless import Fleet
 from agentless.errors import ScheduleError
-from agentless.runner.schedules import find
 
 HEAD = "    function: cmd.run\n    args: [uptime]\n    target: web1\n"
 
@@ -80,10 +79,13 @@ def test_an_entry_is_added_only_for_hosts_that_there_are(home: Path) -> None:
 
 
 def test_the_file_is_beside_the_inventory_else_the_users_own(home: Path) -> None:
-    assert find("given.yaml", []) == Path("given.yaml")
-    beside = home / "fleet" / "schedule.yaml"
-    assert find(None, ["web1,web2", home / "fleet" / "inventory.yaml"]) == beside
+    def path(*inventories: str, given: str | None = None) -> Path:
+        return Fleet(inventories).schedule(given).path
+
+    inventory = str(home / "fleet" / "inventory.yaml")
+    assert path(inventory, given="given.yaml") == Path("given.yaml")
+    assert path("web1,web2", inventory) == home / "fleet" / "schedule.yaml"
     own = home / "agentless" / "schedule.yaml"
     own.parent.mkdir()
     own.touch()
-    assert find(None, [home / "fleet" / "inventory.yaml"]) == own
+    assert path(inventory) == own

@@ -1,0 +1,132 @@
+"""What the verbs work with: settings, hosts, job cache, connections; each part is made when it is first needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agentless import config as configuration
+from agentless.cache import JobCache
+from agentless.config import Config
+from agentless.inventory import Overrides, ansible_cfg
+from agentless.inventory.ansible_cfg import AnsibleSettings
+from agentless.inventory.layers import defaults, vault
+from agentless.inventory.search import Sources, search
+from agentless.inventory.selection import Selection
+from agentless.model.requests import Caller
+from agentless.model.secret import Secret
+from agentless.runner.recorded import recorded
+
+# Listing jobs is not to wait for what contacts hosts.
+if TYPE_CHECKING:
+    from agentless.runner.contact import Contact, Watch
+    from agentless.runner.dispatcher import Dispatcher
+
+__all__ = ["Parts"]
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The parts of one fleet, which its verbs share.
+
+    Args:
+        config: the configuration.
+        given: what the caller said about connections.
+        inventories: those that the caller named; None looks for one.
+        limit, extra_vars, vault_ids, ask, warn, note, watch: as of `Fleet`.
+        forks: calls in flight at once; None leaves it to the settings.
+    """
+
+    config: Config
+    given: Overrides
+    inventories: Sources | None
+    limit: str | None
+    forks: int | None
+    extra_vars: Sequence[str]
+    vault_ids: Sequence[str]
+    ask: Callable[[str], Secret | None]
+    warn: Callable[[str], None]
+    note: Callable[[str], None]
+    watch: Watch
+
+    @cached_property
+    def user(self) -> str:
+        """Who acts here."""
+        return configuration.account()[0]
+
+    @property
+    def controller(self) -> str:
+        """`USER@CONTROLLER`, in whose name hosts are asked; the controller's own fires draw their splays for it."""
+        return f"{self.user}@{os.uname().nodename}"
+
+    @cached_property
+    def ansible(self) -> AnsibleSettings:
+        """Ansible's own settings; raises ConfigError."""
+        return ansible_cfg.load(configuration.environment(), Path())
+
+    @cached_property
+    def selection(self) -> Selection:
+        """The hosts of a target."""
+        return Selection(
+            self._sources,
+            replace(self.given, defaults=defaults(self.ansible, self.config)),
+            self.limit,
+            lambda word: recorded(self.cache, word),
+            self.warn,
+            vault(self.ansible, self.vault_ids, self.ask),
+            self.extra_vars,
+            self.ansible,
+            self.note,
+            self.ask,
+        )
+
+    def _sources(self) -> Sources:
+        if self.inventories is not None:
+            return self.inventories
+        environ, users = configuration.environment(), configuration.config_dir()
+        return search(environ, Path(), self.ansible, self.config.inventory, users)
+
+    @cached_property
+    def cache(self) -> JobCache:
+        """The jobs that this controller knows."""
+        return JobCache(
+            configuration.cache_dir() / "jobs",
+            keep_jobs=self.config.keep_jobs,
+            max_bytes=self.config.max_cache_size,
+            warn=self.warn,
+        )
+
+    @cached_property
+    def contact(self) -> Contact:
+        """Asks hosts."""
+        from agentless.runner.contact import Contact
+        from agentless.transport.connector import HostConnector
+
+        return Contact(
+            HostConnector(ask=self.ask, warn=self.warn),
+            self.cache,
+            self.forks or self.ansible.forks or self.config.forks,
+            Caller(self.controller, self.config.keep_returns, self.config.keep_bytes),
+            self.config.output_cap,
+            self.selection.learned,
+            self.selection.sent_alike,
+            self.watch,
+        )
+
+    @cached_property
+    def dispatcher(self) -> Dispatcher:
+        """Sends jobs."""
+        from agentless.runner.dispatcher import Dispatcher
+
+        return Dispatcher(self.contact, self.selection, self.user)
+
+    def close(self) -> None:
+        """Let go of connections; what needs one afterwards opens it anew."""
+        contact = self.__dict__.pop("contact", None)
+        self.__dict__.pop("dispatcher", None)
+        if contact is not None:
+            contact.connector.close()

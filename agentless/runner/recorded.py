@@ -1,0 +1,63 @@
+"""The jobs of the job cache, without a word to hosts: which one a word means, where its hosts stood, and the list."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agentless.cache import JobCache, JobFilter
+from agentless.errors import UnknownJob, UsageError
+from agentless.inventory.selection import Selection
+from agentless.model.jid import JID
+from agentless.model.job import Report
+from agentless.model.results import Listed
+from agentless.model.states import remembered
+
+__all__ = ["jid_of", "last", "listed", "recorded", "shown"]
+
+
+def jid_of(cache: JobCache, word: str) -> JID:
+    """A JID as given, or that of the newest job for `last`.
+
+    Raises:
+        UsageError: it is neither.
+        UnknownJob: there is no last job.
+    """
+    if word == "last":
+        return last(cache)
+    try:
+        return JID(word)
+    except ValueError as error:
+        raise UsageError(str(error), "agentless jobs list shows those of this controller.") from error
+
+
+def last(cache: JobCache) -> JID:
+    """The JID of the newest job that a person or a script sent from here with `run`; UnknownJob where there is none."""
+    jid = cache.last()
+    if jid is None:
+        raise UnknownJob(
+            "the job cache has no job that was sent from here with `run`",
+            "Send one first: agentless run TARGET -- uptime; or name a JID, which agentless jobs list shows.",
+        )
+    return jid
+
+
+def recorded(cache: JobCache, word: str) -> Report:
+    """A job as the cache has it; UnknownJob where it does not."""
+    jid = jid_of(cache, word)
+    report = cache.current(jid)
+    if report is None:
+        raise UnknownJob(f"job {jid} is not in the job cache", f"To ask the hosts: agentless jobs lookup {jid}")
+    return report
+
+
+def shown(cache: JobCache, selection: Selection, word: str, target: str | None) -> Report:
+    """As `recorded`, on the hosts of a target; what ran when it was last heard of says as of when."""
+    report = selection.narrow(recorded(cache, word), target)
+    return replace(report, results={name: remembered(result) for name, result in report.results.items()})
+
+
+def listed(cache: JobCache, wanted: JobFilter, limit: int | None) -> Listed:
+    """The jobs like that, newest first, `limit` at most; UsageError where that is below 1."""
+    if limit is not None and limit < 1:
+        raise UsageError(f"a limit of {limit} jobs is none", "Leave it out for all jobs.")
+    return Listed(list(cache.rows(limit, wanted.matches)))
