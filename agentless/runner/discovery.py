@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 
-from agentless.errors import AgentlessError, HostError, UnknownJob
+from agentless.errors import AgentlessError, HostError, UnknownJob, Unreachable
 from agentless.inventory.selection import Selection
 from agentless.model.answers import Described, Returned, Stated
 from agentless.model.endpoint import Endpoint
@@ -18,7 +18,7 @@ from agentless.model.problem import Problem
 from agentless.model.requests import FetchRequest, Wanted
 from agentless.model.states import LEARNED, Dispatched, HostResult, State, settle, settle_denied
 from agentless.runner.contact import MENDED_BY_WAITING, Contact, problem_of
-from agentless.runner.homecoming import job_of
+from agentless.runner.homecoming import is_to_come, job_of
 from agentless.runner.reading import Answer
 
 __all__ = ["Search", "described", "discover", "known_to_nobody"]
@@ -48,7 +48,13 @@ def discover(contact: Contact, selection: Selection, jid: str, target: str | Non
     for name, answers in contact.ask(endpoints, lambda _: _request(jid), about=(jid,), both_users=True):
         if isinstance(answers, HostError):
             problems[name] = problem_of(answers)
-        elif (result := _result(answers)) is not None:
+            continue
+        try:
+            result = _result(jid, answers)
+        except HostError as error:
+            problems[name] = problem_of(error)
+            continue
+        if result is not None:
             standing[name] = result
             job = described(job, answers)
             named.update(*(selection.learned(one.hosts, one.target) for one in answers if isinstance(one, Described)))
@@ -101,6 +107,7 @@ class Search:
                 answers = self._contact.call(
                     self._host, self._endpoint, _request(self._jid), about=(self._jid,), both_users=True
                 )
+                result = _result(self._jid, answers)
             except HostError as error:
                 self.problem = problem_of(error)
                 if error.kind not in MENDED_BY_WAITING:
@@ -110,7 +117,6 @@ class Search:
                 return None
             else:
                 self.problem = None
-                result = _result(answers)
                 return None if result is None else (result, answers)
             if time.monotonic() >= until:
                 return None
@@ -134,12 +140,22 @@ def _request(jid: str) -> FetchRequest:
     return FetchRequest((Wanted(jid),), describe=True)
 
 
-def _result(answers: Iterable[Answer]) -> HostResult | None:
-    """Where a host stands that has a record of the job."""
+def _result(jid: str, answers: Iterable[Answer]) -> HostResult | None:
+    """Where a host stands that has a record of the job; None where it has none.
+
+    Raises:
+        Unreachable: it confirms a JID that nobody can have taken yet: such a job would be the newest for good, and
+            outlive honest ones.
+    """
     result: HostResult | None = None
+    clock: float | None = None
     for answer in answers:
         if isinstance(answer, Described):
+            clock = max(clock or 0.0, answer.clock or 0.0)
             result = result or HostResult(State.RUNNING, Dispatched.YES, nonce=answer.nonce)
         elif isinstance(answer, Returned) or (isinstance(answer, Stated) and answer.state != "unknown"):
             result = settle(result or HostResult(State.RUNNING, Dispatched.YES), answer, time.time())
+    if result is not None and is_to_come(jid, clock, time.time()):
+        hint = "Set the clocks of that host, of this machine, and of who sent the job."
+        raise Unreachable("protocol", f"the host has a record of job {jid}, whose time is to come", hint)
     return result

@@ -14,7 +14,7 @@ from agentless.model.job import Job, Report
 from agentless.model.states import Dispatched, HostResult, State, settle
 from agentless.runner.reading import Answer
 
-__all__ = ["Homecoming", "Learned", "Ledger", "Unrecorded", "job_of"]
+__all__ = ["Homecoming", "Learned", "Ledger", "Unrecorded", "is_to_come", "job_of"]
 
 # More than the helper sends in one call.
 PORTION = 200
@@ -81,6 +81,17 @@ def job_of(jid: str, described: Described | None, hosts: tuple[str, ...]) -> Job
     )
 
 
+def is_to_come(jid: str, clock: float | None, now: float) -> bool:
+    """Whether a JID that a host confirms is of the future, beyond what its clock is ahead of ours (a day at most).
+
+    Args:
+        clock: the host's time of its answer, in Unix seconds; None where it doesn't tell.
+        now: ours.
+    """
+    ahead = min(max(0.0, (clock or now) - now), AHEAD_MAX)
+    return jid_time(jid) > now + ahead + AHEAD_UNMEASURED
+
+
 class Homecoming:
     """What one call brings home from one host: the ends of jobs that were waited for, and those of its schedule.
 
@@ -136,7 +147,7 @@ class Homecoming:
     def _ended(self, answer: Returned | Stated) -> None:
         described = self._described.pop(answer.jid, None)
         if described is not None and described.schedule is not None:
-            if self._is_to_come(described):
+            if is_to_come(answer.jid, described.clock, self._clock()):
                 self._ledger.warn(
                     f"{self._host} names {answer.jid} as a job of its schedule, which is to come: left out"
                 )
@@ -162,12 +173,6 @@ class Homecoming:
         after = settle(known, answer, self._clock())
         if after != known:
             self._ledger.record(answer.jid, self._host, after)
-
-    def _is_to_come(self, described: Described) -> bool:
-        """Whether a JID is of the future, beyond what the host's clock is ahead of ours (a day at most)."""
-        now = self._clock()
-        ahead = min(max(0.0, (described.clock or now) - now), AHEAD_MAX)
-        return jid_time(described.jid) > now + ahead + AHEAD_UNMEASURED
 
 
 def _ended_as(result: HostResult) -> str:

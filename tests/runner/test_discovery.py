@@ -70,6 +70,24 @@ def test_later_it_is_asked_as_who_sent_it_and_killed_where_it_runs(bench: Bench)
     assert (endpoints["web2"].user, become and (become.method, become.user)) == ("eve", ("sudo", "root"))
 
 
+def test_a_jid_of_the_future_is_no_job_whoever_confirms_it(bench: Bench) -> None:
+    late = JID("99991231235959999999")
+    for answers in ({**JOB, "time": 253402300799.0}, RETURN), ({**JOB, "time": time.time()}, RUNNING), (RETURN,):
+        hosts = LyingHosts(web1=[says(late, *answers)], web2=[says(late, UNKNOWN)])
+        report, known = discover(bench.contact(hosts), bench.selection, late)
+        assert (report.results, known, report.exit_code) == ({}, False, 3)
+        assert "whose time is to come" in report.unknown_hosts["web1"].message
+        assert bench.cache.current(late) is None
+
+
+def test_a_jid_may_be_as_far_ahead_as_the_clock_of_the_host_that_has_it(bench: Bench) -> None:
+    ahead = time.time() + 3600
+    jid = new_jid(datetime.fromtimestamp(ahead, timezone.utc))
+    hosts = LyingHosts(web1=[says(jid, {**JOB, "time": ahead}, RETURN)], web2=[says(jid, UNKNOWN)])
+    report, known = discover(bench.contact(hosts), bench.selection, jid)
+    assert (report.results["web1"].state, known) == (State.RETURNED, True)
+
+
 def test_who_is_denied_by_all_hears_of_become(bench: Bench) -> None:
     hosts = LyingHosts(web1=[says(NOW, UNKNOWN)], web2=[says(NOW, UNKNOWN)])
     with pytest.raises(UnknownJob) as caught:
