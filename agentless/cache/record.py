@@ -120,11 +120,11 @@ class Record:
         results = ((host, line.result) for host, line in self.lines.items())
         return {host: _left_behind(self.job.jid, one) for host, one in results if one.state is State.PENDING}
 
-    def waited_for(self) -> Iterator[tuple[str, str]]:
-        """Host and nonce, where the job was or may have been sent and has not ended."""
+    def waited_for(self) -> Iterator[tuple[str, HostResult]]:
+        """The hosts that the job was or may have been sent to and where it has not ended, each as it stands."""
         for host, line in self.lines.items():
             if not line.result.state.final and line.result.dispatched is not Dispatched.NO:
-                yield host, line.result.nonce
+                yield host, line.result
 
     def settled(self) -> bool:
         """Whether no contact can change a host: as `HostResult.settled`, for all of them."""

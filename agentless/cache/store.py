@@ -24,6 +24,7 @@ from agentless.errors import AnotherJob, CacheError, JobExists
 from agentless.model.jid import JID, new_jid
 from agentless.model.job import Job, JobRow, Origin, Report
 from agentless.model.problem import Problem
+from agentless.model.requests import Wanted
 from agentless.model.states import LEARNED, Dispatched, HostResult, State
 
 if TYPE_CHECKING:
@@ -334,9 +335,7 @@ class JobCache:
         """JIDs of the jobs with hosts that have not ended, newest first; reads no finished job."""
         return (jid for jid, is_open in self._listing.jobs() if is_open)
 
-    def wanted(
-        self, hosts: Iterable[str], where: Callable[[Job], bool] | None = None
-    ) -> dict[str, tuple[tuple[str, str], ...]]:
+    def wanted(self, hosts: Iterable[str], where: Callable[[Job], bool] | None = None) -> dict[str, tuple[Wanted, ...]]:
         """What every contact with these hosts should bring home.
 
         Args:
@@ -345,18 +344,23 @@ class JobCache:
                 lie elsewhere on the host).
 
         Returns:
-            By host, `(jid, nonce)` of the jobs that were or may have been sent there and have not ended there, the
-            newest first; hosts without any are left out.
+            By host, the jobs that were or may have been sent there and have not ended there, the newest first; hosts
+            without any are left out.
         """
         contacted = dict.fromkeys(hosts)
-        wanted: dict[str, list[tuple[str, str]]] = {}
+        wanted: dict[str, list[Wanted]] = {}
         for jid in self.open_jobs():
             record = self._journal.readable(jid)
             if record is None or (where is not None and not where(record.job)):
                 continue
-            for host, nonce in record.waited_for():
-                if host in contacted:
-                    wanted.setdefault(host, []).append((jid, nonce))
+            held: bool | None = None
+            for host, result in record.waited_for():
+                if host not in contacted:
+                    continue
+                maybe = result.dispatched is Dispatched.MAYBE
+                if maybe and held is None:
+                    held = self.is_held(jid)
+                wanted.setdefault(host, []).append(Wanted(jid, result.nonce, maybe and not held))
         return {host: tuple(jobs) for host, jobs in wanted.items()}
 
     # --- pruning ------------------------------------------------------------------------------------------------

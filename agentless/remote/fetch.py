@@ -34,10 +34,7 @@ def fetch(call: "Call") -> None:
     """What is known of each job that is asked for, now."""
     for want in call.request.get("jobs") or ():
         jid = jid_of(want)
-        state = _of(call.book.find(jid), want.get("nonce"))
-        if state["state"] == wire.UNKNOWN and want.get("maybe") and want.get("nonce"):
-            why = "the request never arrived, and can't start any more"
-            state = _of(call.book.bury(jid, want["nonce"], "never-arrived", why), want.get("nonce"))
+        state = _sure(call, want, _of(call.book.find(jid), want.get("nonce")))
         if call.request.get("describe"):
             record = records.load(call.book.job(jid, "job.json")) or records.load(call.book.proc(jid))
             if record is not None:
@@ -54,7 +51,9 @@ def wanted(call: "Call") -> None:
         jid = want.get("jid")
         if not wire.is_jid(jid) or (jid == call.request.get("jid") and call.request.get("op") in ("run", "follow")):
             continue
-        state = _of(call.book.state(jid), want.get("nonce"))
+        # One that may never have arrived is looked for as one that is asked about: records can be deleted.
+        state = call.book.find(jid) if want.get("maybe") else call.book.state(jid)
+        state = _sure(call, want, _of(state, want.get("nonce")))
         size = _size(state)
         if size > room and not first:
             continue
@@ -93,6 +92,14 @@ def _of(state: "dict[str, Any]", nonce: "str | None") -> "dict[str, Any]":
         message = "this host ran the job under another inventory name"
         return {"state": wire.NOT_STARTED, "kind": "same-host", "message": message, "hint": ""}
     return state
+
+
+def _sure(call: "Call", want: "dict[str, Any]", state: "dict[str, Any]") -> "dict[str, Any]":
+    """The state of a job, where a request that may never have arrived can't start it any more."""
+    if state["state"] != wire.UNKNOWN or not want.get("maybe") or not want.get("nonce"):
+        return state
+    why = "the request never arrived, and can't start any more"
+    return _of(call.book.bury(want["jid"], want["nonce"], "never-arrived", why), want["nonce"])
 
 
 def _size(state: "dict[str, Any]") -> int:

@@ -4,8 +4,9 @@ A frame is `\\x1e NONCE SPACE META_LENGTH SPACE BODY_LENGTH \\n META BODY`: NONC
 one JSON object in ASCII, BODY raw bytes. Whatever else stands on stdout is noise of the host's start-up files.
 
 A request is one JSON object. Each has `op`; `controller` (`USER@CONTROLLER`); `keep_returns` (hours) and `keep_bytes`;
-`want`, a list of {jid, nonce}: jobs whose ends the controller waits for; `seen`, {sequence: number}: how many fires of
-the schedule it has had; `sections`, a list of [name, length]: what follows on stdin. Then, by `op`:
+`want`, a list of {jid, nonce, maybe}: jobs whose ends the controller waits for, and which a host that knows nothing of
+one that is `maybe` buries; `seen`, {sequence: number}: how many fires of the schedule it has had; `sections`, a list of
+[name, length]: what follows on stdin. Then, by `op`:
 
 run       JOB, KEPT without `keep`, and jid cap live detach; sections `env` (JSON), `script`, `stdin`
 follow    jid at live once                          at: offsets in stdout and stderr; once: to the end of what is there

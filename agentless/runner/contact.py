@@ -100,7 +100,7 @@ class Contact:
         host: str,
         endpoint: Endpoint,
         request: Request,
-        wanted: Sequence[tuple[str, str]] = (),
+        wanted: Sequence[Wanted] = (),
         *,
         about: Collection[str] = (),
         both_users: bool = False,
@@ -108,12 +108,12 @@ class Contact:
         """Ask one host; the arguments are those of `ask`.
 
         Args:
-            wanted: JIDs and nonces of jobs whose ends it is to bring home.
+            wanted: jobs whose ends it is to bring home.
 
         Raises:
             HostError: why it gave no answer.
         """
-        want = [Wanted(jid, nonce) for jid, nonce in wanted if jid not in about]
+        want = [one for one in wanted if one.jid not in about]
         users = [endpoint]
         # One directory belongs to one user; `~/` is each one's own.
         if both_users and endpoint.become and (endpoint.state_dir or "~/").startswith("~/"):
@@ -123,7 +123,9 @@ class Contact:
             with closing(self.connector.connect(endpoint)) as link:
                 for acting in users:
                     home = Homecoming(self.cache, host, self.learned)
-                    message = write(request, self.caller, want, home.seen())
+                    # The login user, asked beside another, has no word in what never arrived at that one.
+                    asked = want if acting is endpoint else [replace(one, maybe=False) for one in want]
+                    message = write(request, self.caller, asked, home.seen())
                     for answer in Session(link, acting, message).answers():
                         if (isinstance(answer, JobAnswer) and answer.jid in about) or not home.take(answer):
                             answers.append(answer)

@@ -11,6 +11,7 @@ from agentless.errors import AnotherJob, CacheError
 from agentless.model.answers import Described, Returned, ScheduleSeen, Stated
 from agentless.model.jid import jid_time
 from agentless.model.job import Job, Report
+from agentless.model.requests import Wanted
 from agentless.model.states import Dispatched, HostResult, State, settle
 from agentless.runner.reading import Answer
 
@@ -35,7 +36,8 @@ class Ledger(Protocol):
     def load(self, jid: str, *, outputs: bool) -> Report | None: ...
     def wanted(
         self, hosts: Iterable[str], where: Callable[[Job], bool] | None = None
-    ) -> Mapping[str, tuple[tuple[str, str], ...]]: ...
+    ) -> Mapping[str, tuple[Wanted, ...]]: ...
+    def is_held(self, jid: str) -> bool: ...
     def warn(self, line: str, /) -> None: ...
 
 
@@ -55,8 +57,11 @@ class Unrecorded:
 
     def wanted(
         self, hosts: Iterable[str], where: Callable[[Job], bool] | None = None
-    ) -> Mapping[str, tuple[tuple[str, str], ...]]:
+    ) -> Mapping[str, tuple[Wanted, ...]]:
         return {}
+
+    def is_held(self, jid: str) -> bool:
+        return False
 
     def warn(self, line: str, /) -> None:
         return

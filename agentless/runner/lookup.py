@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 
 from agentless.errors import CacheError, HostError, TargetError
@@ -64,6 +64,7 @@ def ask_about_all(contact: Contact, selection: Selection, reports: Sequence[Repo
     """`ask_about` for several jobs: one contact a host for each user as whom they were sent there."""
     learned: dict[str, dict[str, HostResult]] = {report.job.jid: {} for report in reports}
     before = {report.job.jid: report.results for report in reports}
+    held = {report.job.jid for report in reports if contact.cache.is_held(report.job.jid)}
     missing: dict[str, dict[str, Problem]] = {}
     senders: dict[tuple[str | None, str | None], tuple[dict[str, Endpoint], dict[str, list[str]]]] = {}
     for report in reports:
@@ -77,7 +78,7 @@ def ask_about_all(contact: Contact, selection: Selection, reports: Sequence[Repo
         # A job that was sent before `--become` was given is the login user's: denied by the other, it would be lost.
         for name, answers in contact.ask(
             endpoints,
-            lambda name, jids=jids: _fetch(name, jids[name], before),  # type: ignore[misc]
+            lambda name, jids=jids: _fetch(name, jids[name], before, held),  # type: ignore[misc]
             about=learned,
             both_users=True,
         ):
@@ -88,10 +89,20 @@ def ask_about_all(contact: Contact, selection: Selection, reports: Sequence[Repo
     ]
 
 
-def _fetch(name: str, jids: Sequence[str], results: Mapping[str, Mapping[str, HostResult]]) -> FetchRequest:
+def _fetch(
+    name: str, jids: Sequence[str], results: Mapping[str, Mapping[str, HostResult]], held: Container[str]
+) -> FetchRequest:
+    """What to ask a host about jobs.
+
+    Args:
+        held: jobs whose runs live: their requests may just be on their way, and nobody else calls them off.
+    """
     open_jobs = ((jid, results[jid][name]) for jid in jids)
     return FetchRequest(
-        tuple(Wanted(jid, result.nonce, result.dispatched is Dispatched.MAYBE) for jid, result in open_jobs)
+        tuple(
+            Wanted(jid, result.nonce, result.dispatched is Dispatched.MAYBE and jid not in held)
+            for jid, result in open_jobs
+        )
     )
 
 

@@ -106,7 +106,7 @@ class Pursuit:
         result: where it stands before the first contact.
         endpoint: the way to it.
         errand: what is wanted of it.
-        wanted: JIDs and nonces of other jobs whose ends are waited for from it.
+        wanted: other jobs whose ends are waited for from it.
         left: set when the run is left.
         tell: takes each event: output, or another state.
         follows: called with the host's name once it has the job, so that its place goes to another host.
@@ -124,7 +124,7 @@ class Pursuit:
         *,
         connector: Connector,
         ledger: Ledger,
-        wanted: Sequence[tuple[str, str]],
+        wanted: Sequence[Wanted],
         left: threading.Event,
         tell: Callable[[Event], None],
         follows: Callable[[str], None],
@@ -247,7 +247,7 @@ class Pursuit:
         with closing(self._connector.connect(self._endpoint)) as link:
             before = self.result
             home = Homecoming(self._ledger, self.host, self._errand.learned)
-            want = [Wanted(jid, nonce) for jid, nonce in self._wanted if jid != self._errand.job.jid]
+            want = [one for one in self._wanted if one.jid != self._errand.job.jid]
             request = self._request()
             message = write(request, self._errand.caller, want, home.seen())
             session = Session(link, self._endpoint, message, follows=self._follows_job(request))
@@ -296,7 +296,8 @@ class Pursuit:
         if rollout is not None and self._sends():
             return RunRequest(job, rollout.spec, self.host, self._nonce, live=errand.live, detach=rollout.detach)
         if self.result.dispatched is Dispatched.MAYBE:
-            return FetchRequest((Wanted(job.jid, self.result.nonce, maybe=True),))
+            # The request of a run that lives may just be on its way: it is not ours to call it off.
+            return FetchRequest((Wanted(job.jid, self.result.nonce, maybe=not self._ledger.is_held(job.jid)),))
         at = self._heard.at
         return FollowRequest(job.jid, (at[0], at[1]), live=errand.live, once=errand.once)
 

@@ -82,13 +82,18 @@ def write(
         "controller": caller.controller,
         "keep_returns": caller.keep_returns,
         "keep_bytes": caller.keep_bytes,
-        "want": [{"jid": one.jid, "nonce": one.nonce} for one in want],
+        "want": [_want(one) for one in want],
         "sections": [[section.name, len(section.data)] for section in sections],
         **fields,
     }
     if seen is not None:
         message["seen"] = dict(seen)
     return Message(message, sections)
+
+
+def _want(one: Wanted) -> dict[str, Any]:
+    # Fifty of them still fit into the command line.
+    return {"jid": one.jid, "nonce": one.nonce, **({"maybe": True} if one.maybe else {})}
 
 
 def _fields(request: Request) -> tuple[dict[str, Any], tuple[Section, ...]]:

@@ -40,7 +40,7 @@ def test_the_first_end_counts_and_else_the_last_line() -> None:
     )  # fmt: skip
     assert results(read) == {"a": returned(), "b": running(2)}
     assert (read.not_final, read.last, read.ended(["a", "b", "z"])) == (1, 106.0, ["a"])
-    assert list(read.waited_for()) == [("b", "0123456789abcdef")]
+    assert list(read.waited_for()) == [("b", running(2))]
 
 
 def test_what_is_known_is_news_again_after_a_while() -> None:

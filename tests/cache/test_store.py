@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from agentless.errors import AnotherJob, CacheError, JobExists
 from agentless.model.job import Job, Origin, Report
 from agentless.model.problem import Problem
+from agentless.model.requests import Wanted
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.model.times import iso
 from tests.cache.conftest import Bench
@@ -165,13 +166,22 @@ def test_wanted_names_what_was_sent_and_has_not_ended(bench: Bench) -> None:
     bench.cache.record(two.jid, "web1", running())
     nonce = "0123456789abcdef"
     assert bench.cache.wanted(["web1", "web2", "web3", "web4", "web5"]) == {
-        "web1": ((two.jid, nonce), (one.jid, nonce)),
-        "web4": ((one.jid, "feedfeedfeedfeed"),),
+        "web1": (Wanted(two.jid, nonce), Wanted(one.jid, nonce)),
+        "web4": (Wanted(one.jid, "feedfeedfeedfeed", maybe=True),),
     }
-    assert bench.cache.wanted(["web1"], lambda job: job.login is None) == {"web1": ((one.jid, nonce),)}
+    assert bench.cache.wanted(["web1"], lambda job: job.login is None) == {"web1": (Wanted(one.jid, nonce),)}
     assert list(bench.cache.open_jobs()) == [two.jid, one.jid]
     bench.cache.record(two.jid, "web1", returned())
     assert list(bench.cache.open_jobs()) == [one.jid]
+
+
+def test_what_may_never_have_arrived_is_made_sure_of_once_its_run_is_gone(bench: Bench) -> None:
+    """While that lives, its request may just be on the way, and any other contact would keep the job from the host."""
+    job = bench.job("web1", release=False)
+    bench.cache.record(job.jid, "web1", HostResult(State.PENDING, Dispatched.MAYBE, "feedfeedfeedfeed"))
+    assert bench.cache.wanted(["web1"]) == {"web1": (Wanted(job.jid, "feedfeedfeedfeed", maybe=False),)}
+    bench.cache.release(job.jid)
+    assert bench.cache.wanted(["web1"]) == {"web1": (Wanted(job.jid, "feedfeedfeedfeed", maybe=True),)}
 
 
 def test_a_job_whose_rest_was_never_reached_is_finished_when_its_run_leaves(bench: Bench) -> None:

@@ -144,7 +144,10 @@ def test_wherever_the_connection_breaks_the_job_starts_once_or_never(
     assert "returned" in outcomes
 
 
-def test_a_delayed_request_cannot_start_any_more(sshd: Sshd, start_proxy: Callable[..., Proxy], tmp_path: Path) -> None:
+@pytest.mark.parametrize("contact", [("jobs", "lookup", "last"), ("ping",), ("run", "host1", "--detach", "--", "true")])
+def test_a_delayed_request_cannot_start_any_more(
+    sshd: Sshd, start_proxy: Callable[..., Proxy], tmp_path: Path, contact: tuple[str, ...]
+) -> None:
     """Where the request may never have arrived, the host makes sure that it can't; then it is `not-started`."""
     proxy = start_proxy("127.0.0.1", sshd.port, delay=0.5)
     through(sshd, proxy)
@@ -156,10 +159,12 @@ def test_a_delayed_request_cannot_start_any_more(sshd: Sshd, start_proxy: Callab
         proxy.hole(to="server")
         jobs = sshd.client.home / ".cache" / "agentless" / "jobs"
         until(lambda: any('"maybe"' in file.read_text() for file in jobs.glob("*.open.jsonl")), "sent, perhaps")
+        (jid,) = {file.name.partition(".")[0] for file in jobs.glob("*.open.jsonl")}
         process.kill()
     proxy.cut()
     proxy.heal()
-    found = lookup(sshd.client, "lookup", "last")["hosts"]["host1"]
+    sshd.client.agentless(*contact)
+    found = lookup(sshd.client, "show", jid)["hosts"]["host1"]
     assert (found["state"], found["error"]["kind"]) == ("not-started", "never-arrived")
     assert not mark.exists()
 

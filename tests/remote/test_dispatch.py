@@ -322,6 +322,14 @@ def test_wanted_returns_come_home_with_any_operation(host: Host) -> None:
         assert answer.bytes("rec", 1) == b"first\nsecond\n"
 
 
+def test_with_any_operation_what_never_arrived_is_kept_from_starting(host: Host, tmp_path: Path) -> None:
+    jid, other = new_jid(), new_jid()
+    want = [{"jid": jid, "nonce": NONCE, "maybe": True}, {"jid": other, "nonce": NONCE}]
+    assert [meta["state"] for meta in host.call("ping", want=want).all("state")] == ["not-started", "unknown"]
+    assert host.run(f"touch {tmp_path}/ran", jid).one("refused")["kind"] == "never-arrived"
+    assert not (tmp_path / "ran").exists()
+
+
 def test_wanted_returns_come_in_bounded_portions(one_host: Host) -> None:
     jids = [new_jid() for _ in range(3)]
     for jid in jids:

@@ -41,7 +41,9 @@ def test_what_no_ps_may_show_goes_in_sections() -> None:
 
 
 def test_what_is_wanted_beside_has_no_part_in_what_is_asked() -> None:
-    message = write(FetchRequest((Wanted("1", "ab", maybe=True),)), CALLER, [Wanted("2", "cd")], {"seq": 3})
+    message = write(
+        FetchRequest((Wanted("1", "ab", maybe=True),)), CALLER, [Wanted("2", "cd"), Wanted("3", "e", True)], {"seq": 3}
+    )
     assert message.fields["jobs"] == [{"jid": "1", "nonce": "ab", "maybe": True}]
-    assert message.fields["want"] == [{"jid": "2", "nonce": "cd"}]
+    assert message.fields["want"] == [{"jid": "2", "nonce": "cd"}, {"jid": "3", "nonce": "e", "maybe": True}]
     assert message.fields["seen"] == {"seq": 3}
