@@ -2,9 +2,12 @@
 
 AGENTLESS_CONFIG      the configuration file
 AGENTLESS_INVENTORY   what `-i` is where it is not given
+AGENTLESS_KEEP_CONNECTIONS
+                      what `--keep` is where it is not given
 ANSIBLE_*             as Ansible has them (`inventory/ansible_cfg.py`)
 XDG_CONFIG_HOME       the configuration lies in its `agentless/`, else in ~/.config/agentless/, on every system
 XDG_CACHE_HOME        the job cache lies in its `agentless/`, else in ~/.cache/agentless/, on every system
+XDG_RUNTIME_DIR       the keeper of connections listens in its `agentless/`, else in the cache's `connections/`
 """
 
 from __future__ import annotations
@@ -12,16 +15,18 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agentless import durations
 from agentless.errors import ConfigError
 from agentless.model.endpoint import connect_seconds
 from agentless.suggest import one_of
 
-__all__ = ["Config", "account", "cache_dir", "config_dir", "environment", "load"]
+__all__ = ["Config", "account", "cache_dir", "config_dir", "environment", "keep_seconds", "keeper_dir", "load"]
 
 MIB = 1024 * 1024
 
@@ -41,6 +46,8 @@ class Config:
         become, become_user, become_method: as `--become`; the method is `sudo`, `su` or `doas`.
         inventory: files, directories or `host1,host2`, used where nothing else names one.
         schedule_file: the schedule; None looks beside the inventory.
+        keep_connections: seconds for which connections are kept after their last use; 0 keeps none, and None leaves it
+            to whether a person at a terminal is at work.
         keep_jobs: hours for which the job cache keeps a job after its last event.
         max_cache_size: bytes of disk for the job cache.
         keep_returns: hours for which hosts keep what a job returned.
@@ -59,6 +66,7 @@ class Config:
     become_method: str | None = None
     inventory: tuple[str, ...] = ()
     schedule_file: str | None = None
+    keep_connections: float | None = None
     keep_jobs: float = 24.0
     max_cache_size: int = 2048 * MIB
     keep_returns: float = 168.0
@@ -76,6 +84,40 @@ def cache_dir(environ: Mapping[str, str] | None = None) -> Path:
 def config_dir(environ: Mapping[str, str] | None = None) -> Path:
     """Where the user's configuration lies: `${XDG_CONFIG_HOME:-~/.config}/agentless`, on every system."""
     return _base("XDG_CONFIG_HOME", ".config", environ)
+
+
+def keeper_dir(environ: Mapping[str, str] | None = None) -> Path:
+    """Where the keeper of connections listens.
+
+    That is `$XDG_RUNTIME_DIR/agentless` where the former is this user's alone (after `su` it may be another's), else
+    `connections` in the cache directory.
+    """
+    environ = os.environ if environ is None else environ
+    given = environ.get("XDG_RUNTIME_DIR", "")
+    if given.startswith("/"):
+        try:
+            status = os.stat(given)
+        except OSError:
+            status = None
+        if status and status.st_uid == os.geteuid() and stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077:
+            return Path(given) / "agentless"
+    return cache_dir(environ) / "connections"
+
+
+def keep_seconds(config: Config, default: float, environ: Mapping[str, str] | None = None) -> float:
+    """For how long connections are kept, where the command line does not say: `$AGENTLESS_KEEP_CONNECTIONS`, else the
+    configuration file, else `default`.
+
+    Raises:
+        ConfigError: the variable is no duration.
+    """
+    given = (os.environ if environ is None else environ).get("AGENTLESS_KEEP_CONNECTIONS", "")
+    if not given:
+        return default if config.keep_connections is None else config.keep_connections
+    try:
+        return durations.parse(given)
+    except ValueError as error:
+        raise ConfigError(f"AGENTLESS_KEEP_CONNECTIONS: {error}", "0 keeps none.") from error
 
 
 def environment() -> Mapping[str, str]:
@@ -185,6 +227,12 @@ def _hours(value: Any, place: _Place) -> float:
     return float(value)
 
 
+def _duration(value: Any, place: _Place) -> float:
+    if not isinstance(value, (int, float, str)) or isinstance(value, bool):
+        raise ValueError("seconds, or a duration such as 5m, is needed")
+    return durations.parse(str(value))
+
+
 def _size(value: Any, place: _Place) -> int:
     wrong = (
         isinstance(value, bool) or not isinstance(value, (int, str)) or (isinstance(value, int) and value > _LARGEST)
@@ -239,6 +287,7 @@ _READERS: dict[str, _Parser] = {
     "become_method": _one_of("sudo", "su", "doas"),
     "inventory": _inventory,
     "schedule_file": _path,
+    "keep_connections": _duration,
     "keep_jobs": _hours,
     "max_cache_size": _size,
     "keep_returns": _hours,

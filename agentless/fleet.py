@@ -61,10 +61,15 @@ class Fleet:
         connect_timeout: seconds for all phases of connecting together.
         password, become_password: used where the inventory gives none.
         host_key_checking: `strict` or `accept-new`.
+        keep: seconds for which connections are kept for the next operation or command, by a process of this user's; 0
+            keeps none. None takes `$AGENTLESS_KEEP_CONNECTIONS`, else the configuration's `keep_connections`, else
+            `default_keep`.
+        default_keep: of `keep`, where nothing says otherwise.
         vault_ids: what opens Ansible Vault, as `--vault-id` takes it: `prompt`, a file or a script, or `LABEL@SOURCE`.
         ask: shows a prompt for the passphrase of an encrypted key, and returns the answer; None where nobody answers.
         warn: shows a hint or a warning, one line.
-        note: shows which inventory and which ansible.cfg count, when they are first needed.
+        note: shows which inventory and which ansible.cfg count, when they are first needed, and why connections are
+            not kept, where they were to be.
         watch: makes the context manager that is entered around each request to many hosts. It gets `waiting()`, which
             lists the hosts that have not answered, and the number of all.
 
@@ -90,6 +95,8 @@ class Fleet:
         password: Secret | str | None = None,
         become_password: Secret | str | None = None,
         host_key_checking: str | None = None,
+        keep: float | None = None,
+        default_keep: float = 0.0,
         vault_ids: Sequence[str] = (),
         ask: Callable[[str], Secret | None] = lambda prompt: None,
         warn: Callable[[str], None] = lambda line: None,
@@ -112,7 +119,18 @@ class Fleet:
             host_key_checking=host_key_checking or self.config.host_key_checking,
         )
         self._parts = Parts(
-            self.config, given, _named(inventory), limit, forks, extra_vars, vault_ids, ask, warn, note, watch
+            self.config,
+            given,
+            _named(inventory),
+            limit,
+            forks,
+            extra_vars,
+            vault_ids,
+            ask,
+            warn,
+            note,
+            watch,
+            configuration.keep_seconds(self.config, default_keep) if keep is None else keep,
         )
 
     @property

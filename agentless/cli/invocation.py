@@ -80,6 +80,7 @@ class Invocation:
                 password=password,
                 become_password=become_password,
                 host_key_checking=given.get("host_key_checking"),
+                keep=given.get("keep"),
                 vault_ids=self._vault_ids(),
                 ask=self.screen.passphrase,
                 warn=self.screen.warn,

@@ -13,7 +13,7 @@ import click
 from agentless.cli.commands import Command, Example, Option
 from agentless.cli.completion import complete_target
 from agentless.cli.invocation import FORMATS, Invocation
-from agentless.cli.words import CONNECT_SECONDS
+from agentless.cli.words import CONNECT_SECONDS, DURATION
 
 __all__ = ["SCHEDULE_FILE", "TARGET", "shared_options", "verb"]
 
@@ -67,6 +67,8 @@ def _declarations() -> list[tuple[tuple[str, ...], dict[str, Any]]]:
           "help": "Arguments of ssh, as Ansible takes them: '-o ProxyJump=bastion'."}),
         (("-T", "--connect-timeout",), {"section": _CONNECTION, "type": CONNECT_SECONDS, "metavar": "SECONDS",
           "help": "For connecting to one host, all its phases together (10)."}),
+        (("--keep",), {"section": _CONNECTION, "type": DURATION, "metavar": "TIME",
+          "help": "How long connections stay for the next command after their last use (0 keeps none)."}),
         (("--host-key-checking",), {"section": _CONNECTION, "type": click.Choice(["strict", "accept-new"]),
           "help": "accept-new adds the keys of unknown hosts to known_hosts; a changed key is always refused."}),
         (("--out",), {"section": _OUTPUT, "type": click.Choice(FORMATS), "help": "How results are written to stdout."}),

@@ -25,6 +25,7 @@ from agentless.runner.recorded import recorded
 if TYPE_CHECKING:
     from agentless.runner.contact import Contact, Watch
     from agentless.runner.dispatcher import Dispatcher
+    from agentless.transport.keeper.client import KeeperClient
 
 __all__ = ["Parts"]
 
@@ -39,6 +40,7 @@ class Parts:
         inventories: those that the caller named; None looks for one.
         limit, extra_vars, vault_ids, ask, warn, note, watch: as of `Fleet`.
         forks: calls in flight at once; None leaves it to the settings.
+        keep: seconds for which connections are kept after their last use; 0 keeps none.
     """
 
     config: Config
@@ -52,6 +54,7 @@ class Parts:
     warn: Callable[[str], None]
     note: Callable[[str], None]
     watch: Watch
+    keep: float
 
     @cached_property
     def user(self) -> str:
@@ -100,6 +103,15 @@ class Parts:
             warn=self.warn,
         )
 
+    def _keeper(self) -> KeeperClient | None:
+        if self.keep <= 0:
+            return None
+        from agentless.transport.keeper.client import KeeperClient
+
+        return KeeperClient(
+            self.keep, ask=self.ask, warn=self.warn, explain=self.note, environ=configuration.environment()
+        )
+
     @cached_property
     def contact(self) -> Contact:
         """Asks hosts."""
@@ -107,7 +119,7 @@ class Parts:
         from agentless.transport.connector import HostConnector
 
         return Contact(
-            HostConnector(ask=self.ask, warn=self.warn),
+            HostConnector(ask=self.ask, warn=self.warn, keeper=self._keeper()),
             self.cache,
             self.forks or self.ansible.forks or self.config.forks,
             Caller(self.controller, self.config.keep_returns, self.config.keep_bytes),

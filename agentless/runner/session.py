@@ -23,6 +23,8 @@ __all__ = ["Session"]
 # sudo's own prompt is answered at once; one that PAM put there is known by silence after it.
 QUIET = 1.0
 NO_PYTHON = re.compile(r"no Python .* looked for: .*")
+# Operations that a host cannot tell from their repetition: a signal would be sent twice, a schedule be told unchanged.
+NOT_TWICE = ("signal", "schedule")
 # How long the other side may take no bytes.
 SENDING = 90.0
 
@@ -48,6 +50,7 @@ class Session:
         self._link = link
         self._endpoint = endpoint
         self._sections = message.sections
+        self._once = message.fields["op"] in NOT_TWICE
         self._bounds = Bounds(follows=follows)
         self._command = payload.command(
             message.fields,
@@ -133,11 +136,11 @@ class Session:
     def _start(self, *, tty: bool = False) -> becoming.Dialogue | None:
         become = self._endpoint.become
         if become is None:
-            self._channel = self._link.exec(self._command.line)
+            self._channel = self._link.exec(self._command.line, once=self._once)
             return None
         tty = tty or becoming.wants_tty(become)
         line = becoming.wrap(self._command.line, become, self._command.nonce, tty=tty)
-        self._channel = self._link.exec(line, pty=tty)
+        self._channel = self._link.exec(line, pty=tty, once=self._once)
         return becoming.Dialogue(become, self._command.nonce, tty=tty)
 
     def _type(self, password: Secret | None) -> None:

@@ -46,8 +46,13 @@ class Link(Protocol):
     def __enter__(self) -> Link: ...
     def __exit__(self, *exception: object) -> None: ...
 
-    def exec(self, line: str, *, pty: bool = False) -> Channel:
-        """Run `line` by the login shell; `pty` gives it a raw terminal without echo, where stderr joins stdout.
+    def exec(self, line: str, *, pty: bool = False, once: bool = False) -> Channel:
+        """Run `line` by the login shell.
+
+        Args:
+            pty: give it a raw terminal without echo, where stderr joins stdout.
+            once: it must not be started a second time; else a link that finds no answer may send it once more, over
+                another connection.
 
         Raises:
             NoSession: it refuses, or breaks the connection, before it knew what to run.

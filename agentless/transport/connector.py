@@ -17,6 +17,7 @@ from agentless.transport.local import LocalLink
 
 # paramiko takes a while to import, and a fleet on this machine has no use for it.
 if TYPE_CHECKING:
+    from agentless.transport.keeper.client import KeeperClient
     from agentless.transport.ssh.connector import SshConnector
     from agentless.transport.ssh.link import SshLink
 
@@ -29,6 +30,7 @@ class HostConnector:
     Args:
         ask: shows a prompt for the passphrase of a key and returns the answer; None where nobody can be asked.
         warn: shows a line about what ssh's configuration asks for and is not done here.
+        keeper: keeps connections; None makes one for each operation.
         home: whose `.ssh` is read; the user's by default.
         system_config: the system's ssh_config, read after the user's.
     """
@@ -38,12 +40,14 @@ class HostConnector:
         *,
         ask: Callable[[str], Secret | None] | None = None,
         warn: Callable[[str], None] = lambda line: None,
+        keeper: KeeperClient | None = None,
         home: Path | None = None,
         system_config: Path = Path("/etc/ssh/ssh_config"),
     ) -> None:
         self.resolver = Resolver(warn=warn, home=home, system_config=system_config)
         self._ask = ask
         self._warn = warn
+        self._keeper = keeper
         self._lock = threading.Lock()
         self._made: SshConnector | None = None
 
@@ -51,7 +55,14 @@ class HostConnector:
         """Connect and log in; see `channel.Connector`."""
         if endpoint.problem is not None:
             raise Refused(endpoint.problem.kind, endpoint.problem.message, endpoint.problem.hint)
-        return LocalLink() if endpoint.local else self.connect_by_ssh(endpoint)
+        if endpoint.local:
+            return LocalLink()
+        if self._keeper is None:
+            return self.connect_by_ssh(endpoint)
+        began = time.monotonic()
+        settings = self.resolver.settings(endpoint)
+        spent = time.monotonic() - began
+        return self._keeper.connect(endpoint.name, settings, lambda: self._ssh.connect(settings, spent), spent)
 
     def connect_by_ssh(self, endpoint: Endpoint) -> SshLink:
         """As `connect`, for an endpoint that is not on this machine."""
@@ -70,6 +81,8 @@ class HostConnector:
             return self._made
 
     def close(self) -> None:
-        """Disconnect from the bastions and the agent."""
+        """Disconnect from the bastions, the agent and the keeper."""
+        if self._keeper is not None:
+            self._keeper.close()
         if self._made is not None:
             self._made.close()

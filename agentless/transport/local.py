@@ -125,7 +125,7 @@ class LocalLink:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def exec(self, line: str, *, pty: bool = False) -> LocalChannel:
+    def exec(self, line: str, *, pty: bool = False, once: bool = False) -> LocalChannel:
         try:
             channel = LocalChannel(line, self._home, pty=pty)
         except OSError as problem:

@@ -27,7 +27,7 @@ class Lying(Channel, Link):
         self._nonce = ""
         self.user = "ada"
 
-    def exec(self, line: str, *, pty: bool = False) -> Channel:
+    def exec(self, line: str, *, pty: bool = False, once: bool = False) -> Channel:
         words = [word.strip("'") for word in line.split()]
         self._nonce = next(word for word in words if len(word) == 16 and set(word) <= set("0123456789abcdef"))
         return self

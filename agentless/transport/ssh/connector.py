@@ -8,7 +8,8 @@ import errno
 import random
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
 
 import paramiko
 
@@ -27,9 +28,17 @@ from agentless.transport.ssh.packets import GONE_AFTER, Wire
 from agentless.transport.ssh.throttle import HandshakeLimit, Shared, pauses
 from agentless.transport.ssh.transport import Dropped, Transport
 
-__all__ = ["SshConnector"]
+__all__ = ["Bastions", "SshConnector"]
 
 _TRIES = 8
+
+
+class Bastions(Protocol):
+    """Connections to bastions, by their settings; `throttle.Shared` says more."""
+
+    def get(self, key: Settings, make: Callable[[], SshLink], deadline: float, /) -> SshLink: ...
+
+    def close(self) -> None: ...
 
 
 class SshConnector:
@@ -38,6 +47,11 @@ class SshConnector:
     Args:
         ask: shows a prompt for the passphrase of a key and returns the answer; None where nobody can be asked.
         warn: shows one line.
+        bastions: the connections to bastions, where others share them, too; closed with the connector.
+        handshakes: counts them, where others connect to the same hosts.
+
+    Attributes:
+        surroundings: environment and working directory of a ProxyCommand; None are those of this process.
     """
 
     def __init__(
@@ -45,12 +59,15 @@ class SshConnector:
         *,
         ask: Callable[[str], Secret | None] | None = None,
         warn: Callable[[str], None] = lambda line: None,
+        bastions: Bastions | None = None,
+        handshakes: HandshakeLimit | None = None,
     ) -> None:
+        self.surroundings: tuple[Mapping[str, str], str] | None = None
         self._known = KnownHosts()
         self._revoked = RevokedKeys()
         self._keys = Keys(ask, warn)
-        self._handshakes = HandshakeLimit()
-        self._bastions: Shared[SshLink] = Shared()
+        self._handshakes = handshakes or HandshakeLimit()
+        self._bastions: Bastions = bastions or Shared[SshLink]()
         self._random = random.Random()
 
     def connect(self, settings: Settings, spent: float = 0.0) -> SshLink:
@@ -148,7 +165,7 @@ class SshConnector:
             return again.tunnel(settings.host, settings.port, deadline), None
         try:
             if settings.proxy_command:
-                proxy = dial.Proxy(settings.proxy_command)
+                proxy = dial.Proxy(settings.proxy_command, *(self.surroundings or ()))
                 return proxy.sock, proxy
             sock = dial.dial(settings.host, settings.port, deadline, family=settings.family, bind=settings.bind)
         except OSError as problem:

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from agentless.errors import Unreachable
@@ -135,9 +136,14 @@ def _local(bind: str, family: str, deadline: float) -> dict[socket.AddressFamily
 
 
 class Proxy:
-    """A ProxyCommand: its stdin and stdout are one end of a socket pair, so that it can be treated as a socket."""
+    """A ProxyCommand: its stdin and stdout are one end of a socket pair, so that it can be treated as a socket.
 
-    def __init__(self, command: str) -> None:
+    Args:
+        command: for the shell.
+        environ, cwd: None are those of this process.
+    """
+
+    def __init__(self, command: str, environ: Mapping[str, str] | None = None, cwd: str | None = None) -> None:
         self.sock, theirs = socket.socketpair()
         self._complaints: list[bytes] = []
         with theirs:
@@ -148,6 +154,8 @@ class Proxy:
                 stdout=theirs.fileno(),
                 stderr=subprocess.PIPE,
                 start_new_session=True,
+                env=environ,
+                cwd=cwd,
             )
         self._reader = threading.Thread(target=self._listen, name="ProxyCommand", daemon=True)
         self._reader.start()

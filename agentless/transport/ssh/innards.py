@@ -13,7 +13,7 @@ from typing import Any
 
 import paramiko
 from paramiko.auth_handler import AuthOnlyHandler
-from paramiko.common import CONNECTION_FAILED_CODE, MSG_USERAUTH_INFO_REQUEST
+from paramiko.common import CONNECTION_FAILED_CODE, MSG_USERAUTH_INFO_REQUEST, cMSG_CHANNEL_OPEN
 from paramiko.packet import Packetizer
 from paramiko.transport import ServiceRequestingTransport
 
@@ -23,6 +23,7 @@ __all__ = [
     "PacketInnards",
     "SocketInnards",
     "TransportInnards",
+    "consumed",
     "expect_answer",
     "has_closed",
 ]
@@ -34,8 +35,8 @@ PRIVATE: Mapping[type, frozenset[str]] = {
             *("_active_check_timeout", "_channels", "_cipher_info", "_kex_info", "_key_info", "_mac_info"),
             *("_next_channel", "_parse_channel_open_failure", "_parse_disconnect", "_really_parse_kex_init"),
             *("_send_message", "_send_user_message", "_verify_key"),
-            *("active", "channel_events", "clear_to_send", "initial_kex_done", "lock", "packetizer", "preferred_keys"),
-            "server_extensions",
+            *("active", "channel_events", "channels_seen", "clear_to_send", "initial_kex_done", "lock", "packetizer"),
+            *("preferred_keys", "server_extensions"),
         }
     ),
     Packetizer: frozenset(
@@ -49,8 +50,9 @@ PRIVATE: Mapping[type, frozenset[str]] = {
     ),
     paramiko.Channel: frozenset(
         {
-            *("_closed", "_event_pending", "closed", "eof_received", "event", "event_ready", "exit_status"),
-            *("in_buffer", "in_stderr_buffer", "remote_chanid", "status_event"),
+            *("_check_add_window", "_closed", "_event_pending", "_set_transport", "_set_window", "closed"),
+            *("eof_received", "event", "event_ready", "exit_status", "in_buffer", "in_stderr_buffer", "remote_chanid"),
+            "status_event",
         }
     ),
 }
@@ -66,6 +68,9 @@ class TransportInnards(ServiceRequestingTransport):
     lock: threading.Lock
     server_extensions: dict[str, bytes]
     channel_events: dict[int, threading.Event]
+    channels_seen: dict[int, bool]
+    default_window_size: int
+    default_max_packet_size: int
     _channels: Any
     _kex_info: dict[str, Any]
     _key_info: dict[str, Any]
@@ -116,6 +121,44 @@ class TransportInnards(ServiceRequestingTransport):
     def send(self, message: paramiko.Message) -> None:
         """Send it, whatever is under way; raises EOFError where the connection is no more."""
         self._send_message(message)
+
+    @property
+    def channel_count(self) -> int:
+        """How many channels there are: sessions and tunnels, also ones that are being opened or closed."""
+        return len(self._channels)
+
+    def ask_for_session(self, answered: threading.Event) -> paramiko.Channel:
+        """Ask for a session channel, as `open_channel` does, and do not wait.
+
+        Args:
+            answered: set when the host has answered, or the connection is no more. The channel is `active` then unless
+                `refusal_of` tells otherwise, or the connection is no more.
+        """
+        with self.lock:
+            channel = paramiko.Channel(self._next_channel())
+            self._channels.put(channel.chanid, channel)
+            self.channel_events[channel.chanid] = answered
+            self.channels_seen[channel.chanid] = True
+            channel._set_transport(self)  # type: ignore[attr-defined]
+            channel._set_window(self.default_window_size, self.default_max_packet_size)  # type: ignore[attr-defined]
+        message = paramiko.Message()
+        message.add_byte(cMSG_CHANNEL_OPEN)
+        message.add_string("session")
+        message.add_int(channel.chanid)
+        message.add_int(self.default_window_size)
+        message.add_int(self.default_max_packet_size)
+        try:
+            self._send_user_message(message)
+        except (EOFError, OSError, paramiko.SSHException):
+            answered.set()
+        if not self.active:
+            # It may have ended before it knew whom to tell.
+            answered.set()
+        return channel
+
+    def refusal_of(self, channel: paramiko.Channel) -> paramiko.ChannelException | None:
+        """Why the host did not open the channel that was asked for."""
+        return self._refused.pop(channel.chanid, None)
 
     def send_in_turn(self, message: paramiko.Message) -> None:
         """Send it when no exchange of keys is under way."""
@@ -222,3 +265,8 @@ def has_closed(sock: socket.socket | paramiko.Channel) -> bool:
 def expect_answer(channel: paramiko.Channel) -> None:
     """Before a request that wants an answer: `channel.event` tells that it is there, `event_ready` that it is yes."""
     channel._event_pending()  # type: ignore[attr-defined]
+
+
+def consumed(channel: paramiko.Channel, count: int) -> int:
+    """`count` bytes of its output found their reader; returns by how much the host's window is to be widened now."""
+    return int(channel._check_add_window(count))  # type: ignore[attr-defined]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 import paramiko
 from paramiko.common import cMSG_CHANNEL_REQUEST
@@ -15,7 +14,7 @@ from agentless.transport.ssh import dial
 from agentless.transport.ssh.innards import expect_answer
 from agentless.transport.ssh.transport import Transport, printable
 
-__all__ = ["SshChannel", "SshLink", "slow"]
+__all__ = ["SshChannel", "SshLink", "let_go", "slow"]
 
 _PIECE = 256 * 1024
 _SEND_PIECE = 32 * 1024
@@ -94,11 +93,7 @@ class SshChannel:
         return status if status >= 0 else None
 
     def close(self) -> None:
-        if self._transport.is_active() and self._transport.wire.writable():
-            try:
-                self._channel.close()
-            except (OSError, EOFError, paramiko.SSHException):
-                self._transport.close()
+        let_go(self._transport, self._channel)
 
 
 class SshLink:
@@ -123,65 +118,89 @@ class SshLink:
         return self._transport.is_active()
 
     @property
+    def budget(self) -> float:
+        """Seconds of the connect timeout that are left for the first command to start."""
+        return self._budget
+
+    @property
     def transport(self) -> Transport:
         """paramiko's, for what a Link has no words for."""
         return self._transport
 
-    def exec(self, line: str, *, pty: bool = False) -> SshChannel:
+    def exec(self, line: str, *, pty: bool = False, once: bool = False) -> SshChannel:
         until = time.monotonic() + self._budget
         self._budget = self._timeout
-        try:
-            channel = self._open("session", until)
-        except Unreachable as problem:
-            message = problem.message
-            if problem.kind == "connection-lost":
-                message = f"{message}; {self.user} was logged in, and got no session"
-            raise NoSession(problem.kind, message, problem.hint or _NO_SESSION) from None
-        # paramiko's own exec_command waits for the answer without an end.
+        opened = threading.Event()
+        channel = self._transport.ask_for_session(opened)
+        opened.wait(max(0.1, until - time.monotonic()))
+        if not channel.active:
+            raise self.no_session(self._transport.refusal_of(channel))
+        self.ask_to_run(channel, line, pty=pty)
+        answered = channel.event.wait(max(0.0, until - time.monotonic()))
+        if channel.event_ready:
+            return SshChannel(self._transport, channel)
+        raise self.not_started(answered=answered)
+
+    def ask_to_run(self, channel: paramiko.Channel, line: str, *, pty: bool) -> None:
+        """Send the command; `channel.event` tells that the host has answered, `event_ready` that it runs.
+
+        paramiko's own exec_command waits for the answer without an end.
+        """
         expect_answer(channel)
         if pty:
             self._request(channel, "pty-req", False, _pty)
         self._request(channel, "exec", True, lambda message: message.add_string(line))
-        answered = channel.event.wait(max(0.0, until - time.monotonic()))
-        if channel.event_ready:
-            return SshChannel(self._transport, channel)
+
+    def not_started(self, *, answered: bool) -> Unreachable:
+        """Why a command that was sent does not run."""
         if not self._transport.is_active():
-            raise self._transport.lost()
+            return self._transport.lost()
         host = self._transport.settings.host
         if answered:
-            raise NoSession("connect", f"{host}: it refuses to run commands", "A forced command or a restricted shell?")
-        raise slow(host, "did not start the command")
+            return NoSession(
+                "connect", f"{host}: it refuses to run commands", "A forced command or a restricted shell?"
+            )
+        return slow(host, "did not start the command")
+
+    def no_session(self, refusal: paramiko.ChannelException | None) -> NoSession:
+        """Why a session that was asked for is not there: the host's words, or no answer in time (None)."""
+        host = self._transport.settings.host
+        if refusal is not None:
+            return NoSession("connect", f"{host}: no session: {printable(refusal.text)}", _NO_SESSION)
+        if self._transport.is_active():
+            problem = slow(host, "did not open a session")
+            return NoSession(problem.kind, problem.message, problem.hint)
+        problem = self._transport.lost()
+        message = f"{problem.message}; {self.user} was logged in, and got no session"
+        return NoSession(problem.kind, message, _NO_SESSION)
 
     def tunnel(self, host: str, port: int, deadline: float) -> paramiko.Channel:
         """A connection from this host to another, for a link through it."""
         with self._tunnels:
-            return self._open("direct-tcpip", deadline, (host, port), ("127.0.0.1", 0))
+            return self._open(host, port, deadline)
 
     def close(self) -> None:
         self._transport.hang_up()
         if self._proxy is not None:
             self._proxy.close()
 
-    def _open(self, kind: str, until: float, to: Any = None, source: Any = None) -> paramiko.Channel:
+    def _open(self, to: str, port: int, until: float) -> paramiko.Channel:
         host = self._transport.settings.host
         left = max(0.1, until - time.monotonic())
         try:
-            return self._transport.open_channel(kind, to, source, timeout=left)
+            return self._transport.open_channel("direct-tcpip", (to, port), ("127.0.0.1", 0), timeout=left)
         except paramiko.ChannelException as refusal:
             # RFC 4254, section 5.1; OpenSSH says 1 for forbidden forwarding, 2 for a target that does not answer.
-            if to is None:
-                raise Unreachable("connect", f"{host}: no session: {printable(refusal.text)}") from None
-            target = f"{to[0]} port {to[1]}"
             forbidden = "Does AllowTcpForwarding on the bastion permit it?"
             hint = forbidden if refusal.code == 1 else "Is the host up, and does the bastion know it by this name?"
             raise Unreachable(
-                "connect", f"{target}: not reached from {host}: {printable(refusal.text)}", hint
+                "connect", f"{to} port {port}: not reached from {host}: {printable(refusal.text)}", hint
             ) from None
         except (paramiko.SSHException, EOFError, OSError) as problem:
             if not self._transport.is_active():
                 raise self._transport.lost() from None
             if "Timeout" in str(problem):
-                raise slow(host, "did not open a session" if to is None else f"did not reach {to[0]}") from None
+                raise slow(host, f"did not reach {to}") from None
             raise Unreachable("connect", f"{host}: {problem}") from None
 
     def _request(
@@ -197,6 +216,15 @@ class SshLink:
             self._transport.send_in_turn(message)
         except (EOFError, paramiko.SSHException):
             raise self._transport.lost() from None
+
+
+def let_go(transport: Transport, channel: paramiko.Channel) -> None:
+    """Close a channel, unless that would have to be waited for."""
+    if transport.is_active() and transport.wire.writable():
+        try:
+            channel.close()
+        except (OSError, EOFError, paramiko.SSHException):
+            transport.close()
 
 
 def slow(host: str, what: str) -> Unreachable:

@@ -1,0 +1,446 @@
+"""A command's side of the keeper: it asks for connections, and imports no paramiko.
+
+A keeper is an optimisation: where there is none to be had, or it breaks, the connection is made without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import select
+import struct
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from agentless.errors import HostError, Unreachable
+from agentless.model.secret import Secret
+from agentless.openssh.settings import Settings
+from agentless.transport.channel import Channel, Link
+from agentless.transport.keeper import words
+from agentless.transport.keeper.packets import Packet, PacketSocket
+from agentless.transport.keeper.place import Place, Unusable
+
+__all__ = ["KeeperClient"]
+
+_HELLO, _VERSION = 1, 4
+_NEW_SESSION, _ALIVE_CHECK = 0x10000002, 0x10000004
+_FAILURE, _EXIT_MESSAGE, _ALIVE, _SESSION_OPENED = range(0x80000003, 0x80000007)
+# Seconds for a keeper to say hello; one that has just been started is loading.
+_HELLO_WITHIN = 5.0
+# A keeper that is silent for this long is asked whether it lives; logging in may take a person's time.
+_ASK_AFTER = 5.0
+_GONE_AFTER = 40.0
+_EXIT_WAIT = 5.0
+_PIECE = 256 * 1024
+# Descriptors of a command that rides: the control socket and its three streams.
+_DESCRIPTORS = 4
+
+
+class KeeperClient:
+    """Connections by way of this user's keeper. Thread safe.
+
+    Args:
+        keep: seconds for which they stay after their last use.
+        ask: shows a prompt for the passphrase of a key and returns the answer; None where nobody can be asked.
+        warn: shows one line.
+        explain: shows a line about why no keeper is used.
+        environ: the environment of this command.
+        place: where the keeper is; None finds it.
+    """
+
+    def __init__(
+        self,
+        keep: float,
+        *,
+        ask: Callable[[str], Secret | None] | None,
+        warn: Callable[[str], None],
+        explain: Callable[[str], None],
+        environ: Mapping[str, str],
+        place: Place | None = None,
+    ) -> None:
+        self._keep = keep
+        self._ask = ask
+        self.warn = warn
+        self._explain = explain
+        self._environ = environ
+        self._lock = threading.Lock()
+        self._place = place
+        self._lease: PacketSocket | None = None
+        self._command = os.urandom(8).hex()
+        self._given_up = False
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._room = (limit if limit > 0 else 1024) // (2 * _DESCRIPTORS)
+
+    def connect(self, name: str, settings: Settings, direct: Callable[[], Link], spent: float = 0.0) -> Link:
+        """A connection as `settings` say.
+
+        Args:
+            name: of the host in the inventory.
+            direct: makes one without the keeper.
+            spent: seconds of the connect timeout that are gone.
+
+        Raises:
+            Unreachable, Refused: as `direct`.
+        """
+        with self._lock:
+            if self._given_up or self._room <= 0:
+                return direct()
+            self._room -= 1
+        link = _KeeperLink(self, name, self._resolved(settings), direct, spent)
+        try:
+            return link.opened()
+        except BaseException:
+            link.close()
+            raise
+
+    def _resolved(self, settings: Settings) -> Settings:
+        """With the agent of this command, not of the keeper."""
+        agent = self._environ.get("SSH_AUTH_SOCK", "") if settings.agent is None else settings.agent
+        bastion = None if settings.bastion is None else self._resolved(settings.bastion)
+        return replace(settings, agent=agent, bastion=bastion)
+
+    def request(self, name: str, settings: Settings, spent: float) -> words.Connect:
+        """What is asked of the keeper."""
+        hop: Settings | None = settings
+        surroundings = None
+        while hop is not None:
+            if hop.proxy_command is not None:
+                surroundings = words.Surroundings(tuple(sorted(self._environ.items())), os.getcwd())
+            hop = hop.bastion
+        return words.Connect(self._command, name, settings, spent, surroundings)
+
+    def line(self) -> PacketSocket:
+        """A connection to the keeper; raises Unusable."""
+        with self._lock:
+            if self._given_up:
+                raise Unusable("it is not used any more")
+            if self._lease is None:
+                self._place = self._place or Place()
+                lease = self._greeted(self._place)
+                try:
+                    lease.send(words.LEASE, 0, value=words.Lease(self._command, self._keep))
+                    answer = lease.receive(_HELLO_WITHIN)
+                    if answer is None or answer.kind != _ALIVE:
+                        raise Unusable("it hung up")
+                except (OSError, ValueError) as problem:
+                    lease.close()
+                    raise Unusable(f"it does not answer: {problem}") from None
+                self._lease = lease
+            place = self._place
+        assert place is not None
+        return self._greeted(place, start=False)
+
+    @staticmethod
+    def _greeted(place: Place, *, start: bool = True) -> PacketSocket:
+        line = PacketSocket(place.connect(start=start))
+        try:
+            line.send(_HELLO, _VERSION)
+            hello = line.receive(_HELLO_WITHIN)
+            if hello is None or hello.kind != _HELLO or hello.numbers() != [_VERSION]:
+                raise Unusable("it does not say hello")
+        except (OSError, ValueError) as problem:
+            line.close()
+            raise Unusable(f"it does not say hello: {problem}") from None
+        except BaseException:
+            line.close()
+            raise
+        return line
+
+    def lives(self) -> bool:
+        """Whether the keeper says hello."""
+        place = self._place
+        if place is None:
+            return False
+        try:
+            self._greeted(place, start=False).close()
+        except Unusable:
+            return False
+        return True
+
+    def give_up(self, reason: str) -> None:
+        """From now on, this command connects without a keeper."""
+        with self._lock:
+            told, self._given_up = self._given_up, True
+        if not told:
+            self._explain(f"connections are not kept: {reason}")
+
+    def answer(self, prompt: str) -> words.Answer:
+        """What a person answers to a prompt."""
+        return words.Answer(self._ask(prompt) if self._ask is not None else None)
+
+    def freed(self) -> None:
+        """A connection's descriptors are free again."""
+        with self._lock:
+            self._room += 1
+
+    def close(self) -> None:
+        """The command is over; the keeper forgets its passphrases."""
+        with self._lock:
+            self._given_up = True
+            lease, self._lease = self._lease, None
+        if lease is not None:
+            lease.close()
+
+
+class _KeeperLink:
+    """A connection that the keeper holds; see `channel.Link`. Where the keeper breaks, it is one without it."""
+
+    def __init__(
+        self, client: KeeperClient, name: str, settings: Settings, direct: Callable[[], Link], spent: float
+    ) -> None:
+        self.user = settings.user
+        self.kept = False
+        self._client = client
+        self._name = name
+        self._settings = settings
+        self._make_direct = direct
+        self._spent = spent
+        self._line: PacketSocket | None = None
+        self._channels: list[_KeeperChannel] = []
+        self._direct: Link | None = None
+        self._closed = False
+
+    def __enter__(self) -> Link:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def opened(self) -> Link:
+        """Itself, connected; or the one without a keeper."""
+        try:
+            self._line = self._connected()
+        except Unusable as problem:
+            self._client.give_up(str(problem))
+            self.close()
+            return self._make_direct()
+        return self
+
+    def _connected(self) -> PacketSocket:
+        """A line to the keeper that stands for the host now.
+
+        Raises:
+            Unusable: the keeper is of no use.
+            HostError: it could not connect.
+        """
+        line = self._client.line()
+        try:
+            line.send(words.CONNECT, 1, value=self._client.request(self._name, self._settings, self._spent))
+            packet = self._answer(line)
+            if packet.kind != words.CONNECTED:
+                raise Unusable(f"it answers {packet.kind:#x}")
+            self.kept = packet.value(words.Connected).kept
+        except (OSError, ValueError) as problem:
+            line.close()
+            raise Unusable(f"it broke off: {problem}") from None
+        except BaseException:
+            line.close()
+            raise
+        return line
+
+    def _answer(self, line: PacketSocket) -> Packet:
+        """The answer to what was asked, once prompts are answered and warnings shown.
+
+        Raises:
+            Unusable: the keeper is gone, hangs, or will not do it.
+            HostError: it failed on the host.
+        """
+        while True:
+            try:
+                packet = line.receive(_ASK_AFTER)
+            except TimeoutError:
+                if self._client.lives():
+                    continue
+                raise Unusable("it hangs") from None
+            if packet is None:
+                raise Unusable("it is gone")
+            if packet.kind == words.ASK:
+                line.send(words.ANSWER, 1, value=self._client.answer(packet.value(words.Line).text))
+            elif packet.kind == words.WARN:
+                self._client.warn(packet.value(words.Line).text)
+            elif packet.kind == words.FAILED:
+                raise packet.value(words.Failed).raised()
+            elif packet.kind == _FAILURE:
+                raise Unusable(packet.body[8:].decode("utf-8", "replace"))
+            else:
+                return packet
+
+    def exec(self, line: str, *, pty: bool = False, once: bool = False) -> Channel:
+        if self._direct is not None:
+            return self._direct.exec(line, pty=pty, once=once)
+        control, self._line = self._line, None
+        sent = False
+        try:
+            control = control or self._connected()
+            sent = True
+            channel = self._session(control, line, pty=pty, once=once)
+        except Unusable as problem:
+            self._client.give_up(str(problem))
+            if once and sent:
+                # Whether the host got it is not known, and it must not get it twice.
+                raise Unreachable("connection-lost", f"the keeper of connections broke: {problem}") from None
+            self._direct = self._make_direct()
+            return self._direct.exec(line, pty=pty, once=once)
+        self._channels.append(channel)
+        return channel
+
+    def _session(self, control: PacketSocket, line: str, *, pty: bool, once: bool) -> _KeeperChannel:
+        """A session over a line that stands for the host; raises as `_answer`."""
+        pipes = [os.pipe() for _ in range(3)]
+        (theirs_in, ours_in), (ours_out, theirs_out), (ours_err, theirs_err) = pipes
+        ours, theirs = (ours_in, ours_out, ours_err), (theirs_in, theirs_out, theirs_err)
+        try:
+            texts = [_text(words.ONCE if once else ""), b"".join(map(_number, (pty, 0, 0, 0, 0xFFFFFFFF)))]
+            texts += [_text("vt100" if pty else ""), _text(line)]
+            try:
+                control.send(_NEW_SESSION, 2, text=b"".join(texts))
+                control.send_descriptors(*theirs)
+                packet = self._answer(control)
+            except (OSError, ValueError) as problem:
+                raise Unusable(f"it broke off: {problem}") from None
+            finally:
+                for descriptor in theirs:
+                    os.close(descriptor)
+            if packet.kind != _SESSION_OPENED:
+                raise Unusable(f"it answers {packet.kind:#x}")
+            return _KeeperChannel(control, ours)
+        except BaseException:
+            control.close()
+            for descriptor in ours:
+                os.close(descriptor)
+            raise
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._client.freed()
+        for channel in self._channels:
+            channel.close()
+        if self._line is not None:
+            self._line.close()
+        if self._direct is not None:
+            self._direct.close()
+
+
+class _KeeperChannel:
+    """A command over a connection of the keeper's; see `channel.Channel`."""
+
+    def __init__(self, control: PacketSocket, descriptors: tuple[int, int, int]) -> None:
+        self._control: PacketSocket | None = control
+        self._stdin, stdout, stderr = descriptors
+        os.set_blocking(self._stdin, False)
+        self._streams = {stdout: 1, stderr: 2}
+        self._status: int | None = None
+        self._over = False
+        self._error: HostError | None = None
+        self._asked: float | None = None
+
+    def send(self, data: bytes, timeout: float) -> None:
+        view = memoryview(data)
+        until = time.monotonic() + timeout
+        while view:
+            try:
+                view = view[os.write(self._stdin, view) :]
+                until = time.monotonic() + timeout
+            except BlockingIOError:
+                poll = select.poll()
+                poll.register(self._stdin, select.POLLOUT)
+                if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
+                    raise Unreachable("connection-lost", f"it took no input for {timeout:g} s") from None
+            except OSError:
+                self._listen(0.0)
+                if self._error is not None:
+                    raise self._error from None
+                raise BrokenPipeError("the command reads no more") from None
+
+    def recv(self, timeout: float) -> tuple[int, bytes] | None:
+        until = time.monotonic() + timeout
+        while self._streams:
+            poll = select.poll()
+            for descriptor in self._streams:
+                poll.register(descriptor, select.POLLIN)
+            if self._control is not None and not self._over:
+                poll.register(self._control.sock, select.POLLIN)
+            left = max(0.0, until - time.monotonic())
+            events = dict(poll.poll(min(left, _ASK_AFTER) * 1000))
+            for descriptor, stream in list(self._streams.items()):
+                if descriptor in events:
+                    data = os.read(descriptor, _PIECE)
+                    if data:
+                        return stream, data
+                    del self._streams[descriptor]
+                    os.close(descriptor)
+            if self._control is not None and self._control.sock.fileno() in events:
+                self._listen(0.0)
+            elif not events:
+                if time.monotonic() >= until:
+                    return None
+                self._look_after()
+        self._listen(0.0)
+        if self._error is not None:
+            raise self._error
+        return 0, b""
+
+    def _look_after(self) -> None:
+        """Nothing came: is the keeper there?"""
+        now = time.monotonic()
+        if self._asked is None:
+            self._asked = now
+            with contextlib.suppress(OSError):
+                if self._control is not None and not self._over:
+                    self._control.send(_ALIVE_CHECK, 3)
+        elif now - self._asked > _GONE_AFTER:
+            self._fail("it hangs")
+            raise self._error or AssertionError
+
+    def _listen(self, timeout: float) -> None:
+        """Take what the keeper has to say of the session."""
+        until = time.monotonic() + timeout
+        while self._control is not None and not self._over and self._error is None:
+            try:
+                packet = self._control.receive(max(0.0, until - time.monotonic()))
+                if packet is None:
+                    self._fail("it is gone")
+                    return
+                self._asked = None
+                if packet.kind == _EXIT_MESSAGE:
+                    _, self._status = packet.numbers()
+                    self._over = True
+                elif packet.kind == words.ENDED:
+                    self._over = True
+                elif packet.kind == words.FAILED:
+                    self._error = packet.value(words.Failed).raised()
+            except TimeoutError:
+                return
+            except (OSError, ValueError) as problem:
+                self._fail(str(problem))
+
+    def _fail(self, what: str) -> None:
+        self._error = Unreachable("connection-lost", f"the keeper of connections broke: {what}")
+
+    def exit_status(self) -> int | None:
+        self._listen(_EXIT_WAIT)
+        return self._status
+
+    def close(self) -> None:
+        control, self._control = self._control, None
+        if control is None:
+            return
+        control.close()
+        os.close(self._stdin)
+        for descriptor in self._streams:
+            os.close(descriptor)
+        self._streams = {}
+
+
+def _number(number: int) -> bytes:
+    return struct.pack(">I", number)
+
+
+def _text(text: str) -> bytes:
+    data = text.encode("utf-8", "surrogateescape")
+    return _number(len(data)) + data

@@ -1,0 +1,419 @@
+"""What a keeper does for those who connect to it: leases, connections, and sessions over them."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from agentless.errors import HostError, NoSession
+from agentless.model.secret import Secret
+from agentless.openssh.settings import Settings
+from agentless.transport.keeper import words
+from agentless.transport.keeper.packets import Packet, PacketSocket
+from agentless.transport.keeper.pool import Pool
+from agentless.transport.ssh.connector import SshConnector
+from agentless.transport.ssh.kept import Attempt, Kept
+from agentless.transport.ssh.link import SshLink
+from agentless.transport.ssh.relay import Relay
+
+__all__ = ["Conversations"]
+
+_NEW_SESSION, _ALIVE_CHECK = 0x10000002, 0x10000004
+_FAILURE, _EXIT_MESSAGE, _ALIVE, _SESSION_OPENED = range(0x80000003, 0x80000007)
+# A command that has to wait (keys are being exchanged, a buffer is full) is tried again after this many seconds.
+_TRY_AGAIN = 0.25
+
+
+class Conversations:
+    """All that go on in a keeper, and what they share."""
+
+    def __init__(self) -> None:
+        self.pool = Pool()
+        self._lock = threading.Lock()
+        self._leases: dict[str, _Lease] = {}
+
+    def serve(self, line: PacketSocket) -> None:
+        """Talk to one who has said hello, until they hang up; raises OSError, ValueError."""
+        _Conversation(self, line).run()
+
+    def sweep(self) -> None:
+        """Close what nobody needs any more."""
+        self.pool.look_at_clock()
+        self.pool.sweep()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is kept."""
+        return self.pool.empty
+
+    def drop_all(self) -> None:
+        """Keep nothing that is not in use."""
+        self.pool.drop(lambda kept: True)
+
+    def lease(self, command: words.Lease) -> _Lease:
+        """A command begins."""
+        with self._lock:
+            made = self._leases[command.command] = _Lease(self.pool, command.keep)
+        return made
+
+    def end(self, command: words.Lease) -> None:
+        """A command has ended."""
+        with self._lock:
+            lease = self._leases.pop(command.command)
+        lease.connector.close()
+
+    def lease_of(self, command: str) -> _Lease:
+        """Raises ValueError where the command has ended."""
+        with self._lock:
+            lease = self._leases.get(command)
+        if lease is None:
+            raise ValueError("no such lease")
+        return lease
+
+
+class _Lease:
+    """A command: its keys and passphrases, which are forgotten when it ends; its connections stay in the pool."""
+
+    def __init__(self, pool: Pool, keep: float) -> None:
+        self.keep = keep
+        self._pool = pool
+        # Whose prompt a key's passphrase is asked by: that of the host for which a thread connects.
+        self._here = threading.local()
+        self.connector = SshConnector(
+            ask=lambda prompt: self._asker().ask(prompt),
+            warn=lambda text: self._asker().warn(text),
+            bastions=self,
+            handshakes=pool.handshakes,
+        )
+
+    def _asker(self) -> _Conversation:
+        asker: _Conversation = self._here.conversation
+        return asker
+
+    def connect(self, request: words.Connect, spent: float, asker: _Conversation) -> SshLink:
+        """Connect for a request; raises HostError."""
+        self._here.conversation = asker
+        self._here.surroundings = request.surroundings
+        if request.surroundings is not None:
+            self.connector.surroundings = (dict(request.surroundings.environ), request.surroundings.cwd)
+        return self.connector.connect(request.settings, spent)
+
+    # Bastions are kept like hosts.
+    def get(self, key: Settings, make: Callable[[], SshLink], deadline: float, /) -> SshLink:
+        identity = self._pool.identity(key, self._here.surroundings)
+        kept, _ = self._pool.get(identity, make, self.keep, deadline)
+        return kept.link
+
+    def close(self) -> None:
+        """The pool closes them."""
+
+
+class _Conversation:
+    """One connection of a command: after its CONNECT, it is one to a master of that host."""
+
+    def __init__(self, all_: Conversations, line: PacketSocket) -> None:
+        self._all = all_
+        self._pool = all_.pool
+        self._line = line
+        self._sending = threading.Lock()
+        self._way: _Way | None = None
+        self._number = 0
+
+    def run(self) -> None:
+        while (packet := self._line.receive()) is not None:
+            self._number = packet.request
+            if packet.kind == words.LEASE:
+                self._lease(packet.value(words.Lease))
+            elif packet.kind == words.CONNECT:
+                self._connect(packet.value(words.Connect))
+            elif packet.kind == _NEW_SESSION:
+                self._session(packet)
+            elif packet.kind == _ALIVE_CHECK:
+                self._send(_ALIVE, os.getpid())
+            elif packet.kind == words.LIST:
+                self._send(words.HELD, value=words.HeldAll(os.getpid(), self._pool.held()))
+            elif packet.kind == words.CLOSE:
+                self._close(packet.value(words.Close))
+            else:
+                self._fail("this is a keeper of agentless")
+
+    def _send(self, type_: int, *numbers: int, value: object = None, text: bytes = b"") -> None:
+        with self._sending:
+            self._line.send(type_, self._number, *numbers, value=value, text=text)
+
+    def _fail(self, reason: str) -> None:
+        text = reason.encode()
+        self._send(_FAILURE, len(text), text=text)
+
+    # --- for who connects: words for its person ---
+    def ask(self, prompt: str) -> Secret | None:
+        """What the person at the command answers; None where nobody does."""
+        try:
+            self._send(words.ASK, value=words.Line(prompt))
+            packet = self._line.receive()
+            if packet is None or packet.kind != words.ANSWER:
+                return None
+            return packet.value(words.Answer).secret
+        except OSError:
+            return None
+
+    def warn(self, text: str) -> None:
+        try:
+            self._send(words.WARN, value=words.Line(text))
+        except OSError:
+            # Who connected has left; others may wait for the connection.
+            return
+
+    # --- what is asked for ---
+    def _lease(self, command: words.Lease) -> None:
+        self._all.lease(command)
+        try:
+            self._send(_ALIVE, os.getpid())
+            self.run()
+        finally:
+            self._all.end(command)
+
+    def _connect(self, request: words.Connect) -> None:
+        self._way = None
+        way = _Way(self._pool, self._all.lease_of(request.command), request, self)
+        try:
+            kept = way.connect()
+        except HostError as problem:
+            self._send(words.FAILED, value=words.Failed.of(problem))
+            return
+        self._way = way
+        self._send(words.CONNECTED, value=words.Connected(kept))
+
+    def _close(self, which: words.Close) -> None:
+        held = self._pool.held()
+        if which.ways is not None:
+            held = tuple(one for one in held if (one.user, one.host, one.port) in which.ways)
+        closed = {(one.user, one.host, one.port) for one in held}
+
+        def meant(kept: Kept) -> bool:
+            settings = kept.link.transport.settings
+            return (settings.user, settings.host, settings.port) in closed
+
+        self._pool.drop(meant)
+        self._send(words.HELD, value=words.HeldAll(os.getpid(), held))
+
+    def _session(self, packet: Packet) -> None:
+        fields = Fields(packet.body[4:])
+        once = fields.text() == words.ONCE.encode()
+        pty, _, _, _, _ = (fields.number() for _ in range(5))
+        fields.text()
+        command = fields.text().decode("utf-8", "surrogateescape")
+        descriptors = self._line.receive_descriptors(3)
+        way = self._way
+        attempt: Attempt | None = None
+        relay: Relay | None = None
+        try:
+            if way is None:
+                return self._fail("connect first")
+            try:
+                attempt, relay = way.start(command, pty=bool(pty), once=once)
+            except HostError as problem:
+                return self._send(words.FAILED, value=words.Failed.of(problem))
+            self._send(_SESSION_OPENED, 1)
+            attempt.kept.prepare()
+            stdin, stdout, stderr = descriptors
+            descriptors = []
+            try:
+                status = relay.run(stdin, stdout, stderr, self._line.sock.fileno(), self._heard)
+            except HostError as problem:
+                return self._send(words.FAILED, value=words.Failed.of(problem))
+            if status is None:
+                self._line.send(words.ENDED, 1)
+            else:
+                self._line.send(_EXIT_MESSAGE, 1, status)
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            if relay is not None and attempt is not None:
+                relay.close()
+                attempt.kept.done()
+                attempt.kept.prepare()
+
+    def _heard(self) -> bool:
+        """The command said something while its session runs: it hung up, or wants to know whether we live."""
+        packet = self._line.receive()
+        if packet is None:
+            return False
+        self._number = packet.request
+        if packet.kind == _ALIVE_CHECK:
+            self._send(_ALIVE, os.getpid())
+        else:
+            self._fail("one session at a time")
+        return True
+
+
+class _Way:
+    """A connection for one request: the one that is kept, a new one, or both raced."""
+
+    def __init__(self, pool: Pool, lease: _Lease, request: words.Connect, asker: _Conversation) -> None:
+        self._pool = pool
+        self._lease = lease
+        self._request = request
+        self._asker = asker
+        self._identity = pool.identity(request.settings, request.surroundings)
+        self._kept: Kept | None = None
+        self._new = False
+
+    def connect(self) -> bool:
+        """Whether it was there before; raises HostError."""
+        request = self._request
+        until = time.monotonic() + request.settings.connect_timeout - request.spent
+        kept, new = self._pool.get(self._identity, lambda: self._log_in(request.spent), self._lease.keep, until)
+        self._take(kept, new=new)
+        return not new
+
+    def _log_in(self, spent: float) -> SshLink:
+        return self._lease.connect(self._request, spent, self._asker)
+
+    def _take(self, kept: Kept, *, new: bool) -> None:
+        kept.names.add(self._request.name)
+        self._kept, self._new = kept, new
+
+    def start(self, line: str, *, pty: bool, once: bool) -> tuple[Attempt, Relay]:
+        """Start a command; raises HostError."""
+        assert self._kept is not None
+        return _Race(self, line, pty=pty, once=once).run(self._kept, new=self._new)
+
+    def another(self, ring: Callable[[], None]) -> Future[Kept]:
+        """Connect anew, in a thread of its own."""
+        made: Future[Kept] = Future()
+
+        def make() -> None:
+            try:
+                kept = self._pool.make(self._identity, lambda: self._log_in(0.0), self._lease.keep)
+            except BaseException as problem:  # noqa: BLE001 - whoever waits for it shall have it
+                made.set_exception(problem)
+            else:
+                self._take(kept, new=True)
+                made.set_result(kept)
+            ring()
+
+        threading.Thread(target=make, name="connect", daemon=True).start()
+        return made
+
+    @property
+    def timeout(self) -> float:
+        """Seconds for a command to start."""
+        return self._request.settings.connect_timeout
+
+    def drop(self, kept: Kept) -> None:
+        """Nobody is to ride it any more."""
+        self._pool.drop(lambda other: other is kept)
+
+
+class _Race:
+    """A command starts: over the kept connection, and where that is silent, full or gone, over a new one, too.
+
+    The host starts it once at most, for it has the same nonce: the first that confirms it wins. A command that must not
+    be `sent` twice goes over a kept connection only after that has shown that it lives, and over no other then.
+    """
+
+    def __init__(self, way: _Way, line: str, *, pty: bool, once: bool) -> None:
+        self._way = way
+        self._line = line
+        self._pty = pty
+        self._once = once
+        self._news = threading.Event()
+        self._attempts: list[Attempt] = []
+        self._another: Future[Kept] | None = None
+        self._until = 0.0
+
+    def run(self, kept: Kept, *, new: bool) -> tuple[Attempt, Relay]:
+        self._until = time.monotonic() + (max(1.0, kept.link.budget) if new else self._way.timeout)
+        first = self._start(kept, prove=self._once and not new)
+        winner: Attempt | None = None
+        try:
+            while True:
+                self._news.clear()
+                for attempt in list(self._attempts):
+                    try:
+                        relay = attempt.step()
+                    except HostError as problem:
+                        self._failed(attempt, problem, spare=attempt is first and not new)
+                        continue
+                    if relay is not None:
+                        winner = attempt
+                        return attempt, relay
+                self._look_at_another()
+                now = time.monotonic()
+                wait = _TRY_AGAIN
+                if self._another is None and not new and self._may_repeat(first):
+                    if first.silent:
+                        self._another = self._way.another(self._news.set)
+                    else:
+                        wait = min(wait, first.patience + 0.01)
+                if self._another is None and now >= self._until:
+                    raise self._attempts[-1].overdue()
+                self._news.wait(wait)
+        finally:
+            self._end(winner)
+
+    def _start(self, kept: Kept, *, prove: bool) -> Attempt:
+        attempt = Attempt(kept, self._line, self._news.set, pty=self._pty, prove=prove)
+        self._attempts.append(attempt)
+        return attempt
+
+    def _may_repeat(self, attempt: Attempt) -> bool:
+        return not (self._once and attempt.sent)
+
+    def _failed(self, attempt: Attempt, problem: HostError, *, spare: bool) -> None:
+        """One of them is out; raises `problem` where that was the last hope."""
+        repeatable = spare and self._may_repeat(attempt) and self._another is None
+        # What it answered holds, unless that was that it has no room for one more.
+        answered = attempt.kept.link.alive and not isinstance(problem, NoSession)
+        self._attempts.remove(attempt)
+        attempt.give_up()
+        if repeatable and not answered:
+            self._another = self._way.another(self._news.set)
+        elif not self._attempts and self._another is None:
+            raise problem
+
+    def _look_at_another(self) -> None:
+        """The new connection is there, or failed."""
+        if self._another is None or not self._another.done():
+            return
+        made, self._another = self._another, None
+        kept = made.result()
+        self._until = time.monotonic() + max(1.0, kept.link.budget)
+        self._start(kept, prove=False)
+
+    def _end(self, winner: Attempt | None) -> None:
+        for attempt in self._attempts:
+            if attempt is not winner:
+                attempt.give_up()
+                if winner is not None:
+                    self._way.drop(attempt.kept)
+        if self._another is not None:
+            self._another.add_done_callback(self._drop_made)
+
+    def _drop_made(self, made: Future[Kept]) -> None:
+        if made.exception() is None:
+            self._way.drop(made.result())
+
+
+class Fields:
+    """Fields of a packet, one after another; raises ValueError where there are no more."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def number(self) -> int:
+        if len(self._data) < 4:
+            raise ValueError("a short packet")
+        number, self._data = int.from_bytes(self._data[:4], "big"), self._data[4:]
+        return number
+
+    def text(self) -> bytes:
+        length = self.number()
+        if len(self._data) < length:
+            raise ValueError("a short packet")
+        text, self._data = self._data[:length], self._data[length:]
+        return text

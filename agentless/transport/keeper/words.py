@@ -1,0 +1,181 @@
+"""What a command and its keeper say to each other beside the words of PROTOCOL.mux, and the packets of both.
+
+A packet is a length, a type, a request's number, and JSON: of one of these dataclasses, in the way of `fields.py`. They
+come before a session is asked for; from CONNECTED on, the connection is one to a master of that host. Two more can come
+then: FAILED, instead of MUX_S_FAILURE or when the host's connection breaks, and ENDED, where a command has ended
+without an exit status.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agentless.errors import HostError, NoSession, Refused, Unreachable
+from agentless.model.secret import Secret
+from agentless.openssh.settings import Settings
+
+__all__ = [
+    "ANSWER",
+    "ASK",
+    "CLOSE",
+    "CONNECT",
+    "CONNECTED",
+    "ENDED",
+    "FAILED",
+    "HELD",
+    "LEASE",
+    "LIST",
+    "ONCE",
+    "WARN",
+    "Answer",
+    "Close",
+    "Connect",
+    "Connected",
+    "Failed",
+    "Held",
+    "HeldAll",
+    "Lease",
+    "Line",
+    "Surroundings",
+]
+
+# Beside those of PROTOCOL.mux: 0x1…: what a command says; 0x8…: what the keeper says.
+LEASE, CONNECT, ANSWER, LIST, CLOSE = range(0x1A000001, 0x1A000006)
+# In the field of NEW_SESSION that PROTOCOL.mux reserves: the command must not be sent twice.
+ONCE = "once"
+ASK, WARN, FAILED, CONNECTED, HELD, ENDED = range(0x8A000001, 0x8A000007)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A command begins; it ends when this connection does, and the keeper forgets its passphrases then.
+
+    Args:
+        command: a random name for it.
+        keep: seconds for which its connections stay after their last use.
+    """
+
+    command: str
+    keep: float
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a ProxyCommand finds around it."""
+
+    environ: tuple[tuple[str, str], ...]
+    cwd: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """A connection as these settings say is wanted; answered by CONNECTED or FAILED, and ASK and WARN before.
+
+    Args:
+        command: whose, by its lease.
+        name: of the host in the inventory.
+        settings: the agent's socket is named in them.
+        spent: seconds of the connect timeout that are gone.
+        surroundings: None where no ProxyCommand is run.
+    """
+
+    command: str
+    name: str
+    settings: Settings
+    spent: float
+    surroundings: Surroundings | None
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The connection is there.
+
+    Args:
+        kept: whether it was there before.
+    """
+
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A prompt (ASK), or a warning (WARN)."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a person typed; None where nobody can be asked."""
+
+    secret: Secret | None
+
+
+_ERRORS: dict[str, type[HostError]] = {kind.__name__: kind for kind in (Unreachable, NoSession, Refused)}
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An error, as the one who connects without a keeper would meet it."""
+
+    error: str
+    kind: str
+    message: str
+    hint: str
+
+    @classmethod
+    def of(cls, error: HostError) -> Failed:
+        name = next(name for name, kind in _ERRORS.items() if type(error) is kind)
+        return cls(name, error.kind, error.message, error.hint)
+
+    def raised(self) -> HostError:
+        """The error."""
+        return _ERRORS[self.error](self.kind, self.message, self.hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Let go of the connections to these hosts.
+
+    Args:
+        ways: user, host and port of each; None lets go of all.
+    """
+
+    ways: tuple[tuple[str, str, int], ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A connection that is kept.
+
+    Args:
+        names: of the inventory, under which commands asked for it.
+        user, host, port: whom it is logged in as, and where.
+        via: the bastion, or `ProxyCommand`.
+        since: when it was made, in seconds since 1970.
+        sessions: how many commands ride it.
+        in_use: whether commands ride it, or connections lead through it.
+        closes_in: seconds; None while it is in use.
+    """
+
+    names: tuple[str, ...]
+    user: str
+    host: str
+    port: int
+    via: str | None
+    since: float
+    sessions: int
+    in_use: bool
+    closes_in: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldAll:
+    """What is kept; after CLOSE, what was let go of.
+
+    Args:
+        pid: the keeper's.
+    """
+
+    pid: int
+    connections: tuple[Held, ...]
