@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,8 @@ from agentless.model.endpoint import Endpoint
 from agentless.openssh import keywords
 from agentless.transport.channel import Channel
 from agentless.transport.connector import HostConnector
+from agentless.transport.keeper.client import KeeperClient, held
+from agentless.transport.keeper.place import Place
 from tests.hosts import patience, until
 from tests.hosts.sshd import find_sshd
 
@@ -190,6 +193,30 @@ def connector(home: Home) -> Iterator[HostConnector]:
     made = HostConnector(home=home.path, system_config=home.path / "none")
     yield made
     made.close()
+
+
+@pytest.fixture
+def keeper(tmp_path: Path) -> Iterator[Callable[..., KeeperClient]]:
+    """Makes clients of a keeper of the test's own, as a command each; it ends with the test."""
+    place = Place(tmp_path / "keeper")
+    with contextlib.ExitStack() as made:
+
+        def make(**options: Any) -> KeeperClient:
+            defaults: dict[str, Any] = {
+                "ask": None,
+                "warn": lambda line: None,
+                "explain": lambda line: pytest.fail(line),
+                "environ": os.environ,
+                "place": place,
+            }
+            client = KeeperClient(options.pop("keep", 60.0), **{**defaults, **options})
+            made.callback(client.close)
+            return client
+
+        yield make
+    running = held(place)
+    if running is not None:
+        os.kill(running.pid, signal.SIGKILL)
 
 
 @pytest.fixture

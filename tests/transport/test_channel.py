@@ -14,13 +14,17 @@ from agentless.errors import Unreachable
 from agentless.model.endpoint import Endpoint
 from agentless.transport.channel import Channel, Link
 from agentless.transport.connector import HostConnector
+from agentless.transport.keeper.client import KeeperClient
 from tests.transport.conftest import USER, Home, Server, drain
 
 
-@pytest.fixture(params=["ssh", "local"])
+@pytest.fixture(params=["ssh", "keeper", "local"])
 def link(request: pytest.FixtureRequest, home: Home, connector: HostConnector) -> Iterator[Link]:
     endpoint = Endpoint("here", "here", local=True)
-    if request.param == "ssh":
+    if request.param == "keeper":
+        made: Callable[..., KeeperClient] = request.getfixturevalue("keeper")
+        connector = HostConnector(keeper=made(), home=home.path, system_config=home.path / "none")
+    if request.param != "local":
         start_sshd: Callable[..., Server] = request.getfixturevalue("start_sshd")
         server = start_sshd(authorized=home.key)
         home.knows(server.known_line())

@@ -15,7 +15,7 @@ from agentless.transport.keeper.server import Keeper
 _PR_SET_DUMPABLE = 4
 
 
-def main() -> int:
+def main() -> None:
     """Hold connections until nobody wants them any more."""
     _harden()
     directory = os.getcwd()
@@ -27,7 +27,6 @@ def main() -> int:
         os.dup2(null, descriptor)
     os.close(null)
     Keeper(listener, folder, directory).run()
-    return 0
 
 
 def _harden() -> None:
@@ -45,4 +44,4 @@ def _harden() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -12,7 +12,7 @@ import select
 import struct
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from agentless.errors import HostError, Unreachable
@@ -23,7 +23,7 @@ from agentless.transport.keeper import words
 from agentless.transport.keeper.packets import Packet, PacketSocket
 from agentless.transport.keeper.place import Place, Unusable
 
-__all__ = ["KeeperClient"]
+__all__ = ["KeeperClient", "held", "let_go"]
 
 _HELLO, _VERSION = 1, 4
 _NEW_SESSION, _ALIVE_CHECK = 0x10000002, 0x10000004
@@ -119,7 +119,7 @@ class KeeperClient:
                 raise Unusable("it is not used any more")
             if self._lease is None:
                 self._place = self._place or Place()
-                lease = self._greeted(self._place)
+                lease = _greeted(self._place)
                 try:
                     lease.send(words.LEASE, 0, value=words.Lease(self._command, self._keep))
                     answer = lease.receive(_HELLO_WITHIN)
@@ -131,23 +131,7 @@ class KeeperClient:
                 self._lease = lease
             place = self._place
         assert place is not None
-        return self._greeted(place, start=False)
-
-    @staticmethod
-    def _greeted(place: Place, *, start: bool = True) -> PacketSocket:
-        line = PacketSocket(place.connect(start=start))
-        try:
-            line.send(_HELLO, _VERSION)
-            hello = line.receive(_HELLO_WITHIN)
-            if hello is None or hello.kind != _HELLO or hello.numbers() != [_VERSION]:
-                raise Unusable("it does not say hello")
-        except (OSError, ValueError) as problem:
-            line.close()
-            raise Unusable(f"it does not say hello: {problem}") from None
-        except BaseException:
-            line.close()
-            raise
-        return line
+        return _greeted(place, start=False)
 
     def lives(self) -> bool:
         """Whether the keeper says hello."""
@@ -155,7 +139,7 @@ class KeeperClient:
         if place is None:
             return False
         try:
-            self._greeted(place, start=False).close()
+            _greeted(place, start=False).close()
         except Unusable:
             return False
         return True
@@ -183,6 +167,54 @@ class KeeperClient:
             lease, self._lease = self._lease, None
         if lease is not None:
             lease.close()
+
+
+def held(place: Place | None = None) -> words.HeldAll | None:
+    """What this user's keeper keeps; None where no keeper runs."""
+    return _asked(place, words.LIST, None)
+
+
+def let_go(ways: Sequence[tuple[str, str, int]] | None, place: Place | None = None) -> words.HeldAll | None:
+    """Have the keeper let go of the connections to these users, hosts and ports, or of all.
+
+    A connection that is in use carries what is under way to its end.
+
+    Returns:
+        What was let go of; None where no keeper runs.
+    """
+    return _asked(place, words.CLOSE, words.Close(None if ways is None else tuple(ways)))
+
+
+def _asked(place: Place | None, kind: int, value: object) -> words.HeldAll | None:
+    try:
+        line = _greeted(place or Place(), start=False)
+    except Unusable:
+        return None
+    try:
+        line.send(kind, 1, value=value)
+        packet = line.receive(_HELLO_WITHIN)
+        return None if packet is None else packet.value(words.HeldAll)
+    except (OSError, ValueError):
+        return None
+    finally:
+        line.close()
+
+
+def _greeted(place: Place, *, start: bool = True) -> PacketSocket:
+    """A connection to the keeper, which has said hello; raises Unusable."""
+    line = PacketSocket(place.connect(start=start))
+    try:
+        line.send(_HELLO, _VERSION)
+        hello = line.receive(_HELLO_WITHIN)
+        if hello is None or hello.kind != _HELLO or hello.numbers() != [_VERSION]:
+            raise Unusable("it does not say hello")
+    except (OSError, ValueError) as problem:
+        line.close()
+        raise Unusable(f"it does not say hello: {problem}") from None
+    except BaseException:
+        line.close()
+        raise
+    return line
 
 
 class _KeeperLink:

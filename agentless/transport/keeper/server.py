@@ -27,7 +27,7 @@ _HELLO_WITHIN = 10.0
 # Seconds between two looks at the clock, at what is kept, and at the socket's name.
 _LOOK = 0.5
 # Seconds without anything kept, and without a connection, after which it ends.
-_IDLE = 3.0
+_IDLE = 2.0
 
 
 class Keeper:
@@ -68,7 +68,7 @@ class Keeper:
             conversations = self._conversations
             if conversations is not None:
                 conversations.sweep()
-            busy = self._active > 0 or conversations is None or not conversations.idle
+            busy = self._active > 0 or not self._loaded.is_set() or bool(conversations and not conversations.idle)
             idle_since = now if busy else idle_since
             if self._inode != self._named():
                 return self._leave()
@@ -79,14 +79,13 @@ class Keeper:
                 return self._leave()
 
     def _load(self) -> None:
+        # Where it cannot be loaded, commands see that the keeper hangs up, and connect by themselves.
         try:
             from agentless.transport.keeper.conversation import Conversations
 
             self._conversations = Conversations()
+        finally:
             self._loaded.set()
-        except BaseException:  # noqa: BLE001 - whatever it is, nobody can be served
-            # Commands see that it hangs up, and connect by themselves.
-            os._exit(1)
 
     def _accept(self) -> None:
         with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
@@ -107,8 +106,8 @@ class Keeper:
             if hello is None or hello.kind != HELLO or hello.numbers() != [VERSION]:
                 return
             self._loaded.wait()
-            assert self._conversations is not None
-            self._conversations.serve(line)
+            if self._conversations is not None:
+                self._conversations.serve(line)
         except (OSError, ValueError):
             # It hung up, or spoke nonsense.
             return
