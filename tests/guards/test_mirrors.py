@@ -86,7 +86,6 @@ SEEN_THROUGH = {
     "schedule/overview": "tests/schedule/test_document.py",
     "schedule/work": "tests/schedule/test_document.py",
     "transport/connector": "tests/transport/test_connection.py",
-    "transport/keeper/conversation": "tests/transport/keeper/test_client.py",
     "transport/keeper/packets": "tests/transport/keeper/test_client.py",
     "transport/keeper/peer": "tests/transport/keeper/test_place.py",
     "transport/keeper/pool": "tests/transport/keeper/test_client.py",

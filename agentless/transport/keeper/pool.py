@@ -67,11 +67,12 @@ class Pool:
         """
         self.look_at_clock()
         with self._lock:
-            for kept in self._kept.get(identity, ()):
-                if kept.alive:
-                    kept.keep = keep
-                    kept.used = time.monotonic()
-                    return kept, False
+            living = [kept for kept in self._kept.get(identity, ()) if kept.alive]
+            if living:
+                kept = min(living, key=lambda one: one.sessions)
+                kept.keep = keep
+                kept.used = time.monotonic()
+                return kept, False
             theirs = self._making.get(identity)
             mine: Future[Kept] = Future()
             if theirs is None:

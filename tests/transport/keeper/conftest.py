@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from agentless.model.endpoint import Endpoint
+from agentless.transport.connector import HostConnector
+from agentless.transport.keeper.client import KeeperClient
 from agentless.transport.keeper.place import Place
+from tests.transport.conftest import Home, Server, drain
 
 
 def keepers(mark: str) -> list[int]:
@@ -23,6 +27,28 @@ def keepers(mark: str) -> list[int]:
             ):
                 found.append(int(process.name))
     return found
+
+
+def run(client: KeeperClient, home: Home, endpoint: Endpoint, line: str = "echo hi", *, once: bool = False) -> bytes:
+    """What a command prints, over a connection of a new command."""
+    connector = HostConnector(keeper=client, home=home.path, system_config=home.path / "none")
+    try:
+        with connector.connect(endpoint) as link:
+            return drain(link.exec(line, once=once))[0]
+    finally:
+        connector.close()
+
+
+def logins(server: Server) -> int:
+    return server.log.count("Accepted publickey")
+
+
+@pytest.fixture
+def server(home: Home, start_sshd: Callable[..., Server]) -> Server:
+    """An sshd that knows the home's key, and is known."""
+    server = start_sshd(authorized=home.key)
+    home.knows(server.known_line())
+    return server
 
 
 @pytest.fixture

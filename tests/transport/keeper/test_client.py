@@ -6,46 +6,19 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from agentless.errors import Unreachable
-from agentless.model.endpoint import Endpoint
 from agentless.model.secret import Secret
 from agentless.transport.connector import HostConnector
 from agentless.transport.keeper.client import KeeperClient, held, let_go
 from agentless.transport.keeper.place import Place
 from tests.hosts import until
 from tests.transport.conftest import Home, Server, drain, keygen
+from tests.transport.keeper.conftest import logins, run
 
 Make = Callable[..., KeeperClient]
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path / "keeper")
-
-
-@pytest.fixture
-def server(home: Home, start_sshd: Callable[..., Server]) -> Server:
-    server = start_sshd(authorized=home.key)
-    home.knows(server.known_line())
-    return server
-
-
-def run(client: KeeperClient, home: Home, endpoint: Endpoint, line: str = "echo hi") -> bytes:
-    """What a command prints, over a connection of a new command."""
-    connector = HostConnector(keeper=client, home=home.path, system_config=home.path / "none")
-    try:
-        with connector.connect(endpoint) as link:
-            return drain(link.exec(line))[0]
-    finally:
-        connector.close()
-
-
-def logins(server: Server) -> int:
-    return server.log.count("Accepted publickey")
 
 
 def test_the_next_command_rides_what_the_last_one_has_left(home: Home, server: Server, keeper: Make) -> None:

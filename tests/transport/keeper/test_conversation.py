@@ -1,0 +1,184 @@
+"""A kept connection that is dead, frozen, full or too old: the command starts all the same, and once where it must."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agentless.errors import NoSession, Unreachable
+from agentless.transport.connector import HostConnector
+from agentless.transport.keeper import pool
+from agentless.transport.keeper.client import KeeperClient, held
+from agentless.transport.keeper.place import Place
+from agentless.transport.ssh.kept import Kept
+from tests.hosts import until
+from tests.transport.conftest import Home, Server, drain
+from tests.transport.keeper.conftest import logins, run
+
+Make = Callable[..., KeeperClient]
+
+
+def warm(home: Home, server: Server, keeper: Make, place: Place) -> None:
+    """One connection is kept, and nobody rides it."""
+    run(keeper(), home, home.to(server))
+    until(lambda: not any(one.in_use for one in connections(place)), "nobody rides it")
+
+
+def connections(place: Place) -> tuple[object, ...]:
+    running = held(place)
+    assert running is not None
+    return running.connections
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_where_the_host_hung_up_there_is_a_new_connection(
+    once: bool, home: Home, server: Server, keeper: Make, place: Place
+) -> None:
+    warm(home, server, keeper, place)
+    server.hang_up()
+    assert run(keeper(), home, home.to(server), once=once) == b"hi\n"
+    assert logins(server) == 2
+
+
+def test_a_new_connection_is_raced_against_one_that_is_silent(
+    home: Home, server: Server, keeper: Make, place: Place
+) -> None:
+    warm(home, server, keeper, place)
+    server.hang_up(signal.SIGSTOP)
+    assert run(keeper(), home, home.to(server)) == b"hi\n"
+    # The next one does not wait for the silent one again.
+    assert run(keeper(), home, home.to(server), "echo again") == b"again\n"
+    assert logins(server) == 2
+    server.hang_up(signal.SIGCONT)
+
+
+def test_what_must_not_be_sent_twice_is_not(
+    home: Home, server: Server, keeper: Make, place: Place, tmp_path: Path
+) -> None:
+    warm(home, server, keeper, place)
+    server.hang_up(signal.SIGSTOP)
+    count = tmp_path / "count"
+    assert run(keeper(), home, home.to(server), f"echo one >>{count}; echo done", once=True) == b"done\n"
+    server.hang_up(signal.SIGCONT)
+    until(lambda: server.log.count("Disconnected from user") + server.log.count("Closing connection") >= 1, "it woke")
+    assert count.read_text() == "one\n"
+
+
+def test_what_must_not_be_sent_twice_rides_a_connection_that_lives(
+    home: Home, server: Server, keeper: Make, place: Place
+) -> None:
+    warm(home, server, keeper, place)
+    assert run(keeper(), home, home.to(server), once=True) == b"hi\n"
+    assert logins(server) == 1
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_where_the_host_has_no_room_for_one_more_session_there_is_a_second_connection(
+    once: bool, home: Home, start_sshd: Callable[..., Server], keeper: Make
+) -> None:
+    server = start_sshd("MaxSessions 1", authorized=home.key)
+    home.knows(server.known_line())
+    connector = HostConnector(keeper=keeper(), home=home.path, system_config=home.path / "none")
+    with connector.connect(home.to(server)) as link:
+        channel = link.exec("read line; echo got $line")
+        assert run(keeper(), home, home.to(server), once=once) == b"hi\n"
+        assert logins(server) == 2
+        channel.send(b"it\n", 5)
+        assert drain(channel) == (b"got it\n", b"")
+    connector.close()
+    assert run(keeper(), home, home.to(server), once=once) == b"hi\n"
+    assert logins(server) == 2
+
+
+def test_a_host_that_gives_no_session_at_all_says_so_as_ever(
+    home: Home, start_sshd: Callable[..., Server], keeper: Make
+) -> None:
+    server = start_sshd("MaxSessions 0", authorized=home.key)
+    home.knows(server.known_line())
+    for _ in range(2):
+        with pytest.raises(NoSession, match="no session: "):
+            run(keeper(), home, home.to(server))
+
+
+def test_a_connection_that_breaks_under_a_command_says_so_as_ever(
+    home: Home, server: Server, keeper: Make, place: Place
+) -> None:
+    warm(home, server, keeper, place)
+    errors = []
+    for client in (None, keeper()):
+        connector = HostConnector(keeper=client, home=home.path, system_config=home.path / "none")
+        with connector.connect(home.to(server)) as link:
+            channel = link.exec("echo begun; sleep 60")
+            assert channel.recv(20) == (1, b"begun\n")
+            server.hang_up()
+            with pytest.raises(Unreachable) as caught:
+                while True:
+                    channel.recv(20)
+        connector.close()
+        errors.append((type(caught.value), caught.value.kind, caught.value.message, caught.value.hint))
+    assert errors[0] == errors[1]
+
+
+def test_many_commands_ride_one_connection_at_once(home: Home, server: Server, keeper: Make, place: Place) -> None:
+    outputs: list[bytes] = []
+    threads = [
+        threading.Thread(
+            target=lambda number=number: outputs.append(run(keeper(), home, home.to(server), f"echo {number}"))
+        )
+        for number in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outputs) == [b"%d\n" % number for number in range(8)]
+    assert logins(server) == 1
+
+
+def test_nobody_rides_what_was_connected_before_the_machine_slept(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Link:
+        alive = True
+
+        class transport:
+            channel_count = 0
+
+        def close(self) -> None:
+            self.alive = False
+
+    ahead = 7.0
+    monkeypatch.setattr(pool, "_clock_ahead", lambda: ahead)
+    connections = pool.Pool()
+    made: list[Kept] = []
+
+    def get() -> Kept:
+        kept, _ = connections.get(b"web1", Link, 60.0, 0.0)  # type: ignore[arg-type]
+        made.append(kept)
+        return kept
+
+    assert get() is get()
+    ahead += 3600
+    assert get() is not made[0]
+    assert not made[0].alive
+
+
+def test_a_command_that_is_killed_leaves_no_session(home: Home, server: Server, keeper: Make, place: Place) -> None:
+    connector = HostConnector(keeper=keeper(), home=home.path, system_config=home.path / "none")
+    link = connector.connect(home.to(server))
+    channel = link.exec("echo $$; cat")
+    piece = channel.recv(20)
+    assert piece is not None
+    link.close()
+    connector.close()
+    until(lambda: not Path(f"/proc/{int(piece[1])}").exists(), "the host's process ends")
+    until(lambda: [one.sessions for one in connections(place)] == [0], "it is free again")
+    running = held(place)
+    assert running is not None
+    threads = Path(f"/proc/{running.pid}/task")
+    # The one that listens, and the transport's.
+    until(lambda: len(list(threads.iterdir())) == 2, "no thread is left")
+    assert os.listdir(f"/proc/{running.pid}/fd")
