@@ -135,8 +135,8 @@ class Pool:
         with self._lock:
             for identity, several in list(self._kept.items()):
                 for kept in list(several):
-                    in_use = kept.in_use
-                    if in_use and kept.link.alive:
+                    # A command on a connection that has broken is still to read why.
+                    if kept.sessions or (kept.in_use and kept.link.alive):
                         kept.used = now
                     elif not kept.alive or now - kept.used >= kept.keep:
                         several.remove(kept)

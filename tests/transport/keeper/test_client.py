@@ -14,6 +14,7 @@ from agentless.model.secret import Secret
 from agentless.transport.connector import HostConnector
 from agentless.transport.keeper.client import KeeperClient, held, let_go
 from agentless.transport.keeper.place import Place
+from agentless.transport.keeper.words import HeldAll
 from tests.hosts import until
 from tests.transport.conftest import Home, Server, drain, keygen
 from tests.transport.keeper.conftest import logins, run
@@ -108,11 +109,16 @@ def test_a_keeper_that_is_killed_costs_a_connection_and_nothing_else(
 
 def test_what_is_let_go_of_is_told_and_closed(home: Home, server: Server, keeper: Make, place: Place) -> None:
     run(keeper(), home, home.to(server))
-    running = held(place)
+
+    def idle() -> HeldAll | None:
+        running = held(place)
+        return running if running and not any(one.in_use for one in running.connections) else None
+
+    running = until(idle, "nobody rides it")
     assert running is not None
     (one,) = running.connections
     assert (one.names, one.host, one.port, one.sessions, one.in_use) == (("web1",), "127.0.0.1", server.port, 0, False)
-    assert let_go([("nobody", "127.0.0.1", server.port)], place) == replace(running, connections=())
+    assert let_go([("nobody", "127.0.0.1", server.port)], place) == HeldAll(running.pid, ())
     closed = let_go([(one.user, one.host, one.port)], place)
     assert closed is not None
     assert [held.host for held in closed.connections] == ["127.0.0.1"]
