@@ -7,7 +7,7 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from agentless import files
@@ -186,32 +186,35 @@ class Folder:
         finally:
             os.close(handle)
 
-    def piece(self, name: str, place: tuple[int, int]) -> bytes:
-        """What lies at this offset, of this length, as far as it is there; raises OSError."""
-        offset, length = place
+    def open(self, name: str) -> int:
+        """A descriptor of the file, to read from; raises OSError."""
         with self._regular(name) as handle:
-            return os.pread(handle, max(0, min(length, os.fstat(handle).st_size - offset)), offset)
+            return os.dup(handle)
 
     def replace(self, name: str, data: bytes, *, sync: bool = True) -> None:
         """Write a file whole, on disk when this returns if `sync`; only under the lock. Raises OSError."""
         files.replace_file(self.path(name), data, sync=sync)
 
-    def append(self, name: str, data: bytes, *, create: bool = False) -> tuple[int, int]:
+    def append(self, name: str, lines: Iterable[bytes], *, create: bool = False) -> tuple[int, int, int]:
         """Append whole lines, or nothing; only under the lock. Raises OSError.
 
         Returns:
-            The open descriptor, for the caller to fsync and close, and the offset at which the lines begin.
+            The open descriptor, for the caller to fsync and close, the offset at which the lines begin, and how long
+            they are together, in bytes.
         """
         flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT if create else 0)
         handle = os.open(self.path(name), flags, 0o600)
         try:
             size = whole_size(handle)
             try:
-                files.write_all(handle, data)
-            except OSError:
+                length = 0
+                for line in lines:
+                    files.write_all(handle, line)
+                    length += len(line)
+            except BaseException:
                 os.ftruncate(handle, size)
                 raise
-            return handle, size
+            return handle, size, length
         except BaseException:
             os.close(handle)
             raise

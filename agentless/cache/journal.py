@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from agentless.cache import names
@@ -14,20 +14,19 @@ from agentless.cache.lines import (
     Head,
     HostLine,
     Later,
-    Output,
     Place,
-    decode_output,
     encode_head,
     encode_output,
+    is_long,
+    with_output,
 )
+from agentless.cache.outputs import OutputFile, StoredOutput
 from agentless.cache.record import Record, encode_news
 from agentless.errors import CacheError
 from agentless.model.job import Job, JobRow, Report
 from agentless.model.states import HostResult
 
 __all__ = ["Journal"]
-
-INLINE = 1024  # bytes of output up to which a host's line has it; beyond, it goes to the job's second file
 
 
 class Journal:
@@ -72,12 +71,25 @@ class Journal:
             if named is None:
                 return None
             name, record = named
+            opened: list[OutputFile] = []
 
-            def output(host: str, place: Place) -> Output:
-                return self._output(jid, host, place)
+            def full(host: str, line: HostLine) -> HostResult:
+                if line.output_at is None:
+                    return line.full()
+                try:
+                    if not opened:
+                        opened.append(self._outputs(jid))
+                    opened[0].check(line.output_at, host)
+                except DamagedRecord as error:
+                    raise DamagedRecord(f"the output of {host} is damaged: {error}") from error
+                except OSError as error:
+                    if not isinstance(error, FileNotFoundError) and error.errno not in NO_FILE:
+                        raise
+                    raise DamagedRecord(f"the output of {host} is missing") from error
+                return _stored(line.result, opened[0], host, line.output_at)
 
             try:
-                return Report(record.job, record.results(output if outputs else None))
+                return Report(record.job, record.results(full if outputs else None))
             except DamagedRecord as error:
                 self._unreadable(name, error)
                 return None
@@ -101,15 +113,10 @@ class Journal:
                 return None
         return None
 
-    def _output(self, jid: str, host: str, place: Place) -> Output:
-        try:
-            return decode_output(self._folder.piece(jid + names.OUTPUT, place), host)
-        except DamagedRecord as error:
-            raise DamagedRecord(f"the output of {host} is damaged: {error}") from error
-        except OSError as error:
-            if not isinstance(error, FileNotFoundError) and error.errno not in NO_FILE:
-                raise
-            raise DamagedRecord(f"the output of {host} is missing") from error
+    def _outputs(self, jid: str) -> OutputFile:
+        """The job's second file; raises OSError."""
+        name = jid + names.OUTPUT
+        return OutputFile(self._folder.path(name), self._folder.open(name))
 
     def _unreadable(self, name: str, error: DamagedRecord) -> None:
         if isinstance(error, Later):
@@ -140,7 +147,7 @@ class Journal:
             now: Unix seconds: when something was last learned about the job.
             results: what is known of its hosts, without output.
         """
-        news = (encode_news(host, HostLine.of(result), now) for host, result in (results or {}).items())
+        news = (encode_news(host, HostLine(result), now) for host, result in (results or {}).items())
         self._replace(job.jid, b"".join([encode_head(Head(job, now)), *news]))
         self._folder.sync()
 
@@ -153,7 +160,7 @@ class Journal:
         """
         if self.is_finished(job.jid):
             self.reopen(job.jid)
-        news = (encode_news(host, HostLine.of(result), now) for host, result in results.items())
+        news = (encode_news(host, HostLine(result), now) for host, result in results.items())
         self._replace(job.jid, b"".join([record.opened(job, now), *news]))
         self._folder.sync()
 
@@ -178,15 +185,20 @@ class Journal:
         tail.offset += len(data)
         return tail.record
 
-    def append(self, jid: str, results: Mapping[str, HostResult], now: float, unsynced: contextlib.ExitStack) -> None:
+    def append(
+        self, jid: str, results: Mapping[str, HostResult], now: float, unsynced: contextlib.ExitStack
+    ) -> dict[str, HostResult]:
         """Let the record that `opened` gave grow by what these results change.
 
         Args:
             now: Unix seconds.
             unsynced: closing it brings the lines to disk, which needs no lock: others can write meanwhile.
+
+        Returns:
+            the results, with their output where it lies now; without those of hosts that had ended already.
         """
         try:
-            self._append(self._tails[jid], results, now, unsynced)
+            return self._append(self._tails[jid], results, now, unsynced)
         except BaseException:
             # it may have taken what did not get into the file: it is read again
             self._tails.pop(jid, None)
@@ -194,32 +206,36 @@ class Journal:
 
     def _append(
         self, tail: _Tail, results: Mapping[str, HostResult], now: float, unsynced: contextlib.ExitStack
-    ) -> None:
+    ) -> dict[str, HostResult]:
         jid = tail.record.job.jid
+        kept: dict[str, HostResult] = {}
         lines, outputs = [], False
         for host, result in results.items():
-            line = HostLine.of(result)
-            if sum(map(len, line.output)) > INLINE:
-                if tail.record.lines[host].result.state.final:
-                    continue
-                text = encode_output(host, line.output)
-                offset = self._sync_later(jid + names.OUTPUT, text, unsynced)
-                line = HostLine(line.result, output_at=(offset, len(text)))
+            if tail.record.lines[host].result.state.final:
+                continue
+            kept[host] = result
+            place = None
+            if result.output is not None and is_long(result):
+                text = encode_output(host, result.output.out, result.output.err)
+                place = self._sync_later(jid + names.OUTPUT, text, unsynced)
                 outputs = True
-            if tail.record.take(host, line, now):
+                if tail.outputs is None:
+                    tail.outputs = self._outputs(jid)
+                kept[host] = _stored(result, tail.outputs, host, place)
+            if tail.record.take(host, HostLine.of(result, place), now):
                 lines.append(encode_news(host, tail.record.lines[host], now))
         if outputs:
             unsynced.close()  # a line must never be on disk before the output that it points to
         if lines:
-            data = b"".join(lines)
-            tail.offset = self._sync_later(jid + names.OPEN, data, unsynced) + len(data)
+            tail.offset = sum(self._sync_later(jid + names.OPEN, lines, unsynced))
+        return kept
 
-    def _sync_later(self, name: str, data: bytes, unsynced: contextlib.ExitStack) -> int:
-        handle, offset = self._folder.append(name, data, create=name.endswith(names.OUTPUT))
-        self.appended += len(data)
+    def _sync_later(self, name: str, lines: Iterable[bytes], unsynced: contextlib.ExitStack) -> Place:
+        handle, offset, length = self._folder.append(name, lines, create=name.endswith(names.OUTPUT))
+        self.appended += length
         unsynced.callback(os.close, handle)
         unsynced.callback(os.fsync, handle)
-        return offset
+        return offset, length
 
     def finish(self, record: Record) -> None:
         """Write an open record anew, with a summary in its first line and one line for each host."""
@@ -244,6 +260,11 @@ class Journal:
         self._folder.replace(jid + names.OPEN, data)
 
 
+def _stored(result: HostResult, file: OutputFile, host: str, place: Place) -> HostResult:
+    """The result with its output, which lies in the job's second file."""
+    return with_output(result, *(StoredOutput(file, place, host, stream) for stream in (1, 2)))
+
+
 @dataclass(slots=True)
 class _Tail:
     """How far this process has read an open record."""
@@ -251,3 +272,4 @@ class _Tail:
     record: Record
     head: bytes
     offset: int = 0
+    outputs: OutputFile | None = None

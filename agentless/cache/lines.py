@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
 from agentless.model.jid import JID
 from agentless.model.job import Job, Origin
+from agentless.model.output import EMPTY, Held, Output
 from agentless.model.problem import Problem
 from agentless.model.returns import Remains, Return
 from agentless.model.states import Dispatched, HostResult, State
@@ -33,9 +34,9 @@ __all__ = [
     "Head",
     "HostLine",
     "Later",
-    "Output",
     "Place",
     "Raw",
+    "Streams",
     "decode_head",
     "decode_host",
     "decode_output",
@@ -43,18 +44,23 @@ __all__ = [
     "encode_head",
     "encode_host",
     "encode_output",
+    "is_long",
     "line_jid",
     "parse",
     "time_of",
+    "with_output",
 ]
 
 FORMAT = 1
 Raw = dict[str, Any]
-Output = tuple[bytes, bytes]
+Streams = tuple[bytes, bytes]
 """stdout and stderr."""
 Place = tuple[int, int]
-"""Where a line lies in a file: its offset, and its length in bytes."""
-NO_OUTPUT: Output = (b"", b"")
+"""Where lines lie in a file: their offset, and their length in bytes."""
+STREAMS = ("stdout", "stderr")
+# Bytes of output up to which a host's line has it.
+INLINE = 1024
+NO_OUTPUT: Streams = (b"", b"")
 
 # The keys of the first line. Those of `Job` that have no key here are kept under their own names.
 VERSION = "v"
@@ -73,7 +79,7 @@ PROBLEM = "problem"  # kind, message, hint
 SEEN_PID = "seen_pid"  # HostResult.pid, and below HostResult.started: `pid` and `started` are those of the return
 SEEN_STARTED = "seen_started"
 REMAINS = "remains"  # the bytes of stdout and stderr that were dropped, of a job that is lost
-OUTPUT_AT = "output"  # offset and length of the line in the job's second file that has the output
+OUTPUT_AT = "output"  # offset and length of the lines in the job's second file that has the output
 BASE64 = "_base64"  # behind `stdout` or `stderr`: not UTF-8
 
 _JID_AT = len(f'{{"{VERSION}":{FORMAT},"{THE_JID}":"')
@@ -288,30 +294,35 @@ class HostLine:
     """
 
     result: HostResult
-    output: Output = NO_OUTPUT
+    output: Streams = NO_OUTPUT
     output_at: Place | None = None
 
     @classmethod
-    def of(cls, result: HostResult) -> HostLine:
-        """The line that says all of a result."""
+    def of(cls, result: HostResult, output_at: Place | None = None) -> HostLine:
+        """The line that says all of a result, with its output, or with where that lies."""
         left = result.output
         if left is None:
             return cls(result)
-        return cls(_with_output(result, NO_OUTPUT), (left.stdout, left.stderr))
+        return cls(with_output(result, EMPTY, EMPTY), NO_OUTPUT if output_at else (left.stdout, left.stderr), output_at)
 
-    def full(self, output: Output | None = None) -> HostResult:
-        """The result with its output: this one, else that of the line."""
-        return _with_output(self.result, self.output if output is None else output)
+    def full(self) -> HostResult:
+        """The result with the output that stands in the line."""
+        return with_output(self.result, *map(Held, self.output)) if any(self.output) else self.result
 
 
-def _with_output(result: HostResult, output: Output) -> HostResult:
-    if result.output is None or output == (result.output.stdout, result.output.stderr):
-        return result
-    stdout, stderr = output
+def is_long(result: HostResult) -> bool:
+    """Whether its output is too long for a host's line, and goes to the job's second file."""
+    left = result.output
+    return left is not None and len(left.out.head(INLINE + 1)) + len(left.err.head(INLINE + 1)) > INLINE
+
+
+def with_output(result: HostResult, out: Output, err: Output) -> HostResult:
+    """The result with these as the output of its return, or of what a lost job left; as it is where it has neither."""
     if result.ret is not None:
-        return replace(result, ret=replace(result.ret, stdout=stdout, stderr=stderr))
-    assert result.remains is not None
-    return replace(result, remains=replace(result.remains, stdout=stdout, stderr=stderr))
+        return replace(result, ret=replace(result.ret, out=out, err=err))
+    if result.remains is not None:
+        return replace(result, remains=replace(result.remains, out=out, err=err))
+    return result
 
 
 # What a return mostly is, and what a line therefore leaves out.
@@ -319,7 +330,7 @@ _USUAL: Raw = {"retcode": 0, "signal": None, "ended_by": "exit"}
 _RETURN = {
     field.name: (_CHECKS[str(field.type)], _USUAL.get(field.name, field.default))
     for field in fields(Return)
-    if field.name not in ("stdout", "stderr")
+    if field.name not in ("out", "err")
 }
 
 
@@ -353,7 +364,7 @@ def encode_host(host: str, line: HostLine) -> Raw:
         raw[REMAINS] = [count if _is_whole(count) else 0 for count in dropped]
     if line.output_at is not None:
         raw[OUTPUT_AT] = list(line.output_at)
-    return raw | _encode_streams(line.output)
+    return raw | _encode_streams(dict(zip(STREAMS, line.output, strict=True)))
 
 
 def decode_host(raw: Raw, at: float) -> tuple[str, HostLine]:
@@ -372,7 +383,7 @@ def decode_host(raw: Raw, at: float) -> tuple[str, HostLine]:
         if state is State.RETURNED:
             ret = Return(**{key: _field(raw, key, check, usual) for key, (check, usual) in _RETURN.items()})
         elif REMAINS in raw:
-            remains = Remains(b"", b"", *_list(raw, REMAINS, _is_whole, 2))
+            remains = Remains(EMPTY, EMPTY, *_list(raw, REMAINS, _is_whole, 2))
         result = HostResult(
             state=state,
             dispatched=Dispatched(raw.get(DISPATCHED, "yes")),
@@ -393,22 +404,41 @@ def decode_host(raw: Raw, at: float) -> tuple[str, HostLine]:
         raise DamagedRecord(f"a line is no result of a host: {error}") from error
 
 
-def encode_output(host: str, output: Output) -> bytes:
-    """The line of a job's second file that has the output of a host."""
-    return dump({HOST: host, **_encode_streams(output)})
+def encode_output(host: str, out: Output, err: Output) -> Iterator[bytes]:
+    """The lines of a job's second file that have the output of a host: a line for each piece of a stream."""
+    for name, output in zip(STREAMS, (out, err), strict=True):
+        for piece in _whole_characters(output.pieces()):
+            yield dump({HOST: host, **_encode_streams({name: piece})})
 
 
-def decode_output(data: bytes, host: str) -> Output:
-    """The output of this host; raises DamagedRecord where these bytes are not that."""
-    raw = parse(data)
+def decode_output(line: bytes, host: str) -> Streams:
+    """The piece of this host's output that a line has; raises DamagedRecord where it is not that."""
+    raw = parse(line)
     if raw.get(HOST) != host:
         raise DamagedRecord("it is that of another host")
     return _decode_streams(raw)
 
 
-def _encode_streams(output: Output) -> Raw:
+def _whole_characters(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes, cut where no character of UTF-8 is cut, so that text is text in each piece."""
+    cut = b""
+    for piece in pieces:
+        data = cut + piece
+        try:
+            data.decode("utf-8")
+            end = len(data)
+        except UnicodeDecodeError as error:
+            end = error.start if error.end == len(data) and error.start >= len(data) - 3 else len(data)
+        cut = data[end:]
+        if data[:end]:
+            yield data[:end]
+    if cut:
+        yield cut
+
+
+def _encode_streams(streams: Mapping[str, bytes]) -> Raw:
     raw: Raw = {}
-    for name, data in zip(("stdout", "stderr"), output, strict=True):
+    for name, data in streams.items():
         if data:
             try:
                 raw[name] = data.decode("utf-8")
@@ -417,7 +447,7 @@ def _encode_streams(output: Output) -> Raw:
     return raw
 
 
-def _decode_streams(raw: Raw) -> Output:
+def _decode_streams(raw: Raw) -> Streams:
     return _decode_stream(raw, "stdout"), _decode_stream(raw, "stderr")
 
 

@@ -11,8 +11,6 @@ from agentless.cache.lines import (
     DamagedRecord,
     Head,
     HostLine,
-    Output,
-    Place,
     decode_head,
     decode_host,
     dump,
@@ -148,18 +146,15 @@ class Record:
         lines = (encode_news(host, line, self.last if at is None else at) for host, line, at in heard)
         return b"".join([encode_head(Head(job, now)), *lines])
 
-    def results(self, output: Callable[[str, Place], Output] | None) -> dict[str, HostResult]:
+    def results(self, with_output_of: Callable[[str, HostLine], HostResult] | None) -> dict[str, HostResult]:
         """By host, in the job's order.
 
         Args:
-            output: reads the output of a host that does not stand in its line; None leaves all output out.
+            with_output_of: makes the result of a host's line that has its output; None leaves all output out.
         """
-        if output is None:
+        if with_output_of is None:
             return {host: line.result for host, line in self.lines.items()}
-        return {
-            host: line.full(output(host, line.output_at) if line.output_at is not None else None)
-            for host, line in self.lines.items()
-        }
+        return {host: with_output_of(host, line) for host, line in self.lines.items()}
 
 
 def encode_news(host: str, line: HostLine, now: float) -> bytes:

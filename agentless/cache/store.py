@@ -20,6 +20,7 @@ from agentless.cache.folder import NO_FILE, Folder
 from agentless.cache.journal import Journal
 from agentless.cache.listing import Listing
 from agentless.cache.pruning import Limits, Pruned, is_due, prune, stamp
+from agentless.cache.scratch import Scratch
 from agentless.errors import AnotherJob, CacheError, JobExists
 from agentless.model.jid import JID, new_jid
 from agentless.model.job import Job, JobRow, Origin, Report
@@ -54,6 +55,7 @@ class JobCache:
 
     Attributes:
         cursors: how far the hosts' sequences of scheduled jobs were seen. They lie beside the jobs, which are pruned.
+        scratch: where output on its way home lies until it is recorded.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class JobCache:
         self.max_bytes = max_bytes
         self.warn = warn
         self.cursors = Cursors(Path(root).parent / "cursors", warn)
+        self.scratch = Scratch(Path(root).parent)
         self._clock = clock
         self._folder = Folder(root)
         self._journal = Journal(self._folder, warn)
@@ -160,23 +163,23 @@ class JobCache:
         if self._much_is_new():
             self.prune()
 
-    def record(self, jid: str, host: str, result: HostResult) -> bool:
+    def record(self, jid: str, host: str, result: HostResult) -> HostResult | None:
         """Enter what was learned about a host; it is on disk when this returns.
 
         What ends a host (`returned`, `lost`, `not-started`) is final: whatever comes later is ignored. The job is
         finished (see `finish`) by the last host that ends.
 
         Returns:
-            False where the host had ended already.
+            the result, with its output where it lies now; None where the host had ended already.
 
         Raises:
             CacheError: the job is not here.
             ValueError: the host is none of the job's, or the result has a return without being `returned`.
         """
-        return not self.record_many(jid, {host: result})
+        return self.record_many(jid, {host: result}).get(host)
 
-    def record_many(self, jid: str, results: Mapping[str, HostResult]) -> list[str]:
-        """`record` for several hosts in one write; returns those that had ended already."""
+    def record_many(self, jid: str, results: Mapping[str, HostResult]) -> dict[str, HostResult]:
+        """`record` for several hosts in one write; what it returns lacks those that had ended already."""
         JID(jid)
         for host, result in results.items():
             if (result.ret is not None) != (result.state is State.RETURNED):
@@ -185,22 +188,21 @@ class JobCache:
         with self._folder.guard("write", jid), contextlib.ExitStack() as unsynced, self._folder.locked():
             record = self._journal.opened(jid)
             if record is None and (finished := self._journal.read(jid)) is not None:
-                if len(ended := finished.ended(results)) == len(results):
-                    return ended
+                if len(finished.ended(results)) == len(results):
+                    return {}
                 self._journal.reopen(jid)
                 record = self._journal.opened(jid)
             if record is None:
                 raise CacheError(f"job {jid} is not in the job cache", "it was pruned, or its file was removed")
             if strange := [host for host in results if host not in record.lines]:
                 raise ValueError(f"{strange[0]!r} is no host of job {jid}")
-            ended = record.ended(results)
-            self._journal.append(jid, results, self._clock(), unsynced)
+            kept = self._journal.append(jid, results, self._clock(), unsynced)
             if not record.not_final:
                 unsynced.close()
                 # where the disk is too full to write it anew it stays open, whole and safe, and prune comes back to it
                 with _unless_full():
                     self._journal.finish(record)
-        return ended
+        return kept
 
     def call_off(self, jid: str, hosts: Iterable[str], problem: Problem) -> list[str]:
         """Hosts of these that are `pending` in a run that lives, and to which nothing was sent, are `not-started`.

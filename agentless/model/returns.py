@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agentless.model.output import EMPTY, Output
+
 __all__ = ["Remains", "Return", "succeeded"]
 
 
@@ -15,15 +17,33 @@ def succeeded(retcode: int | None, ended_by: str) -> bool:
     return retcode == 0 and ended_by == "exit"
 
 
+class Streams:
+    """Both streams as bytes, of what has them as outputs."""
+
+    __slots__ = ()
+    out: Output
+    err: Output
+
+    @property
+    def stdout(self) -> bytes:
+        """The bytes kept of stdout, read now; raises CacheError where they can be read no more."""
+        return self.out.read()
+
+    @property
+    def stderr(self) -> bytes:
+        """As `stdout`, of stderr."""
+        return self.err.read()
+
+
 @dataclass(frozen=True, slots=True)
-class Return:
+class Return(Streams):
     """What one host gave back for one job.
 
     Args:
         retcode: 0..255, or None when a signal ended the job.
         signal: the number of the signal that ended it, or None.
         ended_by: `exit`, `timeout`, `signal`, or `signal-job:USER@CONTROLLER`.
-        stdout, stderr: the bytes kept.
+        out, err: the bytes kept of stdout and stderr, wherever they lie.
         stdout_truncated, stderr_truncated: the bytes dropped from the middle.
         pid: the job's first process.
         started, finished: Unix seconds, the host's clock.
@@ -35,8 +55,8 @@ class Return:
     retcode: int | None
     signal: int | None
     ended_by: str
-    stdout: bytes = b""
-    stderr: bytes = b""
+    out: Output = EMPTY
+    err: Output = EMPTY
     stdout_truncated: int = 0
     stderr_truncated: int = 0
     pid: int | None = None
@@ -53,10 +73,10 @@ class Return:
 
 
 @dataclass(frozen=True, slots=True)
-class Remains:
+class Remains(Streams):
     """The output of a job that is lost, as far as it lay on the host: the bytes kept, and how many were dropped."""
 
-    stdout: bytes = b""
-    stderr: bytes = b""
+    out: Output = EMPTY
+    err: Output = EMPTY
     stdout_truncated: int = 0
     stderr_truncated: int = 0

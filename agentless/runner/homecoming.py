@@ -31,7 +31,7 @@ class Ledger(Protocol):
 
     @property
     def cursors(self) -> Cursors | None: ...
-    def record(self, jid: str, host: str, result: HostResult) -> bool: ...
+    def record(self, jid: str, host: str, result: HostResult) -> HostResult | None: ...
     def adopt(self, job: Job, results: Mapping[str, HostResult]) -> None: ...
     def load(self, jid: str, *, outputs: bool) -> Report | None: ...
     def wanted(
@@ -46,8 +46,8 @@ class Unrecorded:
 
     cursors = None
 
-    def record(self, jid: str, host: str, result: HostResult) -> bool:
-        return True
+    def record(self, jid: str, host: str, result: HostResult) -> HostResult | None:
+        return result
 
     def adopt(self, job: Job, results: Mapping[str, HostResult]) -> None:
         return

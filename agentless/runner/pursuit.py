@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
+from agentless.cache.scratch import Scratch, Spool
 from agentless.errors import AgentlessError, CacheError, NoSession, Refused, Unreachable
 from agentless.model.answers import Accepted, Chunk, JobAnswer, Returned, Stated
 from agentless.model.endpoint import Endpoint
@@ -67,6 +68,7 @@ class Errand:
         live: stream the output while it grows.
         once: stop at the end of the output so far instead of waiting for the return.
         cap: bytes of each stream that a host's record keeps.
+        scratch: where long output waits for its return.
         patience: seconds for which a host that may have the job is tried again, before it is called unreachable.
     """
 
@@ -77,6 +79,7 @@ class Errand:
     live: bool
     once: bool
     cap: int
+    scratch: Scratch
     patience: float
 
 
@@ -85,16 +88,16 @@ class _Heard:
 
     __slots__ = ("_cap", "at", "kept")
 
-    def __init__(self, cap: int) -> None:
+    def __init__(self, cap: int, scratch: Scratch) -> None:
         self._cap = cap
         self.at = [0, 0]
-        self.kept = (bytearray(), bytearray())
+        self.kept = (Spool(scratch), Spool(scratch))
 
     def take(self, chunk: Chunk) -> None:
         """Beyond the cap the host sends the record itself, so no more than that is kept."""
         index = chunk.stream - 1
         if chunk.at == len(self.kept[index]) < self._cap:
-            self.kept[index].extend(chunk.data)
+            self.kept[index].write(chunk.data)
         self.at[index] = chunk.at + chunk.dropped + len(chunk.data)
 
 
@@ -142,7 +145,7 @@ class Pursuit:
         self._follows = follows
         self._called_off = called_off
         self._nonce = result.nonce or os.urandom(8).hex()
-        self._heard = _Heard(errand.cap)
+        self._heard = _Heard(errand.cap, errand.scratch)
         self._session: Session | None = None
 
     def pursue(self) -> None:
@@ -184,8 +187,9 @@ class Pursuit:
     def _record(self, result: HostResult) -> bool:
         """Record where the host stands; False where it had ended without the job having been sent to it."""
         jid = self._errand.job.jid
-        if self._ledger.record(jid, self.host, result) or self.result.dispatched is not Dispatched.NO:
-            self.result = result
+        recorded = self._ledger.record(jid, self.host, result)
+        if recorded is not None or self.result.dispatched is not Dispatched.NO:
+            self.result = recorded or result
             return True
         report = self._ledger.load(jid, outputs=False)
         self.result = report.results[self.host] if report else result
@@ -250,7 +254,7 @@ class Pursuit:
             want = [one for one in self._wanted if one.jid != self._errand.job.jid]
             request = self._request()
             message = write(request, self._errand.caller, want, home.seen())
-            session = Session(link, self._endpoint, message, follows=self._follows_job(request))
+            session = Session(link, self._endpoint, message, self._errand.scratch, follows=self._follows_job(request))
             self._session = session
             try:
                 if self._left.is_set():
@@ -319,11 +323,11 @@ class Pursuit:
             self._tell(Output(self.host, answer.stream, answer.data, answer.dropped))
         elif isinstance(answer, (Returned, Stated)):
             if answer.streamed:
-                out, err = map(bytes, self._heard.kept)
+                out, err = self._heard.kept
                 if isinstance(answer, Returned):
-                    answer = replace(answer, ret=replace(answer.ret, stdout=out, stderr=err))
+                    answer = replace(answer, ret=replace(answer.ret, out=out, err=err))
                 elif answer.remains is not None:
-                    answer = replace(answer, remains=replace(answer.remains, stdout=out, stderr=err))
+                    answer = replace(answer, remains=replace(answer.remains, out=out, err=err))
             self.change(settle(self.result, answer, time.time()))
             if not self.result.settled:
                 self._follows(self.host)

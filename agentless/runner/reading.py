@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
+from agentless.cache.scratch import Scratch, Spool
 from agentless.errors import Refused, Unreachable
 from agentless.model import answers as model
 from agentless.model.answers import (
@@ -25,6 +26,7 @@ from agentless.model.answers import (
     Stated,
 )
 from agentless.model.jid import JID
+from agentless.model.output import EMPTY, Output
 from agentless.model.problem import Problem
 from agentless.model.process import Process, Signal, Survivor
 from agentless.model.returns import Remains, Return
@@ -54,10 +56,15 @@ SEQUENCE_MAX = 64
 
 
 class Reading:
-    """The answers of one reply; a record's output comes in pieces before the return that it belongs to."""
+    """The answers of one reply; a record's output comes in pieces before the return that it belongs to.
 
-    def __init__(self) -> None:
-        self._records: dict[tuple[str, int], bytearray] = {}
+    Args:
+        scratch: where long output waits for its return.
+    """
+
+    def __init__(self, scratch: Scratch) -> None:
+        self._scratch = scratch
+        self._records: dict[tuple[str, int], Spool] = {}
         self._received = 0
 
     def read(self, frame: Frame) -> Answer | None:
@@ -104,9 +111,12 @@ class Reading:
                 if self._received > RECORDS_MAX:
                     size = f"{RECORDS_MAX >> 20} MiB"
                     raise Unreachable("protocol", f"the host sent more than {size} of output in one reply")
-                self._records.setdefault((jid, _stream(meta)), bytearray()).extend(frame.body)
+                key = jid, _stream(meta)
+                if key not in self._records:
+                    self._records[key] = Spool(self._scratch)
+                self._records[key].write(frame.body)
             case "return":
-                ret = _build(Return, meta, stdout=self._record(jid, 1), stderr=self._record(jid, 2))
+                ret = _build(Return, meta, out=self._record(jid, 1), err=self._record(jid, 2))
                 return Returned(jid, ret, streamed=_flag(meta, "streamed"))
             case "accepted":
                 return Accepted(jid, _number(meta, "pid"), _stamp(meta, "started"), _problem(meta.get("warning")))
@@ -143,13 +153,13 @@ class Reading:
                 )
         return None
 
-    def _record(self, jid: JID, stream: int) -> bytes:
-        return bytes(self._records.pop((jid, stream), b""))
+    def _record(self, jid: JID, stream: int) -> Output:
+        return self._records.pop((jid, stream), EMPTY)
 
     def _remains(self, jid: JID, meta: Meta) -> Remains | None:
         if _text(meta, "state") != "lost" or _number(meta, "stdout_truncated") is None:
             return None
-        return _build(Remains, meta, stdout=self._record(jid, 1), stderr=self._record(jid, 2))
+        return _build(Remains, meta, out=self._record(jid, 1), err=self._record(jid, 2))
 
 
 # --- values of a JSON object ---

@@ -90,7 +90,15 @@ class Run:
         self._patience = RECONNECT if wait is None else wait
         cap = (rollout.spec.cap if rollout else None) or contact.cap
         errand = Errand(
-            job, rollout, contact.caller, contact.learned, live=live, once=once, cap=cap, patience=self._patience
+            job,
+            rollout,
+            contact.caller,
+            contact.learned,
+            live=live,
+            once=once,
+            cap=cap,
+            scratch=contact.cache.scratch,
+            patience=self._patience,
         )
 
         def pursuit(name: str, result: HostResult) -> Pursuit:

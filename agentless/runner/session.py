@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator
 
+from agentless.cache.scratch import Scratch
 from agentless.errors import HostError, Unreachable
 from agentless.model.endpoint import Endpoint
 from agentless.model.secret import Secret
@@ -36,6 +37,7 @@ class Session:
         link: the open connection.
         endpoint: whom to become, which Python, which state directory.
         message: the request as it travels.
+        scratch: where long output waits for its return.
         follows: the call waits for a job.
     """
 
@@ -44,11 +46,13 @@ class Session:
         link: Link,
         endpoint: Endpoint,
         message: Message,
+        scratch: Scratch,
         *,
         follows: bool = False,
     ) -> None:
         self._link = link
         self._endpoint = endpoint
+        self._scratch = scratch
         self._sections = message.sections
         self._once = message.fields["op"] in NOT_TWICE
         self._bounds = Bounds(follows=follows)
@@ -73,7 +77,7 @@ class Session:
             Unreachable: the connection broke, nothing answered, no Python fits, or become failed.
             Refused: the host answered and will not do it.
         """
-        reading = Reading()
+        reading = Reading(self._scratch)
         decoder = Decoder(self._command.nonce)
         for data in self._pieces(decoder):
             # Whatever a host has found to send, it is this host's answer that breaks.

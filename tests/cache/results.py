@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from agentless.model.output import Held
 from agentless.model.problem import Problem
 from agentless.model.returns import Remains, Return
 from agentless.model.states import Dispatched, HostResult, State
@@ -22,8 +23,8 @@ returns = st.builds(
     retcode=st.none() | st.integers(0, 255),
     signal=st.none() | st.integers(1, 64),
     ended_by=st.sampled_from(["exit", "timeout", "signal", "signal-job:ada@laptop"]),
-    stdout=outputs | large,
-    stderr=outputs | large,
+    out=(outputs | large).map(Held),
+    err=(outputs | large).map(Held),
     stdout_truncated=st.integers(0, 2**40),
     stderr_truncated=st.integers(0, 2**40),
     pid=pids,
@@ -35,8 +36,8 @@ returns = st.builds(
 )
 remains = st.builds(
     Remains,
-    stdout=outputs | large,
-    stderr=outputs | large,
+    out=(outputs | large).map(Held),
+    err=(outputs | large).map(Held),
     stdout_truncated=st.integers(0, 2**40),
     stderr_truncated=st.integers(0, 2**40),
 )
@@ -66,7 +67,10 @@ open_result = results(st.sampled_from([state for state in State if not state.fin
 
 def returned(stdout: bytes = b"ok\n", retcode: int = 0, stderr: bytes = b"") -> HostResult:
     return HostResult(
-        State.RETURNED, Dispatched.YES, "0123456789abcdef", Return(retcode, None, "exit", stdout, stderr, pid=7)
+        State.RETURNED,
+        Dispatched.YES,
+        "0123456789abcdef",
+        Return(retcode, None, "exit", Held(stdout), Held(stderr), pid=7),
     )
 
 

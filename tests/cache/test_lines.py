@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import Any
 
@@ -29,6 +30,7 @@ from agentless.cache.lines import (
 )
 from agentless.model.jid import JID
 from agentless.model.job import Job, Origin
+from agentless.model.output import EMPTY, Held
 from agentless.model.returns import Return
 from agentless.model.states import HostResult, State
 from tests.cache.results import any_result, returned
@@ -67,14 +69,38 @@ def test_a_hosts_line_is_read_as_it_was_written(result: HostResult) -> None:
     assert line.full() == result
     host, again = decode_host(parse(dump(encode_host("web é\udcff", line))), 7.0)
     assert (host, again.full()) == ("web é\udcff", result)
-    apart = replace(line, output=(b"", b""), output_at=(3, 4))
+    apart = HostLine.of(result, (3, 4))
     _, again = decode_host(parse(dump(encode_host("a", apart))), 7.0)
-    assert again.full(decode_output(encode_output("a", line.output), "a")) == result
+    assert (again.output, again.output_at) == ((b"", b""), (3, 4) if result.output else None)
+
+
+@given(stdout=st.binary(max_size=40) | st.text(max_size=20).map(str.encode), stderr=st.binary(max_size=9))
+def test_output_in_pieces_is_read_as_it_was_written(stdout: bytes, stderr: bytes) -> None:
+    class Cut(Held):
+        """In pieces of three bytes."""
+
+        def pieces(self) -> Iterator[bytes]:
+            return (self.data[at : at + 3] for at in range(0, len(self.data), 3))
+
+    lines = list(encode_output("a", Cut(stdout), Cut(stderr)))
+    assert [b"".join(stream) for stream in zip(*(decode_output(line, "a") for line in lines), strict=True)] == (
+        [stdout, stderr] if lines else []
+    )
+
+
+@given(text=st.text())
+def test_text_is_text_in_every_piece_of_it(text: str) -> None:
+    class Bytewise(Held):
+        def pieces(self) -> Iterator[bytes]:
+            return (self.data[at : at + 1] for at in range(len(self.data)))
+
+    lines = [json.loads(line) for line in encode_output("a", Bytewise(text.encode()), EMPTY)]
+    assert "".join(line["stdout"] for line in lines) == text
 
 
 def test_every_field_of_a_return_is_kept() -> None:
     """Also one that is new: the fields are read off the dataclass."""
-    other = {"str": "x", "int": 7, "float": 7.0, "bool": True, "bytes": b"x"}
+    other = {"str": "x", "int": 7, "float": 7.0, "bool": True, "Output": Held(b"x")}
     for field in fields(Return):
         kind = str(field.type).removesuffix(" | None")
         changed: dict[str, Any] = {field.name: other[kind]}
@@ -116,7 +142,7 @@ def test_a_later_format_is_told_apart_from_damage() -> None:
 
 def test_the_output_of_another_host_is_not_taken() -> None:
     with pytest.raises(DamagedRecord, match="another host"):
-        decode_output(encode_output("a", (b"x", b"")), "b")
+        decode_output(next(encode_output("a", Held(b"x"), EMPTY)), "b")
     with pytest.raises(DamagedRecord, match="'stdout' is no output"):
         decode_output(json.dumps({"host": "a", "stdout_base64": "%"}).encode(), "a")
 

@@ -24,7 +24,7 @@ def record(*news: tuple[str, HostResult, float]) -> Record:
 
 
 def results(of: Record) -> dict[str, HostResult]:
-    return of.results(lambda host, place: (b"", b""))
+    return of.results(lambda host, line: line.full())
 
 
 def test_hosts_of_which_nothing_is_known_are_pending() -> None:

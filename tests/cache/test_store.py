@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from agentless.errors import AnotherJob, CacheError, JobExists
 from agentless.model.job import Job, Origin, Report
+from agentless.model.output import EMPTY
 from agentless.model.problem import Problem
 from agentless.model.requests import Wanted
 from agentless.model.states import Dispatched, HostResult, State
@@ -62,8 +63,8 @@ def test_a_result_comes_back_as_it_was_recorded(bench: Bench, result: HostResult
     assert _results(bench, job) == {"web1": result, "web2": returned()}
     states = bench.cache.load(job.jid, outputs=False)
     assert states is not None
-    ret = result.ret and replace(result.ret, stdout=b"", stderr=b"")
-    remains = result.remains and replace(result.remains, stdout=b"", stderr=b"")
+    ret = result.ret and replace(result.ret, out=EMPTY, err=EMPTY)
+    remains = result.remains and replace(result.remains, out=EMPTY, err=EMPTY)
     assert states.results["web1"] == replace(result, ret=ret, remains=remains)
 
 

@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from agentless.model.job import Job, Report
+from agentless.model.output import Held
 from agentless.model.problem import Problem
 from agentless.model.returns import Return
 from agentless.model.states import HostResult, State
@@ -70,8 +71,8 @@ def returns() -> st.SearchStrategy[Return]:
     return st.builds(
         lambda end, **rest: Return(retcode=end[0], signal=end[1], ended_by=end[2], **rest),
         end=ends,
-        stdout=outputs,
-        stderr=outputs,
+        out=outputs.map(Held),
+        err=outputs.map(Held),
         stdout_truncated=st.sampled_from([0, 0, 12345]),
         stderr_truncated=st.sampled_from([0, 0, 7]),
         pid=st.just(4711),
@@ -121,7 +122,15 @@ def reports(draw: st.DrawFn, names: st.SearchStrategy[str] = texts) -> Report:
 
 def returned(stdout: bytes = b"", stderr: bytes = b"", retcode: int = 0) -> HostResult:
     ret = Return(
-        retcode, None, "exit", stdout=stdout, stderr=stderr, pid=4711, started=START, finished=START + 1, duration=1.0
+        retcode,
+        None,
+        "exit",
+        out=Held(stdout),
+        err=Held(stderr),
+        pid=4711,
+        started=START,
+        finished=START + 1,
+        duration=1.0,
     )
     return HostResult(State.RETURNED, ret=ret)
 

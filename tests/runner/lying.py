@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from agentless.cache.scratch import Scratch
 from agentless.errors import HostError
 from agentless.model.endpoint import Endpoint
 from agentless.transport.channel import Channel, Connector, Link
@@ -14,6 +16,7 @@ from agentless.transport.channel import Channel, Connector, Link
 JID = "20261122095039579207"
 END: tuple[dict[str, Any], bytes] = ({"t": "end"}, b"")
 CUT = b""
+SCRATCH = Scratch(tempfile.gettempdir())
 
 # A frame as JSON and body, the bytes of the META of one, or CUT.
 Piece = tuple[dict[str, Any], bytes] | bytes

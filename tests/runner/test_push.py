@@ -16,6 +16,7 @@ from agentless.runner.reading import Reading
 from agentless.runner.writing import write
 from agentless.schedule.document import parse
 from agentless.schedule.hosts import Event, OnHost
+from tests.runner.lying import SCRATCH
 
 NOW = 1_800_000_030
 ENTRIES = """\
@@ -69,13 +70,13 @@ def test_whatever_a_host_says_of_its_schedule_is_a_value_that_can_be_shown(kind:
     """No number is too large and no list too odd; what is wrong is left out."""
     for key in KEYS[kind]:
         for value in HOSTILE:
-            answer = Reading().read(Frame({"t": kind, key: value}, b"", 0))
+            answer = Reading(SCRATCH).read(Frame({"t": kind, key: value}, b"", 0))
             assert answer is None or isinstance(answer, (PushDone, OnHost, Event, ScheduleState))
             if isinstance(answer, (OnHost, Event)):
                 answer.to_json()
     for value in HOSTILE:
         for part in ({"id": value}, {"history": {"f": value, "s": value}}, {"plan": [value]}):
-            answer = Reading().read(Frame({"t": "entry", "entry": {"job": {"fun": value}}, **part}, b"", 0))
+            answer = Reading(SCRATCH).read(Frame({"t": "entry", "entry": {"job": {"fun": value}}, **part}, b"", 0))
             assert isinstance(answer, OnHost)
             answer.to_json()
 
@@ -86,7 +87,7 @@ def test_a_fire_to_come_has_the_jid_that_it_will_have() -> None:
         "entry": {"name": "a", "id": "123456", "job": {"fun": "cmd.run"}},
         "plan": [[1800000000, 1800000007, None, 3600]],
     }
-    answer = Reading().read(Frame(meta, b"", 0))
+    answer = Reading(SCRATCH).read(Frame(meta, b"", 0))
     assert isinstance(answer, OnHost)
     (fire,) = answer.coming
     assert (fire.jid, fire.at - fire.nominal, fire.shift, fire.reason) == ("20270115080000123456", 7, 3600, None)

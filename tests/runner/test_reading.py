@@ -13,6 +13,7 @@ from agentless.errors import HostError, Refused, Unreachable
 from agentless.model.answers import Accepted, Chunk, FoundJob, Returned, RunningJobs, SignalDone, Stated
 from agentless.runner.frames import Frame
 from agentless.runner.reading import Reading
+from tests.runner.lying import SCRATCH
 
 # ruff: noqa: SIM905 - one word a line would make a page of them
 JID = "20261122095039579207"
@@ -31,13 +32,13 @@ KEYS = (
 
 
 def read(t: str, body: bytes = b"", **meta: Any) -> object:
-    return Reading().read(Frame({"t": t, "jid": JID, **meta}, body))
+    return Reading(SCRATCH).read(Frame({"t": t, "jid": JID, **meta}, body))
 
 
 @given(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(KEYS), JSON), st.binary(max_size=9))
 def test_whatever_a_host_says_is_an_answer_or_that_host_s_error(t: str, meta: dict[str, Any], body: bytes) -> None:
     with contextlib.suppress(HostError):
-        Reading().read(Frame({"t": t, **meta}, body))
+        Reading(SCRATCH).read(Frame({"t": t, **meta}, body))
 
 
 def test_a_refusal_is_raised_with_what_the_host_says() -> None:
@@ -59,7 +60,7 @@ def test_a_state_that_is_none_ends_the_reply() -> None:
 
 
 def test_output_of_a_record_comes_before_its_return() -> None:
-    reading = Reading()
+    reading = Reading(SCRATCH)
     for stream, data in ((1, b"o"), (2, b"e"), (1, b"ut")):
         assert reading.read(Frame({"t": "rec", "jid": JID, "s": stream}, data)) is None
     answer = reading.read(Frame({"t": "return", "jid": JID, "retcode": 3, "ended_by": "exit", "pid": 7}))

@@ -18,7 +18,7 @@ from agentless.runner.reading import Answer
 from agentless.runner.session import Session
 from agentless.runner.writing import write
 from agentless.schedule.hosts import Event, OnHost
-from tests.runner.lying import CUT, END, JID, Lying, Piece
+from tests.runner.lying import CUT, END, JID, SCRATCH, Lying, Piece
 
 PING = write(PingRequest(), Caller("ada@laptop", 168.0, 1 << 30))
 
@@ -31,7 +31,7 @@ KINDS = ["out", "gap", "rec", "return", "accepted", "state", "job", "refused", "
 
 
 def answers(*pieces: Piece) -> list[Answer]:
-    return list(Session(Lying([*pieces, END]), Endpoint("web1", "web1"), PING).answers())
+    return list(Session(Lying([*pieces, END]), Endpoint("web1", "web1"), PING, SCRATCH).answers())
 
 
 @settings(deadline=None)

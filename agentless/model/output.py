@@ -1,0 +1,62 @@
+"""What one stream of a job gave back, wherever its bytes lie: in memory, or in a file."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+__all__ = ["EMPTY", "PIECE", "Held", "Output"]
+
+PIECE = 1 << 18
+"""Bytes of the largest piece that an Output is read in."""
+
+
+class Output(ABC):
+    """The bytes of stdout or stderr. They are read when they are asked for; two with the same bytes are equal."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes in order, in pieces that are not empty; what lies in a file is never in memory as a whole.
+
+        Raises:
+            CacheError: it lies in the job cache, and cannot be read there.
+        """
+
+    def read(self) -> bytes:
+        """All of the bytes; raises as `pieces`."""
+        return b"".join(self.pieces())
+
+    def head(self, limit: int) -> bytes:
+        """The first `limit` bytes, or all where there are no more; raises as `pieces`."""
+        data = b""
+        for piece in self.pieces():
+            data += piece
+            if len(data) >= limit:
+                break
+        return data[:limit]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Output) and self.read() == other.read()
+
+    def __hash__(self) -> int:
+        return hash(self.head(64))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held(Output):
+    """Bytes in memory."""
+
+    data: bytes = b""
+
+    def pieces(self) -> Iterator[bytes]:
+        for start in range(0, len(self.data), PIECE):
+            yield self.data[start : start + PIECE]
+
+    def read(self) -> bytes:
+        return self.data
+
+
+EMPTY = Held()
