@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from typing import BinaryIO
 
 from agentless.model.output import PIECE, Output
 
@@ -27,17 +26,18 @@ class Scratch:
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         self._directory = directory
         self._lock = threading.Lock()
-        self._file: BinaryIO | None = None
+        self._descriptor = -1
         self._blocks = 0
         self._free: list[int] = []
 
     def take(self) -> int:
         """The number of a free block; raises OSError where no file can be had."""
         with self._lock:
-            if self._file is None:
+            if self._descriptor < 0:
                 from tempfile import TemporaryFile
 
-                self._file = TemporaryFile(dir=self._directory, buffering=0)  # noqa: SIM115 - open until the end
+                with TemporaryFile(dir=self._directory) as file:
+                    self._descriptor = os.dup(file.fileno())
             if self._free:
                 return self._free.pop()
             self._blocks += 1
@@ -50,13 +50,15 @@ class Scratch:
 
     def write(self, block: int, at: int, data: bytes | bytearray | memoryview) -> int:
         """Write into a block, from its byte `at` on; how many bytes it took. Raises OSError."""
-        assert self._file is not None
-        return os.pwrite(self._file.fileno(), data, block * PIECE + at)
+        return os.pwrite(self._descriptor, data, block * PIECE + at)
 
     def read(self, block: int, size: int) -> bytes:
         """The first bytes of a block."""
-        assert self._file is not None
-        return os.pread(self._file.fileno(), size, block * PIECE)
+        return os.pread(self._descriptor, size, block * PIECE)
+
+    def __del__(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
 
 
 class Spool(Output):

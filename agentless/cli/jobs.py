@@ -151,7 +151,7 @@ def _show_job(invocation: Invocation, jid: str, target: str | None = None) -> in
     report = invocation.fleet.show(jid, target)
     if out in ("table", "text"):
         invocation.screen.result(tables.head(report.job))
-        invocation.screen.result(render(invocation, "table")(report))
+        invocation.screen.result_in_pieces(render(invocation, "table")(report))
         return report.exit_code
     return _show_report(invocation, report, out)
 

@@ -7,7 +7,7 @@ shown by then, it shows then. `jobs lookup` has no events: all its results come 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from agentless.cli.screen import Screen
 from agentless.model.job import Report
@@ -49,13 +49,13 @@ class Printer:
 class WholeReport(Printer):
     """One document at the end: json, yaml, junit, table."""
 
-    def __init__(self, screen: Screen, render: Callable[[Report], str], *, summed_up: bool = False) -> None:
+    def __init__(self, screen: Screen, render: Callable[[Report], Iterable[str]], *, summed_up: bool = False) -> None:
         super().__init__(screen)
         self._render = render
         self._summed_up = summed_up
 
     def end(self, report: Report) -> None:
-        self.screen.result(self._render(report))
+        self.screen.result_in_pieces(self._render(report))
         if self._summed_up:
             self._summary(report)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from agentless.cli.invocation import Invocation
 from agentless.cli.printers import Blocks, Grouped, Lines, Printer, Solo, Tail, WholeReport
@@ -12,27 +13,25 @@ from agentless.model.states import HostResult
 __all__ = ["printer", "render"]
 
 
-def _table(report: Report) -> str:
+def _table(report: Report) -> Iterator[str]:
     from agentless.report import tables
 
-    return tables.table(tables.REPORT, tables.report(report))
+    yield tables.table(tables.REPORT, tables.report(report))
 
 
-def _junit(report: Report) -> str:
-    from agentless.report.junit import as_junit
-
-    return as_junit(report)
-
-
-def render(invocation: Invocation, out: str) -> Callable[[Report], str]:
-    """The function that makes a report one text in this format."""
+def render(invocation: Invocation, out: str) -> Callable[[Report], Iterable[str]]:
+    """The function that makes a report one text in this format, in pieces."""
     from agentless.report import documents
 
     if out == "json":
-        return lambda report: documents.as_json(report.to_json(), indent=invocation.screen.out_look.terminal)
+        return partial(documents.report_json, indent=invocation.screen.out_look.terminal)
     if out == "yaml":
-        return lambda report: documents.as_yaml(report.to_json())
-    return _junit if out == "junit" else _table
+        return documents.report_yaml
+    if out == "junit":
+        from agentless.report.junit import as_junit
+
+        return as_junit
+    return _table
 
 
 def _line(jid: str, host: str, result: HostResult) -> str:

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
@@ -18,6 +18,9 @@ from agentless.report.printable import note, one_line, plain
 from agentless.report.text import Look, paint
 
 __all__ = ["ReaderGone", "Screen"]
+
+# Characters of a document that are written at once.
+_WRITE = 1 << 16
 
 
 class ReaderGone(Exception):
@@ -66,6 +69,18 @@ class Screen:
             raise ReaderGone from None
         except OSError as error:
             raise ReaderGone(error.strerror or str(error)) from None
+
+    def result_in_pieces(self, pieces: Iterable[str]) -> None:
+        """Write one document to stdout as it is made. Raises ReaderGone."""
+        waiting: list[str] = []
+        size = 0
+        for piece in pieces:
+            waiting.append(piece)
+            size += len(piece)
+            if size > _WRITE:
+                self.result("".join(waiting))
+                waiting, size = [], 0
+        self.result("".join(waiting))
 
     def conclude(self, document: str) -> None:
         """Write a document where no result was written; nobody minds whether it finds a reader."""

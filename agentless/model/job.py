@@ -166,8 +166,12 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """The document of `run` and `jobs lookup|wait|show|last`."""
+        return self.document({name: result.to_json() for name, result in self.results.items()})
+
+    def document(self, hosts: Mapping[str, Any]) -> dict[str, Any]:
+        """The document with these as the objects of its hosts, for who makes them one by one."""
         document = self.job.to_json()
-        document["hosts"] = {name: result.to_json() for name, result in self.results.items()}
+        document["hosts"] = hosts
         if self.unknown_hosts:
             document["unknown_hosts"] = {name: problem.to_json() for name, problem in self.unknown_hosts.items()}
         document["summary"] = self.summary

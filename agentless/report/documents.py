@@ -7,7 +7,10 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["as_json", "as_yaml", "host_line", "lines"]
+from agentless.model.job import Report
+from agentless.model.states import HostResult
+
+__all__ = ["as_json", "as_yaml", "host_line", "lines", "report_json", "report_yaml"]
 
 
 def as_json(document: Mapping[str, Any], *, indent: bool = False) -> str:
@@ -49,6 +52,41 @@ def as_yaml(document: Mapping[str, Any]) -> str:
     except UnicodeEncodeError:
         # libyaml has no lone surrogates (which argv and file names can hold); the slow dumper escapes them.
         return dump(yaml.SafeDumper)
+
+
+class _HostObjects(dict[str, Any]):
+    """The hosts of a report's document, each made when it is written, so that one output at a time is in memory."""
+
+    def __init__(self, results: Mapping[str, HostResult]) -> None:
+        super().__init__(dict.fromkeys(results))
+        self._results = results
+
+    def items(self) -> Any:
+        return ((name, result.to_json()) for name, result in self._results.items())
+
+
+def report_json(report: Report, *, indent: bool = False) -> Iterator[str]:
+    """`as_json` of the report's document, in pieces.
+
+    Raises:
+        CacheError: the output of a host cannot be read from the job cache.
+    """
+    document = report.document(_HostObjects(report.results))
+    yield from json.JSONEncoder(indent=2 if indent else None, default=str, allow_nan=False).iterencode(document)
+    yield "\n"
+
+
+def report_yaml(report: Report) -> Iterator[str]:
+    """`as_yaml` of the report's document, in pieces; raises as `report_json`."""
+    hosts = _HostObjects(report.results)
+    for key, value in report.document(hosts).items():
+        if value is not hosts or not hosts:
+            yield as_yaml({key: value})
+            continue
+        opening = f"{key}:\n"
+        yield opening
+        for name, entry in hosts.items():
+            yield as_yaml({key: {name: entry}}).removeprefix(opening)
 
 
 def host_line(jid: str, host: str, result: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from agentless.model.endpoint import Become, Endpoint
 from agentless.model.job import Job, Report
+from agentless.model.output import Output
 from agentless.model.problem import Problem
 from agentless.model.process import Process
 from agentless.model.results import (
@@ -125,12 +126,20 @@ def report(result: Report) -> Iterator[Row]:
         if ret is None:
             yield name, host.state.value, "", "", error(host.problem) if host.problem else ""
             continue
-        first = (ret.stdout.strip() or ret.stderr.strip()).split(b"\n", 1)[0]
+        first = _first_line(ret.out) or _first_line(ret.err)
         code = str(ret.retcode) if ret.retcode is not None and ret.ended_by == "exit" else outcome(ret)
         time = "" if ret.duration is None else duration(ret.duration)
         yield name, host.state.value, code, time, cut(first.decode("utf-8", "backslashreplace"), 80)
     for name, problem in result.unknown_hosts.items():
         yield name, "unreachable", "", "", error(problem)
+
+
+def _first_line(output: Output) -> bytes:
+    """The first line that is not blank."""
+    for piece in output.pieces():
+        if text := piece.strip():
+            return text.split(b"\n", 1)[0]
+    return b""
 
 
 RUNNING = ("HOST", "JID", "PID", "STARTED", "USER", "COMMAND")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 
 from agentless.model.job import Report
 from agentless.model.returns import Return
@@ -156,10 +157,10 @@ def groups(results: Mapping[str, HostResult], look: Look = PLAIN) -> Iterator[by
     alike: dict[tuple[str, bytes], list[str]] = {}
     for name, result in results.items():
         state = heading("", result, look, times=False)
-        alike.setdefault((state, _body(result, look)), []).append(name)
-    for (state, body), names in sorted(alike.items(), key=lambda item: -len(item[1])):
+        alike.setdefault((state, sha256(_body(result, look)).digest()), []).append(name)
+    for (state, _), names in sorted(alike.items(), key=lambda item: -len(item[1])):
         count = f" ({len(names)})" if len(names) > 1 else ""
-        yield _encode(f"{one_line(fold(names))}{count}{state}") + body
+        yield _encode(f"{one_line(fold(names))}{count}{state}") + _body(results[names[0]], look)
 
 
 def summary(report: Report, look: Look = PLAIN) -> Iterator[str]:

@@ -19,7 +19,7 @@ from agentless.model.problem import Problem
 from agentless.model.results import Listed
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.report import tables
-from agentless.report.documents import as_json, as_yaml, host_line, lines
+from agentless.report.documents import as_json, as_yaml, host_line, lines, report_json, report_yaml
 from agentless.report.junit import as_junit
 from agentless.report.names import fold, shorten
 from agentless.report.printable import Printable, note, one_line, plain, printable
@@ -251,6 +251,8 @@ def test_json_yaml_and_lines_hold_the_same_and_are_ascii(some: Report) -> None:
         text.encode("ascii")
         assert harmless(text)
     assert json.loads(as_json(document)) == document
+    for indent in (False, True):
+        assert "".join(report_json(some, indent=indent)) == as_json(document, indent=indent)
     assert [json.loads(line)["host"] for line in as_lines] == list(some.results)
     assert all(line.count("\n") == 1 for line in as_lines)
 
@@ -262,6 +264,7 @@ def test_yaml_holds_what_json_holds(some: Report) -> None:
     # YAML can't say a lone surrogate otherwise than JSON does; readers disagree about them.
     if "\\ud" not in json.dumps(document):
         assert yaml.safe_load(as_yaml(document)) == document
+        assert yaml.safe_load("".join(report_yaml(some))) == document
 
 
 def test_a_jid_is_a_string_in_yaml() -> None:
@@ -277,7 +280,7 @@ def test_an_entry_that_is_a_list_gets_a_name_in_lines() -> None:
 @quick
 @given(reports())
 def test_any_report_is_well_formed_junit(some: Report) -> None:
-    text = as_junit(some)
+    text = "".join(as_junit(some))
     assert harmless(text)
     assert "\x1b" not in text
     root = ElementTree.fromstring(text)
@@ -290,7 +293,7 @@ def test_any_report_is_well_formed_junit(some: Report) -> None:
 
 def test_a_detached_job_that_runs_is_neither_a_failure_nor_an_error_in_junit() -> None:
     detached = replace(report(web1=HostResult(State.RUNNING, Dispatched.YES)), detached=True)
-    root = ElementTree.fromstring(as_junit(detached))
+    root = ElementTree.fromstring("".join(as_junit(detached)))
     assert detached.exit_code == 0
     assert [root.get(name) for name in ("failures", "errors", "skipped")] == ["0", "0", "1"]
 
@@ -299,7 +302,7 @@ def test_junit_is_read_by_the_field_s_library() -> None:
     junitparser = pytest.importorskip("junitparser")
     gone = HostResult(State.LOST, problem=Problem("reboot", "the host rebooted"))
     xml = junitparser.JUnitXml.fromstring(
-        as_junit(report(web1=returned(b"out", b"err"), web2=returned(retcode=3), db=gone)).encode()
+        "".join(as_junit(report(web1=returned(b"out", b"err"), web2=returned(retcode=3), db=gone))).encode()
     )
     cases = [case for suite in xml for case in suite]
     assert [(case.name, case.time, case.system_out, case.system_err) for case in cases] == [

@@ -16,7 +16,7 @@ JOB = Job("20261122095039579207", "cmd.script", ("x", "1"), "web*", ("web1",), "
 
 
 def test_a_return_has_the_fields_that_the_helper_sends() -> None:
-    assert {each.name for each in fields(Return)} == {"stdout", "stderr", *wire.RETURN}
+    assert {each.name for each in fields(Return)} == {"out", "err", *wire.RETURN}
 
 
 def test_a_process_has_fields_that_the_helper_sends() -> None:
