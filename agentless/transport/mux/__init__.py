@@ -1,0 +1,1 @@
+"""Connections that another process holds, ridden by OpenSSH's multiplexing protocol: no paramiko."""
