@@ -17,6 +17,8 @@ from agentless.report.text import Look, block, gap, groups, heading, summary
 
 __all__ = ["Blocks", "Detached", "Grouped", "Lines", "Printer", "Solo", "Tail", "WholeReport"]
 
+# Of a line that has no end, as `jobs tail` marks it with its host.
+_LINE_MAX = 64 << 10
 _COLOURS = re.compile("\x1b\\[[0-9;:]*m")
 
 
@@ -204,6 +206,9 @@ class Tail(Solo):
     def _write(self, host: str, stream: int, data: bytes) -> None:
         at = self._streams[host, stream]
         *lines, at.line = (at.line + data).split(b"\n")
+        if len(at.line) > _LINE_MAX:
+            lines.append(at.line)
+            at.line = b""
         for line in lines:
             self._line(host, stream, line)
 

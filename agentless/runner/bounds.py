@@ -6,21 +6,36 @@ import time
 from collections.abc import Callable
 
 from agentless.errors import Unreachable
+from agentless.remote import wire
 from agentless.runner.frames import Frame
 
-__all__ = ["Bounds"]
+__all__ = ["Bounds", "records_max"]
 
 # Between two frames of an operation that does not follow a job.
 SILENCE = 90.0
-# Of such an operation as a whole. A record of 20 MiB takes half of it over a line of 0.5 Mbit/s.
+# Of such an operation as a whole, where records are of the usual size at most. One of 20 MiB takes half of it over a
+# line of 0.5 Mbit/s.
 WHOLE = 600.0
 # Of such an operation, noise and all.
 BYTES_MAX = 1 << 30
 # Other frames than output: a hundred fires of a schedule and the records of fifty jobs are some hundreds.
 FRAMES_MAX = 50_000
-META_MAX = 64 << 20
+META_MAX = 16 << 20
+# Of a stream of a record, where this controller's own cap is lower: others may have sent the job, or had a larger one.
+STREAM_MAX = 3 * wire.CAP
 # They come once in a call: the helper asks to be sent, and then for what belongs to the request.
 ONCE = ("need", "ready")
+
+
+def records_max(jobs: int, cap: int) -> int:
+    """Bytes of records that one reply may have.
+
+    Args:
+        jobs: how many jobs the request is about. Besides them comes a portion of what was waited for, of which the
+            first may be of any size.
+        cap: bytes of each stream that records keep.
+    """
+    return (jobs + 1) * 2 * max(cap, STREAM_MAX) + wire.WANT_BYTES
 
 
 class Bounds:
@@ -28,6 +43,7 @@ class Bounds:
 
     Args:
         follows: the call waits for a job: once that is there, silence is no fault, and only the job ends it.
+        cap: bytes of each output stream that records keep.
         clock: seconds that only grow.
 
     Attributes:
@@ -37,12 +53,13 @@ class Bounds:
     # Start-up files may be slow; a login shell that runs something else never answers.
     first_answer = 60.0
 
-    def __init__(self, *, follows: bool, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, follows: bool, cap: int = wire.CAP, clock: Callable[[], float] = time.monotonic) -> None:
         self.spoke = False
+        self._whole = WHOLE * max(1.0, cap / wire.CAP)
         self._follows = follows
         self._clock = clock
         self._began = self._heard = clock()
-        self._waits = False
+        self._waits = self._in_record = False
         self._bytes = 0
         self._frames = 0
         self._meta = 0
@@ -54,7 +71,7 @@ class Bounds:
             return SILENCE
         now = self._clock()
         first = self._began + self.first_answer if not self.spoke else self._heard + SILENCE
-        return max(0.0, min(first, self._began + WHOLE) - now)
+        return max(0.0, min(first, self._began + self._whole) - now)
 
     @property
     def silent(self) -> bool:
@@ -64,8 +81,9 @@ class Bounds:
     def check(self) -> None:
         """Raises Unreachable where an answer that has begun takes too long."""
         if self.spoke and self.left() <= 0:
-            seconds = WHOLE if self._clock() >= self._began + WHOLE else SILENCE
-            what = "the reply did not end" if seconds == WHOLE else "no answer in the middle of the reply"
+            too_long = self._clock() >= self._began + self._whole
+            seconds = self._whole if too_long else SILENCE
+            what = "the reply did not end" if too_long else "no answer in the middle of the reply"
             raise Unreachable("connection-lost", f"{what} within {seconds:.0f} s")
 
     def sent(self, seconds: float) -> None:
@@ -89,7 +107,11 @@ class Bounds:
                 raise Unreachable("protocol", f"the host asks twice for what it has got ({kind})")
             self._seen.add(kind)
             return
-        self._waits = self._follows
+        if self._waits and kind == "rec":
+            # A record that has begun comes to its end, also behind a job that took days: it takes room.
+            self._began = self._heard
+        self._in_record = kind == "rec" or (self._in_record and kind not in ("return", "state"))
+        self._waits = self._follows and not self._in_record
         if kind in ("out", "gap", "rec"):
             return
         self._frames += 1

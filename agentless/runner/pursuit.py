@@ -19,13 +19,14 @@ from agentless.model.problem import Problem
 from agentless.model.requests import Caller, FetchRequest, FollowRequest, Request, RunRequest, Wanted
 from agentless.model.states import Dispatched, HostResult, State, settle
 from agentless.runner.contact import MENDED_BY_WAITING, problem_of
+from agentless.runner.events import Changed, Event, Output
 from agentless.runner.homecoming import Homecoming, Learned, Ledger
 from agentless.runner.rollout import Rollout
 from agentless.runner.session import Session
 from agentless.runner.writing import write
 from agentless.transport.channel import Connector
 
-__all__ = ["Changed", "Errand", "Event", "Output", "Pursuit"]
+__all__ = ["Errand", "Pursuit"]
 
 # The helper cannot have got the request.
 NOT_ARRIVED = frozenset({"become", "no-python"})
@@ -33,27 +34,6 @@ NOT_ARRIVED = frozenset({"become", "no-python"})
 FOLLOW_AFTER = 0.2
 # Refusals by which the host says that no request of this dispatch has started, nor can start, the job.
 NEVER_RAN = ("never-arrived", "same-host")
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """A piece of live output of one host. `stream` is 1 or 2; `dropped` bytes before `data` are gone (the cap)."""
-
-    host: str
-    stream: int
-    data: bytes
-    dropped: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """A host of the job came into another state, or is about to be asked again (then with a `problem`)."""
-
-    host: str
-    result: HostResult
-
-
-Event = Output | Changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +234,8 @@ class Pursuit:
             want = [one for one in self._wanted if one.jid != self._errand.job.jid]
             request = self._request()
             message = write(request, self._errand.caller, want, home.seen())
-            session = Session(link, self._endpoint, message, self._errand.scratch, follows=self._follows_job(request))
+            follows, scratch, cap = self._follows_job(request), self._errand.scratch, self._errand.cap
+            session = Session(link, self._endpoint, message, scratch, follows=follows, cap=cap)
             self._session = session
             try:
                 if self._left.is_set():

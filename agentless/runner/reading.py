@@ -32,6 +32,7 @@ from agentless.model.process import Process, Signal, Survivor
 from agentless.model.returns import Remains, Return
 from agentless.remote import evaluator, wire
 from agentless.remote.evaluator import Fire
+from agentless.runner.bounds import records_max
 from agentless.runner.frames import Frame
 from agentless.schedule.hosts import FIRED, SKIPPED, Event, OnHost
 
@@ -44,8 +45,6 @@ Meta = Mapping[str, Any]
 LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@$-]{0,63}")
 BECOME = re.compile(rf"((sudo|su|doas):{LOGIN.pattern})?")
 STATES = (wire.RUNNING, wire.LOST, wire.NOT_STARTED, wire.UNKNOWN)
-# Of records in one reply: far above what a host keeps of a job, and what it brings home of others.
-RECORDS_MAX = 256 << 20
 # SQLite, file offsets and C have no larger ones, and neither does anything that a host counts.
 INT_MAX = 2**63
 # Of fires: what a table has room for.
@@ -60,10 +59,12 @@ class Reading:
 
     Args:
         scratch: where long output waits for its return.
+        most: bytes of records that it may have.
     """
 
-    def __init__(self, scratch: Scratch) -> None:
+    def __init__(self, scratch: Scratch, most: int = records_max(1, wire.CAP)) -> None:
         self._scratch = scratch
+        self._most = most
         self._records: dict[tuple[str, int], Spool] = {}
         self._received = 0
 
@@ -108,9 +109,10 @@ class Reading:
                 return Chunk(jid, _stream(meta), _count(meta, "at"), b"", dropped=_count(meta, "n"))
             case "rec":
                 self._received += len(frame.body)
-                if self._received > RECORDS_MAX:
-                    size = f"{RECORDS_MAX >> 20} MiB"
-                    raise Unreachable("protocol", f"the host sent more than {size} of output in one reply")
+                if self._received > self._most:
+                    size = f"{self._most >> 20} MiB"
+                    hint = "Where the job was sent with a larger output_cap, set that in the configuration here, too."
+                    raise Unreachable("protocol", f"the host sent more than {size} of output in one reply", hint)
                 key = jid, _stream(meta)
                 if key not in self._records:
                     self._records[key] = Spool(self._scratch)

@@ -15,9 +15,10 @@ from agentless.model.states import HostResult, State
 from agentless.runner import payload
 from agentless.runner.contact import Contact
 from agentless.runner.discovery import Search, described, known_to_nobody
+from agentless.runner.events import Changed, Event, Events, Output
 from agentless.runner.fanout import FanOut
 from agentless.runner.homecoming import Ledger, Unrecorded
-from agentless.runner.pursuit import Changed, Errand, Event, Output, Pursuit
+from agentless.runner.pursuit import Errand, Pursuit
 from agentless.runner.rollout import Rollout, Threshold
 
 __all__ = ["Changed", "Event", "Output", "Run"]
@@ -40,7 +41,7 @@ class Run:
 
     Iterating ends when every host is settled, or `wait` seconds are over and every host has the job; hosts of later
     batches are then `not-started`. A KeyboardInterrupt that hits the waiting leaves the Run usable: iterate again, or
-    look at `report()`.
+    look at `report()`. Live output waits to be read, and its host with it, once some MiB of it are unread.
 
     Args:
         report: the job, and where each host stands before the first contact. Its unknown hosts are asked again, unless
@@ -76,7 +77,7 @@ class Run:
         self._release.callback(release)
         self._until = None if wait is None else time.monotonic() + wait
         self._lock = threading.Lock()
-        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._events = Events()
         self._closed = threading.Event()
         payload.pack()
         todo = [name for name, result in self._results.items() if name in endpoints and not result.settled]
@@ -186,6 +187,7 @@ class Run:
     def close(self) -> None:
         """Let go of connections and lock; the job goes on where it runs."""
         self._closed.set()
+        self._events.close()
         self._pool.stop()
         for pursuit in list(self._pursuits.values()):
             pursuit.hang_up()

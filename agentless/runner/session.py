@@ -13,7 +13,7 @@ from agentless.model.secret import Secret
 from agentless.remote import wire
 from agentless.runner import become as becoming
 from agentless.runner import payload
-from agentless.runner.bounds import Bounds
+from agentless.runner.bounds import Bounds, records_max
 from agentless.runner.frames import Decoder
 from agentless.runner.reading import Answer, Reading
 from agentless.runner.writing import Message
@@ -39,6 +39,7 @@ class Session:
         message: the request as it travels.
         scratch: where long output waits for its return.
         follows: the call waits for a job.
+        cap: bytes of each output stream that records keep.
     """
 
     def __init__(
@@ -49,13 +50,15 @@ class Session:
         scratch: Scratch,
         *,
         follows: bool = False,
+        cap: int = wire.CAP,
     ) -> None:
         self._link = link
         self._endpoint = endpoint
         self._scratch = scratch
         self._sections = message.sections
         self._once = message.fields["op"] in NOT_TWICE
-        self._bounds = Bounds(follows=follows)
+        self._records_max = records_max(len(message.fields.get("jobs", ())) or 1, cap)
+        self._bounds = Bounds(follows=follows, cap=cap)
         self._command = payload.command(
             message.fields,
             sections_len=message.sections_len,
@@ -77,7 +80,7 @@ class Session:
             Unreachable: the connection broke, nothing answered, no Python fits, or become failed.
             Refused: the host answered and will not do it.
         """
-        reading = Reading(self._scratch)
+        reading = Reading(self._scratch, self._records_max)
         decoder = Decoder(self._command.nonce)
         for data in self._pieces(decoder):
             # Whatever a host has found to send, it is this host's answer that breaks.

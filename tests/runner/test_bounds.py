@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from agentless.errors import Unreachable
+from agentless.remote import wire
 from agentless.runner import bounds
-from agentless.runner.bounds import SILENCE, WHOLE, Bounds
+from agentless.runner.bounds import SILENCE, WHOLE, Bounds, records_max
 from agentless.runner.frames import Frame
 
 
@@ -89,3 +90,35 @@ def test_output_of_a_job_has_no_bound_but_answers_have(monkeypatch: pytest.Monke
         one.frame(frame(kind))
     with pytest.raises(Unreachable, match="no end"):
         one.frame(frame("state"))
+
+
+def test_a_record_that_has_begun_comes_to_its_end_also_where_a_job_is_followed() -> None:
+    clock = Clock()
+    one = Bounds(follows=True, clock=clock)
+    one.frame(frame("accepted"))
+    clock.now = 10 * WHOLE
+    for kind in ("rec", "out"):
+        one.frame(frame(kind))
+    clock.now += SILENCE
+    with pytest.raises(Unreachable, match="in the middle"):
+        one.check()
+    one.frame(frame("return"))
+    clock.now += 10 * WHOLE
+    one.check()
+
+
+def test_larger_records_have_more_time() -> None:
+    clock = Clock()
+    one = Bounds(follows=False, cap=10 * wire.CAP, clock=clock)
+    while clock.now < 10 * WHOLE:
+        one.check()
+        one.frame(frame("rec"))
+        clock.now += SILENCE / 2
+    with pytest.raises(Unreachable, match="within 6000 s"):
+        one.check()
+
+
+def test_a_reply_may_have_as_much_output_as_was_asked_for() -> None:
+    mib = 1 << 20
+    assert records_max(1, 100 * mib) == 404 * mib
+    assert records_max(3, 0) < 256 * mib

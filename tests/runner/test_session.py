@@ -51,7 +51,7 @@ def test_a_jid_that_is_none_ends_the_call(jid: object) -> None:
 
 
 def test_more_output_than_any_record_holds_ends_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentless.runner.reading.RECORDS_MAX", 100)
+    monkeypatch.setattr("agentless.runner.session.records_max", lambda jobs, cap: 100)
     record = ({"t": "rec", "jid": JID, "s": 1}, b"x" * 60)
     assert answers(record, ({"t": "return", "jid": JID, "retcode": 0, "ended_by": "exit"}, b""))
     with pytest.raises(Unreachable) as caught:

@@ -1,0 +1,76 @@
+"""The events of a run, on their way from the threads that pursue its hosts to whoever iterates over it."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from dataclasses import dataclass
+
+from agentless.model.states import HostResult
+
+__all__ = ["Changed", "Event", "Events", "Output"]
+
+# Of output that nobody has read yet. Beyond, the threads wait, nobody reads from their hosts, and these wait, too.
+UNREAD_MAX = 4 << 20
+# What an event takes besides its bytes, so that empty ones have a bound.
+WEIGHT = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A piece of live output of one host. `stream` is 1 or 2; `dropped` bytes before `data` are gone (the cap)."""
+
+    host: str
+    stream: int
+    data: bytes
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A host of the job came into another state, or is about to be asked again (then with a `problem`)."""
+
+    host: str
+    result: HostResult
+
+
+Event = Output | Changed
+
+
+class Events:
+    """A queue in which output waits for its reader, and its writers wait with it: a terminal may be slow for days."""
+
+    def __init__(self) -> None:
+        # Of C, so that a KeyboardInterrupt in the reader's thread finds an event either here or taken.
+        self._queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._unread = 0
+        self._open = True
+        self._changed = threading.Condition()
+
+    def put(self, event: Event | None) -> None:
+        """Add an event, or None for the end; output waits until there is room for it."""
+        if isinstance(event, Output):
+            with self._changed:
+                self._changed.wait_for(lambda: self._unread < UNREAD_MAX or not self._open)
+                if not self._open:
+                    return
+                self._unread += len(event.data) + WEIGHT
+        self._queue.put(event)
+
+    def get(self, timeout: float | None = None) -> Event | None:
+        """The next event, or None for the end; raises queue.Empty after `timeout` seconds, None waits for ever."""
+        event = self._queue.get(timeout=timeout)
+        if isinstance(event, Output):
+            with self._changed:
+                self._unread -= len(event.data) + WEIGHT
+                self._changed.notify_all()
+        return event
+
+    def empty(self) -> bool:
+        return self._queue.empty()
+
+    def close(self) -> None:
+        """Nobody reads any more: output is dropped, and nobody waits for room."""
+        with self._changed:
+            self._open = False
+            self._changed.notify_all()
