@@ -14,7 +14,7 @@ from agentless.cli.interrupts import Interrupted
 from agentless.cli.invocation import Invocation
 from agentless.cli.printers import Printer
 from agentless.cli.progress import Progress
-from agentless.cli.screen import ReaderGone
+from agentless.cli.screen import ReaderGone, Screen
 from agentless.errors import AgentlessError
 from agentless.model.job import Job, Report
 from agentless.model.states import State
@@ -81,7 +81,7 @@ class Attachment:
         finally:
             # Below the results, where the eye is; also when their reader is gone or does not read.
             if report.interrupted and self.on_interrupt is not None:
-                self._say_what_goes_on(report)
+                _say_what_goes_on(self.invocation.screen, report)
         return report
 
     def _iterate(self) -> None:
@@ -192,21 +192,6 @@ class Attachment:
             return False
         return True
 
-    def _say_what_goes_on(self, report: Report) -> None:
-        screen, jid = self.invocation.screen, report.job.jid
-        left = {host: result.state for host, result in report.results.items() if not result.settled}
-        between = [host for host, state in left.items() if state is State.PENDING]
-        running = [host for host in left if host not in between]
-        facts = [f"goes on on {fold(running)}"] if running else []
-        facts += [f"was on its way to {fold(between)}"] if between else []
-        if not facts:
-            screen.error(f"interrupted; job {jid} has ended")
-            return
-        screen.error(
-            f"interrupted; job {jid} {' and '.join(facts)}",
-            f"agentless jobs wait {jid}    waits for it\nagentless kill-job {jid}     ends it",
-        )
-
 
 def follow(
     invocation: Invocation,
@@ -233,23 +218,25 @@ def follow(
     from agentless.runner.dispatcher import PreparedJob
 
     run: Run | None = None
-    sending = False
+    sent: list[Job] = []
 
     try:
         early = None
         try:
             made = start(invocation.fleet)
             if isinstance(made, PreparedJob):
-                sending = True
                 with invocation.interrupts.held():
-                    run = made.send()
+                    run = made.send(sent.append)
             else:
                 run = made
         except Interrupted as interruption:
             if run is None:
                 if jid is not None:
                     return _known(invocation, interruption, printer, jid, target)
-                raise _unsent(interruption, sending) from None
+                if sent:
+                    # A second signal, in the moment in which the first one waited for the run.
+                    return _known(invocation, interruption, printer, sent[0].jid, None, sent=True)
+                raise Interrupted(interruption.number, "interrupted; nothing was sent") from None
             early = interruption
         attachment = Attachment(invocation, run, printer(run.job), on_interrupt, given, batched)
         return attachment.to_the_end(early)
@@ -263,28 +250,49 @@ def follow(
             run.close()
 
 
-def _unsent(interruption: Interrupted, sending: bool) -> Interrupted:
-    """The interruption of a command whose run was not made yet, with what is known of the job."""
-    if sending:
-        # A second signal, in the moment in which the first one waits for the job.
-        return Interrupted(interruption.number, "interrupted while it was being sent; to see it: agentless jobs last")
-    return Interrupted(interruption.number, "interrupted; nothing was sent")
-
-
 def _known(
-    invocation: Invocation, interruption: Interrupted, printer: Callable[[Job], Printer], jid: str, target: str | None
+    invocation: Invocation,
+    interruption: Interrupted,
+    printer: Callable[[Job], Printer],
+    jid: str,
+    target: str | None,
+    *,
+    sent: bool = False,
 ) -> Report:
-    """What the job cache has of a job that was about to be watched."""
+    """What the job cache has of a job that was about to be watched, or (`sent`) that was being sent."""
+    screen = invocation.screen
     try:
         with invocation.interrupts.held():
             report = replace(invocation.fleet.show(jid, target), interrupted=True)
-            if report.open_hosts:
-                invocation.screen.below_the_echo()
-                invocation.screen.say(f"agentless: no longer watching; job {report.job.jid} goes on")
-            return _end(invocation, printer(report.job), report)
-    except AgentlessError:
+            if report.open_hosts and not sent:
+                screen.below_the_echo()
+                screen.say(f"agentless: no longer watching; job {report.job.jid} goes on")
+            report = _end(invocation, printer(report.job), report)
+            if sent:
+                _say_what_goes_on(screen, report)
+            return report
+    except (AgentlessError, Interrupted):
+        if sent:
+            message = f"interrupted; to see job {jid}: agentless jobs wait {jid}"
+            raise Interrupted(interruption.number, message) from None
         # Not known here, and nobody had answered yet.
         raise interruption from None
+
+
+def _say_what_goes_on(screen: Screen, report: Report) -> None:
+    jid = report.job.jid
+    left = {host: result.state for host, result in report.results.items() if not result.settled}
+    between = [host for host, state in left.items() if state is State.PENDING]
+    running = [host for host in left if host not in between]
+    facts = [f"goes on on {fold(running)}"] if running else []
+    facts += [f"was on its way to {fold(between)}"] if between else []
+    if not facts:
+        screen.error(f"interrupted; job {jid} has ended")
+        return
+    screen.error(
+        f"interrupted; job {jid} {' and '.join(facts)}",
+        f"agentless jobs wait {jid}    waits for it\nagentless kill-job {jid}     ends it",
+    )
 
 
 def _end(invocation: Invocation, printer: Printer, report: Report) -> Report:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from agentless.inventory.selection import Selection
 from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID
-from agentless.model.job import Report
+from agentless.model.job import Job, Report
 from agentless.model.requests import Delivery, JobSpec
 from agentless.model.states import HostResult, State
 from agentless.runner.contact import Contact
@@ -45,8 +45,11 @@ class PreparedJob:
     live: bool
     wait: float | None
 
-    def send(self) -> Run:
+    def send(self, made: Callable[[Job], object] = lambda job: None) -> Run:
         """Make the job and send it; the job and its hosts are in the job cache before the first packet leaves.
+
+        Args:
+            made: told of the job before anybody gets it, for who may be interrupted before there is a Run.
 
         Raises:
             CacheError: the job cache cannot be written, or (JobExists) has a job of this JID; nothing was sent.
@@ -66,6 +69,7 @@ class PreparedJob:
             jid=self.jid,
         )
         try:
+            made(job)
             cache.prune()
             return Run(
                 Report(job, dict.fromkeys(self.endpoints, HostResult(State.PENDING))),

@@ -78,6 +78,48 @@ def test_the_format_is_the_last_that_stands_before_the_command_of_the_job(line: 
     assert wanted_format(line.split()) == wanted
 
 
+# Two signals at one point of the sending, which they would hit by chance only.
+AT = """\
+import os, signal, sys
+from agentless.cache import JobCache
+from agentless.cache.journal import Journal
+from agentless.runner import run
+from agentless.__main__ import main
+
+def interrupted(function):
+    def wrapper(*given, **named):
+        result = function(*given, **named)
+        for _ in range({count}):
+            os.kill(os.getpid(), {number})
+        return result
+    return wrapper
+
+{place} = interrupted({place})
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("place", ["Journal.write", "JobCache.prune", "run.payload.pack", "run.Run._pump"])
+@pytest.mark.parametrize("words", [["--detach"], ["--out", "json"], []])
+def test_a_run_that_is_interrupted_twice_while_it_sends_names_its_job(
+    words: list[str], place: str, number: int, environ: dict[str, str]
+) -> None:
+    code = AT.format(place=place, number=int(number), count=2)
+    command = [sys.executable, "-c", code, "run", "all", *words, "--", "sleep 1"]
+    ended = subprocess.run(command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 130, ended.stderr
+    (record,) = (Path(environ["HOME"]) / ".cache/agentless/jobs").glob("[0-9]*.jsonl")
+    jid = record.name.partition(".")[0]
+    sent = place != "Journal.write"
+    assert (jid in ended.stderr) == sent
+    assert ("nothing was sent" in ended.stderr) == (not sent)
+    if "json" in words:
+        document = json.loads(ended.stdout)
+        assert document["exit_code"] == 130
+        assert document.get("jid", jid) == jid
+
+
 def test_the_document_is_one_in_every_format() -> None:
     expected = {"error": {"kind": "interrupted", "message": "stopped", "hint": ""}, "exit_code": 130}
     for form, read in (("json", json.loads), ("jsonl", json.loads), ("yaml", yaml.safe_load)):
