@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from agentless.errors import Unreachable
 from agentless.model.endpoint import Endpoint
 
-__all__ = ["Channel", "Connector", "Link"]
+__all__ = ["Channel", "Connector", "Link", "slow"]
 
 
 class Channel(Protocol):
@@ -76,3 +77,10 @@ class Connector(Protocol):
 
     def close(self) -> None:
         """Let go of what the connections share, such as those to bastions."""
+
+
+def slow(host: str, what: str) -> Unreachable:
+    """The error of a step that was not done in time."""
+    return Unreachable(
+        "connect-timeout", f"{host}: it {what} in time", "Is the host overloaded? --connect-timeout waits longer."
+    )

@@ -21,7 +21,7 @@ from agentless.transport.channel import Channel
 from agentless.transport.connector import HostConnector
 from agentless.transport.keeper.client import KeeperClient, held
 from agentless.transport.keeper.place import Place
-from tests.hosts import patience, until
+from tests.hosts import Master, patience, until
 from tests.hosts.sshd import find_sshd
 
 USER = getpass.getuser()
@@ -108,6 +108,14 @@ def by_ssh(home: Home, server: Server, *options: str) -> subprocess.CompletedPro
     command += [word for option in given for word in ("-o", option)]
     command += [f"{USER}@127.0.0.1", "true"]
     return subprocess.run(command, capture_output=True, text=True, timeout=patience(30), check=False)
+
+
+def master(home: Home, server: Server, path: Path | None = None, *options: str) -> Master:
+    """A master of the machine's ssh to a server."""
+    given = [f"UserKnownHostsFile={home.known_hosts}", "GlobalKnownHostsFile=none", "BatchMode=yes", *options]
+    arguments = ["-F", "none", "-i", str(home.key), "-p", str(server.port)]
+    arguments += [word for option in given for word in ("-o", option)]
+    return Master(path or home.path / "cm", [*arguments, f"{USER}@127.0.0.1"])
 
 
 def drain(channel: Channel) -> tuple[bytes, bytes]:

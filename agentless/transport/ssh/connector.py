@@ -18,11 +18,12 @@ from agentless.model.secret import Secret
 from agentless.openssh.known_hosts import KnownHosts
 from agentless.openssh.revoked import RevokedKeys
 from agentless.openssh.settings import Settings
+from agentless.transport.channel import slow
 from agentless.transport.ssh import dial
 from agentless.transport.ssh.host_keys import HostKeys
 from agentless.transport.ssh.key_files import PassphraseNeeded
 from agentless.transport.ssh.keys import Keys, signed_by
-from agentless.transport.ssh.link import SshLink, slow
+from agentless.transport.ssh.link import SshLink
 from agentless.transport.ssh.login import log_in
 from agentless.transport.ssh.packets import GONE_AFTER, Wire
 from agentless.transport.ssh.throttle import HandshakeLimit, Shared, pauses

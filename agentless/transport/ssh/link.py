@@ -10,6 +10,7 @@ import paramiko
 from paramiko.common import cMSG_CHANNEL_REQUEST
 
 from agentless.errors import NoSession, Unreachable
+from agentless.transport.channel import slow
 from agentless.transport.ssh import dial
 from agentless.transport.ssh.innards import expect_answer
 from agentless.transport.ssh.transport import Transport, printable
@@ -225,12 +226,6 @@ def let_go(transport: Transport, channel: paramiko.Channel) -> None:
             channel.close()
         except (OSError, EOFError, paramiko.SSHException):
             transport.close()
-
-
-def slow(host: str, what: str) -> Unreachable:
-    return Unreachable(
-        "connect-timeout", f"{host}: it {what} in time", "Is the host overloaded? --connect-timeout waits longer."
-    )
 
 
 def _pty(message: paramiko.Message) -> None:

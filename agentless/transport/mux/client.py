@@ -1,0 +1,369 @@
+"""A link over a connection that another process holds, and the commands that run over it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import struct
+import termios
+import threading
+import time
+import tty
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+from agentless.errors import NoSession, Unreachable
+from agentless.transport.channel import slow
+from agentless.transport.mux.control import Control, NotServed, wait
+from agentless.transport.mux.protocol import (
+    ExitMessage,
+    Failure,
+    Malformed,
+    PermissionDenied,
+    SessionOpened,
+    TtyAllocFail,
+)
+
+__all__ = ["MuxChannel", "MuxLink", "Opening"]
+
+_PIECE = 256 * 1024
+_EXIT_WAIT = 5.0
+# The server answers from this machine, unless it hangs.
+_ANSWER_WAIT = 2.0
+_WINDOW = struct.pack("4H", 24, 80, 0, 0)
+_NO_SESSION = "sshd's log there tells why: MaxSessions, limits of PAM, PermitRootLogin forced-commands-only?"
+
+
+class MuxChannel:
+    """A command on a host; see `channel.Channel`.
+
+    Args:
+        host: for messages.
+        control: the connection to the server, whose session was opened.
+        stdin, outputs: our ends of its descriptors; the streams are 1 and 2.
+        lives: whether the server of a connection that has ended is still there.
+    """
+
+    def __init__(
+        self, host: str, control: Control, stdin: int, outputs: dict[int, int], lives: Callable[[Control], bool]
+    ) -> None:
+        os.set_blocking(stdin, False)
+        self._host = host
+        self._control = control
+        self._lives = lives
+        self._stdin = stdin
+        self._outputs = outputs
+        self._ours = [stdin, *outputs]
+        self._outputs_ended: float | None = None
+        self._status: int | None = None
+        # The server has hung up, with a status or without one: a signal ended the command, or the connection is lost.
+        self._hung_up = False
+        self._lost: bool | None = None
+        self._hearing = threading.Lock()
+        # Who closes must not take descriptors from under a thread that waits for them: their numbers come again.
+        self._lock = threading.Lock()
+        self._users = 0
+        self._closed = False
+
+    def send(self, data: bytes, timeout: float) -> None:
+        view = memoryview(data)
+        with self._in_use():
+            until = time.monotonic() + timeout
+            while view:
+                if self._closed:
+                    raise BrokenPipeError("stdin is closed")
+                ready = wait({self._stdin: select.POLLOUT, **self._news()}, until)
+                if not ready:
+                    raise Unreachable("connection-lost", f"{self._host}: it took no input for {timeout:g} s")
+                self._hear(ready)
+                if self._stdin not in ready:
+                    continue
+                with contextlib.suppress(BlockingIOError):
+                    try:
+                        view = view[os.write(self._stdin, view) :]
+                    except BlockingIOError:
+                        raise
+                    except OSError:
+                        raise self._end_of_stdin() from None
+                    until = time.monotonic() + timeout
+
+    def _end_of_stdin(self) -> Exception:
+        self._hear(wait(self._news(), 0.0))
+        if self._closed or not self._is_lost():
+            return BrokenPipeError("the command reads no more")
+        return self._connection_lost()
+
+    def recv(self, timeout: float) -> tuple[int, bytes] | None:
+        until = time.monotonic() + timeout
+        with self._in_use():
+            while not self._closed:
+                if not self._outputs:
+                    return self._end(until)
+                # What it had to say is there once it has hung up, and nobody else can say more.
+                everything = self._hung_up
+                ready = wait(
+                    {**dict.fromkeys(self._outputs, select.POLLIN), **self._news()}, 0.0 if everything else until
+                )
+                if not ready and not everything:
+                    return None
+                self._hear(ready)
+                for descriptor in list(self._outputs):
+                    if descriptor not in ready and not everything:
+                        continue
+                    stream = self._outputs.pop(descriptor)
+                    data = os.read(descriptor, _PIECE) if descriptor in ready else b""
+                    if data:
+                        # Behind the other stream, so that none starves.
+                        self._outputs[descriptor] = stream
+                        return stream, data
+        return 0, b""
+
+    def _end(self, until: float) -> tuple[int, bytes] | None:
+        """Both streams have ended, which is the command's end unless the connection is lost."""
+        if self._outputs_ended is None:
+            self._outputs_ended = time.monotonic()
+        self._await_status(min(until, self._outputs_ended + _EXIT_WAIT))
+        if self._closed:
+            return 0, b""
+        if self._status is None and not self._hung_up and time.monotonic() < self._outputs_ended + _EXIT_WAIT:
+            return None
+        if self._is_lost():
+            raise self._connection_lost()
+        return 0, b""
+
+    def exit_status(self) -> int | None:
+        with self._in_use():
+            self._await_status(time.monotonic() + _EXIT_WAIT)
+            return self._status
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            idle = not self._users
+        if idle:
+            self._release()
+        else:
+            # The last thread that uses it closes the rest.
+            self._control.wake()
+
+    # --- what the server says beside the streams ---
+    def _news(self) -> dict[int, int]:
+        return {} if self._hung_up or self._closed else {self._control.sock.fileno(): select.POLLIN}
+
+    def _await_status(self, until: float) -> None:
+        while self._status is None and not self._hung_up and not self._closed:
+            ready = wait(self._news(), until)
+            if not ready:
+                return
+            self._hear(ready)
+
+    def _hear(self, ready: Collection[int]) -> None:
+        """Take what the server has said, if its socket is among those that are ready."""
+        with self._hearing:
+            if self._hung_up or self._control.sock.fileno() not in ready:
+                return
+            try:
+                message = self._control.receive(0.0)
+            except TimeoutError:
+                return
+            except Malformed:
+                message = None
+            if isinstance(message, ExitMessage):
+                self._status = message.status
+            elif not isinstance(message, TtyAllocFail):
+                self._hung_up = True
+
+    def _is_lost(self) -> bool:
+        """Whether the connection went, and not only the command."""
+        if self._status is not None or not self._hung_up:
+            return False
+        if self._lost is None:
+            self._lost = not self._lives(self._control)
+        return self._lost
+
+    def _connection_lost(self) -> Unreachable:
+        return Unreachable("connection-lost", f"{self._host}: the connection that was ridden has ended")
+
+    # --- descriptors ---
+    @contextlib.contextmanager
+    def _in_use(self) -> Iterator[None]:
+        with self._lock:
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                last = self._closed and not self._users
+            if last:
+                self._release()
+
+    def _release(self) -> None:
+        with self._lock:
+            ours, self._ours = self._ours, []
+        for descriptor in ours:
+            os.close(descriptor)
+        self._control.close()
+
+
+class Opening:
+    """A session that was asked for, and its answer.
+
+    Args:
+        host: for messages.
+        control: a connection to the server that has no session yet; it is closed with the channel.
+        line: the command.
+        pty: give it a terminal.
+        until: when the server must have taken the request, on the monotonic clock.
+
+    Raises:
+        NoSession: the server did not take the request.
+    """
+
+    def __init__(
+        self, host: str, control: Control, line: str, until: float, *, pty: bool, lives: Callable[[Control], bool]
+    ) -> None:
+        self._host = host
+        self._control = control
+        self._lives = lives
+        with contextlib.ExitStack() as undo:
+            undo.callback(control.close)
+            theirs, self._stdin, self._outputs = _streams(pty, undo)
+            try:
+                self._request = control.new_session(line.encode("utf-8", "surrogateescape"), theirs, until, tty=pty)
+            except OSError as problem:
+                raise NoSession("connect", f"{host}: the connection that was to be ridden is gone: {problem}") from None
+            finally:
+                for descriptor in set(theirs):
+                    os.close(descriptor)
+            self._undo = undo.pop_all()
+
+    def channel(self, until: float) -> MuxChannel | None:
+        """The channel once the host has given a session; None when no answer came in time.
+
+        One that is closed before may still be opened: OpenSSH's master looks at it again when the host has answered,
+        with the command on its way.
+
+        Raises:
+            NoSession: it gives none.
+            Unreachable: `connection-lost`; it may have got the command.
+        """
+        try:
+            answer = self._control.receive(until)
+        except TimeoutError:
+            return None
+        except Malformed:
+            answer = None
+        if isinstance(answer, SessionOpened) and answer.request == self._request:
+            self._undo.pop_all()
+            return MuxChannel(self._host, self._control, self._stdin, self._outputs, self._lives)
+        self.close()
+        if isinstance(answer, (Failure, PermissionDenied)):
+            reason = "".join(char if char.isprintable() else "?" for char in answer.reason.decode("utf-8", "replace"))
+            raise NoSession("connect", f"{self._host}: no session: {reason}", _NO_SESSION)
+        raise Unreachable("connection-lost", f"{self._host}: the connection that was ridden ended before an answer")
+
+    def close(self) -> None:
+        self._undo.close()
+
+
+class MuxLink:
+    """A connection that another process holds; see `channel.Link`.
+
+    Args:
+        path: the server's socket.
+        host: for messages.
+        user: who is logged in.
+        timeout: seconds for opening a session.
+        control: a connection to the server, for the first session; it is closed with the link.
+    """
+
+    def __init__(self, path: Path, host: str, user: str, timeout: float, control: Control) -> None:
+        self.user = user
+        self.pid = control.pid
+        self._path = path
+        self._host = host
+        self._timeout = timeout
+        self._first: Control | None = control
+        self._channels: list[MuxChannel] = []
+
+    def __enter__(self) -> MuxLink:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def exec(self, line: str, *, pty: bool = False) -> MuxChannel:
+        until = time.monotonic() + self._timeout
+        opening = self.ask(line, until, pty=pty)
+        channel = self.opened(opening, until)
+        if channel is not None:
+            return channel
+        opening.close()
+        raise slow(self._host, "did not open a session")
+
+    def ask(self, line: str, until: float, *, pty: bool) -> Opening:
+        """Ask for a session; raises as `Opening`."""
+        control, self._first = self._first, None
+        if control is None:
+            try:
+                control = Control(self._path, until)
+            except NotServed as problem:
+                raise NoSession("connect", f"{self._host}: the connection that was ridden is gone: {problem}") from None
+        return Opening(self._host, control, line, until, pty=pty, lives=self._lives)
+
+    def opened(self, opening: Opening, until: float) -> MuxChannel | None:
+        """Its channel, which ends with the link; see `Opening.channel`."""
+        try:
+            channel = opening.channel(until)
+        except BaseException:
+            opening.close()
+            raise
+        if channel is not None:
+            self._channels.append(channel)
+        return channel
+
+    def close(self) -> None:
+        if self._first is not None:
+            self._first.close()
+            self._first = None
+        while self._channels:
+            self._channels.pop().close()
+
+    def _lives(self, ended: Control) -> bool:
+        """Whether the server of a session is there still."""
+        try:
+            control = Control(self._path, time.monotonic() + _ANSWER_WAIT)
+        except NotServed:
+            return False
+        control.close()
+        return control.pid == ended.pid
+
+
+def _streams(pty: bool, undo: contextlib.ExitStack) -> tuple[tuple[int, int, int], int, dict[int, int]]:
+    """Descriptors for the other side's stdin, stdout and stderr, and our ends of them.
+
+    With `pty` its stdin is a raw terminal, whose modes the host's terminal gets.
+    """
+    opened: list[int] = []
+    try:
+        stdin, ours = os.openpty() if pty else os.pipe()
+        if pty:
+            # openpty has our end first.
+            stdin, ours = ours, stdin
+        opened += [stdin, ours]
+        if pty:
+            tty.setraw(stdin)
+            fcntl.ioctl(stdin, termios.TIOCSWINSZ, _WINDOW)
+        for _ in range(2):
+            opened += os.pipe()
+    except BaseException:
+        for descriptor in opened:
+            os.close(descriptor)
+        raise
+    stdin, ours, stdout, theirs_out, stderr, theirs_err = opened
+    for descriptor in (ours, stdout, stderr):
+        undo.callback(os.close, descriptor)
+    return (stdin, theirs_out, theirs_err), ours, {stdout: 1, stderr: 2}

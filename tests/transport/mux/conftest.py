@@ -1,0 +1,39 @@
+"""A link over a real master to a real sshd."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from agentless.transport.mux.client import MuxLink
+from agentless.transport.mux.control import Control
+from tests.hosts import Master, patience
+from tests.transport.conftest import USER, Home, Server, agent, connector, home, master, start_sshd
+
+__all__ = ["agent", "connector", "home", "start_sshd"]
+
+
+def ride(held: Master) -> MuxLink:
+    control = Control(held.path, time.monotonic() + patience(10))
+    return MuxLink(held.path, "web1", USER, patience(20), control)
+
+
+def open_descriptors() -> list[str]:
+    """The numbers of this process's descriptors, without that of the listing."""
+    return sorted(number for number in os.listdir("/dev/fd") if os.path.lexists(f"/dev/fd/{number}"))
+
+
+@pytest.fixture
+def server(home: Home, start_sshd: Callable[..., Server]) -> Server:
+    server = start_sshd(authorized=home.key)
+    home.knows(server.known_line())
+    return server
+
+
+@pytest.fixture
+def held(home: Home, server: Server) -> Iterator[Master]:
+    with master(home, server) as held:
+        yield held

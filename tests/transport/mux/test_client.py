@@ -1,0 +1,171 @@
+"""Commands over a real master: what it refuses, how it ends, and that nothing of ours stays open."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agentless.errors import NoSession, Unreachable
+from tests.hosts import Master, need, patience, until
+from tests.transport.conftest import Home, Server, drain, master
+from tests.transport.mux.conftest import open_descriptors, ride
+
+
+def test_nothing_of_a_link_stays_open(held: Master) -> None:
+    before = open_descriptors()
+    with ride(held) as link:
+        for pty in (False, True):
+            channel = link.exec("echo out; echo err >&2", pty=pty)
+            drain(channel)
+            channel.exit_status()
+        link.exec("sleep 1000").recv(0.01)
+    assert open_descriptors() == before
+
+
+def test_the_command_gets_a_hangup_when_its_channel_is_closed(held: Master, tmp_path: Path) -> None:
+    with ride(held) as link:
+        channel = link.exec(f"echo $$ > {tmp_path}/pid; exec cat")
+        pid = int(until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), "it runs"))
+        channel.close()
+        until(lambda: not Path(f"/proc/{pid}").exists(), "it has ended")
+        assert drain(link.exec("echo on")) == (b"on\n", b"")
+
+
+def test_a_channel_that_is_closed_by_another_thread_gives_no_more(held: Master) -> None:
+    before = open_descriptors()
+    with ride(held) as link:
+        channel = link.exec("sleep 1000")
+        threading.Timer(0.2, channel.close).start()
+        assert channel.recv(patience(30)) == (0, b"")
+        with pytest.raises(BrokenPipeError):
+            channel.send(b"x", 1)
+        assert channel.exit_status() is None
+    assert open_descriptors() == before
+
+
+def test_a_master_that_is_killed_in_the_middle_is_a_lost_connection(held: Master) -> None:
+    with ride(held) as link:
+        channel = link.exec("echo first; sleep 1000")
+        assert channel.recv(patience(20)) == (1, b"first\n")
+        held.process.kill()
+        with pytest.raises(Unreachable) as caught:
+            channel.recv(patience(20))
+        assert caught.value.kind == "connection-lost"
+        with pytest.raises(Unreachable) as caught:
+            channel.send(b"x", patience(5))
+        assert caught.value.kind == "connection-lost"
+        with pytest.raises(NoSession):
+            link.exec("true")
+
+
+def test_a_host_that_goes_away_is_a_lost_connection(held: Master, server: Server) -> None:
+    with ride(held) as link:
+        channel = link.exec("echo first; sleep 1000")
+        assert channel.recv(patience(20)) == (1, b"first\n")
+        server.hang_up()
+        with pytest.raises(Unreachable) as caught:
+            drain(channel)
+        assert caught.value.kind == "connection-lost"
+
+
+def test_a_master_that_hangs_is_waited_for_as_long_as_is_said(held: Master) -> None:
+    with ride(held) as link:
+        link._timeout = 0.3
+        os.kill(held.pid, signal.SIGSTOP)
+        try:
+            before = open_descriptors()
+            with pytest.raises(Unreachable) as caught:
+                link.exec("true")
+            assert caught.value.kind == "connect-timeout"
+            # One less: its own first connection was for this session.
+            assert len(open_descriptors()) == len(before) - 1
+        finally:
+            os.kill(held.pid, signal.SIGCONT)
+
+
+def test_a_stopped_command_takes_input_again_when_it_goes_on(held: Master, tmp_path: Path) -> None:
+    data = os.urandom(1 << 20)
+    with ride(held) as link:
+        channel = link.exec(f"echo $$ > {tmp_path}/pid; exec head -c {len(data)}")
+        pid = int(until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), "it runs"))
+        os.kill(pid, signal.SIGSTOP)
+        feeder = threading.Thread(target=lambda: channel.send(data, patience(30)))
+        feeder.start()
+        assert channel.recv(0.3) is None
+        os.kill(pid, signal.SIGCONT)
+        assert drain(channel) == (data, b"")
+        feeder.join()
+        assert channel.exit_status() == 0
+
+
+def test_a_host_that_gives_no_more_sessions_says_so(home: Home, start_sshd: Callable[..., Server]) -> None:
+    server = start_sshd("MaxSessions 2", authorized=home.key)
+    home.knows(server.known_line())
+    with master(home, server) as held, ride(held) as link:
+        running = [link.exec("read line") for _ in range(2)]
+        before = open_descriptors()
+        with pytest.raises(NoSession, match="no session: Session open refused by peer"):
+            link.exec("true")
+        assert open_descriptors() == before
+        running[0].close()
+        until(lambda: not _refuses(link.exec), "a session is free again")
+
+
+def _refuses(execute: Callable[[str], object]) -> bool:
+    try:
+        execute("true")
+    except NoSession:
+        return True
+    return False
+
+
+def test_a_hundred_sessions_share_one_master(home: Home, start_sshd: Callable[..., Server]) -> None:
+    server = start_sshd("MaxSessions 200", authorized=home.key)
+    home.knows(server.known_line())
+
+    def one(number: int) -> bytes:
+        channel = link.exec(f"read line; echo {number} $line")
+        channel.send(b"times\n", patience(60))
+        return drain(channel)[0]
+
+    with (
+        master(home, server) as held,
+        ride(held) as link,
+        concurrent.futures.ThreadPoolExecutor(100) as threads,
+    ):
+        assert list(threads.map(one, range(100))) == [b"%d times\n" % number for number in range(100)]
+
+
+def test_a_host_without_terminals_runs_the_command_without(home: Home, start_sshd: Callable[..., Server]) -> None:
+    server = start_sshd("PermitTTY no", authorized=home.key)
+    home.knows(server.known_line())
+    with master(home, server) as held, ride(held) as link:
+        channel = link.exec("test -t 0 || echo none", pty=True)
+        assert drain(channel)[0] == b"none\n"
+        assert channel.exit_status() == 0
+
+
+def test_gigabytes_pass_and_nothing_of_them_is_kept(held: Master) -> None:
+    need("many seconds")
+    size = 2 << 30
+    with ride(held) as link:
+        channel = link.exec(f"head -c {size} /dev/zero")
+        received = 0
+        before = _peak()
+        while (piece := channel.recv(patience(60))) is not None and piece[0]:
+            received += len(piece[1])
+        assert received == size
+        assert channel.exit_status() == 0
+        assert _peak() - before < 16 << 20
+
+
+def _peak() -> int:
+    """The most memory that this process has ever had, in bytes."""
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) << 10
