@@ -12,7 +12,8 @@ AgentlessError
 │   └── JobExists          the JID that a job was to have is taken
 └── HostError              one host: becomes the `error` of its result, never an exit of the whole
     ├── Unreachable        no answer; `kind` names the step that failed
-    │   └── NoSession      logged in, and no session was given: nothing of the request was sent
+    │   ├── NoSession      logged in, and no session was given: nothing of the request was sent
+    │   └── CarrierLost    the process that holds the connection for us ended (the keeper, a master of ssh's)
     └── Refused            the host answered, and said no
 """
 
@@ -22,6 +23,7 @@ __all__ = [
     "AgentlessError",
     "AnotherJob",
     "CacheError",
+    "CarrierLost",
     "ConfigError",
     "FileError",
     "HostError",
@@ -121,6 +123,10 @@ class Unreachable(HostError):
 
 class NoSession(Unreachable):
     """The host let us log in and gave no session, so that nothing of the request was sent."""
+
+
+class CarrierLost(Unreachable):
+    """Another process held the connection, and ended: says nothing of the host, which is asked again without it."""
 
 
 class Refused(HostError):

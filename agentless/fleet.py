@@ -22,7 +22,7 @@ from agentless.model.jid import JID
 from agentless.model.job import Report
 from agentless.model.problem import Problem
 from agentless.model.requests import Delivery, JobSpec, Script, read_input, shell_text
-from agentless.model.results import Active, ExitSuccess, Found, Hosts, Listed, Pong, Running, Signalled
+from agentless.model.results import Active, Connections, ExitSuccess, Found, Hosts, Listed, Pong, Running, Signalled
 from agentless.model.secret import Secret
 from agentless.model.states import State
 from agentless.runner import recorded
@@ -467,6 +467,34 @@ class Fleet:
         from agentless.runner.scheduler import Scheduler
 
         return Scheduler(self.schedule(path), self._parts.controller, log=log)
+
+    # --- connections that are kept ---
+    def connections(self) -> Connections:
+        """The connections that are kept for the next operation; with a `limit`, those to its hosts."""
+        from agentless.runner import connections
+
+        return connections.kept(self._ways(None))
+
+    def close_connections(self, target: str | None = None) -> Connections:
+        """Let go of the connections to the hosts of a target, or of all; what is under way goes on to its end.
+
+        Returns:
+            What was let go of.
+
+        Raises:
+            TargetError, InventoryError: as `hosts`.
+        """
+        from agentless.runner import connections
+
+        return connections.close(self._ways(target))
+
+    def _ways(self, target: str | None) -> dict[tuple[str, str, int], str] | None:
+        """User, address and port of a target's hosts; None where nothing narrows them, and no inventory is needed."""
+        from agentless.runner import connections
+
+        if target is None and self._parts.limit is None:
+            return None
+        return connections.ways(self.endpoints(target), self._parts.connector.resolver.settings)
 
     def ping(self, target: str | None = None) -> Pong:
         """Connect to each host, bring the helper, and say which Python answered."""

@@ -44,6 +44,7 @@ _VERBS = {
     "jobs": Verb(_SEE, "agentless.cli.jobs", "jobs"),
     "hosts": Verb(_FLEET, "agentless.cli.hosts", "hosts"),
     "ping": Verb(_FLEET, "agentless.cli.hosts", "ping"),
+    "connections": Verb(_FLEET, "agentless.cli.connections", "connections"),
     "schedule": Verb(_TIMES, "agentless.cli.schedule", "schedule"),
     "scheduler": Verb(_TIMES, "agentless.cli.scheduler", "scheduler"),
     "demo": Verb(_REST, "agentless.cli.demo", "demo"),

@@ -19,6 +19,8 @@ __all__ = ["FORMATS", "Formats", "Invocation"]
 
 FORMATS = ("table", "text", "json", "jsonl", "yaml", "junit")
 Formats = tuple[str, ...]
+# Seconds for which connections are kept for a person at a terminal.
+KEEP = 60.0
 
 
 @dataclass(slots=True)
@@ -81,6 +83,7 @@ class Invocation:
                 become_password=become_password,
                 host_key_checking=given.get("host_key_checking"),
                 keep=given.get("keep"),
+                default_keep=KEEP if self.screen.attended else 0.0,
                 vault_ids=self._vault_ids(),
                 ask=self.screen.passphrase,
                 warn=self.screen.warn,

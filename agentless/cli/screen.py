@@ -52,6 +52,8 @@ class Screen:
         plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
         self.out_look = Look(self._stdout.isatty(), self._stdout.isatty() and not plain)
         self.err_look = Look(self._stderr.isatty(), self._stderr.isatty() and not plain)
+        # Whether a person is at work: somebody who may type, or who reads what is said.
+        self.attended = self.err_look.terminal or bool(sys.stdin and sys.stdin.isatty())
         self.quiet = False
         self.verbose = 0
         self.show_progress: bool | None = None

@@ -16,6 +16,7 @@ from agentless.model.process import Process
 from agentless.model.results import (
     Active,
     ActiveJob,
+    Connections,
     ExitSuccess,
     Found,
     Hosts,
@@ -271,3 +272,16 @@ def ping(result: Pong) -> Iterator[Row]:
     for name, problem in result.problems.items():
         # In the last column, where its length moves nothing.
         yield name, "", "", "", "", "", not_asked(problem)
+
+
+CONNECTIONS = ("HOST", "KIND", "USER", "ADDRESS", "VIA", "SINCE", "COMMANDS", "CLOSES IN")
+
+
+def connections(result: Connections) -> Iterator[Row]:
+    """One row for each connection that is kept."""
+    for one in result.connections:
+        address = f"[{one.host}]:{one.port}" if ":" in one.host else f"{one.host}:{one.port}"
+        sessions = "" if one.sessions is None else str(one.sessions)
+        closes = "in use" if one.in_use else "" if one.closes_in is None else duration(one.closes_in)
+        way = one.via or one.socket or ""
+        yield ", ".join(one.names), one.kind, one.user, address, way, when(one.since), sessions, closes

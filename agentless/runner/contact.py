@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 
 from agentless.cache import JobCache
-from agentless.errors import AgentlessError, HostError, Unreachable
+from agentless.errors import AgentlessError, CarrierLost, HostError, Unreachable
 from agentless.model.answers import JobAnswer, Returned
 from agentless.model.endpoint import Endpoint
 from agentless.model.job import Job
@@ -18,8 +18,8 @@ from agentless.runner import payload
 from agentless.runner.fanout import fan_out
 from agentless.runner.homecoming import Homecoming, Learned
 from agentless.runner.reading import Answer
-from agentless.runner.session import Session
-from agentless.runner.writing import write
+from agentless.runner.session import NOT_TWICE, Session
+from agentless.runner.writing import operation, write
 from agentless.transport.channel import Connector
 
 __all__ = ["MENDED_BY_WAITING", "Contact", "Watch", "problem_of"]
@@ -118,7 +118,26 @@ class Contact:
         # One directory belongs to one user; `~/` is each one's own.
         if both_users and endpoint.become and (endpoint.state_dir or "~/").startswith("~/"):
             users.append(replace(endpoint, become=None))
+        try:
+            try:
+                return self._answers(host, users, request, want, about)
+            except CarrierLost:
+                if operation(request) in NOT_TWICE:
+                    raise
+                return self._answers(host, users, request, want, about)
+        except AgentlessError:
+            raise
+        except Exception as error:
+            # A defect of ours, or what only this host makes of it: the others are not to go without their answers.
+            threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, None)))
+            raise Unreachable("internal", f"{type(error).__name__}: {error}") from error
+
+    def _answers(
+        self, host: str, users: Sequence[Endpoint], request: Request, want: Sequence[Wanted], about: Collection[str]
+    ) -> list[Answer]:
+        """The answers of one host to the users as whom it is asked; raises HostError."""
         answers: list[Answer] = []
+        endpoint, *_ = users
         try:
             with closing(self.connector.connect(endpoint)) as link:
                 for acting in users:
@@ -129,13 +148,9 @@ class Contact:
                     for answer in Session(link, acting, message, self.cache.scratch, cap=self.cap).answers():
                         if (isinstance(answer, JobAnswer) and answer.jid in about) or not home.take(answer):
                             answers.append(answer)
-        except AgentlessError as error:
+        except HostError:
             # The end of the job that it is about holds, however the connection ended.
-            if isinstance(error, HostError) and any(isinstance(answer, Returned) for answer in answers):
+            if any(isinstance(answer, Returned) for answer in answers):
                 return answers
             raise
-        except Exception as error:
-            # A defect of ours, or what only this host makes of it: the others are not to go without their answers.
-            threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, None)))
-            raise Unreachable("internal", f"{type(error).__name__}: {error}") from error
         return answers

@@ -25,6 +25,7 @@ from agentless.runner.recorded import recorded
 if TYPE_CHECKING:
     from agentless.runner.contact import Contact, Watch
     from agentless.runner.dispatcher import Dispatcher
+    from agentless.transport.connector import HostConnector
     from agentless.transport.keeper.client import KeeperClient
 
 __all__ = ["Parts"]
@@ -113,13 +114,19 @@ class Parts:
         )
 
     @cached_property
+    def connector(self) -> HostConnector:
+        """Connects to hosts."""
+        from agentless.transport.connector import HostConnector
+
+        return HostConnector(ask=self.ask, warn=self.warn, keeper=self._keeper())
+
+    @cached_property
     def contact(self) -> Contact:
         """Asks hosts."""
         from agentless.runner.contact import Contact
-        from agentless.transport.connector import HostConnector
 
         return Contact(
-            HostConnector(ask=self.ask, warn=self.warn, keeper=self._keeper()),
+            self.connector,
             self.cache,
             self.forks or self.ansible.forks or self.config.forks,
             Caller(self.controller, self.config.keep_returns, self.config.keep_bytes),
@@ -138,7 +145,8 @@ class Parts:
 
     def close(self) -> None:
         """Let go of connections; what needs one afterwards opens it anew."""
-        contact = self.__dict__.pop("contact", None)
-        self.__dict__.pop("dispatcher", None)
-        if contact is not None:
-            contact.connector.close()
+        connector = self.__dict__.pop("connector", None)
+        for part in ("contact", "dispatcher"):
+            self.__dict__.pop(part, None)
+        if connector is not None:
+            connector.close()

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from agentless.cache.scratch import Scratch, Spool
-from agentless.errors import AgentlessError, CacheError, NoSession, Refused, Unreachable
+from agentless.errors import AgentlessError, CacheError, CarrierLost, NoSession, Refused, Unreachable
 from agentless.model.answers import Accepted, Chunk, JobAnswer, Returned, Stated
 from agentless.model.endpoint import Endpoint
 from agentless.model.job import Job
@@ -205,6 +205,10 @@ class Pursuit:
                     refused = replace(self.result, state=State.UNREACHABLE)
                 self.change(replace(refused, problem=problem_of(error)))
                 return
+            except CarrierLost:
+                # Of the host nothing is known to be wrong: it is asked again at once, and has the nonce.
+                if self._left.is_set() or self.result.state.final or self._accepted():
+                    return
             except Unreachable as error:
                 # A connection that breaks behind what it was for takes nothing from that.
                 if self._left.is_set() or self.result.state.final or self._accepted():

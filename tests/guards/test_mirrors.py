@@ -25,6 +25,7 @@ SEEN_THROUGH = {
     "cli/app": COMMANDS,
     "cli/attached": VERBS,
     "cli/commands": COMMANDS,
+    "cli/connections": "tests/end_to_end/test_kept.py",
     "cli/demo": "tests/demo/test_tour.py",
     "cli/hosts": COMMANDS,
     "cli/interrupts": VERBS,
@@ -70,6 +71,7 @@ SEEN_THROUGH = {
     "report/tree": RENDERED,
     "runner/attach": "tests/end_to_end/test_states.py",
     "runner/become": "tests/become/test_sudo.py",
+    "runner/connections": "tests/end_to_end/test_kept.py",
     "runner/controller_functions": "tests/schedule_hosts/test_controller.py",
     "runner/dispatcher": "tests/runner/test_start_and_tail.py",
     # The helper's side decides whether it can be started.

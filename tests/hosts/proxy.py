@@ -91,7 +91,9 @@ class Proxy:
         return fewest
 
     def forget(self) -> None:
-        """Count round trips of connections made from now on."""
+        """Count round trips, and connections, from now on; what is under way is still counted."""
+        for line in list(self._lines):
+            line.seen.update(client=0, server=0)
         self._trips = 0
         self.connections = 0
 

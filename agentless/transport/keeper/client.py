@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from agentless.errors import HostError, Unreachable
+from agentless.errors import CarrierLost, HostError, Unreachable
 from agentless.model.secret import Secret
 from agentless.openssh.settings import Settings
 from agentless.transport.channel import Channel, Link
@@ -34,6 +34,7 @@ _HELLO_WITHIN = 5.0
 _ASK_AFTER = 5.0
 _GONE_AFTER = 40.0
 _EXIT_WAIT = 5.0
+_END_WAIT = 1.0
 _PIECE = 256 * 1024
 # Descriptors of a command that rides: the control socket and its three streams.
 _DESCRIPTORS = 4
@@ -313,7 +314,7 @@ class _KeeperLink:
             self._client.give_up(str(problem))
             if once and sent:
                 # Whether the host got it is not known, and it must not get it twice.
-                raise Unreachable("connection-lost", f"the keeper of connections broke: {problem}") from None
+                raise CarrierLost("connection-lost", f"the keeper of connections broke: {problem}") from None
             self._direct = self._make_direct()
             return self._direct.exec(line, pty=pty, once=once)
         self._channels.append(channel)
@@ -338,7 +339,7 @@ class _KeeperLink:
                     os.close(descriptor)
             if packet.kind != _SESSION_OPENED:
                 raise Unusable(f"it answers {packet.kind:#x}")
-            return _KeeperChannel(control, ours)
+            return _KeeperChannel(control, ours, self._client.give_up)
         except BaseException:
             control.close()
             for descriptor in ours:
@@ -361,7 +362,10 @@ class _KeeperLink:
 class _KeeperChannel:
     """A command over a connection of the keeper's; see `channel.Channel`."""
 
-    def __init__(self, control: PacketSocket, descriptors: tuple[int, int, int]) -> None:
+    def __init__(
+        self, control: PacketSocket, descriptors: tuple[int, int, int], give_up: Callable[[str], None]
+    ) -> None:
+        self._give_up = give_up
         self._control: PacketSocket | None = control
         self._stdin, stdout, stderr = descriptors
         os.set_blocking(self._stdin, False)
@@ -412,7 +416,8 @@ class _KeeperChannel:
                 if time.monotonic() >= until:
                     return None
                 self._look_after()
-        self._listen(0.0)
+        # The keeper says how it ended right after; one that was killed has closed the streams first, perhaps.
+        self._listen(_END_WAIT)
         if self._error is not None:
             raise self._error
         return 0, b""
@@ -452,7 +457,8 @@ class _KeeperChannel:
                 self._fail(str(problem))
 
     def _fail(self, what: str) -> None:
-        self._error = Unreachable("connection-lost", f"the keeper of connections broke: {what}")
+        self._error = CarrierLost("connection-lost", f"the keeper of connections broke: {what}")
+        self._give_up(what)
 
     def exit_status(self) -> int | None:
         self._listen(_EXIT_WAIT)

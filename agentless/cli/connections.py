@@ -1,0 +1,57 @@
+"""The connections that are kept for the next command."""
+
+from __future__ import annotations
+
+import click
+
+from agentless.cli.commands import Verb, VerbGroup
+from agentless.cli.invocation import Invocation
+from agentless.cli.options import TARGET, shared_options, verb
+from agentless.cli.rows import FORMATS, show
+from agentless.model.results import Connections
+
+__all__ = ["close", "connections"]
+
+_VERBS = {"close": Verb("Upkeep", "agentless.cli.connections", "close")}
+
+
+@shared_options()
+@click.group(cls=VerbGroup, verbs=_VERBS, invoke_without_command=True)
+@click.pass_context
+def connections(ctx: click.Context, /) -> int:
+    """The connections that are kept for the next command, and for how long. Contacts nobody."""
+    if ctx.invoked_subcommand is not None:
+        return 0
+    invocation = ctx.find_object(Invocation)
+    assert invocation is not None
+    return _show(invocation, invocation.fleet.connections(), "no connection is kept")
+
+
+@verb(
+    examples=[
+        ("agentless connections close", "log out everywhere"),
+        ("agentless connections close 'web*'", "on these hosts; the next command logs in again"),
+    ],
+)
+@TARGET
+def close(invocation: Invocation, /, target: str | None) -> int:
+    """Let go of the connections that are kept; shows which. What is under way goes on to its end."""
+    return _show(invocation, invocation.fleet.close_connections(target), "no connection was kept")
+
+
+def _show(invocation: Invocation, result: Connections, empty: str) -> int:
+    from agentless.report import tables
+
+    out = invocation.out("table", FORMATS)
+    entries = {str(number): one.to_json() for number, one in enumerate(result.connections)}
+    show(
+        invocation,
+        out,
+        result.to_json,
+        tables.CONNECTIONS,
+        lambda: tables.connections(result),
+        entries=entries,
+        key="number",
+        empty=empty,
+    )
+    return result.exit_code

@@ -1,0 +1,292 @@
+"""Commands typed one after another, over connections that a keeper holds: faster, and nothing else is different."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import random
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agentless.transport.keeper.client import held
+from agentless.transport.keeper.place import Place
+from tests.hosts import Nodes, Proxy, Sshd, patience, until
+from tests.hosts.client import Client, make_key
+from tests.transport.keeper.conftest import keepers
+
+
+class Commands:
+    """What a person types in one home, with connections that are kept."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.environ = {**client.environ, "AGENTLESS_KEEP_CONNECTIONS": "60"}
+        self.place = Place(client.home / ".cache" / "agentless" / "connections")
+
+    def __call__(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        done = self.client.agentless(*arguments, env=self.environ)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+    def keepers(self) -> list[int]:
+        return keepers(f"HOME={self.client.home}\0")
+
+
+@pytest.fixture
+def commands(sshd: Sshd) -> Iterator[Commands]:
+    """Commands on the three names of an sshd."""
+    made = Commands(sshd.client)
+    yield made
+    for pid in made.keepers():
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_commands_one_after_another_log_in_once(sshd: Sshd, commands: Commands) -> None:
+    commands("run", "host1", "--", "echo one")
+    assert commands("run", "host1", "--", "echo two").stdout == "two\n"
+    commands("jobs", "active", "host1")
+    commands("ping", "host1")
+    assert sshd.logins() == 1
+
+
+def test_what_waits_for_the_end_of_the_output_returns_at_once(sshd: Sshd, commands: Commands) -> None:
+    agentless = " ".join(commands.client.command("run", "host1", "--", "echo hi"))
+    script = f'x=$({agentless} 2>&1 | cat) && echo "$x"'
+    done = subprocess.run(
+        ["/bin/sh", "-c", script],
+        env={**commands.environ, "AGENTLESS_KEEP_CONNECTIONS": "10000"},
+        capture_output=True,
+        text=True,
+        timeout=patience(60),
+        check=True,
+    )
+    assert "hi" in done.stdout
+    (pid,) = commands.keepers()
+    assert {os.readlink(f"/proc/{pid}/fd/{number}") for number in (0, 1, 2)} == {"/dev/null"}
+
+
+def test_twenty_commands_at_once_have_one_keeper(sshd: Sshd, commands: Commands) -> None:
+    running = [
+        subprocess.Popen(
+            commands.client.command("run", "host1", "--", f"echo {number}"),
+            env=commands.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(20)
+    ]
+    assert [one.communicate(timeout=patience(120))[0] for one in running] == [f"{number}\n" for number in range(20)]
+    assert len(commands.keepers()) == 1
+
+
+def test_a_keeper_that_is_killed_at_any_instant_costs_a_connection_and_nothing_else(
+    sshd: Sshd, commands: Commands, tmp_path: Path
+) -> None:
+    """The job runs once, its output is whole, the exit code is that of the job; so does every other verb."""
+    rolling = random.Random(7)
+    stop = threading.Event()
+    kills = []
+
+    def kill() -> None:
+        while not stop.wait(rolling.uniform(0.0, 0.6)):
+            for pid in commands.keepers():
+                os.kill(pid, signal.SIGKILL)
+                kills.append(pid)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        for number in range(12):
+            count = tmp_path / f"count{number}"
+            line = f"echo run >>{count}; echo begun; sleep 0.2; seq 20000 | tail -n 1; exit 7"
+            done = commands("run", "host1", "--", line, code=1)
+            assert done.stdout == "begun\n20000\n"
+            assert count.read_text() == "run\n"
+            assert "unreachable" not in done.stderr
+            commands("find-job", "last", code=1)
+    finally:
+        stop.set()
+        killer.join()
+    assert kills
+
+
+def test_a_job_goes_on_when_its_keeper_is_killed(sshd: Sshd, commands: Commands) -> None:
+    go = sshd.directory / "go"
+    process = subprocess.Popen(
+        commands.client.command("run", "host1", "--", f"echo begun; until [ -e {go} ]; do sleep 0.05; done; echo done"),
+        env=commands.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    (pid,) = commands.keepers()
+    os.kill(pid, signal.SIGKILL)
+    go.touch()
+    out, err = process.communicate(timeout=patience(60))
+    assert (out, process.returncode) == ("done\n", 0), err
+
+
+def test_a_host_that_was_set_up_anew_is_refused_as_ever(sshd: Sshd, commands: Commands) -> None:
+    commands("run", "host1", "--", "true")
+    sshd.stop()
+    for file in (sshd.host_key, sshd.host_key.with_suffix(".pub")):
+        file.unlink()
+    make_key(sshd.host_key)
+    sshd.start()
+    document = json.loads(commands("run", "host1", "--out", "json", "--", "true", code=3).stdout)
+    assert document["hosts"]["host1"]["error"]["kind"] == "host-key"
+
+
+def test_a_password_is_proved_and_rides_on_nobody_elses_login(sshd: Sshd, commands: Commands) -> None:
+    commands("run", "host1", "--", "true")
+    document = json.loads(commands("hosts", "host1", "--show-passwords", "--out", "json").stdout)
+    wrong = {**document["host1"]["vars"], "ansible_ssh_private_key_file": "/dev/null", "ansible_password": "wrong"}
+    sshd.client.write_inventory({"host1": wrong})
+    document = json.loads(commands("run", "host1", "--out", "json", "--", "true", code=3).stdout)
+    assert document["hosts"]["host1"]["error"]["kind"] == "auth"
+
+
+def test_what_is_kept_is_listed_and_let_go_of(sshd: Sshd, commands: Commands) -> None:
+    nothing = commands("connections")
+    assert (nothing.stdout, nothing.stderr) == ("", "no connection is kept\n")
+    assert json.loads(commands("connections", "--out", "json").stdout) == {"keeper": None, "connections": []}
+    commands("run", "host1,host2", "--", "true")
+
+    def idle() -> bool:
+        running = held(commands.place)
+        return running is not None and not any(one.in_use for one in running.connections)
+
+    until(idle, "nobody rides them")
+    document = json.loads(commands("connections", "--out", "json").stdout)
+    assert [document["keeper"]] == commands.keepers()
+    # Two names of one host, and what is resolved for them is the same.
+    (one,) = document["connections"]
+    since, closes_in = one.pop("since"), one.pop("closes_in")
+    assert since.endswith("Z")
+    assert 0 < closes_in <= 60
+    assert one == {
+        "kind": "keeper",
+        "names": ["host1", "host2"],
+        "user": sshd.user,
+        "host": "127.0.0.1",
+        "port": sshd.port,
+        "via": None,
+        "sessions": 0,
+        "in_use": False,
+        "socket": None,
+    }
+    table = commands("connections").stdout
+    assert "host1, host2" in table
+    commands("connections", "close", "nobody", code=2)
+    assert "host1, host2" in commands("connections", "close", "host1").stdout
+    assert commands("connections").stdout == ""
+    assert commands("connections", "close").stderr == "no connection was kept\n"
+
+
+def test_where_there_can_be_no_keeper_connections_are_made_without_one(sshd: Sshd, commands: Commands) -> None:
+    commands.place.directory.parent.mkdir(parents=True)
+    commands.place.directory.write_text("in the way")
+    done = commands("-v", "run", "host1", "--", "echo hi")
+    assert done.stdout == "hi\n"
+    assert "connections are not kept" in done.stderr
+    assert "connections are not kept" not in commands("run", "host1", "--", "echo hi").stderr
+    assert commands.keepers() == []
+
+
+def test_without_a_terminal_nothing_is_kept_unless_it_is_asked_for(sshd: Sshd, commands: Commands) -> None:
+    for setting in ("", "0"):
+        commands.environ["AGENTLESS_KEEP_CONNECTIONS"] = setting
+        commands("run", "host1", "--", "true")
+        assert commands.keepers() == []
+    commands.environ["AGENTLESS_KEEP_CONNECTIONS"] = "soon"
+    assert "AGENTLESS_KEEP_CONNECTIONS" in commands("run", "host1", "--", "true", code=2).stderr
+    commands.environ["AGENTLESS_KEEP_CONNECTIONS"] = ""
+    commands("run", "host1", "--keep", "1m", "--", "true")
+    assert len(commands.keepers()) == 1
+
+
+def test_a_person_at_a_terminal_has_connections_kept(sshd: Sshd, commands: Commands) -> None:
+    commands.environ["AGENTLESS_KEEP_CONNECTIONS"] = ""
+    main, side = pty.openpty()
+    done = subprocess.run(
+        commands.client.command("run", "host1", "--", "echo hi"),
+        env=commands.environ,
+        stdout=subprocess.PIPE,
+        stderr=side,
+        text=True,
+        timeout=patience(60),
+    )
+    os.close(side)
+    os.close(main)
+    assert done.stdout == "hi\n"
+    assert len(commands.keepers()) == 1
+
+
+def test_it_is_gone_some_time_after_the_last_use_and_leaves_nothing(sshd: Sshd, commands: Commands) -> None:
+    commands.environ["AGENTLESS_KEEP_CONNECTIONS"] = "1s"
+    commands("run", "host1", "--", "true")
+    assert len(commands.keepers()) == 1
+    until(lambda: not commands.keepers(), "it ends")
+    assert list(commands.place.directory.iterdir()) == []
+
+
+def test_a_warm_command_costs_one_round_trip(sshd: Sshd, commands: Commands, start_proxy: Callable[..., Proxy]) -> None:
+    proxy = start_proxy("127.0.0.1", sshd.port, delay=0.3)
+    tree = json.loads(commands("hosts", "host1", "--out", "json").stdout)
+    sshd.client.write_inventory({"host1": {**tree["host1"]["vars"], "ansible_port": proxy.port}})
+    sshd.client.trust({f"[127.0.0.1]:{proxy.port}": sshd.public_host_key})
+    commands("run", "host1", "--", "true")
+
+    def cost(*arguments: str) -> float:
+        """The fewest round trips of a few tries: what a command leaves behind, and nobody waits for, adds to them."""
+        fewest = 99.0
+        for _ in range(4):
+            until(lambda: _settled(commands.place), "a session stands ready")
+            proxy.forget()
+            commands(*arguments)
+            fewest = min(fewest, proxy.round_trips)
+            if fewest <= 1.5:
+                break
+        return fewest
+
+    assert cost("run", "host1", "--", "true") <= 1.5
+    assert proxy.connections == 0
+    assert cost("run", "host1", "--env", "A=B", "--", "true") <= 2.5
+    # What must not be sent twice waits for a sign of life.
+    assert cost("kill-job", "last") <= 2.5
+
+
+def _settled(place: Place) -> bool:
+    running = held(place)
+    return running is not None and not any(one.in_use for one in running.connections)
+
+
+def test_another_network_or_one_that_was_away_costs_a_connection_at_most(start_nodes: Callable[..., Nodes]) -> None:
+    nodes = start_nodes(1)
+    commands = Commands(nodes.client)
+    node = nodes["node1"]
+    try:
+        commands("run", "node1", "--", "true")
+        node.cut()
+        node.heal()
+        assert commands("run", "node1", "--", "echo back").stdout == "back\n"
+        # The laptop is given another address; packets of the old one go nowhere.
+        for change in (("del", 1), ("add", 254)):
+            address = f"{nodes.network}.{change[1]}/24"
+            subprocess.run(["ip", "addr", change[0], address, "dev", f"al{nodes.slot}br"], check=True)
+        assert commands("run", "node1", "--", "echo moved").stdout == "moved\n"
+        assert commands("signal-job", "last", "0", code=2).stdout == ""
+        node.reboot()
+        assert commands("run", "node1", "--", "echo rebooted").stdout == "rebooted\n"
+    finally:
+        for pid in commands.keepers():
+            os.kill(pid, signal.SIGKILL)
