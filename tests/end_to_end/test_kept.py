@@ -103,7 +103,7 @@ def test_a_keeper_that_is_killed_at_any_instant_costs_a_connection_and_nothing_e
     killer = threading.Thread(target=kill)
     killer.start()
     try:
-        for number in range(12):
+        for number in range(8):
             count = tmp_path / f"count{number}"
             line = f"echo run >>{count}; echo begun; sleep 0.2; seq 20000 | tail -n 1; exit 7"
             done = commands("run", "host1", "--", line, code=1)
@@ -267,7 +267,7 @@ def test_a_warm_command_costs_one_round_trip(sshd: Sshd, commands: Commands, sta
 
 def _settled(place: Place) -> bool:
     running = held(place)
-    return running is not None and not any(one.in_use for one in running.connections)
+    return running is not None and all(one.ready and not one.in_use for one in running.connections)
 
 
 def test_another_network_or_one_that_was_away_costs_a_connection_at_most(start_nodes: Callable[..., Nodes]) -> None:

@@ -54,6 +54,7 @@ class Proxy:
         self.delay = delay
         self.connections = 0
         self._trips = 0
+        self._count = 0
         self._lines: set[_Line] = set()
         self._open = {"server": True, "client": True}
         self._limit: dict[str, int | None] = {"server": None, "client": None}
@@ -91,7 +92,8 @@ class Proxy:
         return fewest
 
     def forget(self) -> None:
-        """Count round trips, and connections, from now on; what is under way is still counted."""
+        """Count round trips, and connections, from now on."""
+        self._count += 1
         for line in list(self._lines):
             line.seen.update(client=0, server=0)
         self._trips = 0
@@ -182,14 +184,14 @@ class Proxy:
     async def _pump(
         self, line: _Line, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, to: Direction
     ) -> None:
-        queue: asyncio.Queue[tuple[float, int, bytes]] = asyncio.Queue(maxsize=WAITING_BYTES // 65536)
+        queue: asyncio.Queue[tuple[float, int, int, bytes]] = asyncio.Queue(maxsize=WAITING_BYTES // 65536)
         sender = asyncio.ensure_future(self._deliver(line, queue, writer, to))
         line.tasks.append(sender)
         source = "client" if to == "server" else "server"
         try:
             while True:
                 data = await reader.read(65536)
-                await queue.put((self._loop.time() + self.delay, line.seen[source] + 1, data))
+                await queue.put((self._loop.time() + self.delay, self._count, line.seen[source] + 1, data))
                 if not data:
                     break
         except ConnectionError:
@@ -197,10 +199,14 @@ class Proxy:
         await sender
 
     async def _deliver(
-        self, line: _Line, queue: asyncio.Queue[tuple[float, int, bytes]], writer: asyncio.StreamWriter, to: Direction
+        self,
+        line: _Line,
+        queue: asyncio.Queue[tuple[float, int, int, bytes]],
+        writer: asyncio.StreamWriter,
+        to: Direction,
     ) -> None:
         while True:
-            due, depth, data = await queue.get()
+            due, count, depth, data = await queue.get()
             await asyncio.sleep(max(0.0, due - self._loop.time()))
             await self._wake[to].wait()
             if not data:
@@ -214,6 +220,7 @@ class Proxy:
                 self._cut(line, gently=to)
                 return
             line.passed[to] += len(data)
+            depth = depth if count == self._count else 0
             line.seen[to] = max(line.seen[to], depth)
             if to == "client":
                 self._trips = max(self._trips, depth)

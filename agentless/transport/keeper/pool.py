@@ -180,6 +180,7 @@ def _held(kept: Kept, now: float) -> Held:
         sessions=kept.sessions,
         in_use=in_use,
         closes_in=None if in_use else max(0.0, kept.used + kept.keep - now),
+        ready=kept.ready,
     )
 
 

@@ -156,6 +156,7 @@ class Held:
         sessions: how many commands ride it.
         in_use: whether commands ride it, or connections lead through it.
         closes_in: seconds; None while it is in use.
+        ready: whether a session stands ready for the next command.
     """
 
     names: tuple[str, ...]
@@ -167,6 +168,7 @@ class Held:
     sessions: int
     in_use: bool
     closes_in: float | None
+    ready: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,13 @@ class Kept:
             return self._sessions > 0 or self.link.transport.channel_count > spare
 
     @property
+    def ready(self) -> bool:
+        """Whether a session stands ready."""
+        with self._lock:
+            spare = self._spare
+            return spare is not None and spare.answered.is_set() and not spare.refused and not spare.channel.closed
+
+    @property
     def grace(self) -> float:
         """Seconds for which it may be silent."""
         return max(_SILENCE, 3 * self.round_trip)

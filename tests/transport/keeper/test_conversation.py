@@ -17,7 +17,7 @@ from agentless.transport.keeper.client import KeeperClient, held
 from agentless.transport.keeper.place import Place
 from agentless.transport.keeper.words import Held
 from agentless.transport.ssh.kept import Kept
-from tests.hosts import until
+from tests.hosts import Proxy, until
 from tests.transport.conftest import Home, Server, drain
 from tests.transport.keeper.conftest import logins, run
 
@@ -182,3 +182,28 @@ def test_a_command_that_is_killed_leaves_no_session(home: Home, server: Server, 
     # The one that listens, and the transport's.
     until(lambda: len(list(threads.iterdir())) == 2, "no thread is left")
     assert os.listdir(f"/proc/{running.pid}/fd")
+
+
+def test_a_command_that_rides_costs_one_round_trip(
+    home: Home, server: Server, keeper: Make, place: Place, start_proxy: Callable[..., Proxy]
+) -> None:
+    proxy = start_proxy("127.0.0.1", server.port, delay=0.2)
+    home.knows(server.known_line(f"[127.0.0.1]:{proxy.port}"))
+    endpoint = home.to(server, port=proxy.port)
+    run(keeper(), home, endpoint)
+
+    def cost(*, once: bool) -> float:
+        """Until its output is there; of a few tries, for a busy machine can only add to it."""
+        until(lambda: [(one.in_use, one.ready) for one in connections(place)] == [(False, True)], "it stands ready")
+        connector = HostConnector(keeper=keeper(), home=home.path, system_config=home.path / "none")
+        proxy.forget()
+        with connector.connect(endpoint) as link:
+            channel = link.exec("echo hi", once=once)
+            assert channel.recv(20) == (1, b"hi\n")
+            spent = proxy.round_trips
+        connector.close()
+        return spent
+
+    assert min(cost(once=False) for _ in range(3)) <= 1.0
+    assert min(cost(once=True) for _ in range(3)) <= 2.0
+    assert proxy.connections == 0
