@@ -1,10 +1,11 @@
 """The launch of a supervisor: a child of the helper, in a scope of its own where logind would end it."""
 # ruff: noqa: SIM105 (contextlib costs an import)
 
+import gc
 import os
 import sys
 
-from . import records, scope, wire
+from . import records, rooms, scope, wire
 from .start import CannotStart, JobProcess, Start
 from .supervisor import Supervisor
 
@@ -121,10 +122,11 @@ def supervise(start: Start, tell: int) -> None:
         # The helper was killed meanwhile. The job goes on; whoever asks for it will find it.
         pass
     if reply["t"] == "accepted":
-        # What writes the records anew, while this helper, which may be deleted with them, is there.
-        from . import identity  # noqa: F401
-
+        if not rooms:
+            # What writes the records anew, while this helper, which may be deleted with them, is there.
+            from . import identity  # noqa: F401
         os.chdir("/")
+        gc.enable()
         try:
             supervisor.wait()
             os.close(tell)

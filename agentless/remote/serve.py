@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-from . import records, system, wire
+from . import records, rooms, system, wire
 from .call import Call, Gone
 
 TYPE_CHECKING = False
@@ -98,6 +98,8 @@ def _add(package: str) -> None:
     folder = os.path.dirname(os.path.abspath(__file__))
     for name, source in eval(zlib.decompress(binascii.a2b_base64(package))).items():
         path = folder + "/" + name
+        # What lies there counts, which another controller may have brought since the bytecode was gathered.
+        rooms.pop("remote." + name[:-3], None)
         try:
             if system.read(path, len(source) + 1) == source:
                 continue

@@ -24,6 +24,8 @@ __all__ = ["LINE_MAX", "CallCommand", "command", "pack"]
 LINE_MAX = 32 << 10
 # Rooms of the helper that only a schedule needs. A call about one has them in its request, and adds them to the helper.
 SCHEDULING = {"clock.py", "course.py", "crontab.py", "evaluator.py", "push.py", "tick.py"}
+# What is on the line of each call.
+TRAVELLING = ("loader.py", "unpack.py")
 # zlib looks back no further than 32 KiB: rooms that are alike travel side by side. Found by trying; a room that is
 # missing here travels last, and only costs some bytes.
 ORDER = (
@@ -87,14 +89,14 @@ def command(
     if not INTERPRETER.fullmatch(python):
         raise ValueError(f"ansible_python_interpreter {python!r} holds characters that a login shell may change")
     nonce = os.urandom(8).hex()
-    payload, unpacked, rooms, loader = pack()
+    payload, unpacked, rooms, loader, unpack = pack()
     if request["op"] == "schedule":
         request = {**request, "rooms": rooms}
     request_json = json.dumps(request).encode("ascii")
     jid = request["jid"] if request["op"] == "run" else "-"
 
     def line(encoded: str) -> str:
-        words = [loader, nonce, hashlib.sha256(payload).hexdigest(), str(len(payload)), str(unpacked)]
+        words = [loader, unpack, nonce, hashlib.sha256(payload).hexdigest(), str(len(payload)), str(unpacked)]
         words += [_base64((state_dir or "").encode()), jid, str(len(request_json)), str(sections_len), encoded]
         quoted = " ".join(f"'{word}'" for word in words)
         return f"exec /bin/sh -c '{SHELL}' agentless '{python}' {quoted}"
@@ -106,11 +108,11 @@ def command(
     return CallCommand(whole, nonce, payload, stdin)
 
 
-def pack() -> tuple[bytes, int, str, str]:
+def pack() -> tuple[bytes, int, str, str, str]:
     """The helper as it travels; packed once.
 
     Returns:
-        The package, the bytes of its files, the further rooms for a schedule (base64), and the loader (base64).
+        The package, the bytes of its files, the further rooms for a schedule, loader.py and unpack.py, these in base64.
 
     Whoever calls many hosts packs before the first connection is open. ast.parse in two threads can raise "AST
     constructor recursion depth mismatch" (CPython gh-106905; seen with 3.11.7), and the thread that paramiko has for
@@ -118,7 +120,7 @@ def pack() -> tuple[bytes, int, str, str]:
     """
     with _BUILDING:
         package, unpacked = _package(scheduling=False)
-        return package, unpacked, _base64(_package(scheduling=True)[0]), _loader()
+        return package, unpacked, _base64(_package(scheduling=True)[0]), *_travelling()
 
 
 def _base64(data: bytes) -> str:
@@ -126,14 +128,15 @@ def _base64(data: bytes) -> str:
 
 
 @functools.cache
-def _loader() -> str:
-    return _base64(_squeeze(_sources()["loader.py"], numbered=False).encode())
+def _travelling() -> tuple[str, str]:
+    loader, unpack = (_squeeze(_sources()[name], numbered=False) for name in TRAVELLING)
+    return _base64(loader.encode()), _base64(unpack.encode())
 
 
 @functools.cache
 def _package(*, scheduling: bool) -> tuple[bytes, int]:
     """Rooms as they travel, a dict for `eval` of files by name, and the bytes of the files together."""
-    names = SCHEDULING if scheduling else _sources().keys() - SCHEDULING - {"loader.py"}
+    names = SCHEDULING if scheduling else _sources().keys() - SCHEDULING - set(TRAVELLING)
     files = [(name, _squeeze(text)) for name, text in _sources().items() if name in names]
     files.sort(key=lambda file: ORDER.index(file[0][:-3]) if file[0][:-3] in ORDER else len(ORDER))
     package = ",".join(f"{name!r}:{_literal(text)}" for name, text in files)

@@ -255,6 +255,8 @@ def die_at(folder: Path, where: tuple[str, str]) -> None:
     text = path.read_text()
     assert text.count(line) == 1
     path.write_text(text.replace(line, "os.kill(os.getpid(),9);" + line))
+    for compiled in folder.glob("helper/*/*-*"):
+        compiled.unlink()
 
 
 def alive(pid: int) -> bool:

@@ -32,7 +32,7 @@ def test_the_helper_is_packed_before_the_first_connection_is_open(
 
     monkeypatch.setattr(HostConnector, "connect", watched)
     payload._package.cache_clear()
-    payload._loader.cache_clear()
+    payload._travelling.cache_clear()
     (sshd.client.home / "schedule.yaml").write_text("schedule: {}\n")
     with Fleet(sshd.client.inventory) as fleet:
         if verb == "run":
