@@ -26,7 +26,17 @@ from agentless.errors import ConfigError
 from agentless.model.endpoint import connect_seconds
 from agentless.suggest import one_of
 
-__all__ = ["Config", "account", "cache_dir", "config_dir", "environment", "keep_seconds", "keeper_dir", "load"]
+__all__ = [
+    "MOST_FORKS",
+    "Config",
+    "account",
+    "cache_dir",
+    "config_dir",
+    "environment",
+    "keep_seconds",
+    "keeper_dir",
+    "load",
+]
 
 MIB = 1024 * 1024
 
@@ -206,14 +216,14 @@ class _Place:
 _Parser = Callable[[Any, _Place], Any]
 _UNITS = {"": 1, "K": 1024, "M": MIB, "G": 1024 * MIB, "T": 1024 * 1024 * MIB}
 _CENTURY = 876_000  # hours
-_MOST_FORKS = 1_000_000
+MOST_FORKS = 1_000_000
 _LARGEST = 1024 * 1024 * 1024 * MIB  # what every file system and struct can say
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.ASCII | re.IGNORECASE)
 
 
 def _count(value: Any, place: _Place) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MOST_FORKS:
-        raise ValueError(f"a whole number from 1 to {_MOST_FORKS} is needed")
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_FORKS:
+        raise ValueError(f"a whole number from 1 to {MOST_FORKS} is needed")
     return value
 
 

@@ -26,10 +26,10 @@ def parse(text: str, *, bare: bool = True) -> float:
     """
     match = _DURATION.fullmatch(text.strip())
     if match is None or not (bare or match[2]):
-        raise ValueError(f"{text!r} is not a duration; write {'seconds, or ' if bare else ''}90s, 15m, 3h, 2d")
+        raise ValueError(f"{text!r:.80} is not a duration; write {'seconds, or ' if bare else ''}90s, 15m, 3h, 2d")
     seconds = float(match[1]) * UNITS[match[2] or "s"]
     if seconds > LONGEST:
-        raise ValueError(f"{text!r} is longer than {LONGEST_DAYS}d")
+        raise ValueError(f"{text!r:.80} is longer than {LONGEST_DAYS}d")
     return seconds
 
 
@@ -50,4 +50,4 @@ def past(text: str, now: float) -> float:
     except (ValueError, OverflowError, OSError) as error:
         # The last two: the year 1 in a zone east of Greenwich, and what a system's time_t does not hold.
         known = "2026-11-22T09:50 (local), 2026-11-22T09:50Z, or 2h for two hours ago"
-        raise ValueError(f"{text!r} is not a time; write {known}") from error
+        raise ValueError(f"{text!r:.80} is not a time; write {known}") from error

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from agentless import config as configuration
 from agentless.cache import JobCache, JobFilter, Pruned
-from agentless.config import Config
+from agentless.config import MOST_FORKS, Config
 from agentless.errors import TargetError, UsageError
 from agentless.inventory import Inventory, Overrides
 from agentless.inventory.search import Sources
@@ -21,7 +21,7 @@ from agentless.model.endpoint import Endpoint, connect_seconds
 from agentless.model.jid import JID
 from agentless.model.job import Report
 from agentless.model.problem import Problem
-from agentless.model.requests import Delivery, JobSpec, Script, read_input, shell_text
+from agentless.model.requests import Delivery, JobSpec, Script, read_input, shell_text, shown
 from agentless.model.results import Active, Connections, ExitSuccess, Found, Hosts, Listed, Pong, Running, Signalled
 from agentless.model.secret import Secret
 from agentless.model.states import State
@@ -104,8 +104,10 @@ class Fleet:
         watch: Watch = lambda waiting, total: nullcontext(),
     ) -> None:
         self.config = config if isinstance(config, Config) else configuration.load(config)
-        if forks is not None and (not isinstance(forks, int) or forks < 1):
-            raise UsageError(f"forks is a number of hosts from 1 on, not {forks!r:.40}")
+        if forks is not None and (
+            not isinstance(forks, int) or isinstance(forks, bool) or not 1 <= forks <= MOST_FORKS
+        ):
+            raise UsageError(f"forks is a number of hosts from 1 to {MOST_FORKS}, not {shown(forks)}")
         given = Overrides(
             user=user,
             key_file=private_key,

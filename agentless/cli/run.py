@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from agentless.cli.printers import Detached
 from agentless.cli.reports import printer
 from agentless.cli.words import DURATION, SHARE, pairs
 from agentless.errors import UsageError
+from agentless.model.endpoint import Endpoint
 from agentless.model.requests import Delivery, JobSpec, Script, shell_text
 
 __all__ = ["run"]
@@ -199,11 +200,11 @@ def run(
         metadata=metadata,
         **{name: options[name] for name in ("cwd", "shell", "timeout")},
     )
-    if check:
-        return _check(invocation, target, words, options)
-    shown = Detached if options["detach"] and out == "text" else None
     live = None if out == "text" and not options["detach"] else False
     how = Delivery(options["detach"], options["wait"], options["batch"], options["max_fail"], live)
+    if check:
+        return _check(invocation, invocation.fleet.prepare(target, spec, how).endpoints, words, options)
+    shown = Detached if options["detach"] and out == "text" else None
 
     return follow(
         invocation,
@@ -234,7 +235,9 @@ def _stdin(source: str | None) -> bytes | None:
         raise UsageError(f"--stdin {source}: {error.strerror}") from error
 
 
-def _check(invocation: Invocation, target: str, words: str | Sequence[str], options: dict[str, Any]) -> int:
+def _check(
+    invocation: Invocation, endpoints: Mapping[str, Endpoint], words: str | Sequence[str], options: dict[str, Any]
+) -> int:
     import shlex
 
     from agentless.cli.rows import show, tell_no_way
@@ -242,7 +245,6 @@ def _check(invocation: Invocation, target: str, words: str | Sequence[str], opti
     from agentless.report.printable import one_line
 
     out = invocation.out("table", ("table", "text", "json", "jsonl", "yaml"))
-    endpoints = invocation.fleet.endpoints(target)
     hosts = {
         name: {
             "address": None if end.problem else end.address,

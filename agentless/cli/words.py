@@ -49,7 +49,7 @@ class ConnectSeconds(_Number):
         try:
             return connect_seconds(value)
         except ValueError as error:
-            self.fail(f"{error}, not {value!r}", param, ctx)
+            self.fail(f"{error}, not {value!r:.80}", param, ctx)
 
 
 class Share(_Text):
@@ -60,9 +60,9 @@ class Share(_Text):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         text = str(value)
         if not _SHARE.fullmatch(text):
-            self.fail(f"{text!r} is neither a number of hosts nor a share of them, such as 10 or 25%", param, ctx)
+            self.fail(f"{text!r:.80} is neither a number of hosts nor a share of them, such as 10 or 25%", param, ctx)
         if text.endswith("%") and float(text[:-1]) > 100:
-            self.fail(f"{text} is more than all hosts", param, ctx)
+            self.fail(f"{text:.80} is more than all hosts", param, ctx)
         return text
 
 

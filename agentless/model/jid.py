@@ -22,8 +22,10 @@ class JID(str):
     def __new__(cls, text: str) -> JID:
         if isinstance(text, JID):
             return text
+        if not isinstance(text, str):
+            raise ValueError(f"a {type(text).__name__} is not a JID: a JID is a string")
         if not _DIGITS.fullmatch(text):
-            raise ValueError(f"{text!r} is not a JID: a JID has 20 digits, YYYYMMDDhhmmssffffff")
+            raise ValueError(f"{text!r:.80} is not a JID: a JID has 20 digits, YYYYMMDDhhmmssffffff")
         if _instant(text) is None:
             raise ValueError(f"{text!r} is not a JID: its digits are no date, YYYYMMDDhhmmssffffff")
         return super().__new__(cls, text)

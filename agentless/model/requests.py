@@ -32,11 +32,30 @@ __all__ = [
     "Wanted",
     "read_input",
     "shell_text",
+    "shown",
 ]
 
 
 # 27 years: longer than anybody waits, and shorter than what locks, clocks and time_t overflow at.
 LONGEST = 10_000 * 86_400
+# 1024 TiB: what every file system can say.
+LARGEST = 1 << 50
+
+
+def shown(value: object) -> str:
+    """A value that is none of what was asked for, short enough for a message. Python writes no number of any length."""
+    if isinstance(value, int) and abs(value) >= 1 << 64:
+        return "a number of that size"
+    return f"{value!r:.80}" if isinstance(value, (str, int, float, bytes)) else f"a {type(value).__name__}"
+
+
+def _is_time(value: object, least: float) -> bool:
+    """Whether it is a number of seconds; NaN is none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= LONGEST
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST
 
 
 def shell_text(command: str | Sequence[str]) -> str:
@@ -110,13 +129,19 @@ class JobSpec:
     schedule: str | None = None
 
     def __post_init__(self) -> None:
-        if self.script is None and not self.command.strip():
+        if self.script is None and not (isinstance(self.command, str) and self.command.strip()):
             raise UsageError("there is no command to run", "Give a command, or a script.")
         if self.script is not None and self.command:
             raise UsageError("a command and a script exclude each other", "Give a script its words as arguments.")
-        if self.timeout is not None and not 0 < self.timeout <= LONGEST:
-            raise UsageError(f"a timeout is a time above 0, and {LONGEST} s at most; left out, there is none")
+        if self.timeout is not None and (not _is_time(self.timeout, 0) or not self.timeout):
+            limits = f"seconds above 0, and {LONGEST} at most"
+            raise UsageError(f"a timeout is {limits}, not {shown(self.timeout)}; left out, there is none")
+        if self.cap is not None and not _is_size(self.cap):
+            raise UsageError(f"a cap is a number of bytes, 1024 TiB at most, not {shown(self.cap)}")
         texts = (self.command, self.cwd or "", self.shell, *(self.script.arguments if self.script else ()))
+        pairs = (*self.env.items(), *self.metadata.items())
+        if not all(isinstance(text, str) for text in (*texts, *(text for pair in pairs for text in pair))):
+            raise UsageError("command, cwd, shell, and what env and metadata hold, are strings")
         if any("\0" in text for text in texts):
             raise UsageError("no program can be given a NUL byte", "What stdin brings may have any.")
         for name, value in self.env.items():
@@ -157,8 +182,9 @@ class Delivery:
     live: bool | None = None
 
     def __post_init__(self) -> None:
-        if self.wait is not None and not 0 <= self.wait <= LONGEST:
-            raise UsageError(f"what is waited for is a time from 0 on, and {LONGEST} s at most; left out, it is no end")
+        if self.wait is not None and not _is_time(self.wait, 0):
+            limits = f"seconds from 0 on, and {LONGEST} at most"
+            raise UsageError(f"what is waited for is {limits}, not {shown(self.wait)}; left out, it is no end")
         if self.detach and (self.wait is not None or self.batch is not None):
             raise UsageError("a detached job is only to be accepted: there is no waiting, and there are no batches")
 

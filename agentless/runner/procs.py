@@ -17,7 +17,7 @@ from agentless.model.jid import JID
 from agentless.model.job import Report
 from agentless.model.problem import Problem
 from agentless.model.process import Process, Signal, Survivor
-from agentless.model.requests import FindRequest, PingRequest, RunningRequest, SignalRequest
+from agentless.model.requests import FindRequest, PingRequest, RunningRequest, SignalRequest, shown
 from agentless.model.results import Answered, Found, Pong, Running, Signalled
 from agentless.model.states import Dispatched, State
 from agentless.runner.contact import Contact, problem_of
@@ -32,16 +32,18 @@ ENDING = frozenset({signals.SIGHUP, signals.SIGINT, signals.SIGQUIT, signals.SIG
 
 def signal_number(value: str | int) -> int:
     """The number of a signal, given as one or by its name with or without `SIG`; raises UsageError."""
-    if isinstance(value, int) or re.fullmatch(r"[0-9]{1,9}", value.strip(), re.ASCII):
+    number = 0
+    word = value.strip() if isinstance(value, str) else ""
+    if re.fullmatch(r"[0-9]{1,9}", word, re.ASCII) or (isinstance(value, int) and not isinstance(value, bool)):
         number = int(value)
-    else:
-        named = getattr(signals, f"SIG{value.strip().upper().removeprefix('SIG')}", None)
+    elif word:
+        named = getattr(signals, f"SIG{word.upper().removeprefix('SIG')}", None)
         number = int(named) if isinstance(named, signals.Signals) else 0
     if 0 < number < signals.NSIG:
         return number
-    # A number of more than 4,300 digits has no text.
-    shown = repr(value)[:40] if isinstance(value, str) or abs(value) < 1 << 64 else "a number of that size"
-    raise UsageError(f"{shown} is not a signal", "Give a name such as TERM or HUP, or a number; kill -l lists them.")
+    raise UsageError(
+        f"{shown(value)} is not a signal", "Give a name such as TERM or HUP, or a number; kill -l lists them."
+    )
 
 
 def running(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Running:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from agentless.errors import UsageError
-from agentless.model.requests import JobSpec
+from agentless.model.requests import JobSpec, shown
 
 __all__ = ["Rollout", "Threshold", "share", "threshold"]
+
+
+SHARE = re.compile(r"([0-9]{1,10}|[0-9]{1,3}(?:\.[0-9]{1,20})?(?=%))(%?)", re.ASCII)
+MOST = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +68,10 @@ def threshold(value: str | int | None) -> Threshold:
     return Threshold(percent=number) if percent else Threshold(count=int(number))
 
 
-def _number(value: str | int, what: str) -> tuple[float, bool]:
-    text = str(value)
-    try:
-        number = float(text[:-1]) if text.endswith("%") else float(int(text))
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= (100 if text.endswith("%") else 2**31):
-        raise UsageError(f"{what} is a number of hosts or a percentage such as 25%, not {text!r:.80}")
-    return number, text.endswith("%")
+def _number(value: object, what: str) -> tuple[float, bool]:
+    """A number, and whether it is a percentage; the caller of the Python API may give anything."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST:
+        return float(value), False
+    if isinstance(value, str) and (match := SHARE.fullmatch(value)) and float(match[1]) <= (100 if match[2] else MOST):
+        return float(match[1]), bool(match[2])
+    raise UsageError(f"{what} is a number of hosts or a percentage such as 25%, not {shown(value)}")

@@ -187,6 +187,13 @@ def test_check_shows_the_command_and_where_it_would_go(say: Say, words: list[str
     assert out.splitlines()[1].split() == ["web1", "web1"]
 
 
+@pytest.mark.parametrize("share", ["0", "0%", "101%", "-1", "nan", "9" * 5000])
+def test_check_refuses_what_the_run_would_refuse(say: Say, share: str) -> None:
+    code, out, err = say("-i", "web1,web2", "run", "all", "--check", "--batch", share, "--", "true")
+    assert (code, out) == (2, "")
+    assert len(err) < 300
+
+
 # --- words ---
 @pytest.mark.parametrize(
     ("text", "seconds"), [("90", 90), ("90s", 90), ("15m", 900), ("3h", 10800), ("2d", 172800), ("0.5", 0.5)]
@@ -323,7 +330,17 @@ def test_a_fleet_takes_a_plain_password_and_shows_it_nowhere() -> None:
     assert "hunter2" not in repr(fleet.endpoints())
 
 
-@pytest.mark.parametrize("options", [{"forks": 0}, {"forks": NAN}, {"connect_timeout": NAN}, {"connect_timeout": 0}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"forks": 0},
+        {"forks": NAN},
+        {"forks": True},
+        {"forks": 10**5000},
+        {"connect_timeout": NAN},
+        {"connect_timeout": 0},
+    ],
+)
 def test_a_fleet_refuses_numbers_by_which_it_would_wait_for_ever(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         Fleet("l1,", **options)

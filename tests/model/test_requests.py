@@ -40,9 +40,16 @@ def test_a_script_is_named_by_its_file_and_its_arguments(tmp_path: Path) -> None
         {"command": "true", "script": Script("x", b"")},
         {"command": "true", "timeout": 0},
         {"command": "true", "timeout": float("nan")},
+        *({"command": "true", "timeout": value} for value in (10**5000, -1, True, "5", float("inf"))),
+        *({"command": "true", "cap": value} for value in (10**5000, -1, 0, True, "5", 1.5, float("nan"))),
+        {"command": 5},
+        {"command": "true", "cwd": 5},
+        {"command": "true", "env": {"A": 1}},
+        {"command": "true", "metadata": {"a": float("nan")}},
         {"command": "true", "env": {"A=B": "x"}},
         {"command": "true", "env": {"A": "x\0y"}},
     ],
+    ids=lambda wrong: "-".join(wrong),
 )
 def test_what_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError) as caught:
@@ -54,6 +61,12 @@ def test_a_file_that_cannot_be_read_is_named() -> None:
     for read in (Script.read, read_input):
         with pytest.raises(UsageError, match="/no/such/file"):
             read("/no/such/file")
+
+
+@pytest.mark.parametrize("wrong", [10**5000, -1, True, "5", float("nan"), float("inf")], ids=lambda _: "wait")
+def test_what_is_waited_for_is_a_number_of_seconds(wrong: Any) -> None:
+    with pytest.raises(UsageError, match="seconds from 0 on"):
+        Delivery(wait=wrong)
 
 
 def test_a_detached_job_is_neither_waited_for_nor_sent_in_batches() -> None:

@@ -35,8 +35,12 @@ def test_a_signal_is_a_name_or_a_number(word: str | int, number: int) -> None:
     assert procs.signal_number(word) == number
 
 
-@pytest.mark.parametrize("word", ["", "0", "99", "-9", "NOPE", "9" * 5000, "٩", "SIG"])
-def test_what_is_no_signal_is_refused(word: str) -> None:
+@pytest.mark.parametrize(
+    "word",
+    ["", "0", "99", "-9", "NOPE", "9" * 5000, "٩", "SIG", True, 9.0, None, b"9", 10**5000],
+    ids=lambda word: type(word).__name__,
+)
+def test_what_is_no_signal_is_refused(word: Any) -> None:
     with pytest.raises(UsageError):
         procs.signal_number(word)
 

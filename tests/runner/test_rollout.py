@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,13 +25,35 @@ def test_a_threshold_is_exceeded_by_more_and_not_by_as_many(failures: int, perce
     assert not Threshold().exceeded(failures, total)
 
 
-@pytest.mark.parametrize("wrong", ["0", "x", "-1", "101%", "9" * 5000, "nan%"])
+NONSENSE: list[Any] = [
+    *(
+        "",
+        "x",
+        "-1",
+        "101%",
+        "9" * 5000,
+        "9" * 5000 + "%",
+        "nan",
+        "nan%",
+        "inf%",
+        "1e3",
+        "10 %",
+        " 5",
+        "5\n",
+        "1_0",
+        "١",
+    ),
+    *(-1, 10**5000, -(10**5000), True, False, 1.5, float("nan"), float("inf"), [], {}, b"1"),
+]
+
+
+@pytest.mark.parametrize("wrong", ["0", "0%", 0, *NONSENSE], ids=lambda value: f"{type(value).__name__}")
 def test_a_batch_that_makes_no_sense_is_refused(wrong: str) -> None:
     with pytest.raises(UsageError):
         share(wrong, 4)
 
 
-@pytest.mark.parametrize("wrong", ["x", "-1", "101%", "1e3"])
+@pytest.mark.parametrize("wrong", NONSENSE, ids=lambda value: f"{type(value).__name__}")
 def test_a_threshold_that_makes_no_sense_is_refused(wrong: str) -> None:
     with pytest.raises(UsageError):
         threshold(wrong)
