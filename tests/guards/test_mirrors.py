@@ -89,7 +89,6 @@ SEEN_THROUGH = {
     "schedule/work": "tests/schedule/test_document.py",
     "transport/connector": "tests/transport/test_connection.py",
     "transport/keeper/packets": "tests/transport/keeper/test_client.py",
-    "transport/keeper/peer": "tests/transport/keeper/test_place.py",
     "transport/keeper/pool": "tests/transport/keeper/test_client.py",
     "transport/keeper/words": "tests/transport/keeper/test_client.py",
     "transport/ssh/agent": "tests/transport/test_keys.py",

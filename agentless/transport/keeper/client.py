@@ -8,34 +8,32 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import select
 import struct
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from agentless.errors import CarrierLost, HostError, Unreachable
+from agentless.errors import CarrierLost, HostError
 from agentless.model.secret import Secret
 from agentless.openssh.settings import Settings
 from agentless.transport.channel import Channel, Link
 from agentless.transport.keeper import words
 from agentless.transport.keeper.packets import Packet, PacketSocket
 from agentless.transport.keeper.place import Place, Unusable
+from agentless.transport.mux.client import MuxChannel, streams
+from agentless.transport.mux.control import Control
+from agentless.transport.mux.protocol import ExitMessage
 
 __all__ = ["KeeperClient", "held", "let_go"]
 
 _HELLO, _VERSION = 1, 4
-_NEW_SESSION, _ALIVE_CHECK = 0x10000002, 0x10000004
+_NEW_SESSION = 0x10000002
 _FAILURE, _EXIT_MESSAGE, _ALIVE, _SESSION_OPENED = range(0x80000003, 0x80000007)
 # Seconds for a keeper to say hello; one that has just been started is loading.
 _HELLO_WITHIN = 5.0
 # A keeper that is silent for this long is asked whether it lives; logging in may take a person's time.
 _ASK_AFTER = 5.0
-_GONE_AFTER = 40.0
-_EXIT_WAIT = 5.0
-_END_WAIT = 1.0
-_PIECE = 256 * 1024
 # Descriptors of a command that rides: the control socket and its three streams.
 _DESCRIPTORS = 4
 
@@ -232,7 +230,7 @@ class _KeeperLink:
         self._make_direct = direct
         self._spent = spent
         self._line: PacketSocket | None = None
-        self._channels: list[_KeeperChannel] = []
+        self._channels: list[MuxChannel] = []
         self._direct: Link | None = None
         self._closed = False
 
@@ -320,12 +318,11 @@ class _KeeperLink:
         self._channels.append(channel)
         return channel
 
-    def _session(self, control: PacketSocket, line: str, *, pty: bool, once: bool) -> _KeeperChannel:
+    def _session(self, control: PacketSocket, line: str, *, pty: bool, once: bool) -> MuxChannel:
         """A session over a line that stands for the host; raises as `_answer`."""
-        pipes = [os.pipe() for _ in range(3)]
-        (theirs_in, ours_in), (ours_out, theirs_out), (ours_err, theirs_err) = pipes
-        ours, theirs = (ours_in, ours_out, ours_err), (theirs_in, theirs_out, theirs_err)
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(control.close)
+            theirs, stdin, outputs = streams(False, undo)
             texts = [_text(words.ONCE if once else ""), b"".join(map(_number, (pty, 0, 0, 0, 0xFFFFFFFF)))]
             texts += [_text("vt100" if pty else ""), _text(line)]
             try:
@@ -339,12 +336,12 @@ class _KeeperLink:
                     os.close(descriptor)
             if packet.kind != _SESSION_OPENED:
                 raise Unusable(f"it answers {packet.kind:#x}")
-            return _KeeperChannel(control, ours, self._client.give_up)
-        except BaseException:
-            control.close()
-            for descriptor in ours:
-                os.close(descriptor)
-            raise
+            session = _Session(control, self._client.give_up)
+            channel = MuxChannel(
+                self._settings.host, session, stdin, outputs, lambda ended: session.error is None, lost=session.lost
+            )
+            undo.pop_all()
+            return channel
 
     def close(self) -> None:
         if self._closed:
@@ -359,120 +356,39 @@ class _KeeperLink:
             self._direct.close()
 
 
-class _KeeperChannel:
-    """A command over a connection of the keeper's; see `channel.Channel`."""
+class _Session(Control):
+    """What the keeper says of a session, in the words of a master; and why its connection broke, in those of ours."""
 
-    def __init__(
-        self, control: PacketSocket, descriptors: tuple[int, int, int], give_up: Callable[[str], None]
-    ) -> None:
+    def __init__(self, line: PacketSocket, give_up: Callable[[str], None]) -> None:
+        self.error: HostError | None = None
+        self._line = line
+        self._sock = line.sock
         self._give_up = give_up
-        self._control: PacketSocket | None = control
-        self._stdin, stdout, stderr = descriptors
-        os.set_blocking(self._stdin, False)
-        self._streams = {stdout: 1, stderr: 2}
-        self._status: int | None = None
-        self._over = False
-        self._error: HostError | None = None
-        self._asked: float | None = None
 
-    def send(self, data: bytes, timeout: float) -> None:
-        view = memoryview(data)
-        until = time.monotonic() + timeout
-        while view:
-            try:
-                view = view[os.write(self._stdin, view) :]
-                until = time.monotonic() + timeout
-            except BlockingIOError:
-                poll = select.poll()
-                poll.register(self._stdin, select.POLLOUT)
-                if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
-                    raise Unreachable("connection-lost", f"it took no input for {timeout:g} s") from None
-            except OSError:
-                self._listen(0.0)
-                if self._error is not None:
-                    raise self._error from None
-                raise BrokenPipeError("the command reads no more") from None
+    def receive(self, until: float) -> ExitMessage | None:
+        try:
+            packet = self._line.receive(max(0.0, until - time.monotonic()))
+            if packet is None:
+                self._broke("it is gone")
+            elif packet.kind == _EXIT_MESSAGE:
+                session, status = packet.numbers()
+                return ExitMessage(session, status)
+            elif packet.kind == words.FAILED:
+                self.error = packet.value(words.Failed).raised()
+        except TimeoutError:
+            raise
+        except (OSError, ValueError) as problem:
+            self._broke(str(problem))
+        return None
 
-    def recv(self, timeout: float) -> tuple[int, bytes] | None:
-        until = time.monotonic() + timeout
-        while self._streams:
-            poll = select.poll()
-            for descriptor in self._streams:
-                poll.register(descriptor, select.POLLIN)
-            if self._control is not None and not self._over:
-                poll.register(self._control.sock, select.POLLIN)
-            left = max(0.0, until - time.monotonic())
-            events = dict(poll.poll(min(left, _ASK_AFTER) * 1000))
-            for descriptor, stream in list(self._streams.items()):
-                if descriptor in events:
-                    data = os.read(descriptor, _PIECE)
-                    if data:
-                        return stream, data
-                    del self._streams[descriptor]
-                    os.close(descriptor)
-            if self._control is not None and self._control.sock.fileno() in events:
-                self._listen(0.0)
-            elif not events:
-                if time.monotonic() >= until:
-                    return None
-                self._look_after()
-        # The keeper says how it ended right after; one that was killed has closed the streams first, perhaps.
-        self._listen(_END_WAIT)
-        if self._error is not None:
-            raise self._error
-        return 0, b""
+    def _broke(self, how: str) -> None:
+        self.error = CarrierLost("connection-lost", f"the keeper of connections broke: {how}")
+        self._give_up(how)
 
-    def _look_after(self) -> None:
-        """Nothing came: is the keeper there?"""
-        now = time.monotonic()
-        if self._asked is None:
-            self._asked = now
-            with contextlib.suppress(OSError):
-                if self._control is not None and not self._over:
-                    self._control.send(_ALIVE_CHECK, 3)
-        elif now - self._asked > _GONE_AFTER:
-            self._fail("it hangs")
-            raise self._error or AssertionError
-
-    def _listen(self, timeout: float) -> None:
-        """Take what the keeper has to say of the session."""
-        until = time.monotonic() + timeout
-        while self._control is not None and not self._over and self._error is None:
-            try:
-                packet = self._control.receive(max(0.0, until - time.monotonic()))
-                if packet is None:
-                    self._fail("it is gone")
-                    return
-                self._asked = None
-                if packet.kind == _EXIT_MESSAGE:
-                    _, self._status = packet.numbers()
-                    self._over = True
-                elif packet.kind == words.ENDED:
-                    self._over = True
-                elif packet.kind == words.FAILED:
-                    self._error = packet.value(words.Failed).raised()
-            except TimeoutError:
-                return
-            except (OSError, ValueError) as problem:
-                self._fail(str(problem))
-
-    def _fail(self, what: str) -> None:
-        self._error = CarrierLost("connection-lost", f"the keeper of connections broke: {what}")
-        self._give_up(what)
-
-    def exit_status(self) -> int | None:
-        self._listen(_EXIT_WAIT)
-        return self._status
-
-    def close(self) -> None:
-        control, self._control = self._control, None
-        if control is None:
-            return
-        control.close()
-        os.close(self._stdin)
-        for descriptor in self._streams:
-            os.close(descriptor)
-        self._streams = {}
+    def lost(self) -> Exception:
+        """Why the connection is gone."""
+        assert self.error is not None
+        return self.error
 
 
 def _number(number: int) -> bytes:

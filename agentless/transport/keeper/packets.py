@@ -44,6 +44,8 @@ class PacketSocket:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
+        # Of a packet that has not come whole.
+        self._read = bytearray()
 
     def send(self, type_: int, *numbers: int, value: object = None, text: bytes = b"") -> None:
         """Send a packet of numbers, and of a value (ours), or bytes; raises OSError."""
@@ -61,27 +63,22 @@ class PacketSocket:
             ValueError: it is no packet.
         """
         until = None if timeout is None else time.monotonic() + timeout
-        head = self._read(4, until)
-        if head is None:
-            return None
-        (length,) = _NUMBER.unpack(head)
-        if not 4 <= length <= _LONGEST:
-            raise ValueError(f"a packet of {length} bytes")
-        data = self._read(length, until)
-        if data is None:
-            return None
-        return Packet(_NUMBER.unpack_from(data)[0], data[4:])
-
-    def _read(self, wanted: int, until: float | None) -> bytes | None:
-        data = b""
-        while len(data) < wanted:
+        while True:
+            if len(self._read) >= 4:
+                (length,) = _NUMBER.unpack_from(self._read)
+                if not 4 <= length <= _LONGEST:
+                    raise ValueError(f"a packet of {length} bytes")
+                if len(self._read) == 4 + length:
+                    data, self._read = bytes(self._read[4:]), bytearray()
+                    return Packet(_NUMBER.unpack_from(data)[0], data[4:])
             if until is not None:
                 self._wait(until)
-            piece = self.sock.recv(wanted - len(data))
+            # No more than this packet: descriptors may follow it.
+            wanted = 4 if len(self._read) < 4 else 4 + length
+            piece = self.sock.recv(wanted - len(self._read))
             if not piece:
                 return None
-            data += piece
-        return data
+            self._read += piece
 
     def _wait(self, until: float) -> None:
         poll = select.poll()

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from agentless import __version__, config
 from agentless.files import NotOwn, make_own_directory
-from agentless.transport.keeper.peer import peer_uid
+from agentless.transport.mux.control import peer
 
 __all__ = ["Place", "Unusable", "backlog", "code_name"]
 
@@ -115,7 +115,7 @@ def _knock(path: str) -> socket.socket | None:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.connect(path)
-        uid = peer_uid(sock)
+        uid = peer(sock)
     except (FileNotFoundError, ConnectionRefusedError):
         sock.close()
         return None

@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING
 
 from agentless.transport.keeper.packets import PacketSocket
-from agentless.transport.keeper.peer import peer_uid
+from agentless.transport.mux.control import peer
 
 if TYPE_CHECKING:
     from agentless.transport.keeper.conversation import Conversations
@@ -99,7 +99,7 @@ class Keeper:
     def _serve(self, sock: socket.socket) -> None:
         line = PacketSocket(sock)
         try:
-            if peer_uid(sock) != os.geteuid():
+            if peer(sock) != os.geteuid():
                 return
             line.send(HELLO, VERSION)
             hello = line.receive(_HELLO_WITHIN)

@@ -26,7 +26,7 @@ from agentless.transport.mux.protocol import (
     TtyAllocFail,
 )
 
-__all__ = ["MuxChannel", "MuxLink", "Opening"]
+__all__ = ["MuxChannel", "MuxLink", "Opening", "streams"]
 
 _PIECE = 256 * 1024
 _EXIT_WAIT = 5.0
@@ -44,15 +44,24 @@ class MuxChannel:
         control: the connection to the server, whose session was opened.
         stdin, outputs: our ends of its descriptors; the streams are 1 and 2.
         lives: whether the server of a connection that has ended is still there.
+        lost: why the connection is gone; None says that it is.
     """
 
     def __init__(
-        self, host: str, control: Control, stdin: int, outputs: dict[int, int], lives: Callable[[Control], bool]
+        self,
+        host: str,
+        control: Control,
+        stdin: int,
+        outputs: dict[int, int],
+        lives: Callable[[Control], bool],
+        *,
+        lost: Callable[[], Exception] | None = None,
     ) -> None:
         os.set_blocking(stdin, False)
         self._host = host
         self._control = control
         self._lives = lives
+        self._why = lost
         self._stdin = stdin
         self._outputs = outputs
         self._ours = [stdin, *outputs]
@@ -183,7 +192,9 @@ class MuxChannel:
             self._lost = not self._lives(self._control)
         return self._lost
 
-    def _connection_lost(self) -> Unreachable:
+    def _connection_lost(self) -> Exception:
+        if self._why is not None:
+            return self._why()
         return Unreachable("connection-lost", f"{self._host}: the connection that was ridden has ended")
 
     # --- descriptors ---
@@ -230,7 +241,7 @@ class Opening:
         self._lives = lives
         with contextlib.ExitStack() as undo:
             undo.callback(control.close)
-            theirs, self._stdin, self._outputs = _streams(pty, undo)
+            theirs, self._stdin, self._outputs = streams(pty, undo)
             try:
                 self._request = control.new_session(line.encode("utf-8", "surrogateescape"), theirs, until, tty=pty)
             except OSError as problem:
@@ -342,7 +353,7 @@ class MuxLink:
         return control.pid == ended.pid
 
 
-def _streams(pty: bool, undo: contextlib.ExitStack) -> tuple[tuple[int, int, int], int, dict[int, int]]:
+def streams(pty: bool, undo: contextlib.ExitStack) -> tuple[tuple[int, int, int], int, dict[int, int]]:
     """Descriptors for the other side's stdin, stdout and stderr, and our ends of them.
 
     With `pty` its stdin is a raw terminal, whose modes the host's terminal gets.

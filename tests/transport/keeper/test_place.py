@@ -15,7 +15,6 @@ import pytest
 
 from agentless import config
 from agentless.transport.keeper import client
-from agentless.transport.keeper.peer import peer_uid
 from agentless.transport.keeper.place import Place, Unusable, code_name
 from tests.hosts import patience, until
 from tests.hosts.client import ROOT
@@ -171,12 +170,6 @@ def test_who_listens_is_asked_of_the_kernel_by_the_command_too(place: Place) -> 
             os.seteuid(0)
         with pytest.raises(Unusable, match=f"uid {NOBODY} listens"):
             place.connect()
-
-
-def test_the_kernel_knows_whose_process_is_at_the_other_end() -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        assert peer_uid(ours) == os.geteuid()
 
 
 def test_a_path_that_is_too_long_for_an_address_will_do(tmp_path: Path, alone: Pids) -> None:
