@@ -23,11 +23,11 @@ _FLAG_OPTIONS = {
     "K": ("gssapiauthentication", "yes"),
 }
 _VALUE_OPTIONS = {"J": "proxyjump", "b": "bindaddress", "c": "ciphers", "m": "macs"}
-# What changes nothing here: how ssh shares connections, talks to its terminal, and logs.
+# What changes nothing here: how ssh makes masters, talks to its terminal, and logs.
 _NEEDLESS_FLAGS = frozenset("aCfGgkMNnqsTtVvXxYy")
-_NEEDLESS_VALUES = frozenset("EeOPQS")
+_NEEDLESS_VALUES = frozenset("EeOPQ")
 _NEEDLESS = frozenset(
-    "addkeystoagent batchmode checkhostip clearallforwardings compression connectionattempts controlmaster controlpath "
+    "addkeystoagent batchmode checkhostip clearallforwardings compression connectionattempts controlmaster "
     "controlpersist enableescapecommandline escapechar exitonforwardfailure forwardx11 forwardx11timeout "
     "forwardx11trusted ignoreunknown ipqos loglevel logverbose numberofpasswordprompts obscurekeystroketiming "
     "permitlocalcommand rekeylimit requesttty serveralivecountmax serveraliveinterval sessiontype stdinnull "
@@ -36,7 +36,7 @@ _NEEDLESS = frozenset(
 _TYPED = frozenset({"certificatefile", "connecttimeout", "identityfile", "port", "user"})
 _NEEDLESS_OFF = frozenset({"forwardagent", "gssapiauthentication", "gssapidelegatecredentials", "verifyhostkeydns"})
 _HONOURED = frozenset(
-    "addressfamily bindaddress challengeresponseauthentication ciphers "
+    "addressfamily bindaddress challengeresponseauthentication ciphers controlpath "
     "globalknownhostsfile hashknownhosts hostkeyalgorithms hostkeyalias hostname identitiesonly identityagent "
     "kbdinteractiveauthentication kexalgorithms macs passwordauthentication preferredauthentications proxycommand "
     "proxyjump pubkeyacceptedalgorithms pubkeyacceptedkeytypes pubkeyauthentication revokedhostkeys "
@@ -110,6 +110,8 @@ def read(words: Sequence[str]) -> tuple[SshArgs, list[str]]:
             reader.config_file = value
         elif letter == "W":
             reader.forward = value
+        elif letter == "S":
+            reader.control_path = ("controlpath", (value or "none",))
         elif letter in _VALUE_OPTIONS:
             reader.option(_VALUE_OPTIONS[letter], value)
         elif letter in _FLAG_OPTIONS:
@@ -128,6 +130,8 @@ class _OptionReader:
         self.key_files: list[str] = []
         self.config_file: str | None = None
         self.forward: str | None = None
+        # Of -S, the last of which holds, also against ControlPath.
+        self.control_path: Option | None = None
         self.ignored: list[str] = []
         self._connect_timeout: float | None = None
         self._certificates: list[Option] = []
@@ -159,6 +163,8 @@ class _OptionReader:
             self._options.setdefault(keyword, (keyword, words))
 
     def args(self) -> SshArgs:
+        if self.control_path is not None:
+            self._options["controlpath"] = self.control_path
         return SshArgs(
             port=self.port,
             user=self.user,

@@ -44,6 +44,11 @@ class Jump:
     options: tuple[Option, ...] = ()
     config_file: str | None = None
 
+    def __str__(self) -> str:
+        """As ProxyJump has it: `[user@]host[:port]`."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (f"{self.user}@" if self.user else "") + host + (f":{self.port}" if self.port else "")
+
 
 class Way(NamedTuple):
     """By which keyword a host is reached, and its value; both empty where it is reached directly."""

@@ -29,9 +29,9 @@ _LISTS = frozenset(
 )
 _WORDS = frozenset(
     "bindaddress bindinterface canonicalizemaxdots casignaturealgorithms certificatefile ciphers connecttimeout "
-    "hostbasedacceptedalgorithms hostkeyalgorithms hostkeyalias hostname identityagent identityfile ignoreunknown "
-    "kexalgorithms macs pkcs11provider port preferredauthentications pubkeyacceptedalgorithms refuseconnection "
-    "requiredrsasize securitykeyprovider tag user".split()
+    "controlpath hostbasedacceptedalgorithms hostkeyalgorithms hostkeyalias hostname identityagent identityfile "
+    "ignoreunknown kexalgorithms macs pkcs11provider port preferredauthentications pubkeyacceptedalgorithms "
+    "refuseconnection requiredrsasize securitykeyprovider tag user".split()
 )
 _FLAGS = frozenset(
     "batchmode canonicalizefallbacklocal checkhostip clearallforwardings enableescapecommandline enablesshkeysign "
@@ -53,7 +53,7 @@ _CHOICES = {
 # What says nothing about how to reach a host, who it is and who we are, and is read by ssh alone, or by a patched one.
 _OTHERS = frozenset(
     "addkeystoagent afstokenpassing applemultipath channeltimeout cipher compression compressionlevel "
-    "connectionattempts controlmaster controlpath controlpersist dynamicforward escapechar fallbacktorsh "
+    "connectionattempts controlmaster controlpersist dynamicforward escapechar fallbacktorsh "
     "fingerprinthash forwardagent forwardx11timeout globalknownhostsfile2 gssapiclientidentity gssapikexalgorithms "
     "gssapikeyexchange gssapirenewalforcesrekey gssapiserveridentity gssapitrustdns hpnbuffersize hpndisabled ipqos "
     "kbdinteractivedevices kerberosauthentication kerberostgtpassing localforward logfacility loglevel logverbose "

@@ -147,10 +147,11 @@ class Resolver:
         bastion = self._bastions.get((jumps, checking))
         if bastion is None:
             *before, last = jumps
-            bastion = self._of(last, checking, deadline)
             if before:
-                bastion = replace(bastion, jumps=tuple(before), proxy_command=None)
-            elif any(jump.host == last.host for jump in bastion.jumps):
+                # As ssh starts another ssh for it, with `-J` for the hops before.
+                last = replace(last, options=(("proxyjump", (",".join(map(str, before)),)),))
+            bastion = self._of(last, checking, deadline)
+            if not before and any(jump.host == last.host for jump in bastion.jumps):
                 # A `Host *` block with ProxyJump speaks of the bastion too, which is not its own way to itself.
                 bastion = replace(bastion, jumps=())
             if (bastion.host, bastion.port) != (settings.host, settings.port):

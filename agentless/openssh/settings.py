@@ -11,7 +11,7 @@ from agentless.model.secret import Secret
 from agentless.openssh.jumps import Jump, Way, jump_of_command, parse_jumps, way
 from agentless.openssh.known_hosts import lookup_name
 from agentless.openssh.names import check_host, check_user
-from agentless.openssh.tokens import OF_COMMANDS, expand, expand_path, table
+from agentless.openssh.tokens import OF_COMMANDS, connection_hash, expand, expand_path, table
 from agentless.openssh.words import connect_timeout, port_number
 
 __all__ = ["CONNECT_TIMEOUT", "TURNS_CHECKING_OFF", "Settings", "resolve"]
@@ -48,6 +48,8 @@ class Settings:
         jumps: the hops before the host as they are written, the first one first.
         bastion: the last of them; None where the host is reached directly, or by a command.
         proxy_command: a command to reach the host through, tokens expanded.
+        control_paths: sockets at which a master of ssh may listen: that of ControlPath, and where it has `%C` and the
+            host a ProxyJump, what releases of ssh before 9.6 make of it.
         connect_timeout: seconds for every phase of connecting together.
         family, bind: AddressFamily, BindAddress.
         host_key_algorithms, key_algorithms, kex_algorithms, ciphers, macs: as written; empty takes the defaults.
@@ -73,6 +75,7 @@ class Settings:
     jumps: tuple[Jump, ...]
     bastion: Settings | None
     proxy_command: str | None
+    control_paths: tuple[str, ...]
     connect_timeout: float
     family: str
     bind: str | None
@@ -161,6 +164,7 @@ def resolve(
         jumps=jumps,
         bastion=None,
         proxy_command=proxy_command,
+        control_paths=_control_paths(text("controlpath", "none"), tokens, str(home)),
         connect_timeout=connect_timeout(text("connecttimeout", "none")) or CONNECT_TIMEOUT,
         family=text("addressfamily", "any").lower(),
         bind=text("bindaddress") or None,
@@ -184,6 +188,12 @@ def _way(
         hop = jump_of_command(value, host, port)
         return ((hop,), None) if hop else ((), value)
     return (), None
+
+
+def _control_paths(value: str, tokens: Mapping[str, str], home: str) -> tuple[str, ...]:
+    former = connection_hash(*(tokens[token] for token in ("%l", "%h", "%p", "%r")))
+    paths = (expand_path(value, table, home) for table in (tokens, {**tokens, "%C": former}))
+    return tuple(dict.fromkeys(path for path in paths if path))
 
 
 _USER_FILES = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")

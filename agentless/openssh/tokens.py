@@ -8,7 +8,7 @@ import re
 import socket
 from collections.abc import Mapping
 
-__all__ = ["OF_COMMANDS", "expand", "expand_path", "table"]
+__all__ = ["OF_COMMANDS", "connection_hash", "expand", "expand_path", "table"]
 
 # ProxyCommand and ProxyJump know these alone.
 OF_COMMANDS = ("%h", "%k", "%n", "%p", "%r")
@@ -26,9 +26,8 @@ def table(
         jump: the host of ProxyJump, empty without one.
     """
     here = socket.gethostname()
-    whole = "".join((here, host, str(port), user, jump)).encode("utf-8", "surrogateescape")
     return {
-        "%C": hashlib.sha1(whole, usedforsecurity=False).hexdigest(),
+        "%C": connection_hash(here, host, str(port), user, jump),
         "%L": here.partition(".")[0],
         "%d": home,
         "%h": host,
@@ -41,6 +40,12 @@ def table(
         "%r": user,
         "%u": local_user,
     }
+
+
+def connection_hash(*parts: str) -> str:
+    """What `%C` is made of its parts: `%l%h%p%r%j`, in releases of ssh before 9.6 without the last."""
+    whole = "".join(parts).encode("utf-8", "surrogateescape")
+    return hashlib.sha1(whole, usedforsecurity=False).hexdigest()
 
 
 def expand(text: str, tokens: Mapping[str, str], *, variables: bool = False) -> str:

@@ -58,6 +58,13 @@ OPTIONS = st.sampled_from(
         ),
         *("GlobalKnownHostsFile /g1 /g2", "RevokedHostKeys /r1", "RevokedHostKeys none", "AddressFamily INET6"),
         *("CanonicalizeHostname yes", "CanonicalizeHostname always", "CanonicalDomains none", "HashKnownHosts True"),
+        *(
+            "ControlPath ~/.ssh/cm-%r@%h:%p",
+            "ControlPath none",
+            'ControlPath "/run/%i/%n %k"',
+            "ControlPath ${HOME}/%L%l%u%%",
+        ),
+        "ControlPath /run/%C",
         *("IgnoreUnknown Foo*,bar", "ServerAliveInterval 5m", "IdentitiesOnly false"),
     ]
 )
@@ -115,10 +122,7 @@ def test_files_mean_what_they_mean_to_ssh(
         assert expected is not None
         found = ours(file, name, user=user, said=said)
     one = {keyword: values[0] for keyword, values in expected.items()}
-    jumps = ",".join(
-        (f"{jump.user}@" if jump.user else "") + jump.host + (f":{jump.port}" if jump.port else "")
-        for jump in found.jumps
-    )
+    jumps = ",".join(map(str, found.jumps))
     users = found.known_hosts[: found.user_files]
     assert {
         "user": found.user,
@@ -136,6 +140,9 @@ def test_files_mean_what_they_mean_to_ssh(
         "addressfamily": found.family,
         "hashknownhosts": "yes" if found.hash_names else "no",
         "identitiesonly": "yes" if found.identities_only else "no",
+        # What `%C` is made of has changed.
+        "controlpath": one.get("controlpath", "").replace(f"{HOME}/.ssh", f"{home}/.ssh")
+        in (found.control_paths or ("",)),
     } == {
         **{keyword: one[keyword] for keyword in ("user", "hostname", "port", "addressfamily")},
         "connecttimeout": one["connecttimeout"].replace("none", "10"),
@@ -147,6 +154,7 @@ def test_files_mean_what_they_mean_to_ssh(
         "globalknownhostsfile": one.get("globalknownhostsfile", "none"),
         "hashknownhosts": one["hashknownhosts"],
         "identitiesonly": one["identitiesonly"],
+        "controlpath": True,
     }
 
 

@@ -46,10 +46,22 @@ def test_the_first_value_of_an_option_holds_as_with_ssh() -> None:
 
 
 def test_how_ssh_shares_connections_and_logs_is_left_out_without_a_word() -> None:
-    found = parse(
-        "-C -q -vvv -o ControlMaster=auto -o ControlPersist=60s -S none -o ServerAliveInterval=30 -o ForwardAgent=no"
-    )
+    found = parse("-C -q -vvv -o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=30 -o ForwardAgent=no")
     assert found == SshArgs()
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("-o ControlPath=/cm-%C -o ControlPath=/b", "/cm-%C"),
+        ("-o 'ControlPath=\"/c m\"'", "/c m"),
+        ("-S '/a #b'", "/a #b"),
+        ("-o ControlPath=/a -S /b -S /c -o ControlPath=/d", "/c"),
+        ("-o ControlPath=/a -S none", "none"),
+    ],
+)
+def test_the_last_s_holds_else_the_first_control_path(text: str, path: str) -> None:
+    assert parse(text).options == (("controlpath", (path,)),)
 
 
 def test_what_nothing_here_can_do_is_told() -> None:

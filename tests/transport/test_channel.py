@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -15,21 +16,31 @@ from agentless.model.endpoint import Endpoint
 from agentless.transport.channel import Channel, Link
 from agentless.transport.connector import HostConnector
 from agentless.transport.keeper.client import KeeperClient
-from tests.transport.conftest import USER, Home, Server, drain
+from agentless.transport.mux.client import MuxLink
+from agentless.transport.mux.control import Control
+from tests.hosts import patience
+from tests.transport.conftest import USER, Home, Server, drain, master
 
 
-@pytest.fixture(params=["ssh", "keeper", "local"])
+@pytest.fixture(params=["ssh", "master", "keeper", "local"])
 def link(request: pytest.FixtureRequest, home: Home, connector: HostConnector) -> Iterator[Link]:
-    endpoint = Endpoint("here", "here", local=True)
+    if request.param == "local":
+        with connector.connect(Endpoint("here", "here", local=True)) as link:
+            yield link
+        return
+    start_sshd: Callable[..., Server] = request.getfixturevalue("start_sshd")
+    server = start_sshd(authorized=home.key)
+    home.knows(server.known_line())
+    if request.param == "master":
+        with master(home, server) as held:
+            control = Control(held.path, time.monotonic() + patience(10))
+            with MuxLink(held.path, "web1", USER, patience(20), control) as link:
+                yield link
+        return
     if request.param == "keeper":
         made: Callable[..., KeeperClient] = request.getfixturevalue("keeper")
         connector = HostConnector(keeper=made(), home=home.path, system_config=home.path / "none")
-    if request.param != "local":
-        start_sshd: Callable[..., Server] = request.getfixturevalue("start_sshd")
-        server = start_sshd(authorized=home.key)
-        home.knows(server.known_line())
-        endpoint = home.to(server)
-    with connector.connect(endpoint) as link:
+    with connector.connect(home.to(server)) as link:
         yield link
 
 

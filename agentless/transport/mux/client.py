@@ -306,7 +306,7 @@ class MuxLink:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def exec(self, line: str, *, pty: bool = False) -> MuxChannel:
+    def exec(self, line: str, *, pty: bool = False, once: bool = False) -> MuxChannel:
         until = time.monotonic() + self._timeout
         opening = self.ask(line, until, pty=pty)
         channel = self.opened(opening, until)

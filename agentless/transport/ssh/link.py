@@ -15,7 +15,7 @@ from agentless.transport.ssh import dial
 from agentless.transport.ssh.innards import expect_answer
 from agentless.transport.ssh.transport import Transport, printable
 
-__all__ = ["SshChannel", "SshLink", "let_go", "slow"]
+__all__ = ["SshChannel", "SshLink", "let_go"]
 
 _PIECE = 256 * 1024
 _SEND_PIECE = 32 * 1024

@@ -19,6 +19,7 @@ def settings(**changes: Any) -> Settings:
     values: dict[str, Any] = {field.name: "" for field in fields(Settings)}
     for name in (
         *("known_hosts", "revoked_host_keys", "identities", "certificates", "default_identities", "methods", "jumps"),
+        "control_paths",
     ):
         values[name] = ()
     values |= dict.fromkeys(("accept_new", "hash_names", "identities_only"), False)
