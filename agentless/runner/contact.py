@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from agentless.cache import JobCache
 from agentless.errors import AgentlessError, CarrierLost, HostError, Unreachable
@@ -27,7 +28,13 @@ __all__ = ["MENDED_BY_WAITING", "Contact", "Watch", "problem_of"]
 # What another try can mend. A refused login is not tried twice: that locks accounts (pam_faillock, fail2ban).
 MENDED_BY_WAITING = frozenset({"resolve", "connect", "connect-timeout", "throttled", "connection-lost"})
 
+V = TypeVar("V")
 Watch = Callable[[Callable[[], Sequence[str]], int], AbstractContextManager[object]]
+
+
+def in_order(order: Iterable[str], values: Mapping[str, V]) -> dict[str, V]:
+    """The values by name, in this order of the names; names without a value are left out."""
+    return {name: values[name] for name in order if name in values}
 
 
 def problem_of(error: HostError) -> Problem:
@@ -94,6 +101,32 @@ class Contact:
             for name, outcome in fan_out(list(endpoints), call, forks=self.forks):
                 del left[name]
                 yield name, outcome
+
+    def gather(
+        self,
+        endpoints: Mapping[str, Endpoint],
+        request: Callable[[str], Request],
+        read: Callable[[str, list[Answer]], V],
+        *,
+        both_users: bool = False,
+    ) -> tuple[dict[str, V], dict[str, Problem]]:
+        """Ask hosts; what each answered, and why others gave no answer, both in the order of `endpoints`.
+
+        Args:
+            endpoints, request, both_users: as of `ask`.
+            read: makes a value of a host's answers, as they come; a HostError that it raises is the host's problem.
+        """
+        values: dict[str, V] = {}
+        problems: dict[str, Problem] = {}
+        for name, answers in self.ask(endpoints, request, both_users=both_users):
+            try:
+                if isinstance(answers, HostError):
+                    raise answers
+                values[name] = read(name, answers)
+            except HostError as error:
+                problems[name] = problem_of(error)
+        order = list(endpoints)
+        return in_order(order, values), in_order(order, problems)
 
     def call(
         self,

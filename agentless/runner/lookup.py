@@ -145,9 +145,7 @@ def collect(contact: Contact, endpoints: Mapping[str, Endpoint]) -> dict[str, Pr
     left = dict(endpoints)
     while left:
         seen = {name: contact.cache.cursors.seen(name) for name in left}
-        for name, answers in contact.ask(left, lambda _: FetchRequest(()), both_users=True):
-            if isinstance(answers, HostError):
-                problems[name] = problem_of(answers)
+        problems |= contact.gather(left, lambda _: FetchRequest(()), lambda _, answers: None, both_users=True)[1]
         left = {
             name: endpoint
             for name, endpoint in left.items()
@@ -166,20 +164,19 @@ def active(contact: Contact, selection: Selection, target: str | None) -> Active
         target: only these hosts; None is all, those included that jobs were sent to and the inventory lacks.
     """
     endpoints = selection.endpoints(target)
+    seen, problems = contact.gather(
+        endpoints, lambda _: RunningRequest(), lambda _, answers: processes(answers), both_users=True
+    )
     running: dict[str, dict[str, Process]] = {}
-    problems: dict[str, Problem] = {}
-    for name, answers in contact.ask(endpoints, lambda _: RunningRequest(), both_users=True):
-        if isinstance(answers, HostError):
-            problems[name] = problem_of(answers)
-            continue
-        for process in processes(answers):
+    for name, here in seen.items():
+        for process in here:
             running.setdefault(process.jid, {})[name] = process
     # Only now, since each contact brought home what was waited for.
     reports = [report for jid in contact.cache.open_jobs() if (report := _on(contact, selection, jid, target))]
     doubtful = []
     for report in reports:
-        open_hosts, seen = report.open_hosts, running.get(report.job.jid, {})
-        unseen = {name: report.results[name] for name in open_hosts if name not in seen and name not in problems}
+        known = {**running.get(report.job.jid, {}), **problems}
+        unseen = {name: report.results[name] for name in report.open_hosts if name not in known}
         if unseen:
             doubtful.append(replace(report, results=unseen))
     checked: dict[str, Mapping[str, HostResult]] = {}

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 import signal as signals
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
 
 from agentless.cache import JobCache
-from agentless.errors import CacheError, HostError, UsageError
+from agentless.errors import CacheError, Refused, UsageError
 from agentless.inventory.selection import Selection
 from agentless.model.answers import FoundJob, Helper, RunningJobs, SignalDone
 from agentless.model.endpoint import Endpoint
@@ -20,7 +19,7 @@ from agentless.model.process import Process, Signal, Survivor
 from agentless.model.requests import FindRequest, PingRequest, RunningRequest, SignalRequest, shown
 from agentless.model.results import Answered, Found, Pong, Running, Signalled
 from agentless.model.states import Dispatched, State
-from agentless.runner.contact import Contact, problem_of
+from agentless.runner.contact import Contact, in_order
 from agentless.runner.discovery import known_to_nobody
 from agentless.runner.reading import Answer
 
@@ -48,14 +47,9 @@ def signal_number(value: str | int) -> int:
 
 def running(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Running:
     """The jobs that each host runs, as each acting user's proc files say."""
-    hosts: dict[str, list[Process]] = {}
-    problems: dict[str, Problem] = {}
-    for name, answers in contact.ask(endpoints, lambda _: RunningRequest(), both_users=True):
-        if isinstance(answers, HostError):
-            problems[name] = problem_of(answers)
-        else:
-            hosts[name] = processes(answers)
-    return Running(_in_order(endpoints, hosts), _in_order(endpoints, problems))
+    return Running(
+        *contact.gather(endpoints, lambda _: RunningRequest(), lambda _, answers: processes(answers), both_users=True)
+    )
 
 
 def find_job(contact: Contact, selection: Selection, jid: JID, target: str | None) -> Found:
@@ -70,20 +64,14 @@ def find_job(contact: Contact, selection: Selection, jid: JID, target: str | Non
     report = contact.cache.current(jid, outputs=False)
     places = selection.places(report, target)
     ended = {name for name, result in report.results.items() if result.state.final} if report else set()
-    hosts: dict[str, Process | None] = {name: None for name in places.endpoints if name in ended}
-    problems: dict[str, Problem] = {}
     to_ask = {name: endpoint for name, endpoint in places.endpoints.items() if name not in ended}
-    for name, answers in contact.ask(to_ask, lambda _: FindRequest(jid), both_users=True):
-        if isinstance(answers, HostError):
-            problems[name] = problem_of(answers)
-        else:
-            processes_here = [answer.process for answer in answers if isinstance(answer, FoundJob)]
-            hosts[name] = next(filter(None, processes_here), None)
-    return Found(
-        jid,
-        {**_in_order(places.endpoints, hosts), **dict.fromkeys(places.strangers)},
-        {**_in_order(places.endpoints, problems), **places.missing},
-    )
+
+    def process(_: str, answers: list[Answer]) -> Process | None:
+        return next((answer.process for answer in answers if isinstance(answer, FoundJob) and answer.process), None)
+
+    running, problems = contact.gather(to_ask, lambda _: FindRequest(jid), process, both_users=True)
+    hosts = {name: running.get(name) for name in places.endpoints if name not in problems}
+    return Found(jid, {**hosts, **dict.fromkeys(places.strangers)}, {**problems, **places.missing})
 
 
 def call_off(cache: JobCache, report: Report, signal: int, by: str, names: Iterable[str]) -> dict[str, Signal]:
@@ -137,39 +125,27 @@ def signal_job(contact: Contact, selection: Selection, jid: JID, signal: int, ta
     report = contact.cache.current(jid, outputs=False)
     places = selection.places(report, target)
     answered = call_off(contact.cache, report, signal, by, places.endpoints) if report else {}
-    hosts = dict(answered)
-    problems: dict[str, Problem] = {}
     to_ask = {name: endpoint for name, endpoint in places.endpoints.items() if name not in answered}
     request = SignalRequest(jid, signal, by)
-    for name, answers in contact.ask(to_ask, lambda _: request, both_users=True):
-        if isinstance(answers, HostError):
-            problems[name] = problem_of(answers)
-        else:
-            hosts[name] = _joined([answer for answer in answers if isinstance(answer, SignalDone)])
-    if report is None and not problems and not any(host.known for host in hosts.values()):
+    done, problems = contact.gather(to_ask, lambda _: request, lambda _, answers: _joined(answers), both_users=True)
+    if report is None and not problems and not any(host.known for host in done.values()):
         raise known_to_nobody(jid)
     strangers = {name: Signal((), (), f"Job {jid} was not sent to {name}", known=False) for name in places.strangers}
-    return Signalled(
-        jid,
-        signal,
-        {**_in_order(places.endpoints, hosts), **strangers},
-        {**_in_order(places.endpoints, problems), **places.missing},
-    )
+    hosts = in_order(places.endpoints, {**answered, **done})
+    return Signalled(jid, signal, {**hosts, **strangers}, {**problems, **places.missing})
 
 
 def ping(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Pong:
     """Connect, bring the helper, and say which Python answered."""
-    hosts: dict[str, Answered] = {}
-    problems: dict[str, Problem] = {}
     began = time.monotonic()
-    for name, answers in contact.ask(endpoints, lambda _: PingRequest()):
-        if isinstance(answers, HostError):
-            problems[name] = problem_of(answers)
-            continue
+
+    def answered(_: str, answers: list[Answer]) -> Answered:
         for helper in answers:
             if isinstance(helper, Helper):
-                hosts[name] = Answered(helper, seconds=round(time.monotonic() - began, 3))
-    return Pong(_in_order(endpoints, hosts), _in_order(endpoints, problems))
+                return Answered(helper, seconds=round(time.monotonic() - began, 3))
+        raise Refused("protocol", "the helper did not say who it is")
+
+    return Pong(*contact.gather(endpoints, lambda _: PingRequest(), answered))
 
 
 def processes(answers: Iterable[Answer]) -> list[Process]:
@@ -183,8 +159,9 @@ def processes(answers: Iterable[Answer]) -> list[Process]:
     return sorted(by_job.values(), key=lambda process: process.jid)
 
 
-def _joined(done: Sequence[SignalDone]) -> Signal:
+def _joined(answers: Iterable[Answer]) -> Signal:
     """The answers of one host as one: of the users asked, one at most has the job."""
+    done = [answer for answer in answers if isinstance(answer, SignalDone)]
     if not done:
         return Signal((), (), "")
     delivered: list[int] = []
@@ -195,10 +172,3 @@ def _joined(done: Sequence[SignalDone]) -> Signal:
     first = next((each for each in done if each.running), done[0])
     known = any(each.signal.known for each in done)
     return Signal(tuple(delivered), tuple(survivors), first.signal.message, known)
-
-
-V = TypeVar("V")
-
-
-def _in_order(order: Iterable[str], values: Mapping[str, V]) -> dict[str, V]:
-    return {name: values[name] for name in order if name in values}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from agentless.errors import HostError, Refused, ScheduleError, UsageError
+from agentless.errors import Refused, ScheduleError, UsageError
 from agentless.model.answers import PushDone, ScheduleState
 from agentless.model.endpoint import Endpoint
 from agentless.model.problem import Problem
@@ -21,13 +21,14 @@ from agentless.model.requests import (
     ShowRequest,
     shell_text,
 )
-from agentless.runner.contact import Contact, problem_of
+from agentless.runner.contact import Contact
 from agentless.runner.reading import Answer
 from agentless.schedule.document import Entry, Schedule
 from agentless.schedule.hosts import Event, HostSchedule, OnHost, Placed, Pushed, Seen
 
 __all__ = ["Shipment", "job_spec", "purge", "push", "show"]
 
+A = TypeVar("A", PushDone, ScheduleState)
 # Of a clock that is further off, everybody's logs disagree; nothing of ours depends on it.
 CLOCK_OFF = 60.0
 LATE = 150.0
@@ -145,14 +146,11 @@ def purge(contact: Contact, endpoints: Mapping[str, Endpoint], *, check: bool) -
 def _place(
     contact: Contact, endpoints: Mapping[str, Endpoint], request: Callable[[str], Request], check: bool
 ) -> Pushed:
-    hosts: dict[str, Placed] = {}
-    problems: dict[str, Problem] = {}
-    for name, answer, call_span in _ask(contact, endpoints, request, PushDone):
-        if isinstance(answer, HostError):
-            problems[name] = problem_of(answer)
-            continue
-        _, done = answer
-        warnings = _clock(done.time, call_span)
+    began: dict[str, float] = {}
+
+    def placed(host: str, answers: list[Answer]) -> Placed:
+        done = _end(answers, PushDone)
+        warnings = _clock(done.time, began[host], time.time())
         if done.renamed is not None:
             message = f"its schedule was pushed under the name {done.renamed!r} before"
             hint = "Where two inventory names reach one host and user, set agentless_state_dir for one of them."
@@ -160,13 +158,11 @@ def _place(
         if done.restored:
             way = "it is brought again" if not check else "a push brings it again"
             warnings.append(Problem("restored", f"files of its schedule were gone, so that nothing fired: {way}"))
-        hosts[name] = Placed(
+        return Placed(
             done.added, done.changed, done.removed, done.unchanged, crontab=done.crontab, warnings=tuple(warnings)
         )
-    return Pushed(
-        {name: hosts[name] for name in endpoints if name in hosts},
-        {name: problems[name] for name in endpoints if name in problems},
-    )
+
+    return Pushed(*contact.gather(endpoints, _timed(request, began), placed))
 
 
 def show(contact: Contact, endpoints: Mapping[str, Endpoint], *, plan: int = 1, log: int = 50) -> Seen:
@@ -176,49 +172,36 @@ def show(contact: Contact, endpoints: Mapping[str, Endpoint], *, plan: int = 1, 
         plan: fires to come of each entry.
         log: events, the newest.
     """
-    hosts: dict[str, HostSchedule] = {}
-    problems: dict[str, Problem] = {}
-    request = ShowRequest(plan, log)
-    for name, answer, call_span in _ask(contact, endpoints, lambda host: request, ScheduleState):
-        if isinstance(answer, HostError):
-            problems[name] = problem_of(answer)
-        else:
-            hosts[name] = _shown(*answer, call_span)
-    return Seen(
-        {name: hosts[name] for name in endpoints if name in hosts},
-        {name: problems[name] for name in endpoints if name in problems},
-    )
-
-
-A = TypeVar("A", PushDone, ScheduleState)
-
-
-def _ask(
-    contact: Contact, endpoints: Mapping[str, Endpoint], request: Callable[[str], Request], last: type[A]
-) -> Iterator[tuple[str, tuple[list[Answer], A] | HostError, tuple[float, float]]]:
-    """Each host with its answers and the one that ends them, and between which times they were made."""
     began: dict[str, float] = {}
+    request = ShowRequest(plan, log)
 
-    def asked(host: str) -> Request:
+    def shown(host: str, answers: list[Answer]) -> HostSchedule:
+        return _shown(answers, _end(answers, ScheduleState), began[host], time.time())
+
+    return Seen(*contact.gather(endpoints, _timed(lambda _: request, began), shown))
+
+
+def _timed(request: Callable[[str], Request], began: dict[str, float]) -> Callable[[str], Request]:
+    """The same requests; when each host is asked, in Unix seconds, is noted in `began`."""
+
+    def timed(host: str) -> Request:
         began[host] = time.time()
         return request(host)
 
-    for name, answers in contact.ask(endpoints, asked):
-        now = time.time()
-        times = began.get(name, now), now
-        if isinstance(answers, HostError):
-            yield name, answers, times
-        elif answers and isinstance(end := answers[-1], last):
-            yield name, (answers, end), times
-        else:
-            yield name, Refused("protocol", "the helper did not say how it went"), times
+    return timed
 
 
-def _clock(at: float | None, call_span: tuple[float, float]) -> list[Problem]:
-    """A warning where the host's clock is off, as far as the duration of the call lets it be known."""
+def _end(answers: Sequence[Answer], kind: type[A]) -> A:
+    if answers and isinstance(answers[-1], kind):
+        return answers[-1]
+    raise Refused("protocol", "the helper did not say how it went")
+
+
+def _clock(at: float | None, began: float, now: float) -> list[Problem]:
+    """A warning where the clock of a host, `at` somewhere between these two times of ours, is surely off."""
     if at is None:
         return []
-    off = at - call_span[1] if at > call_span[1] else min(0.0, at - call_span[0])
+    off = at - now if at > now else min(0.0, at - began)
     if abs(off) <= CLOCK_OFF:
         return []
     way = "ahead" if off > 0 else "behind"
@@ -233,10 +216,10 @@ def _long(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _shown(answers: Sequence[Answer], state: ScheduleState, call_span: tuple[float, float]) -> HostSchedule:
+def _shown(answers: Sequence[Answer], state: ScheduleState, began: float, now: float) -> HostSchedule:
     entries = {answer.name: answer for answer in answers if isinstance(answer, OnHost)}
-    warnings = _clock(state.time, call_span)
-    ticked, now, error = state.ticked, state.time or call_span[1], state.problem
+    warnings = _clock(state.time, began, now)
+    ticked, now, error = state.ticked, state.time or now, state.problem
     if state.warning is not None:
         warnings.append(state.warning)
     elif error is None and state.line is False:
