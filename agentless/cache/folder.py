@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from agentless import files
 from agentless.cache import names
 from agentless.errors import CacheError
+from agentless.model.jid import JID
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -114,7 +115,7 @@ class Folder:
             finally:
                 self._lock.release()
 
-    def take_live(self, jid: str) -> FileLock:
+    def take_live(self, jid: JID) -> FileLock:
         """The lock that says: the run of this job lives; raises CacheError where another process has it."""
         from filelock import FileLock, Timeout
 
@@ -128,7 +129,7 @@ class Folder:
                 raise CacheError(f"job {jid} is in the hands of another agentless process") from error
         return lock
 
-    def is_live(self, jid: str) -> bool:
+    def is_live(self, jid: JID) -> bool:
         """Whether some process holds the job's lock.
 
         Asks with a shared lock, so that two who ask do not see each other, and without filelock, whose import costs

@@ -23,6 +23,7 @@ from agentless.cache.lines import (
 from agentless.cache.outputs import OutputFile, StoredOutput
 from agentless.cache.record import Record, encode_news
 from agentless.errors import CacheError
+from agentless.model.jid import JID
 from agentless.model.job import Job, JobRow, Report
 from agentless.model.states import HostResult
 
@@ -45,13 +46,13 @@ class Journal:
         self._left_out: set[str] = set()
 
     # --- reading ------------------------------------------------------------------------------------------------
-    def read(self, jid: str) -> Record | None:
+    def read(self, jid: JID) -> Record | None:
         """All that the record says without output; None where there is none that can be read."""
         with self._folder.guard("read", jid):
             named = self._find(jid)
         return named[1] if named else None
 
-    def readable(self, jid: str) -> Record | None:
+    def readable(self, jid: JID) -> Record | None:
         """As `read`, for who goes through all records: one that cannot be read is left out, and told."""
         try:
             return self.read(jid)
@@ -59,12 +60,12 @@ class Journal:
             self._leave_out(jid, error.message)
             return None
 
-    def row(self, jid: str) -> JobRow | None:
+    def row(self, jid: JID) -> JobRow | None:
         """As `readable`, as a row of the list."""
         record = self.readable(jid)
         return record.row() if record else None
 
-    def report(self, jid: str, *, outputs: bool) -> Report | None:
+    def report(self, jid: JID, *, outputs: bool) -> Report | None:
         """As `read`, as a report, with the output that the hosts gave back or without any."""
         with self._folder.guard("read", jid):
             named = self._find(jid)
@@ -94,7 +95,7 @@ class Journal:
                 self._unreadable(name, error)
                 return None
 
-    def _find(self, jid: str) -> tuple[str, Record] | None:
+    def _find(self, jid: JID) -> tuple[str, Record] | None:
         """The record and its file's name."""
         # its name changes once, when it is finished, and back when it is reopened: look again then
         for suffix in (names.OPEN, names.FINISHED, names.OPEN, names.FINISHED):
@@ -113,7 +114,7 @@ class Journal:
                 return None
         return None
 
-    def _outputs(self, jid: str) -> OutputFile:
+    def _outputs(self, jid: JID) -> OutputFile:
         """The job's second file; raises OSError."""
         name = jid + names.OUTPUT
         return OutputFile(self._folder.path(name), self._folder.open(name))
@@ -164,7 +165,7 @@ class Journal:
         self._replace(job.jid, b"".join([record.opened(job, now), *news]))
         self._folder.sync()
 
-    def opened(self, jid: str) -> Record | None:
+    def opened(self, jid: JID) -> Record | None:
         """The open record, of which only what is new since the last time is read; None where it is not open."""
         name = jid + names.OPEN
         tail = self._tails.get(jid)
@@ -186,7 +187,7 @@ class Journal:
         return tail.record
 
     def append(
-        self, jid: str, results: Mapping[str, HostResult], now: float, unsynced: contextlib.ExitStack
+        self, jid: JID, results: Mapping[str, HostResult], now: float, unsynced: contextlib.ExitStack
     ) -> dict[str, HostResult]:
         """Let the record that `opened` gave grow by what these results change.
 
@@ -246,16 +247,16 @@ class Journal:
         self._folder.sync()
         self._tails.pop(jid, None)
 
-    def is_finished(self, jid: str) -> bool:
+    def is_finished(self, jid: JID) -> bool:
         """Whether there is a finished record."""
         return self._folder.exists(jid + names.FINISHED)
 
-    def reopen(self, jid: str) -> None:
+    def reopen(self, jid: JID) -> None:
         """Let a finished record grow again."""
         self._folder.remove(names.HEADS)  # it has the summary that was
         self._folder.rename(jid + names.FINISHED, jid + names.OPEN)
 
-    def _replace(self, jid: str, data: bytes) -> None:
+    def _replace(self, jid: JID, data: bytes) -> None:
         self.appended += max(len(data), 4096)  # a block of most file systems
         self._folder.replace(jid + names.OPEN, data)
 

@@ -232,7 +232,7 @@ SAYS_ORIGIN = b'"origin":'
 SAYS_LEARNED = SAYS_ORIGIN + f'"{Origin.LEARNED.value}"'.encode()
 
 
-def decode_head(data: bytes, jid: str) -> Head:
+def decode_head(data: bytes, jid: JID) -> Head:
     """The first line of the record of this job.
 
     Raises:
@@ -250,7 +250,7 @@ def decode_head(data: bytes, jid: str) -> Head:
         if not all(map(_is_text, metadata.values())):
             raise DamagedRecord(f"'metadata' is {_brief(metadata)}")
         job = Job(
-            JID(jid),
+            jid,
             _field(raw, "function", _is_text),
             tuple(_list(raw, "arguments", _is_text)),
             _field(raw, "target", _is_text),

@@ -9,6 +9,7 @@ from agentless.cache.folder import Folder
 from agentless.cache.journal import Journal
 from agentless.cache.lines import DamagedRecord, line_jid
 from agentless.cache.record import row_of
+from agentless.model.jid import JID
 from agentless.model.job import JobRow
 
 __all__ = ["Listing"]
@@ -30,14 +31,15 @@ class Listing:
         self._folder = folder
         self._journal = journal
 
-    def jobs(self) -> list[tuple[str, bool]]:
-        """JIDs, newest first, and whether the record is open."""
-        is_open: dict[str, bool] = {}
-        for name in sorted(self._folder.names(), reverse=True):
-            jid, suffix = name[:20], name[20:]
-            if (suffix in (names.FINISHED, names.OPEN)) and jid.isascii() and jid.isdigit():
-                is_open[jid] = suffix == names.OPEN
-        return list(is_open.items())
+    def jobs(self, *, only_open: bool = False) -> Iterator[tuple[JID, bool]]:
+        """JIDs, newest first, and whether the record is open; all, or those of open records."""
+        present = self._folder.names()
+        for name in sorted(present, reverse=True):
+            text, suffix = name[:20], name[20:]
+            # For a moment there may be both: then it is finished.
+            is_open = suffix == names.OPEN and text + names.FINISHED not in present
+            if (is_open or (suffix == names.FINISHED and not only_open)) and (of_job := names.of_job(name)):
+                yield of_job[0], is_open
 
     def rows(self) -> Iterator[JobRow]:
         """All rows, newest first."""
@@ -49,7 +51,7 @@ class Listing:
             if row is not None:
                 yield row
 
-    def _finished(self, jid: str, heads: dict[str, bytes]) -> JobRow | None:
+    def _finished(self, jid: JID, heads: dict[str, bytes]) -> JobRow | None:
         try:
             return row_of(heads.get(jid) or self._folder.first_line(jid + names.FINISHED), jid)
         except (DamagedRecord, OSError):
@@ -64,7 +66,7 @@ class Listing:
                 return {}
         return {line_jid(line): line for line in data.splitlines()}
 
-    def gather(self, finished: list[str]) -> None:
+    def gather(self, finished: list[JID]) -> None:
         """Write the first lines of these finished records together, where many are new; under the lock.
 
         Raises:

@@ -15,7 +15,7 @@ from agentless.cache.journal import Journal
 from agentless.cache.lines import AT, SAYS_LEARNED, SAYS_ORIGIN, DamagedRecord, decode_head, dump, parse, time_of
 from agentless.cache.listing import Listing
 from agentless.files import TEMPORARY
-from agentless.model.jid import new_jid
+from agentless.model.jid import JID, new_jid
 from agentless.model.job import Origin
 
 __all__ = ["Limits", "Pruned", "is_due", "prune", "stamp"]
@@ -37,7 +37,7 @@ class Pruned:
         freed: bytes of disk.
     """
 
-    jobs: tuple[str, ...] = ()
+    jobs: tuple[JID, ...] = ()
     set_aside: tuple[str, ...] = ()
     freed: int = 0
 
@@ -73,7 +73,7 @@ class Limits:
         return self.max_bytes // 2
 
 
-def prune(folder: Folder, journal: Journal, listing: Listing, now: float, limits: Limits) -> tuple[Pruned, list[str]]:
+def prune(folder: Folder, journal: Journal, listing: Listing, now: float, limits: Limits) -> tuple[Pruned, list[JID]]:
     """Prune under the lock.
 
     Args:
@@ -83,24 +83,24 @@ def prune(folder: Folder, journal: Journal, listing: Listing, now: float, limits
         What was done, and the JIDs of the finished jobs that are left. Raises OSError and CacheError.
     """
     keep_jobs = limits.keep_jobs
-    finished: list[str] = []
-    opened: list[str] = []
+    finished: list[JID] = []
+    opened: list[JID] = []
     aside: list[str] = []
-    outputs: set[str] = set()
-    sizes: dict[str, int] = {}
+    outputs: set[JID] = set()
+    sizes: dict[JID, int] = {}
     for name in sorted(folder.names()):
         try:
             status = os.lstat(folder.path(name))
         except FileNotFoundError:
             continue
-        match = names.OF_A_JOB.fullmatch(name)
-        if match is None or not stat.S_ISREG(status.st_mode):
+        of_job = names.of_job(name)
+        if of_job is None or not stat.S_ISREG(status.st_mode):
             if name.endswith(TEMPORARY) and stat.S_ISREG(status.st_mode):
                 folder.remove(name)
-            elif name not in _OURS and not (match is None and stat.S_ISDIR(status.st_mode)):
+            elif name not in _OURS and not (of_job is None and stat.S_ISDIR(status.st_mode)):
                 aside.append(folder.set_aside(name))
             continue
-        jid, suffix = match.groups()
+        jid, suffix = of_job
         if suffix == names.LIVE:
             if not folder.is_live(jid):
                 folder.remove(name)
@@ -157,7 +157,7 @@ def prune(folder: Folder, journal: Journal, listing: Listing, now: float, limits
     return Pruned(tuple(sorted(gone)), tuple(aside), freed), [jid for jid in finished if jid not in gone]
 
 
-def _learned(folder: Folder, listing: Listing, jids: Iterable[str]) -> list[str]:
+def _learned(folder: Folder, listing: Listing, jids: Iterable[JID]) -> list[JID]:
     """Those of them that were only learned of."""
     heads = listing.heads()
     learned = []
@@ -176,8 +176,8 @@ def _learned(folder: Folder, listing: Listing, jids: Iterable[str]) -> list[str]
 
 
 def _too_many(
-    journal: Journal, learned: list[str], sizes: Mapping[str, int], most_bytes: int, most: int
-) -> Iterator[str]:
+    journal: Journal, learned: list[JID], sizes: Mapping[JID, int], most_bytes: int, most: int
+) -> Iterator[JID]:
     """Which of these have to go so that no more than so many stay, with no more than so many bytes."""
     count, total = len(learned), sum(sizes[jid] for jid in learned)
     if count <= most and total <= most_bytes:
@@ -189,7 +189,7 @@ def _too_many(
             return
 
 
-def _largest_shares(journal: Journal, learned: Iterable[str], sizes: Mapping[str, int]) -> list[str]:
+def _largest_shares(journal: Journal, learned: Iterable[JID], sizes: Mapping[JID, int]) -> list[JID]:
     """In the order in which they go: the oldest of the host that told of the most, so that one host drives out its own.
 
     How old they are is told by this controller's clock, never by their JIDs, which are the hosts' words.
@@ -204,6 +204,6 @@ def _largest_shares(journal: Journal, learned: Iterable[str], sizes: Mapping[str
     return [jid for _, _, jid in sorted(order, reverse=True)]
 
 
-def _last_event(journal: Journal, jid: str) -> float:
+def _last_event(journal: Journal, jid: JID) -> float:
     row = journal.row(jid)
     return row.last_event if row else 0.0

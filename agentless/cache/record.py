@@ -19,6 +19,7 @@ from agentless.cache.lines import (
     parse,
     time_of,
 )
+from agentless.model.jid import JID
 from agentless.model.job import Job, JobRow, summarize
 from agentless.model.problem import Problem
 from agentless.model.states import Dispatched, HostResult, State
@@ -31,7 +32,7 @@ _PENDING = HostLine(HostResult(State.PENDING))
 _NO_HOSTS = summarize(())
 
 
-def row_of(data: bytes, jid: str) -> JobRow:
+def row_of(data: bytes, jid: JID) -> JobRow:
     """The row of a finished record's first line; raises DamagedRecord."""
     head = decode_head(data, jid)
     if head.summary is None:
@@ -60,7 +61,7 @@ class Record:
         self.not_final = len(self.lines)
 
     @classmethod
-    def read(cls, data: bytes, jid: str) -> Record:
+    def read(cls, data: bytes, jid: JID) -> Record:
         """The record of whole lines; raises DamagedRecord."""
         lines = data.split(b"\n")
         head = decode_head(lines[0], jid)
@@ -166,7 +167,7 @@ def _is_unsent(result: HostResult) -> bool:
     return result.state is State.PENDING and result.dispatched is Dispatched.NO
 
 
-def _left_behind(jid: str, result: HostResult) -> HostResult:
+def _left_behind(jid: JID, result: HostResult) -> HostResult:
     """Where a `pending` host stands when the run is gone."""
     if result.dispatched is Dispatched.NO:
         message, hint = "not sent: the run that was to send it is gone", f"Run it again: --limit @failed:{jid}"

@@ -44,7 +44,7 @@ class JobCache:
     """The controller's record of jobs and returns, in one directory, at most two files a job.
 
     All methods may be called from any thread and any number of processes. All raise CacheError where the directory
-    cannot be read or written, and ValueError for a JID that is none.
+    cannot be read or written.
 
     Args:
         root: the directory (`cache_dir(environ) / "jobs"`); made 0700 by the first write.
@@ -76,7 +76,7 @@ class JobCache:
         self._folder = Folder(root)
         self._journal = Journal(self._folder, warn)
         self._listing = Listing(self._folder, self._journal)
-        self._live: dict[str, FileLock] = {}
+        self._live: dict[JID, FileLock] = {}
 
     # --- writing ------------------------------------------------------------------------------------------------
     def create(
@@ -92,7 +92,7 @@ class JobCache:
         become: str | None = None,
         schedule: str | None = None,
         keep_returns: float = 168.0,
-        jid: str | None = None,
+        jid: JID | None = None,
     ) -> Job:
         """Take a JID, and hold it; the job and its hosts, all `pending`, are on disk when this returns.
 
@@ -105,8 +105,6 @@ class JobCache:
         Raises:
             JobExists: the JID is taken.
         """
-        if jid is not None:
-            JID(jid)
         with self._folder.guard("write"), self._folder.locked():
             now = self._clock()
             moment = datetime.fromtimestamp(now, timezone.utc)
@@ -129,7 +127,7 @@ class JobCache:
                 raise
         return job
 
-    def _taken(self, jid: str) -> bool:
+    def _taken(self, jid: JID) -> bool:
         return any(self._folder.exists(jid + suffix) for suffix in (names.OPEN, names.FINISHED, names.LIVE))
 
     def adopt(self, job: Job, results: Mapping[str, HostResult]) -> None:
@@ -146,7 +144,6 @@ class JobCache:
         Raises:
             AnotherJob: the JID is that of another job here.
         """
-        JID(job.jid)
         with self._folder.guard("write", job.jid), self._folder.locked():
             known = self._journal.read(job.jid)
             merged = replace(job, origin=Origin.LEARNED) if known is None else _merged(known.job, job)
@@ -163,7 +160,7 @@ class JobCache:
         if self._much_is_new():
             self.prune()
 
-    def record(self, jid: str, host: str, result: HostResult) -> HostResult | None:
+    def record(self, jid: JID, host: str, result: HostResult) -> HostResult | None:
         """Enter what was learned about a host; it is on disk when this returns.
 
         What ends a host (`returned`, `lost`, `not-started`) is final: whatever comes later is ignored. The job is
@@ -178,9 +175,8 @@ class JobCache:
         """
         return self.record_many(jid, {host: result}).get(host)
 
-    def record_many(self, jid: str, results: Mapping[str, HostResult]) -> dict[str, HostResult]:
+    def record_many(self, jid: JID, results: Mapping[str, HostResult]) -> dict[str, HostResult]:
         """`record` for several hosts in one write; what it returns lacks those that had ended already."""
-        JID(jid)
         for host, result in results.items():
             if (result.ret is not None) != (result.state is State.RETURNED):
                 raise ValueError(f"{host}: a result has a return exactly when it is returned, not {result.state.value}")
@@ -204,7 +200,7 @@ class JobCache:
                     self._journal.finish(record)
         return kept
 
-    def call_off(self, jid: str, hosts: Iterable[str], problem: Problem) -> list[str]:
+    def call_off(self, jid: JID, hosts: Iterable[str], problem: Problem) -> list[str]:
         """Hosts of these that are `pending` in a run that lives, and to which nothing was sent, are `not-started`.
 
         A run records that a host `maybe` has the request before it sends that, and is told then that it has ended.
@@ -212,7 +208,6 @@ class JobCache:
         Returns:
             the hosts that this hit.
         """
-        JID(jid)
         with self._folder.guard("write", jid), self._folder.locked():
             record = self._journal.opened(jid)
             off = record.unsent(hosts) if record is not None else []
@@ -220,7 +215,7 @@ class JobCache:
                 self.record_many(jid, dict.fromkeys(off, HostResult(State.NOT_STARTED, problem=problem)))
             return off
 
-    def finish(self, jid: str) -> bool:
+    def finish(self, jid: JID) -> bool:
         """Write the record of a settled job anew, so that the list need not read it whole.
 
         Settled is a job that no contact can change: each host has ended, or was never reached. `record` does this by
@@ -229,11 +224,10 @@ class JobCache:
         Returns:
             Whether the job is settled.
         """
-        JID(jid)
         with self._folder.guard("write", jid), self._folder.locked():
             return self._finish(jid)
 
-    def _finish(self, jid: str) -> bool:
+    def _finish(self, jid: JID) -> bool:
         record = self._journal.opened(jid)
         if record is None:
             return self._journal.is_finished(jid)
@@ -242,7 +236,7 @@ class JobCache:
         self._journal.finish(record)
         return True
 
-    def abandon(self, jid: str) -> bool:
+    def abandon(self, jid: JID) -> bool:
         """Where the run is gone, hosts to which nothing was sent are `not-started`, kind `controller-gone`.
 
         A host that may have got the request is `unreachable` until it is asked. To look first and to record then would
@@ -251,7 +245,6 @@ class JobCache:
         Returns:
             False where the run lives: its hosts are rightly `pending`, and nothing was changed.
         """
-        JID(jid)
         with self._folder.guard("write", jid), self._folder.locked():
             if self.is_held(jid):
                 return False
@@ -261,7 +254,7 @@ class JobCache:
             return True
 
     # --- the run's lock -----------------------------------------------------------------------------------------
-    def release(self, jid: str) -> None:
+    def release(self, jid: JID) -> None:
         """Say that the run of a job that `create` made is over, and `finish` it; harmless where that was said.
 
         Until then the job is held: by a lock, which is gone by itself when the process is.
@@ -277,13 +270,12 @@ class JobCache:
             with _unless_full():
                 self._finish(jid)
 
-    def is_held(self, jid: str) -> bool:
+    def is_held(self, jid: JID) -> bool:
         """Whether the run of this job lives, here or in another process: its `pending` hosts will still be asked."""
-        JID(jid)
         return jid in self._live or self._folder.is_live(jid)
 
     # --- reading ------------------------------------------------------------------------------------------------
-    def load(self, jid: str, *, outputs: bool = True) -> Report | None:
+    def load(self, jid: JID, *, outputs: bool = True) -> Report | None:
         """The job, and where each of its hosts stands.
 
         Args:
@@ -292,10 +284,9 @@ class JobCache:
         Returns:
             None where the job is not here.
         """
-        JID(jid)
         return self._journal.report(jid, outputs=outputs)
 
-    def current(self, jid: str, *, outputs: bool = True) -> Report | None:
+    def current(self, jid: JID, *, outputs: bool = True) -> Report | None:
         """As `load`, after `abandon` where hosts are `pending`; what holds of them holds also on a full disk."""
         report = self.load(jid, outputs=outputs)
         if report is None or all(result.state is not State.PENDING for result in report.results.values()):
@@ -329,13 +320,14 @@ class JobCache:
                 if not isinstance(error, FileNotFoundError) and error.errno not in NO_FILE:
                     raise
                 named = ""
-        if names.OF_A_JOB.fullmatch(named + names.FINISHED) and (row := self._journal.row(named)) and _was_run(row):
-            return JID(named)
-        return next((JID(row.job.jid) for row in self.rows(1, _was_run)), None)
+        of_job = names.of_job(named + names.FINISHED)
+        if of_job is not None and (row := self._journal.row(of_job[0])) and _was_run(row):
+            return of_job[0]
+        return next((row.job.jid for row in self.rows(1, _was_run)), None)
 
-    def open_jobs(self) -> Iterator[str]:
+    def open_jobs(self) -> Iterator[JID]:
         """JIDs of the jobs with hosts that have not ended, newest first; reads no finished job."""
-        return (jid for jid, is_open in self._listing.jobs() if is_open)
+        return (jid for jid, _ in self._listing.jobs(only_open=True))
 
     def wanted(self, hosts: Iterable[str], where: Callable[[Job], bool] | None = None) -> dict[str, tuple[Wanted, ...]]:
         """What every contact with these hosts should bring home.

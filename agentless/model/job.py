@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from agentless.model.jid import JID
 from agentless.model.problem import Problem
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.model.times import iso
@@ -30,7 +31,7 @@ class Job:
     """One command sent to hosts under one JID, with all that is needed to ask about it later.
 
     Args:
-        jid: 20 digits.
+        jid: its id.
         function: `cmd.run` or `cmd.script`, Salt's words.
         arguments: what was run, as the person gave it.
         target: the pattern, as given.
@@ -46,7 +47,7 @@ class Job:
         origin: how it came into the job cache.
     """
 
-    jid: str
+    jid: JID
     function: str
     arguments: tuple[str, ...]
     target: str

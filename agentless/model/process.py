@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from agentless.model.jid import JID
 from agentless.model.times import iso
 
 __all__ = ["Process", "Signal", "Survivor"]
@@ -14,7 +15,7 @@ __all__ = ["Process", "Signal", "Survivor"]
 class Process:
     """One proc file of a host: a running job's first process, in Salt's words."""
 
-    jid: str
+    jid: JID
     fun: str
     arg: tuple[str, ...]
     tgt: str

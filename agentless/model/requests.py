@@ -9,6 +9,7 @@ from shlex import join
 from typing import Any
 
 from agentless.errors import UsageError
+from agentless.model.jid import JID
 from agentless.model.job import Job
 
 __all__ = [
@@ -222,7 +223,7 @@ class Wanted:
         maybe: the request may never have arrived; where the host knows nothing of it, it makes sure of that for good.
     """
 
-    jid: str
+    jid: JID
     nonce: str = ""
     maybe: bool = False
 
@@ -255,7 +256,7 @@ class FollowRequest:
     `once` stops at the end of the output so far.
     """
 
-    jid: str
+    jid: JID
     at: tuple[int, int] = (0, 0)
     live: bool = False
     once: bool = False
@@ -278,7 +279,7 @@ class RunningRequest:
 class FindRequest:
     """Whether a job runs."""
 
-    jid: str
+    jid: JID
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +291,7 @@ class PingRequest:
 class SignalRequest:
     """Signal a job's whole tree; `by` is `USER@CONTROLLER`, whom the return names."""
 
-    jid: str
+    jid: JID
     signal: int
     by: str
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from agentless.model.answers import Helper
 from agentless.model.endpoint import Endpoint
+from agentless.model.jid import JID
 from agentless.model.job import Job, JobRow, Report
 from agentless.model.problem import Problem
 from agentless.model.process import Process, Signal
@@ -65,7 +66,7 @@ class Running(Asked):
 class Found:
     """`find-job`: where a job runs. A host that doesn't run it answers None."""
 
-    jid: str
+    jid: JID
     hosts: Mapping[str, Process | None]
     problems: Mapping[str, Problem]
 
@@ -86,7 +87,7 @@ class Found:
 class Signalled:
     """`signal-job`, `term-job`, `kill-job`: what happened on each host that could be asked."""
 
-    jid: str
+    jid: JID
     signal: int
     hosts: Mapping[str, Signal]
     problems: Mapping[str, Problem]
@@ -132,7 +133,7 @@ class ActiveJob:
 class Active:
     """`jobs active`: by JID, and the hosts that could not be asked."""
 
-    jobs: Mapping[str, ActiveJob]
+    jobs: Mapping[JID, ActiveJob]
     problems: Mapping[str, Problem]
 
     @property
@@ -154,7 +155,7 @@ class Listed:
         return 0
 
     def to_json(self) -> dict[str, Any]:
-        documents = {}
+        documents: dict[str, Any] = {}
         for row in self.rows:
             document = row.job.to_json()
             del document["jid"]

@@ -27,7 +27,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agentless.model.answers import Returned, Stated
-from agentless.model.jid import jid_time
+from agentless.model.jid import JID, jid_time
 from agentless.model.problem import Problem
 from agentless.model.returns import Remains, Return
 from agentless.model.times import iso
@@ -203,7 +203,7 @@ def settle(before: HostResult, answer: Returned | Stated, now: float) -> HostRes
     return before
 
 
-def settle_denied(before: HostResult, jid: str, now: float) -> HostResult:
+def settle_denied(before: HostResult, jid: JID, now: float) -> HostResult:
     """Where a host stands that was said to have a job, and has no record of it; after a day it never will.
 
     Args:

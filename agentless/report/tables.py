@@ -186,7 +186,7 @@ _MOST_PIDS = 8
 def active(result: Active) -> Iterator[Row]:
     """One row for each job and state."""
     for jid, entry in result.jobs.items():
-        first = (jid, when(entry.job.start_time), entry.job.target)
+        first: tuple[str, str, str] = (jid, when(entry.job.start_time), entry.job.target)
         shown_command = command(entry.job, 50)
         for state, hosts in _active_states(entry):
             yield *first, state, hosts, shown_command

@@ -12,6 +12,7 @@ from agentless.cache import JobCache
 from agentless.errors import AgentlessError, CarrierLost, HostError, Unreachable
 from agentless.model.answers import JobAnswer, Returned
 from agentless.model.endpoint import Endpoint
+from agentless.model.jid import JID
 from agentless.model.job import Job
 from agentless.model.problem import Problem
 from agentless.model.requests import Caller, Request, Wanted
@@ -71,7 +72,7 @@ class Contact:
         endpoints: Mapping[str, Endpoint],
         request: Callable[[str], Request],
         *,
-        about: Collection[str] = (),
+        about: Collection[JID] = (),
         both_users: bool = False,
     ) -> Iterator[tuple[str, list[Answer] | HostError]]:
         """Yield each host with its answers, or with why it gave none, as they come in.
@@ -135,7 +136,7 @@ class Contact:
         request: Request,
         wanted: Sequence[Wanted] = (),
         *,
-        about: Collection[str] = (),
+        about: Collection[JID] = (),
         both_users: bool = False,
     ) -> list[Answer]:
         """Ask one host; the arguments are those of `ask`.

@@ -12,7 +12,7 @@ from agentless.errors import AgentlessError, HostError, UnknownJob, Unreachable
 from agentless.inventory.selection import Selection
 from agentless.model.answers import Described, Returned, Stated
 from agentless.model.endpoint import Endpoint
-from agentless.model.jid import jid_time
+from agentless.model.jid import JID, jid_time
 from agentless.model.job import Job, Report
 from agentless.model.problem import Problem
 from agentless.model.requests import FetchRequest, Wanted
@@ -24,13 +24,13 @@ from agentless.runner.reading import Answer
 __all__ = ["Search", "described", "discover", "known_to_nobody"]
 
 
-def known_to_nobody(jid: str) -> UnknownJob:
+def known_to_nobody(jid: JID) -> UnknownJob:
     """What to raise where all hosts answered."""
     hint = "Where it was sent with --become, or as another user, ask in the same way: records lie with who ran it."
     return UnknownJob(f"no host has a record of job {jid}, nor has the job cache", hint)
 
 
-def discover(contact: Contact, selection: Selection, jid: str, target: str | None = None) -> tuple[Report, bool]:
+def discover(contact: Contact, selection: Selection, jid: JID, target: str | None = None) -> tuple[Report, bool]:
     """Ask all hosts, or those of a target, about a JID that the cache doesn't know.
 
     Returns:
@@ -84,7 +84,7 @@ class Search:
         problem: why it could not be asked the last time; None once it was.
     """
 
-    def __init__(self, contact: Contact, jid: str, host: str, endpoint: Endpoint, problem: Problem) -> None:
+    def __init__(self, contact: Contact, jid: JID, host: str, endpoint: Endpoint, problem: Problem) -> None:
         self.problem: Problem | None = problem
         self._contact = contact
         self._jid = jid
@@ -132,15 +132,15 @@ def described(job: Job, answers: Iterable[Answer]) -> Job:
     return job
 
 
-def _nothing_known(jid: str) -> Job:
+def _nothing_known(jid: JID) -> Job:
     return Job(jid, "", (), "", (), "", jid_time(jid))
 
 
-def _request(jid: str) -> FetchRequest:
+def _request(jid: JID) -> FetchRequest:
     return FetchRequest((Wanted(jid),), describe=True)
 
 
-def _result(jid: str, answers: Iterable[Answer]) -> HostResult | None:
+def _result(jid: JID, answers: Iterable[Answer]) -> HostResult | None:
     """Where a host stands that has a record of the job; None where it has none.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Protocol
 from agentless.cache.cursors import Cursors
 from agentless.errors import AnotherJob, CacheError
 from agentless.model.answers import Described, Returned, ScheduleSeen, Stated
-from agentless.model.jid import jid_time
+from agentless.model.jid import JID, jid_time
 from agentless.model.job import Job, Report
 from agentless.model.requests import Wanted
 from agentless.model.states import Dispatched, HostResult, State, settle
@@ -31,13 +31,13 @@ class Ledger(Protocol):
 
     @property
     def cursors(self) -> Cursors | None: ...
-    def record(self, jid: str, host: str, result: HostResult) -> HostResult | None: ...
+    def record(self, jid: JID, host: str, result: HostResult) -> HostResult | None: ...
     def adopt(self, job: Job, results: Mapping[str, HostResult]) -> None: ...
-    def load(self, jid: str, *, outputs: bool) -> Report | None: ...
+    def load(self, jid: JID, *, outputs: bool) -> Report | None: ...
     def wanted(
         self, hosts: Iterable[str], where: Callable[[Job], bool] | None = None
     ) -> Mapping[str, tuple[Wanted, ...]]: ...
-    def is_held(self, jid: str) -> bool: ...
+    def is_held(self, jid: JID) -> bool: ...
     def warn(self, line: str, /) -> None: ...
 
 
@@ -46,13 +46,13 @@ class Unrecorded:
 
     cursors = None
 
-    def record(self, jid: str, host: str, result: HostResult) -> HostResult | None:
+    def record(self, jid: JID, host: str, result: HostResult) -> HostResult | None:
         return result
 
     def adopt(self, job: Job, results: Mapping[str, HostResult]) -> None:
         return
 
-    def load(self, jid: str, *, outputs: bool) -> Report | None:
+    def load(self, jid: JID, *, outputs: bool) -> Report | None:
         return None
 
     def wanted(
@@ -60,14 +60,14 @@ class Unrecorded:
     ) -> Mapping[str, tuple[Wanted, ...]]:
         return {}
 
-    def is_held(self, jid: str) -> bool:
+    def is_held(self, jid: JID) -> bool:
         return False
 
     def warn(self, line: str, /) -> None:
         return
 
 
-def job_of(jid: str, described: Described | None, hosts: tuple[str, ...]) -> Job:
+def job_of(jid: JID, described: Described | None, hosts: tuple[str, ...]) -> Job:
     """The job as a host's record tells it; with only a tombstone left, no more than the JID is known."""
     if described is None:
         return Job(jid, "", (), "", hosts, "", jid_time(jid))
@@ -86,7 +86,7 @@ def job_of(jid: str, described: Described | None, hosts: tuple[str, ...]) -> Job
     )
 
 
-def is_to_come(jid: str, clock: float | None, now: float) -> bool:
+def is_to_come(jid: JID, clock: float | None, now: float) -> bool:
     """Whether a JID that a host confirms is of the future, beyond what its clock is ahead of ours (a day at most).
 
     Args:

@@ -62,11 +62,11 @@ def ask_about(contact: Contact, selection: Selection, report: Report) -> Report:
 
 def ask_about_all(contact: Contact, selection: Selection, reports: Sequence[Report]) -> list[Report]:
     """`ask_about` for several jobs: one contact a host for each user as whom they were sent there."""
-    learned: dict[str, dict[str, HostResult]] = {report.job.jid: {} for report in reports}
+    learned: dict[JID, dict[str, HostResult]] = {report.job.jid: {} for report in reports}
     before = {report.job.jid: report.results for report in reports}
     held = {report.job.jid for report in reports if contact.cache.is_held(report.job.jid)}
-    missing: dict[str, dict[str, Problem]] = {}
-    senders: dict[tuple[str | None, str | None], tuple[dict[str, Endpoint], dict[str, list[str]]]] = {}
+    missing: dict[JID, dict[str, Problem]] = {}
+    senders: dict[tuple[str | None, str | None], tuple[dict[str, Endpoint], dict[str, list[JID]]]] = {}
     for report in reports:
         job = report.job
         places, missing[job.jid] = selection.of_job(job, report.open_hosts)
@@ -90,7 +90,7 @@ def ask_about_all(contact: Contact, selection: Selection, reports: Sequence[Repo
 
 
 def _fetch(
-    name: str, jids: Sequence[str], results: Mapping[str, Mapping[str, HostResult]], held: Container[str]
+    name: str, jids: Sequence[JID], results: Mapping[JID, Mapping[str, HostResult]], held: Container[JID]
 ) -> FetchRequest:
     """What to ask a host about jobs.
 
@@ -106,7 +106,7 @@ def _fetch(
     )
 
 
-def _learn(before: HostResult, jid: str, answers: Sequence[Answer] | HostError) -> HostResult:
+def _learn(before: HostResult, jid: JID, answers: Sequence[Answer] | HostError) -> HostResult:
     """Where a host stands after it was asked; what it does not say is not known, whatever was before."""
     if isinstance(answers, HostError):
         return replace(before, state=State.UNREACHABLE, problem=problem_of(answers))
@@ -167,7 +167,7 @@ def active(contact: Contact, selection: Selection, target: str | None) -> Active
     seen, problems = contact.gather(
         endpoints, lambda _: RunningRequest(), lambda _, answers: processes(answers), both_users=True
     )
-    running: dict[str, dict[str, Process]] = {}
+    running: dict[JID, dict[str, Process]] = {}
     for name, here in seen.items():
         for process in here:
             running.setdefault(process.jid, {})[name] = process
@@ -179,10 +179,10 @@ def active(contact: Contact, selection: Selection, target: str | None) -> Active
         unseen = {name: report.results[name] for name in report.open_hosts if name not in known}
         if unseen:
             doubtful.append(replace(report, results=unseen))
-    checked: dict[str, Mapping[str, HostResult]] = {}
+    checked: dict[JID, Mapping[str, HostResult]] = {}
     for doubt, report in zip(doubtful, ask_about_all(contact, selection, doubtful), strict=True):
         checked[doubt.job.jid] = {name: report.results[name] for name in doubt.results}
-    live: dict[str, ActiveJob] = {}
+    live: dict[JID, ActiveJob] = {}
     for report in reports:
         jid = report.job.jid
         results = {**report.results, **checked.get(jid, {})}
@@ -203,7 +203,7 @@ def active(contact: Contact, selection: Selection, target: str | None) -> Active
     return Active(dict(sorted(live.items(), reverse=True)), {name: why[name] for name in order if name in why})
 
 
-def _on(contact: Contact, selection: Selection, jid: str, target: str | None) -> Report | None:
+def _on(contact: Contact, selection: Selection, jid: JID, target: str | None) -> Report | None:
     """A job on the hosts that are looked at; None where it has none of them."""
     report = contact.cache.current(jid, outputs=False)
     try:
@@ -213,7 +213,7 @@ def _on(contact: Contact, selection: Selection, jid: str, target: str | None) ->
 
 
 def _active(
-    report: Report, processes: Mapping[str, Mapping[str, Process]], problems: Mapping[str, Problem]
+    report: Report, processes: Mapping[JID, Mapping[str, Process]], problems: Mapping[str, Problem]
 ) -> ActiveJob:
     """A job of this controller.
 
@@ -247,7 +247,7 @@ def _active(
     )
 
 
-def _foreign(jid: str, hosts: Mapping[str, Process]) -> ActiveJob:
+def _foreign(jid: JID, hosts: Mapping[str, Process]) -> ActiveJob:
     """A job of another controller, as the proc files tell it."""
     one = next(iter(hosts.values()))
     job = Job(jid, one.fun, one.arg, one.tgt, tuple(hosts), one.user, jid_time(jid))

@@ -30,7 +30,7 @@ LOOK_SECONDS = 15.0
 @dataclass(frozen=True, slots=True)
 class _Due:
     entry: Entry
-    jid: str
+    jid: JID
 
 
 class Scheduler:
@@ -149,7 +149,7 @@ class Scheduler:
                 for skip in done.skips:
                     times = f" ({skip.count} times since {iso(skip.first)})" if skip.count > 1 else ""
                     self._log(f"{entry.name}: skipped {iso(skip.last)}: {skip.reason}{times}")
-                due += [_Due(entry, fire.jid) for fire in done.fires]
+                due += [_Due(entry, JID(fire.jid)) for fire in done.fires]
         return due, look
 
     def _evaluate(self, schedule: Schedule, entry: Entry, before: Any, now: float) -> evaluator.Outcome:
@@ -190,7 +190,7 @@ class Scheduler:
 
     def _send(self, due: _Due, *, detach: bool) -> None:
         entry = due.entry
-        with self._schedules.prepare(entry, Delivery(detach, live=False), JID(due.jid)).send() as run:
+        with self._schedules.prepare(entry, Delivery(detach, live=False), due.jid).send() as run:
             with self._lock:
                 self._runs.add(run)
                 if self._leaving:

@@ -17,6 +17,7 @@ import traceback
 from pathlib import Path
 
 from agentless.cache import JobCache
+from agentless.model.jid import JID
 from agentless.model.states import HostResult, State
 from tests.cache.results import returned, running
 
@@ -37,7 +38,7 @@ def give_back(jid: str, host: str) -> HostResult:
     return returned(f"{jid} {host}\n".encode() * (400 if sum(map(ord, jid + host)) % 3 == 0 else 1))
 
 
-def work(root: Path, shared: str, rng: random.Random, acknowledge: int) -> None:
+def work(root: Path, shared: JID, rng: random.Random, acknowledge: int) -> None:
     """Use the cache without end, and tell of each thing once it is done."""
     cache = cache_at(root)
 
@@ -68,7 +69,7 @@ def main(root: Path, seed: int, seconds: float) -> int:
     shared = cache.create(function="cmd.run", arguments=["id"], target="all", hosts=SHARED, user="ada").jid
     until = time.monotonic() + seconds
     kills = 0
-    told: dict[str, set[str]] = {}
+    told: dict[JID, set[str]] = {}
     while time.monotonic() < until:
         readable, writable = os.pipe()
         pids = []
@@ -92,7 +93,7 @@ def main(root: Path, seed: int, seconds: float) -> int:
         with open(readable, "rb") as file:
             for line in file.read().decode().splitlines():
                 _word, jid, *hosts = line.split()
-                told.setdefault(jid, set()).update(hosts)
+                told.setdefault(JID(jid), set()).update(hosts)
         reader = cache_at(root)
         rows = {row.job.jid: row for row in reader.rows()}
         for jid, hosts_returned in told.items():

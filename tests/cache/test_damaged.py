@@ -74,7 +74,7 @@ def record(bench: Bench, finished: bool) -> str:
     return job.jid
 
 
-def everything(bench: Bench, jid: str) -> None:
+def everything(bench: Bench, jid: JID) -> None:
     """All that is done with records, by all verbs."""
     cache = bench.another()
     for state in (*State, "failed"):
@@ -92,7 +92,7 @@ def everything(bench: Bench, jid: str) -> None:
     for change in (
         lambda: cache.record(jid, "e", returned()),
         lambda: cache.call_off(jid, ["e"], Problem("k", "m")),
-        lambda: cache.adopt(Job(JID(jid), "cmd.run", ("id",), "all", ("a", "z"), "eve", 1.0), {"z": returned()}),
+        lambda: cache.adopt(Job(jid, "cmd.run", ("id",), "all", ("a", "z"), "eve", 1.0), {"z": returned()}),
         lambda: cache.finish(jid),
     ):
         with contextlib.suppress(CacheError, ValueError):  # it is gone, or has other hosts now
@@ -151,7 +151,7 @@ def test_every_field_at_every_wrong_value_harms_its_own_job_alone(bench: Bench, 
             path.write_bytes(written(changed(lines, n, place, value)))
             warned = len(bench.warnings)
             try:
-                everything(bench, jid)
+                everything(bench, JID(jid))
             except Exception as error:
                 raise AssertionError(f"line {n} {place} = {value!r}") from error
             assert all(jid in warning for warning in bench.warnings[warned:])
@@ -219,7 +219,7 @@ def test_a_line_with_any_value_is_read_with_the_types_that_it_has_or_refused(dat
     text = json.dumps({**line, key: data.draw(json_values)}).encode()
     try:
         if line is head:
-            row = decode_head(text, "20261122095039579207")
+            row = decode_head(text, JID("20261122095039579207"))
             json.dumps(row.job.to_json())
             assert abs(row.last) < 1e12
         else:
@@ -230,7 +230,7 @@ def test_a_line_with_any_value_is_read_with_the_types_that_it_has_or_refused(dat
         pass
 
 
-def test_a_record_of_an_impossible_jid_is_set_aside(bench: Bench) -> None:
+def test_a_record_of_an_impossible_jid_is_no_job_and_is_set_aside(bench: Bench) -> None:
     good = bench.job()
     bench.cache.record(good.jid, "web1", returned())
     content = (bench.root / f"{good.jid}.jsonl").read_bytes()
@@ -238,7 +238,8 @@ def test_a_record_of_an_impossible_jid_is_set_aside(bench: Bench) -> None:
         for suffix in (".jsonl", ".open.jsonl"):
             (bench.root / f"{jid}{suffix}").write_bytes(content.replace(good.jid.encode(), jid.encode()))
             assert [row.job.jid for row in bench.another().rows()] == [good.jid]
-            assert "its digits are no date" in bench.warnings.pop()
+            assert bench.cache.prune(force=True).set_aside
+            assert f"{jid}{suffix}, which is nothing of the job cache" in bench.warnings.pop()
 
 
 def test_where_there_is_no_room_to_set_it_aside_it_is_left_out_and_named(bench: Bench) -> None:

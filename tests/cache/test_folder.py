@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from agentless.errors import CacheError
+from agentless.model.jid import JID
 from agentless.model.states import HostResult, State
 from tests.cache.conftest import Bench
 from tests.cache.results import returned, running
@@ -53,7 +54,7 @@ def test_a_torn_last_line_is_dropped_and_written_over(bench: Bench) -> None:
 @pytest.mark.parametrize("suffix", [".jsonl", ".open.jsonl"])
 def test_a_torn_head_is_set_aside_and_named_by_every_reader(bench: Bench, content: bytes, suffix: str) -> None:
     good = bench.job()
-    jid = "20261122095039579207"
+    jid = JID("20261122095039579207")
 
     def record() -> None:
         with pytest.raises(CacheError, match="not in the job cache"):
@@ -142,7 +143,7 @@ def test_what_is_no_file_under_a_name_of_ours_never_crashes_a_reader(bench: Benc
     else:
         os.mkfifo(path)
     assert [row.job for row in bench.cache.rows()] == [job]
-    assert bench.cache.load("20261122095039579207") is None
+    assert bench.cache.load(JID("20261122095039579207")) is None
     assert path.name in bench.warnings[0]
 
 

@@ -137,7 +137,7 @@ def test_a_later_format_is_told_apart_from_damage() -> None:
         decode_head(data.replace(b'"v":1', b'"v":true'), THE_JID)
     assert not isinstance(caught.value, Later)
     with pytest.raises(DamagedRecord, match="it holds job"):
-        decode_head(data, "20261122095039579208")
+        decode_head(data, JID("20261122095039579208"))
 
 
 def test_the_output_of_another_host_is_not_taken() -> None:

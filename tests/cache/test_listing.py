@@ -32,12 +32,12 @@ def many(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 
 def test_jobs_are_the_newest_first_and_told_whether_they_are_open(many: Bench) -> None:
-    jobs = listing_of(many).jobs()
+    jobs = list(listing_of(many).jobs())
     assert [jid for jid, _ in jobs] == sorted((jid for jid, _ in jobs), reverse=True)
     assert [is_open for _, is_open in jobs] == [n % 5 == 2 for n in reversed(range(10))]
     (many.root / "20261122.jsonl").touch()
     (many.root / "２０２６１１２２０９５０３９５７９２０７.jsonl").touch()
-    assert listing_of(many).jobs() == jobs
+    assert list(listing_of(many).jobs()) == jobs
 
 
 def test_rows_are_the_same_gathered_or_not(many: Bench) -> None:
@@ -71,4 +71,4 @@ def test_a_limit_may_be_of_any_size(many: Bench, limit: int) -> None:
 
 def test_there_are_no_jobs_where_there_is_no_directory(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "none" / "jobs")
-    assert (listing_of(bench).jobs(), listing_of(bench).heads(), list(listing_of(bench).rows())) == ([], {}, [])
+    assert (list(listing_of(bench).jobs()), listing_of(bench).heads(), list(listing_of(bench).rows())) == ([], {}, [])

@@ -33,10 +33,10 @@ class CacheMachine(RuleBasedStateMachine):
         self.directory = tempfile.mkdtemp()
         self.bench = Bench(Path(self.directory) / "jobs")
         self.users = (self.bench.cache, self.bench.another())
-        self.model: dict[str, Report] = {}
-        self.last: dict[str, float] = {}
-        self.held: set[str] = set()
-        self.heard: dict[tuple[str, str], float] = {}
+        self.model: dict[JID, Report] = {}
+        self.last: dict[JID, float] = {}
+        self.held: set[JID] = set()
+        self.heard: dict[tuple[JID, str], float] = {}
 
     def teardown(self) -> None:
         for jid in self.held:
@@ -48,7 +48,7 @@ class CacheMachine(RuleBasedStateMachine):
     some_hosts = st.lists(st.sampled_from(HOSTS), min_size=1, unique=True)
 
     @rule(target=jobs, hosts=some_hosts, keep=st.sampled_from([1.0, 168.0]))
-    def create(self, hosts: list[str], keep: float) -> str:
+    def create(self, hosts: list[str], keep: float) -> JID:
         job = self.bench.job(*hosts, release=False, keep_returns=keep)
         assert job.jid not in self.model
         self.model[job.jid] = Report(job, {host: HostResult(State.PENDING) for host in hosts})
@@ -57,14 +57,14 @@ class CacheMachine(RuleBasedStateMachine):
         return job.jid
 
     @rule(jid=jobs, results=st.dictionaries(st.sampled_from(HOSTS), any_result, min_size=1), user=user)
-    def record(self, jid: str, results: dict[str, HostResult], user: int) -> None:
+    def record(self, jid: JID, results: dict[str, HostResult], user: int) -> None:
         self._record(self.users[user], jid, results)
 
     @rule(jid=jobs, result=open_result, user=user)
-    def record_open(self, jid: str, result: HostResult, user: int) -> None:
+    def record_open(self, jid: JID, result: HostResult, user: int) -> None:
         self._record(self.users[user], jid, dict.fromkeys(HOSTS, result))
 
-    def _record(self, cache: JobCache, jid: str, results: dict[str, HostResult]) -> None:
+    def _record(self, cache: JobCache, jid: JID, results: dict[str, HostResult]) -> None:
         if jid not in self.model:
             return
         report = self.model[jid]
@@ -73,13 +73,13 @@ class CacheMachine(RuleBasedStateMachine):
         self._learned_again(jid, results)
 
     @rule(jid=jobs, user=user)
-    def finish(self, jid: str, user: int) -> None:
+    def finish(self, jid: JID, user: int) -> None:
         if jid in self.model:
             settled = all(result.settled for result in self.model[jid].results.values())
             assert self.users[user].finish(jid) is settled
 
     @rule(jid=jobs)
-    def release(self, jid: str) -> None:
+    def release(self, jid: JID) -> None:
         self.users[0].release(jid)
         self.held.discard(jid)
 
@@ -93,7 +93,7 @@ class CacheMachine(RuleBasedStateMachine):
         return jid
 
     @rule(jid=jobs, host=st.sampled_from(HOSTS), result=st.none() | any_result, user=user)
-    def adopt(self, jid: str, host: str, result: HostResult | None, user: int) -> None:
+    def adopt(self, jid: JID, host: str, result: HostResult | None, user: int) -> None:
         """Whom a job was sent to is said by its sender, and for one that was learned of by every host that has it."""
         if jid not in self.model:
             return
@@ -108,7 +108,7 @@ class CacheMachine(RuleBasedStateMachine):
         if result is not None and host in report.results:
             self._learned_again(jid, {host: result})
 
-    def _learned_again(self, jid: str, results: dict[str, HostResult]) -> None:
+    def _learned_again(self, jid: JID, results: dict[str, HostResult]) -> None:
         after = dict(self.model[jid].results)
         for host, result in results.items():
             if after[host].state.final:
@@ -142,7 +142,7 @@ class CacheMachine(RuleBasedStateMachine):
             self.heard = {place: at for place, at in self.heard.items() if place[0] != jid}
 
     @rule(jid=consumes(jobs), user=user)
-    def look_up(self, jid: str, user: int) -> None:
+    def look_up(self, jid: JID, user: int) -> None:
         assert self.users[user].load(jid) == self.model.get(jid)
 
     @invariant()

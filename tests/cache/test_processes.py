@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from agentless.cache import JobCache
+from agentless.model.jid import JID
 from agentless.model.output import Held
 from agentless.model.returns import Return
 from agentless.model.states import HostResult, State
@@ -71,12 +72,12 @@ def test_ten_processes_at_once_lose_nothing(tmp_path: Path) -> None:
         assert writer.stdin is not None
         writer.stdin.write("x")
         writer.stdin.flush()
-    jids: dict[str, list[str]] = {}
+    jids: dict[str, list[JID]] = {}
     for name, writer in zip(names, writers, strict=True):
         with writer:
             out, _ = writer.communicate(timeout=patience(120))
         assert writer.returncode == 0
-        jids[name] = out.split()
+        jids[name] = [JID(word) for word in out.split()]
     every = [jid for name in names for jid in jids[name]]
     assert len(set(every)) == len(every) == len(names) * count
     rows = {row.job.jid: row for row in cache.rows()}
@@ -114,7 +115,7 @@ def test_the_hold_of_a_killed_run_is_gone_at_once(tmp_path: Path) -> None:
     cache = JobCache(tmp_path / "jobs", keep_jobs=24, max_bytes=10**9)
     with _python(HOLDER, tmp_path / "jobs") as run:
         assert run.stdout is not None
-        jid = run.stdout.readline().strip()
+        jid = JID(run.stdout.readline().strip())
         assert cache.is_held(jid)
         assert not cache.abandon(jid)
         run.kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agentless.model.jid import JID
 from agentless.model.job import Job
 from agentless.model.states import Dispatched, HostResult, State
 from tests.cache.conftest import Bench
@@ -47,7 +48,7 @@ def test_a_job_of_a_run_that_lives_is_never_pruned(tmp_path: Path) -> None:
 
 
 def test_an_adopted_job_with_an_old_jid_is_kept_from_when_it_came_home(bench: Bench) -> None:
-    job = Job("20010101000000000000", "cmd.run", ("id",), "all", ("web1",), "ada", 978307200.0, schedule="nightly")
+    job = Job(JID("20010101000000000000"), "cmd.run", ("id",), "all", ("web1",), "ada", 978307200.0, schedule="nightly")
     bench.cache.adopt(job, {})
     bench.cache.record(job.jid, "web1", returned())
     bench.now += 23 * HOUR
@@ -57,7 +58,7 @@ def test_an_adopted_job_with_an_old_jid_is_kept_from_when_it_came_home(bench: Be
 
 
 def test_a_job_of_a_clock_that_ran_ahead_is_pruned_by_when_it_came_home(bench: Bench) -> None:
-    job = Job("29990101000000000000", "cmd.run", ("id",), "all", ("web1",), "ada", 1.0, schedule="nightly")
+    job = Job(JID("29990101000000000000"), "cmd.run", ("id",), "all", ("web1",), "ada", 1.0, schedule="nightly")
     bench.cache.adopt(job, {})
     bench.cache.record(job.jid, "web1", returned())
     bench.now += 25 * HOUR

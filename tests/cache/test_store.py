@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from agentless.errors import AnotherJob, CacheError, JobExists
+from agentless.model.jid import JID
 from agentless.model.job import Job, Origin, Report
 from agentless.model.output import EMPTY
 from agentless.model.problem import Problem
@@ -40,7 +41,7 @@ def test_jobs_of_one_instant_get_jids_a_microsecond_apart(bench: Bench) -> None:
 
 def test_a_given_jid_is_taken_once_whoever_wants_it(bench: Bench) -> None:
     """A fire of a schedule has the JID of its time: a second evaluator, or one that was restarted, makes none."""
-    jid = "20261122100000123456"
+    jid = JID("20261122100000123456")
     job = bench.job(jid=jid)
     assert (job.jid, job.start_time) == (jid, bench.now)
     bench.cache.record(jid, "web1", returned())
@@ -49,8 +50,6 @@ def test_a_given_jid_is_taken_once_whoever_wants_it(bench: Bench) -> None:
             cache.create(function="cmd.run", arguments=["id"], target="web*", user="ada", hosts=["web1"], jid=jid)
     assert bench.cache.load(jid, outputs=False) is not None
     assert _results(bench, job) == {"web1": returned()}
-    with pytest.raises(ValueError, match="not a JID"):
-        bench.job(jid="../../etc/passwd")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
@@ -240,7 +239,7 @@ def test_a_job_is_held_by_the_cache_that_made_it_until_it_lets_go(bench: Bench) 
 
 
 def test_adopted_jobs_keep_their_jid_and_gain_hosts(bench: Bench) -> None:
-    job = Job("20261122095039579207", "cmd.run", ("id",), "web*", ("web1",), "bob", 1.0, schedule="nightly")
+    job = Job(JID("20261122095039579207"), "cmd.run", ("id",), "web*", ("web1",), "bob", 1.0, schedule="nightly")
     bench.cache.adopt(job, {})
     bench.cache.record(job.jid, "web1", returned(b"one" * 900))
     assert bench.cache.finish(job.jid)
@@ -256,21 +255,12 @@ def test_adopted_jobs_keep_their_jid_and_gain_hosts(bench: Bench) -> None:
         bench.cache.adopt(replace(job, arguments=("rm",)), {})
 
 
-def test_only_jids_reach_a_path(bench: Bench) -> None:
-    for jid in ("../../etc/passwd", "2026112209503957920", "２" * 20, ""):
-        for call in (bench.cache.load, bench.cache.is_held, bench.cache.finish, bench.cache.abandon):
-            with pytest.raises(ValueError, match="is not a JID"):
-                call(jid)
-        with pytest.raises(ValueError, match="is not a JID"):
-            bench.cache.record(jid, "web1", running())
-
-
 def test_unknown_jobs_and_hosts_are_told_apart(bench: Bench) -> None:
-    assert bench.cache.load("20261122095039579207") is None
+    assert bench.cache.load(JID("20261122095039579207")) is None
     assert bench.cache.last() is None
     assert list(bench.cache.rows()) == []
     with pytest.raises(CacheError, match="not in the job cache"):
-        bench.cache.record("20261122095039579207", "web1", running())
+        bench.cache.record(JID("20261122095039579207"), "web1", running())
     job = bench.job()
     with pytest.raises(ValueError, match="no host of job"):
         bench.cache.record(job.jid, "web9", running())

@@ -5,13 +5,14 @@ from __future__ import annotations
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from agentless.model import jid
 from agentless.model.job import Job, Report
 from agentless.model.output import Held
 from agentless.model.problem import Problem
 from agentless.model.returns import Return
 from agentless.model.states import HostResult, State
 
-JID = "20261122095039579207"
+JID = jid.JID("20261122095039579207")
 START = 1795341039.579207
 
 texts = st.one_of(

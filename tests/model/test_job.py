@@ -36,7 +36,7 @@ results = st.one_of(
 def report(hosts: list[HostResult], *, interrupted: bool = False, detached: bool = False) -> Report:
     named = {f"h{number}": result for number, result in enumerate(hosts)}
     return Report(
-        Job("2" * 20, "cmd.run", ("true",), "all", tuple(named), "ada", 0.0),
+        Job(JID("20261122095039579207"), "cmd.run", ("true",), "all", tuple(named), "ada", 0.0),
         named,
         interrupted=interrupted,
         detached=detached,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from agentless.model import jid
 from agentless.model.problem import Problem
 from agentless.model.process import Process, Signal, Survivor
 from agentless.model.results import Found, Running, Signalled
 
-JID = "20261122095039579207"
+JID = jid.JID("20261122095039579207")
 GONE = {"db1": Problem("connect", "refused", "start it")}
 PROCESS = Process(JID, "cmd.run", ("uptime",), "web*", "compound", "ada", 7, 0.5)
 ALIVE = Signal((7,), (Survivor(8, "root", "not ours"),), "sent")

@@ -13,6 +13,7 @@ from agentless.inventory import Overrides
 from agentless.inventory.search import Sources
 from agentless.inventory.selection import Selection
 from agentless.inventory.vault import Vault
+from agentless.model.jid import JID
 from agentless.model.job import Report
 from agentless.model.requests import Caller
 from agentless.model.states import HostResult, State
@@ -67,8 +68,8 @@ class Bench:
             self.cache.release(made.jid)
         return Report(made, results)
 
-    def report(self, jid: str) -> Report:
-        report = self.cache.load(jid)
+    def report(self, word: str) -> Report:
+        report = self.cache.load(JID(word))
         assert report is not None
         return report
 

@@ -63,7 +63,7 @@ def test_an_end_that_was_told_holds_where_the_connection_breaks_behind_it(bench:
 
 @pytest.mark.parametrize("verb", [procs.ping, procs.running])
 def test_one_host_that_lies_leaves_the_others_their_answers(bench: Bench, verb: Any) -> None:
-    hosts = LyingHosts(web1=[[b"[" * 200_000]], web2=[[END]])
+    hosts = LyingHosts(web1=[[b"[" * 200_000]], web2=[[({"t": "pong"}, b""), END]])
     answer = verb(bench.contact(hosts), bench.selection.endpoints(None))
     assert list(answer.problems) == ["web1"]
     assert answer.problems["web1"].kind == "protocol"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agentless.model.jid import new_jid
+from agentless.model.jid import JID, new_jid
 from agentless.model.requests import PingRequest
 from agentless.model.states import State
 from tests.runner.conftest import Bench
@@ -18,7 +18,7 @@ RETURN = {"t": "return", "retcode": 0, "ended_by": "exit"}
 FIRE = {"t": "job", "fun": "cmd.run", "arg": ["true"], "tgt": "all", "user": "ada", "schedule": "nightly"}
 
 
-def jid(ahead: float = 0.0) -> str:
+def jid(ahead: float = 0.0) -> JID:
     return new_jid(datetime.fromtimestamp(time.time() + ahead, timezone.utc))
 
 

@@ -10,6 +10,7 @@ import pytest
 from agentless import Fleet
 from agentless.cache import JobCache
 from agentless.errors import CacheError
+from agentless.model.jid import JID
 from agentless.model.problem import Problem
 from agentless.model.requests import JobSpec
 from agentless.model.states import Dispatched, HostResult, State
@@ -24,7 +25,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
         yield fleet
 
 
-def new_job(fleet: Fleet) -> str:
+def new_job(fleet: Fleet) -> JID:
     return fleet.cache.create(
         function="cmd.run", arguments=("true",), target="all", hosts=("a", "b"), user="ada"
     ).jid  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
+from agentless.model.jid import JID
 from agentless.model.job import Job
 from agentless.model.process import Process
 from agentless.model.requests import Caller, FetchRequest, JobSpec, RunRequest, Script, Wanted
@@ -12,7 +13,7 @@ from agentless.remote import wire
 from agentless.runner.writing import job_fields, write
 
 CALLER = Caller("ada@laptop", 168.0, 1 << 30)
-JOB = Job("20261122095039579207", "cmd.script", ("x", "1"), "web*", ("web1",), "ada", 0.0)
+JOB = Job(JID("20261122095039579207"), "cmd.script", ("x", "1"), "web*", ("web1",), "ada", 0.0)
 
 
 def test_a_return_has_the_fields_that_the_helper_sends() -> None:
@@ -41,9 +42,9 @@ def test_what_no_ps_may_show_goes_in_sections() -> None:
 
 
 def test_what_is_wanted_beside_has_no_part_in_what_is_asked() -> None:
-    message = write(
-        FetchRequest((Wanted("1", "ab", maybe=True),)), CALLER, [Wanted("2", "cd"), Wanted("3", "e", True)], {"seq": 3}
-    )
-    assert message.fields["jobs"] == [{"jid": "1", "nonce": "ab", "maybe": True}]
-    assert message.fields["want"] == [{"jid": "2", "nonce": "cd"}, {"jid": "3", "nonce": "e", "maybe": True}]
+    one, two, three = JOB.jid, JID("20261122095039579208"), JID("20261122095039579209")
+    beside = [Wanted(two, "cd"), Wanted(three, "e", maybe=True)]
+    message = write(FetchRequest((Wanted(one, "ab", maybe=True),)), CALLER, beside, {"seq": 3})
+    assert message.fields["jobs"] == [{"jid": one, "nonce": "ab", "maybe": True}]
+    assert message.fields["want"] == [{"jid": two, "nonce": "cd"}, {"jid": three, "nonce": "e", "maybe": True}]
     assert message.fields["seen"] == {"seq": 3}
