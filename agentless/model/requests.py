@@ -310,7 +310,7 @@ class ScheduledJob:
         return_job: True; False, nothing comes home; or `nocache`, it comes home and is not kept.
     """
 
-    timing: Mapping[str, Any]
+    timing: Mapping[str, object]
     since: int
     spec: JobSpec
     target: str

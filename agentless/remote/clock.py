@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     Offset = Callable[[int], int]
-    Rule = Sequence[int]
+    Rule = list[int]
 
 DAY = 86400
 EVERY_HOUR = (1 << 24) - 1

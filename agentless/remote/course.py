@@ -9,11 +9,39 @@ from . import clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypedDict
+
+    class Timing(TypedDict, total=False):
+        name: str
+        id: str
+        v: int
+        every: int
+        rules: "list[clock.Rule]"
+        once: int
+        start: int
+        since: int
+        splay: "list[int]"
+        range: "list[clock.Rule]"
+        invert: int
+        skip_range: "list[clock.Rule]"
+        run_after: int
+        after: clock.Rule
+        until: clock.Rule
+        run: "list[clock.Rule]"
+        skip: "list[clock.Rule]"
+        maxrunning: int
+        enabled: int
+        grace: int
+        zone: str
+
+    History = dict[str, Any]
 
 # A `since` that is so little ahead is waited for; further ahead, the clock has gone back.
 AHEAD = 120
 SPANS = 8
+
+# The keys of a history, in the order in which evaluator.py tells them.
+VERSION, WAY, COUNTED, HAD, EXTRA, NEXT, FIRED, SKIPPED = "vkwcxnfs"
 
 DISABLED = "disabled"
 IN_SKIP_RANGE = "in_skip_range"
@@ -23,7 +51,7 @@ UNTIL_PASSED = "until_passed"
 SKIP_EXPLICIT = "skip_explicit"
 
 
-def splay(entry: "dict[str, Any]", host: str, nominal: int, gap: "int | None") -> int:
+def splay(entry: "Timing", host: str, nominal: int, gap: "int | None") -> int:
     """Seconds from the nominal time to the fire, drawn from (entry, host, nominal time), the same on every Python.
 
     Never as far as the next nominal time, `gap` seconds away, so that fires keep their order.
@@ -43,23 +71,23 @@ def splay(entry: "dict[str, Any]", host: str, nominal: int, gap: "int | None") -
 class Course:
     """The nominal times of an entry from one history on."""
 
-    def __init__(self, entry: "dict[str, Any]", history: "Any", now: int, host: str, offset: "clock.Offset") -> None:
+    def __init__(self, entry: "Timing", history: "History | None", now: int, host: str, offset: "clock.Offset") -> None:
         self.entry, self.host, self.offset = entry, host, offset
         self.every = every = entry.get("every", 0)
         self.waits = 0
         old = history or {}
-        self.w = old.get("w", 0)
-        self.spans = [list(span) for span in old.get("c", ())]
-        self.extra = list(old.get("x", ()))
+        self.w = old.get(COUNTED, 0)
+        self.spans = [list(span) for span in old.get(HAD, ())]
+        self.extra = list(old.get(EXTRA, ()))
         since = 0
         self.way = every or ~binascii.crc32(("%r%s" % (entry["rules"], entry.get("zone"))).encode())
         # What changed beside the times themselves loses no fire that is being splayed.
-        if old.get("v") != entry["v"] and old.get("k") != self.way:
+        if old.get(VERSION) != entry["v"] and old.get(WAY) != self.way:
             since = entry.get("since", now)
             if since > now + AHEAD:
                 since = now
             self.waits = since if since > now else 0
-            if not old or (old["k"] > 0) != (every > 0):
+            if not old or (old[WAY] > 0) != (every > 0):
                 starts = entry.get("start")
                 self.w = (since - every if starts else since) if every else -1 if entry.get("once") else since - 1
                 self.extra = [since] if starts and not every else []

@@ -31,14 +31,14 @@ The history is JSON too, null at first, and belongs to one entry by its name, wh
 
 import time
 
-from .course import Course
+from .course import COUNTED, EXTRA, FIRED, HAD, NEXT, SKIPPED, VERSION, WAY, Course
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
     from . import clock
+    from .course import History, Timing
 
 GRACE = 60
 # cron starts its ticks a second or so after the minute: whoever allows no lateness at all does not mean never.
@@ -82,17 +82,17 @@ class Outcome:
 
     __slots__ = ("fires", "history", "look", "skips")
 
-    def __init__(self, fires: "list[Fire]", skips: "list[Skip]", history: "Any", look: int) -> None:
+    def __init__(self, fires: "list[Fire]", skips: "list[Skip]", history: "History | None", look: int) -> None:
         self.fires, self.skips, self.history, self.look = fires, skips, history, look
 
 
-def jid(entry: "dict[str, Any]", nominal: int) -> str:
+def jid(entry: "Timing", nominal: int) -> str:
     """The JID that all hosts of one fire share: the nominal time in UTC and the entry's six digits."""
     return "%04d%02d%02d%02d%02d%02d" % time.gmtime(nominal)[:6] + str(entry["id"])
 
 
 def evaluate(
-    entry: "dict[str, Any]", history: "Any", now: float, host: str, offset: "clock.Offset", running: int = 0
+    entry: "Timing", history: "History | None", now: float, host: str, offset: "clock.Offset", running: int = 0
 ) -> Outcome:
     """What is due at `now`, what was skipped, and when to look again.
 
@@ -102,8 +102,8 @@ def evaluate(
         host: the name that the splay is drawn for.
         running: fires of this entry that run now.
     """
-    if history and history["v"] == entry["v"] and history["w"] <= now < history["n"]:
-        return Outcome([], [], history, history["n"])
+    if history and history[VERSION] == entry["v"] and history[COUNTED] <= now < history[NEXT]:
+        return Outcome([], [], history, history[NEXT])
     today = int(now // 1)
     course = Course(entry, history, today, host, offset)
     if course.waits:
@@ -112,7 +112,7 @@ def evaluate(
     grace = max(entry.get("grace", GRACE), GRACE_LEAST)
     late_until = today - grace - (entry["splay"][1] if entry.get("splay") else 0) - 2
     old = history or {}
-    notes = {"f": old.get("f"), "s": old.get("s")}
+    notes = {FIRED: old.get(FIRED), SKIPPED: old.get(SKIPPED)}
     skips = {}  # type: dict[str, Skip]
     due = {}  # type: dict[int, tuple[int, int]]
 
@@ -120,7 +120,7 @@ def evaluate(
         skips.setdefault(reason, Skip(reason, nominal))
         skips[reason].last = nominal
         skips[reason].count += 1
-        notes["s"] = [reason, at]
+        notes[SKIPPED] = [reason, at]
         return skips[reason].count
 
     position = course.w
@@ -178,7 +178,7 @@ def evaluate(
             skip(MAXRUNNING, nominal, at)
         else:
             fires.append(Fire(nominal, at, jid(entry, nominal), offset(at)))
-            notes["f"] = [nominal, at]
+            notes[FIRED] = [nominal, at]
 
     then = course.upcoming(position)
     ahead = [at for _, at in course.apart()] + ([course.at(then[0])] if then else [])
@@ -186,13 +186,13 @@ def evaluate(
     if not entry.get("enabled", 1):
         # Nobody needs to stay awake for what is off.
         look = max(look, today // 60 * 60 + 60)
-    kept = {"v": entry["v"], "k": course.way, "w": course.w, "c": course.spans, "n": look}
-    notes["x"] = sorted(course.extra)
+    kept = {VERSION: entry["v"], WAY: course.way, COUNTED: course.w, HAD: course.spans, NEXT: look}
+    notes[EXTRA] = sorted(course.extra)
     kept.update((key, value) for key, value in notes.items() if value)
     return Outcome(fires, list(skips.values()), kept, look)
 
 
-def plan(entry: "dict[str, Any]", history: "Any", now: float, host: str, offset: "clock.Offset") -> "Iterator[Fire]":
+def plan(entry: "Timing", history: "History | None", now: float, host: str, offset: "clock.Offset") -> "Iterator[Fire]":
     """Fires to come from `now` on, without end where the entry has none, with the reason where one will be skipped."""
     course = Course(entry, history, int(now // 1), host, offset)
     position = max(course.w, int(now // 1) - (entry["splay"][1] if entry.get("splay") else 0) - 1)

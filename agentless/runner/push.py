@@ -97,7 +97,7 @@ class Shipment:
     def request(self, endpoint: Endpoint, *, check: bool) -> PushRequest:
         """What one host is asked."""
         entries = self.jobs.get(endpoint.name, ())
-        zones = {job.timing["zone"] for job in entries if "zone" in job.timing}
+        zones = {str(job.timing["zone"]) for job in entries if "zone" in job.timing}
         return PushRequest(
             host=endpoint.name,
             user=self.user,

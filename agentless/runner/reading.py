@@ -30,11 +30,11 @@ from agentless.model.output import EMPTY, Output
 from agentless.model.problem import Problem
 from agentless.model.process import Process, Signal, Survivor
 from agentless.model.returns import Remains, Return
-from agentless.remote import evaluator, wire
+from agentless.remote import course, evaluator, wire
 from agentless.remote.evaluator import Fire
 from agentless.runner.bounds import records_max
 from agentless.runner.frames import Frame
-from agentless.schedule.hosts import FIRED, SKIPPED, Event, OnHost
+from agentless.schedule.hosts import Event, OnHost
 
 __all__ = ["Answer", "Reading"]
 
@@ -251,7 +251,7 @@ def _entry(meta: Meta) -> OnHost | None:
     job = _object(raw, "job")
     if not job:
         return None
-    fired, skipped = _list(history, FIRED), _list(history, SKIPPED)
+    fired, skipped = _list(history, course.FIRED), _list(history, course.SKIPPED)
     skip = _stamp({"at": skipped[1]}, "at") if len(skipped) == 2 else None
     planned = (_planned(row, _text(raw, "id")) for row in _list(meta, "plan"))
     return OnHost(

@@ -153,7 +153,7 @@ class Scheduler:
         return due, look
 
     def _evaluate(self, schedule: Schedule, entry: Entry, before: Any, now: float) -> evaluator.Outcome:
-        timing, zone = dict(entry.timing), offset(schedule, entry)
+        timing, zone = entry.timing, offset(schedule, entry)
         done = evaluator.evaluate(timing, before, now, self._name, zone)
         if done.fires and entry.jid_include:
             # It is a pure function: with what runs, which may cost a question to hosts, only where it matters.

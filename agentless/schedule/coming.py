@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentless.model.times import iso
 from agentless.remote import clock, course, evaluator
 from agentless.remote.evaluator import Fire
 from agentless.schedule.document import Entry, Schedule
+
+if TYPE_CHECKING:
+    from agentless.remote.course import History
 
 __all__ = ["Fire", "Forecast", "Upcoming", "coming", "fire_json", "forecast", "offset"]
 
@@ -73,7 +76,7 @@ def offset(schedule: Schedule, entry: Entry) -> Callable[[int], int]:
 
 
 def coming(
-    schedule: Schedule, entry: Entry, count: int, *, now: float, host: str, history: Mapping[str, Any] | None = None
+    schedule: Schedule, entry: Entry, count: int, *, now: float, host: str, history: History | None = None
 ) -> tuple[Fire, ...]:
     """The next fires of an entry, skips among them with their reason; fewer than `count` where no more come.
 
@@ -82,20 +85,18 @@ def coming(
         host: the inventory name that the splay is drawn for; the controller's own fires have its name.
         history: the evaluator's for this entry there; None is an entry that starts now.
     """
-    planned = evaluator.plan(dict(entry.timing), history, now, host, offset(schedule, entry))
+    planned = evaluator.plan(entry.timing, history, now, host, offset(schedule, entry))
     return tuple(itertools.islice(planned, count))
 
 
-def forecast(
-    schedule: Schedule, entry: Entry, *, now: float, host: str, history: Mapping[str, Any] | None = None
-) -> Forecast:
+def forecast(schedule: Schedule, entry: Entry, *, now: float, host: str, history: History | None = None) -> Forecast:
     """The next fire of an entry that is not skipped; the arguments are those of `coming`."""
     if not entry.enabled:
         return Forecast(None)
     if entry.counted_on_hosts:
         return Forecast(None, known=False)
     until = entry.timing.get("until")
-    planned = evaluator.plan(dict(entry.timing), history, now, host, offset(schedule, entry))
+    planned = evaluator.plan(entry.timing, history, now, host, offset(schedule, entry))
     for number, fire in enumerate(planned):
         if fire.reason is None:
             return Forecast(fire)

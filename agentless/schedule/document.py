@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentless.errors import ScheduleError
 from agentless.schedule import dates, timing, work
 from agentless.suggest import one_of
 from agentless.yamlfile import Item, root
+
+if TYPE_CHECKING:
+    from agentless.remote.course import Timing
 
 __all__ = ["ALIASES", "KEYS", "Entry", "Schedule", "load", "parse"]
 
@@ -59,7 +62,7 @@ class Entry:
     args: tuple[str, ...]
     target: str | None
     runs_on: str
-    timing: Mapping[str, Any]
+    timing: Timing
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     timeout: float | None = None

@@ -183,7 +183,8 @@ class Editor:
             elsewhere = entry.runs_on == "host" and entry.timezone is None and rule[0] == 0
             if (rule[1] + 12 * 3600 if elsewhere else clock.moment(rule, where)) < self._now:
                 raise ScheduleError(f"{name}: {new_time} is past: nothing would run then", file=self._file)
-            timing = {key: value for key, value in entry.timing.items() if key != "enabled"}
+            timing = entry.timing.copy()
+            timing.pop("enabled", None)
             at = clock.moment(rule, where)
             if reason := course.Course(timing, None, int(self._now), "", where).reason(at, at):
                 raise ScheduleError(f"{name}: at {new_time} nothing would run: {reason}", file=self._file)

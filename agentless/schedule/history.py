@@ -15,14 +15,12 @@ from filelock import FileLock
 
 from agentless import files
 from agentless.errors import ScheduleError
+from agentless.remote.course import COUNTED, EXTRA, FIRED, HAD, NEXT, SKIPPED, VERSION, WAY
 from agentless.schedule.document import Entry
-from agentless.schedule.hosts import FIRED, SKIPPED
 
 __all__ = ["Histories", "Past"]
 
-# The keys of a history, as remote/evaluator.py describes it: short, since they lie on the disks of hosts.
-VERSION, WAY, COUNTED, HAD, EXTRA, IDLE_UNTIL = "vkwcxn"
-_ALWAYS = {VERSION, WAY, COUNTED, HAD, IDLE_UNTIL}
+_ALWAYS = {VERSION, WAY, COUNTED, HAD, NEXT}
 _KEYS = _ALWAYS | {EXTRA, FIRED, SKIPPED}
 _LOCK_SECONDS = 60.0
 _LATEST = 253_402_300_800.0  # the year 10000, in Unix seconds

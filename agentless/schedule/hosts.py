@@ -11,10 +11,7 @@ from agentless.model.results import Asked
 from agentless.model.times import iso
 from agentless.remote.evaluator import Fire
 
-__all__ = ["FIRED", "SKIPPED", "Event", "HostSchedule", "OnHost", "Placed", "Pushed", "Seen"]
-
-# The keys of an entry's history under which its last fire and its last skip stand (schedule/history.py has the others).
-FIRED, SKIPPED = "f", "s"
+__all__ = ["Event", "HostSchedule", "OnHost", "Placed", "Pushed", "Seen"]
 
 
 @dataclass(frozen=True, slots=True)

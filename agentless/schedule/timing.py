@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 from zoneinfo import available_timezones
 
 import yaml
@@ -13,6 +13,9 @@ import yaml
 from agentless.schedule import dates
 from agentless.suggest import one_of
 from agentless.yamlfile import LONGEST, Item
+
+if TYPE_CHECKING:
+    from agentless.remote.course import Timing
 
 __all__ = ["KEYS", "UNITS", "identify", "read_span", "read_splay", "timing"]
 
@@ -30,15 +33,13 @@ def identify(identity: str, name: str) -> str:
     return f"{zlib.crc32(identity.encode() + bytes(1) + name.encode()) % 1000000:06d}"
 
 
-def timing(
-    entry: Item, fields: Mapping[str, Item], name: str, identity: str, whens: Mapping[str, Item]
-) -> dict[str, Any]:
+def timing(entry: Item, fields: Mapping[str, Item], name: str, identity: str, whens: Mapping[str, Item]) -> Timing:
     """The time keys of one entry for the evaluator, whose docstring says what they become.
 
     Raises:
         ScheduleError: with the line, the key and the reason.
     """
-    made: dict[str, Any] = {}
+    made: Timing = {"name": name, "id": identify(identity, name)}
     _when(made, entry, fields, whens)
     every = made.get("every")
     if "once_fmt" in fields and "once" not in fields:
@@ -60,14 +61,21 @@ def timing(
             reason = "there is no skip_during_range, of the entry or of all, that it could come after"
             raise fields["run_after_skip_range"].error(reason)
         made["run_after"] = 1
-    for key in ("after", "until"):
-        if key in fields:
-            made[key] = _bound(fields[key])
-    if "after" in made and "until" in made and made["after"][0] == made["until"][0] and made["until"] <= made["after"]:
+    if "after" in fields:
+        made["after"] = _bound(fields["after"])
+    if "until" in fields:
+        made["until"] = _bound(fields["until"])
+    if (
+        "after" in made
+        and "until" in made
+        and made["after"][0] == made["until"][0]
+        and list(made["until"]) <= list(made["after"])
+    ):
         raise fields["until"].error("it is not later than `after`: the entry would never fire")
-    for key, short in (("run_explicit", "run"), ("skip_explicit", "skip")):
-        if key in fields and (moments := [_moment(item, short == "skip") for item in fields[key].each()]):
-            made[short] = moments
+    if "run_explicit" in fields and (moments := [_moment(item, False) for item in fields["run_explicit"].each()]):
+        made["run"] = moments
+    if "skip_explicit" in fields and (moments := [_moment(item, True) for item in fields["skip_explicit"].each()]):
+        made["skip"] = moments
     if "maxrunning" in fields:
         made["maxrunning"] = fields["maxrunning"].whole(1)
     if "misfire_grace" in fields:
@@ -76,15 +84,15 @@ def timing(
         made["enabled"] = 0
     if "timezone" in fields:
         made["zone"] = _zone(fields["timezone"])
-    return {"name": name, "id": identify(identity, name), **made}
+    return made
 
 
-def version(made: Mapping[str, Any]) -> int:
+def version(made: Timing) -> int:
     """A number that changes when anything of the timing does."""
     return zlib.crc32(json.dumps(made, sort_keys=True).encode())
 
 
-def _when(made: dict[str, Any], entry: Item, fields: Mapping[str, Item], whens: Mapping[str, Item]) -> None:
+def _when(made: Timing, entry: Item, fields: Mapping[str, Item], whens: Mapping[str, Item]) -> None:
     """The one way in which an entry says when: `every` or `rules`."""
     intervals = [key for key in UNITS if key in fields]
     others = [key for key in ("when", "cron", "once") if key in fields]
@@ -180,7 +188,7 @@ def read_splay(item: Item) -> list[int]:
     return [least, most] if most else []
 
 
-def read_span(item: Item, *, invert: bool = False) -> tuple[Sequence[dates.Rule], bool]:
+def read_span(item: Item, *, invert: bool = False) -> tuple[list[dates.Rule], bool]:
     """A range: two times of day, two weekdays with a time, or two full dates; and whether it is inverted."""
     fields = item.fields()
     known = ("start", "end", "invert") if invert else ("start", "end")

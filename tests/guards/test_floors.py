@@ -42,7 +42,7 @@ KEPT_APART = {
 
 # What of the helper runs on both sides, and which room of ours has use for it.
 BOTH_SIDES = {
-    "runner": ("remote.wire", "remote.evaluator"),
+    "runner": ("remote.wire", "remote.course", "remote.evaluator"),
     "schedule": ("remote.clock", "remote.course", "remote.evaluator"),
 }
 

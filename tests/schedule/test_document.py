@@ -263,7 +263,7 @@ def test_any_entry_is_read_or_refused_and_what_is_read_can_be_evaluated(entries:
         return
     for entry in schedule.entries.values():
         assert json.loads(json.dumps(entry.timing)) == entry.timing
-        evaluator.evaluate(dict(entry.timing), None, START, "web1", utc)
+        evaluator.evaluate(entry.timing, None, START, "web1", utc)
         coming(schedule, entry, 3, now=START, host="web1")
 
 

@@ -40,7 +40,7 @@ class Bench:
         fired = []
         with self.another().changing() as histories:
             for entry in self.schedule.entries.values():
-                done = evaluator.evaluate(dict(entry.timing), histories.get(entry.name), now, "me", clock.local)
+                done = evaluator.evaluate(entry.timing, histories.get(entry.name), now, "me", clock.local)
                 histories[entry.name] = done.history
                 fired += [entry.name for _ in done.fires]
         return fired

@@ -179,7 +179,7 @@ def test_an_inverted_range_leaves_nothing_for_the_end_of_a_skipped_range_that_is
 def test_a_splay_stays_within_its_bounds_and_before_the_next_fire(
     host: str, nominal: int, least: int, more: int, gap: int | None
 ) -> None:
-    entry = {"id": "123456", "splay": [least, least + more]}
+    entry: course.Timing = {"id": "123456", "splay": [least, least + more]}
     drawn = course.splay(entry, host, nominal, gap)
     assert drawn == course.splay(entry, host, nominal, gap)
     assert least <= drawn <= least + more
@@ -188,7 +188,7 @@ def test_a_splay_stays_within_its_bounds_and_before_the_next_fire(
 
 def test_a_fleet_spreads_over_its_splay() -> None:
     """A thousand neighbouring names over ten minutes: no minute has twice its share."""
-    entry = {"id": "123456", "splay": [0, 599]}
+    entry: course.Timing = {"id": "123456", "splay": [0, 599]}
     minutes = [course.splay(entry, f"web{number:04}", START, None) // 60 for number in range(1000)]
     assert max(minutes.count(minute) for minute in range(10)) < 200
     assert set(minutes) == set(range(10))
@@ -199,7 +199,7 @@ def test_a_splay_of_all_is_that_of_each_entry_which_has_none() -> None:
     assert [at % HOUR for at in (fire.at for fire in planned_fires(entry, 5))] == [7] * 5
 
 
-def planned_fires(entry: dict[str, object], count: int) -> list[evaluator.Fire]:
+def planned_fires(entry: course.Timing, count: int) -> list[evaluator.Fire]:
     return list(itertools.islice(evaluator.plan(entry, None, START, "web1", utc), count))
 
 

@@ -60,7 +60,7 @@ def test_forwards_every_nominal_time_fires_once_or_is_recorded(name: str, steps:
         assert 0 <= at - fire.at <= evaluator.GRACE
 
 
-def evaluator_plan(entry: dict[str, object], start: int, until: float) -> list[evaluator.Fire]:
+def evaluator_plan(entry: course.Timing, start: int, until: float) -> list[evaluator.Fire]:
     found: list[evaluator.Fire] = []
     for each in evaluator.plan(entry, None, start, "web1", utc):
         if each.nominal > until:
@@ -211,7 +211,7 @@ def test_a_skip_added_for_later_loses_no_fire_that_is_being_splayed(when: str) -
 
 def test_it_begins_when_who_pushed_says_the_same_on_all_hosts() -> None:
     """`since` is a little ahead, so that hosts with other delays share the fire's JID."""
-    entry = {**timing("minutes: 10"), "since": START + 60}
+    entry: course.Timing = {**timing("minutes: 10"), "since": START + 60}
     jids: set[str] = set()
     for delay in (0.5, 7.25, 59.0, 61.5, 110.0):
         walk = Walk(entry)

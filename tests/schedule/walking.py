@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from agentless.remote import clock, evaluator
 from agentless.schedule import dates
 from agentless.schedule.document import parse
+
+if TYPE_CHECKING:
+    from agentless.remote.course import Timing
 
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Sao_Paulo", "UTC")
 # Brazil still had its clock changes then, at midnight.
@@ -28,11 +31,11 @@ def table(zone: str) -> clock.Zone:
     return clock.Zone(dates.zone(zone, START))
 
 
-def timing(keys: str) -> dict[str, Any]:
+def timing(keys: str) -> Timing:
     """The evaluator's entry for time keys as a file has them, each on a line."""
     lines = ["schedule:", "  it:", "    function: cmd.run", "    args: [x]", "    target: all"]
     lines += [f"    {line}" for line in keys.strip().splitlines()]
-    return dict(parse("\n".join(lines), "schedule.yaml", identity="test", now=START).entries["it"].timing)
+    return parse("\n".join(lines), "schedule.yaml", identity="test", now=START).entries["it"].timing
 
 
 @dataclass
@@ -45,7 +48,7 @@ class Walk:
         running: how many of its fires run, asked at each look.
     """
 
-    entry: Mapping[str, Any]
+    entry: Timing
     offset: Callable[[int], int] = utc
     host: str = "web1"
     running: Callable[[], int] = lambda: 0
@@ -58,7 +61,7 @@ class Walk:
     def read(self, now: float) -> evaluator.Outcome:
         """The clock shows `now`, and the evaluator looks; everything it kept was on disk meanwhile."""
         before = json.dumps(self.history)
-        outcome = evaluator.evaluate(dict(self.entry), self.history, now, self.host, self.offset, self.running())
+        outcome = evaluator.evaluate(self.entry, self.history, now, self.host, self.offset, self.running())
         assert json.dumps(self.history) == before, "the history given is not changed"
         self.history = json.loads(json.dumps(outcome.history))
         self.look = outcome.look
