@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agentless.errors import AgentlessError
     from agentless.fleet import Fleet
+    from agentless.model.answers import Output
     from agentless.model.job import Job, Report
     from agentless.model.problem import Problem
     from agentless.model.requests import Delivery, JobSpec, Script
     from agentless.model.returns import Return
     from agentless.model.states import HostResult, State
-    from agentless.runner.run import Changed, Output, Run
+    from agentless.runner.run import Changed, Run
 
 __all__ = [
     "AgentlessError",
@@ -43,12 +44,13 @@ __version__ = "0.1.0"
 _HOMES = {
     "agentless.errors": ("AgentlessError",),
     "agentless.fleet": ("Fleet",),
+    "agentless.model.answers": ("Output",),
     "agentless.model.job": ("Job", "Report"),
     "agentless.model.problem": ("Problem",),
     "agentless.model.requests": ("Delivery", "JobSpec", "Script"),
     "agentless.model.returns": ("Return",),
     "agentless.model.states": ("HostResult", "State"),
-    "agentless.runner.run": ("Changed", "Output", "Run"),
+    "agentless.runner.run": ("Changed", "Run"),
 }
 
 

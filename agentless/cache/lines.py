@@ -21,7 +21,7 @@ from typing import Any
 
 from agentless.model.jid import JID
 from agentless.model.job import Job, Origin
-from agentless.model.output import EMPTY, Held, Output
+from agentless.model.output import EMPTY, Held, StreamOutput
 from agentless.model.problem import Problem
 from agentless.model.returns import Remains, Return
 from agentless.model.states import Dispatched, HostResult, State
@@ -316,7 +316,7 @@ def is_long(result: HostResult) -> bool:
     return left is not None and len(left.out.head(INLINE + 1)) + len(left.err.head(INLINE + 1)) > INLINE
 
 
-def with_output(result: HostResult, out: Output, err: Output) -> HostResult:
+def with_output(result: HostResult, out: StreamOutput, err: StreamOutput) -> HostResult:
     """The result with these as the output of its return, or of what a lost job left; as it is where it has neither."""
     if result.ret is not None:
         return replace(result, ret=replace(result.ret, out=out, err=err))
@@ -404,7 +404,7 @@ def decode_host(raw: Raw, at: float) -> tuple[str, HostLine]:
         raise DamagedRecord(f"a line is no result of a host: {error}") from error
 
 
-def encode_output(host: str, out: Output, err: Output) -> Iterator[bytes]:
+def encode_output(host: str, out: StreamOutput, err: StreamOutput) -> Iterator[bytes]:
     """The lines of a job's second file that have the output of a host: a line for each piece of a stream."""
     for name, output in zip(STREAMS, (out, err), strict=True):
         for piece in _whole_characters(output.pieces()):

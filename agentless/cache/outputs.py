@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from agentless.cache.lines import DamagedRecord, Place, decode_output
 from agentless.errors import CacheError
-from agentless.model.output import PIECE, Output
+from agentless.model.output import PIECE, StreamOutput
 
 __all__ = ["OutputFile", "StoredOutput"]
 
@@ -49,7 +49,7 @@ class OutputFile:
             decode_output(line, host)
 
 
-class StoredOutput(Output):
+class StoredOutput(StreamOutput):
     """One stream of one host.
 
     Args:

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 
-from agentless.model.output import PIECE, Output
+from agentless.model.output import PIECE, StreamOutput
 
 __all__ = ["Scratch", "Spool"]
 
@@ -61,7 +61,7 @@ class Scratch:
             os.close(self._descriptor)
 
 
-class Spool(Output):
+class Spool(StreamOutput):
     """Bytes that grow by `write`.
 
     Where the disk is full, or no file can be had, they stay in memory: nothing is lost for that.

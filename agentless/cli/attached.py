@@ -16,6 +16,7 @@ from agentless.cli.printers import Printer
 from agentless.cli.progress import Progress
 from agentless.cli.screen import ReaderGone, Screen
 from agentless.errors import AgentlessError
+from agentless.model.answers import Output
 from agentless.model.job import Job, Report
 from agentless.model.states import State
 from agentless.report.names import fold
@@ -96,8 +97,6 @@ class Attachment:
                 raise
 
     def _show(self, event: Event, progress: Progress | None) -> None:
-        from agentless.runner.run import Output
-
         if isinstance(event, Output):
             if progress is not None and self.invocation.screen.out_look.terminal:
                 progress.pause(True)

@@ -13,11 +13,11 @@ from agentless.model.returns import Remains, Return
 __all__ = [
     "Accepted",
     "Answer",
-    "Chunk",
     "Described",
     "FoundJob",
     "Helper",
     "JobAnswer",
+    "Output",
     "PushDone",
     "Returned",
     "RunningJobs",
@@ -39,10 +39,18 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    """Live output: `data` of stream 1 or 2, from byte `at` on; `dropped` bytes before it are gone (the cap)."""
+class Output:
+    """A piece of live output of one host.
+
+    Args:
+        jid, host: whose it is; the host's inventory name.
+        stream: 1 or 2.
+        at: the byte of the stream that it begins at.
+        dropped: how many bytes before `data` are gone (the cap).
+    """
 
     jid: JID
+    host: str
     stream: int
     at: int
     data: bytes
@@ -188,5 +196,5 @@ class ScheduleState:
     warning: Problem | None
 
 
-JobAnswer = Accepted | Chunk | Returned | Stated | Described
+JobAnswer = Accepted | Output | Returned | Stated | Described
 Answer = JobAnswer | RunningJobs | FoundJob | SignalDone | Helper | ScheduleSeen | PushDone | ScheduleState

@@ -6,13 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["EMPTY", "PIECE", "Held", "Output"]
+__all__ = ["EMPTY", "PIECE", "Held", "StreamOutput"]
 
 PIECE = 1 << 18
-"""Bytes of the largest piece that an Output is read in."""
+"""Bytes of the largest piece that a StreamOutput is read in."""
 
 
-class Output(ABC):
+class StreamOutput(ABC):
     """The bytes of stdout or stderr. They are read when they are asked for; two with the same bytes are equal."""
 
     __slots__ = ()
@@ -39,14 +39,14 @@ class Output(ABC):
         return data[:limit]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Output) and self.read() == other.read()
+        return isinstance(other, StreamOutput) and self.read() == other.read()
 
     def __hash__(self) -> int:
         return hash(self.head(64))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Held(Output):
+class Held(StreamOutput):
     """Bytes in memory."""
 
     data: bytes = b""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agentless.model.output import EMPTY, Output
+from agentless.model.output import EMPTY, StreamOutput
 
 __all__ = ["Remains", "Return", "succeeded"]
 
@@ -21,8 +21,8 @@ class Streams:
     """Both streams as bytes, of what has them as outputs."""
 
     __slots__ = ()
-    out: Output
-    err: Output
+    out: StreamOutput
+    err: StreamOutput
 
     @property
     def stdout(self) -> bytes:
@@ -55,8 +55,8 @@ class Return(Streams):
     retcode: int | None
     signal: int | None
     ended_by: str
-    out: Output = EMPTY
-    err: Output = EMPTY
+    out: StreamOutput = EMPTY
+    err: StreamOutput = EMPTY
     stdout_truncated: int = 0
     stderr_truncated: int = 0
     pid: int | None = None
@@ -76,7 +76,7 @@ class Return(Streams):
 class Remains(Streams):
     """The output of a job that is lost, as far as it lay on the host: the bytes kept, and how many were dropped."""
 
-    out: Output = EMPTY
-    err: Output = EMPTY
+    out: StreamOutput = EMPTY
+    err: StreamOutput = EMPTY
     stdout_truncated: int = 0
     stderr_truncated: int = 0

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from agentless.model.endpoint import Become, Endpoint
 from agentless.model.job import Job, Report
-from agentless.model.output import Output
+from agentless.model.output import StreamOutput
 from agentless.model.problem import Problem
 from agentless.model.process import Process
 from agentless.model.results import (
@@ -135,7 +135,7 @@ def report(result: Report) -> Iterator[Row]:
         yield name, "unreachable", "", "", error(problem)
 
 
-def _first_line(output: Output) -> bytes:
+def _first_line(output: StreamOutput) -> bytes:
     """The first line that is not blank."""
     for piece in output.pieces():
         if text := piece.strip():

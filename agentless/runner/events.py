@@ -6,24 +6,15 @@ import queue
 import threading
 from dataclasses import dataclass
 
+from agentless.model.answers import Output
 from agentless.model.states import HostResult
 
-__all__ = ["Changed", "Event", "Events", "Output"]
+__all__ = ["Changed", "Event", "Events"]
 
 # Of output that nobody has read yet. Beyond, the threads wait, nobody reads from their hosts, and these wait, too.
 UNREAD_MAX = 4 << 20
 # What an event takes besides its bytes, so that empty ones have a bound.
 WEIGHT = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """A piece of live output of one host. `stream` is 1 or 2; `dropped` bytes before `data` are gone (the cap)."""
-
-    host: str
-    stream: int
-    data: bytes
-    dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

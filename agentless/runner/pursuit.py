@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 
 from agentless.cache.scratch import Scratch, Spool
 from agentless.errors import AgentlessError, CacheError, CarrierLost, NoSession, Refused, Unreachable
-from agentless.model.answers import Accepted, Chunk, JobAnswer, Returned, Stated
+from agentless.model.answers import Accepted, JobAnswer, Output, Returned, Stated
 from agentless.model.endpoint import Endpoint
 from agentless.model.job import Job
 from agentless.model.problem import Problem
 from agentless.model.requests import Caller, FetchRequest, FollowRequest, Request, RunRequest, Wanted
 from agentless.model.states import Dispatched, HostResult, State, settle
 from agentless.runner.contact import MENDED_BY_WAITING, problem_of
-from agentless.runner.events import Changed, Event, Output
+from agentless.runner.events import Changed, Event
 from agentless.runner.homecoming import Homecoming, Learned, Ledger
 from agentless.runner.rollout import Rollout
 from agentless.runner.session import Session
@@ -73,12 +73,12 @@ class _Heard:
         self.at = [0, 0]
         self.kept = (Spool(scratch), Spool(scratch))
 
-    def take(self, chunk: Chunk) -> None:
+    def take(self, output: Output) -> None:
         """Beyond the cap the host sends the record itself, so no more than that is kept."""
-        index = chunk.stream - 1
-        if chunk.at == len(self.kept[index]) < self._cap:
-            self.kept[index].write(chunk.data)
-        self.at[index] = chunk.at + chunk.dropped + len(chunk.data)
+        index = output.stream - 1
+        if output.at == len(self.kept[index]) < self._cap:
+            self.kept[index].write(output.data)
+        self.at[index] = output.at + output.dropped + len(output.data)
 
 
 class Pursuit:
@@ -303,9 +303,9 @@ class Pursuit:
             )
             self.change(running)
             self._follows(self.host)
-        elif isinstance(answer, Chunk):
+        elif isinstance(answer, Output):
             self._heard.take(answer)
-            self._tell(Output(self.host, answer.stream, answer.data, answer.dropped))
+            self._tell(answer)
         elif isinstance(answer, (Returned, Stated)):
             if answer.streamed:
                 out, err = self._heard.kept

@@ -12,11 +12,11 @@ from agentless.errors import Refused, Unreachable
 from agentless.model import answers as model
 from agentless.model.answers import (
     Accepted,
-    Chunk,
     Described,
     FoundJob,
     Helper,
     JobAnswer,
+    Output,
     PushDone,
     Returned,
     RunningJobs,
@@ -26,7 +26,7 @@ from agentless.model.answers import (
     Stated,
 )
 from agentless.model.jid import JID
-from agentless.model.output import EMPTY, Output
+from agentless.model.output import EMPTY, StreamOutput
 from agentless.model.problem import Problem
 from agentless.model.process import Process, Signal, Survivor
 from agentless.model.returns import Remains, Return
@@ -55,14 +55,16 @@ SEQUENCE_MAX = 64
 
 
 class Reading:
-    """The answers of one reply; a record's output comes in pieces before the return that it belongs to.
+    """The answers of one host's reply; a record's output comes in pieces before the return that it belongs to.
 
     Args:
+        host: its inventory name.
         scratch: where long output waits for its return.
         most: bytes of records that it may have.
     """
 
-    def __init__(self, scratch: Scratch, most: int = records_max(1, wire.CAP)) -> None:
+    def __init__(self, host: str, scratch: Scratch, most: int = records_max(1, wire.CAP)) -> None:
+        self._host = host
         self._scratch = scratch
         self._most = most
         self._records: dict[tuple[str, int], Spool] = {}
@@ -104,9 +106,9 @@ class Reading:
         jid = _jid(meta)
         match kind:
             case "out":
-                return Chunk(jid, _stream(meta), _count(meta, "at"), frame.body)
+                return Output(jid, self._host, _stream(meta), _count(meta, "at"), frame.body)
             case "gap":
-                return Chunk(jid, _stream(meta), _count(meta, "at"), b"", dropped=_count(meta, "n"))
+                return Output(jid, self._host, _stream(meta), _count(meta, "at"), b"", dropped=_count(meta, "n"))
             case "rec":
                 self._received += len(frame.body)
                 if self._received > self._most:
@@ -155,7 +157,7 @@ class Reading:
                 )
         return None
 
-    def _record(self, jid: JID, stream: int) -> Output:
+    def _record(self, jid: JID, stream: int) -> StreamOutput:
         return self._records.pop((jid, stream), EMPTY)
 
     def _remains(self, jid: JID, meta: Meta) -> Remains | None:

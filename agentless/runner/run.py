@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
+from agentless.model.answers import Output
 from agentless.model.endpoint import Endpoint
 from agentless.model.job import Report
 from agentless.model.problem import Problem
@@ -15,7 +16,7 @@ from agentless.model.states import HostResult, State
 from agentless.runner import payload
 from agentless.runner.contact import Contact
 from agentless.runner.discovery import Search, described, known_to_nobody
-from agentless.runner.events import Changed, Event, Events, Output
+from agentless.runner.events import Changed, Event, Events
 from agentless.runner.fanout import FanOut
 from agentless.runner.homecoming import Ledger, Unrecorded
 from agentless.runner.pursuit import Errand, Pursuit

@@ -80,7 +80,7 @@ class Session:
             Unreachable: the connection broke, nothing answered, no Python fits, or become failed.
             Refused: the host answered and will not do it.
         """
-        reading = Reading(self._scratch, self._records_max)
+        reading = Reading(self._endpoint.name, self._scratch, self._records_max)
         decoder = Decoder(self._command.nonce)
         for data in self._pieces(decoder):
             # Whatever a host has found to send, it is this host's answer that breaks.

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentless.model.output import EMPTY, PIECE, Held, Output
+from agentless.model.output import EMPTY, PIECE, Held, StreamOutput
 
 
-class InPieces(Output):
+class InPieces(StreamOutput):
     def __init__(self, *pieces: bytes) -> None:
         self.given = 0
         self._pieces = pieces

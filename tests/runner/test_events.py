@@ -8,10 +8,13 @@ import threading
 
 import pytest
 
+from agentless.model.answers import Output
+from agentless.model.jid import JID
 from agentless.model.states import HostResult, State
-from agentless.runner.events import UNREAD_MAX, WEIGHT, Changed, Events, Output
+from agentless.runner.events import UNREAD_MAX, WEIGHT, Changed, Events
 from tests.hosts import until
 
+THE_JID = JID("20261122095039579207")
 PIECE = b"x" * (1 << 16)
 CHANGED = Changed("web1", HostResult(State.RUNNING))
 
@@ -29,7 +32,7 @@ class Writer(threading.Thread):
 
     def run(self) -> None:
         while not self.left:
-            self.events.put(Output("web1", 1, self.piece))
+            self.events.put(Output(THE_JID, "web1", 1, 0, self.piece))
             self.count += 1
 
     def waits(self) -> int:

@@ -70,13 +70,15 @@ def test_whatever_a_host_says_of_its_schedule_is_a_value_that_can_be_shown(kind:
     """No number is too large and no list too odd; what is wrong is left out."""
     for key in KEYS[kind]:
         for value in HOSTILE:
-            answer = Reading(SCRATCH).read(Frame({"t": kind, key: value}, b"", 0))
+            answer = Reading("web1", SCRATCH).read(Frame({"t": kind, key: value}, b"", 0))
             assert answer is None or isinstance(answer, (PushDone, OnHost, Event, ScheduleState))
             if isinstance(answer, (OnHost, Event)):
                 answer.to_json()
     for value in HOSTILE:
         for part in ({"id": value}, {"history": {"f": value, "s": value}}, {"plan": [value]}):
-            answer = Reading(SCRATCH).read(Frame({"t": "entry", "entry": {"job": {"fun": value}}, **part}, b"", 0))
+            answer = Reading("web1", SCRATCH).read(
+                Frame({"t": "entry", "entry": {"job": {"fun": value}}, **part}, b"", 0)
+            )
             assert isinstance(answer, OnHost)
             answer.to_json()
 
@@ -87,7 +89,7 @@ def test_a_fire_to_come_has_the_jid_that_it_will_have() -> None:
         "entry": {"name": "a", "id": "123456", "job": {"fun": "cmd.run"}},
         "plan": [[1800000000, 1800000007, None, 3600]],
     }
-    answer = Reading(SCRATCH).read(Frame(meta, b"", 0))
+    answer = Reading("web1", SCRATCH).read(Frame(meta, b"", 0))
     assert isinstance(answer, OnHost)
     (fire,) = answer.coming
     assert (fire.jid, fire.at - fire.nominal, fire.shift, fire.reason) == ("20270115080000123456", 7, 3600, None)

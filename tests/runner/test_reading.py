@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentless.errors import HostError, Refused, Unreachable
-from agentless.model.answers import Accepted, Chunk, FoundJob, Returned, RunningJobs, SignalDone, Stated
+from agentless.model import jid as jids
+from agentless.model.answers import Accepted, FoundJob, Output, Returned, RunningJobs, SignalDone, Stated
 from agentless.runner.frames import Frame
 from agentless.runner.reading import Reading
 from tests.runner.lying import SCRATCH
 
 # ruff: noqa: SIM905 - one word a line would make a page of them
-JID = "20261122095039579207"
+JID = jids.JID("20261122095039579207")
 KINDS = (
     "accepted out gap rec return state job running found signalled pong pushed entry event schedule seen refused error"
 ).split()
@@ -32,13 +33,13 @@ KEYS = (
 
 
 def read(t: str, body: bytes = b"", **meta: Any) -> object:
-    return Reading(SCRATCH).read(Frame({"t": t, "jid": JID, **meta}, body))
+    return Reading("web1", SCRATCH).read(Frame({"t": t, "jid": JID, **meta}, body))
 
 
 @given(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(KEYS), JSON), st.binary(max_size=9))
 def test_whatever_a_host_says_is_an_answer_or_that_host_s_error(t: str, meta: dict[str, Any], body: bytes) -> None:
     with contextlib.suppress(HostError):
-        Reading(SCRATCH).read(Frame({"t": t, **meta}, body))
+        Reading("web1", SCRATCH).read(Frame({"t": t, **meta}, body))
 
 
 def test_a_refusal_is_raised_with_what_the_host_says() -> None:
@@ -60,7 +61,7 @@ def test_a_state_that_is_none_ends_the_reply() -> None:
 
 
 def test_output_of_a_record_comes_before_its_return() -> None:
-    reading = Reading(SCRATCH)
+    reading = Reading("web1", SCRATCH)
     for stream, data in ((1, b"o"), (2, b"e"), (1, b"ut")):
         assert reading.read(Frame({"t": "rec", "jid": JID, "s": stream}, data)) is None
     answer = reading.read(Frame({"t": "return", "jid": JID, "retcode": 3, "ended_by": "exit", "pid": 7}))
@@ -69,8 +70,8 @@ def test_output_of_a_record_comes_before_its_return() -> None:
 
 
 def test_live_output_says_where_it_stands_and_what_is_missing() -> None:
-    assert read("out", b"x", s=2, at=5) == Chunk(JID, 2, 5, b"x")  # type: ignore[arg-type]
-    assert read("gap", s=1, at=5, n=7) == Chunk(JID, 1, 5, b"", dropped=7)  # type: ignore[arg-type]
+    assert read("out", b"x", s=2, at=5) == Output(JID, "web1", 2, 5, b"x")
+    assert read("gap", s=1, at=5, n=7) == Output(JID, "web1", 1, 5, b"", dropped=7)
 
 
 def test_values_of_the_wrong_type_are_unknown_ones() -> None:
