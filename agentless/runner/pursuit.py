@@ -16,15 +16,14 @@ from agentless.model.answers import Accepted, JobAnswer, Output, Returned, State
 from agentless.model.endpoint import Endpoint
 from agentless.model.job import Job
 from agentless.model.problem import Problem
-from agentless.model.requests import Caller, FetchRequest, FollowRequest, Request, RunRequest, Wanted
+from agentless.model.requests import FetchRequest, FollowRequest, Request, RunRequest, Wanted
 from agentless.model.states import Dispatched, HostResult, State, settle
-from agentless.runner.contact import MENDED_BY_WAITING, problem_of
+from agentless.runner.contact import MENDED_BY_WAITING, Contact, problem_of
 from agentless.runner.events import Changed, Event
-from agentless.runner.homecoming import Homecoming, Learned, Ledger
+from agentless.runner.homecoming import Homecoming, Ledger
 from agentless.runner.rollout import Rollout
 from agentless.runner.session import Session
 from agentless.runner.writing import write
-from agentless.transport.channel import Connector
 
 __all__ = ["Errand", "Pursuit"]
 
@@ -38,29 +37,38 @@ NEVER_RAN = ("never-arrived", "same-host")
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """What a run wants of each of its hosts.
+    """What a run wants of each of its hosts, and where it is told what became of it.
 
     Args:
         job: the job.
         rollout: what to send to a host that the job was not sent to; None only follows.
-        caller: in whose name every request is made.
-        learned: as of `Contact`.
+        contact: how to ask, and in whose name.
+        ledger: where results are kept.
         live: stream the output while it grows.
         once: stop at the end of the output so far instead of waiting for the return.
-        cap: bytes of each stream that a host's record keeps.
-        scratch: where long output waits for its return.
         patience: seconds for which a host that may have the job is tried again, before it is called unreachable.
+        left: set when the run is left.
+        tell: takes each event: output, or another state.
+        follows: called with the host's name once it has the job, so that its place goes to another host.
+        called_off: called when the job was to be sent to a host, and a signal has ended it before.
     """
 
     job: Job
     rollout: Rollout | None
-    caller: Caller
-    learned: Learned
+    contact: Contact
+    ledger: Ledger
     live: bool
     once: bool
-    cap: int
-    scratch: Scratch
     patience: float
+    left: threading.Event
+    tell: Callable[[Event], None]
+    follows: Callable[[str], None]
+    called_off: Callable[[], None]
+
+    @property
+    def cap(self) -> int:
+        """Bytes of each stream that a host's record keeps."""
+        return (self.rollout.spec.cap if self.rollout else None) or self.contact.cap
 
 
 class _Heard:
@@ -90,42 +98,18 @@ class Pursuit:
         endpoint: the way to it.
         errand: what is wanted of it.
         wanted: other jobs whose ends are waited for from it.
-        left: set when the run is left.
-        tell: takes each event: output, or another state.
-        follows: called with the host's name once it has the job, so that its place goes to another host.
-        connector: opens connections.
-        ledger: where results are kept.
-        called_off: called when the job was to be sent to this host, and a signal has ended it before.
     """
 
     def __init__(
-        self,
-        host: str,
-        result: HostResult,
-        endpoint: Endpoint,
-        errand: Errand,
-        *,
-        connector: Connector,
-        ledger: Ledger,
-        wanted: Sequence[Wanted],
-        left: threading.Event,
-        tell: Callable[[Event], None],
-        follows: Callable[[str], None],
-        called_off: Callable[[], None],
+        self, host: str, result: HostResult, endpoint: Endpoint, errand: Errand, wanted: Sequence[Wanted]
     ) -> None:
         self.host = host
         self.result = result
         self._endpoint = endpoint
         self._errand = errand
-        self._connector = connector
-        self._ledger = ledger
         self._wanted = wanted
-        self._left = left
-        self._tell = tell
-        self._follows = follows
-        self._called_off = called_off
         self._nonce = result.nonce or os.urandom(8).hex()
-        self._heard = _Heard(errand.cap, errand.scratch)
+        self._heard = _Heard(errand.cap, errand.contact.cache.scratch)
         self._session: Session | None = None
 
     def pursue(self) -> None:
@@ -153,7 +137,7 @@ class Pursuit:
     def stand(self, result: HostResult) -> None:
         """Where the host stands now is recorded; tell it."""
         self.result = result
-        self._tell(Changed(self.host, result))
+        self._errand.tell(Changed(self.host, result))
 
     def _note(self, result: HostResult) -> None:
         """Record where the host stands; what was learned holds also where there is no room for it."""
@@ -162,16 +146,18 @@ class Pursuit:
         except CacheError as error:
             self.result = result
             if result.settled:
-                self._ledger.warn(f"{self.host}: {result.state.value}, which is not in the job cache: {error.message}")
+                self._errand.ledger.warn(
+                    f"{self.host}: {result.state.value}, which is not in the job cache: {error.message}"
+                )
 
     def _record(self, result: HostResult) -> bool:
         """Record where the host stands; False where it had ended without the job having been sent to it."""
         jid = self._errand.job.jid
-        recorded = self._ledger.record(jid, self.host, result)
+        recorded = self._errand.ledger.record(jid, self.host, result)
         if recorded is not None or self.result.dispatched is not Dispatched.NO:
             self.result = recorded or result
             return True
-        report = self._ledger.load(jid, outputs=False)
+        report = self._errand.ledger.load(jid, outputs=False)
         self.result = report.results[self.host] if report else result
         return False
 
@@ -182,18 +168,18 @@ class Pursuit:
             problem = Problem("internal", f"{type(error).__name__}: {error}", "The job itself may go on.")
             threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, None)))
         self.result = replace(self.result, state=State.UNREACHABLE, ret=None, problem=problem)
-        self._tell(Changed(self.host, self.result))
+        self._errand.tell(Changed(self.host, self.result))
 
     def _pursue(self) -> None:
         out_of_reach_since: float | None = None
-        while not self._left.is_set():
+        while not self._errand.left.is_set():
             earlier = self.result.dispatched
             try:
                 self._contact()
                 if self._leaves_it_running():
                     return
                 # What was asked told that it runs; whatever the first answer was, its end is waited for.
-                self._left.wait(FOLLOW_AFTER)
+                self._errand.left.wait(FOLLOW_AFTER)
             except Refused as error:
                 if self.result.state.final:
                     return
@@ -211,7 +197,7 @@ class Pursuit:
                     return
             except Unreachable as error:
                 # A connection that breaks behind what it was for takes nothing from that.
-                if self._left.is_set() or self.result.state.final or self._accepted():
+                if self._errand.left.is_set() or self.result.state.final or self._accepted():
                     return
                 now = time.monotonic()
                 if out_of_reach_since is None or self.result.state is not State.UNREACHABLE:
@@ -220,7 +206,7 @@ class Pursuit:
                 given_up = now - out_of_reach_since >= self._errand.patience
                 if given_up or self.result.dispatched is Dispatched.NO or error.kind not in MENDED_BY_WAITING:
                     return
-                self._left.wait(random.uniform(0.5, 3.0))
+                self._errand.left.wait(random.uniform(0.5, 3.0))
 
     def _leaves_it_running(self) -> bool:
         """Whether the host is done with: nothing more is to be learned, or its end is not waited for."""
@@ -232,17 +218,17 @@ class Pursuit:
         return rollout is not None and rollout.detach and self.result.state is State.RUNNING
 
     def _contact(self) -> None:
-        with closing(self._connector.connect(self._endpoint)) as link:
+        with closing(self._errand.contact.connector.connect(self._endpoint)) as link:
             before = self.result
-            home = Homecoming(self._ledger, self.host, self._errand.learned)
-            want = [one for one in self._wanted if one.jid != self._errand.job.jid]
+            home = Homecoming(self._errand.ledger, self.host, self._errand.contact.learned)
+            want = [job for job in self._wanted if job.jid != self._errand.job.jid]
             request = self._request()
-            message = write(request, self._errand.caller, want, home.seen())
-            follows, scratch, cap = self._follows_job(request), self._errand.scratch, self._errand.cap
-            session = Session(link, self._endpoint, message, scratch, follows=follows, cap=cap)
+            message = write(request, self._errand.contact.caller, want, home.seen())
+            follows, scratch = self._follows_job(request), self._errand.contact.cache.scratch
+            session = Session(link, self._endpoint, message, scratch, follows=follows, cap=self._errand.cap)
             self._session = session
             try:
-                if self._left.is_set():
+                if self._errand.left.is_set():
                     return
                 if self._sends() and not self._may_send():
                     return
@@ -274,7 +260,7 @@ class Pursuit:
             self.stand(replace(self.result, state=State.NOT_STARTED, problem=problem))
         else:
             self.stand(self.result)
-            self._called_off()
+            self._errand.called_off()
         return False
 
     def _sends(self) -> bool:
@@ -302,10 +288,10 @@ class Pursuit:
                 problem=answer.warning,
             )
             self.change(running)
-            self._follows(self.host)
+            self._errand.follows(self.host)
         elif isinstance(answer, Output):
             self._heard.take(answer)
-            self._tell(answer)
+            self._errand.tell(answer)
         elif isinstance(answer, (Returned, Stated)):
             if answer.streamed:
                 out, err = self._heard.kept
@@ -315,4 +301,4 @@ class Pursuit:
                     answer = replace(answer, remains=replace(answer.remains, out=out, err=err))
             self.change(settle(self.result, answer, time.time()))
             if not self.result.settled:
-                self._follows(self.host)
+                self._errand.follows(self.host)

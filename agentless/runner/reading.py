@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import fields
-from typing import Any, TypeVar
+from collections.abc import Mapping
 
 from agentless.cache.scratch import Scratch, Spool
 from agentless.errors import Refused, Unreachable
@@ -33,6 +31,7 @@ from agentless.model.returns import Remains, Return
 from agentless.remote import course, evaluator, wire
 from agentless.remote.evaluator import Fire
 from agentless.runner.bounds import records_max
+from agentless.runner.fields import Meta, build, count, flag, items, mapping, matched, number, pairs, stamp, text, texts
 from agentless.runner.frames import Frame
 from agentless.schedule.hosts import Event, OnHost
 
@@ -40,13 +39,10 @@ __all__ = ["Answer", "Reading"]
 
 Answer = JobAnswer | model.Answer | OnHost | Event
 
-Meta = Mapping[str, Any]
 # Who a job runs as on other hosts is believed as far as it can be a name.
 LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@$-]{0,63}")
 BECOME = re.compile(rf"((sudo|su|doas):{LOGIN.pattern})?")
 STATES = (wire.RUNNING, wire.LOST, wire.NOT_STARTED, wire.UNKNOWN)
-# SQLite, file offsets and C have no larger ones, and neither does anything that a host counts.
-INT_MAX = 2**63
 # Of fires: what a table has room for.
 COUNT_MAX = 10**9
 DAY = 86400
@@ -80,22 +76,22 @@ class Reading:
         meta, kind = frame.meta, frame.kind
         match kind:
             case "refused" | "error":
-                raise Refused(_text(meta, "kind"), _text(meta, "message"), _text(meta, "hint"))
+                raise Refused(text(meta, "kind"), text(meta, "message"), text(meta, "hint"))
             case "running":
-                return RunningJobs(tuple(filter(None, map(_process, _list(meta, "jobs")))))
+                return RunningJobs(tuple(filter(None, map(_process, items(meta, "jobs")))))
             case "found":
                 return FoundJob(_process(meta.get("proc")))
             case "signalled":
-                return SignalDone(_signal(meta), _flag(meta, "running"))
+                return SignalDone(_signal(meta), flag(meta, "running"))
             case "pong":
-                return _build(Helper, meta)
+                return build(Helper, meta)
             case "seen":
-                sequence = _text(meta, "id")
-                return ScheduleSeen(sequence, _count(meta, "at")) if 0 < len(sequence) < SEQUENCE_MAX else None
+                sequence = text(meta, "id")
+                return ScheduleSeen(sequence, count(meta, "at")) if 0 < len(sequence) < SEQUENCE_MAX else None
             case "pushed":
-                return _build(PushDone, meta)
+                return build(PushDone, meta)
             case "schedule":
-                return _build(ScheduleState, meta)
+                return build(ScheduleState, meta)
             case "entry":
                 return _entry(meta)
             case "event":
@@ -106,9 +102,9 @@ class Reading:
         jid = _jid(meta)
         match kind:
             case "out":
-                return Output(jid, self._host, _stream(meta), _count(meta, "at"), frame.body)
+                return Output(jid, self._host, _stream(meta), count(meta, "at"), frame.body)
             case "gap":
-                return Output(jid, self._host, _stream(meta), _count(meta, "at"), b"", dropped=_count(meta, "n"))
+                return Output(jid, self._host, _stream(meta), count(meta, "at"), b"", dropped=count(meta, "n"))
             case "rec":
                 self._received += len(frame.body)
                 if self._received > self._most:
@@ -120,39 +116,39 @@ class Reading:
                     self._records[key] = Spool(self._scratch)
                 self._records[key].write(frame.body)
             case "return":
-                ret = _build(Return, meta, out=self._record(jid, 1), err=self._record(jid, 2))
-                return Returned(jid, ret, streamed=_flag(meta, "streamed"))
+                ret = build(Return, meta, out=self._record(jid, 1), err=self._record(jid, 2))
+                return Returned(jid, ret, streamed=flag(meta, "streamed"))
             case "accepted":
-                return Accepted(jid, _number(meta, "pid"), _stamp(meta, "started"), _problem(meta.get("warning")))
+                return Accepted(jid, number(meta, "pid"), stamp(meta, "started"), _problem(meta.get("warning")))
             case "state":
-                if _text(meta, "state") not in STATES:
+                if text(meta, "state") not in STATES:
                     raise Unreachable(
-                        "protocol", f"the reply has {_text(meta, 'state')!r:.80}, which is no state of a job"
+                        "protocol", f"the reply has {text(meta, 'state')!r:.80}, which is no state of a job"
                     )
                 problem = _problem(meta) if meta.get("kind") else _problem(meta.get("warning"))
                 return Stated(
                     jid,
-                    _text(meta, "state"),
-                    _number(meta, "pid"),
-                    _stamp(meta, "started"),
+                    text(meta, "state"),
+                    number(meta, "pid"),
+                    stamp(meta, "started"),
                     problem,
                     self._remains(jid, meta),
-                    _flag(meta, "streamed"),
+                    flag(meta, "streamed"),
                 )
             case "job":
                 return Described(
                     jid,
-                    function=_text(meta, "fun"),
-                    arguments=_texts(meta, "arg"),
-                    target=_text(meta, "tgt"),
-                    user=_text(meta, "user"),
-                    metadata=_pairs(meta, "metadata"),
-                    schedule=_text(meta, "schedule") or None,
-                    nonce=_text(meta, "nonce"),
-                    hosts=_texts(meta, "hosts"),
-                    login=_match(LOGIN, meta, "login"),
-                    become=_match(BECOME, meta, "become"),
-                    clock=_stamp(meta, "time"),
+                    function=text(meta, "fun"),
+                    arguments=texts(meta, "arg"),
+                    target=text(meta, "tgt"),
+                    user=text(meta, "user"),
+                    metadata=pairs(meta, "metadata"),
+                    schedule=text(meta, "schedule") or None,
+                    nonce=text(meta, "nonce"),
+                    hosts=texts(meta, "hosts"),
+                    login=matched(LOGIN, meta, "login"),
+                    become=matched(BECOME, meta, "become"),
+                    clock=stamp(meta, "time"),
                     keep=meta.get("keep") != "nocache",
                 )
         return None
@@ -161,73 +157,27 @@ class Reading:
         return self._records.pop((jid, stream), EMPTY)
 
     def _remains(self, jid: JID, meta: Meta) -> Remains | None:
-        if _text(meta, "state") != "lost" or _number(meta, "stdout_truncated") is None:
+        if text(meta, "state") != "lost" or number(meta, "stdout_truncated") is None:
             return None
-        return _build(Remains, meta, out=self._record(jid, 1), err=self._record(jid, 2))
-
-
-# --- values of a JSON object ---
-def _text(meta: Meta, key: str) -> str:
-    value = meta.get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _number(meta: Meta, key: str) -> int | None:
-    value = meta.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < INT_MAX else None
-
-
-def _count(meta: Meta, key: str) -> int:
-    return max(0, _number(meta, key) or 0)
-
-
-def _flag(meta: Meta, key: str) -> bool:
-    return bool(meta.get(key))
+        return build(Remains, meta, out=self._record(jid, 1), err=self._record(jid, 2))
 
 
 def _stream(meta: Meta) -> int:
     return 2 if meta.get("s") == 2 else 1
 
 
-def _stamp(meta: Meta, key: str) -> float | None:
-    value = meta.get(key)
-    # A float outside of the calendar would crash the rendering.
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**33:
-        return float(value)
-    return None
-
-
-def _list(meta: Meta, key: str) -> list[Any]:
-    value = meta.get(key)
-    return value if isinstance(value, list) else []
-
-
-def _texts(meta: Meta, key: str) -> tuple[str, ...]:
-    return tuple(value for value in _list(meta, key) if isinstance(value, str))
-
-
-def _pairs(meta: Meta, key: str) -> dict[str, str]:
-    value = meta.get(key)
-    return {name: str(one) for name, one in value.items()} if isinstance(value, dict) else {}
-
-
-def _match(pattern: re.Pattern[str], meta: Meta, key: str) -> str | None:
-    value = meta.get(key)
-    return value if isinstance(value, str) and pattern.fullmatch(value) else None
-
-
-def _jid(meta: Meta) -> JID:
-    text = _text(meta, "jid")
-    try:
-        return JID(text)
-    except ValueError as error:
-        raise Unreachable("protocol", f"the reply names {text!r:.80}, which is not a JID") from error
-
-
 def _problem(value: object) -> Problem | None:
     if not isinstance(value, Mapping):
         return None
-    return Problem(_text(value, "kind"), _text(value, "message"), _text(value, "hint"))
+    return Problem(text(value, "kind"), text(value, "message"), text(value, "hint"))
+
+
+def _jid(meta: Meta) -> JID:
+    name = text(meta, "jid")
+    try:
+        return JID(name)
+    except ValueError as error:
+        raise Unreachable("protocol", f"the reply names {name!r:.80}, which is not a JID") from error
 
 
 def _process(record: object) -> Process | None:
@@ -235,38 +185,36 @@ def _process(record: object) -> Process | None:
     if not isinstance(record, Mapping):
         return None
     try:
-        return _build(Process, record, jid=JID(_text(record, "jid")))
+        return build(Process, record, jid=JID(text(record, "jid")))
     except ValueError:
         return None
 
 
 def _signal(meta: Meta) -> Signal:
-    pids = tuple(pid for pid in _list(meta, "delivered") if isinstance(pid, int))
-    alive = [
-        _build(Survivor, one) for one in _list(meta, "survivors") if isinstance(one, Mapping) and _count(one, "pid")
-    ]
-    return Signal(pids, tuple(alive), _text(meta, "message"), known=bool(meta.get("known", True)))
+    pids = tuple(pid for pid in items(meta, "delivered") if isinstance(pid, int))
+    alive = [build(Survivor, one) for one in items(meta, "survivors") if isinstance(one, Mapping) and count(one, "pid")]
+    return Signal(pids, tuple(alive), text(meta, "message"), known=bool(meta.get("known", True)))
 
 
 def _entry(meta: Meta) -> OnHost | None:
-    raw, history = _object(meta, "entry"), _object(meta, "history")
-    job = _object(raw, "job")
+    raw, history = mapping(meta, "entry"), mapping(meta, "history")
+    job = mapping(raw, "job")
     if not job:
         return None
-    fired, skipped = _list(history, course.FIRED), _list(history, course.SKIPPED)
-    skip = _stamp({"at": skipped[1]}, "at") if len(skipped) == 2 else None
-    planned = (_planned(row, _text(raw, "id")) for row in _list(meta, "plan"))
+    fired, skipped = items(history, course.FIRED), items(history, course.SKIPPED)
+    skip = stamp({"at": skipped[1]}, "at") if len(skipped) == 2 else None
+    planned = (_planned(row, text(raw, "id")) for row in items(meta, "plan"))
     return OnHost(
-        name=_text(raw, "name"),
-        function=_text(job, "fun"),
-        arguments=_texts(job, "arg"),
-        target=_text(job, "tgt"),
+        name=text(raw, "name"),
+        function=text(job, "fun"),
+        arguments=texts(job, "arg"),
+        target=text(job, "tgt"),
         enabled=bool(raw.get("enabled", 1)),
-        last_fire=_stamp({"at": fired[1]}, "at") if len(fired) == 2 else None,
-        last_skip=None if skip is None else (_text({"why": skipped[0]}, "why"), skip),
-        running=min(_count(meta, "running"), COUNT_MAX),
+        last_fire=stamp({"at": fired[1]}, "at") if len(fired) == 2 else None,
+        last_skip=None if skip is None else (text({"why": skipped[0]}, "why"), skip),
+        running=min(count(meta, "running"), COUNT_MAX),
         coming=tuple(fire for fire in planned if fire is not None),
-        timezone=_text(raw, "zone") or None,
+        timezone=text(raw, "zone") or None,
     )
 
 
@@ -275,59 +223,19 @@ def _planned(row: object, digits: str) -> Fire | None:
     if not isinstance(row, list) or len(row) != 4:
         return None
     values = dict(zip(("nominal", "at", "reason", "shift"), row, strict=True))
-    nominal, at, shift = _stamp(values, "nominal"), _stamp(values, "at"), _number(values, "shift")
+    nominal, at, shift = stamp(values, "nominal"), stamp(values, "at"), number(values, "shift")
     if nominal is None or at is None or shift is None or abs(shift) >= DAY:
         return None
     jid = evaluator.jid({"id": digits}, int(nominal))
-    return Fire(int(nominal), int(at), jid, shift, _text(values, "reason") or None)
+    return Fire(int(nominal), int(at), jid, shift, text(values, "reason") or None)
 
 
 def _event(meta: Meta) -> Event:
     return Event(
-        at=_stamp(meta, "at") or 0.0,
-        name=_text(meta, "name"),
-        jid=_text(meta, "jid") or None,
-        reason=_text(meta, "skip") or None,
-        count=min(_count(meta, "count"), COUNT_MAX) or 1,
-        error=_text(meta, "error") or None,
+        at=stamp(meta, "at") or 0.0,
+        name=text(meta, "name"),
+        jid=text(meta, "jid") or None,
+        reason=text(meta, "skip") or None,
+        count=min(count(meta, "count"), COUNT_MAX) or 1,
+        error=text(meta, "error") or None,
     )
-
-
-def _object(meta: Meta, key: str) -> Meta:
-    value = meta.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _line(meta: Meta, key: str) -> bool | None:
-    value = meta.get(key)
-    return value if isinstance(value, bool) else None
-
-
-def _problem_in(meta: Meta, key: str) -> Problem | None:
-    """A problem as it travels in a schedule's answers: kind, message and hint as a list."""
-    words = _list(meta, key)
-    return Problem(*(word if isinstance(word, str) else "" for word in words)) if len(words) == 3 else None
-
-
-_READERS: Mapping[str, Callable[[Meta, str], object]] = {
-    "str": _text,
-    "int": _count,
-    "int | None": _number,
-    "float | None": _stamp,
-    "bool": _flag,
-    "bool | None": _line,
-    "str | None": lambda meta, key: _text(meta, key) or None,
-    "Problem | None": _problem_in,
-    "tuple[str, ...]": _texts,
-}
-T = TypeVar("T")
-
-
-def _build(kind: type[T], meta: Meta, **known: Any) -> T:
-    """A dataclass whose fields are named as those of the frame: each is read as its type says."""
-    read = {
-        each.name: _READERS[str(each.type)](meta, each.name)
-        for each in fields(kind)  # type: ignore[arg-type]
-        if each.name not in known
-    }
-    return kind(**read, **known)

@@ -90,33 +90,22 @@ class Run:
         self._ledger: Ledger = contact.cache if known else Unrecorded()
         wanted = self._ledger.wanted(todo, lambda other: (other.login, other.become) == (job.login, job.become))
         self._patience = RECONNECT if wait is None else wait
-        cap = (rollout.spec.cap if rollout else None) or contact.cap
         errand = Errand(
             job,
             rollout,
-            contact.caller,
-            contact.learned,
+            contact,
+            self._ledger,
             live=live,
             once=once,
-            cap=cap,
-            scratch=contact.cache.scratch,
             patience=self._patience,
+            left=self._closed,
+            tell=self._events.put,
+            follows=self._follows,
+            called_off=self._called_off,
         )
 
         def pursuit(name: str, result: HostResult) -> Pursuit:
-            return Pursuit(
-                name,
-                result,
-                endpoints[name],
-                errand,
-                connector=contact.connector,
-                ledger=self._ledger,
-                wanted=wanted.get(name, ()),
-                left=self._closed,
-                tell=self._events.put,
-                follows=self._follows,
-                called_off=self._called_off,
-            )
+            return Pursuit(name, result, endpoints[name], errand, wanted.get(name, ()))
 
         self._pursuit = pursuit
         self._pursuits = {name: pursuit(name, self._results[name]) for name in todo}

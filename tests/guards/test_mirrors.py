@@ -20,7 +20,9 @@ RENDERED = "tests/cli/test_rendering.py"
 STEPS = "tests/transport/test_phases.py"
 
 SEEN_THROUGH = {
+    "cache/head": "tests/cache/test_lines.py",
     "cache/journal": "tests/cache/test_damaged.py",
+    "cache/json_line": "tests/cache/test_lines.py",
     "cache/names": "tests/cache/test_folder.py",
     "cli/app": COMMANDS,
     "cli/attached": VERBS,
@@ -74,6 +76,7 @@ SEEN_THROUGH = {
     "runner/connections": "tests/end_to_end/test_kept.py",
     "runner/controller_functions": "tests/schedule_hosts/test_controller.py",
     "runner/dispatcher": "tests/runner/test_start_and_tail.py",
+    "runner/fields": "tests/runner/test_reading.py",
     # The helper's side decides whether it can be started.
     "runner/payload": "tests/remote/test_payload.py",
     # Made when it is first needed, by every scenario.
