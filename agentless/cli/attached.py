@@ -1,6 +1,6 @@
-"""A run on its way to the screen: events to a printer, waiting to the progress line, interruption to a choice.
+"""Following a job on the screen: its events go to a printer, and Ctrl-C lets the person choose what becomes of it.
 
-An interruption never loses work silently: whatever is chosen, the JID and the next command to type are shown.
+However a person leaves a job, the JID and the next command to type are printed.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ _CHOICES = {
 
 @dataclass(slots=True)
 class Attachment:
-    """One run, followed to its end or to the point where the person leaves it.
+    """A run that this command follows, to its end or until the person leaves it.
 
     Args:
-        invocation: screen and options.
-        run: the events.
-        printer: what shows them.
-        on_interrupt: `ask`, `detach`, `term` or `kill`; None where the command only watches a job, and leaving it is
-            all that an interruption can mean.
-        given: whether the person asked for `on_interrupt`.
-        batched: hosts wait for others to finish.
+        invocation: the screen, and the options of the command line.
+        run: the run; iterating over it gives its events.
+        printer: shows the events.
+        on_interrupt: what a signal such as Ctrl-C does to the job: `ask`, `detach`, `term` or `kill`. None where the
+            command only watches a job that was sent before: a signal then ends only the command.
+        given: whether `on_interrupt` was given on the command line.
+        batched: whether the job was sent with `--batch`, so that later hosts get it only when earlier ones have ended.
     """
 
     invocation: Invocation
@@ -61,10 +61,10 @@ class Attachment:
     batched: bool = False
 
     def to_the_end(self, early: Interrupted | None = None) -> Report:
-        """Show everything; returns the report that decides about the exit code.
+        """Show all events; return the report, whose exit code is the command's.
 
         Args:
-            early: what interrupted the command while the run was being started.
+            early: the interruption that came while the job was being sent; None where none came.
         """
         try:
             if early is not None:
@@ -203,16 +203,20 @@ def follow(
     batched: bool = False,
     target: str | None = None,
 ) -> Report:
-    """Start a run, show it to its end or to where the person leaves it, and let go of it.
+    """Start a run, show it to its end or until the person leaves it, and close it.
 
     Args:
-        invocation: screen and options.
-        start: gives the run of a job that is watched, or a job that is to be sent. An interruption before that is
-            sent finds that nothing was, and from then on a job that it can name.
-        printer: what shows a job.
-        jid: the job that is only watched; None where `start` makes one.
+        invocation: the screen, and the options of the command line.
+        start: called with the fleet. Gives a `PreparedJob`, which is sent here, or the `Run` of a job that was sent
+            before. An interruption before `start` has returned leaves no job behind; a later one can name the job.
+        printer: called with the job; gives what shows it.
+        jid: the job that is only watched; None where a new one is sent.
         on_interrupt, given, batched: as for `Attachment`.
-        target: which of its hosts are watched.
+        target: a pattern; only these of the job's hosts are watched.
+
+    Raises:
+        Interrupted: a signal came before there was a job.
+        ReaderGone: nobody reads stdout any more.
     """
     from agentless.runner.dispatcher import PreparedJob
 
@@ -258,7 +262,7 @@ def _known(
     *,
     sent: bool = False,
 ) -> Report:
-    """What the job cache has of a job that was about to be watched, or (`sent`) that was being sent."""
+    """Show what the job cache has of a job: a signal came before it could be followed, or (`sent`) while it was sent."""
     screen = invocation.screen
     try:
         with invocation.interrupts.held():

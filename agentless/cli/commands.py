@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -12,7 +13,7 @@ import click
 from agentless.cli.invocation import Invocation
 from agentless.suggest import nearest
 
-__all__ = ["Command", "Example", "Left", "Option", "Verb", "VerbGroup", "show_help"]
+__all__ = ["Command", "Example", "Left", "Option", "Verb", "VerbGroup", "option", "show_help"]
 
 Example = tuple[str, str]
 
@@ -43,6 +44,9 @@ class Option(click.Option):
         super().__init__(*args, **attributes)
         self.section = section
         self.shared = shared
+
+
+option = partial(click.option, cls=Option)
 
 
 def _sections(command: click.Command, ctx: click.Context, *, shared: bool) -> dict[str, list[tuple[str, str]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from agentless.cli.commands import Command, Option
+from agentless.cli.commands import Command, option
 from agentless.cli.invocation import Invocation
 
 __all__ = ["demo"]
@@ -17,8 +17,8 @@ __all__ = ["demo"]
         ("agentless demo --keep", "leave the fleet up, to try things by hand in another terminal"),
     ],
 )
-@click.option("--hosts", cls=Option, type=click.IntRange(1, 50), default=3, metavar="N", help="How many hosts (3).")
-@click.option("--keep", cls=Option, is_flag=True, help="Leave the fleet up until Ctrl-C, and say how to use it.")
+@option("--hosts", type=click.IntRange(1, 50), default=3, metavar="N", help="How many hosts (3).")
+@option("--keep", is_flag=True, help="Leave the fleet up until Ctrl-C, and say how to use it.")
 @click.pass_obj
 def demo(invocation: Invocation, /, hosts: int, keep: bool) -> int:
     """Start a fleet on this machine, run jobs on it, kill one, look it up. Needs no root, no sshd, no inventory."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from agentless.cli.commands import Option
+from agentless.cli.commands import option
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import TARGET, verb
 from agentless.cli.rows import FORMATS, show, tell_no_way, tell_problems
@@ -18,11 +18,11 @@ __all__ = ["hosts", "ping"]
     examples=[
         ("agentless hosts 'web*:&prod'", "what a pattern selects"),
         ("agentless hosts --graph", "groups and their hosts as a tree"),
-    ],
+    ]
 )
 @TARGET
-@click.option("--graph", cls=Option, is_flag=True, help="Show the groups as a tree.")
-@click.option("--show-passwords", cls=Option, is_flag=True, help="Don't mask passwords among the variables.")
+@option("--graph", is_flag=True, help="Show the groups as a tree.")
+@option("--show-passwords", is_flag=True, help="Don't mask passwords among the variables.")
 def hosts(invocation: Invocation, /, target: str | None, graph: bool, show_passwords: bool) -> int:
     """What a pattern selects, with the resolved connection settings. Contacts nobody.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from agentless.cli.commands import Option, Verb, VerbGroup, show_help
+from agentless.cli.commands import Verb, VerbGroup, option, show_help
 from agentless.cli.invocation import Formats, Invocation
 from agentless.cli.options import TARGET, shared_options, verb
 from agentless.cli.reports import printer, render
@@ -62,7 +62,7 @@ def active(invocation: Invocation, /, target: str | None) -> int:
     return result.exit_code
 
 
-_GROUP = click.option("--group", cls=Option, is_flag=True, help="Identical results under one heading.")
+_GROUP = option("--group", is_flag=True, help="Identical results under one heading.")
 
 
 @verb(
@@ -70,7 +70,7 @@ _GROUP = click.option("--group", cls=Option, is_flag=True, help="Identical resul
         ("agentless jobs lookup last", "the newest job's results, as `run` gave them"),
         ("agentless jobs lookup last 'web*'", "of these hosts alone"),
         ("agentless jobs lookup last --out junit > results.xml", "for a CI server"),
-    ],
+    ]
 )
 @click.argument("jid", type=JID)
 @TARGET
@@ -98,19 +98,16 @@ def _show_report(invocation: Invocation, report: Report, out: str, *, group: boo
     ],
     refused={"limit": "jobs are listed whole; --target finds those that were sent to a target"},
 )
-@click.option("-n", "number", cls=Option, type=click.IntRange(1, 10**9), metavar="N", help="At most so many.")
-@click.option("--function", cls=Option, metavar="NAME", help="cmd.run or cmd.script.")
-@click.option("--target", cls=Option, metavar="PATTERN", help="Sent to this target; * and ? stand for anything.")
-@click.option("--by", cls=Option, metavar="USER", help="Sent by this user of this machine.")
-@click.option(
-    "--since", cls=Option, type=MOMENT, metavar="TIME", help="Not before: 2026-11-22T09:50 (local), …Z, or 2h ago."
-)
-@click.option("--until", cls=Option, type=MOMENT, metavar="TIME", help="Not after.")
-@click.option("--metadata", cls=Option, multiple=True, metavar="K=V", help="With this noted; may be given again.")
-@click.option("--schedule", cls=Option, metavar="NAME", help="Fired by this entry of a schedule; * and ? as above.")
-@click.option(
+@option("-n", "number", type=click.IntRange(1, 10**9), metavar="N", help="At most so many.")
+@option("--function", metavar="NAME", help="cmd.run or cmd.script.")
+@option("--target", metavar="PATTERN", help="Sent to this target; * and ? stand for anything.")
+@option("--by", metavar="USER", help="Sent by this user of this machine.")
+@option("--since", type=MOMENT, metavar="TIME", help="Not before: 2026-11-22T09:50 (local), …Z, or 2h ago.")
+@option("--until", type=MOMENT, metavar="TIME", help="Not after.")
+@option("--metadata", multiple=True, metavar="K=V", help="With this noted; may be given again.")
+@option("--schedule", metavar="NAME", help="Fired by this entry of a schedule; * and ? as above.")
+@option(
     "--state",
-    cls=Option,
     type=click.Choice([*(state.value for state in State), "failed"]),
     help="With a host in this state; failed: one that returned, but not with 0.",
 )
@@ -159,10 +156,9 @@ def _show_job(invocation: Invocation, jid: str, target: str | None = None) -> in
 @verb(examples=[("agentless jobs wait last --wait 10m", "come back to a detached job")])
 @click.argument("jid", type=JID)
 @TARGET
-@click.option(
+@option(
     "--wait",
     "seconds",
-    cls=Option,
     type=DURATION,
     metavar="TIME",
     help="How long to wait. Default: as long as it takes, but 45 s for hosts that can't be reached.",
@@ -189,7 +185,7 @@ _TAIL_FORMATS: Formats = ("text", "json", "jsonl", "yaml")
 @verb(examples=[("agentless jobs tail last web1 -f", "watch one host")], taken="f")
 @click.argument("jid", type=JID)
 @TARGET
-@click.option("-f", "--follow", "following", cls=Option, is_flag=True, help="Go on until it ends.")
+@option("-f", "--follow", "following", is_flag=True, help="Go on until it ends.")
 def tail(invocation: Invocation, /, jid: str, target: str | None, following: bool) -> int:
     """A job's output so far, and with -f what it writes from now on. Several hosts: each line behind a host's name."""
     from agentless.cli.attached import follow

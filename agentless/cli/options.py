@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from agentless.cli.commands import Command, Example, Option
+from agentless.cli.commands import Command, Example, Option, option
 from agentless.cli.completion import complete_target
 from agentless.cli.invocation import FORMATS, Invocation
 from agentless.cli.words import CONNECT_SECONDS, DURATION
@@ -120,10 +120,9 @@ def verb(
 
 
 TARGET = click.argument("target", required=False, shell_complete=complete_target)
-SCHEDULE_FILE = click.option(
+SCHEDULE_FILE = option(
     "--schedule-file",
     "file",
-    cls=Option,
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="PATH",
     help="Default: schedule.yaml beside the inventory, then the one in your config directory.",

@@ -1,7 +1,7 @@
-"""How the events of a run become results on stdout, in each output format.
+"""Printers: one class for each way to show a job's results on stdout.
 
-A printer gets pieces of live output and hosts that are done, as they come, and the report at the end; what it hasn't
-shown by then, it shows then. `jobs lookup` has no events: all its results come with the report, through the same code.
+While a job runs, its printer gets each piece of live output and each host that has ended; at the end it gets the
+report, and shows what it has not shown yet. `jobs lookup` follows no job: its printer gets only the report.
 """
 
 from __future__ import annotations
@@ -13,35 +13,44 @@ from agentless.cli.screen import Screen
 from agentless.model.job import Report
 from agentless.model.states import HostResult, State
 from agentless.report.printable import RESET, Printable, one_line
-from agentless.report.text import Look, block, gap, groups, heading, summary
+from agentless.report.text import Look, gap, groups, heading, summary
 
-__all__ = ["Blocks", "Detached", "Grouped", "Lines", "Printer", "Solo", "Tail", "WholeReport"]
+__all__ = ["Detached", "Grouped", "HostByHost", "Printer", "Solo", "Tail", "WholeReport"]
 
 # Of a line that has no end, as `jobs tail` marks it with its host.
 _LINE_MAX = 64 << 10
 _COLOURS = re.compile("\x1b\\[[0-9;:]*m")
 
 
-def _answers(report: Report) -> dict[str, HostResult]:
-    """What is known of each host, of those too that could not be asked whether they have the job."""
+def _with_unknown(report: Report) -> dict[str, HostResult]:
+    """The result of each host; a host that could not be asked whether it has the job counts as unreachable."""
     unknown = {host: HostResult(State.UNREACHABLE, problem=problem) for host, problem in report.unknown_hosts.items()}
     return {**report.results, **unknown}
 
 
 class Printer:
-    """Shows nothing until the end; the base of the others."""
+    """The base class; it shows nothing.
+
+    Args:
+        screen: where to write.
+    """
 
     def __init__(self, screen: Screen) -> None:
         self.screen = screen
 
     def output(self, host: str, stream: int, data: bytes, dropped: int) -> None:
-        """A piece of one host's live output; `dropped` bytes before it are gone."""
+        """Show a piece of a host's live output.
+
+        Args:
+            stream: 1 is stdout, 2 stderr.
+            dropped: how many bytes before `data` the host has dropped.
+        """
 
     def done(self, host: str, result: HostResult) -> None:
-        """A host came into a state in which it stays."""
+        """Show a host whose state will not change any more."""
 
     def end(self, report: Report) -> None:
-        """Nothing more comes."""
+        """Show what is left; the report is the last thing that a printer gets."""
 
     def _summary(self, report: Report) -> None:
         for line in summary(report, self.screen.err_look):
@@ -49,7 +58,12 @@ class Printer:
 
 
 class WholeReport(Printer):
-    """One document at the end: json, yaml, junit, table."""
+    """One document for the whole job, at the end: json, yaml, junit or table.
+
+    Args:
+        render: makes the document.
+        summed_up: print the summary below it, on stderr.
+    """
 
     def __init__(self, screen: Screen, render: Callable[[Report], Iterable[str]], *, summed_up: bool = False) -> None:
         super().__init__(screen)
@@ -63,7 +77,7 @@ class WholeReport(Printer):
 
 
 class Detached(Printer):
-    """The JID alone; who did not accept the job stands on stderr."""
+    """Only the JID, for `--detach`; hosts that did not accept the job are named on stderr."""
 
     def end(self, report: Report) -> None:
         self.screen.result(f"{report.job.jid}\n")
@@ -71,54 +85,51 @@ class Detached(Printer):
             self._summary(report)
 
 
-class Lines(Printer):
-    """jsonl: a line for each host as soon as it is done."""
+class HostByHost(Printer):
+    """The result of each host as soon as it is final: a line of jsonl, or a block of text.
 
-    def __init__(self, screen: Screen, jid: str, render: Callable[[str, str, HostResult], str]) -> None:
+    Args:
+        render: makes the text of one host's result.
+        summed_up: print the summary at the end.
+    """
+
+    def __init__(self, screen: Screen, render: Callable[[str, HostResult], str | bytes], *, summed_up: bool) -> None:
         super().__init__(screen)
-        self._jid = jid
         self._render = render
+        self._summed_up = summed_up
         self._shown: set[str] = set()
 
     def done(self, host: str, result: HostResult) -> None:
         if host not in self._shown:
             self._shown.add(host)
-            self.screen.result(self._render(self._jid, host, result))
+            self.screen.result(self._render(host, result))
 
     def end(self, report: Report) -> None:
-        for host, result in _answers(report).items():
+        for host, result in _with_unknown(report).items():
             self.done(host, result)
-
-
-class Blocks(Printer):
-    """Text of many hosts: a block each as they finish, and the summary."""
-
-    def __init__(self, screen: Screen) -> None:
-        super().__init__(screen)
-        self._shown: set[str] = set()
-
-    def done(self, host: str, result: HostResult) -> None:
-        if host not in self._shown:
-            self._shown.add(host)
-            self.screen.result(block(host, result, self.screen.out_look))
-
-    def end(self, report: Report) -> None:
-        for host, result in _answers(report).items():
-            self.done(host, result)
-        self._summary(report)
+        if self._summed_up:
+            self._summary(report)
 
 
 class Grouped(Printer):
-    """Text of many hosts, those with identical results under one heading; known only at the end."""
+    """Text of many hosts, at the end: hosts with identical results stand under one heading."""
 
     def end(self, report: Report) -> None:
-        for text in groups(_answers(report), self.screen.out_look):
+        for text in groups(_with_unknown(report), self.screen.out_look):
             self.screen.result(text)
         self._summary(report)
 
 
 class _Stream:
-    """One stream of one host: how many bytes of it were shown or dropped, and what a terminal can't be given yet."""
+    """What is known of one output stream of one host.
+
+    Attributes:
+        shown: how many of its bytes were shown or dropped.
+        dropped: how many of these were dropped.
+        filter: makes output harmless for a terminal; keeps the begin of a character that is not complete yet.
+        coloured: whether an escape sequence was shown, so that colours must be reset at the end.
+        line: the begin of a line whose end has not come yet.
+    """
 
     def __init__(self) -> None:
         self.shown = 0
@@ -129,7 +140,10 @@ class _Stream:
 
 
 class Solo(Printer):
-    """Text of a single host: stdout to stdout, stderr to stderr, live; byte by byte where that is no terminal."""
+    """Live output of a single host: its stdout goes to stdout, its stderr to stderr.
+
+    Where that is a terminal, control characters are made harmless; elsewhere every byte is passed on as it is.
+    """
 
     def __init__(self, screen: Screen) -> None:
         super().__init__(screen)
@@ -164,19 +178,19 @@ class Solo(Printer):
                 at = self._streams.setdefault((host, stream), _Stream())
                 self._show(host, stream, at, _rest(result, stream, at.shown), final=True)
                 self._finish(host, stream, at)
-            self._own_up(host, result, summed_up=len(report.results) == 1 and not self.screen.quiet)
+            self._warn_of_gaps(host, result, summed_up=len(report.results) == 1 and not self.screen.quiet)
         for host, problem in report.unknown_hosts.items():
             self.screen.error(heading(host, HostResult(State.UNREACHABLE, problem=problem)), problem.hint)
         self._summary(report)
 
     def _finish(self, host: str, stream: int, at: _Stream) -> None:
-        """On a terminal, what comes next (stderr, the summary) begins its own line."""
+        """End the output of a stream: on a terminal, what comes next (stderr, the summary) begins on a new line."""
         if self._in_line and self._look(stream).terminal and self.screen.err_look.terminal:
             self._in_line = False
             self._write(host, stream, b"\n")
 
-    def _own_up(self, host: str, result: HostResult, *, summed_up: bool) -> None:
-        """Say what the output alone hides and no summary tells: -q silences what is said about results, not that."""
+    def _warn_of_gaps(self, host: str, result: HostResult, *, summed_up: bool) -> None:
+        """Warn of dropped output, and with -q of an error: nothing else would tell, since -q silences the summary."""
         for stream, name in ((1, "stdout"), (2, "stderr")):
             output = result.output
             dropped = self._streams[host, stream].dropped
@@ -189,7 +203,7 @@ class Solo(Printer):
 
 
 def _rest(result: HostResult, stream: int, shown: int) -> bytes:
-    """What of a record's stream was not shown live: all of it, or the end that an interruption cut off."""
+    """The part of a recorded stream that was not shown live; `shown` counts the bytes that were."""
     output = result.output
     if output is None:
         return b""
@@ -201,7 +215,7 @@ def _rest(result: HostResult, stream: int, shown: int) -> bytes:
 
 
 class Tail(Solo):
-    """Text of several hosts as it comes: whole lines, each behind its host's name."""
+    """Live output of several hosts, in whole lines, each with the host's name before it."""
 
     def _write(self, host: str, stream: int, data: bytes) -> None:
         at = self._streams[host, stream]

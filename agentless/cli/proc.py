@@ -25,7 +25,7 @@ __all__ = ["find_job", "kill_job", "running", "signal_job", "term_job"]
     examples=[
         ("agentless running 'web*'", "which jobs run there now"),
         ("agentless running --out json", "for a script"),
-    ],
+    ]
 )
 @TARGET
 def running(invocation: Invocation, /, target: str | None) -> int:

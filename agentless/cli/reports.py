@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from agentless.cli.invocation import Invocation
-from agentless.cli.printers import Blocks, Grouped, Lines, Printer, Solo, Tail, WholeReport
+from agentless.cli.printers import Grouped, HostByHost, Printer, Solo, Tail, WholeReport
 from agentless.model.job import Report
-from agentless.model.states import HostResult
+from agentless.report.text import block
 
 __all__ = ["printer", "render"]
 
@@ -34,23 +34,21 @@ def render(invocation: Invocation, out: str) -> Callable[[Report], Iterable[str]
     return _table
 
 
-def _line(jid: str, host: str, result: HostResult) -> str:
-    from agentless.report.documents import host_line
-
-    return host_line(jid, host, result.to_json())
-
-
 def printer(
     invocation: Invocation, hosts: Sequence[str], jid: str, out: str, *, group: bool = False, tail: bool = False
 ) -> Printer:
     """What shows a job's results: `tail` marks each line with its host, `group` joins identical results."""
     screen = invocation.screen
     if out == "jsonl":
-        return Lines(screen, jid, _line)
+        from agentless.report.documents import host_line
+
+        return HostByHost(screen, lambda host, result: host_line(jid, host, result.to_json()), summed_up=False)
     if out != "text":
         return WholeReport(screen, render(invocation, out), summed_up=out == "table")
     if len(hosts) == 1:
         return Solo(screen)
     if tail:
         return Tail(screen)
-    return Grouped(screen) if group else Blocks(screen)
+    if group:
+        return Grouped(screen)
+    return HostByHost(screen, lambda host, result: block(host, result, screen.out_look), summed_up=True)

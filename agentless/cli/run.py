@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from agentless.cli.commands import Command, Example, Option
+from agentless.cli.commands import Command, Example, option
 from agentless.cli.completion import complete_target
 from agentless.cli.environment import job_environment
 from agentless.cli.interrupts import ON_INTERRUPT
@@ -36,6 +37,11 @@ _EXAMPLES: list[Example] = [
         "a tenth at a time; stop when two failed",
     ),
 ]
+
+
+_what = partial(option, section="What is run")
+_how_long = partial(option, section="How long")
+_how_many = partial(option, section="How many")
 
 
 class _Run(Command):
@@ -67,107 +73,62 @@ class _Run(Command):
 @verb(cls=_Run, examples=_EXAMPLES)
 @click.argument("target", shell_complete=complete_target)
 @click.argument("command", nargs=-1, metavar="-- COMMAND...")
-@click.option(
+@_what(
     "--script",
-    cls=Option,
-    section="What is run",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Send this script, and run it by its #! line; the words behind -- are its arguments.",
 )
-@click.option(
-    "--shell",
-    cls=Option,
-    section="What is run",
-    metavar="SHELL",
-    default="/bin/sh",
-    help="The shell that gets COMMAND (/bin/sh).",
-)
-@click.option("--cwd", cls=Option, section="What is run", metavar="DIR", help="Run it in this directory of the host.")
-@click.option(
+@_what("--shell", metavar="SHELL", default="/bin/sh", help="The shell that gets COMMAND (/bin/sh).")
+@_what("--cwd", metavar="DIR", help="Run it in this directory of the host.")
+@_what(
     "--env",
-    cls=Option,
-    section="What is run",
     multiple=True,
     metavar="K[=V]",
     help="Set an environment variable, K alone to the value that it has here; may be given again.",
 )
-@click.option(
+@_what(
     "--env-file",
     "env_files",
-    cls=Option,
-    section="What is run",
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Set those of a file, lines of KEY=VALUE: no `ps` shows them. May be given again; --env wins.",
 )
-@click.option(
-    "--stdin",
-    cls=Option,
-    section="What is run",
-    metavar="FILE|-",
-    help="Give it this file as stdin (on every host), - is this command's own.",
-)
-@click.option(
+@_what("--stdin", metavar="FILE|-", help="Give it this file as stdin (on every host), - is this command's own.")
+@_what(
     "--metadata",
-    cls=Option,
-    section="What is run",
     multiple=True,
     metavar="K=V",
     help="Note something with the job, for `jobs list --metadata`; may be given again.",
 )
-@click.option(
-    "--check", cls=Option, section="What is run", is_flag=True, help="Contact nobody: show which hosts would get what."
-)
-@click.option(
-    "--detach",
-    cls=Option,
-    section="How long",
-    is_flag=True,
-    help="Leave as soon as every host has accepted it; prints the JID.",
-)
-@click.option(
+@_what("--check", is_flag=True, help="Contact nobody: show which hosts would get what.")
+@_how_long("--detach", is_flag=True, help="Leave as soon as every host has accepted it; prints the JID.")
+@_how_long(
     "--timeout",
-    cls=Option,
-    section="How long",
     type=DURATION,
     metavar="TIME",
     help="The job's own deadline, kept by the host: 90, 90s, 15m, 3h. Output so far is kept.",
 )
-@click.option(
+@_how_long(
     "--wait",
-    cls=Option,
-    section="How long",
     type=DURATION,
     metavar="TIME",
     help="How long this command waits; the job goes on. With --batch, later batches are not sent then.",
 )
-@click.option(
+@_how_long(
     "--on-interrupt",
-    cls=Option,
-    section="How long",
     type=click.Choice(ON_INTERRUPT),
     help="What Ctrl-C does. Default: ask on a terminal, term elsewhere. A closed terminal detaches.",
 )
-@click.option(
-    "--batch", cls=Option, section="How many", type=SHARE, metavar="N|N%", help="At most so many hosts at a time."
-)
-@click.option(
+@_how_many("--batch", type=SHARE, metavar="N|N%", help="At most so many hosts at a time.")
+@_how_many(
     "--max-fail",
-    cls=Option,
-    section="How many",
     type=SHARE,
     metavar="N|N%",
     help="Start no further host when more than so many failed or were unreachable.",
 )
-@click.option(
-    "--group",
-    cls=Option,
-    section="How it is shown",
-    is_flag=True,
-    help="Identical results under one heading, at the end.",
-)
+@option("--group", section="How it is shown", is_flag=True, help="Identical results under one heading, at the end.")
 def run(
     invocation: Invocation,
     /,

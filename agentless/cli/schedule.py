@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentless.cli.commands import Option, Verb, VerbGroup, show_help
+from agentless.cli.commands import Verb, VerbGroup, option, show_help
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import SCHEDULE_FILE, TARGET, shared_options, verb
 from agentless.cli.rows import FORMATS, show, tell_problems
@@ -52,9 +52,7 @@ def schedule(ctx: click.Context, /) -> int:
 
 # --- see ---
 @verb("list", examples=[("agentless schedule list", "every entry, and when it comes next")])
-@click.option(
-    "--show-all", cls=Option, is_flag=True, help="Also what is switched off, and what will not come any more."
-)
+@option("--show-all", is_flag=True, help="Also what is switched off, and what will not come any more.")
 @SCHEDULE_FILE
 def list_entries(invocation: Invocation, /, show_all: bool, file: Path | None) -> int:
     """The entries of the file: enabled, next fire, last fire, its result, last skip with its reason. Contacts nobody.
@@ -87,9 +85,7 @@ def list_entries(invocation: Invocation, /, show_all: bool, file: Path | None) -
     ],
 )
 @click.argument("name", required=False)
-@click.option(
-    "-n", "number", cls=Option, type=click.IntRange(min=1, max=1000), default=1, metavar="N", help="How many."
-)
+@option("-n", "number", type=click.IntRange(min=1, max=1000), default=1, metavar="N", help="How many.")
 @SCHEDULE_FILE
 def next_fires(invocation: Invocation, /, name: str | None, number: int, file: Path | None) -> int:
     """The next fires, with zone and splay, worked out from the file. Contacts nobody.
@@ -117,10 +113,9 @@ def next_fires(invocation: Invocation, /, name: str | None, number: int, file: P
 
 @verb(examples=[("agentless schedule status 'web*'", "what their ticks fired and skipped")])
 @TARGET
-@click.option(
+@option(
     "-n",
     "number",
-    cls=Option,
     type=click.IntRange(min=0, max=1000),
     default=10,
     metavar="N",
@@ -174,14 +169,14 @@ def _warn(invocation: Invocation, host: str, warning: Problem) -> None:
 
 
 # --- hosts ---
-_CHECK = click.option("--check", cls=Option, is_flag=True, help="Only show what would change.")
+_CHECK = option("--check", is_flag=True, help="Only show what would change.")
 
 
 @verb(
     examples=[
         ("agentless schedule push --check", "what would change, and where"),
         ("agentless schedule push", "bring all hosts to what the file says"),
-    ],
+    ]
 )
 @TARGET
 @_CHECK
@@ -212,7 +207,7 @@ def _placed(invocation: Invocation, out: str, result: Pushed) -> int:
 # --- now ---
 @verb("run", examples=[("agentless schedule run nightly", "now, whatever its times say")])
 @click.argument("name")
-@click.option("--detach", cls=Option, is_flag=True, help="Only print the JID.")
+@option("--detach", is_flag=True, help="Only print the JID.")
 @SCHEDULE_FILE
 def run_entry(invocation: Invocation, /, name: str, detach: bool, file: Path | None) -> int:
     """An entry now, as a job, shown as `run` shows it. A function of the controller is done here."""

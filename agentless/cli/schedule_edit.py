@@ -28,7 +28,7 @@ _OTHER_HOSTS = click.argument("target", metavar="HOST-PATTERN", shell_complete=c
     examples=[
         ("agentless schedule add uptime function=cmd.run args=uptime target='web*' minutes=30", "every half hour"),
         ("agentless schedule add nightly function=cmd.script args='[backup.sh]' target=db cron='30 2 * * *'", ""),
-    ],
+    ]
 )
 @_NAME
 @click.argument("keys", nargs=-1, metavar="KEY=VALUE...")

@@ -7,9 +7,7 @@ import threading
 from datetime import datetime
 from pathlib import Path
 
-import click
-
-from agentless.cli.commands import Option
+from agentless.cli.commands import option
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import SCHEDULE_FILE, verb
 
@@ -20,9 +18,9 @@ __all__ = ["scheduler"]
     examples=[
         ("agentless scheduler", "in the foreground, as a service manager wants it"),
         ("agentless scheduler --once", "each minute by cron, or from a CI schedule"),
-    ],
+    ]
 )
-@click.option("--once", cls=Option, is_flag=True, help="Fire what is due now, and leave.")
+@option("--once", is_flag=True, help="Fire what is due now, and leave.")
 @SCHEDULE_FILE
 def scheduler(invocation: Invocation, /, once: bool, file: Path | None) -> int:
     """Fire what the schedule has for this machine: functions of the controller, and entries with runs_on: controller.

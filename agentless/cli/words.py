@@ -4,107 +4,87 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from agentless import durations
 from agentless.cli.completion import complete_jid
 from agentless.model.endpoint import connect_seconds
 from agentless.model.jid import JID as CheckedJid
 
-if TYPE_CHECKING:
-    # Generic only since click 8.4, and at run time nothing needs it.
-    _Number = click.ParamType[float]
-    _Text = click.ParamType[str]
-else:
-    _Number = _Text = click.ParamType
+__all__ = ["CONNECT_SECONDS", "DURATION", "JID", "MOMENT", "SHARE", "pairs"]
 
-__all__ = ["CONNECT_SECONDS", "DURATION", "JID", "MOMENT", "SHARE", "Duration", "pairs"]
-
+Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 _SHARE = re.compile(r"[0-9]+(?:\.[0-9]+)?%|[0-9]+", re.ASCII)
 
 
-class Duration(_Number):
-    """Seconds, or a number with s, m, h or d: `90`, `90s`, `15m`, `3h`."""
+if TYPE_CHECKING:
+    _Type = click.ParamType[Any]
+else:
+    # Generic only since click 8.4, and at run time nothing needs it.
+    _Type = click.ParamType
 
-    name = "duration"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, (int, float)):
-            return float(value)
+class Word(_Type):
+    """A word that means something else than its text.
+
+    Args:
+        name: what it is, in the words of click's messages.
+        read: makes a value of the word; a ValueError says what is wrong with it.
+        complete: completes it in a shell.
+    """
+
+    def __init__(self, name: str, read: Callable[[str], Any], complete: Complete | None = None) -> None:
+        self.name = name
+        self._read = read
+        self._complete = complete
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
-            return durations.parse(str(value))
+            # A default is a value already.
+            return self._read(value) if isinstance(value, str) else value
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
-
-class ConnectSeconds(_Number):
-    """How long connecting to a host may take, with the bounds that inventory and configuration have too."""
-
-    name = "seconds"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            return connect_seconds(value)
-        except ValueError as error:
-            self.fail(f"{error}, not {value!r:.80}", param, ctx)
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [] if self._complete is None else self._complete(ctx, param, incomplete)
 
 
-class Share(_Text):
-    """A number of hosts, or a share of them: `10` or `25%`."""
-
-    name = "share"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        text = str(value)
-        if not _SHARE.fullmatch(text):
-            self.fail(f"{text!r:.80} is neither a number of hosts nor a share of them, such as 10 or 25%", param, ctx)
-        if text.endswith("%") and float(text[:-1]) > 100:
-            self.fail(f"{text:.80} is more than all hosts", param, ctx)
-        return text
+def _connect_seconds(word: str) -> float:
+    try:
+        return connect_seconds(word)
+    except ValueError as error:
+        raise ValueError(f"{error}, not {word!r:.80}") from error
 
 
-class Moment(_Number):
-    """A point in time: ISO 8601, in the local zone unless it names one, or a duration ago: `2h`. As Unix seconds."""
-
-    name = "moment"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        try:
-            return durations.past(str(value), time.time())
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+def _share(word: str) -> str:
+    if not _SHARE.fullmatch(word):
+        raise ValueError(f"{word!r:.80} is neither a number of hosts nor a share of them, such as 10 or 25%")
+    if word.endswith("%") and float(word[:-1]) > 100:
+        raise ValueError(f"{word:.80} is more than all hosts")
+    return word
 
 
-class JobId(_Text):
-    """A JID, or `last`; checked before it can touch a path."""
-
-    name = "jid"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        text = str(value)
-        if text == "last":
-            return text
-        try:
-            return CheckedJid(text)
-        except ValueError as error:
-            self.fail(f"{error}; `agentless jobs list` shows them, and `last` is the newest", param, ctx)
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[click.shell_completion.CompletionItem]:
-        return complete_jid(ctx, param, incomplete)
+def _jid(word: str) -> str:
+    try:
+        return word if word == "last" else CheckedJid(word)
+    except ValueError as error:
+        raise ValueError(f"{error}; `agentless jobs list` shows them, and `last` is the newest") from error
 
 
-CONNECT_SECONDS = ConnectSeconds()
-DURATION = Duration()
-SHARE = Share()
-MOMENT = Moment()
-JID = JobId()
+# The bounds are those that inventory and configuration have, too.
+CONNECT_SECONDS = Word("seconds", _connect_seconds)
+# Seconds, or a number with s, m, h or d: `90`, `90s`, `15m`, `3h`.
+DURATION = Word("duration", durations.parse)
+# A number of hosts, or a share of them: `10` or `25%`.
+SHARE = Word("share", _share)
+# As Unix seconds: ISO 8601, in the local zone unless it names one, or a duration ago: `2h`.
+MOMENT = Word("moment", lambda word: durations.past(word, time.time()))
+# Or `last`; checked before it can touch a path.
+JID = Word("jid", _jid, complete_jid)
 
 
 def pairs(option: str, words: Iterable[str], *, name: str = "") -> dict[str, str]:
