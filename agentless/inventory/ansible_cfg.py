@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import configparser
 import contextlib
-import decimal
 import os
-import re
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from agentless.errors import ConfigError
+from agentless.inventory.cfg_values import Convert, Value, absolute, flag, items, number, path, paths, text, word
 
 __all__ = ["AnsibleSettings", "load"]
 
-_TRUE = frozenset({"y", "yes", "on", "1", "true", "t", "1.0"})
 _SYSTEM = "/etc/ansible/ansible.cfg"
 
 
@@ -100,7 +98,7 @@ def _find(environ: Mapping[str, str], directory: Path) -> tuple[str | None, str 
     """The ansible.cfg that counts, and the one that does not since everybody can write its directory."""
     places = []
     if (given := environ.get("ANSIBLE_CONFIG")) is not None:
-        path = _path(given, directory, environ)
+        path = absolute(given, directory, environ)
         places.append(os.path.join(path, "ansible.cfg") if os.path.isdir(path) else path)
     here = os.path.join(os.path.abspath(directory), "ansible.cfg")
     passed_over = None
@@ -109,7 +107,7 @@ def _find(environ: Mapping[str, str], directory: Path) -> tuple[str | None, str 
             places.append(here)
         elif os.path.exists(here):
             passed_over = here
-    places += [_path("~/.ansible.cfg", directory, environ), _SYSTEM]
+    places += [absolute("~/.ansible.cfg", directory, environ), _SYSTEM]
     file = next((place for place in places if os.path.exists(place) and os.access(place, os.R_OK)), None)
     return file, passed_over if given is None or file != places[0] else None
 
@@ -129,21 +127,6 @@ def _parse(file: str) -> configparser.ConfigParser:
     return parser
 
 
-# --- values ---
-class _Value(NamedTuple):
-    """A text, and where it stands: the directory that its relative paths count from, the working directory, the
-    environment, and whether it stands in the file."""
-
-    text: str
-    directory: Path
-    working: Path
-    environ: Mapping[str, str]
-    in_file: bool
-
-
-_Convert = Callable[[_Value], Any]
-
-
 class _Setting(NamedTuple):
     """How a setting is written.
 
@@ -154,7 +137,7 @@ class _Setting(NamedTuple):
 
     env: tuple[str, ...]
     ini: tuple[tuple[str, str], ...]
-    convert: _Convert
+    convert: Convert
 
 
 class _CfgReader:
@@ -171,11 +154,11 @@ class _CfgReader:
         value = None
         for name in setting.env:
             if (text := self._environ.get(name)) is not None:
-                value, origin = _Value(text, self._directory, self._directory, self._environ, in_file=False), f"${name}"
+                value, origin = Value(text, self._directory, self._directory, self._environ, in_file=False), f"${name}"
         if value is None and self._parser is not None and self._file is not None:
             for section, key in setting.ini:
                 if (text := self._parser.get(section, key, fallback=None)) is not None:
-                    value = _Value(text, Path(self._file).parent, self._directory, self._environ, in_file=True)
+                    value = Value(text, Path(self._file).parent, self._directory, self._environ, in_file=True)
                     origin = f"[{section}] {key}"
         if value is None:
             return None
@@ -192,127 +175,59 @@ class _CfgReader:
         return list(self._parser[name]) if self._parser is not None and self._parser.has_section(name) else []
 
 
-def _unquoted(text: str) -> str:
-    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" and text[-2] != "\\"
-    return text[1:-1] if quoted else text
-
-
-def _text(value: _Value) -> str:
-    return _unquoted(value.text) if value.in_file else value.text
-
-
-def _flag(value: _Value) -> bool:
-    """As Ansible's lenient reading: what is not true is false."""
-    return value.text.strip().lower() in _TRUE
-
-
-def _number(value: _Value) -> int:
-    try:
-        number = decimal.Decimal(value.text)
-        if number == (whole := int(number)):
-            return whole
-    except (decimal.DecimalException, ValueError, OverflowError):
-        pass
-    raise ValueError(f"a whole number is needed, not {value.text!r}")
-
-
-def _list(value: _Value) -> tuple[str, ...]:
-    return tuple(_unquoted(item.strip()) for item in value.text.split(","))
-
-
-def _expanded(text: str, environ: Mapping[str, str]) -> str:
-    """`$NAME`, `${NAME}` and `~`, by the environment that is given."""
-
-    def variable(match: re.Match[str]) -> str:
-        return environ.get(match[1] or match[2], str(match[0]))
-
-    text = re.sub(r"\$(?:(\w+)|\{([^}]*)\})", variable, text, flags=re.ASCII)
-    if text == "~" or text.startswith("~/"):
-        home = environ.get("HOME")
-        return home + text[1:] if home else os.path.expanduser(text)
-    return os.path.expanduser(text)
-
-
-def _path(text: str, directory: Path, environ: Mapping[str, str], working: Path | None = None) -> str:
-    """An absolute path; `{{CWD}}` in it is the working directory, else it counts from `directory`."""
-    text = _expanded(text.replace("{{CWD}}", os.path.abspath(working or directory)), environ)
-    return os.path.normpath(os.path.join(os.path.abspath(directory), text))
-
-
-def _one_path(value: _Value) -> str:
-    resolved = _path(value.text, value.directory, value.environ, value.working)
-    return _unquoted(resolved) if value.in_file else resolved
-
-
-def _paths(value: _Value) -> tuple[str, ...]:
-    """What stands between commas; Ansible takes an empty place for the directory of the file itself."""
-    texts = [text.strip() for text in value.text.split(",")]
-    return tuple(_path(text, value.directory, value.environ, value.working) for text in texts if text)
-
-
-def _word(*words: str) -> _Convert:
-    def convert(value: _Value) -> str:
-        text = _text(value)
-        if text not in words:
-            raise ValueError(f"{' or '.join(words)} is needed, not {text!r}")
-        return text
-
-    return convert
-
-
-def _default(key: str, convert: _Convert = _text, *env: str) -> _Setting:
+def _default(key: str, convert: Convert = text, *env: str) -> _Setting:
     return _Setting(env or (f"ANSIBLE_{key.upper()}",), (("defaults", key),), convert)
 
 
 def _ssh(key: str) -> _Setting:
-    return _Setting((f"ANSIBLE_{key.upper()}",), (("ssh_connection", key),), _text)
+    return _Setting((f"ANSIBLE_{key.upper()}",), (("ssh_connection", key),), text)
 
 
-def _become(key: str, convert: _Convert = _text) -> _Setting:
+def _become(key: str, convert: Convert = text) -> _Setting:
     return _Setting((f"ANSIBLE_{key.upper()}",), (("privilege_escalation", key),), convert)
 
 
 _SETTINGS: dict[str, _Setting] = {
-    "inventory": _default("inventory", _paths),
+    "inventory": _default("inventory", paths),
     "remote_user": _default("remote_user"),
-    "remote_port": _default("remote_port", _number),
-    "private_key_file": _default("private_key_file", _one_path),
+    "remote_port": _default("remote_port", number),
+    "private_key_file": _default("private_key_file", path),
     "host_key_checking": _Setting(
         ("ANSIBLE_HOST_KEY_CHECKING", "ANSIBLE_SSH_HOST_KEY_CHECKING"),
         (("defaults", "host_key_checking"), ("ssh_connection", "host_key_checking")),
-        _flag,
+        flag,
     ),
     "timeout": _Setting(
-        ("ANSIBLE_TIMEOUT", "ANSIBLE_SSH_TIMEOUT"), (("defaults", "timeout"), ("ssh_connection", "timeout")), _number
+        ("ANSIBLE_TIMEOUT", "ANSIBLE_SSH_TIMEOUT"), (("defaults", "timeout"), ("ssh_connection", "timeout")), number
     ),
-    "forks": _default("forks", _number),
+    "forks": _default("forks", number),
     "transport": _default("transport"),
     "ssh_args": _ssh("ssh_args"),
     "ssh_common_args": _ssh("ssh_common_args"),
     "ssh_extra_args": _ssh("ssh_extra_args"),
-    "become": _become("become", _flag),
+    "become": _become("become", flag),
     "become_method": _become("become_method"),
     "become_user": _become("become_user"),
-    "interpreter_python": _default("interpreter_python", _text, "ANSIBLE_PYTHON_INTERPRETER"),
-    "playbook_dir": _default("playbook_dir", _one_path),
-    "hash_behaviour": _default("hash_behaviour", _word("replace", "merge")),
+    "interpreter_python": _default("interpreter_python", text, "ANSIBLE_PYTHON_INTERPRETER"),
+    "playbook_dir": _default("playbook_dir", path),
+    "hash_behaviour": _default("hash_behaviour", word("replace", "merge")),
     "ignored_extensions": _Setting(
         ("ANSIBLE_INVENTORY_IGNORE",),
         (("defaults", "inventory_ignore_extensions"), ("inventory", "ignore_extensions")),
-        _list,
+        items,
     ),
     "ignored_patterns": _Setting(
         ("ANSIBLE_INVENTORY_IGNORE_REGEX",),
         (("defaults", "inventory_ignore_patterns"), ("inventory", "ignore_patterns")),
-        _list,
+        items,
     ),
-    "enable_plugins": _Setting(("ANSIBLE_INVENTORY_ENABLED",), (("inventory", "enable_plugins"),), _list),
-    "vault_password_file": _default("vault_password_file", _one_path),
-    "vault_identity_list": _default("vault_identity_list", _list),
-    "vault_id_match": _default("vault_id_match", _flag),
-    "ask_vault_pass": _default("ask_vault_pass", _flag),
-    "ask_pass": _default("ask_pass", _flag),
-    "become_ask_pass": _become("become_ask_pass", _flag),
+    "enable_plugins": _Setting(("ANSIBLE_INVENTORY_ENABLED",), (("inventory", "enable_plugins"),), items),
+    "vault_password_file": _default("vault_password_file", path),
+    "vault_identity_list": _default("vault_identity_list", items),
+    "vault_id_match": _default("vault_id_match", flag),
+    "ask_vault_pass": _default("ask_vault_pass", flag),
+    "ask_pass": _default("ask_pass", flag),
+    "become_ask_pass": _become("become_ask_pass", flag),
 }
 assert _SETTINGS.keys() < {field.name for field in fields(AnsibleSettings)}
 
@@ -321,26 +236,26 @@ _UNHONOURED: dict[str, tuple[_Setting, tuple[Any, ...], str]] = {
     "ssh_executable": (_ssh("ssh_executable"), ("ssh", "/usr/bin/ssh"), "no ssh is run"),
     "become_exe": (_become("become_exe"), ("sudo", "su", "doas"), "sudo, su and doas are run by these names"),
     "become_flags": (_become("become_flags"), ("", "-H -S -n", "-H -S", "-n"), "sudo is run with options of its own"),
-    "become_password_file": (_default("become_password_file", _one_path), (), "give the password with -K"),
-    "connection_password_file": (_default("connection_password_file", _one_path), (), "give the password with -k"),
+    "become_password_file": (_default("become_password_file", path), (), "give the password with -K"),
+    "connection_password_file": (_default("connection_password_file", path), (), "give the password with -k"),
     "executable": (_default("executable"), ("/bin/sh",), "jobs run by /bin/sh, or what --shell says"),
-    "precedence": (_default("precedence", _list), (), "variables have Ansible's usual precedence"),
+    "precedence": (_default("precedence", items), (), "variables have Ansible's usual precedence"),
     "vars_plugins_enabled": (
-        _default("vars_plugins_enabled", _list, "ANSIBLE_VARS_ENABLED"),
+        _default("vars_plugins_enabled", items, "ANSIBLE_VARS_ENABLED"),
         (("host_group_vars",), ("ansible.builtin.host_group_vars",)),
         "group_vars and host_vars are all that is read",
     ),
     "force_valid_group_names": (
-        _default("force_valid_group_names", _text, "ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS"),
+        _default("force_valid_group_names", text, "ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS"),
         ("never", "ignore", "silently"),
         "groups keep their names",
     ),
     "pkcs11_provider": (
-        _Setting(("ANSIBLE_PKCS11_PROVIDER",), (("ssh_connection", "pkcs11_provider"),), _text),
+        _Setting(("ANSIBLE_PKCS11_PROVIDER",), (("ssh_connection", "pkcs11_provider"),), text),
         ("",),
         "keys come from files and the agent",
     ),
-    "private_key": (_Setting(("ANSIBLE_PRIVATE_KEY",), (), _text), ("",), "keys come from files and the agent"),
+    "private_key": (_Setting(("ANSIBLE_PRIVATE_KEY",), (), text), ("",), "keys come from files and the agent"),
 }
 
 
