@@ -9,7 +9,7 @@ from . import clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TypedDict
+    from typing import Any, TypedDict  # novm
 
     class Timing(TypedDict, total=False):
         name: str

@@ -1,0 +1,96 @@
+"""The values of ansible.cfg and `ANSIBLE_*`: texts made into words, numbers, lists and paths as Ansible makes them."""
+
+from __future__ import annotations
+
+import decimal
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+__all__ = ["Convert", "Value", "absolute", "flag", "items", "number", "path", "paths", "text", "word"]
+
+_TRUE = frozenset({"y", "yes", "on", "1", "true", "t", "1.0"})
+
+
+class Value(NamedTuple):
+    """A text, and where it stands: the directory that its relative paths count from, the working directory, the
+    environment, and whether it stands in the file."""
+
+    text: str
+    directory: Path
+    working: Path
+    environ: Mapping[str, str]
+    in_file: bool
+
+
+Convert = Callable[[Value], Any]
+
+
+def unquoted(text: str) -> str:
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" and text[-2] != "\\"
+    return text[1:-1] if quoted else text
+
+
+def text(value: Value) -> str:
+    return unquoted(value.text) if value.in_file else value.text
+
+
+def flag(value: Value) -> bool:
+    """As Ansible's lenient reading: what is not true is false."""
+    return value.text.strip().lower() in _TRUE
+
+
+def number(value: Value) -> int:
+    try:
+        number = decimal.Decimal(value.text)
+        if number == (whole := int(number)):
+            return whole
+    except (decimal.DecimalException, ValueError, OverflowError):
+        pass
+    raise ValueError(f"a whole number is needed, not {value.text!r}")
+
+
+def items(value: Value) -> tuple[str, ...]:
+    return tuple(unquoted(item.strip()) for item in value.text.split(","))
+
+
+def _expanded(text: str, environ: Mapping[str, str]) -> str:
+    """`$NAME`, `${NAME}` and `~`, by the environment that is given."""
+
+    def variable(match: re.Match[str]) -> str:
+        return environ.get(match[1] or match[2], str(match[0]))
+
+    text = re.sub(r"\$(?:(\w+)|\{([^}]*)\})", variable, text, flags=re.ASCII)
+    if text == "~" or text.startswith("~/"):
+        home = environ.get("HOME")
+        return home + text[1:] if home else os.path.expanduser(text)
+    return os.path.expanduser(text)
+
+
+def absolute(text: str, directory: Path, environ: Mapping[str, str], working: Path | None = None) -> str:
+    """An absolute path; `{{CWD}}` in it is the working directory, else it counts from `directory`."""
+    text = _expanded(text.replace("{{CWD}}", os.path.abspath(working or directory)), environ)
+    return os.path.normpath(os.path.join(os.path.abspath(directory), text))
+
+
+def path(value: Value) -> str:
+    resolved = absolute(value.text, value.directory, value.environ, value.working)
+    return unquoted(resolved) if value.in_file else resolved
+
+
+def paths(value: Value) -> tuple[str, ...]:
+    """What stands between commas; Ansible takes an empty place for the directory of the file itself."""
+    texts = [text.strip() for text in value.text.split(",")]
+    return tuple(absolute(text, value.directory, value.environ, value.working) for text in texts if text)
+
+
+def word(*words: str) -> Convert:
+    def convert(value: Value) -> str:
+        given = text(value)
+        if given not in words:
+            raise ValueError(f"{' or '.join(words)} is needed, not {given!r}")
+        return given
+
+    return convert
