@@ -272,7 +272,7 @@ class Pursuit:
             return RunRequest(job, rollout.spec, self.host, self._nonce, live=errand.live, detach=rollout.detach)
         if self.result.dispatched is Dispatched.MAYBE:
             # The request of a run that lives may just be on its way: it is not ours to call it off.
-            return FetchRequest((Wanted(job.jid, self.result.nonce, maybe=not self._ledger.is_held(job.jid)),))
+            return FetchRequest((Wanted(job.jid, self.result.nonce, maybe=not self._errand.ledger.is_held(job.jid)),))
         at = self._heard.at
         return FollowRequest(job.jid, (at[0], at[1]), live=errand.live, once=errand.once)
 
