@@ -9,17 +9,9 @@ from dataclasses import dataclass
 
 from agentless.cache import names
 from agentless.cache.folder import NO_FILE, Folder
-from agentless.cache.lines import (
-    DamagedRecord,
-    Head,
-    HostLine,
-    Later,
-    Place,
-    encode_head,
-    encode_output,
-    is_long,
-    with_output,
-)
+from agentless.cache.head import Head, encode_head
+from agentless.cache.json_line import DamagedRecord, Later
+from agentless.cache.lines import HostLine, Place, encode_output, is_long, with_output
 from agentless.cache.outputs import OutputFile, StoredOutput
 from agentless.cache.record import Record, encode_news
 from agentless.errors import CacheError

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agentless.cache import names
-from agentless.cache.folder import Folder
+from agentless.cache.folder import NO_FILE, Folder
+from agentless.cache.head import line_jid
 from agentless.cache.journal import Journal
-from agentless.cache.lines import DamagedRecord, line_jid
+from agentless.cache.json_line import DamagedRecord
 from agentless.cache.record import row_of
 from agentless.model.jid import JID
-from agentless.model.job import JobRow
+from agentless.model.job import JobRow, Origin
 
 __all__ = ["Listing"]
 
@@ -51,6 +52,20 @@ class Listing:
             if row is not None:
                 yield row
 
+    def last(self) -> JID | None:
+        """As `JobCache.last`; raises CacheError."""
+        with self._folder.guard("read", names.LAST):
+            try:
+                named = self._folder.first_line(names.LAST).decode("ascii", "replace") if self._folder.check() else ""
+            except OSError as error:
+                if not isinstance(error, FileNotFoundError) and error.errno not in NO_FILE:
+                    raise
+                named = ""
+        of_job = names.of_job(named + names.FINISHED)
+        if of_job is not None and (row := self._journal.row(of_job[0])) and _was_run(row):
+            return of_job[0]
+        return next((row.job.jid for row in filter(_was_run, self.rows())), None)
+
     def _finished(self, jid: JID, heads: dict[str, bytes]) -> JobRow | None:
         try:
             return row_of(heads.get(jid) or self._folder.first_line(jid + names.FINISHED), jid)
@@ -80,3 +95,7 @@ class Listing:
             heads[jid] = self._folder.first_line(jid + names.FINISHED)
         data = b"".join(heads[jid] + b"\n" for jid in sorted(finished, reverse=True) if heads[jid])
         self._folder.replace(names.HEADS, data)
+
+
+def _was_run(row: JobRow) -> bool:
+    return row.job.origin is Origin.RUN

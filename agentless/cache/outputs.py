@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from agentless.cache.lines import DamagedRecord, Place, decode_output
+from agentless.cache.json_line import DamagedRecord
+from agentless.cache.lines import Place, decode_output
 from agentless.errors import CacheError
 from agentless.model.output import PIECE, StreamOutput
 

@@ -11,8 +11,10 @@ from datetime import datetime, timezone
 
 from agentless.cache import names
 from agentless.cache.folder import Folder
+from agentless.cache.head import SAYS_LEARNED, SAYS_ORIGIN, decode_head
 from agentless.cache.journal import Journal
-from agentless.cache.lines import AT, SAYS_LEARNED, SAYS_ORIGIN, DamagedRecord, decode_head, dump, parse, time_of
+from agentless.cache.json_line import DamagedRecord, dump, parse, time_of
+from agentless.cache.lines import AT
 from agentless.cache.listing import Listing
 from agentless.files import TEMPORARY
 from agentless.model.jid import JID, new_jid

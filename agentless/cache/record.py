@@ -5,26 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from agentless.cache.lines import (
-    AT,
-    TOLD,
-    DamagedRecord,
-    Head,
-    HostLine,
-    decode_head,
-    decode_host,
-    dump,
-    encode_head,
-    encode_host,
-    parse,
-    time_of,
-)
+from agentless.cache.head import Head, decode_head, encode_head
+from agentless.cache.json_line import DamagedRecord, dump, parse, time_of
+from agentless.cache.lines import AT, TOLD, HostLine, decode_host, encode_host
+from agentless.errors import AnotherJob
 from agentless.model.jid import JID
-from agentless.model.job import Job, JobRow, summarize
+from agentless.model.job import Job, JobRow, Origin, summarize
 from agentless.model.problem import Problem
 from agentless.model.states import Dispatched, HostResult, State
 
-__all__ = ["Record", "row_of"]
+__all__ = ["Record", "merged_job", "row_of"]
 
 # Seconds for which a host that says the same again is not written down anew.
 NEWS = 30.0
@@ -174,3 +164,24 @@ def _left_behind(jid: JID, result: HostResult) -> HostResult:
         return replace(result, state=State.NOT_STARTED, problem=Problem("controller-gone", message, hint))
     message, hint = "the run was gone before the host acknowledged", f"Ask the host: agentless jobs wait {jid}"
     return replace(result, state=State.UNREACHABLE, problem=Problem("controller-gone", message, hint))
+
+
+def merged_job(known: Job, described_now: Job) -> Job:
+    """What is known of a job, and what it was told as now."""
+    if known.function and described_now.function and _described_as(known) != _described_as(described_now):
+        raise AnotherJob(f"job {known.jid} is known here as another job: {' '.join(known.arguments)!r}")
+    if known.origin is not Origin.LEARNED:
+        return known
+    described = known if known.function else described_now
+    return replace(
+        described,
+        hosts=tuple(dict.fromkeys((*known.hosts, *described_now.hosts))),
+        login=described_now.login if known.login is None else known.login,
+        become=described_now.become if known.become is None else known.become,
+        origin=Origin.LEARNED,
+    )
+
+
+def _described_as(job: Job) -> tuple[object, ...]:
+    """What everybody who knows a job says of it alike."""
+    return job.function, job.arguments, job.schedule

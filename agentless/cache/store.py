@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 
 from agentless.cache import names
 from agentless.cache.cursors import Cursors
-from agentless.cache.folder import NO_FILE, Folder
+from agentless.cache.folder import Folder
 from agentless.cache.journal import Journal
 from agentless.cache.listing import Listing
 from agentless.cache.pruning import Limits, Pruned, is_due, prune, stamp
+from agentless.cache.record import merged_job
 from agentless.cache.scratch import Scratch
-from agentless.errors import AnotherJob, CacheError, JobExists
+from agentless.errors import CacheError, JobExists
 from agentless.model.jid import JID, new_jid
 from agentless.model.job import Job, JobRow, Origin, Report
 from agentless.model.problem import Problem
@@ -146,7 +147,7 @@ class JobCache:
         """
         with self._folder.guard("write", job.jid), self._folder.locked():
             known = self._journal.read(job.jid)
-            merged = replace(job, origin=Origin.LEARNED) if known is None else _merged(known.job, job)
+            merged = replace(job, origin=Origin.LEARNED) if known is None else merged_job(known.job, job)
             new = [host for host in merged.hosts if known is None or host not in known.lines]
             # ends follow below, since their output needs a record that is there
             first_results = {host: results.get(host, LEARNED) for host in new}
@@ -313,17 +314,7 @@ class JobCache:
 
         The one that was made last is the newest, also where the clock was set back before that.
         """
-        with self._folder.guard("read", names.LAST):
-            try:
-                named = self._folder.first_line(names.LAST).decode("ascii", "replace") if self._folder.check() else ""
-            except OSError as error:
-                if not isinstance(error, FileNotFoundError) and error.errno not in NO_FILE:
-                    raise
-                named = ""
-        of_job = names.of_job(named + names.FINISHED)
-        if of_job is not None and (row := self._journal.row(of_job[0])) and _was_run(row):
-            return of_job[0]
-        return next((row.job.jid for row in self.rows(1, _was_run)), None)
+        return self._listing.last()
 
     def open_jobs(self) -> Iterator[JID]:
         """JIDs of the jobs with hosts that have not ended, newest first; reads no finished job."""
@@ -383,32 +374,7 @@ class JobCache:
         return pruned
 
 
-def _was_run(row: JobRow) -> bool:
-    return row.job.origin is Origin.RUN
-
-
 _SENT = HostResult(State.RUNNING, Dispatched.YES)
-
-
-def _merged(known: Job, described_now: Job) -> Job:
-    """What is known of a job, and what it was told as now."""
-    if known.function and described_now.function and _described_as(known) != _described_as(described_now):
-        raise AnotherJob(f"job {known.jid} is known here as another job: {' '.join(known.arguments)!r}")
-    if known.origin is not Origin.LEARNED:
-        return known
-    described = known if known.function else described_now
-    return replace(
-        described,
-        hosts=tuple(dict.fromkeys((*known.hosts, *described_now.hosts))),
-        login=described_now.login if known.login is None else known.login,
-        become=described_now.become if known.become is None else known.become,
-        origin=Origin.LEARNED,
-    )
-
-
-def _described_as(job: Job) -> tuple[object, ...]:
-    """What everybody who knows a job says of it alike."""
-    return job.function, job.arguments, job.schedule
 
 
 @contextlib.contextmanager

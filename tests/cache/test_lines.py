@@ -12,22 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentless.cache import lines
-from agentless.cache.lines import (
-    SAYS_LEARNED,
-    DamagedRecord,
-    Head,
-    HostLine,
-    Later,
-    decode_head,
-    decode_host,
-    decode_output,
-    dump,
-    encode_head,
-    encode_host,
-    encode_output,
-    line_jid,
-    parse,
-)
+from agentless.cache.head import SAYS_LEARNED, Head, decode_head, encode_head, line_jid
+from agentless.cache.json_line import DamagedRecord, Later, dump, parse
+from agentless.cache.lines import HostLine, decode_host, decode_output, encode_host, encode_output
 from agentless.model.jid import JID
 from agentless.model.job import Job, Origin
 from agentless.model.output import EMPTY, Held

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from agentless.cache.lines import DamagedRecord, encode_output
+from agentless.cache.json_line import DamagedRecord
+from agentless.cache.lines import encode_output
 from agentless.cache.outputs import OutputFile, StoredOutput
 from agentless.errors import CacheError
 from agentless.model.output import PIECE, Held

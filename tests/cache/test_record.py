@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from agentless.cache.lines import DamagedRecord, Head, HostLine, encode_head
+from agentless.cache.head import Head, encode_head
+from agentless.cache.json_line import DamagedRecord
+from agentless.cache.lines import HostLine
 from agentless.cache.record import NEWS, Record, encode_news, row_of
 from agentless.model.jid import JID
 from agentless.model.job import Job
