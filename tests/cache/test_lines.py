@@ -87,7 +87,7 @@ def test_text_is_text_in_every_piece_of_it(text: str) -> None:
 
 def test_every_field_of_a_return_is_kept() -> None:
     """Also one that is new: the fields are read off the dataclass."""
-    other = {"str": "x", "int": 7, "float": 7.0, "bool": True, "Output": Held(b"x")}
+    other = {"str": "x", "int": 7, "float": 7.0, "bool": True, "StreamOutput": Held(b"x")}
     for field in fields(Return):
         kind = str(field.type).removesuffix(" | None")
         changed: dict[str, Any] = {field.name: other[kind]}
