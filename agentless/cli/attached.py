@@ -262,7 +262,7 @@ def _known(
     *,
     sent: bool = False,
 ) -> Report:
-    """Show what the job cache has of a job: a signal came before it could be followed, or (`sent`) while it was sent."""
+    """Show what the cache has of a job: a signal came before it could be followed, or (`sent`) while it was sent."""
     screen = invocation.screen
     try:
         with invocation.interrupts.held():
