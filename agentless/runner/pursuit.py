@@ -193,7 +193,7 @@ class Pursuit:
                 return
             except CarrierLost:
                 # Of the host nothing is known to be wrong: it is asked again at once, and has the nonce.
-                if self._left.is_set() or self.result.state.final or self._accepted():
+                if self._errand.left.is_set() or self.result.state.final or self._accepted():
                     return
             except Unreachable as error:
                 # A connection that breaks behind what it was for takes nothing from that.

@@ -30,7 +30,7 @@ from agentless.model.requests import (
 )
 from agentless.remote import wire
 
-__all__ = ["Message", "job_fields", "write"]
+__all__ = ["Message", "job_fields", "operation", "write"]
 
 # With the rest it stays on the command line, which is one round trip less.
 HOSTS_MAX = 12 << 10
@@ -61,6 +61,11 @@ class Message:
         return sum(len(section.data) for section in self.sections)
 
 
+def operation(request: Request) -> str:
+    """The helper's word for what is asked."""
+    return OPERATIONS[type(request)]
+
+
 def write(
     request: Request, caller: Caller, want: Sequence[Wanted] = (), seen: Mapping[str, int] | None = None
 ) -> Message:
@@ -73,7 +78,7 @@ def write(
     """
     fields, sections = _fields(request)
     message = {
-        "op": OPERATIONS[type(request)],
+        "op": operation(request),
         "controller": caller.controller,
         "keep_returns": caller.keep_returns,
         "keep_bytes": caller.keep_bytes,
