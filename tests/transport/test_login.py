@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import secrets
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType, FunctionType, ModuleType
 
 import paramiko
 import pytest
@@ -219,6 +221,29 @@ def test_a_password_logs_in_by_either_method_and_after_a_key(
 ) -> None:
     knock(home, connector, door(listen, doors), Secret(PASSWORD))
     assert doors.guesses <= 1
+
+
+@pytest.mark.parametrize("doors", [Doors("password"), Doors("keyboard-interactive")])
+def test_a_connection_that_is_logged_in_knows_no_password_and_no_key(
+    home: Home, listen: Listen, connector: HostConnector, doors: Doors
+) -> None:
+    """It may be kept by a process that serves others."""
+    port = door(listen, doors)
+    server = Server(port, home.path, None, {})  # type: ignore[arg-type]
+    with connector.connect(home.to(server, host_key_checking="accept-new", password=Secret(PASSWORD))) as link:
+        seen: set[int] = set()
+        waiting: list[object] = [link]
+        while waiting:
+            one = waiting.pop()
+            if id(one) in seen or isinstance(one, (type, ModuleType, FrameType, logging.Logger)):
+                continue
+            seen.add(id(one))
+            assert not isinstance(one, Secret)
+            assert not isinstance(one, paramiko.PKey) or not one.can_sign()
+            assert not isinstance(one, str) or PASSWORD not in one
+            # What a function's module has is not what the connection has.
+            held = [one.__closure__, one.__defaults__] if isinstance(one, FunctionType) else gc.get_referents(one)
+            waiting += held
 
 
 def test_a_wrong_password_is_told_and_appears_nowhere(

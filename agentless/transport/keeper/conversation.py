@@ -103,8 +103,8 @@ class _Lease:
 
     # Bastions are kept like hosts.
     def get(self, key: Settings, make: Callable[[], SshLink], deadline: float, /) -> SshLink:
-        identity = self._pool.identity(key, self._here.surroundings)
-        kept, _ = self._pool.get(identity, make, self.keep, deadline)
+        surroundings = self._here.surroundings
+        kept, _ = self._pool.get(lambda: self._pool.identity(key, surroundings), make, self.keep, deadline)
         return kept.link
 
     def close(self) -> None:
@@ -258,7 +258,6 @@ class _Way:
         self._lease = lease
         self._request = request
         self._asker = asker
-        self._identity = pool.identity(request.settings, request.surroundings)
         self._kept: Kept | None = None
         self._new = False
 
@@ -269,6 +268,9 @@ class _Way:
         kept, new = self._pool.get(self._identity, lambda: self._log_in(request.spent), self._lease.keep, until)
         self._take(kept, new=new)
         return not new
+
+    def _identity(self) -> bytes:
+        return self._pool.identity(self._request.settings, self._request.surroundings)
 
     def _log_in(self, spent: float) -> SshLink:
         return self._lease.connect(self._request, spent, self._asker)

@@ -53,30 +53,34 @@ class Pool:
             hop = hop.bastion
         return hmac.new(self._key, json.dumps(parts, sort_keys=True).encode("ascii"), hashlib.sha256).digest()
 
-    def get(self, identity: bytes, make: Callable[[], SshLink], keep: float, deadline: float) -> tuple[Kept, bool]:
+    def get(
+        self, identity: Callable[[], bytes], make: Callable[[], SshLink], keep: float, deadline: float
+    ) -> tuple[Kept, bool]:
         """A connection, which is made where none is kept; of several who ask at once, one makes it.
 
         Returns:
             The connection, and whether it was made for this call.
 
         Args:
+            identity: of the connection, as things are when it is called.
             deadline: until when another one's connecting is waited for.
 
         Raises:
             Exception: what `make` raised.
         """
         self.look_at_clock()
+        wanted = identity()
         with self._lock:
-            living = [kept for kept in self._kept.get(identity, ()) if kept.alive]
+            living = [kept for kept in self._kept.get(wanted, ()) if kept.alive]
             if living:
                 kept = min(living, key=lambda one: one.sessions)
                 kept.keep = keep
                 kept.used = time.monotonic()
                 return kept, False
-            theirs = self._making.get(identity)
+            theirs = self._making.get(wanted)
             mine: Future[Kept] = Future()
             if theirs is None:
-                self._making[identity] = mine
+                self._making[wanted] = mine
         if theirs is not None:
             # What failed for another, or waits for its person, is tried for this one.
             with contextlib.suppress(_Failed):
@@ -91,7 +95,7 @@ class Pool:
             mine.set_result(kept)
         finally:
             with self._lock:
-                del self._making[identity]
+                del self._making[wanted]
         return kept, True
 
     @staticmethod
@@ -101,11 +105,13 @@ class Pool:
         except Exception as problem:
             raise _Failed from problem
 
-    def make(self, identity: bytes, make: Callable[[], SshLink], keep: float) -> Kept:
+    def make(self, identity: Callable[[], bytes], make: Callable[[], SshLink], keep: float) -> Kept:
         """A connection of its own, beside what is kept; raises what `make` raises."""
         kept = Kept(make(), keep)
+        # Logging in may have added to known_hosts.
+        made = identity()
         with self._lock:
-            self._kept.setdefault(identity, []).insert(0, kept)
+            self._kept.setdefault(made, []).insert(0, kept)
         return kept
 
     def look_at_clock(self) -> None:
@@ -187,7 +193,13 @@ def _held(kept: Kept, now: float) -> Held:
 def _files(settings: Settings) -> list[object]:
     """The state of the files that decide whether and as whom we may log in: after a change, it is done anew."""
     paths: tuple[str | Path, ...]
-    paths = (*settings.identities, *settings.default_identities, *settings.certificates, *settings.revoked_host_keys)
+    paths = (
+        *settings.known_hosts,
+        *settings.identities,
+        *settings.default_identities,
+        *settings.certificates,
+        *settings.revoked_host_keys,
+    )
     states: list[object] = []
     for path in paths:
         try:

@@ -9,6 +9,7 @@ import random
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 import paramiko
@@ -136,7 +137,9 @@ class SshConnector:
                 undo.callback(proxy.close)
             wire = Wire(sock)
             undo.callback(wire.close)
-            transport = Transport(wire, settings, HostKeys(settings, self._known, self._revoked, signed_by))
+            # A connection may be kept, and a password may not.
+            public = replace(settings, password=None)
+            transport = Transport(wire, settings, HostKeys(public, self._known, self._revoked, signed_by))
             undo.callback(transport.close)
             try:
                 transport.handshake(deadline)
@@ -147,6 +150,7 @@ class SshConnector:
                     raise Unreachable("connect", message, "Run the command by hand.") from None
                 raise
             waited = log_in(transport, self._keys, deadline, is_bastion=is_bastion)
+            transport.settings = public
             transport.watch()
             undo.pop_all()
             return SshLink(transport, settings.user, timeout, time.monotonic() - started - waited, proxy)

@@ -43,8 +43,15 @@ def log_in(transport: Transport, keys: Keys, deadline: float, *, is_bastion: boo
         Unreachable: `auth`, `connect-timeout` or `connection-lost`.
         PassphraseNeeded: the host would take a key that is locked.
     """
+    login = transport.auth_handler = Login(transport, transport.settings.user, deadline)
+    try:
+        return _log_in(transport, login, keys, deadline, is_bastion=is_bastion)
+    finally:
+        login.forget()
+
+
+def _log_in(transport: Transport, login: Login, keys: Keys, deadline: float, *, is_bastion: bool) -> float:
     settings = transport.settings
-    login = transport.auth_handler = Login(transport, settings.user, deadline)
     offered, notes = keys.offered(settings, deadline) if "publickey" in settings.methods else ([], [])
     barred = [key for key in offered if not signatures(key.type, settings.key_algorithms)]
     if barred:

@@ -49,6 +49,10 @@ class Login(AuthInnards):
         self._done = threading.Event()
         self._answer: Callable[[list[tuple[str, bool]]], list[str]] = lambda prompts: []
 
+    def forget(self) -> None:
+        """Know no password any more."""
+        self._answer = lambda prompts: []
+
     def abort(self) -> None:
         self._done.set()
 

@@ -156,7 +156,7 @@ def test_nobody_rides_what_was_connected_before_the_machine_slept(monkeypatch: p
     made: list[Kept] = []
 
     def get() -> Kept:
-        kept, _ = connections.get(b"web1", Link, 60.0, 0.0)  # type: ignore[arg-type]
+        kept, _ = connections.get(lambda: b"web1", Link, 60.0, 0.0)  # type: ignore[arg-type]
         made.append(kept)
         return kept
 
