@@ -49,6 +49,23 @@ def store(path: str, data: bytes) -> None:
         os.close(fd)
 
 
+def reserve(path: str) -> None:
+    """Make a new file with room for a return, which `place` finds there."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            # The blocks are taken at once; bytes that were only written may find none when they go to the disk.
+            os.posix_fallocate(fd, 0, RETURN_ROOM)
+        except (AttributeError, OSError) as e:
+            if getattr(e, "errno", 0) in FULL:
+                raise
+            # macOS has no such call, and some file systems can't do it.
+            write_all(fd, bytes(RETURN_ROOM))
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def place(path: str, value: "dict[str, Any]") -> None:
     """Write `value` over the room reserved at PATH.new, and put it in its place: a full disk does not keep it out."""
     data = wire.dumps(value).encode("ascii")

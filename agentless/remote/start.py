@@ -89,7 +89,7 @@ class JobProcess:
         record.update(boot=system.table.boot_id(), supervisor_pid=me, supervisor_start=this and this.start)
         record.update(cap=request["cap"], keep_returns=request.get("keep_returns"), ooms=system.ooms())
         records.put(start.new + "/job.json", record)
-        records.store(start.new + "/" + records.RETURN + ".new", b"\n" * records.RETURN_ROOM)
+        records.reserve(start.new + "/" + records.RETURN + ".new")
         for name in output.NAMES:
             stream = output.Capped(start.new + "/" + name, request["cap"])
             if self.room is not None:
@@ -104,13 +104,14 @@ class JobProcess:
             records.remove(start.new)
             return {"t": "exists"}
         self.placed = True
-        records.sync(book.jobs)
         go, failed = self._fork(stdin)
         row = system.table.process(self.pid)
         self.started, self.begun = time.time(), time.monotonic()
         record.update(pid=self.pid, start=row and row.start, started=self.started)
         records.write(book.proc(self.jid), record)
+        # The record's place, too: where both are in one journal, that is one write to the disk.
         records.sync(book.procs)
+        records.sync(book.jobs)
         os.write(go, b"\n")
         os.close(go)
         why = os.read(failed, 4096).decode("utf-8", "surrogateescape")
@@ -210,7 +211,7 @@ class JobProcess:
             if not os.path.isdir(new):
                 os.mkdir(new, 0o700)
             records.put(new + "/job.json", self.record)
-            records.store(new + "/" + records.RETURN + ".new", b"\n" * records.RETURN_ROOM)
+            records.reserve(new + "/" + records.RETURN + ".new")
             for name, stream in zip(output.NAMES, self.streams):
                 if not os.path.islink(new + "/" + name):
                     os.symlink("/proc/%d/fd/%d" % (os.getpid(), stream.fd), new + "/" + name)
