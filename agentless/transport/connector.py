@@ -1,4 +1,4 @@
-"""From an endpoint to a connection: over SSH, or on this machine."""
+"""From an endpoint to a connection: over ssh's master, the keeper or SSH of our own, or on this machine."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from agentless.model.secret import Secret
 from agentless.openssh.resolver import Resolver
 from agentless.transport.channel import Link
 from agentless.transport.local import LocalLink
+from agentless.transport.mux.masters import Masters
 
 # paramiko takes a while to import, and a fleet on this machine has no use for it.
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class HostConnector:
         self._ask = ask
         self._warn = warn
         self._keeper = keeper
+        self._masters = Masters(warn)
         self._lock = threading.Lock()
         self._made: SshConnector | None = None
 
@@ -57,12 +59,17 @@ class HostConnector:
             raise Refused(endpoint.problem.kind, endpoint.problem.message, endpoint.problem.hint)
         if endpoint.local:
             return LocalLink()
-        if self._keeper is None:
-            return self.connect_by_ssh(endpoint)
         began = time.monotonic()
         settings = self.resolver.settings(endpoint)
+
+        def unridden(spent: float) -> Link:
+            if self._keeper is None:
+                return self._ssh.connect(settings, spent)
+            return self._keeper.connect(endpoint.name, settings, lambda: self._ssh.connect(settings, spent), spent)
+
+        # Names may have been looked up, and commands run.
         spent = time.monotonic() - began
-        return self._keeper.connect(endpoint.name, settings, lambda: self._ssh.connect(settings, spent), spent)
+        return self._masters.link(settings, unridden, spent) or unridden(time.monotonic() - began)
 
     def connect_by_ssh(self, endpoint: Endpoint) -> SshLink:
         """As `connect`, for an endpoint that is not on this machine."""
@@ -77,7 +84,7 @@ class HostConnector:
 
         with self._lock:
             if self._made is None:
-                self._made = SshConnector(ask=self._ask, warn=self._warn)
+                self._made = SshConnector(ask=self._ask, warn=self._warn, masters=self._masters)
             return self._made
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ import tty
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
-from agentless.errors import NoSession, Unreachable
+from agentless.errors import CarrierLost, NoSession, Unreachable
 from agentless.transport.channel import slow
 from agentless.transport.mux.control import Control, NotServed, wait
 from agentless.transport.mux.protocol import (
@@ -26,7 +26,7 @@ from agentless.transport.mux.protocol import (
     TtyAllocFail,
 )
 
-__all__ = ["MuxChannel", "MuxLink", "Opening", "streams"]
+__all__ = ["MuxChannel", "MuxLink", "Opening", "printable", "streams"]
 
 _PIECE = 256 * 1024
 _EXIT_WAIT = 5.0
@@ -245,7 +245,7 @@ class Opening:
             try:
                 self._request = control.new_session(line.encode("utf-8", "surrogateescape"), theirs, until, tty=pty)
             except OSError as problem:
-                raise NoSession("connect", f"{host}: the connection that was to be ridden is gone: {problem}") from None
+                raise NoSession("connect", f"{host}: ssh's master is gone: {problem}") from None
             finally:
                 for descriptor in set(theirs):
                     os.close(descriptor)
@@ -259,7 +259,7 @@ class Opening:
 
         Raises:
             NoSession: it gives none.
-            Unreachable: `connection-lost`; it may have got the command.
+            CarrierLost: the server ended; the host may have got the command.
         """
         try:
             answer = self._control.receive(until)
@@ -272,11 +272,15 @@ class Opening:
             return MuxChannel(self._host, self._control, self._stdin, self._outputs, self._lives)
         self.close()
         if isinstance(answer, (Failure, PermissionDenied)):
-            reason = "".join(char if char.isprintable() else "?" for char in answer.reason.decode("utf-8", "replace"))
-            raise NoSession("connect", f"{self._host}: no session: {reason}", _NO_SESSION)
-        raise Unreachable("connection-lost", f"{self._host}: the connection that was ridden ended before an answer")
+            raise NoSession("connect", f"{self._host}: no session: {printable(answer.reason)}", _NO_SESSION)
+        raise CarrierLost("connection-lost", f"{self._host}: ssh's master ended before the host gave a session")
+
+    def fileno(self) -> int:
+        """Readable when the answer is there."""
+        return self._control.sock.fileno()
 
     def close(self) -> None:
+        """Give it up, unless its channel is there."""
         self._undo.close()
 
 
@@ -322,7 +326,7 @@ class MuxLink:
             try:
                 control = Control(self._path, until)
             except NotServed as problem:
-                raise NoSession("connect", f"{self._host}: the connection that was ridden is gone: {problem}") from None
+                raise NoSession("connect", f"{self._host}: ssh's master is gone: {problem}") from None
         return Opening(self._host, control, line, until, pty=pty, lives=self._lives)
 
     def opened(self, opening: Opening, until: float) -> MuxChannel | None:
@@ -351,6 +355,11 @@ class MuxLink:
             return False
         control.close()
         return control.pid == ended.pid
+
+
+def printable(words: bytes) -> str:
+    """What a server says, fit for a line of a message."""
+    return "".join(char if char.isprintable() else "?" for char in words.decode("utf-8", "replace"))
 
 
 def streams(pty: bool, undo: contextlib.ExitStack) -> tuple[tuple[int, int, int], int, dict[int, int]]:

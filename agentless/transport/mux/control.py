@@ -20,6 +20,7 @@ from agentless.transport.mux.protocol import (
     Message,
     NewSession,
     Reader,
+    StdioForward,
     pack,
 )
 
@@ -32,7 +33,15 @@ _XUCRED = struct.Struct("2I")  # macOS and the BSDs, unix(4): version, uid, …
 
 
 class NotServed(Exception):
-    """No server answers at this socket, or none that may be trusted; the message says why."""
+    """No server answers at this socket, or none that may be trusted; the message says why.
+
+    Attributes:
+        silent: something listens, and did not answer in time.
+    """
+
+    def __init__(self, message: str, *, silent: bool = False) -> None:
+        super().__init__(message)
+        self.silent = silent
 
 
 class Control:
@@ -57,7 +66,7 @@ class Control:
             self._connect(path, until)
             uid = peer(self._sock)
             if uid not in (os.getuid(), 0):
-                raise NotServed(f"{path} belongs to another user ({'unknown' if uid is None else uid})")
+                raise NotServed(f"what listens at {path} belongs to another user ({uid})")
             self._send(pack(Hello()) + pack(AliveCheck(self._next_request())), until)
             hello = self.receive(until)
             if not isinstance(hello, Hello) or hello.version != VERSION:
@@ -68,7 +77,7 @@ class Control:
             self.pid = alive.pid
         except (OSError, Malformed) as problem:
             self.close()
-            raise NotServed(f"{path}: {problem}") from problem
+            raise NotServed(f"{path}: {problem}", silent=isinstance(problem, TimeoutError)) from problem
         except BaseException:
             self.close()
             raise
@@ -85,6 +94,18 @@ class Control:
         """
         request = self._next_request()
         self._send(pack(NewSession(request, command, want_tty=tty, term=b"vt100" if tty else b"")), until)
+        for descriptor in descriptors:
+            send_descriptor(self._sock, descriptor)
+        return request
+
+    def new_forward(self, host: str, port: int, descriptors: tuple[int, int], until: float) -> int:
+        """Ask for a connection from the host to another; return the request's number.
+
+        Raises:
+            OSError: as `new_session`.
+        """
+        request = self._next_request()
+        self._send(pack(StdioForward(request, host.encode("utf-8", "surrogateescape"), port)), until)
         for descriptor in descriptors:
             send_descriptor(self._sock, descriptor)
         return request

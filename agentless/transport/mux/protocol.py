@@ -5,6 +5,7 @@
     AliveCheck                          ->   Alive
     NewSession, and three descriptors   ->   SessionOpened, then TtyAllocFail?, ExitMessage?, and it hangs up;
                                              or Failure, or PermissionDenied
+    StdioForward, and two descriptors   ->   SessionOpened, and it hangs up at the end; or Failure, or PermissionDenied
     Terminate                           ->   Ok, or PermissionDenied
 
 A message travels as its length, its type and its fields, all numbers in 32 bits, strings with their length before them.
@@ -33,6 +34,7 @@ __all__ = [
     "PermissionDenied",
     "Reader",
     "SessionOpened",
+    "StdioForward",
     "Terminate",
     "TtyAllocFail",
     "Unknown",
@@ -83,6 +85,16 @@ class NewSession:
     escape: int = NO_ESCAPE
     term: bytes = b""
     environment: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StdioForward:
+    """Connect to a port that the host reaches; the descriptors to read from and to write to follow, one by one."""
+
+    kind: ClassVar[int] = 0x10000008
+    request: int
+    host: bytes
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +190,7 @@ class Unknown:
 Message = (
     Hello
     | NewSession
+    | StdioForward
     | AliveCheck
     | Terminate
     | Ok
@@ -222,6 +235,9 @@ def unpack(packet: bytes) -> Message:
         return Hello(version, tuple(extensions))
     if kind == NewSession.kind:
         return _new_session(fields)
+    if kind == StdioForward.kind:
+        request, _ = fields.number(), fields.string()
+        return StdioForward(request, fields.string(), fields.number())
     if kind == AliveCheck.kind:
         return AliveCheck(fields.number())
     if kind == Terminate.kind:
@@ -330,6 +346,8 @@ def _body(message: Message) -> bytes:
             + b"".join(map(_NUMBER.pack, (*flags, message.escape)))
             + b"".join(map(_string, (message.term, message.command, *message.environment)))
         )
+    if isinstance(message, StdioForward):
+        return _NUMBER.pack(message.request) + _string(b"") + _string(message.host) + _NUMBER.pack(message.port)
     if isinstance(message, (PermissionDenied, Failure)):
         return _NUMBER.pack(message.request) + _string(message.reason)
     if isinstance(message, ExitMessage):

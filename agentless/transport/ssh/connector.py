@@ -20,6 +20,7 @@ from agentless.openssh.known_hosts import KnownHosts
 from agentless.openssh.revoked import RevokedKeys
 from agentless.openssh.settings import Settings
 from agentless.transport.channel import slow
+from agentless.transport.mux.masters import Forward, Masters
 from agentless.transport.ssh import dial
 from agentless.transport.ssh.host_keys import HostKeys
 from agentless.transport.ssh.key_files import PassphraseNeeded
@@ -51,6 +52,7 @@ class SshConnector:
         warn: shows one line.
         bastions: the connections to bastions, where others share them, too; closed with the connector.
         handshakes: counts them, where others connect to the same hosts.
+        masters: finds the masters of ssh that bastions have.
 
     Attributes:
         surroundings: environment and working directory of a ProxyCommand; None are those of this process.
@@ -63,6 +65,7 @@ class SshConnector:
         warn: Callable[[str], None] = lambda line: None,
         bastions: Bastions | None = None,
         handshakes: HandshakeLimit | None = None,
+        masters: Masters | None = None,
     ) -> None:
         self.surroundings: tuple[Mapping[str, str], str] | None = None
         self._known = KnownHosts()
@@ -70,6 +73,7 @@ class SshConnector:
         self._keys = Keys(ask, warn)
         self._handshakes = handshakes or HandshakeLimit()
         self._bastions: Bastions = bastions or Shared[SshLink]()
+        self._masters = masters or Masters(warn)
         self._random = random.Random()
 
     def connect(self, settings: Settings, spent: float = 0.0) -> SshLink:
@@ -157,8 +161,11 @@ class SshConnector:
 
     def _sock(
         self, settings: Settings, timeout: float, deadline: float
-    ) -> tuple[socket.socket | paramiko.Channel, dial.Proxy | None]:
+    ) -> tuple[socket.socket | paramiko.Channel, dial.Proxy | Forward | None]:
         if settings.bastion is not None:
+            forward = self._masters.forward(settings.bastion, settings.host, settings.port, deadline)
+            if forward is not None:
+                return forward.sock, forward
             bastion = self._bastion(settings.bastion, timeout, deadline)
             try:
                 return bastion.tunnel(settings.host, settings.port, deadline), None

@@ -11,6 +11,7 @@ from paramiko.common import cMSG_CHANNEL_REQUEST
 
 from agentless.errors import NoSession, Unreachable
 from agentless.transport.channel import slow
+from agentless.transport.mux.masters import Forward
 from agentless.transport.ssh import dial
 from agentless.transport.ssh.innards import expect_answer
 from agentless.transport.ssh.transport import Transport, printable
@@ -100,7 +101,9 @@ class SshChannel:
 class SshLink:
     """A connection that is logged in; see `channel.Link`."""
 
-    def __init__(self, transport: Transport, user: str, timeout: float, spent: float, proxy: dial.Proxy | None) -> None:
+    def __init__(
+        self, transport: Transport, user: str, timeout: float, spent: float, proxy: dial.Proxy | Forward | None
+    ) -> None:
         self.user = user
         self._transport = transport
         self._proxy = proxy
