@@ -12,7 +12,7 @@ __all__ = [
     "brief", "dump", "field_of", "is_number", "is_text", "is_whole", "list_of", "parse", "time_of",
 ]  # fmt: skip
 
-Raw = dict[str, Any]
+Raw = dict[str, object]
 _LATEST = 253_402_300_800.0  # the year 10000, in Unix seconds
 _LARGEST = 2**63
 _decode = json.JSONDecoder().raw_decode

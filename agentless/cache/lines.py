@@ -30,7 +30,7 @@ from agentless.cache.json_line import (
     list_of,
     parse,
 )
-from agentless.model.output import EMPTY, Held, StreamOutput
+from agentless.model.output import EMPTY, InMemory, StreamOutput
 from agentless.model.problem import Problem
 from agentless.model.returns import Remains, Return
 from agentless.model.states import Dispatched, HostResult, State
@@ -91,7 +91,7 @@ class HostLine:
 
     def full(self) -> HostResult:
         """The result with the output that stands in the line."""
-        return with_output(self.result, *map(Held, self.output)) if any(self.output) else self.result
+        return with_output(self.result, *map(InMemory, self.output)) if any(self.output) else self.result
 
 
 def is_long(result: HostResult) -> bool:

@@ -164,7 +164,13 @@ def run(
     live = None if out == "text" and not options["detach"] else False
     how = Delivery(options["detach"], options["wait"], options["batch"], options["max_fail"], live)
     if check:
-        return _check(invocation, invocation.fleet.prepare(target, spec, how).endpoints, words, options)
+        return _check(
+            invocation,
+            invocation.fleet.prepare(target, spec, how).endpoints,
+            words,
+            script=options["script"],
+            batch=options["batch"],
+        )
     shown = Detached if options["detach"] and out == "text" else None
 
     return follow(
@@ -197,7 +203,12 @@ def _stdin(source: str | None) -> bytes | None:
 
 
 def _check(
-    invocation: Invocation, endpoints: Mapping[str, Endpoint], words: str | Sequence[str], options: dict[str, Any]
+    invocation: Invocation,
+    endpoints: Mapping[str, Endpoint],
+    words: str | Sequence[str],
+    *,
+    script: Path | None,
+    batch: str | None,
 ) -> int:
     import shlex
 
@@ -215,14 +226,13 @@ def _check(
         }
         for name, end in endpoints.items()
     }
-    script: Path | None = options["script"]
     text = shlex.join([str(script), *words]) if script else words if isinstance(words, str) else shlex.join(words)
-    document = {"command": text, "batch": options["batch"], "hosts": hosts}
+    document = {"command": text, "batch": batch, "hosts": hosts}
     problems = {name: end.problem for name, end in endpoints.items() if end.problem is not None}
     count = len(hosts) - len(problems)
     if out in ("table", "text"):
-        batch = f", {options['batch']} at a time" if options["batch"] else ""
-        invocation.screen.say(f"would run on {count} {'host' if count == 1 else 'hosts'}{batch}: {one_line(text)}")
+        batches = f", {batch} at a time" if batch else ""
+        invocation.screen.say(f"would run on {count} {'host' if count == 1 else 'hosts'}{batches}: {one_line(text)}")
     show(invocation, out, document, tables.CHECK, lambda: tables.endpoints(endpoints), entries=hosts)
     tell_no_way(invocation, problems)
     return 3 if problems else 0

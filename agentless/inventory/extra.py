@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from agentless.errors import InventoryError, UsageError
-from agentless.inventory.tree import Layer, Place
+from agentless.inventory.tree import Layer, VariablePlace
 from agentless.inventory.vault import Vault, VaultClosed, is_encrypted
 
 __all__ = ["extra_layer"]
@@ -39,7 +39,7 @@ def _of_pairs(layer: Layer, word: str) -> None:
     # A template may have blanks in it.
     template = _TEMPLATE.fullmatch(word)
     if template is not None:
-        layer.put(template[1], template[2], Place(_OPTION, None))
+        layer.put(template[1], template[2], VariablePlace(_OPTION, None))
         return
     try:
         pairs = [pair.partition("=") for pair in shlex.split(word)]
@@ -48,7 +48,7 @@ def _of_pairs(layer: Layer, word: str) -> None:
     if not pairs or not all(name and equals for name, equals, _ in pairs):
         raise UsageError(f"{_OPTION} {word!r} is no VAR=VALUE", "A file of variables is given with an @: -e @vars.yml.")
     for name, _, value in pairs:
-        layer.put(name, value, Place(_OPTION, None))
+        layer.put(name, value, VariablePlace(_OPTION, None))
 
 
 def _of_file(layer: Layer, path: Path, vault: Vault, warn: Callable[[str], None]) -> None:
@@ -72,4 +72,4 @@ def _of_text(layer: Layer, text: str, file: str, warn: Callable[[str], None]) ->
     if not isinstance(document.data, dict):
         raise InventoryError("variables are a mapping, name: value", file=file)
     for name, value in document.data.items():
-        layer.put(str(name), value, Place(file, document.line(document.data, name)))
+        layer.put(str(name), value, VariablePlace(file, document.line(document.data, name)))

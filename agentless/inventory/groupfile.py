@@ -10,7 +10,7 @@ from typing import Any
 from agentless.errors import InventoryError
 from agentless.inventory.address import expand, split_port
 from agentless.inventory.document import Document, unsafe
-from agentless.inventory.tree import Place, Tree
+from agentless.inventory.tree import Tree, VariablePlace
 
 __all__ = ["is_listing", "parse", "parse_listing"]
 
@@ -102,7 +102,7 @@ class _GroupFileReader:
             key = name if type(name) is str else str(name)
             line = self._document.line(values, name) if key.startswith(("ansible_", "agentless_")) else None
             try:
-                self._tree.set_variable(entity, key, value, Place(file, line))
+                self._tree.set_variable(entity, key, value, VariablePlace(file, line))
             except ValueError as error:
                 raise self._error(values, name, str(error)) from None
 
@@ -141,7 +141,7 @@ def parse_listing(tree: Tree, data: Any, file: str, ask: Callable[[str], Any] | 
         for name in hosts:
             values = hostvars.get(name, {}) if hostvars is not None else ask(name) if ask else {}
             for key, value in _object(values, f"the variables of {name!r}").items():
-                tree.set_variable(name, str(key), value, Place(file, None))
+                tree.set_variable(name, str(key), value, VariablePlace(file, None))
     except ValueError as error:
         raise InventoryError(str(error), file=file) from None
 
@@ -166,7 +166,7 @@ def _groups(tree: Tree, data: dict[str, Any], file: str) -> tuple[dict[str, None
             tree.add_host(host, name)
             hosts[host] = None
         for key, value in _object(content.get("vars", {}), f"the vars of {name!r}").items():
-            tree.set_variable(name, str(key), value, Place(file, None))
+            tree.set_variable(name, str(key), value, VariablePlace(file, None))
         for child in _list(content.get("children", []), f"the children of {name!r}"):
             tree.add_group(child)
             tree.add_child(name, child)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from agentless.inventory.tree import HostNode, Layer, Place, Sealed
+from agentless.inventory.tree import HostNode, Layer, Sealed, VariablePlace
 from agentless.inventory.vault import VaultClosed
 
 __all__ = ["HostVars"]
@@ -92,7 +92,7 @@ class HostVars(Mapping[str, Any]):
         shared, own = self._both()
         return {**shared.closed, **own.closed}
 
-    def place(self, name: str) -> Place | None:
+    def place(self, name: str) -> VariablePlace | None:
         """Where a variable that may connect was written."""
         shared, own = self._both()
         return (own if name in own.values else shared).places.get(name)

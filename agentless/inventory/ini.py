@@ -13,7 +13,7 @@ from typing import Any
 from agentless.errors import InventoryError
 from agentless.inventory.address import expand, split_port
 from agentless.inventory.secrets import is_secret
-from agentless.inventory.tree import Place, Tree
+from agentless.inventory.tree import Tree, VariablePlace
 
 __all__ = ["parse"]
 
@@ -110,7 +110,7 @@ class _IniReader:
         name, equals, value = line.partition("=")
         if not equals:
             raise ValueError(f"name=value is expected in [{self._group}:vars], not {line!r}")
-        place = Place(self._file, self.number)
+        place = VariablePlace(self._file, self.number)
         self._tree.set_variable(self._group, name.strip(), _value(value.strip()), place)
 
     def _host(self, line: str) -> None:
@@ -131,7 +131,7 @@ class _IniReader:
                 shown = "" if any(map(is_secret, values)) else f", not {word!r}"
                 raise ValueError(f"name=value is expected after the host{shown}: a value with blanks needs quotes")
             values[key] = _value(text)
-        place = Place(self._file, self.number)
+        place = VariablePlace(self._file, self.number)
         for host in expand(name):
             self._tree.add_host(host, self._group, port)
             for key, value in values.items():

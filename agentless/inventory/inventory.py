@@ -22,8 +22,8 @@ from agentless.inventory.connection import Overrides, resolve
 from agentless.inventory.extra import extra_layer
 from agentless.inventory.hostvars import HostVars
 from agentless.inventory.sources import NeedsAnsibleError, Rules, Scripts, is_host_list, may_run, read
-from agentless.inventory.tree import LOCALHOST, HostNode, Layer, Place, Tree
-from agentless.inventory.variables import Surroundings, Variables
+from agentless.inventory.tree import LOCALHOST, HostNode, Layer, Tree, VariablePlace
+from agentless.inventory.variables import TemplateScope, Variables
 from agentless.inventory.varsfiles import VarsFiles
 from agentless.inventory.vault import Vault
 from agentless.model.endpoint import Endpoint
@@ -172,7 +172,7 @@ class Inventory:
             return self._tree.localhost.name
         if self._implicit is None:
             node = HostNode(name, None)
-            place = Place("implicit localhost", None)
+            place = VariablePlace("implicit localhost", None)
             node.own.put("ansible_python_interpreter", sys.executable, place)
             node.own.put("ansible_connection", "local", place)
             self._implicit = self._host(node)
@@ -191,8 +191,8 @@ class Inventory:
         return resolve(Variables(host.vars, self._surroundings), overrides, self._tree.warn)
 
     @cached_property
-    def _surroundings(self) -> Surroundings:
-        return Surroundings(
+    def _surroundings(self) -> TemplateScope:
+        return TemplateScope(
             vault=self._tree.vault,
             extra=self._extra,
             environ=environment(),

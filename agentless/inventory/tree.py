@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 from agentless.inventory.vault import Vault, VaultClosed
 
-__all__ = ["LOCALHOST", "GroupNode", "HostNode", "Layer", "Place", "Sealed", "Tree"]
+__all__ = ["LOCALHOST", "GroupNode", "HostNode", "Layer", "Sealed", "Tree", "VariablePlace"]
 
 LOCALHOST = ("127.0.0.1", "localhost", "::1")
 
 
-class Place(NamedTuple):
+class VariablePlace(NamedTuple):
     """Where a variable was written; no line where the source has none (JSON, the output of a script)."""
 
     file: str
@@ -42,14 +42,14 @@ class Layer:
     """Variables of one origin. `places` knows those that may matter to a connection."""
 
     values: dict[str, Any] = field(default_factory=dict)
-    places: dict[str, Place] = field(default_factory=dict)
+    places: dict[str, VariablePlace] = field(default_factory=dict)
     closed: dict[str, VaultClosed] = field(default_factory=dict)
     """Files of this origin that Ansible Vault encrypts whole and that could not be opened: what they set is unknown."""
 
     merges: bool = False
     """Mappings of several origins are merged, as with Ansible's `hash_behaviour = merge`."""
 
-    def put(self, name: str, value: Any, place: Place) -> None:
+    def put(self, name: str, value: Any, place: VariablePlace) -> None:
         self.values[name] = merged(self.values.get(name), value) if self.merges else value
         if name.startswith(("ansible_", "agentless_")):
             self.places[name] = place
@@ -172,7 +172,7 @@ class Tree:
             _check_encoding(name)
             host = self.hosts[name] = HostNode(name, self.source, own=Layer(merges=self.merges))
             if port:
-                host.own.put("ansible_port", port, Place(self.source or name, None))
+                host.own.put("ansible_port", port, VariablePlace(self.source or name, None))
             if name in LOCALHOST and self.localhost is None:
                 self.localhost = host
         if group is not None:
@@ -184,7 +184,7 @@ class Tree:
             group.hosts[host.name] = host
             host.groups.append(group)
 
-    def set_variable(self, entity: str, name: str, value: Any, place: Place) -> None:
+    def set_variable(self, entity: str, name: str, value: Any, place: VariablePlace) -> None:
         """A variable of a group, or else of a host: where both have the name, Ansible gives it to the group."""
         group = self.groups.get(entity)
         if group is None:

@@ -21,7 +21,7 @@ from agentless.model.secret import Secret
 if TYPE_CHECKING:
     from agentless.inventory.templates import Renderer
 
-__all__ = ["Surroundings", "Variables"]
+__all__ = ["TemplateScope", "Variables"]
 
 _TRUE = frozenset({"y", "yes", "on", "1", "true", "t", "1.0"})
 _FALSE = frozenset({"n", "no", "off", "0", "false", "f", "0.0", ""})
@@ -29,7 +29,7 @@ _TEMPLATE_MARKS = ("{{", "{%", "{#")
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class TemplateScope:
     """What templates may name beside the variables of their own host.
 
     Args:
@@ -61,7 +61,7 @@ OMIT = _Omit()
 class Variables:
     """A host's variables by name, with Ansible's aliases: of several that are set, the last one counts."""
 
-    def __init__(self, variables: HostVars, surroundings: Surroundings) -> None:
+    def __init__(self, variables: HostVars, surroundings: TemplateScope) -> None:
         self.host = variables.host
         self._variables = variables
         self._surroundings = surroundings
@@ -291,7 +291,7 @@ class _Named(Mapping[str, Any]):
 class _OtherHosts(Mapping[str, Any]):
     """Ansible's `hostvars`."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: TemplateScope) -> None:
         self._surroundings = surroundings
 
     def __getitem__(self, host: str) -> Any:

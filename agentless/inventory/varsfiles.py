@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agentless.errors import InventoryError
-from agentless.inventory.tree import Layer, Place, Sealed
+from agentless.inventory.tree import Layer, Sealed, VariablePlace
 from agentless.inventory.vault import Vault, VaultClosed, is_encrypted
 
 __all__ = ["VarsFiles"]
@@ -111,4 +111,4 @@ def _read(layer: Layer, path: str, warn: Callable[[str], None], vault: Vault) ->
     for name, value in document.data.items():
         key = str(name)
         line = document.line(document.data, name) if key.startswith(("ansible_", "agentless_")) else None
-        layer.put(key, Sealed(value) if sealed else value, Place(path, None if sealed else line))
+        layer.put(key, Sealed(value) if sealed else value, VariablePlace(path, None if sealed else line))

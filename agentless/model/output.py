@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["EMPTY", "PIECE", "Held", "StreamOutput"]
+__all__ = ["EMPTY", "PIECE", "InMemory", "StreamOutput"]
 
 PIECE = 1 << 18
 """Bytes of the largest piece that a StreamOutput is read in."""
@@ -46,7 +46,7 @@ class StreamOutput(ABC):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Held(StreamOutput):
+class InMemory(StreamOutput):
     """Bytes in memory."""
 
     data: bytes = b""
@@ -59,4 +59,4 @@ class Held(StreamOutput):
         return self.data
 
 
-EMPTY = Held()
+EMPTY = InMemory()

@@ -21,7 +21,7 @@ import marshal, os, gc
 # What runs for some milliseconds leaves nothing to collect.
 gc.disable()
 
-_, locale, _, unpack, nonce, sha, size, total, state, jid, asked, sections, request = sys.argv
+_, locale, _, unpack, nonce, sha, size, total, state, jid, length, sections, request = sys.argv
 umask, me = os.umask(0o77), os.geteuid()
 
 
@@ -135,6 +135,6 @@ main(
     locale,
     umask,
     fresh,
-    binascii.a2b_base64(request) if request != "-" else take(int(asked)),
+    binascii.a2b_base64(request) if request != "-" else take(int(length)),
     int(sections),
 )

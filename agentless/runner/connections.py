@@ -18,11 +18,11 @@ _Way = tuple[str, str, int]
 
 def kept(ways: Mapping[_Way, str] | None) -> Connections:
     """What is kept for these users, hosts and ports, or all; `ways` has the inventory's name of each."""
-    found = _connections(held())
+    everything = _connections(held())
     if ways is None:
-        return found
-    chosen = tuple(one for one in found.connections if (one.user, one.host, one.port) in ways)
-    return Connections(found.keeper, chosen)
+        return everything
+    chosen = tuple(one for one in everything.connections if (one.user, one.host, one.port) in ways)
+    return Connections(everything.keeper, chosen)
 
 
 def close(ways: Mapping[_Way, str] | None) -> Connections:
@@ -35,7 +35,7 @@ def close(ways: Mapping[_Way, str] | None) -> Connections:
 
 def ways(endpoints: Mapping[str, Endpoint], settings: Callable[[Endpoint], Settings]) -> dict[_Way, str]:
     """User, host and port of each host that there is a way to, with its name."""
-    found: dict[_Way, str] = {}
+    by_way: dict[_Way, str] = {}
     for name, endpoint in endpoints.items():
         if endpoint.local or endpoint.problem is not None:
             continue
@@ -44,12 +44,12 @@ def ways(endpoints: Mapping[str, Endpoint], settings: Callable[[Endpoint], Setti
         except HostError:
             # Nothing can be kept for it.
             continue
-        found[resolved.user, resolved.host, resolved.port] = name
-    return found
+        by_way[resolved.user, resolved.host, resolved.port] = name
+    return by_way
 
 
-def _connections(found: HeldAll | None) -> Connections:
-    if found is None:
+def _connections(everything: HeldAll | None) -> Connections:
+    if everything is None:
         return Connections(None, ())
     listed = (
         KeptConnection(
@@ -64,6 +64,6 @@ def _connections(found: HeldAll | None) -> Connections:
             one.in_use,
             one.closes_in,
         )
-        for one in found.connections
+        for one in everything.connections
     )
-    return Connections(found.pid, tuple(listed))
+    return Connections(everything.pid, tuple(listed))

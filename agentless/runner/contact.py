@@ -177,8 +177,8 @@ class Contact:
                 for acting in users:
                     home = Homecoming(self.cache, host, self.learned)
                     # The login user, asked beside another, has no word in what never arrived at that one.
-                    asked = want if acting is endpoint else [replace(one, maybe=False) for one in want]
-                    message = write(request, self.caller, asked, home.seen())
+                    wanted = want if acting is endpoint else [replace(one, maybe=False) for one in want]
+                    message = write(request, self.caller, wanted, home.seen())
                     for answer in Session(link, acting, message, self.cache.scratch, cap=self.cap).answers():
                         if (isinstance(answer, JobAnswer) and answer.jid in about) or not home.take(answer):
                             answers.append(answer)

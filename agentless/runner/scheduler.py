@@ -142,9 +142,10 @@ class Scheduler:
                     self._tell_once(entry.name, f"{type(error).__name__}: {error}")
                     continue
                 self._last_errors.pop(entry.name, None)
-                histories[entry.name] = done.history
                 if done.history is None:
-                    del histories[entry.name]
+                    histories.pop(entry.name, None)
+                else:
+                    histories[entry.name] = done.history
                 look = min(look, done.look)
                 for skip in done.skips:
                     times = f" ({skip.count} times since {iso(skip.first)})" if skip.count > 1 else ""

@@ -91,12 +91,12 @@ def write(
     return Message(message, sections)
 
 
-def _want(one: Wanted) -> dict[str, Any]:
+def _want(one: Wanted) -> dict[str, object]:
     # Fifty of them still fit into the command line.
     return {"jid": one.jid, "nonce": one.nonce, **({"maybe": True} if one.maybe else {})}
 
 
-def _fields(request: Request) -> tuple[dict[str, Any], tuple[Section, ...]]:
+def _fields(request: Request) -> tuple[dict[str, object], tuple[Section, ...]]:
     match request:
         case RunRequest():
             return _run(request), _sections(request.spec)
@@ -119,7 +119,7 @@ def _fields(request: Request) -> tuple[dict[str, Any], tuple[Section, ...]]:
             return {"do": "purge", "check": check}, ()
 
 
-def job_fields(spec: JobSpec, target: str) -> dict[str, Any]:
+def job_fields(spec: JobSpec, target: str) -> dict[str, object]:
     """What a job is, as a run and the entries of a schedule send it: the fields `wire.JOB`."""
     named_otherwise = {
         "fun": spec.function,
@@ -131,7 +131,7 @@ def job_fields(spec: JobSpec, target: str) -> dict[str, Any]:
     return {key: named_otherwise[key] if key in named_otherwise else getattr(spec, key) for key in wire.JOB}
 
 
-def _push(request: PushRequest) -> tuple[dict[str, Any], tuple[Section, ...]]:
+def _push(request: PushRequest) -> tuple[dict[str, object], tuple[Section, ...]]:
     keys = ("host", "user", "cap", "login", "become", "local", "check", "zones")
     fields = {key: getattr(request, key) for key in keys}
     fields["entries"] = [_entry(entry) for entry in request.entries]
@@ -143,7 +143,7 @@ def _push(request: PushRequest) -> tuple[dict[str, Any], tuple[Section, ...]]:
     return {"do": "push", **fields}, tuple(sections)
 
 
-def _entry(entry: ScheduledJob) -> dict[str, Any]:
+def _entry(entry: ScheduledJob) -> dict[str, object]:
     """An entry of a schedule; a script and an input travel as files, and are named by their hashes."""
     job = {
         **job_fields(entry.spec, entry.target),
@@ -171,7 +171,7 @@ def _told_hosts(names: Sequence[str]) -> list[str] | None:
     return list(names) if sum(map(len, names)) <= HOSTS_MAX else None
 
 
-def _run(request: RunRequest) -> dict[str, Any]:
+def _run(request: RunRequest) -> dict[str, object]:
     job: Job = request.job
     return {
         **job_fields(request.spec, job.target),

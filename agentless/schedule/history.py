@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
@@ -17,6 +17,9 @@ from agentless import files
 from agentless.errors import ScheduleError
 from agentless.remote.course import COUNTED, EXTRA, FIRED, HAD, NEXT, SKIPPED, VERSION, WAY
 from agentless.schedule.document import Entry
+
+if TYPE_CHECKING:
+    from agentless.remote.course import History
 
 __all__ = ["Histories", "Past"]
 
@@ -50,7 +53,7 @@ class Histories:
         real = os.path.realpath(schedule)
         self._path = root / (hashlib.sha256(os.fsencode(real)).hexdigest()[:24] + ".json")
 
-    def raw(self, name: str) -> Any:
+    def raw(self, name: str) -> History | None:
         """An entry's history as the evaluator made it, or None."""
         return self._read().get(name)
 
@@ -61,7 +64,7 @@ class Histories:
         return Past(fire[1] if fire else None, (skip[0], skip[1]) if skip else None)
 
     @contextlib.contextmanager
-    def changing(self) -> Iterator[MutableMapping[str, Any]]:
+    def changing(self) -> Iterator[MutableMapping[str, History]]:
         """All histories, to be changed; on disk when the block ends, and nobody else changes them meanwhile.
 
         Raises:
@@ -80,7 +83,7 @@ class Histories:
         except OSError as error:
             raise ScheduleError(f"{self._path} cannot be written: {error}") from error
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> dict[str, History]:
         """What is there and can be used; what cannot is named."""
         try:
             data = self._path.read_bytes()

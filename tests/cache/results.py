@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from agentless.model.output import Held
+from agentless.model.output import InMemory
 from agentless.model.problem import Problem
 from agentless.model.returns import Remains, Return
 from agentless.model.states import Dispatched, HostResult, State
@@ -23,8 +23,8 @@ returns = st.builds(
     retcode=st.none() | st.integers(0, 255),
     signal=st.none() | st.integers(1, 64),
     ended_by=st.sampled_from(["exit", "timeout", "signal", "signal-job:ada@laptop"]),
-    out=(outputs | large).map(Held),
-    err=(outputs | large).map(Held),
+    out=(outputs | large).map(InMemory),
+    err=(outputs | large).map(InMemory),
     stdout_truncated=st.integers(0, 2**40),
     stderr_truncated=st.integers(0, 2**40),
     pid=pids,
@@ -36,8 +36,8 @@ returns = st.builds(
 )
 remains = st.builds(
     Remains,
-    out=(outputs | large).map(Held),
-    err=(outputs | large).map(Held),
+    out=(outputs | large).map(InMemory),
+    err=(outputs | large).map(InMemory),
     stdout_truncated=st.integers(0, 2**40),
     stderr_truncated=st.integers(0, 2**40),
 )
@@ -70,7 +70,7 @@ def returned(stdout: bytes = b"ok\n", retcode: int = 0, stderr: bytes = b"") -> 
         State.RETURNED,
         Dispatched.YES,
         "0123456789abcdef",
-        Return(retcode, None, "exit", Held(stdout), Held(stderr), pid=7),
+        Return(retcode, None, "exit", InMemory(stdout), InMemory(stderr), pid=7),
     )
 
 

@@ -20,7 +20,7 @@ from agentless.cache.lines import decode_host
 from agentless.errors import CacheError
 from agentless.model.jid import JID
 from agentless.model.job import Job
-from agentless.model.output import EMPTY, Held
+from agentless.model.output import EMPTY, InMemory
 from agentless.model.problem import Problem
 from agentless.model.returns import Remains
 from agentless.model.states import Dispatched, HostResult, State
@@ -64,7 +64,11 @@ def record(bench: Bench, finished: bool) -> str:
         "a": returned(b"short", 3, b"\xff"),
         "b": returned(b"long\n" * 900),
         "c": HostResult(
-            State.LOST, Dispatched.YES, "n", problem=Problem("k", "m", "h"), remains=Remains(Held(b"r"), EMPTY, 1, 2)
+            State.LOST,
+            Dispatched.YES,
+            "n",
+            problem=Problem("k", "m", "h"),
+            remains=Remains(InMemory(b"r"), EMPTY, 1, 2),
         ),
         "d": HostResult(State.UNREACHABLE, Dispatched.NO, problem=Problem("k", "m", "h")),
         "e": HostResult(State.RUNNING, Dispatched.YES, "n", pid=7, started=1.5),

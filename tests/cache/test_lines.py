@@ -17,7 +17,7 @@ from agentless.cache.json_line import DamagedRecord, Later, dump, parse
 from agentless.cache.lines import HostLine, decode_host, decode_output, encode_host, encode_output
 from agentless.model.jid import JID
 from agentless.model.job import Job, Origin
-from agentless.model.output import EMPTY, Held
+from agentless.model.output import EMPTY, InMemory
 from agentless.model.returns import Return
 from agentless.model.states import HostResult, State
 from tests.cache.results import any_result, returned
@@ -63,7 +63,7 @@ def test_a_hosts_line_is_read_as_it_was_written(result: HostResult) -> None:
 
 @given(stdout=st.binary(max_size=40) | st.text(max_size=20).map(str.encode), stderr=st.binary(max_size=9))
 def test_output_in_pieces_is_read_as_it_was_written(stdout: bytes, stderr: bytes) -> None:
-    class Cut(Held):
+    class Cut(InMemory):
         """In pieces of three bytes."""
 
         def pieces(self) -> Iterator[bytes]:
@@ -77,7 +77,7 @@ def test_output_in_pieces_is_read_as_it_was_written(stdout: bytes, stderr: bytes
 
 @given(text=st.text())
 def test_text_is_text_in_every_piece_of_it(text: str) -> None:
-    class Bytewise(Held):
+    class Bytewise(InMemory):
         def pieces(self) -> Iterator[bytes]:
             return (self.data[at : at + 1] for at in range(len(self.data)))
 
@@ -87,7 +87,7 @@ def test_text_is_text_in_every_piece_of_it(text: str) -> None:
 
 def test_every_field_of_a_return_is_kept() -> None:
     """Also one that is new: the fields are read off the dataclass."""
-    other = {"str": "x", "int": 7, "float": 7.0, "bool": True, "StreamOutput": Held(b"x")}
+    other = {"str": "x", "int": 7, "float": 7.0, "bool": True, "StreamOutput": InMemory(b"x")}
     for field in fields(Return):
         kind = str(field.type).removesuffix(" | None")
         changed: dict[str, Any] = {field.name: other[kind]}
@@ -129,7 +129,7 @@ def test_a_later_format_is_told_apart_from_damage() -> None:
 
 def test_the_output_of_another_host_is_not_taken() -> None:
     with pytest.raises(DamagedRecord, match="another host"):
-        decode_output(next(encode_output("a", Held(b"x"), EMPTY)), "b")
+        decode_output(next(encode_output("a", InMemory(b"x"), EMPTY)), "b")
     with pytest.raises(DamagedRecord, match="'stdout' is no output"):
         decode_output(json.dumps({"host": "a", "stdout_base64": "%"}).encode(), "a")
 

@@ -9,7 +9,7 @@ from agentless.cache.json_line import DamagedRecord
 from agentless.cache.lines import encode_output
 from agentless.cache.outputs import OutputFile, StoredOutput
 from agentless.errors import CacheError
-from agentless.model.output import PIECE, Held
+from agentless.model.output import PIECE, InMemory
 
 
 def written(path: Path, *outputs: tuple[str, bytes, bytes]) -> list[tuple[int, int]]:
@@ -17,7 +17,7 @@ def written(path: Path, *outputs: tuple[str, bytes, bytes]) -> list[tuple[int, i
     places = []
     with path.open("ab") as file:
         for host, out, err in outputs:
-            data = b"".join(encode_output(host, Held(out), Held(err)))
+            data = b"".join(encode_output(host, InMemory(out), InMemory(err)))
             places.append((file.tell(), len(data)))
             file.write(data)
     return places

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agentless.cache import JobCache
 from agentless.model.jid import JID
-from agentless.model.output import Held
+from agentless.model.output import InMemory
 from agentless.model.returns import Return
 from agentless.model.states import HostResult, State
 from tests.cache.conftest import Bench
@@ -130,7 +130,7 @@ def test_the_hold_of_a_killed_run_is_gone_at_once(tmp_path: Path) -> None:
 def test_readers_need_no_lock_and_no_ssh(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "jobs")
     job = bench.job()
-    bench.cache.record(job.jid, "web1", HostResult(State.RETURNED, ret=Return(0, None, "exit", Held(b"hello"))))
+    bench.cache.record(job.jid, "web1", HostResult(State.RETURNED, ret=Return(0, None, "exit", InMemory(b"hello"))))
     program = """
 import json, sys
 from agentless.cache.store import JobCache

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from agentless.model import jid
 from agentless.model.job import Job, Report
-from agentless.model.output import Held
+from agentless.model.output import InMemory
 from agentless.model.problem import Problem
 from agentless.model.returns import Return
 from agentless.model.states import HostResult, State
@@ -72,8 +72,8 @@ def returns() -> st.SearchStrategy[Return]:
     return st.builds(
         lambda end, **rest: Return(retcode=end[0], signal=end[1], ended_by=end[2], **rest),
         end=ends,
-        out=outputs.map(Held),
-        err=outputs.map(Held),
+        out=outputs.map(InMemory),
+        err=outputs.map(InMemory),
         stdout_truncated=st.sampled_from([0, 0, 12345]),
         stderr_truncated=st.sampled_from([0, 0, 7]),
         pid=st.just(4711),
@@ -126,8 +126,8 @@ def returned(stdout: bytes = b"", stderr: bytes = b"", retcode: int = 0) -> Host
         retcode,
         None,
         "exit",
-        out=Held(stdout),
-        err=Held(stderr),
+        out=InMemory(stdout),
+        err=InMemory(stderr),
         pid=4711,
         started=START,
         finished=START + 1,

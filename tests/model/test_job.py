@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from agentless.model.jid import JID, jid_time, new_jid
 from agentless.model.job import Job, Report
-from agentless.model.output import Held
+from agentless.model.output import InMemory
 from agentless.model.problem import Problem
 from agentless.model.returns import Return
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.model.times import iso
 
 returns = st.one_of(
-    st.builds(Return, st.integers(0, 255), st.none(), st.just("exit"), out=st.binary(max_size=20).map(Held)),
+    st.builds(Return, st.integers(0, 255), st.none(), st.just("exit"), out=st.binary(max_size=20).map(InMemory)),
     st.builds(Return, st.none(), st.integers(1, 64), st.sampled_from(["signal", "timeout", "signal-job:a@b"])),
     # A handler of TERM that leaves with a code of its own.
     st.builds(Return, st.integers(0, 255), st.none(), st.sampled_from(["timeout", "signal-job:a@b"])),
@@ -79,7 +79,7 @@ def test_a_host_object_has_all_keys(result: HostResult) -> None:
 
 
 def test_output_that_is_not_utf8_comes_as_base64() -> None:
-    ret = Return(0, None, "exit", out=Held(b"\xff\x00"), err=Held("é".encode()))
+    ret = Return(0, None, "exit", out=InMemory(b"\xff\x00"), err=InMemory("é".encode()))
     document = HostResult(State.RETURNED, Dispatched.YES, ret=ret).to_json()
     assert (document["stdout"], document["stdout_base64"]) == (None, "/wA=")
     assert document["stderr"] == "é"

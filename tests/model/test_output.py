@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentless.model.output import EMPTY, PIECE, Held, StreamOutput
+from agentless.model.output import EMPTY, PIECE, InMemory, StreamOutput
 
 
 class InPieces(StreamOutput):
@@ -25,9 +25,9 @@ def test_the_head_is_the_beginning_of_all(pieces: list[bytes], limit: int) -> No
     whole = b"".join(pieces)
     assert InPieces(*pieces).read() == whole
     assert InPieces(*pieces).head(limit) == whole[:limit]
-    assert InPieces(*pieces) == Held(whole)
-    assert hash(InPieces(*pieces)) == hash(Held(whole))
-    assert InPieces(*pieces, b"x") != Held(whole)
+    assert InPieces(*pieces) == InMemory(whole)
+    assert hash(InPieces(*pieces)) == hash(InMemory(whole))
+    assert InPieces(*pieces, b"x") != InMemory(whole)
 
 
 def test_a_head_reads_no_further_than_it_must() -> None:
@@ -38,7 +38,7 @@ def test_a_head_reads_no_further_than_it_must() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, PIECE, PIECE + 1])
 def test_what_is_held_comes_in_pieces_that_are_not_empty(size: int) -> None:
-    pieces = list(Held(b"x" * size).pieces())
+    pieces = list(InMemory(b"x" * size).pieces())
     assert all(0 < len(piece) <= PIECE for piece in pieces)
     assert b"".join(pieces) == b"x" * size
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from agentless.model.answers import Returned, Stated
 from agentless.model.jid import JID, jid_time
-from agentless.model.output import Held
+from agentless.model.output import InMemory
 from agentless.model.problem import Problem
 from agentless.model.returns import Remains, Return
 from agentless.model.states import NO_RECORD, Dispatched, HostResult, State, settle
@@ -26,7 +26,7 @@ def stated(state: str, problem: Problem | None = None, remains: Remains | None =
 
 @given(BEFORE)
 def test_a_return_is_a_return_whatever_was_known(before: HostResult) -> None:
-    ret = Return(3, None, "exit", Held(b"out"), pid=7)
+    ret = Return(3, None, "exit", InMemory(b"out"), pid=7)
     after = settle(before, Returned(HERE, ret, streamed=False), NOW)
     assert (after.state, after.ret, after.pid, after.problem) == (State.RETURNED, ret, 7, None)
     assert after.dispatched is Dispatched.YES
@@ -43,7 +43,7 @@ def test_what_runs_was_dispatched_and_a_warning_stays_with_it(before: HostResult
 
 @given(BEFORE)
 def test_what_is_lost_keeps_the_reason_and_what_it_left(before: HostResult) -> None:
-    why, left = Problem("reboot", "the host was rebooted"), Remains(Held(b"so far"))
+    why, left = Problem("reboot", "the host was rebooted"), Remains(InMemory(b"so far"))
     after = settle(before, stated("lost", why, left), NOW)
     assert (after.state, after.problem, after.output) == (State.LOST, why, left)
     assert not after.failed
@@ -79,5 +79,7 @@ def test_every_key_of_the_contract_is_there_in_every_state() -> None:
 
 
 def test_output_that_is_no_text_comes_in_base64_and_nothing_is_replaced() -> None:
-    document = HostResult(State.RETURNED, ret=Return(0, None, "exit", Held(b"\xff\x00"), Held(b"text"))).to_json()
+    document = HostResult(
+        State.RETURNED, ret=Return(0, None, "exit", InMemory(b"\xff\x00"), InMemory(b"text"))
+    ).to_json()
     assert (document["stdout"], document["stdout_base64"], document["stderr"]) == (None, "/wA=", "text")

@@ -41,6 +41,7 @@ class Bench:
         with self.another().changing() as histories:
             for entry in self.schedule.entries.values():
                 done = evaluator.evaluate(entry.timing, histories.get(entry.name), now, "me", clock.local)
+                assert done.history is not None
                 histories[entry.name] = done.history
                 fired += [entry.name for _ in done.fires]
         return fired
