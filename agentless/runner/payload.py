@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import ast
 import base64
+import contextlib
 import functools
 import hashlib
+import importlib.util
 import json
 import os
 import re
+import sys
 import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agentless import remote
+from agentless.files import replace_file
 from agentless.model.endpoint import INTERPRETER
 
 __all__ = ["LINE_MAX", "CallCommand", "command", "pack"]
+
+Pack = tuple[bytes, int, str, str, str]
 
 LINE_MAX = 32 << 10
 # Rooms of the helper that only a schedule needs. A call about one has them in its request, and adds them to the helper.
@@ -108,8 +114,8 @@ def command(
     return CallCommand(whole, nonce, payload, stdin)
 
 
-def pack() -> tuple[bytes, int, str, str, str]:
-    """The helper as it travels; packed once.
+def pack() -> Pack:
+    """The helper as it travels; packed once, and kept beside the bytecode of its sources.
 
     Returns:
         The package, the bytes of its files, the further rooms for a schedule, loader.py and unpack.py, these in base64.
@@ -119,8 +125,7 @@ def pack() -> tuple[bytes, int, str, str, str]:
     each connection parses, too: where sshd hangs up, it formats a traceback.
     """
     with _BUILDING:
-        package, unpacked = _package(scheduling=False)
-        return package, unpacked, _base64(_package(scheduling=True)[0]), *_travelling()
+        return _packed()
 
 
 def _base64(data: bytes) -> str:
@@ -128,16 +133,47 @@ def _base64(data: bytes) -> str:
 
 
 @functools.cache
-def _travelling() -> tuple[str, str]:
-    loader, unpack = (_squeeze(_sources()[name], numbered=False) for name in TRAVELLING)
-    return _base64(loader.encode()), _base64(unpack.encode())
+def _packed() -> Pack:
+    # To pack costs 100 ms, which every command would pay before its first connection.
+    path = _kept_at()
+    try:
+        digest, _, kept = path.read_bytes().partition(b"\n")
+        if hashlib.sha256(kept).hexdigest().encode() != digest:
+            raise ValueError(f"{path} is damaged")
+        package, unpacked, *rest = json.loads(kept)
+        return base64.b64decode(package), unpacked, *rest
+    except (OSError, ValueError):
+        pack = _build()
+    if not sys.dont_write_bytecode:
+        package, *others = pack
+        kept = json.dumps([_base64(package), *others]).encode()
+        with contextlib.suppress(OSError):  # another user's directory
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, b"%s\n%s" % (hashlib.sha256(kept).hexdigest().encode(), kept), mode=None, sync=False)
+            for old in path.parent.glob("payload-*"):
+                if old != path:
+                    old.unlink()
+    return pack
 
 
-@functools.cache
+def _kept_at() -> Path:
+    """Where the pack is kept that was made of these sources, by this module."""
+    texts = [Path(__file__).read_bytes(), *(name.encode() + text for name, text in _sources().items())]
+    digest = hashlib.sha256(b"\0".join(texts)).hexdigest()
+    return Path(importlib.util.cache_from_source(str(remote.__file__))).with_name(f"payload-{digest[:16]}")
+
+
+def _build() -> Pack:
+    package, unpacked = _package(scheduling=False)
+    loader, unpack = (_squeeze(_sources()[name].decode(), numbered=False) for name in TRAVELLING)
+    rooms = _package(scheduling=True)[0]
+    return package, unpacked, _base64(rooms), _base64(loader.encode()), _base64(unpack.encode())
+
+
 def _package(*, scheduling: bool) -> tuple[bytes, int]:
     """Rooms as they travel, a dict for `eval` of files by name, and the bytes of the files together."""
     names = SCHEDULING if scheduling else _sources().keys() - SCHEDULING - set(TRAVELLING)
-    files = [(name, _squeeze(text)) for name, text in _sources().items() if name in names]
+    files = [(name, _squeeze(text.decode())) for name, text in _sources().items() if name in names]
     files.sort(key=lambda file: ORDER.index(file[0][:-3]) if file[0][:-3] in ORDER else len(ORDER))
     package = ",".join(f"{name!r}:{_literal(text)}" for name, text in files)
     return zlib.compress(f"{{{package}}}".encode("ascii"), 9), sum(len(text) for _, text in files)
@@ -149,16 +185,17 @@ def _literal(text: str) -> str:
 
 
 @functools.cache
-def _sources() -> dict[str, str]:
-    return {file.name: file.read_text("utf-8") for file in sorted(Path(remote.__file__ or "").parent.glob("*.py"))}
+def _sources() -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted(Path(remote.__file__ or "").parent.glob("*.py"))}
 
 
 def _squeeze(text: str, *, numbered: bool = True) -> str:
     """Source without docstrings, annotations, comments and spare spaces, indented by single ones; lines keep their
     numbers if asked to."""
     tree = ast.parse(text)
-    lines = _untyped(text.splitlines(), tree)
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    lines = _untyped(text.splitlines(), nodes)
+    for node in nodes:
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) or ast.get_docstring(node) is None:
             continue
         expr = node.body[0]
@@ -173,10 +210,10 @@ def _squeeze(text: str, *, numbered: bool = True) -> str:
     return SPACES.sub(lambda match: match[1] or "", "\n".join(lines) + "\n")
 
 
-def _untyped(lines: list[str], tree: ast.Module) -> list[str]:
+def _untyped(lines: list[str], nodes: Sequence[ast.AST]) -> list[str]:
     """Source lines without what only checkers read: annotations, their comments and `if TYPE_CHECKING:`."""
     cuts: list[tuple[int, int, int]] = []
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.arg) and (kind := node.annotation) is not None:
             assert node.lineno == kind.end_lineno
             assert kind.end_col_offset is not None

@@ -46,11 +46,39 @@ def test_a_call_about_a_schedule_fits_on_the_line() -> None:
 
 def test_threads_that_need_the_payload_at_once_build_it_once() -> None:
     """A fan-out's first answers come together; and `ast.parse` in several threads can fail (CPython gh-106905)."""
-    payload._package.cache_clear()
+    payload._packed.cache_clear()
     with ThreadPoolExecutor(16) as pool:
         built = {command.payload for command in pool.map(lambda _: payload.command({"op": "ping"}), range(64))}
     assert len(built) == 1
-    assert payload._package.cache_info().misses == 2
+    assert payload._packed.cache_info().misses == 1
+
+
+def test_a_pack_is_kept_for_the_next_command_until_a_source_changes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    built = payload._build()
+    calls: list[str] = []
+    build = payload._build
+    monkeypatch.setattr(payload, "_build", lambda: calls.append("built") or build())  # type: ignore[func-returns-value]
+    pack = payload._packed.__wrapped__
+    assert pack() == pack() == built
+    assert len(calls) == 1
+    (kept,) = tmp_path.rglob("payload-*")
+    whole = kept.read_bytes()
+    # A disk that got full, or a power cut: it is made anew.
+    for damaged in (b"", whole[:-100], whole[:500] + b"x" + whole[501:]):
+        kept.write_bytes(damaged)
+        assert pack() == built
+        assert kept.read_bytes() == whole
+    sources = {**payload._sources(), "node.py": b"changed = 1\n"}
+    monkeypatch.setattr(payload, "_sources", lambda: sources)
+    assert pack() != built
+    assert len(list(tmp_path.rglob("payload-*"))) == 1
+    # Where it cannot be written, as in another user's directory, there is one all the same.
+    monkeypatch.setattr(sys, "pycache_prefix", "/proc/none")
+    assert pack() != built
 
 
 def test_the_loader_stays_small_because_each_call_compiles_it() -> None:

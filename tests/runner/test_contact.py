@@ -27,12 +27,11 @@ def test_the_helper_is_packed_before_the_first_connection_is_open(
     connect = HostConnector.connect
 
     def watched(self: HostConnector, endpoint: Any) -> Any:
-        packed.append(payload._package.cache_info().currsize)
+        packed.append(payload._packed.cache_info().currsize)
         return connect(self, endpoint)
 
     monkeypatch.setattr(HostConnector, "connect", watched)
-    payload._package.cache_clear()
-    payload._travelling.cache_clear()
+    payload._packed.cache_clear()
     (sshd.client.home / "schedule.yaml").write_text("schedule: {}\n")
     with Fleet(sshd.client.inventory) as fleet:
         if verb == "run":
@@ -41,7 +40,7 @@ def test_the_helper_is_packed_before_the_first_connection_is_open(
             assert len(fleet.ping().hosts) == 3
         else:
             fleet.schedule().push(check=True)
-    assert packed == [2, 2, 2]
+    assert packed == [1, 1, 1]
 
 
 def test_a_defect_that_one_host_brings_to_light_is_that_hosts_problem(
