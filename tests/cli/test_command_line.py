@@ -23,7 +23,7 @@ from agentless.errors import UsageError
 from agentless.fleet import Fleet
 from agentless.model.requests import Delivery, JobSpec
 from agentless.model.secret import Secret
-from tests.cli.values import quick
+from tests.report.values import quick
 
 NAN = float("nan")
 Say = Callable[..., tuple[int, str, str]]

@@ -24,7 +24,7 @@ from agentless.model.results import (
     Signalled,
 )
 from agentless.model.states import HostResult, State
-from tests.cli.values import JID, START, report, returned
+from tests.report.values import JID, START, report, returned
 
 PROBLEM = Problem("auth", "permission denied", "Which key?")
 ERROR = {"error": {"kind": "auth", "message": "permission denied", "hint": "Which key?"}}

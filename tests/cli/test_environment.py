@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agentless.cli.environment import job_environment, parse_env_file
 from agentless.errors import FileError, UsageError
-from tests.cli.values import quick
+from tests.report.values import quick
 
 
 def test_a_name_alone_takes_the_value_that_it_has_here() -> None:

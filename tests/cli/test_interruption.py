@@ -9,12 +9,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
-import yaml
-
-from agentless.report.interruption import document, wanted_format
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,20 +60,6 @@ def test_a_command_that_is_interrupted_while_it_starts_gives_one_document(
         assert "exit_code" not in found or found["exit_code"] == process.returncode, err
 
 
-@pytest.mark.parametrize(
-    ("line", "wanted"),
-    [
-        ("run a --out json -- true", "json"),
-        ("--out=yaml running", "yaml"),
-        ("--out json running --out junit", "junit"),
-        ("run a -- tool --out json", ""),
-        ("running --out", ""),
-    ],
-)
-def test_the_format_is_the_last_that_stands_before_the_command_of_the_job(line: str, wanted: str) -> None:
-    assert wanted_format(line.split()) == wanted
-
-
 # Two signals at one point of the sending, which they would hit by chance only.
 AT = """\
 import os, signal, sys
@@ -118,13 +100,3 @@ def test_a_run_that_is_interrupted_twice_while_it_sends_names_its_job(
         document = json.loads(ended.stdout)
         assert document["exit_code"] == 130
         assert document.get("jid", jid) == jid
-
-
-def test_the_document_is_one_in_every_format() -> None:
-    expected = {"error": {"kind": "interrupted", "message": "stopped", "hint": ""}, "exit_code": 130}
-    for form, read in (("json", json.loads), ("jsonl", json.loads), ("yaml", yaml.safe_load)):
-        assert read(document(["--out", form], "stopped")) == expected
-    tree = ElementTree.fromstring(document(["--out", "junit"], "stopped"))
-    assert [error.get("message") for error in tree.iter("error")] == ["stopped"]
-    for words in ([], ["--out", "text"], ["--out", "table"]):
-        assert document(words, "stopped") == ""

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentless.cli.progress import Progress, line
-from tests.cli.values import quick, texts
 from tests.hosts import until
+from tests.report.values import quick, texts
 
 
 def test_it_names_two_hosts_the_others_by_number_how_far_it_is_and_for_how_long() -> None:

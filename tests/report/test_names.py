@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import re
-from itertools import chain
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agentless.report.names import fold, shorten
+from tests.report.values import plain_names, quick, texts
 
 
 def unfold(text: str) -> list[str]:
-    """The names that a folded text stands for, as ClusterShell reads it."""
-    names = []
-    for part in re.findall(r"(?:[^,\[]|\[[^]]*\])+", text):
-        found = re.fullmatch(r"([^\[]*)\[([^]]*)\](.*)", part)
-        if not found:
-            names.append([part])
-            continue
-        numbers: list[str] = []
-        for each in found[2].split(","):
-            low, _, high = each.partition("-")
-            numbers += [f"{n:0{len(low)}d}" for n in range(int(low), int(high or low) + 1)]
-        names.append([f"{found[1]}{number}{found[3]}" for number in numbers])
-    return list(chain(*names))
+    """The names behind a folded text, as ClusterShell reads it."""
+    names: list[str] = []
+    for stem, ranges, after in re.findall(r"([^\[\],]*)(?:\[([0-9,-]+)\]([^\[\],]*))?(?:,|$)", text):
+        for part in ranges.split(","):
+            low, dash, high = part.partition("-")
+            width = len(low) if low.startswith("0") else 0
+            digits = [f"{value:0{width}d}" for value in range(int(low), int(high) + 1)] if dash else [low]
+            names += [f"{stem}{each}{after}" for each in digits]
+    # Every name has at least one character; the last match is the empty one at the end.
+    return [name for name in names if name]
 
 
 @pytest.mark.parametrize(
@@ -40,18 +37,30 @@ def unfold(text: str) -> list[str]:
         (["10.0.0.1", "10.0.0.2"], "10.0.0.[1-2]"),
         (["a[1]", "b,c"], "a[1],b,c"),
         (["web1", "web1"], "web1"),
+        ([f"web{i}.example.com" for i in range(8, 13)], "web[8-12].example.com"),
+        (["web08", "web09", "web10"], "web[08-10]"),
+        (["dc1-web1", "dc1-web2", "dc2-web1"], "dc1-web[1-2],dc2-web1"),
     ],
 )
 def test_runs_of_numbers_are_folded(names: list[str], folded: str) -> None:
     assert fold(names) == folded
 
 
-@given(st.lists(st.from_regex(r"\A(?:web|db-?)[0-9]{0,3}(?:-n[0-9]{1,2})?\Z"), unique=True))
-def test_what_is_unfolded_is_the_same_set(names: list[str]) -> None:
-    assert sorted(unfold(fold(names))) == sorted(names)
-
-
 def test_a_long_list_is_shortened_and_counted() -> None:
     assert shorten(["a", "b", "c"]) == "a, b, c"
     assert shorten(["a", "b", "c", "d"]) == "a, b and 2 more"
     assert shorten([]) == ""
+
+
+@quick
+@given(st.lists(plain_names))
+def test_folded_names_unfold_to_the_same_set(names: list[str]) -> None:
+    unfolded = unfold(fold(names))
+    assert sorted(unfolded) == sorted(set(names))
+
+
+@quick
+@given(st.lists(texts))
+def test_any_names_fold_without_loss_of_a_bracketed_one(names: list[str]) -> None:
+    folded = fold(names)
+    assert all(name in folded for name in names if set(name) & set("[],"))

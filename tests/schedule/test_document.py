@@ -12,24 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentless.errors import ScheduleError
-from agentless.remote import course, evaluator
+from agentless.remote import evaluator
 from agentless.schedule import document
-from agentless.schedule.coming import coming, fire_json
+from agentless.schedule.coming import coming
 from agentless.schedule.document import load, parse
+from tests.schedule.reading import ENTRY, FILE, read
 from tests.schedule.walking import START, utc
-
-FILE = "dir/schedule.yaml"
-ENTRY = """\
-schedule:
-  it:
-    function: cmd.run
-    args: [uptime]
-    target: web*
-"""
-
-
-def read(text: str) -> document.Schedule:
-    return parse(text, FILE, identity="ada@laptop", now=START)
 
 
 @pytest.mark.parametrize(
@@ -219,28 +207,6 @@ def test_jids_end_in_digits_of_the_schedule_and_the_entry() -> None:
 def test_a_global_splay_leaves_alone_what_comes_around_before_it() -> None:
     text = ENTRY + "    seconds: 5\n  splay: {start: 10, end: 15}\n"
     assert "splay" not in read(text).entry("it").timing
-
-
-def test_fires_to_come_have_zone_splay_and_reason() -> None:
-    schedule = read(
-        ENTRY + "    when: 5pm\n    timezone: Asia/Kathmandu\n    splay: 60\n    skip_explicit: 2018-01-02 17:00\n"
-    )
-    first, second = coming(schedule, schedule.entry("it"), 2, now=START, host="web1")
-    shown = fire_json(first, schedule.entry("it"), "web1")
-    assert (shown["nominal"], shown["utc_offset"], shown["zone"]) == (
-        "2018-01-01T11:15:00.000000Z",
-        (5 * 60 + 45) * 60,
-        "Asia/Kathmandu",
-    )
-    assert 0 <= shown["splay"] <= 60
-    assert first.reason is None
-    assert second.reason == course.SKIP_EXPLICIT
-    assert first.jid.startswith("20180101111500")
-
-
-def test_what_comes_but_once_comes_to_an_end() -> None:
-    schedule = read(ENTRY + "    once: 2018-01-01T05:00:00\n")
-    assert len(coming(schedule, schedule.entry("it"), 5, now=START, host="web1")) == 1
 
 
 KEYS = st.dictionaries(

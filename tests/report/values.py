@@ -57,6 +57,7 @@ outputs = st.one_of(
     ).map(b"".join),
 )
 
+plain_names = st.text("ab.-0123456789:", min_size=1, max_size=8)
 numbers = st.integers(0, 2**40)
 stamps = st.floats(0, 4e9)
 
