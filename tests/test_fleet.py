@@ -1,18 +1,20 @@
-"""What a Fleet does with the job cache around a run, before any host is asked."""
+"""What a Fleet does before any host is asked: with what it is given, and with the job cache around a run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from agentless import Fleet
 from agentless.cache import JobCache
-from agentless.errors import CacheError
+from agentless.errors import CacheError, UsageError
+from agentless.fleet import Fleet
 from agentless.model.jid import JID
 from agentless.model.problem import Problem
 from agentless.model.requests import JobSpec
+from agentless.model.secret import Secret
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.runner.procs import call_off
 
@@ -73,3 +75,28 @@ def test_a_retry_list_is_what_it_was_when_the_command_began(fleet: Fleet) -> Non
     assert list(again.hosts().hosts) == ["a"]
     new_job(again)
     assert list(again.hosts().hosts) == ["a"]
+
+
+NAN = float("nan")
+
+
+def test_a_fleet_takes_a_plain_password_and_shows_it_nowhere() -> None:
+    fleet = Fleet("l1,", password="hunter2", become_password="hunter2")
+    assert fleet.endpoints()["l1"].password == Secret("hunter2")
+    assert "hunter2" not in repr(fleet.endpoints())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"forks": 0},
+        {"forks": NAN},
+        {"forks": True},
+        {"forks": 10**5000},
+        {"connect_timeout": NAN},
+        {"connect_timeout": 0},
+    ],
+)
+def test_a_fleet_refuses_numbers_by_which_it_would_wait_for_ever(options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        Fleet("l1,", **options)

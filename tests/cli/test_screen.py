@@ -9,6 +9,8 @@ import pytest
 
 from agentless.cli.screen import Screen
 from agentless.report.text import Look, paint
+from tests.cli.terminal import Terminal
+from tests.hosts import Sshd
 
 HOSTILE = "we\x1b[2Jb\u200b1\x1b]0;title\x07\r\u202e\x9b\ud800\ufeff"
 SHOWN = "we^[[2Jb\\u200b1^[]0;title^G\\r\\u202e\\x9b\\ud800\\ufeff"
@@ -61,3 +63,14 @@ def test_quiet_and_verbose_decide_about_notes_not_about_errors(screen: Screen) -
     screen.detail("a detail")
     screen.error("an error")
     assert stderr(screen) == "agentless: an error\n"
+
+
+def test_progress_names_whom_it_waits_for_and_leaves_no_trace(sshd: Sshd) -> None:
+    flag = sshd.directory / "go-on"
+    command = f"until [ -e {flag} ]; do sleep 0.1; done; echo done"
+    with Terminal("run", "all", "--", command, environ=sshd.client.environ) as terminal:
+        terminal.until("waiting for host1, host2, host3 · 0/3 · ")
+        flag.touch()
+        assert terminal.end() == 0
+        shown = [line.rsplit("\r\x1b[K", 1)[-1] for line in terminal.text.replace("\r\n", "\n").split("\n")]
+        assert not any("waiting for" in line for line in shown)

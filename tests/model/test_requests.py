@@ -74,3 +74,11 @@ def test_a_detached_job_is_neither_waited_for_nor_sent_in_batches() -> None:
         with pytest.raises(UsageError) as caught:
             Delivery(detach=True, **wrong)
         assert "--" not in caught.value.message + caught.value.hint
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1, 10**30])
+def test_a_time_that_never_comes_is_refused(seconds: float) -> None:
+    with pytest.raises(UsageError):
+        JobSpec("true", timeout=seconds)
+    with pytest.raises(UsageError):
+        Delivery(wait=seconds)

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from agentless.errors import Unreachable
 from agentless.model.endpoint import Endpoint
 from agentless.openssh import keywords
 from agentless.transport.channel import Channel
@@ -25,6 +27,13 @@ from tests.hosts import Master, patience, until
 from tests.hosts.sshd import find_sshd
 
 USER = getpass.getuser()
+PASSWORD = "corréct horse"
+
+# What starts an sshd, adds keys to the agent, serves a connection (of a number), and listens for some.
+Start = Callable[..., "Server"]
+Add = Callable[..., None]
+Serve = Callable[[socket.socket, int], None]
+Listen = Callable[[Serve], int]
 
 
 def keygen(path: Path, *options: str, type_: str = "ed25519", passphrase: str = "") -> Path:
@@ -249,3 +258,58 @@ def agent(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
     yield add
     process.terminate()
     process.wait(patience(10))
+
+
+@pytest.fixture
+def listen() -> Iterator[Listen]:
+    """A listener on loopback that gives each connection, and its number, to a function in a thread."""
+    with contextlib.ExitStack() as ends:
+
+        def start(serve: Serve) -> int:
+            listener = socket.create_server(("127.0.0.1", 0))
+            ends.callback(listener.close)
+            ends.callback(listener.shutdown, socket.SHUT_RDWR)
+
+            def accept() -> None:
+                for number in range(1000):
+                    try:
+                        connection, _ = listener.accept()
+                    except OSError:
+                        return
+                    ends.callback(connection.close)
+                    threading.Thread(target=serve, args=(connection, number), daemon=True).start()
+
+            threading.Thread(target=accept, daemon=True).start()
+            return int(listener.getsockname()[1])
+
+        yield start
+
+
+def fails(connector: HostConnector, home: Home, port: int, timeout: float = 0.7) -> Unreachable:
+    """The error of a command on what listens at this port."""
+    endpoint = replace(home.endpoint, port=port, connect_timeout=timeout, host_key_checking="accept-new")
+    with pytest.raises(Unreachable) as caught:
+        drain(connector.connect(endpoint).exec("true"))
+    return caught.value
+
+
+def log_in(home: Home, server: Server, **changes: Any) -> None:
+    """Connect with the home's keys, and leave."""
+    with contextlib.closing(HostConnector(home=home.path, system_config=Path("/none"))) as connector:
+        connector.connect(home.to(server, **changes)).close()
+
+
+def denied(home: Home, server: Server, **changes: Any) -> Unreachable:
+    """The error of a login that the server refuses."""
+    with pytest.raises(Unreachable) as caught:
+        log_in(home, server, **changes)
+    assert caught.value.kind == "auth"
+    return caught.value
+
+
+@pytest.fixture
+def server(home: Home, start_sshd: Start) -> Server:
+    """Takes the key at `home.key`, and has little patience with others."""
+    made = start_sshd("MaxAuthTries 3", authorized=home.key)
+    home.knows(made.known_line())
+    return made

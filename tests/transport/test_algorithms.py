@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,9 +20,7 @@ from agentless.transport.ssh.algorithms import signatures
 from agentless.transport.ssh.host_keys import HostKeys
 from agentless.transport.ssh.packets import Wire
 from agentless.transport.ssh.transport import Transport
-from tests.transport.conftest import Home, Server
-
-Start = Callable[..., Server]
+from tests.transport.conftest import Home, Server, Start
 
 
 def attempt(home: Home, server: Server) -> None:

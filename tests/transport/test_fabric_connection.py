@@ -6,7 +6,7 @@ import io
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,7 @@ import pytest
 from agentless import Fleet
 from agentless.errors import TargetError, Unreachable, UsageError
 from tests.hosts import until
-from tests.transport.conftest import USER, Home, Server
-
-Start = Callable[..., Server]
+from tests.transport.conftest import USER, Home, Server, Start
 
 
 @pytest.fixture

@@ -18,9 +18,7 @@ import pytest
 from agentless.errors import Unreachable
 from agentless.transport.connector import HostConnector
 from agentless.transport.ssh.algorithms import adjust
-from tests.transport.conftest import Home, Server, keygen
-
-Start = Callable[..., Server]
+from tests.transport.conftest import Home, Server, Start, keygen
 
 
 def refused(connector: HostConnector, home: Home, server: Server, **changes: Any) -> Unreachable:

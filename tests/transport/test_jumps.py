@@ -6,7 +6,6 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,9 +14,7 @@ import pytest
 from agentless.errors import Unreachable
 from agentless.transport.connector import HostConnector
 from agentless.transport.ssh.throttle import Shared
-from tests.transport.conftest import USER, Home, Server, drain, keygen
-
-Start = Callable[..., Server]
+from tests.transport.conftest import USER, Home, Server, Start, drain, keygen
 
 
 def logins(server: Server) -> int:

@@ -3,50 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
-import struct
 import subprocess
-import threading
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from agentless.errors import Unreachable
 from agentless.transport.connector import HostConnector
-from agentless.transport.ssh import agent as agents
 from agentless.transport.ssh.algorithms import signatures
-from tests.transport.conftest import Home, Server, by_ssh, keygen
-
-Start = Callable[..., Server]
-Add = Callable[..., None]
-Stuck = Callable[[float | None], None]
+from tests.transport.conftest import Add, Home, Server, Start, by_ssh, denied, keygen, log_in
 
 
-@pytest.fixture
-def server(home: Home, start_sshd: Start) -> Server:
-    """Takes the key at `home.key`, and has little patience with others."""
-    made = start_sshd("MaxAuthTries 3", authorized=home.key)
-    home.knows(made.known_line())
-    return made
-
-
-def log_in(home: Home, server: Server, **changes: Any) -> None:
-    with contextlib.closing(HostConnector(home=home.path, system_config=Path("/none"))) as connector:
-        connector.connect(home.to(server, **changes)).close()
-
-
-def denied(home: Home, server: Server, **changes: Any) -> Unreachable:
-    with pytest.raises(Unreachable) as caught:
-        log_in(home, server, **changes)
-    assert caught.value.kind == "auth"
-    return caught.value
-
-
-# --- PubkeyAcceptedAlgorithms ----------------------------------------------------------------------------------------
 def test_keys_that_the_configuration_bars_cost_no_attempt(home: Home, server: Server, agent: Add) -> None:
     agent(*(keygen(home.path / "keys" / f"other{number}", type_="ecdsa") for number in range(5)), home.key)
     home.key.unlink()
@@ -95,87 +61,6 @@ def test_a_type_that_is_new_is_offered_until_it_is_barred() -> None:
     assert signatures("ssh-rsa", "+ssh-rsa")[-1] == "ssh-rsa"
 
 
-# --- agents that are stuck -------------------------------------------------------------------------------------------
-@pytest.fixture
-def stuck(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stuck]:
-    """Stands before the agent and lets nothing through, or all but signatures, which it holds back for some seconds."""
-    with contextlib.ExitStack() as ends:
-
-        def start(seconds: float | None) -> None:
-            real = os.environ.get("SSH_AUTH_SOCK", "")
-            path = str(home.path / "stuck")
-            listener = ends.enter_context(socket.socket(socket.AF_UNIX))
-            listener.bind(path)
-            listener.listen()
-            monkeypatch.setenv("SSH_AUTH_SOCK", path)
-
-            def read(sock: socket.socket) -> bytes:
-                head = sock.recv(4, socket.MSG_WAITALL)
-                return head + sock.recv(struct.unpack(">I", head)[0], socket.MSG_WAITALL) if len(head) == 4 else b""
-
-            def serve() -> None:
-                client, _ = listener.accept()
-                ends.callback(client.close)
-                if seconds is None:
-                    return
-                with socket.socket(socket.AF_UNIX) as behind, contextlib.suppress(OSError):
-                    behind.connect(real)
-                    while request := read(client):
-                        if request[4] == 13:
-                            time.sleep(seconds)
-                        behind.sendall(request)
-                        client.sendall(read(behind))
-
-            threading.Thread(target=serve, daemon=True).start()
-
-        yield start
-
-
-def test_an_agent_that_is_silent_is_named_and_other_keys_are_tried(
-    connector: HostConnector, home: Home, server: Server, stuck: Stuck
-) -> None:
-    """One that was forwarded from a session that froze: its socket takes requests, and nobody answers."""
-    stuck(None)
-    began = time.monotonic()
-    for _ in range(3):
-        connector.connect(home.to(server, connect_timeout=20, key_files=(str(home.key),))).close()
-    assert time.monotonic() - began < 9
-    home.key.unlink()
-    error = denied(home, server, connect_timeout=4)
-    assert f"the agent at {home.path}/stuck does not answer" in error.message
-
-
-def test_the_time_that_its_owner_takes_to_touch_a_key_is_not_the_hosts(
-    home: Home, server: Server, agent: Add, stuck: Stuck
-) -> None:
-    agent(home.key)
-    home.key.unlink()
-    stuck(3.0)
-    log_in(home, server, connect_timeout=2)
-
-
-def test_a_signature_that_never_comes_ends_and_the_next_key_is_tried(
-    home: Home, connector: HostConnector, server: Server, agent: Add, stuck: Stuck, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(agents, "_SIGNS_WITHIN", 1.0)
-    other = keygen(home.path / "keys" / "other")
-    agent(other)
-    stuck(2.0)
-    connector.connect(home.to(server, key_files=(f"{other}.pub", str(home.key)))).close()
-    home.key.unlink()
-    with pytest.raises(Unreachable, match=r"other\.pub: the agent at .* does not answer"):
-        connector.connect(home.to(server, key_files=(f"{other}.pub",)))
-
-
-def test_an_agent_that_is_gone_is_named_where_no_key_is_left(
-    home: Home, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home.key.unlink()
-    monkeypatch.setenv("SSH_AUTH_SOCK", "/no/such/agent")
-    assert "no agent at /no/such/agent: No such file" in denied(home, server).message
-
-
-# --- files that hold no key ------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -196,7 +81,6 @@ def test_a_file_that_is_no_key_is_called_so(home: Home, server: Server, content:
     assert "locked" not in error.message
 
 
-# --- files that others can read --------------------------------------------------------------------------------------
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o611])
 @pytest.mark.parametrize("named", [False, True])
 def test_a_private_key_that_others_can_read_is_refused_as_by_ssh(

@@ -1,0 +1,88 @@
+"""What a run takes: words of its command, standard input, environment, a script, and hosts that are not there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.conftest import Cli, Say, hosts
+from tests.cli.terminal import PATIENCE
+from tests.hosts import Sshd
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["--", "ls -l | wc"], "ls -l | wc"),
+        (["--", "ls", "-l", "my file"], "ls -l 'my file'"),
+        (["uptime"], "uptime"),
+        (["--check", "uptime", "now"], "uptime now"),
+        (["--", "git", "log", "--", "x"], "git log -- x"),
+    ],
+)
+def test_check_shows_the_command_and_where_it_would_go(say: Say, words: list[str], command: str) -> None:
+    code, out, err = say("-i", "web1,web2", "run", "web1", "--check", *words)
+    assert (code, err) == (0, f"would run on 1 host: {command}\n")
+    assert out.splitlines()[1].split() == ["web1", "web1"]
+
+
+@pytest.mark.parametrize("share", ["0", "0%", "101%", "-1", "nan", "9" * 5000])
+def test_check_refuses_what_the_run_would_refuse(say: Say, share: str) -> None:
+    code, out, err = say("-i", "web1,web2", "run", "all", "--check", "--batch", share, "--", "true")
+    assert (code, out) == (2, "")
+    assert len(err) < 300
+
+
+def test_a_single_host_s_streams_and_retcode_come_through_and_lookup_gives_them_again(cli: Cli) -> None:
+    done = cli("run", "host1", "--", "printf 'out\\377' | tr '\\377' x; echo err >&2; exit 3")
+    assert (done.stdout, done.returncode) == ("outx", 1)
+    assert done.stderr.startswith("err\njob 2")
+    again = cli("jobs", "lookup", "last")
+    assert (again.stdout, again.stderr, again.returncode) == (done.stdout, done.stderr, done.returncode)
+
+
+def test_stdin_env_cwd_and_script_arrive(cli: Cli, sshd: Sshd) -> None:
+    script = sshd.directory / "script"
+    script.write_text('#!/bin/sh\npwd; echo "$1 $GREETING"; cat\n')
+    done = cli(
+        *("run", "host1", "--stdin", "-", "--env", "GREETING=a=b", "--cwd", "/", "--script", str(script), "--", "-x"),
+        stdin="from stdin",
+    )
+    assert done.stdout == "/\n-x a=b\nfrom stdin"
+
+
+def test_stdin_takes_what_can_be_read_but_once(sshd: Sshd) -> None:
+    for source, given in (("<(echo once)", "once\n"), ("/dev/null", "")):
+        command = f"exec {sys.executable} -m agentless run host1,host2 --group --stdin {source} -- 'cat; echo end'"
+        done = subprocess.run(
+            ["/bin/bash", "-c", command], env=sshd.client.environ, capture_output=True, text=True, timeout=PATIENCE
+        )
+        assert done.stdout == f"host[1-2] (2) | returned | retcode 0\n{given}end\n", done.stderr
+
+
+def test_unreachable_hosts_are_results_with_exit_code_3(cli: Cli, sshd: Sshd) -> None:
+    sources = ("-i", str(sshd.client.inventory), "-i", "127.0.0.1,")
+    done = cli(*sources, "run", "all", "--connect-timeout", "5", "--out", "json", "-u", "nobody", "--", "true")
+    assert done.returncode == 3
+    assert hosts(done)["127.0.0.1"]["state"] == "unreachable"
+    assert hosts(done)["host1"]["state"] == "returned"
+
+
+def test_an_empty_target_limit_or_inventory_is_refused_before_anything_is_sent(cli: Cli) -> None:
+    before = cli("jobs", "list", "--out", "json").stdout
+    for words in (("",), (",",), ("all", "-l", ""), ("all", "-l", "!"), ("all", "-l", ","), ("all", "-i", "")):
+        done = cli("run", *words, "--", "true")
+        assert (done.returncode, done.stdout) == (2, ""), words
+    assert cli("jobs", "list", "--out", "json").stdout == before
+
+
+def test_closed_standard_files_are_dev_null(sshd: Sshd) -> None:
+    command = f"exec {sys.executable} -m agentless run host1 --stdin - -- cat"
+    for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        done = subprocess.run(
+            ["/bin/sh", "-c", f"{command} {closed}"], env=sshd.client.environ, capture_output=True, timeout=PATIENCE
+        )
+        assert (done.returncode, done.stdout) == (0, b""), closed
+        assert b"Traceback" not in done.stderr

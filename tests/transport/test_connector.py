@@ -1,0 +1,110 @@
+"""From an endpoint to a connection: sshds without room, one deadline, no round trip too many."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from agentless.transport.connector import HostConnector
+from tests.hosts import Proxy
+from tests.transport.conftest import Home, Listen, Server, drain, fails, free_port
+
+
+def test_connect_and_exec_take_no_more_round_trips_than_bare_paramiko(
+    home: Home, connector: HostConnector, start_sshd: Callable[..., Server]
+) -> None:
+    server = start_sshd(authorized=home.key)
+    with Proxy(server.address, server.port, delay=0.05) as proxy:
+        home.knows(server.known_line(f"[127.0.0.1]:{proxy.port}"))
+
+        def connect_and_exec() -> None:
+            with connector.connect(home.to(server, port=proxy.port)) as link:
+                drain(link.exec("id -un"))
+
+        assert proxy.fewest_round_trips(connect_and_exec, enough=6) <= 6
+
+
+@pytest.mark.parametrize("said", [b"", b"Exceeded MaxStartups\r\n"])
+def test_a_server_without_room_is_tried_again_and_then_throttled(
+    home: Home, connector: HostConnector, listen: Listen, said: bytes
+) -> None:
+    tries: list[int] = []
+
+    def serve(connection: socket.socket, number: int) -> None:
+        tries.append(number)
+        connection.sendall(said)
+        connection.close()
+
+    error = fails(connector, home, listen(serve), timeout=3)
+    assert error.kind == "throttled"
+    assert "MaxStartups" in error.hint
+    assert len(tries) > 1
+
+
+def test_room_that_becomes_free_in_time_is_taken(
+    home: Home, connector: HostConnector, listen: Listen, start_sshd: Callable[..., Server]
+) -> None:
+    sshd = start_sshd(authorized=home.key)
+
+    def serve(connection: socket.socket, number: int) -> None:
+        if number < 2:
+            connection.close()
+            return
+        behind = socket.create_connection((sshd.address, sshd.port))
+
+        def pump(source: socket.socket, sink: socket.socket) -> None:
+            with contextlib.suppress(OSError):
+                while data := source.recv(65536):
+                    sink.sendall(data)
+                sink.shutdown(socket.SHUT_WR)
+
+        with behind:
+            back = threading.Thread(target=pump, args=(behind, connection), daemon=True)
+            back.start()
+            pump(connection, behind)
+            back.join(10)
+
+    port = listen(serve)
+    endpoint = home.to(sshd, port=port, host_key_checking="accept-new")
+    assert drain(connector.connect(endpoint).exec("echo in"))[0] == b"in\n"
+
+
+def test_nobody_listening_is_told_apart_from_throttled(home: Home, connector: HostConnector) -> None:
+    error = fails(connector, home, free_port())
+    assert (error.kind, "refused" in error.message) == ("connect", True)
+
+
+def test_no_more_than_eight_handshakes_at_once(home: Home, connector: HostConnector, listen: Listen) -> None:
+    open_now: set[int] = set()
+    most: list[int] = []
+    lock = threading.Lock()
+
+    def serve(connection: socket.socket, number: int) -> None:
+        with lock:
+            open_now.add(number)
+            most.append(len(open_now))
+        with contextlib.suppress(OSError):
+            while connection.recv(4096):
+                pass
+        with lock:
+            open_now.discard(number)
+
+    port = listen(serve)
+    threads = [threading.Thread(target=fails, args=(connector, home, port)) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # One may be seen to end after its successor has come.
+    assert 4 <= max(most) <= 9
+
+
+def test_the_deadline_is_one_for_all_phases(home: Home, connector: HostConnector, listen: Listen) -> None:
+    started = time.monotonic()
+    fails(connector, home, listen(lambda connection, number: connection.sendall(b"SSH-2.0-Stuck\r\n")), timeout=1.0)
+    assert time.monotonic() - started >= 1.0

@@ -1,0 +1,83 @@
+"""A connection that is logged in: no session, and its end."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import paramiko
+import pytest
+from paramiko.common import AUTH_SUCCESSFUL, OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
+
+from agentless.transport.connector import HostConnector
+from tests.transport.conftest import Home, Listen, Server, fails
+
+
+def test_closing_ends_the_session_on_the_host_and_leaves_no_descriptor(
+    home: Home, connector: HostConnector, start_sshd: Callable[..., Server]
+) -> None:
+    server = start_sshd(authorized=home.key)
+    home.knows(server.known_line())
+    connector.connect(home.to(server)).close()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        with connector.connect(home.to(server)) as link:
+            link.exec("true")
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert "disconnected by user" in server.log
+
+
+def test_a_process_with_open_connections_exits_at_once(home: Home, start_sshd: Callable[..., Server]) -> None:
+    server = start_sshd(authorized=home.key)
+    home.knows(server.known_line())
+    program = (
+        "import sys; from pathlib import Path; from agentless.transport.connector import HostConnector; "
+        "from agentless.model.endpoint import Endpoint\n"
+        f"c = HostConnector(home=Path({str(home.path)!r}), system_config=Path('/none'))\n"
+        f"links = [c.connect(Endpoint('h', '127.0.0.1', port={server.port})) for _ in range(3)]\n"
+        "channels = [link.exec('sleep 600') for link in links]\n"
+        "print('up', flush=True)\n"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "up\n", "")
+
+
+class Stops(paramiko.ServerInterface):
+    """A server that answers no login, or no session."""
+
+    def __init__(self, *, login: bool) -> None:
+        self._login = login
+        self.over = threading.Event()
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        if not self._login:
+            self.over.wait(30)
+        return AUTH_SUCCESSFUL
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        self.over.wait(30)
+        return OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
+
+
+@pytest.mark.parametrize(("login", "says"), [(False, "logged in"), (True, "did not open a session")])
+def test_a_server_that_stops_after_the_key_exchange_or_after_the_login(
+    home: Home, connector: HostConnector, listen: Listen, login: bool, says: str
+) -> None:
+    server = Stops(login=login)
+
+    def serve(connection: socket.socket, number: int) -> None:
+        transport = paramiko.Transport(connection)
+        transport.add_server_key(paramiko.ECDSAKey.generate())
+        transport.start_server(event=threading.Event(), server=server)
+
+    error = fails(connector, home, listen(serve), timeout=4)
+    server.over.set()
+    assert (error.kind, says in error.message) == ("connect-timeout", True)
