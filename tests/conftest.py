@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.hosts import Nodes, Proxy, Sshd
-from tests.hosts.needs import PASSED_OVER, be_quick, need
+from tests.hosts.needs import PASSED_OVER, be_quick
 
 # Folders of tests that go through all rooms, on real hosts.
 SCENARIOS = {"become", "end_to_end", "schedule_hosts", "shells", "vagrant"}
@@ -24,15 +26,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     quick = config.getoption("--quick")
     be_quick(quick)
+    # Where nothing compiled may be kept, each worker of each run compiles all tests, which takes it twenty seconds.
+    sys.dont_write_bytecode = False
     # How long an example takes says how busy the machine is.
     settings.register_profile("whole", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.register_profile("quick", settings.get_profile("whole"), max_examples=20)
     settings.load_profile("quick" if quick else "whole")
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.path.parent.name in SCENARIOS:
-        need("hosts, as every scenario")
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    scenario = collection_path.parent == Path(__file__).parent and collection_path.name in SCENARIOS
+    return True if scenario and config.getoption("--quick") else None
 
 
 def _refuse_skip(report: pytest.CollectReport | pytest.TestReport) -> None:

@@ -26,6 +26,7 @@ from agentless.model.returns import Remains
 from agentless.model.states import Dispatched, HostResult, State
 from tests.cache.conftest import Bench
 from tests.cache.results import returned
+from tests.hosts.needs import examples, need
 
 WRONG: list[Any] = [
     *(
@@ -143,6 +144,7 @@ def written(lines: list[Any]) -> bytes:
 
 @pytest.mark.parametrize("suffix", [".open.jsonl", ".jsonl", ".output.jsonl"])
 def test_every_field_at_every_wrong_value_harms_its_own_job_alone(bench: Bench, suffix: str) -> None:
+    need("many seconds")
     good = bench.job()
     bench.cache.record(good.jid, "web1", returned())
     jid = record(bench, suffix == ".jsonl")
@@ -175,7 +177,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(data=st.data())
 def test_a_line_with_any_value_is_read_with_the_types_that_it_has_or_refused(data: st.DataObject) -> None:
     head = {

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from agentless.cache.scratch import HELD, Scratch, Spool
 from agentless.model.output import PIECE
+from tests.hosts.needs import examples
 
 
 def in_file(scratch: Scratch) -> int:
@@ -21,7 +22,7 @@ def in_file(scratch: Scratch) -> int:
     return 0 if descriptor < 0 else os.fstat(descriptor).st_size
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(sizes=st.lists(st.integers(0, 3 * PIECE), max_size=5), at_once=st.integers(1, 3))
 def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, sizes: list[int], at_once: int) -> None:
     scratch = Scratch(tmp_path_factory.mktemp("scratch"))

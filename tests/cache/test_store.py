@@ -19,6 +19,7 @@ from agentless.model.states import Dispatched, HostResult, State
 from agentless.model.times import iso
 from tests.cache.conftest import Bench
 from tests.cache.results import any_result, returned, running
+from tests.hosts.needs import examples
 
 
 def test_a_new_job_has_all_its_hosts_pending(bench: Bench) -> None:
@@ -52,7 +53,7 @@ def test_a_given_jid_is_taken_once_whoever_wants_it(bench: Bench) -> None:
     assert _results(bench, job) == {"web1": returned()}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(60))
 @given(result=any_result)
 def test_a_result_comes_back_as_it_was_recorded(bench: Bench, result: HostResult) -> None:
     job = bench.job("web1", "web2")

@@ -114,11 +114,13 @@ def test_the_script_names_the_shell_it_is_for(environ: dict[str, str]) -> None:
 
 def test_words_that_a_prompt_cannot_show_are_not_offered(environ: dict[str, str]) -> None:
     Path(environ["AGENTLESS_INVENTORY"]).write_text('all: {hosts: {web1: , "web\\u200b2": , "web\\e3": }}\n')
+    need("every shell")
     for shell in ("bash", "zsh", "fish"):
         assert complete(shell, "agentless run we", environ) == ["web1"]
 
 
 def test_a_job_that_nobody_described_completes_all_the_same(environ: dict[str, str]) -> None:
+    need("every shell")
     cache = JobCache(Path(environ["HOME"]) / ".cache" / "agentless" / "jobs", keep_jobs=24, max_bytes=1 << 30)
     jid = cache.create(function="", arguments=(), target="a\x1b[2J\nb", hosts=("web1",), user="").jid
     for shell in ("bash", "zsh", "fish"):

@@ -18,6 +18,11 @@ def be_quick(quick: bool) -> None:
     _quick = quick
 
 
+def examples(number: int) -> int:
+    """How many random examples a test is to draw that draws `number` in the whole suite."""
+    return min(number, 20) if _quick else number
+
+
 def need(what: str) -> None:
     """Pass over this test if only quick ones are wanted; `what` it needs is told: "an sshd", "every Python"."""
     if _quick:

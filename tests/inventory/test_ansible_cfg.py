@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from agentless.errors import ConfigError
 from agentless.inventory.ansible_cfg import AnsibleSettings, load
 from tests.hosts import need
+from tests.hosts.needs import examples
 from tests.inventory.oracle import Oracle
 
 OURS_ALONE = {"file", "passed_over", "inventory_variable", "unhonoured"}
@@ -224,7 +225,9 @@ variables = st.builds(
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(150),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(cfgs, variables)
 def test_any_file_and_environment(

@@ -20,8 +20,9 @@ from agentless.inventory.groupfile import parse_listing
 from agentless.inventory.secrets import masked, unmasked
 from agentless.inventory.tree import Tree
 from agentless.report import documents
+from tests.hosts.needs import examples
 
-FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FUZZ = settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 WORDS = [
     "all",
     "ungrouped",

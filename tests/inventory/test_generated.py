@@ -16,10 +16,13 @@ from agentless.errors import InventoryError
 from agentless.inventory import load
 from agentless.inventory.address import split_port
 from agentless.inventory.patterns import split
+from tests.hosts.needs import examples
 from tests.inventory.oracle import Oracle, chosen, same
 
 DIFFERENTIAL = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(120),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 NAMES = ["h1", "h2", "h3", "web1", "web2", "db-1", "10.0.0.7", "u@h9"]
 GROUPS = ["web", "db", "prod", "eu-west", "g1", "all", "ungrouped"]

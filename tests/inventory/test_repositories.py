@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.hosts import need
 from tests.hosts.client import ROOT
 
 BIN = Path(sys.executable).parent
@@ -348,6 +349,8 @@ def _our_way(found: Mapping[str, Any]) -> Way:
 
 @pytest.fixture(params=REPOSITORIES, scope="module")
 def checkout(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    if list(REPOSITORIES).index(request.param) % 4:
+        need("many seconds")
     return Checkout(REPOSITORIES[request.param], tmp_path_factory.mktemp(request.param))
 
 

@@ -20,6 +20,7 @@ from agentless.model.endpoint import Endpoint
 from agentless.openssh.arguments import SshArgs, parse
 from agentless.openssh.resolver import Resolver
 from agentless.openssh.settings import Settings
+from tests.hosts.needs import examples
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh") is None, reason="needs OpenSSH's client")
 
@@ -103,7 +104,7 @@ def resolved(file: Path, endpoint: Endpoint, args: SshArgs) -> Settings:
     return Resolver(home=file.parent, system_config=Path("/none")).settings(endpoint)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     CONFIGS,
     st.lists(OPTIONS, max_size=2),

@@ -32,6 +32,9 @@ def pythons() -> list[str]:
     names = ["python3", *(f"python3.{minor}" for minor in range(6, 20))]
     places += ["/usr/bin/python3", *filter(None, (shutil.which(name) for name in names)), sys.executable]
     for place in places:
+        if Path(place).name.removeprefix("python") in found:
+            # pyenv's are scripts that take their time to look for one.
+            continue
         code = "import sys; print('%d.%d' % sys.version_info[:2])"
         done = subprocess.run([place, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
         version = done.stdout.strip()

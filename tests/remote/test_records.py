@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hosts.needs import need
 from tests.hosts.waiting import until
 from tests.remote.conftest import PYTHONS
 from tests.remote.host import BEFORE_IT_STARTS, BEFORE_IT_TELLS, NONCE, Host, alive, die_at, new_jid
@@ -297,6 +298,8 @@ def test_a_job_whose_records_somebody_deleted_is_found_and_its_return_comes_home
     one_host: Host, tmp_path: Path, deleted: str
 ) -> None:
     """Its supervisor is alive and writes them anew; its output is in the files that it holds open."""
+    if deleted not in ("the node", "the job"):
+        need("many seconds")
     go = tmp_path / "go"
     jid, pid = one_host.start(f"echo one; while ! [ -e {go} ]; do sleep 0.05; done; echo two; exit 3")
     left, _ = one_host.start("exec sleep 300")

@@ -11,6 +11,7 @@ from agentless.model.output import InMemory
 from agentless.model.problem import Problem
 from agentless.model.returns import Return
 from agentless.model.states import HostResult, State
+from tests.hosts.needs import examples
 
 JID = jid.JID("20261122095039579207")
 START = 1795341039.579207
@@ -61,7 +62,7 @@ plain_names = st.text("ab.-0123456789:", min_size=1, max_size=8)
 numbers = st.integers(0, 2**40)
 stamps = st.floats(0, 4e9)
 
-quick = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=examples(50), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """Reports are large values, and the machine may be busy: what counts here is what comes out."""
 
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from agentless.errors import Unreachable
 from agentless.runner.fanout import FanOut, fan_out
+from tests.hosts.needs import examples
 from tests.hosts.waiting import patience
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.integers(0, 40), st.integers(1, 8))
 def test_never_more_than_forks_are_in_flight_and_each_is_called_once(count: int, forks: int) -> None:
     lock = threading.Lock()

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentless.remote import course, evaluator
+from tests.hosts.needs import examples
 from tests.schedule.walking import START, Walk, table, timing, utc
 
 HOUR = 3600
@@ -96,7 +97,7 @@ def test_an_interval_goes_on_from_whatever_made_it_fire() -> None:
     assert fires(keys, 24) == ["01 00:00", "01 07:00", "01 13:00", "01 19:00"]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(
     keys=st.sampled_from(["minutes: 50", "cron: '*/20 * * * *'", "when: [1am, '1:05', 2am]"]),
     extra=st.sampled_from(
@@ -132,7 +133,7 @@ def test_a_plan_is_what_happens_however_often_one_looks(
 HOURS = st.sampled_from([f"{hour}:{minute}" for hour in range(24) for minute in ("00", "37")])
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(
     keys=st.sampled_from(
         ["cron: '*/20 * * * *'", "cron: '0 * * * *'", "hours: 2", "when: ['9:10', '21:10']", "once: 2018-01-01T10:00"]

@@ -20,7 +20,10 @@ from tests.hosts import patience, until
 from tests.hosts.client import ROOT
 
 Pids = Callable[[], list[int]]
+
+
 NOBODY = 65534
+
 
 CONNECT = """
 import sys

@@ -1,0 +1,94 @@
+"""Documents that are rows, as a table or as themselves."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Callable
+
+import pytest
+import yaml
+
+from agentless.cli.interrupts import Interrupts
+from agentless.cli.invocation import Invocation
+from agentless.cli.rows import show, tell_no_way, tell_problems
+from agentless.cli.screen import Screen
+from agentless.fleet import Fleet
+from agentless.model.problem import Problem
+
+DOCUMENT = {"web1": {"pid": 1}, "web2": {}}
+GONE = Problem("connect", "no answer", "Is it up?")
+
+
+class Caught:
+    """An invocation that writes to memory."""
+
+    def __init__(self) -> None:
+        self._streams = io.BytesIO(), io.BytesIO()
+        out, err = (io.TextIOWrapper(stream, encoding="utf-8", write_through=True) for stream in self._streams)
+        self.invocation = Invocation(Screen({}, stdout=out, stderr=err), Fleet, Interrupts(), os.environ)
+
+    @property
+    def out(self) -> str:
+        return self._streams[0].getvalue().decode()
+
+    @property
+    def err(self) -> str:
+        return self._streams[1].getvalue().decode()
+
+
+@pytest.fixture
+def caught() -> Caught:
+    return Caught()
+
+
+def rows() -> list[tuple[str, ...]]:
+    return [("web1", "1"), ("web2", "")]
+
+
+@pytest.mark.parametrize(
+    ("out", "read"),
+    [
+        ("json", json.loads),
+        ("yaml", yaml.safe_load),
+        ("jsonl", lambda text: {line.pop("host"): line for line in map(json.loads, text.splitlines())}),
+    ],
+)
+def test_a_document_comes_out_as_itself_in_the_formats_for_programs(
+    out: str, read: Callable[[str], object], caught: Caught
+) -> None:
+    assert show(caught.invocation, out, DOCUMENT, ("HOST", "PID"), rows) == 0
+    assert read(caught.out) == DOCUMENT
+
+
+def test_a_table_has_headers_and_text_has_none(caught: Caught) -> None:
+    show(caught.invocation, "table", DOCUMENT, ("HOST", "PID"), rows)
+    assert caught.out.splitlines()[0].split() == ["HOST", "PID"]
+    another = Caught()
+    show(another.invocation, "text", DOCUMENT, ("HOST", "PID"), rows)
+    assert another.out == "web1\t1\nweb2\t\n"
+
+
+def test_a_document_that_costs_is_made_only_where_it_is_shown(caught: Caught) -> None:
+    def made() -> dict[str, object]:
+        raise AssertionError("nobody wants it")
+
+    show(caught.invocation, "table", made, ("HOST", "PID"), rows)
+    assert "web1" in caught.out
+
+
+def test_where_there_are_no_rows_that_is_said_on_stderr(caught: Caught) -> None:
+    show(caught.invocation, "text", {}, ("HOST",), list, empty="no jobs")
+    assert (caught.out, caught.err) == ("", "no jobs\n")
+
+
+def test_each_hint_is_said_once_and_only_to_people(caught: Caught) -> None:
+    problems = {"web1": GONE, "web2": GONE}
+    tell_problems(caught.invocation, "json", problems)
+    assert caught.err == ""
+    tell_problems(caught.invocation, "table", problems)
+    assert caught.err == "  Is it up?\n"
+    another = Caught()
+    tell_no_way(another.invocation, problems)
+    assert another.err == "agentless: web1: no answer\nagentless: web2: no answer\n  Is it up?\n"

@@ -1,0 +1,106 @@
+"""Schedules as tables: what is known of each entry, here and on hosts."""
+
+from __future__ import annotations
+
+from agentless.model.problem import Problem
+from agentless.remote.evaluator import Fire
+from agentless.report import schedule_tables as tables
+from agentless.schedule.coming import Forecast, Upcoming
+from agentless.schedule.document import Entry
+from agentless.schedule.hosts import Event, HostSchedule, OnHost, Placed, Pushed, Seen
+from agentless.schedule.overview import Overview
+
+FIRE = Fire(nominal=1800000000, at=1800000007, shift=3600, reason=None, jid="20270115080000123456")
+ENTRY = Entry(
+    "nightly", "nightly", "cmd.run", ("uptime",), "web*", "host", {"splay": [0, 30]}, timezone="Europe/Berlin"
+)
+GONE = Problem("connect", "no answer")
+ON_HOST = OnHost(
+    "nightly", "cmd.run", ("uptime",), "web*", True, 1800000000.0, ("range", 1800000060.0), 1, (FIRE,), None
+)
+
+
+def overview(forecast: Forecast) -> Overview:
+    return Overview(ENTRY, "web1", forecast, 1800000000.0, {"returned": 2, "failed": 1}, ("range", 1800000060.0))
+
+
+def test_an_entry_says_when_it_comes_and_what_became_of_it() -> None:
+    (row,) = tables.entries([overview(Forecast(FIRE))])
+    assert row[:3] == ("nightly", "yes", "2027-01-15 09:00:07+01:00")
+    assert row[4:] == ("1 returned, 1 failed", "range 2027-01-15 08:01:00Z", "host", "web*")
+    assert len(row) == len(tables.ENTRIES)
+
+
+def test_what_is_not_known_here_says_who_knows_or_how_far_was_looked() -> None:
+    rows = tables.entries(
+        [overview(Forecast(None, known=False)), overview(Forecast(None, False, 1800000000)), overview(Forecast(None))]
+    )
+    assert [row[2] for row in rows] == ["known to the hosts", "after 2027-01-15 08:00:00Z", ""]
+
+
+def test_fires_to_come_have_their_splay_and_zone() -> None:
+    rows = list(tables.fires({"nightly": Upcoming(ENTRY, "web1", (FIRE,)), "often": Upcoming(ENTRY, "web1", None)}))
+    assert rows == [
+        ("nightly", "2027-01-15 09:00:07+01:00", "Europe/Berlin", "7 s of 0 to 30", ""),
+        ("often", "known to the hosts", "", "", ""),
+    ]
+
+
+def test_a_push_has_a_line_a_host_also_for_those_not_reached() -> None:
+    rows = list(
+        tables.placed(Pushed(hosts={"web1": Placed(("a", "b"), (), ("c",), ("d",), "written")}, problems={"db": GONE}))
+    )
+    assert rows[0] == ("web1", "a, b", "", "c", "1", "written")
+    assert (rows[1][0], "connect: no answer" in rows[1][1]) == ("db", True)
+    assert {len(row) for row in rows} == {len(tables.PLACED)}
+
+
+def test_what_hosts_have_is_told_by_entry_and_what_is_wrong_by_host() -> None:
+    def schedule(**changes: object) -> HostSchedule:
+        values = {
+            "entries": {"nightly": ON_HOST},
+            "events": (),
+            "warnings": (),
+            "ticked": None,
+            "error": None,
+            **changes,
+        }
+        return HostSchedule(pushed_by="ada@ctl", line=True, **values)  # type: ignore[arg-type]
+
+    seen = Seen(
+        hosts={
+            "web1": schedule(),
+            "web2": schedule(entries={}),
+            "web3": schedule(error=Problem("cron", "it does not run")),
+        },
+        problems={"db": GONE},
+    )
+    rows = list(tables.status(seen))
+    assert [row[0] for row in rows] == ["web1", "web2", "web3", "web3", "db"]
+    assert rows[0][1:3] == ("never", "nightly")
+    assert rows[0][5:] == ("2027-01-15 09:00:07+01:00", "1")
+    assert {len(row) for row in rows} == {len(tables.STATUS)}
+    assert seen.exit_code == 3
+    on_hosts = list(tables.on_hosts(seen))
+    assert on_hosts[0][-1] == "ada@ctl"
+    assert {len(row) for row in on_hosts} == {len(tables.ON_HOSTS)}
+
+
+def test_an_event_is_one_line_whatever_the_host_calls_it() -> None:
+    events = [
+        Event(1800000000.0, "a\nb", "20270115080000123456", None, 1, None),
+        Event(1800000000.0, "a", None, "range", 3, None),
+        Event(1800000000.0, "a", "20270115080000123456", None, 1, "no\x1broom"),
+    ]
+    seen = Seen(hosts={"web1": HostSchedule(None, "", None, {}, events, ())}, problems={})
+    assert list(tables.events(seen)) == [
+        "web1: 2027-01-15 08:00:00Z a\\nb: fired 20270115080000123456",
+        "web1: 2027-01-15 08:00:00Z a: skipped, range (3 times)",
+        "web1: 2027-01-15 08:00:00Z a: not started 20270115080000123456: no^[room",
+    ]
+
+
+def test_a_time_that_no_calendar_has_is_a_question_mark() -> None:
+    wild = Fire(nominal=0, at=10**20, shift=0, reason=None, jid="")
+    (row,) = tables.entries([overview(Forecast(wild))])
+    assert row[2] == "?"

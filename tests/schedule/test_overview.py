@@ -1,0 +1,34 @@
+"""What is told of an entry without asking anybody."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentless.remote.evaluator import Fire
+from agentless.schedule.coming import Forecast
+from agentless.schedule.document import Entry
+from agentless.schedule.overview import Overview
+
+FIRE = Fire(nominal=1800000000, at=1800000007, shift=0, reason=None, jid="20270115080000123456")
+
+
+def overview(forecast: Forecast, *, enabled: int = 1) -> Overview:
+    entry = Entry("it", "it", "cmd.run", ("uptime",), "web*", "host", {"enabled": enabled})
+    return Overview(entry, "web1", forecast, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("forecast", "comes"),
+    [(Forecast(FIRE), True), (Forecast(None, known=False), True), (Forecast(None), False)],
+)
+def test_it_comes_where_a_fire_is_known_or_may_be(forecast: Forecast, comes: bool) -> None:
+    assert overview(forecast).comes is comes
+    assert not overview(forecast, enabled=0).comes
+
+
+def test_a_document_has_every_key_and_null_for_what_never_was() -> None:
+    document = overview(Forecast(None, known=False)).to_json()
+    nulls = {key for key, value in document.items() if value is None}
+    assert nulls == {"next", "last_fire", "last_result", "last_skip"}
+    assert document["next_known"] is False
+    assert overview(Forecast(FIRE)).to_json()["next"]["splay"] == 7

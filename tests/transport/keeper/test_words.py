@@ -1,0 +1,33 @@
+"""What a command and its keeper say to each other arrives as it was sent."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from agentless.errors import HostError, NoSession, Refused, Unreachable
+from agentless.model.secret import Secret
+from agentless.transport.keeper import words
+from agentless.transport.keeper.fields import from_json, to_json
+
+
+@pytest.mark.parametrize("error", [Unreachable("connect", "m", "h"), NoSession("throttled", "m"), Refused("auth", "m")])
+def test_an_error_is_raised_as_the_one_it_was(error: HostError) -> None:
+    sent = json.loads(json.dumps(to_json(words.Failed.of(error))))
+    raised = from_json(words.Failed, sent).raised()
+    assert type(raised) is type(error)
+    assert (raised.kind, raised.message, raised.hint) == (error.kind, error.message, error.hint)
+
+
+@pytest.mark.parametrize("secret", [None, Secret(""), Secret("zwölf")])
+def test_an_answer_that_is_empty_is_not_none(secret: Secret | None) -> None:
+    assert from_json(words.Answer, json.loads(json.dumps(to_json(words.Answer(secret))))).secret == secret
+
+
+def test_no_packet_of_ours_is_one_of_ssh_s() -> None:
+    ours = [words.LEASE, words.CONNECT, words.ANSWER, words.LIST, words.CLOSE]
+    ours += [words.ASK, words.WARN, words.FAILED, words.CONNECTED, words.HELD, words.ENDED]
+    assert len(set(ours)) == len(ours)
+    # PROTOCOL.mux: a client's begin at 0x10000001, a server's at 0x80000001.
+    assert all(number & 0x0A000000 for number in ours)
