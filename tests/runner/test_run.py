@@ -21,9 +21,11 @@ RETURN = {"t": "return", "retcode": 0, "ended_by": "exit"}
 FAILED = {**RETURN, "retcode": 1}
 
 
-def start(bench: Bench, report: Report, hosts: LyingHosts, rollout: Rollout | None, **options: float) -> Run:
+def start(
+    bench: Bench, report: Report, hosts: LyingHosts, rollout: Rollout | None, *, wait: float | None = None
+) -> Run:
     endpoints = {name: Endpoint(name, name) for name in report.results}
-    return Run(report, endpoints, bench.contact(hosts), rollout=rollout, **options)
+    return Run(report, endpoints, bench.contact(hosts), rollout=rollout, wait=wait)
 
 
 def states(report: Report) -> list[State]:
