@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from agentless.inventory.hostvars import VAULTED, HostVars
-from agentless.inventory.tree import HostNode, Layer, Place, Sealed
+from agentless.inventory.selection import Place
+from agentless.inventory.tree import HostNode, Layer, Sealed
 
 
 def variables(shared: dict[str, Any], own: dict[str, Any]) -> HostVars:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agentless.inventory.tree import Layer, Place, Sealed, Tree, merged
+from agentless.inventory.selection import Place
+from agentless.inventory.tree import Layer, Sealed, Tree, merged
 
 HERE = Place("hosts", 1)
 
