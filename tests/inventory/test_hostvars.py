@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from agentless.inventory.hostvars import VAULTED, HostVars
-from agentless.inventory.selection import Place
-from agentless.inventory.tree import HostNode, Layer, Sealed
+from agentless.inventory.tree import HostNode, Layer, Sealed, VariablePlace
 
 
 def variables(shared: dict[str, Any], own: dict[str, Any]) -> HostVars:
@@ -16,7 +15,7 @@ def variables(shared: dict[str, Any], own: dict[str, Any]) -> HostVars:
         made = Layer(), Layer()
         for layer, values in zip(made, (shared, own), strict=True):
             for line, (name, value) in enumerate(values.items(), 1):
-                layer.put(name, value, Place("own" if layer is made[1] else "shared", line))
+                layer.put(name, value, VariablePlace("own" if layer is made[1] else "shared", line))
         return made
 
     return HostVars(HostNode("web1", "hosts"), layers)
@@ -45,7 +44,10 @@ def test_what_an_encrypted_file_holds_is_used_and_not_shown() -> None:
 
 def test_the_place_is_that_of_the_value_that_counts() -> None:
     one = variables({"ansible_user": "a", "ansible_port": 22}, {"ansible_user": "b", "plain": 1})
-    assert (one.place("ansible_user"), one.place("ansible_port")) == (Place("own", 1), Place("shared", 2))
+    assert (one.place("ansible_user"), one.place("ansible_port")) == (
+        VariablePlace("own", 1),
+        VariablePlace("shared", 2),
+    )
     assert one.place("plain") is None
 
 

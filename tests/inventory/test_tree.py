@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from agentless.inventory.selection import Place
-from agentless.inventory.tree import Layer, Sealed, Tree, merged
+from agentless.inventory.tree import Layer, Sealed, Tree, VariablePlace, merged
 
-HERE = Place("hosts", 1)
+HERE = VariablePlace("hosts", 1)
 
 
 def tree(**children: str) -> Tree:
