@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from agentless.config import MOST_FORKS
 from agentless.errors import ConfigError
 from agentless.inventory.cfg_values import Convert, Value, absolute, flag, items, number, path, paths, text, word
 
@@ -190,7 +191,7 @@ def _become(key: str, convert: Convert = text) -> _Setting:
 _SETTINGS: dict[str, _Setting] = {
     "inventory": _default("inventory", paths),
     "remote_user": _default("remote_user"),
-    "remote_port": _default("remote_port", number),
+    "remote_port": _default("remote_port", number(0, 65535)),
     "private_key_file": _default("private_key_file", path),
     "host_key_checking": _Setting(
         ("ANSIBLE_HOST_KEY_CHECKING", "ANSIBLE_SSH_HOST_KEY_CHECKING"),
@@ -198,9 +199,11 @@ _SETTINGS: dict[str, _Setting] = {
         flag,
     ),
     "timeout": _Setting(
-        ("ANSIBLE_TIMEOUT", "ANSIBLE_SSH_TIMEOUT"), (("defaults", "timeout"), ("ssh_connection", "timeout")), number
+        ("ANSIBLE_TIMEOUT", "ANSIBLE_SSH_TIMEOUT"),
+        (("defaults", "timeout"), ("ssh_connection", "timeout")),
+        number(0, 86400),
     ),
-    "forks": _default("forks", number),
+    "forks": _default("forks", number(0, MOST_FORKS)),
     "transport": _default("transport"),
     "ssh_args": _ssh("ssh_args"),
     "ssh_common_args": _ssh("ssh_common_args"),

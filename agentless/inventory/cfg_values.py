@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import decimal
 import os
 import re
@@ -42,14 +43,16 @@ def flag(value: Value) -> bool:
     return value.text.strip().lower() in _TRUE
 
 
-def number(value: Value) -> int:
-    try:
-        number = decimal.Decimal(value.text)
-        if number == (whole := int(number)):
-            return whole
-    except (decimal.DecimalException, ValueError, OverflowError):
-        pass
-    raise ValueError(f"a whole number is needed, not {value.text!r}")
+def number(least: int, most: int) -> Convert:
+    def convert(value: Value) -> int:
+        with contextlib.suppress(decimal.DecimalException):
+            number = decimal.Decimal(value.text)
+            # Only then: the whole number of 1e999999999 fills the memory.
+            if least <= number <= most and number == int(number):
+                return int(number)
+        raise ValueError(f"a whole number from {least} to {most} is needed, not {value.text!r:.80}")
+
+    return convert
 
 
 def items(value: Value) -> tuple[str, ...]:

@@ -17,6 +17,8 @@ __all__ = ["Names", "check", "select", "split"]
 _SUBSCRIPT = re.compile(r"(.+)\[(?:(-?[0-9]+)|([0-9]+)[:-]([0-9]*))\]")
 _PIECE = re.compile(r"(?:[^\s:\[\]]|\[[^\]]*\])+")
 _GLOB = frozenset("?*[")
+# Python reads no number of more than 4,300 digits, and no inventory has hosts of this many.
+_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ def _match(part: str, names: Names) -> Sequence[str] | Mapping[str, object]:
     expression, first, last = part, None, None
     if part[:1] != "~" and (subscript := _SUBSCRIPT.fullmatch(part)):
         expression = subscript[1]
+        if any(len(number or "") > _DIGITS for number in subscript.groups()[1:]):
+            raise TargetError(f"{part!r:.80} asks for a number of that size", "Numbers count from 0.")
         first = int(subscript[2] or subscript[3])
         if subscript[2] is None:
             last = int(subscript[4]) if subscript[4] else -1

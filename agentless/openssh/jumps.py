@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
+from urllib.parse import unquote_plus
 
 from agentless.model.endpoint import Option
 from agentless.openssh import arguments
@@ -16,9 +18,8 @@ from agentless.openssh.words import port_number
 
 __all__ = ["Jump", "Way", "jump_of_command", "parse_jumps", "way"]
 
-_HOP = re.compile(
-    r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?:\[(?P<literal>[^]]+)\]|(?P<host>[^:]+|[^:]*:[^:]*:.*?))(?::(?P<port>\d+))?/?"
-)
+# misc.c, valid_domain: what stands for a host in a URI.
+_DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.))*", re.ASCII)
 # What only a shell can do; -W and netcat need none.
 _SHELL = re.compile(r"[$`;|&<>]")
 _SHELLS = ("sh", "bash", "dash", "ksh", "zsh")
@@ -92,21 +93,47 @@ def parse_jumps(text: str, config_file: str | None = None) -> tuple[Jump, ...]:
     """
     if not text or text.lower() == "none":
         return ()
-    jumps = []
-    for hop in text.split(","):
-        parts = _HOP.fullmatch(hop.strip())
-        if not parts:
-            raise ValueError(f"ProxyJump {hop!r} is not [user@]host[:port]")
-        user, port = parts["user"], parts["port"]
-        jumps.append(
-            Jump(
-                check_host(parts["literal"] or parts["host"]),
-                check_user(user) if user else None,
-                port_number(port) if port else None,
-                config_file=config_file,
-            )
-        )
-    return tuple(jumps)
+    return tuple(replace(_hop(hop), config_file=config_file) for hop in text.strip().split(","))
+
+
+def _hop(text: str) -> Jump:
+    """One hop, as readconf.c and misc.c of OpenSSH take it apart."""
+    wrong = ValueError(f"ProxyJump {text!r} is not [user@]host[:port]")
+    uri = text.startswith("ssh://")
+    if uri:
+        user, at, rest = text.removeprefix("ssh://").partition("@")
+        user, rest = (_decoded(user.partition(";")[0]), rest) if at else ("", user)
+    else:
+        user, at, rest = text.rpartition("@")
+    end = rest.find("]") + 1 if rest.startswith("[") else re.match("[^:/]*", rest).end()  # type: ignore[union-attr]
+    host, delimiter, port = rest[:end], rest[end : end + 1], rest[end + 1 :]
+    if not uri and _is_ipv6(rest):
+        # What ssh takes for a host and a port that is none.
+        host, delimiter, port = rest, "", ""
+    if uri and delimiter == ":":
+        port, slash, path = port.partition("/")
+        if path or (slash and not port):
+            raise wrong
+    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if uri and not _DOMAIN.fullmatch(host) and not _is_ipv6(host):
+        raise wrong
+    if not host or (at and not user) or delimiter not in ("", ":", "/" if uri else "") or (delimiter == "/" and port):
+        raise wrong
+    return Jump(check_host(host), check_user(user) if user else None, port_number(port) if port else None)
+
+
+def _decoded(text: str) -> str:
+    """The user of an `ssh://` URI."""
+    if re.search("%(?![0-9A-Fa-f]{2})|%00", text):
+        raise ValueError(f"ProxyJump: {text!r} is no part of a URI")
+    return unquote_plus(text, errors="surrogateescape")
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text).version == 6
+    except ValueError:
+        return False
 
 
 def jump_of_command(command: str, host: str, port: int) -> Jump | None:

@@ -168,6 +168,16 @@ def test_what_ansible_refuses_is_refused_with_the_file(oracle: Oracle, home: Pat
     assert caught.value.message.startswith(f"{repo}/ansible.cfg:")
 
 
+@pytest.mark.parametrize(
+    "line", ["forks = -1", "forks = 1e999999999", "timeout = -3", "remote_port = 99999", "forks = nan"]
+)
+def test_a_number_that_nothing_could_be_done_with_is_refused_with_the_file(home: Path, repo: Path, line: str) -> None:
+    (repo / "ansible.cfg").write_text(f"[defaults]\n{line}\n")
+    with pytest.raises(ConfigError, match="a whole number from") as caught:
+        load({"HOME": str(home)}, repo)
+    assert str(repo / "ansible.cfg") in str(caught.value)
+
+
 def test_what_is_asked_for_and_not_done_is_named(home: Path, repo: Path) -> None:
     (repo / "ansible.cfg").write_text(
         "[defaults]\nexecutable = /bin/bash\nvars_plugins_enabled = host_group_vars\n"

@@ -192,7 +192,13 @@ def test_one_unknown_name_among_others_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "message"),
-    [("~web(", "no regular expression"), ("web[9]", "has 3 hosts")],
+    [
+        ("~web(", "no regular expression"),
+        ("web[9]", "has 3 hosts"),
+        *((f"web[{'9' * 5000}{end}", "a number of that size") for end in ("]", ":]", ":1]")),
+        (f"web[0-{'9' * 5000}]", "a number of that size"),
+    ],
+    ids=lambda text: text[:20],
 )
 def test_patterns_that_cannot_be_used(inventory: Inventory, pattern: str, message: str) -> None:
     with pytest.raises(TargetError, match=message):

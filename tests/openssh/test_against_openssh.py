@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from agentless.errors import Refused
 from agentless.model.endpoint import Endpoint
 from agentless.openssh.arguments import SshArgs, parse
+from agentless.openssh.jumps import parse_jumps
 from agentless.openssh.resolver import Resolver
 from agentless.openssh.settings import Settings
 from tests.hosts.needs import examples
@@ -236,3 +237,33 @@ def test_the_inventory_says_it_as_it_would_after_o(tmp_path: Path) -> None:
     assert list(found.certificates) == [value for keyword, value in said if keyword == "certificatefile"]
     assert " ".join(found.known_hosts[: found.user_files]) == dict(said)["userknownhostsfile"]
     assert [str(file) for file in found.revoked_host_keys] == [dict(said)["revokedhostkeys"]]
+
+
+# --- -J ---
+# ruff: noqa: SIM905 - one word a line would make a page of them
+PIECES = st.sampled_from(
+    "a host a@b @ user@ :22 [::1] [::1]:22 ssh:// / , h:22 h:0 h:99999 h: h:x %h [h] [h]:2 u:p@h none NONE a.b "
+    "1.2.3.4 u@[::1]:22 ssh://u@h:22/ ssh://h/p u%40d@h ssh://u%40d@h u%zz@ ü h; h$x u;x@h u$x@h u\\x@h h:ssh "
+    "ssh://u;p=1@h .".split()
+)
+
+
+@given(st.lists(PIECES, min_size=1, max_size=3).map("".join))
+@settings(max_examples=150, deadline=None)
+def test_the_last_hop_of_any_text_is_that_of_ssh(text: str) -> None:
+    """`ssh -G` tells the last hop only, and resolves no other."""
+    asked = subprocess.run(["ssh", "-F", "none", "-G", "-J", text, "target"], capture_output=True, text=True)
+    lines = [line for line in asked.stdout.splitlines() if line.startswith("proxyjump ")]
+    theirs = lines[0].removeprefix("proxyjump ").rpartition(",")[2] if lines else None
+    try:
+        hops = parse_jumps(text)
+    except ValueError:
+        hops = ()
+    ours = None
+    if hops:
+        (user, host, port) = (hops[-1].user, hops[-1].host, hops[-1].port)
+        host = f"[{host}]" if ":" in host or set(host) <= set("0123456789.") else host
+        ours = f"{user}@" * bool(user) + host + f":{port}" * bool(port)
+    if theirs is None and hops and ":" in hops[-1].host:
+        return  # An IPv6 address in a place where ssh wants brackets, or in a URI, is taken for what it is.
+    assert ours == theirs

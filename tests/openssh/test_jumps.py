@@ -20,6 +20,10 @@ from agentless.openssh.jumps import Jump, Way, jump_of_command, parse_jumps, way
         ("ada@a:23,ssh://b:24", (Jump("a", "ada", 23), Jump("b", None, 24))),
         ("[fe80::1]:22", (Jump("fe80::1", None, 22),)),
         ("ada@fe80::1", (Jump("fe80::1", "ada"),)),
+        ("a@corp@host", (Jump("host", "a@corp"),)),
+        ("ssh://a%40corp;fingerprint=x@host:23/", (Jump("host", "a@corp", 23),)),
+        ("u:p@host", (Jump("host", "u:p"),)),
+        (" a,b ", (Jump("a"), Jump("b"))),
     ],
 )
 def test_jumps_are_read_in_the_order_of_the_visit(text: str, hops: tuple[Jump, ...]) -> None:
@@ -88,7 +92,26 @@ def test_a_proxy_command_that_is_a_jump_is_seen_as_one(
     assert jump_of_command(command, "10.0.0.1", 22) == hop
 
 
-@pytest.mark.parametrize("text", ["a;touch${IFS}x", "-oProxyCommand=x", "a:0", "a:99999", ",", "$(id)@a"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "a;touch${IFS}x",
+            "-oProxyCommand=x",
+            "a:0",
+            "a:99999",
+            ",",
+            "a,",
+            ",a",
+            "$(id)@a",
+            "@a",
+            "a@",
+            "a b",
+            "a,b c",
+        ),
+        *("[a", "[a]b", "a/b", "ssh://a/b", "ssh://@a", "ssh://a:/", "ssh://%zz@a", "ssh://u@a@b", "ssh://a..b"),
+    ],
+)
 def test_a_hop_that_ssh_would_refuse_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         parse_jumps(text)
