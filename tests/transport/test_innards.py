@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import inspect
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,3 +90,15 @@ def test_no_class_of_ours_overrides_a_private_name_by_accident(module: Any, made
         own |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
         private = {name for name in own & theirs if name[0] == "_" and not name.startswith("__")}
         assert not private, class_
+
+
+def test_paramiko_comes_without_invoke_which_is_there_for_who_reads_an_ssh_config_with_it() -> None:
+    code = """if True:
+        import sys
+        import agentless.transport.ssh.connector
+        assert not {"invoke", "asyncio", "unittest"} & set(sys.modules), "they cost as much as paramiko itself"
+        import paramiko
+        config = paramiko.SSHConfig.from_text("Match exec true\\n  User bob\\n")
+        assert config.lookup("web1")["user"] == "bob"
+    """
+    subprocess.run([sys.executable, "-c", code], check=True)
