@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from agentless import config as configuration
 from agentless.cache import JobCache, JobFilter, Pruned
 from agentless.config import MOST_FORKS, Config
-from agentless.errors import TargetError, UsageError
+from agentless.errors import UsageError
 from agentless.inventory import Inventory, Overrides
 from agentless.inventory.search import Sources
 from agentless.model.endpoint import Endpoint, connect_seconds
@@ -197,11 +197,7 @@ class Fleet:
         """
         from agentless.transport.ssh.fabric_connection import FabricConnection
 
-        endpoints = self.endpoints(host)
-        if len(endpoints) != 1:
-            raise TargetError(f"a connection leads to one host, and {host!r} selects {len(endpoints)}")
-        (endpoint,) = endpoints.values()
-        return FabricConnection(endpoint, self._parts.contact.connector)
+        return FabricConnection(self._parts.selection.endpoint(host), self._parts.contact.connector)
 
     def target_names(self) -> list[str]:
         """What a target may name: `all`, groups that have hosts, and hosts. No inventory script is run for it.
@@ -475,7 +471,7 @@ class Fleet:
         """The connections that are kept for the next operation; with a `limit`, those to its hosts."""
         from agentless.runner import connections
 
-        return connections.kept(self._ways(None))
+        return connections.kept(self._parts)
 
     def close_connections(self, target: str | None = None) -> Connections:
         """Let go of the connections to the hosts of a target, or of all; what is under way goes on to its end.
@@ -488,15 +484,7 @@ class Fleet:
         """
         from agentless.runner import connections
 
-        return connections.close(self._ways(target))
-
-    def _ways(self, target: str | None) -> dict[tuple[str, str, int], str] | None:
-        """User, address and port of a target's hosts; None where nothing narrows them, and no inventory is needed."""
-        from agentless.runner import connections
-
-        if target is None and self._parts.limit is None:
-            return None
-        return connections.ways(self.endpoints(target), self._parts.connector.resolver.settings)
+        return connections.close(self._parts, target)
 
     def ping(self, target: str | None = None) -> Pong:
         """Connect to each host, bring the helper, and say which Python answered."""

@@ -263,6 +263,13 @@ class Selection:
         """What a target selects, with the connection settings."""
         return {host.name: self._endpoint(host, self._to_contact) for host in self.select(target)}
 
+    def endpoint(self, name: str) -> Endpoint:
+        """The one host of this name; TargetError where there is none, or more than one."""
+        endpoints = self.endpoints(name)
+        if len(endpoints) != 1:
+            raise TargetError(f"a connection leads to one host, and {name!r} selects {len(endpoints)}")
+        return endpoints.popitem()[1]
+
     def _endpoint(self, host: Host, overrides: Overrides) -> Endpoint:
         """How a host is reached; what cannot be resolved is the problem of this host, and never of the others."""
         try:

@@ -2,50 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from agentless.errors import HostError
-from agentless.model.endpoint import Endpoint
 from agentless.model.results import Connections, KeptConnection
-from agentless.openssh.settings import Settings
+from agentless.runner.parts import Parts
 from agentless.transport.keeper.client import held, let_go
 from agentless.transport.keeper.words import HeldAll
 
 __all__ = ["close", "kept"]
 
-_Way = tuple[str, str, int]
 
-
-def kept(ways: Mapping[_Way, str] | None) -> Connections:
-    """What is kept for these users, hosts and ports, or all; `ways` has the inventory's name of each."""
-    everything = _connections(held())
+def kept(parts: Parts) -> Connections:
+    """The connections that are kept for the next operation; with a `limit`, those to its hosts."""
+    everything, ways = _connections(held()), _ways(parts, None)
     if ways is None:
         return everything
     chosen = tuple(one for one in everything.connections if (one.user, one.host, one.port) in ways)
     return Connections(everything.keeper, chosen)
 
 
-def close(ways: Mapping[_Way, str] | None) -> Connections:
-    """Let go of what is kept; the arguments are those of `kept`.
+def close(parts: Parts, target: str | None) -> Connections:
+    """Let go of what is kept for the hosts of a target, or of all; return what was let go of.
 
     What is under way goes on to its end. Masters are ssh's, and stay.
     """
+    ways = _ways(parts, target)
     return _connections(let_go(None if ways is None else tuple(ways)))
 
 
-def ways(endpoints: Mapping[str, Endpoint], settings: Callable[[Endpoint], Settings]) -> dict[_Way, str]:
-    """User, host and port of each host that there is a way to, with its name."""
-    by_way: dict[_Way, str] = {}
-    for name, endpoint in endpoints.items():
+def _ways(parts: Parts, target: str | None) -> dict[tuple[str, str, int], None] | None:
+    """User, host and port of each host of a target; None where nothing narrows them, and no inventory is needed."""
+    if target is None and parts.limit is None:
+        return None
+    ways: dict[tuple[str, str, int], None] = {}
+    for endpoint in parts.selection.endpoints(target).values():
         if endpoint.local or endpoint.problem is not None:
             continue
         try:
-            resolved = settings(endpoint)
+            settings = parts.connector.resolver.settings(endpoint)
         except HostError:
             # Nothing can be kept for it.
             continue
-        by_way[resolved.user, resolved.host, resolved.port] = name
-    return by_way
+        ways[settings.user, settings.host, settings.port] = None
+    return ways
 
 
 def _connections(everything: HeldAll | None) -> Connections:
