@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agentless.cache.scratch import HELD, Scratch, Spool
 from agentless.model.output import PIECE
-from tests.hosts.needs import examples
+from tests.hosts.needs import examples, need
 
 
 def in_file(scratch: Scratch) -> int:
@@ -48,6 +48,7 @@ def test_what_is_short_costs_no_file_and_the_file_has_no_name(tmp_path: Path) ->
 
 
 def test_the_file_grows_to_what_is_under_way_at_once(tmp_path: Path) -> None:
+    need("many seconds")
     scratch = Scratch(tmp_path)
     for _ in range(20):
         spool = Spool(scratch)

@@ -23,18 +23,6 @@ def lookup(client: Any, *arguments: str) -> dict[str, Any]:
     return document
 
 
-def start(client: Any, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        client.command(*arguments),
-        env=client.environ,
-        cwd=client.home,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def read_line(process: subprocess.Popen[str], text: str) -> None:
     assert process.stdout is not None
     while text not in (line := process.stdout.readline()):
@@ -51,7 +39,7 @@ def through(sshd: Sshd, proxy: Proxy) -> None:
 
 def test_the_job_outlives_a_killed_controller(sshd: Sshd) -> None:
     """`jobs wait` attaches again; the output is complete, in order, and of one copy."""
-    with start(sshd.client, "run", "host1", "--", COUNTING) as process:
+    with sshd.client.start("run", "host1", "--", COUNTING) as process:
         read_line(process, "line 3")
         process.kill()
     jid = sshd.client.agentless("jobs", "last", "--out", "json")
@@ -66,7 +54,7 @@ def test_the_laptop_may_sleep_through_the_end(sshd: Sshd) -> None:
     """Nobody is connected when the job ends; `jobs lookup` brings its end home."""
     go = sshd.directory / "go"
     command = f"while ! [ -e {go} ]; do sleep 0.05; done; echo done; exit 7"
-    with start(sshd.client, "run", "all", "--", command) as process:
+    with sshd.client.start("run", "all", "--", command) as process:
         until(lambda: lookup_running(sshd) == 3, "all three run")
         process.kill()
     go.touch()
@@ -83,7 +71,7 @@ def lookup_running(sshd: Sshd) -> int:
 def test_hosts_that_were_not_sent_to_are_said_to_be_not_started(sshd: Sshd) -> None:
     flag = sshd.directory / "go-on"
     command = f"until [ -e {flag} ]; do sleep 0.1; done"
-    with start(sshd.client, "run", "all", "--batch", "1", "--", command) as process:
+    with sshd.client.start("run", "all", "--batch", "1", "--", command) as process:
         until(lambda: lookup_running(sshd) == 1, "the first runs")
         shown = lookup(sshd.client, "lookup", "last")
         assert sorted(host["state"] for host in shown["hosts"].values()) == ["pending", "pending", "running"]
@@ -100,7 +88,7 @@ def test_a_run_survives_a_lost_connection(sshd: Sshd, start_proxy: Callable[...,
     """It comes back by itself, goes on where the output stopped, and shows every line once."""
     proxy = start_proxy("127.0.0.1", sshd.port)
     through(sshd, proxy)
-    with start(sshd.client, "run", "host1", "--", COUNTING) as process:
+    with sshd.client.start("run", "host1", "--", COUNTING) as process:
         read_line(process, "line 5")
         proxy.cut()
         output, errors = process.communicate(timeout=patience(100))
@@ -111,7 +99,7 @@ def test_a_run_survives_a_lost_connection(sshd: Sshd, start_proxy: Callable[...,
 
 def test_a_killed_session_does_not_take_the_job_along(start_nodes: Callable[..., Nodes]) -> None:
     nodes = start_nodes(1)
-    with start(nodes.client, "run", "node1", "--", COUNTING) as process:
+    with nodes.client.start("run", "node1", "--", COUNTING) as process:
         read_line(process, "line 2")
         assert nodes["node1"].kill_sshd_sessions() > 0
         output, errors = process.communicate(timeout=patience(100))
@@ -153,7 +141,7 @@ def test_a_delayed_request_cannot_start_any_more(
     through(sshd, proxy)
     assert sshd.client.agentless("ping").returncode == 0
     mark = tmp_path / "mark"
-    with start(sshd.client, "run", "host1", "--", f"echo x >> {mark}") as process:
+    with sshd.client.start("run", "host1", "--", f"echo x >> {mark}") as process:
         # The client hears of its login half a second later: what it sends then reaches nobody.
         until(lambda: sshd.logins() >= 2 or process.poll() is not None, "logged in")
         proxy.hole(to="server")
@@ -173,7 +161,7 @@ def test_a_delayed_request_cannot_start_any_more(
 def test_an_interrupted_run_in_a_pipeline_leaves_nothing_running(sshd: Sshd, number: signal.Signals) -> None:
     """Without a terminal the job is TERM'ed, given time to clean up, and its JID is told."""
     command = "trap 'echo cleaned; exit 9' TERM; echo up; sleep 100 & wait"
-    with start(sshd.client, "run", "host1", "--", command) as process:
+    with sshd.client.start("run", "host1", "--", command) as process:
         read_line(process, "up")
         process.send_signal(number)
         output, errors = process.communicate(timeout=patience(60))
@@ -187,7 +175,7 @@ def test_an_interrupted_run_in_a_pipeline_leaves_nothing_running(sshd: Sshd, num
 
 
 def test_on_interrupt_detach_leaves_it_running(sshd: Sshd) -> None:
-    with start(sshd.client, "run", "host1", "--on-interrupt", "detach", "--", "echo up; sleep 100") as process:
+    with sshd.client.start("run", "host1", "--on-interrupt", "detach", "--", "echo up; sleep 100") as process:
         read_line(process, "up")
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=patience(60))

@@ -21,18 +21,6 @@ from tests.hosts import Client, Nodes, Sshd, patience, until
 NOBODY = {"ansible_host": "127.0.0.1", "ansible_port": 1}
 
 
-def start(client: Client, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        client.command(*arguments),
-        env=client.environ,
-        cwd=client.home,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def answer(client: Client, *arguments: str, **options: Any) -> dict[str, Any]:
     done = client.agentless("--out", "json", *arguments, **options)
     assert done.stdout, done.stderr
@@ -48,7 +36,7 @@ def entries(sshd: Sshd) -> dict[str, dict[str, object]]:
 def test_an_sshd_as_it_comes_loses_none_of_many_hosts_of_two_runs_at_once(start_sshd: Callable[..., Sshd]) -> None:
     """Ansible #18188: of eleven logins that are under way at once, sshd's default lets three in ten fall."""
     sshd = start_sshd(60, config="MaxStartups 10:30:100")
-    runs = [start(sshd.client, "run", "all", "--out", "json", "--", "id -u") for _ in range(2)]
+    runs = [sshd.client.start("run", "all", "--out", "json", "--", "id -u") for _ in range(2)]
     for run in runs:
         output, errors = run.communicate(timeout=patience(120))
         assert json.loads(output)["summary"]["returned"] == 60, errors
@@ -154,7 +142,7 @@ def test_a_run_learns_by_itself_that_a_host_was_rebooted(start_nodes: Callable[.
     nodes = start_nodes(2)
     go = "/var/tmp/go"
     command = f"echo up; until [ -e {go} ]; do sleep 0.1; done"
-    with start(nodes.client, "run", "all", "--out", "json", "--", command) as process:
+    with nodes.client.start("run", "all", "--out", "json", "--", command) as process:
         until(lambda: all([*node.path("/var/lib/agentless").glob("*/proc/*")] for node in nodes), "both run")
         nodes["node1"].reboot()
         nodes["node2"].write(go, "")
@@ -338,7 +326,7 @@ def test_what_somebody_did_to_the_files_of_the_cache_changes_no_age(sshd: Sshd) 
 
 def test_an_interrupted_pipeline_still_has_one_whole_document_on_stdout(sshd: Sshd) -> None:
     for out in ("json", "junit"):
-        with start(sshd.client, "run", "all", "--out", out, "--", "echo up; exec sleep 1000") as process:
+        with sshd.client.start("run", "all", "--out", out, "--", "echo up; exec sleep 1000") as process:
             until(lambda: sum(1 for _ in sshd.directory.glob("state/*/*/proc/*")) == 3, "all run")
             process.send_signal(signal.SIGTERM)
             output, errors = process.communicate(timeout=patience(60))

@@ -153,19 +153,6 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def _start(client: Client, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        client.command(*arguments),
-        env=client.environ,
-        cwd=client.home,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
 def play(lab: Lab, seed: int) -> Round:
     """Play the round of a seed, heal everything, and check what must hold; AssertionError names what does not."""
     now = Round(lab, random.Random(seed))
@@ -186,7 +173,7 @@ def _play(now: Round) -> None:
     at = draw.uniform(0.0, 3.5)
     now.note(f"{shlex.join(arguments)}; {fault.__name__} at {at:.2f} s")
     out = [] if "--detach" in options else ["--out", "json"]
-    process = _start(sender, *arguments, *out, "--", COMMAND)
+    process = sender.start(*arguments, *out, "--", COMMAND, start_new_session=True)
     beside = _beside(now, draw.uniform(0.5, 3.0))
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout=at)
@@ -221,7 +208,7 @@ def _beside(now: Round, at: float) -> Callable[[], Callable[[], None]] | None:
         "lookup": ["jobs", "lookup", "last", "--out", "json"],
         "wait": ["jobs", "wait", "last", "--wait", "5", "--out", "json"],
     }[kind]
-    process = _start(other, *arguments)
+    process = other.start(*arguments, start_new_session=True)
     now.note(f"beside it, controller {now.lab.controllers.index(other) + 1}: {shlex.join(arguments[:3])}")
 
     def end() -> Callable[[], None]:

@@ -103,6 +103,12 @@ class Client:
         """The argv of an `agentless` that runs this tree's code; to be started with `environ`."""
         return [sys.executable, "-m", "agentless", *arguments]
 
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Start `agentless` and leave it running, its output in pipes as text."""
+        defaults: dict[str, Any] = {"stdin": subprocess.DEVNULL, "env": self.environ, "cwd": self.home, "text": True}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(self.command(*arguments), **{**defaults, **pipes, **options})
+
     def agentless(self, *arguments: str, seconds: float = 120.0, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run `agentless` to its end; its output as text."""
         defaults: dict[str, Any] = {"stdin": subprocess.DEVNULL, "env": self.environ, "cwd": self.home}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from agentless.errors import Refused
 from agentless.model.endpoint import Endpoint
 from agentless.openssh import keywords
-from agentless.openssh.jumps import Jump, jump_of_command, parse_jumps
+from agentless.openssh.jumps import Jump
 from agentless.openssh.known_hosts import KnownHosts, matches
 from agentless.openssh.resolver import Resolver
 from agentless.openssh.settings import Settings, resolve
@@ -118,66 +117,6 @@ def test_comments_behind_values_are_no_values(home: Home) -> None:
     assert (found.port, found.host) == (23, "10.0.0.9")
 
 
-@pytest.mark.parametrize(
-    ("text", "hops"),
-    [
-        ("", ()),
-        ("none", ()),
-        ("bastion", (Jump("bastion"),)),
-        ("ada@a:23,ssh://b:24", (Jump("a", "ada", 23), Jump("b", None, 24))),
-        ("[fe80::1]:22", (Jump("fe80::1", None, 22),)),
-        ("ada@fe80::1", (Jump("fe80::1", "ada"),)),
-    ],
-)
-def test_jumps_are_read_in_the_order_of_the_visit(text: str, hops: tuple[Jump, ...]) -> None:
-    assert parse_jumps(text) == hops
-
-
-@pytest.mark.parametrize(
-    ("command", "hop"),
-    [
-        ("ssh -W 10.0.0.1:22 -q user@bastion", Jump("bastion", "user")),
-        ("ssh user@bastion -W 10.0.0.1:22", Jump("bastion", "user")),
-        ("ssh -qW '[10.0.0.1]:22' -p 2222 user@bastion", Jump("bastion", "user", 2222)),
-        ("ssh -p2222 -W10.0.0.1:22 -l admin bastion", Jump("bastion", "admin", 2222)),
-        ("ssh -o Port=2222 -oUser=admin -W 10.0.0.1:22 bastion", Jump("bastion", "admin", 2222)),
-        ("ssh -p 2222 -W 10.0.0.1:22 user@2001:db8::1", Jump("2001:db8::1", "user", 2222)),
-        (
-            "ssh -i ~/one -o IdentityFile=two -W 10.0.0.1:22 u@b",
-            Jump("b", "u", None, ("~/one", "two")),
-        ),
-        ("/usr/bin/ssh -A -W 10.0.0.1:22 -o ControlMaster=auto -o ControlPersist=60s u@b", Jump("b", "u")),
-        ("exec ssh -W 10.0.0.1:22 u@b", Jump("b", "u")),
-        ("ssh -J first -W 10.0.0.1:22 second", Jump("second", options=(("proxyjump", ("first",)),))),
-        (
-            "ssh -o ProxyCommand='ssh -W %h:%p first' -W 10.0.0.1:22 second",
-            Jump("second", options=(("proxycommand", ("ssh -W %h:%p first",)),)),
-        ),
-        ("ssh -F cfg -W 10.0.0.1:22 b", Jump("b", config_file="cfg")),
-        (
-            "ssh -o StrictHostKeyChecking=no -W 10.0.0.1:22 u@b",
-            Jump("b", "u", options=(("stricthostkeychecking", ("no",)),)),
-        ),
-        ("ssh -q u@b nc -w 10 10.0.0.1 22 2>/dev/null", Jump("b", "u")),
-        ("ssh -p 22 u@b exec /bin/netcat 10.0.0.1 22", Jump("b", "u", 22)),
-        ("ssh u@b socat - TCP:10.0.0.1:22", Jump("b", "u")),
-        # Not what it looks like, or with what only ssh can do.
-        ("ssh -K -W 10.0.0.1:22 b", None),
-        ("ssh -W other:22 b", None),
-        ("ssh -W 10.0.0.1:22", None),
-        ("ssh b", None),
-        ("ssh b hostname", None),
-        ("ssh -W 10.0.0.1:22 u@b; date", None),
-        ("ssh -W 10.0.0.1:22 $BASTION", None),
-        ("ssh -W 10.0.0.1:22 'b", None),
-        ("nc -X 5 -x proxy:1080 10.0.0.1 22", None),
-        ("cloudflared access ssh --hostname 10.0.0.1", None),
-    ],
-)
-def test_a_proxy_command_that_is_a_jump_is_seen_as_one(command: str, hop: Jump | None) -> None:
-    assert jump_of_command(command, "10.0.0.1", 22) == hop
-
-
 BY_COMMAND = ("proxycommand", "ssh -W %h:%p %r@bastion")
 BASTION = (Jump("bastion", "deploy"),)
 
@@ -222,14 +161,6 @@ def test_another_configuration_file_stands_for_both_usual_ones_and_for_its_jumps
     with pytest.raises(Refused, match="there is no such file") as caught:
         settings(home, "web", config_file="/no/ssh.cfg")
     assert caught.value.hint.startswith("Mend /no/ssh.cfg,")
-
-
-@given(st.text())
-def test_any_command_and_any_jump_is_a_value_or_an_error_that_names_it(text: str) -> None:
-    hop = jump_of_command(text, "h", 22)
-    assert hop is None or hop.host
-    with contextlib.suppress(ValueError):
-        assert all(hop.host for hop in parse_jumps(text))
 
 
 @given(st.text(st.sampled_from("ab.*?!,"), max_size=12), st.text(st.sampled_from("ab."), max_size=6))

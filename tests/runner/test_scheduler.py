@@ -14,14 +14,6 @@ from agentless.errors import ScheduleError
 PRUNE = "  {name}: {{function: jobs.prune, hours: 1{more}}}\n"
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
-        monkeypatch.setenv(name, str(tmp_path))
-    (tmp_path / "inventory.yaml").write_text("all: {hosts: {web1: {}}}\n")
-    return tmp_path
-
-
 def once(home: Path, entries: str) -> list[str]:
     """One look of a scheduler of its own; its log."""
     (home / "schedule.yaml").write_text(f"schedule:\n{entries}")

@@ -12,14 +12,6 @@ from agentless.errors import ScheduleError
 HEAD = "    function: cmd.run\n    args: [uptime]\n    target: web1\n"
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
-        monkeypatch.setenv(name, str(tmp_path))
-    (tmp_path / "inventory.yaml").write_text("all: {hosts: {web1: {}}}\n")
-    return tmp_path
-
-
 def fleet(home: Path, entries: str) -> Fleet:
     (home / "schedule.yaml").write_text(f"schedule:\n{entries}")
     return Fleet(home / "inventory.yaml")

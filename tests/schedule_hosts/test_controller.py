@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -41,18 +40,6 @@ def file(sshd: Sshd) -> Path:
     return path
 
 
-def start(client: Client, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        client.command("scheduler", *arguments),
-        env=client.environ,
-        cwd=client.home,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def jobs(client: Client, *arguments: str) -> dict[str, Any]:
     done = client.agentless("jobs", "list", "--out", "json", *arguments)
     document: dict[str, Any] = json.loads(done.stdout)
@@ -62,7 +49,7 @@ def jobs(client: Client, *arguments: str) -> dict[str, Any]:
 def test_two_schedulers_fire_each_time_once_and_stop_gracefully(sshd: Sshd, file: Path) -> None:
     """The log says what was fired and what it returned; the jobs have the entry's name and metadata."""
     client = sshd.client
-    with start(client) as one, start(client) as other:
+    with client.start("scheduler") as one, client.start("scheduler") as other:
         until(lambda: len(jobs(client, "--schedule", "mark", "--state", "returned")) >= 3, "three fires", seconds=60)
         for process in (one, other):
             process.send_signal(signal.SIGTERM)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from agentless.errors import Unreachable
+from agentless.transport.channel import Link
 from agentless.transport.connector import HostConnector
 from tests.hosts import Proxy
 from tests.transport.conftest import Home, Listen, Server, fails
 
 
-def test_a_silent_peer_is_given_up(
+@pytest.fixture
+def impatient(
     home: Home, connector: HostConnector, start_sshd: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> Iterator[tuple[Link, Proxy]]:
+    """A connection through a proxy, which soon asks a silent peer whether it is there, and soon gives it up."""
     for name, seconds in (("_ASK_AFTER", 0.2), ("_ASK_AGAIN", 0.2), ("GONE_AFTER", 1.0)):
         monkeypatch.setattr(f"agentless.transport.ssh.packets.{name}", seconds)
     monkeypatch.setattr("agentless.transport.ssh.transport.Transport._active_check_timeout", 0.05)
@@ -22,30 +25,26 @@ def test_a_silent_peer_is_given_up(
     with Proxy(server.address, server.port) as proxy:
         home.knows(server.known_line(f"[127.0.0.1]:{proxy.port}"))
         link = connector.connect(home.to(server, port=proxy.port))
-        channel = link.exec("sleep 60")
-        # The other side answers what it is asked, so silence alone ends nothing.
-        assert channel.recv(3) is None
-        proxy.hole()
-        with pytest.raises(Unreachable, match="no sign of life"):
-            channel.recv(30)
+        yield link, proxy
         link.close()
 
 
-def test_a_stuck_send_buffer_does_not_hide_a_silent_peer(
-    home: Home, connector: HostConnector, start_sshd: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, seconds in (("_ASK_AFTER", 0.2), ("_ASK_AGAIN", 0.2), ("GONE_AFTER", 1.0)):
-        monkeypatch.setattr(f"agentless.transport.ssh.packets.{name}", seconds)
-    monkeypatch.setattr("agentless.transport.ssh.transport.Transport._active_check_timeout", 0.05)
-    server = start_sshd(authorized=home.key)
-    with Proxy(server.address, server.port) as proxy:
-        home.knows(server.known_line(f"[127.0.0.1]:{proxy.port}"))
-        link = connector.connect(home.to(server, port=proxy.port))
-        channel = link.exec("cat > /dev/null")
-        proxy.hole()
-        with pytest.raises(Unreachable):
-            channel.send(b"x" * 256 * 1024 * 1024, 30)
-        link.close()
+def test_a_silent_peer_is_given_up(impatient: tuple[Link, Proxy]) -> None:
+    link, proxy = impatient
+    channel = link.exec("sleep 60")
+    # The other side answers what it is asked, so silence alone ends nothing.
+    assert channel.recv(3) is None
+    proxy.hole()
+    with pytest.raises(Unreachable, match="no sign of life"):
+        channel.recv(30)
+
+
+def test_a_stuck_send_buffer_does_not_hide_a_silent_peer(impatient: tuple[Link, Proxy]) -> None:
+    link, proxy = impatient
+    channel = link.exec("cat > /dev/null")
+    proxy.hole()
+    with pytest.raises(Unreachable):
+        channel.send(b"x" * 256 * 1024 * 1024, 30)
 
 
 def test_a_packet_of_an_absurd_size_is_an_error(home: Home, connector: HostConnector, listen: Listen) -> None:
