@@ -23,6 +23,7 @@ from typing import Any
 
 from agentless import durations
 from agentless.errors import ConfigError
+from agentless.files import read_file
 from agentless.model.endpoint import connect_seconds
 from agentless.suggest import one_of
 
@@ -172,8 +173,7 @@ def load(path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] 
     named = os.fspath(path) if path is not None else environ.get("AGENTLESS_CONFIG") or None
     file = named or str(config_dir(environ) / "config.yaml")
     try:
-        with open(file, "rb") as handle:
-            data = handle.read()
+        data = read_file(file, 64)
     except (OSError, ValueError) as error:
         if isinstance(error, (FileNotFoundError, NotADirectoryError)) and named is None:
             return Config()

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
+from typing import IO
 
-__all__ = ["TEMPORARY", "NotOwn", "close_to_others", "make_own_directory", "replace_file", "write_all"]
+__all__ = [
+    "TEMPORARY",
+    "NotOwn",
+    "close_to_others",
+    "make_own_directory",
+    "read_file",
+    "read_stream",
+    "replace_file",
+    "write_all",
+]
 
 TEMPORARY = ".tmp"
 """How the names of temporary files end. One that is left was its writer's when that was killed."""
@@ -16,6 +27,28 @@ StrPath = str | os.PathLike[str]
 
 class NotOwn(Exception):
     """A directory is not one that only this user can have made; the text says what it is: `is a link`."""
+
+
+def read_file(path: StrPath, mib: int) -> bytes:
+    """What is in a file that a person names, which may be a pipe, or a device that never ends.
+
+    Args:
+        mib: MiB that it may have.
+
+    Raises:
+        OSError: it cannot be read, or has more, as `strerror` says.
+        ValueError: its name has a NUL byte, or a character that no file name has.
+    """
+    with open(path, "rb") as file:
+        return read_stream(file, mib)
+
+
+def read_stream(file: IO[bytes], mib: int) -> bytes:
+    """As `read_file`, of what is open."""
+    data = file.read((mib << 20) + 1)
+    if len(data) > mib << 20:
+        raise OSError(errno.EFBIG, f"it has more than {mib} MiB")
+    return data
 
 
 def replace_file(path: StrPath, data: bytes, *, mode: int | None = 0o600, sync: bool = True) -> None:

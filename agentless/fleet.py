@@ -108,6 +108,11 @@ class Fleet:
             not isinstance(forks, int) or isinstance(forks, bool) or not 1 <= forks <= MOST_FORKS
         ):
             raise UsageError(f"forks is a number of hosts from 1 to {MOST_FORKS}, not {shown(forks)}")
+        named = {"user": user, "private_key": private_key, "become_user": become_user, "become_method": become_method}
+        for option, text in named.items():
+            if text is not None and not text.strip():
+                # Else the job would run as another user than the empty variable was to name, by default as root.
+                raise UsageError(f"{option} is empty", "Is a variable empty there?")
         given = Overrides(
             user=user,
             key_file=private_key,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from agentless.files import TEMPORARY, NotOwn, close_to_others, make_own_directory, replace_file
+from agentless.files import TEMPORARY, NotOwn, close_to_others, make_own_directory, read_file, replace_file
 
 ROOT = Path(__file__).parents[1]
 
@@ -123,3 +123,10 @@ def test_a_link_a_file_and_another_users_directory_are_refused(tmp_path: Path) -
         os.chown(tmp_path / "theirs", 12345, -1)
         with pytest.raises(NotOwn, match="belongs to uid 12345, not to uid 0"):
             make_own_directory(tmp_path / "theirs")
+
+
+def test_a_file_that_never_ends_is_read_up_to_its_bound(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="more than 1 MiB"):
+        read_file("/dev/zero", 1)
+    (tmp_path / "a").write_bytes(b"x" * (1 << 20))
+    assert len(read_file(tmp_path / "a", 1)) == 1 << 20

@@ -86,6 +86,14 @@ def test_a_fleet_takes_a_plain_password_and_shows_it_nowhere() -> None:
     assert "hunter2" not in repr(fleet.endpoints())
 
 
+@pytest.mark.parametrize("option", ["user", "private_key", "become_user", "become_method"])
+@pytest.mark.parametrize("text", ["", "  "])
+def test_a_name_that_comes_to_nothing_is_nobody_else(option: str, text: str) -> None:
+    """`-b --become-user "$APP"` with APP empty is not root."""
+    with pytest.raises(UsageError, match="is empty"):
+        Fleet("l1,", **{option: text})  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -20,8 +20,9 @@ from agentless.cli.printers import Detached
 from agentless.cli.reports import printer
 from agentless.cli.words import DURATION, SHARE, pairs
 from agentless.errors import UsageError
+from agentless.files import read_stream
 from agentless.model.endpoint import Endpoint
-from agentless.model.requests import Delivery, JobSpec, Script, shell_text
+from agentless.model.requests import INPUT_MIB, Delivery, JobSpec, Script, read_input, shell_text
 
 __all__ = ["run"]
 
@@ -194,12 +195,12 @@ def _command(command: Sequence[str], script: Path | None) -> str | Sequence[str]
 def _stdin(source: str | None) -> bytes | None:
     if source is None:
         return None
-    if source == "-":
-        return sys.stdin.buffer.read()
+    if source != "-":
+        return read_input(source)
     try:
-        return Path(source).read_bytes()
+        return read_stream(sys.stdin.buffer, INPUT_MIB)
     except OSError as error:
-        raise UsageError(f"--stdin {source}: {error.strerror}") from error
+        raise UsageError(f"--stdin -: {error.strerror}") from error
 
 
 def _check(

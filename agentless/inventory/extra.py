@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from agentless.errors import InventoryError, UsageError
+from agentless.files import read_file
 from agentless.inventory.tree import Layer, VariablePlace
 from agentless.inventory.vault import Vault, VaultClosed, is_encrypted
 
@@ -53,7 +54,7 @@ def _of_pairs(layer: Layer, word: str) -> None:
 
 def _of_file(layer: Layer, path: Path, vault: Vault, warn: Callable[[str], None]) -> None:
     try:
-        text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+        text = read_file(path, 256).decode("utf-8-sig", "surrogateescape")
     except OSError as error:
         raise InventoryError(f"cannot be read: {error.strerror}", file=str(path)) from None
     try:

@@ -10,11 +10,11 @@ import sys
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 
 from agentless.config import environment
 from agentless.errors import InventoryError, TargetError
+from agentless.files import read_file
 from agentless.inventory import patterns
 from agentless.inventory.address import split_port
 from agentless.inventory.ansible_cfg import AnsibleSettings
@@ -322,7 +322,7 @@ def _limit_parts(limit: str, hosts: Container[str]) -> list[str]:
 def _limit_file(path: str) -> list[str]:
     """The patterns of an `@FILE`, one a line."""
     try:
-        data = Path(path).read_bytes()
+        data = read_file(path, 64)
     except OSError as error:
         raise TargetError(f"the limit file {path!r} cannot be read: {error.strerror}") from None
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

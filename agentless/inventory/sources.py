@@ -7,9 +7,9 @@ import os
 import re
 import stat
 from dataclasses import dataclass
-from pathlib import Path
 
 from agentless.errors import ConfigError, InventoryError
+from agentless.files import read_file
 from agentless.inventory.address import split_port
 from agentless.inventory.ansible_cfg import AnsibleSettings
 from agentless.inventory.tree import Tree
@@ -274,7 +274,7 @@ def _looks_like_ini(text: str) -> bool:
 
 def _text(path: str) -> str:
     try:
-        data = Path(path).read_bytes()
+        data = read_file(path, 256)
     except OSError as error:
         raise InventoryError(f"cannot be read: {error.strerror}", file=path) from None
     # As Ansible: in INI other encodings do no harm where they stand in comments and in variables that nobody needs.

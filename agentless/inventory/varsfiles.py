@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 from agentless.errors import InventoryError
+from agentless.files import read_file
 from agentless.inventory.tree import Layer, Sealed, VariablePlace
 from agentless.inventory.vault import Vault, VaultClosed, is_encrypted
 
@@ -92,7 +92,7 @@ def _read(layer: Layer, path: str, warn: Callable[[str], None], vault: Vault) ->
     from agentless.inventory.document import Document
 
     try:
-        data = Path(path).read_bytes()
+        data = read_file(path, 256)
     except OSError as error:
         raise InventoryError(f"cannot be read: {error.strerror}", file=path) from None
     text = data.decode("utf-8-sig", "surrogateescape")

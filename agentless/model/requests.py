@@ -9,6 +9,7 @@ from shlex import join
 from typing import Any
 
 from agentless.errors import UsageError
+from agentless.files import read_file
 from agentless.model.jid import JID
 from agentless.model.job import Job
 
@@ -37,6 +38,8 @@ __all__ = [
 ]
 
 
+# A script, or what stands on stdin: it is held in memory, and sent to each host.
+INPUT_MIB = 1024
 # 27 years: longer than anybody waits, and shorter than what locks, clocks and time_t overflow at.
 LONGEST = 10_000 * 86_400
 # 1024 TiB: what every file system can say.
@@ -92,7 +95,7 @@ def read_input(path: str | Path) -> bytes:
 
 def _read(what: str, path: str | Path) -> bytes:
     try:
-        return Path(path).read_bytes()
+        return read_file(path, INPUT_MIB)
     except (OSError, ValueError) as error:
         # A ValueError: the path has a NUL byte.
         raise UsageError(f"{what} {path}: {getattr(error, 'strerror', None) or error}") from error
@@ -143,6 +146,10 @@ class JobSpec:
         pairs = (*self.env.items(), *self.metadata.items())
         if not all(isinstance(text, str) for text in (*texts, *(text for pair in pairs for text in pair))):
             raise UsageError("command, cwd, shell, and what env and metadata hold, are strings")
+        if self.cwd is not None and not self.cwd.strip():
+            raise UsageError("the directory to run in is empty", "Is a variable empty there? Left out, it is the home.")
+        if not self.shell.strip():
+            raise UsageError("the shell is empty", "Is a variable empty there? Left out, it is /bin/sh.")
         if any("\0" in text for text in texts):
             raise UsageError("no program can be given a NUL byte", "What stdin brings may have any.")
         for name, value in self.env.items():

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from agentless.errors import ScheduleError
+from agentless.files import read_file
 from agentless.schedule import dates, timing, work
 from agentless.suggest import one_of
 from agentless.yamlfile import Item, root
@@ -125,8 +126,7 @@ def load(path: str | os.PathLike[str], *, identity: str | None = None, now: floa
     """
     file = os.fspath(path)
     try:
-        with open(file, "rb") as opened:
-            data = opened.read()
+        data = read_file(file, 64)
     except OSError as error:
         hint = "Make one with `agentless schedule add`." if isinstance(error, FileNotFoundError) else ""
         raise ScheduleError(f"cannot be read: {error.strerror}", hint, file=file) from error

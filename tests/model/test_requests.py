@@ -44,6 +44,8 @@ def test_a_script_is_named_by_its_file_and_its_arguments(tmp_path: Path) -> None
         *({"command": "true", "cap": value} for value in (10**5000, -1, 0, True, "5", 1.5, float("nan"))),
         {"command": 5},
         {"command": "true", "cwd": 5},
+        {"command": "true", "cwd": ""},
+        {"command": "true", "shell": " "},
         {"command": "true", "env": {"A": 1}},
         {"command": "true", "metadata": {"a": float("nan")}},
         {"command": "true", "env": {"A=B": "x"}},
