@@ -16,16 +16,28 @@ import os
 import pwd
 import re
 import stat
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentless import durations
-from agentless.errors import ConfigError
+from agentless.errors import ConfigError, UsageError
 from agentless.files import read_file
 from agentless.model.endpoint import connect_seconds
+from agentless.model.returner import (
+    NAME,
+    AnyReturner,
+    CommandReturner,
+    SecretSource,
+    SqlReturner,
+    WebhookReturner,
+)
+from agentless.model.secret import Secret
 from agentless.suggest import one_of
+
+if TYPE_CHECKING:
+    from agentless.yamlfile import Item
 
 __all__ = [
     "MOST_FORKS",
@@ -64,6 +76,8 @@ class Config:
         keep_returns: hours for which hosts keep what a job returned.
         keep_bytes: bytes of disk for that on each host.
         output_cap: bytes of stdout, and of stderr, that are kept of each host's output.
+        returners: by name, what gets returns besides the job cache.
+        returner: the names of those that get the returns of every job.
         source: the file that was read, or None.
     """
 
@@ -83,7 +97,22 @@ class Config:
     keep_returns: float = 168.0
     keep_bytes: int = 1024 * MIB
     output_cap: int = 10 * MIB
+    returners: Mapping[str, AnyReturner] = field(default_factory=dict)
+    returner: tuple[str, ...] = ()
     source: str | None = None
+
+    def check_returners(self, names: Iterable[str]) -> tuple[str, ...]:
+        """These names of returners, none of them unknown or given twice; raises UsageError."""
+        checked: list[str] = []
+        for name in names:
+            if name not in self.returners:
+                file = self.source or "the configuration"
+                hint = one_of(name, self.returners) or "They stand under `returners:` in the configuration file."
+                raise UsageError(f"{file} has no returner {name!r}", hint)
+            if name in checked:
+                raise UsageError(f"the returner {name!r} is given a second time")
+            checked.append(name)
+        return tuple(checked)
 
 
 # --- directories -----------------------------------------------------------------------------------------------------
@@ -191,13 +220,21 @@ def _parse(data: bytes, file: str, home: str) -> Config:
     place = _Place(os.path.dirname(os.path.abspath(file)), home)
     values: dict[str, Any] = {}
     for key, item in document.fields().items():
+        if key in _NESTED:
+            values[key] = _NESTED[key](item, place)
+            continue
         if key not in _READERS:
-            raise item.error("unknown key", one_of(key, _READERS))
+            raise item.error("unknown key", one_of(key, [*_READERS, *_NESTED]))
         try:
             values[key] = _READERS[key](item.value, place)
         except ValueError as error:
             raise item.error(f"{error}, not {item.shown}") from error
-    return Config(**values, source=file)
+    config = Config(**values, source=file)
+    try:
+        config.check_returners(config.returner)
+    except UsageError as error:
+        raise document.fields()["returner"].error(error.message, error.hint) from error
+    return config
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,3 +341,97 @@ _READERS: dict[str, _Parser] = {
     "keep_bytes": _size,
     "output_cap": _size,
 }
+
+
+# --- returners -------------------------------------------------------------------------------------------------------
+_EVERY_KIND = ("type", "on", "timeout")
+_KINDS = {
+    "sql": ("url", "url_file", "url_env"),
+    "webhook": ("url", "url_file", "url_env", "headers_file", "headers_env"),
+    "command": ("command",),
+}
+_RETURNER_TIMEOUT = 10.0
+_RETURNER_LONGEST = 3600.0
+_LOGIN_IN_URL = re.compile(r"[^:/?#]+://[^/?#]*:[^/?#]*@")
+
+
+def _returners(item: Item, place: _Place) -> dict[str, AnyReturner]:
+    return {} if item.empty else {name: _returner(name, one, place) for name, one in item.fields().items()}
+
+
+def _returner(name: str, item: Item, place: _Place) -> AnyReturner:
+    if not NAME.fullmatch(name):
+        raise item.error("a returner's name is letters, digits, `_`, `.` and `-`, at most 64")
+    fields = item.fields()
+    if "type" not in fields:
+        raise item.error("it has no type", f"Known: {', '.join(_KINDS)}.")
+    kind = fields["type"].text
+    if kind not in _KINDS:
+        raise fields["type"].error(f"{kind!r} is no type of a returner", one_of(kind, _KINDS))
+    for key, value in fields.items():
+        if key not in (*_EVERY_KIND, *_KINDS[kind]):
+            raise value.error(f"unknown key of a {kind} returner", one_of(key, (*_EVERY_KIND, *_KINDS[kind])))
+    failures_only, timeout = False, _RETURNER_TIMEOUT
+    if "on" in fields:
+        if (when := fields["on"].text) not in ("failure", "return"):
+            raise fields["on"].error(f"failure or return is needed, not {when!r:.80}")
+        failures_only = when == "failure"
+    if "timeout" in fields:
+        timeout = _timeout(fields["timeout"])
+    if kind == "command":
+        return CommandReturner(name, failures_only, timeout, _argv(item, fields, place), place.directory)
+    url = _source(fields, "url", place)
+    if url is None:
+        raise item.error("it has no URL", "Give url, url_file or url_env.")
+    if url.text is not None and _LOGIN_IN_URL.match(url.text.reveal()):
+        raise url.error("a password stands in it", "Put the URL into a file of yours, and give that as url_file.")
+    if kind == "sql":
+        return SqlReturner(name, failures_only, timeout, url)
+    return WebhookReturner(name, failures_only, timeout, url, _source(fields, "headers", place))
+
+
+def _timeout(item: Item) -> float:
+    try:
+        seconds = durations.parse(item.text)
+    except ValueError as error:
+        raise item.error(str(error)) from error
+    if not 0 < seconds <= _RETURNER_LONGEST:
+        raise item.error(f"a time above 0 is needed, {_RETURNER_LONGEST:.0f} s at most")
+    return seconds
+
+
+def _source(fields: Mapping[str, Item], key: str, place: _Place) -> SecretSource | None:
+    """What stands under `key`, in a file that `key_file` names, or in a variable that `key_env` names."""
+    given = {name: fields[name] for name in (key, f"{key}_file", f"{key}_env") if name in fields}
+    for second in list(given.values())[1:]:
+        raise second.error(f"it stands beside {next(iter(given))}, and one of them is enough")
+    for name, item in given.items():
+        text = item.text
+        if name.endswith("_file"):
+            return SecretSource(item.key, path=place.path(text), file=item.file, line=item.line)
+        if name.endswith("_env"):
+            return SecretSource(item.key, variable=text, file=item.file, line=item.line)
+        return SecretSource(item.key, text=Secret(text), file=item.file, line=item.line)
+    return None
+
+
+def _argv(item: Item, fields: Mapping[str, Item], place: _Place) -> tuple[str, ...]:
+    """The words of a command: those of a list, or one text for the shell."""
+    if "command" not in fields:
+        raise item.error("it has no command", "command: [./notify, --ops], or one text for /bin/sh")
+    command = fields["command"]
+    value = command.value
+    if isinstance(value, str) and value.strip() and "\0" not in value:
+        return ("/bin/sh", "-c", value)
+    if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value):
+        raise command.error("a text for /bin/sh, or a list of words is needed")
+    if not value[0] or any("\0" in word for word in value):
+        raise command.error("its first word is empty, or a word has a NUL byte")
+    return (place.path(value[0]) if "/" in value[0] else value[0], *value[1:])
+
+
+def _names(item: Item, place: _Place) -> tuple[str, ...]:
+    return tuple(each.text for each in item.each())
+
+
+_NESTED: dict[str, Callable[[Item, _Place], Any]] = {"returners": _returners, "returner": _names}

@@ -163,6 +163,14 @@ class Fleet:
         """The job cache of this controller."""
         return self._parts.cache
 
+    def deliver(self) -> None:
+        """Hand over to returners what they have not had, where hosts were contacted; `warn` is told who takes nothing.
+
+        It takes each returner's own time at most, and what is left is for the next time. Leaving the context without an
+        error does so too.
+        """
+        self._parts.deliver()
+
     def close(self) -> None:
         """Let go of shared connections."""
         self._parts.close()
@@ -170,8 +178,12 @@ class Fleet:
     def __enter__(self) -> Fleet:
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        try:
+            if kind is None:
+                self.deliver()
+        finally:
+            self.close()
 
     # --- targets ---
     def hosts(self, target: str | None = None, *, passwords: bool = False) -> Hosts:
@@ -257,6 +269,7 @@ class Fleet:
         batch: str | int | None = None,
         max_fail: str | int | None = None,
         live: bool | None = None,
+        returners: Sequence[str] = (),
     ) -> Report:
         """Send a job and wait for it.
 
@@ -266,7 +279,7 @@ class Fleet:
                 arguments.
             script: a file of this machine.
             stdin: bytes, or a file of this machine.
-            cwd, env, shell, timeout, metadata: as in `JobSpec`.
+            cwd, env, shell, timeout, metadata, returners: as in `JobSpec`.
             detach, wait, batch, max_fail, live: as in `Delivery`.
 
         Raises:
@@ -283,6 +296,7 @@ class Fleet:
             shell=shell,
             timeout=timeout,
             metadata=metadata or {},
+            returners=tuple(returners),
         )
         with self.start(target, spec, Delivery(detach, wait, batch, max_fail, live)) as run:
             for _ in run:
@@ -339,7 +353,7 @@ class Fleet:
 
         return lookup.active(self._parts.contact, self._parts.selection, target)
 
-    def lookup(self, jid: str, target: str | None = None) -> Report:
+    def lookup(self, jid: str, target: str | None = None, *, source: str | None = None) -> Report:
         """Salt's `jobs.lookup_jid`: what each host gave back.
 
         Hosts that are not final are asked, once; a JID that the cache doesn't know is asked of all hosts.
@@ -347,11 +361,17 @@ class Fleet:
         Args:
             jid: a JID, or `last`.
             target: only these of its hosts.
+            source: the register of the returner `sql` with this name is read, instead of the cache and hosts.
 
         Raises:
             TargetError: the pattern cannot be read, or the job was sent to none of its hosts.
-            UnknownJob: the cache and all hosts deny it.
+            UnknownJob: the cache and all hosts deny it, or the register does not have it.
+            UsageError: there is no such register.
         """
+        if source is not None:
+            from agentless.runner import registers
+
+            return registers.look_up(self._parts, source, self._jid(jid), target)
         from agentless.runner import lookup
 
         return lookup.look_up(self._parts.contact, self._parts.selection, self._jid(jid), target)
@@ -385,6 +405,7 @@ class Fleet:
         state: State | str | None = None,
         schedule: str | None = None,
         limit: int | None = None,
+        source: str | None = None,
     ) -> Listed:
         """Salt's `jobs.list_jobs`: the jobs of the cache, newest first; no host is asked.
 
@@ -396,10 +417,20 @@ class Fleet:
             state: only jobs with a host in this state; `failed` is one too.
             schedule: a shell pattern; only fires of such entries of a schedule.
             limit: how many at most.
+            source: the register of the returner `sql` with this name, instead of the cache.
+
+        Raises:
+            UsageError: `limit` or `source` make no sense.
+            CacheError: the cache or the register cannot be read.
         """
         word = state.value if isinstance(state, State) else state
         wanted = JobFilter(function, target, by, since, until, metadata or {}, word, schedule)
-        return recorded.listed(self.cache, wanted, limit)
+        if source is not None:
+            from agentless.runner import registers
+
+            with registers.opened(self._parts, source) as register:
+                return recorded.listed(register.rows(), wanted, limit)
+        return recorded.listed(self.cache.rows(), wanted, limit)
 
     def wait(self, jid: str, target: str | None = None, *, wait: float | None = None) -> Run:
         """Follow a job until every host, or every one of the target's, has settled, or `wait` seconds are over.
@@ -469,7 +500,7 @@ class Fleet:
         """
         from agentless.runner.scheduler import Scheduler
 
-        return Scheduler(self.schedule(path), self._parts.controller, log=log)
+        return Scheduler(self.schedule(path), self._parts.controller, log=log, deliver=self.deliver)
 
     # --- connections that are kept ---
     def connections(self) -> Connections:

@@ -77,6 +77,8 @@ def encode_head(head: Head) -> bytes:
             raw[key] = value
     if job.keep_returns != _KEEP_RETURNS:
         raw["keep_returns"] = job.keep_returns
+    if job.returners:
+        raw["returners"] = list(job.returners)
     raw["origin"] = job.origin.value
     raw[LAST] = head.last
     if head.summary is not None:
@@ -121,6 +123,7 @@ def decode_head(data: bytes, jid: JID) -> Head:
             field_of(raw, "schedule", is_text, None),
             time_of(raw, "keep_returns", _KEEP_RETURNS),
             Origin(raw["origin"]) if "origin" in raw else _origin_of(raw),
+            tuple(list_of(raw, "returners", is_text)) if "returners" in raw else (),
         )
         summary = field_of(raw, SUMMARY, lambda value: isinstance(value, dict), None)
         if summary is not None and not (_STATES.issuperset(summary) and all(map(is_whole, summary.values()))):

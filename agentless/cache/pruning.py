@@ -16,6 +16,7 @@ from agentless.cache.journal import Journal
 from agentless.cache.json_line import DamagedRecord, dump, parse, time_of
 from agentless.cache.lines import AT
 from agentless.cache.listing import Listing
+from agentless.cache.owed import Owed, debt_of
 from agentless.files import TEMPORARY
 from agentless.model.jid import JID, new_jid
 from agentless.model.job import Origin
@@ -37,11 +38,13 @@ class Pruned:
         jobs: JIDs that were removed, oldest first.
         set_aside: where the files lie now that were no records.
         freed: bytes of disk.
+        undelivered: what returners have not had of the jobs that were removed, a line for each job.
     """
 
     jobs: tuple[JID, ...] = ()
     set_aside: tuple[str, ...] = ()
     freed: int = 0
+    undelivered: tuple[str, ...] = ()
 
 
 def is_due(folder: Folder, now: float) -> bool:
@@ -75,7 +78,9 @@ class Limits:
         return self.max_bytes // 2
 
 
-def prune(folder: Folder, journal: Journal, listing: Listing, now: float, limits: Limits) -> tuple[Pruned, list[JID]]:
+def prune(
+    folder: Folder, journal: Journal, listing: Listing, owed: Owed, now: float, limits: Limits
+) -> tuple[Pruned, list[JID]]:
     """Prune under the lock.
 
     Args:
@@ -116,6 +121,7 @@ def prune(folder: Folder, journal: Journal, listing: Listing, now: float, limits
     # what is younger than keep_jobs by its JID had its last event after that; a JID from the future says nothing
     old = new_jid(datetime.fromtimestamp(max(0.0, now - keep_jobs * HOUR), timezone.utc))
     future = new_jid(datetime.fromtimestamp(now + HOUR, timezone.utc))
+    owing = set(owed.jids())
     over = []
     for jid in opened[:]:
         if (record := journal.readable(jid)) is None:
@@ -130,16 +136,20 @@ def prune(folder: Folder, journal: Journal, listing: Listing, now: float, limits
             over.append(jid)
     for jid in finished:
         perhaps = (jid < old or jid > future) and not folder.is_live(jid)
-        if perhaps and (row := journal.row(jid)) and row.last_event + keep_jobs * HOUR < now:
-            over.append(jid)
+        if perhaps and (row := journal.row(jid)):
+            # What a returner has not had is kept as long as what a host has not returned.
+            keep = max(keep_jobs, row.job.keep_returns) if jid in owing else keep_jobs
+            if row.last_event + keep * HOUR < now:
+                over.append(jid)
     gone = set(over)
     left = [jid for jid in (*finished, *opened) if jid not in gone and not folder.is_live(jid)]
     learned = _learned(folder, listing, left)
     gone.update(_too_many(journal, learned, sizes, limits.learned_bytes, LEARNED_JOBS))
     total = sum(sizes.values()) - sum(sizes[jid] for jid in gone)
     if total > limits.max_bytes:
-        # what was learned of goes first, and what has ended before what has not
-        sent = sorted(set(left).difference(learned, gone), key=lambda jid: (jid in opened, _last_event(journal, jid)))
+        # what was learned of goes first, and what has ended and was had by all returners before what was not
+        wanted = owing.union(opened)
+        sent = sorted(set(left).difference(learned, gone), key=lambda jid: (jid in wanted, _last_event(journal, jid)))
         for jid in (*_largest_shares(journal, learned, sizes), *sent):
             if total <= limits.max_bytes:
                 break
@@ -147,6 +157,7 @@ def prune(folder: Folder, journal: Journal, listing: Listing, now: float, limits
                 gone.add(jid)
                 total -= sizes[jid]
 
+    undelivered = [line for jid in sorted(gone & owing) if (line := _undelivered(journal, owed, jid))]
     freed = 0
     for jid in gone:
         for suffix in (names.OPEN, names.FINISHED, names.OUTPUT):
@@ -156,7 +167,25 @@ def prune(folder: Folder, journal: Journal, listing: Listing, now: float, limits
         if folder.exists(jid + names.OPEN) or folder.exists(jid + names.FINISHED):
             continue
         freed += folder.remove(jid + names.OUTPUT)
-    return Pruned(tuple(sorted(gone)), tuple(aside), freed), [jid for jid in finished if jid not in gone]
+    for jid in owed.jids(also_had=True):
+        if jid in sizes and jid not in gone:
+            continue
+        if jid in owing and jid not in gone:
+            undelivered.append(f"job {jid} is gone from the job cache, and returners may not have had all of it")
+        owed.remove(jid)
+    return Pruned(tuple(sorted(gone)), tuple(aside), freed, tuple(undelivered)), [
+        jid for jid in finished if jid not in gone
+    ]
+
+
+def _undelivered(journal: Journal, owed: Owed, jid: JID) -> str | None:
+    """What returners will never have of a job that is removed."""
+    record = journal.readable(jid)
+    counts = debt_of(record, owed, held=False).count() if record is not None else {}
+    if not counts:
+        return None
+    missed = ", ".join(f"{name} lacks {count} return{'s'[: count > 1]}" for name, count in counts.items())
+    return f"job {jid} left the job cache before returners had all of it: {missed}"
 
 
 def _learned(folder: Folder, listing: Listing, jids: Iterable[JID]) -> list[JID]:

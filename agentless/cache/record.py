@@ -178,6 +178,7 @@ def merged_job(known: Job, described_now: Job) -> Job:
         hosts=tuple(dict.fromkeys((*known.hosts, *described_now.hosts))),
         login=described_now.login if known.login is None else known.login,
         become=described_now.become if known.become is None else known.become,
+        returners=tuple(dict.fromkeys((*known.returners, *described_now.returners))),
         origin=Origin.LEARNED,
     )
 

@@ -19,6 +19,7 @@ from agentless.cache.cursors import Cursors
 from agentless.cache.folder import Folder
 from agentless.cache.journal import Journal
 from agentless.cache.listing import Listing
+from agentless.cache.owed import Debt, Delivered, Owed, debt_of
 from agentless.cache.pruning import Limits, Pruned, is_due, prune, stamp
 from agentless.cache.record import merged_job
 from agentless.cache.scratch import Scratch
@@ -51,6 +52,7 @@ class JobCache:
         root: the directory (`cache_dir(environ) / "jobs"`); made 0700 by the first write.
         keep_jobs: hours for which a job is kept after its last event.
         max_bytes: of disk; above it the oldest finished jobs go first.
+        returners: the names of those that get what hosts return, for every job.
         clock: Unix seconds.
         warn: told, in one line, of every file that had to be set aside.
 
@@ -65,6 +67,7 @@ class JobCache:
         *,
         keep_jobs: float,
         max_bytes: int,
+        returners: Iterable[str] = (),
         clock: Callable[[], float] = time.time,
         warn: Callable[[str], None] = _log,
     ) -> None:
@@ -73,6 +76,8 @@ class JobCache:
         self.warn = warn
         self.cursors = Cursors(Path(root).parent / "cursors", warn)
         self.scratch = Scratch(Path(root).parent)
+        self._returners = tuple(returners)
+        self._owed = Owed(Path(root).parent / "returners")
         self._clock = clock
         self._folder = Folder(root)
         self._journal = Journal(self._folder, warn)
@@ -93,6 +98,7 @@ class JobCache:
         become: str | None = None,
         schedule: str | None = None,
         keep_returns: float = 168.0,
+        returners: Iterable[str] = (),
         jid: JID | None = None,
     ) -> Job:
         """Take a JID, and hold it; the job and its hosts, all `pending`, are on disk when this returns.
@@ -117,16 +123,23 @@ class JobCache:
                 own, function, tuple(arguments), target, tuple(dict.fromkeys(hosts)), user, moment.timestamp(),
                 dict(metadata or {}), login, become, schedule, keep_returns,
                 Origin.RUN if schedule is None else Origin.SCHEDULE,
+                tuple(dict.fromkeys((*self._returners, *returners))),
             )  # fmt: skip
             self._live[own] = self._folder.take_live(own)
             try:
                 if job.origin is Origin.RUN:
                     self._folder.replace(names.LAST, f"{own}\n".encode(), sync=False)
+                self._owe(job)
                 self._journal.write(job, now)
             except BaseException:
                 self.release(own)
                 raise
         return job
+
+    def _owe(self, job: Job) -> None:
+        """Note that returners get this job, ahead of the record that says who they are."""
+        if job.returners:
+            self._owed.begin(job.jid)
 
     def _taken(self, jid: JID) -> bool:
         return any(self._folder.exists(jid + suffix) for suffix in (names.OPEN, names.FINISHED, names.LIVE))
@@ -147,11 +160,15 @@ class JobCache:
         """
         with self._folder.guard("write", job.jid), self._folder.locked():
             known = self._journal.read(job.jid)
-            merged = replace(job, origin=Origin.LEARNED) if known is None else merged_job(known.job, job)
+            returners = tuple(dict.fromkeys((*self._returners, *job.returners)))
+            learned = replace(job, origin=Origin.LEARNED, returners=returners)
+            merged = learned if known is None else merged_job(known.job, learned)
             new = [host for host in merged.hosts if known is None or host not in known.lines]
             # ends follow below, since their output needs a record that is there
             first_results = {host: results.get(host, LEARNED) for host in new}
             first_results = {host: _SENT if result.state.final else result for host, result in first_results.items()}
+            if known is None or merged != known.job:
+                self._owe(merged)
             if known is None:
                 self._journal.write(merged, self._clock(), first_results)
             elif merged != known.job:
@@ -187,6 +204,7 @@ class JobCache:
             if record is None and (finished := self._journal.read(jid)) is not None:
                 if len(finished.ended(results)) == len(results):
                     return {}
+                self._owe(finished.job)
                 self._journal.reopen(jid)
                 record = self._journal.opened(jid)
             if record is None:
@@ -348,6 +366,42 @@ class JobCache:
                 wanted.setdefault(host, []).append(Wanted(jid, result.nonce, maybe and not held))
         return {host: tuple(jobs) for host, jobs in wanted.items()}
 
+    # --- returners ----------------------------------------------------------------------------------------------
+    def debts(self) -> Iterator[Debt]:
+        """What returners have not had yet, of the oldest job first; reads no output.
+
+        Nothing is looked for any more in a job that everybody has had all of.
+        """
+        for jid in self._owed.jids():
+            if (debt := self.debt(jid)) is None:
+                continue
+            if any(debt.hosts.values()):
+                yield debt
+            elif debt.complete:
+                self._end(jid)
+
+    def debt(self, jid: JID) -> Debt | None:
+        """What returners have not had yet of one job; None where the job is not here."""
+        held = self.is_held(jid)  # first: a run that ends meanwhile settles its hosts before it lets go
+        record = self._journal.readable(jid)
+        return None if record is None else debt_of(record, self._owed, held=held)
+
+    def _end(self, jid: JID) -> None:
+        with self._folder.guard("write", jid), self._folder.locked():
+            debt = self.debt(jid)  # once more, now that nobody writes
+            if debt is not None and debt.complete and not any(debt.hosts.values()):
+                self._owed.end(jid)
+
+    def delivered(self, jid: JID, had: Iterable[Delivered], failed: Iterable[Delivered] = ()) -> None:
+        """Note which returners have had the ends of which hosts, and which could not take them."""
+        with self._folder.guard("write", jid):
+            self._owed.note(jid, had, failed)
+
+    def returner_lock(self, name: str) -> str:
+        """The path of the lock that whoever hands returns over to this returner holds."""
+        self._owed.make()
+        return self._owed.path(f"{name}.lock")
+
     # --- pruning ------------------------------------------------------------------------------------------------
     def _much_is_new(self) -> bool:
         return self._journal.appended > self.max_bytes // 20
@@ -364,13 +418,15 @@ class JobCache:
                 return Pruned()
             with self._folder.locked():
                 limits = Limits(self.keep_jobs, self.max_bytes)
-                pruned, finished = prune(self._folder, self._journal, self._listing, now, limits)
+                pruned, finished = prune(self._folder, self._journal, self._listing, self._owed, now, limits)
                 self._journal.appended = 0
                 with _unless_full():
                     self._listing.gather(finished)
                     stamp(self._folder, now)
         for where in pruned.set_aside:
             self.warn(f"set aside {where}, which is nothing of the job cache")
+        for line in pruned.undelivered:
+            self.warn(line)
         return pruned
 
 

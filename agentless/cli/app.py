@@ -167,6 +167,8 @@ def _run(words: Sequence[str], invocation: Invocation) -> int:
             standalone_mode=False,
             obj=invocation,
         )
+        if code != EXIT_INTERRUPTED:
+            invocation.deliver()
         return code if isinstance(code, int) else 0
     except click.UsageError as error:
         context = error.ctx

@@ -113,6 +113,11 @@ class Invocation:
         self.screen.say(f"last is job {jid}: {command(report.job)}" if report else f"last is job {jid}")
         return jid
 
+    def deliver(self) -> None:
+        """Hand over to returners what they have not had, if this command contacted hosts."""
+        if self._fleet is not None:
+            self._fleet.deliver()
+
     def close(self) -> None:
         """Let go of the fleet's connections."""
         if self._fleet is not None:

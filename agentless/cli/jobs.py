@@ -62,6 +62,7 @@ def active(invocation: Invocation, /, target: str | None) -> int:
     return result.exit_code
 
 
+_FROM = option("--from", "source", metavar="NAME", help="What the returner of this name was given; its type is sql.")
 _GROUP = option("--group", is_flag=True, help="Identical results under one heading.")
 
 
@@ -70,18 +71,21 @@ _GROUP = option("--group", is_flag=True, help="Identical results under one headi
         ("agentless jobs lookup last", "the newest job's results, as `run` gave them"),
         ("agentless jobs lookup last 'web*'", "of these hosts alone"),
         ("agentless jobs lookup last --out junit > results.xml", "for a CI server"),
+        ("agentless jobs lookup 20260203040506070809 --from archive", "from a register, a year later"),
     ]
 )
 @click.argument("jid", type=JID)
 @TARGET
+@_FROM
 @_GROUP
-def lookup(invocation: Invocation, /, jid: str, target: str | None, group: bool) -> int:
+def lookup(invocation: Invocation, /, jid: str, target: str | None, source: str | None, group: bool) -> int:
     """What a job returned: the text, the JSON and the exit code of its `run`, in the inventory's order.
 
     Hosts whose end is not known yet are asked. A JID of another controller is asked of all hosts, or those of --limit.
     """
     out = invocation.out("text")
-    return _show_report(invocation, invocation.fleet.lookup(invocation.job(jid), target), out, group=group)
+    report = invocation.fleet.lookup(invocation.job(jid), target, source=source)
+    return _show_report(invocation, report, out, group=group)
 
 
 def _show_report(invocation: Invocation, report: Report, out: str, *, group: bool = False) -> int:
@@ -111,6 +115,7 @@ def _show_report(invocation: Invocation, report: Report, out: str, *, group: boo
     type=click.Choice([*(state.value for state in State), "failed"]),
     help="With a host in this state; failed: one that returned, but not with 0.",
 )
+@_FROM
 def list_jobs(
     invocation: Invocation,
     /,

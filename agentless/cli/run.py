@@ -103,6 +103,13 @@ class _Run(Command):
     metavar="K=V",
     help="Note something with the job, for `jobs list --metadata`; may be given again.",
 )
+@_what(
+    "--return",
+    "returners",
+    multiple=True,
+    metavar="NAME",
+    help="Hand what hosts return to this returner of the configuration, too; may be given again.",
+)
 @_what("--check", is_flag=True, help="Contact nobody: show which hosts would get what.")
 @_how_long("--detach", is_flag=True, help="Leave as soon as every host has accepted it; prints the JID.")
 @_how_long(
@@ -160,6 +167,7 @@ def run(
         env=env,
         stdin=_stdin(options["stdin"]),
         metadata=metadata,
+        returners=tuple(options["returners"]),
         **{name: options[name] for name in ("cwd", "shell", "timeout")},
     )
     live = None if out == "text" and not options["detach"] else False

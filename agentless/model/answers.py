@@ -93,6 +93,7 @@ class Described:
         login, become: as the job's; None where that is not told.
         keep: False where an entry of a schedule wants it to come home and not to be kept (`return_job: nocache`).
         clock: the host's, Unix seconds.
+        returners: as the job's, as its sender named them.
     """
 
     jid: JID
@@ -108,6 +109,7 @@ class Described:
     become: str | None = None
     keep: bool = True
     clock: float | None = None
+    returners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ class Job:
         schedule: the schedule entry that fired it, or None.
         keep_returns: hours for which the hosts keep its record.
         origin: how it came into the job cache.
+        returners: the names of those that get what its hosts return, besides the job cache.
     """
 
     jid: JID
@@ -60,6 +61,7 @@ class Job:
     schedule: str | None = None
     keep_returns: float = 168.0
     origin: Origin = Origin.RUN
+    returners: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The head that every JSON document about this job starts with; `schedule` is there where an entry fired it.

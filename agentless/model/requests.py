@@ -116,6 +116,7 @@ class JobSpec:
         cap: bytes of each output stream that its record keeps; None takes what the configuration says.
         metadata: kept with the job, for `list_jobs`.
         schedule: the name of the schedule's entry that it is a fire of.
+        returners: the names of those that get what its hosts return, besides those that get all jobs.
 
     Raises:
         UsageError: there is nothing to run, or a value makes no sense.
@@ -131,6 +132,7 @@ class JobSpec:
     cap: int | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     schedule: str | None = None
+    returners: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.script is None and not (isinstance(self.command, str) and self.command.strip()):

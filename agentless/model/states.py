@@ -23,14 +23,16 @@ from __future__ import annotations
 
 import base64
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agentless.model.answers import Returned, Stated
 from agentless.model.jid import JID, jid_time
+from agentless.model.output import InMemory, StreamOutput
 from agentless.model.problem import Problem
 from agentless.model.returns import Remains, Return
-from agentless.model.times import iso
+from agentless.model.times import iso, stamp
 
 __all__ = [
     "DENIED",
@@ -131,6 +133,32 @@ class HostResult:
             "error": self.problem.to_json() if self.problem else None,
         }
 
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> HostResult:
+        """The result that a host object tells of: its `to_json` gives that object again.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is no such object.
+        """
+        state = State(document["state"])
+        problem = document["error"] and Problem(**document["error"])
+        started = _stamp(document["started"])
+        streams: dict[str, Any] = {"out": _stream_of("stdout", document), "err": _stream_of("stderr", document)}
+        dropped: dict[str, Any] = {name: document[name] for name in ("stdout_truncated", "stderr_truncated")}
+        if state is not State.RETURNED:
+            remains = None if dropped["stdout_truncated"] is None else Remains(**streams, **dropped)
+            pid = document["pid"]
+            return cls(state, pid=pid, started=started, problem=problem, remains=remains)
+        plain = ("retcode", "signal", "ended_by", "pid", "duration", "left_running", "uncapped")
+        ret = Return(
+            **{name: document[name] for name in plain},
+            **streams,
+            **dropped,
+            started=started,
+            finished=_stamp(document["finished"]),
+        )
+        return cls(state, Dispatched.YES, ret=ret, pid=ret.pid, problem=problem)
+
 
 def _stream_json(name: str, data: bytes | None) -> dict[str, str | None]:
     if data is None:
@@ -139,6 +167,16 @@ def _stream_json(name: str, data: bytes | None) -> dict[str, str | None]:
         return {name: data.decode("utf-8")}
     except UnicodeDecodeError:
         return {name: None, f"{name}_base64": base64.b64encode(data).decode("ascii")}
+
+
+def _stamp(text: str | None) -> float | None:
+    return None if text is None else stamp(text)
+
+
+def _stream_of(name: str, document: Mapping[str, Any]) -> StreamOutput:
+    if (encoded := document.get(f"{name}_base64")) is not None:
+        return InMemory(base64.b64decode(encoded, validate=True))
+    return InMemory((document[name] or "").encode("utf-8"))
 
 
 NO_RECORD = Problem(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-__all__ = ["iso"]
+__all__ = ["iso", "stamp"]
 
 
 def iso(stamp: float | None) -> str | None:
@@ -12,3 +12,8 @@ def iso(stamp: float | None) -> str | None:
     if stamp is None:
         return None
     return datetime.fromtimestamp(stamp, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def stamp(text: str) -> float:
+    """What `iso` made, in Unix seconds again; raises ValueError where it is no such text."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc).timestamp()

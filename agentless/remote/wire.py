@@ -61,15 +61,15 @@ KEEP_RETURNS = 168.0
 KEEP_BYTES = 1 << 30
 
 # What a job is, in `run` and in each entry of a pushed schedule. script_args: where `fun` is cmd.script.
-JOB = ("fun", "arg", "tgt", "metadata", "command", "script_args", "cwd", "timeout", "shell")
+JOB = ("fun", "arg", "tgt", "metadata", "command", "script_args", "cwd", "timeout", "shell", "returners")
 # What a push says once for all entries, and each fire has of it.
 PUSHED = ("host", "user", "controller", "cap", "keep_returns", "login", "become")
 # What a record keeps of the request, and what is told of a job that runs.
 ASKED = ("nonce", "fun", "arg", "tgt", "tgt_type", "user", "metadata", "controller", "host", "schedule")
 PROC = ("jid", "pid", "node", "warning", "started") + ASKED
 # What it keeps besides, for controllers that learn of the job from one of its hosts. hosts: all that the target
-# selects, where their names are not too long together; keep: what an entry's `return_job` says.
-KEPT = ASKED + ("hosts", "login", "become", "keep")
+# selects, where their names are not too long together; keep: what an entry's `return_job` says; returners: names.
+KEPT = ASKED + ("hosts", "login", "become", "keep", "returners")
 TOLD = ("started",) + KEPT
 RETURN = (
     *("retcode", "signal", "ended_by", "stdout_truncated", "stderr_truncated"),

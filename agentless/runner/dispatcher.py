@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agentless.inventory.selection import Selection
@@ -66,6 +66,7 @@ class PreparedJob:
             become=self.become,
             schedule=spec.schedule,
             keep_returns=self.contact.caller.keep_returns,
+            returners=spec.returners,
             jid=self.jid,
         )
         try:
@@ -94,11 +95,13 @@ class Dispatcher:
         contact: how to reach hosts, and the job cache.
         selection: the hosts of a target.
         user: who sends, on the controller.
+        check_returners: raises UsageError where what a job returns cannot go to returners of these names.
     """
 
     contact: Contact
     selection: Selection
     user: str
+    check_returners: Callable[[Sequence[str]], None]
 
     def prepare(self, target: str, spec: JobSpec, how: Delivery, jid: JID | None = None) -> PreparedJob:
         """Check a job; the arguments and errors are those of `Fleet.prepare`.
@@ -106,6 +109,7 @@ class Dispatcher:
         Args:
             jid: the JID that it is to have; None takes a new one.
         """
+        self.check_returners(spec.returners)
         endpoints = self.selection.endpoints(target)
         if spec.cap is None:
             spec = replace(spec, cap=self.contact.cap)

@@ -83,6 +83,7 @@ def job_of(jid: JID, described: Described | None, hosts: tuple[str, ...]) -> Job
         login=described.login,
         become=described.become,
         schedule=described.schedule,
+        returners=described.returners,
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from agentless import config as configuration
 from agentless.cache import JobCache
 from agentless.config import Config
+from agentless.errors import AgentlessError
 from agentless.inventory import Overrides, ansible_cfg
 from agentless.inventory.ansible_cfg import AnsibleSettings
 from agentless.inventory.layers import defaults, vault
@@ -101,6 +102,7 @@ class Parts:
             configuration.cache_dir() / "jobs",
             keep_jobs=self.config.keep_jobs,
             max_bytes=self.config.max_cache_size,
+            returners=self.config.returner,
             warn=self.warn,
         )
 
@@ -141,7 +143,35 @@ class Parts:
         """Sends jobs."""
         from agentless.runner.dispatcher import Dispatcher
 
-        return Dispatcher(self.contact, self.selection, self.user)
+        return Dispatcher(self.contact, self.selection, self.user, self.check_returners)
+
+    # --- returners ---
+    def check_returners(self, names: Sequence[str]) -> None:
+        """Find out before a job is sent whether it can be said where its returns go; nobody is contacted.
+
+        Args:
+            names: besides those that get every job.
+
+        Raises:
+            UsageError: a name is unknown or given twice, or what says how its returner is reached cannot be read.
+        """
+        from agentless.returners.delivery import check
+
+        for name in {*self.config.check_returners(names), *self.config.returner}:
+            check(self.config.returners[name], configuration.environment())
+
+    def deliver(self) -> None:
+        """Hand over to returners what they have not had, where hosts were contacted; who takes nothing is told."""
+        if "contact" not in self.__dict__:
+            return
+        from agentless.returners.delivery import Delivery
+
+        config, environ = self.config, configuration.environment()
+        source = config.source or "the configuration"
+        try:
+            Delivery(self.cache, config.returners, source, environ, self.warn, self.note).run()
+        except AgentlessError as error:
+            self.warn(f"nothing was handed over to returners: {error.message}")
 
     def close(self) -> None:
         """Let go of connections; what needs one afterwards opens it anew."""

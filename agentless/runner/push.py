@@ -130,6 +130,7 @@ def job_spec(entry: Entry, file: str) -> JobSpec:
         timeout=entry.timeout,
         metadata=entry.metadata,
         schedule=entry.name,
+        returners=entry.returners,
     )
 
 

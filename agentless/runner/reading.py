@@ -27,6 +27,7 @@ from agentless.model.jid import JID
 from agentless.model.output import EMPTY, StreamOutput
 from agentless.model.problem import Problem
 from agentless.model.process import Process, Signal, Survivor
+from agentless.model.returner import NAME as RETURNER
 from agentless.model.returns import Remains, Return
 from agentless.remote import course, evaluator, wire
 from agentless.remote.evaluator import Fire
@@ -42,6 +43,7 @@ Answer = JobAnswer | model.Answer | OnHost | Event
 # Who a job runs as on other hosts is believed as far as it can be a name.
 LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@$-]{0,63}")
 BECOME = re.compile(rf"((sudo|su|doas):{LOGIN.pattern})?")
+RETURNERS_MAX = 16
 STATES = (wire.RUNNING, wire.LOST, wire.NOT_STARTED, wire.UNKNOWN)
 # Of fires: what a table has room for.
 COUNT_MAX = 10**9
@@ -150,6 +152,7 @@ class Reading:
                     become=matched(BECOME, meta, "become"),
                     clock=stamp(meta, "time"),
                     keep=meta.get("keep") != "nocache",
+                    returners=tuple(n for n in texts(meta, "returners")[:RETURNERS_MAX] if RETURNER.fullmatch(n)),
                 )
         return None
 

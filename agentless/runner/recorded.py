@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import islice
 
 from agentless.cache import JobCache, JobFilter
 from agentless.errors import UnknownJob, UsageError
 from agentless.inventory.selection import Selection
 from agentless.model.jid import JID
-from agentless.model.job import Report
+from agentless.model.job import JobRow, Report
 from agentless.model.results import Listed
 from agentless.model.states import remembered
 
@@ -56,8 +58,8 @@ def shown(cache: JobCache, selection: Selection, word: str, target: str | None) 
     return replace(report, results={name: remembered(result) for name, result in report.results.items()})
 
 
-def listed(cache: JobCache, wanted: JobFilter, limit: int | None) -> Listed:
-    """The jobs like that, newest first, `limit` at most; UsageError where that is below 1."""
+def listed(rows: Iterable[JobRow], wanted: JobFilter, limit: int | None) -> Listed:
+    """Those of the jobs that are like that, `limit` at most; UsageError where that is below 1."""
     if limit is not None and limit < 1:
         raise UsageError(f"a limit of {limit} jobs is none", "Leave it out for all jobs.")
-    return Listed(list(cache.rows(limit, wanted.matches)))
+    return Listed(list(islice(filter(wanted.matches, rows), limit)))

@@ -43,6 +43,7 @@ class Scheduler:
         schedules: the verbs on the file.
         name: `USER@CONTROLLER`, for which splays are drawn.
         log: told what was fired and skipped and why, a line each.
+        deliver: called after each fire that came to its end, to hand over what returners have not had.
         clock: Unix seconds.
     """
 
@@ -52,11 +53,13 @@ class Scheduler:
         name: str,
         *,
         log: Callable[[str], None],
+        deliver: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._schedules = schedules
         self._name = name
         self._log = log
+        self._deliver = deliver
         self._clock = clock
         self._threads: list[threading.Thread] = []
         self._runs: set[Run] = set()
@@ -188,6 +191,8 @@ class Scheduler:
         finally:
             with self._lock:
                 self._busy[entry.name] = max(0, self._busy.get(entry.name, 0) - 1)
+        if not detach:
+            self._deliver()
 
     def _send(self, due: _Due, *, detach: bool) -> None:
         entry = due.entry

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentless.config import cache_dir, config_dir
-from agentless.errors import InventoryError, ScheduleError, TargetError
+from agentless.errors import InventoryError, ScheduleError, TargetError, UsageError
 from agentless.model.jid import JID
 from agentless.model.job import JobRow
 from agentless.model.requests import Delivery
@@ -64,12 +64,25 @@ class Schedules:
         Raises:
             ScheduleError: the file cannot be read, or something in it is wrong.
         """
-        return document.load(self.path, now=time.time())
+        schedule = document.load(self.path, now=time.time())
+        for entry in schedule.entries.values():
+            self._check_returners(entry)
+        return schedule
+
+    def _check_returners(self, entry: Entry) -> None:
+        """Refuse an entry with a returner that the configuration lacks."""
+        try:
+            self._parts.config.check_returners(entry.returners)
+        except UsageError as error:
+            message = f"schedule: {entry.key}: returner: {error.message}"
+            raise ScheduleError(message, error.hint, file=str(self.path), line=entry.returner_line) from error
 
     @cached_property
     def edit(self) -> Editor:
         """Edits of the file: add, modify, delete, enable, disable, copy, move, skip, postpone."""
-        return Editor(self.path, now=time.time(), check_target=self._check_target)
+        return Editor(
+            self.path, now=time.time(), check_target=self._check_target, check_returners=self._check_returners
+        )
 
     # --- hosts ---
     def _targets(self, schedule: Schedule, only: str | None = None) -> dict[str, tuple[str, ...]]:

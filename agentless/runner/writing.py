@@ -126,6 +126,7 @@ def job_fields(spec: JobSpec, target: str) -> dict[str, object]:
         "arg": list(spec.arguments),
         "tgt": target,
         "metadata": dict(spec.metadata),
+        "returners": list(spec.returners),
         "script_args": list(spec.script.arguments) if spec.script else None,
     }
     return {key: named_otherwise[key] if key in named_otherwise else getattr(spec, key) for key in wire.JOB}

@@ -21,13 +21,13 @@ __all__ = ["ALIASES", "KEYS", "Entry", "Schedule", "load", "parse"]
 ALIASES = {"func": "function", "fun": "function", "job_args": "args", "job_kwargs": "kwargs"}
 KEYS = (
     *("function", "args", "kwargs", "target", "name", "metadata", "runs_on", "timeout", "jid_include", "return_job"),
+    "returner",
     *timing.KEYS,
 )
 _GLOBAL = ("enabled", "splay", "skip_during_range")
 _SALT_ONLY = {
-    "returner": "What a fire returns comes home to the job cache.",
-    "return_config": "What a fire returns comes home to the job cache.",
-    "return_kwargs": "What a fire returns comes home to the job cache.",
+    "return_config": "How a returner is reached stands in agentless's configuration.",
+    "return_kwargs": "How a returner is reached stands in agentless's configuration.",
     "skip_function": "A skip is recorded with its reason: `agentless schedule status`.",
     "dry_run": "See `agentless schedule next`, and `schedule push --check`.",
     "persist": "What is pushed stays on the host until it is purged.",
@@ -53,7 +53,8 @@ class Entry:
         timezone: an IANA name, or None for the zone of the machine that fires.
         jid_include: Salt's; false leaves `maxrunning` uncounted.
         return_job: True, False (nothing comes home) or `nocache` (comes home, is not kept).
-        line, target_line: where it and its target stand in the file.
+        returners: the names of those that get what its fires return, besides the job cache (`returner`).
+        line, target_line, returner_line: where it, its target and its returners stand in the file.
         script: for `cmd.script`, the path of the script on the controller.
     """
 
@@ -72,6 +73,8 @@ class Entry:
     return_job: bool | str = True
     line: int = field(default=0, compare=False)
     target_line: int = field(default=0, compare=False)
+    returner_line: int = field(default=0, compare=False)
+    returners: tuple[str, ...] = ()
     script: str | None = None
 
     @property
@@ -206,6 +209,14 @@ def _entry(
     if timeout is not None and not on_hosts:
         raise fields["timeout"].error(f"{function} has no timeout")
 
+    returners = work.returners(fields["returner"]) if "returner" in fields else ()
+    return_job = work.return_job(fields["return_job"], on_hosts and runs_on) if "return_job" in fields else True
+    if returners and not on_hosts:
+        raise fields["returner"].error(f"{function} returns nothing from hosts")
+    if returners and return_job is not True:
+        reason = f"with return_job: {fields['return_job'].text} there is nothing that it could get"
+        raise fields["returner"].error(reason)
+
     timed = {**{name: shared[name] for name in ("splay", "skip_during_range") if name in shared}, **fields}
     if "splay" not in fields and "splay" in shared and _interval(fields) and not _fits(shared["splay"], fields):
         # A splay for all is not meant for what comes around before it.
@@ -227,9 +238,11 @@ def _entry(
         timeout=timeout,
         timezone=made.get("zone"),
         jid_include=fields["jid_include"].flag() if "jid_include" in fields else True,
-        return_job=work.return_job(fields["return_job"], on_hosts and runs_on) if "return_job" in fields else True,
+        return_job=return_job,
         line=item.line,
         target_line=fields["target"].line if "target" in fields else item.line,
+        returner_line=fields["returner"].line if "returner" in fields else item.line,
+        returners=returners,
         script=work.script(fields["args"], arguments[0]) if function == "cmd.script" else None,
     )
 

@@ -84,6 +84,7 @@ class Editor:
         now: as for `load`.
         check_target: called with each entry that an edit adds or gives another target; raises ScheduleError where that
             selects no host, for a push would refuse the file then.
+        check_returners: the same of each entry whose returners are new.
 
     Each method returns the schedule as it is then, and raises ScheduleError, the file untouched, where the edit is
     impossible or would make it wrong.
@@ -95,12 +96,14 @@ class Editor:
         *,
         now: float,
         check_target: Callable[[Entry], None] = lambda entry: None,
+        check_returners: Callable[[Entry], None] = lambda entry: None,
     ) -> None:
         # It is known by the name that was given, as loading knows it; a link is followed when it is replaced.
         self._file = os.fspath(path)
         self._path = Path(os.path.realpath(path))
         self._now = now
         self._check_target = check_target
+        self._check_returners = check_returners
 
     def add(self, name: str, keys: Mapping[str, Any]) -> Schedule:
         """A new entry."""
@@ -252,6 +255,8 @@ class Editor:
             known = before.entries.get(name)
             if entry.target is not None and (known is None or known.target != entry.target):
                 self._check_target(entry)
+            if known is None or known.returners != entry.returners:
+                self._check_returners(entry)
         check(after)
         return after
 

@@ -15,7 +15,7 @@ from agentless.yamlfile import Item
 
 __all__ = [
     "CONTROLLER_FUNCTIONS", "HOST_FUNCTIONS", "KWARGS",
-    "arguments", "kwargs", "metadata", "return_job", "script", "seconds",
+    "arguments", "kwargs", "metadata", "return_job", "returners", "script", "seconds",
 ]  # fmt: skip
 
 HOST_FUNCTIONS = ("cmd.run", "cmd.script")
@@ -118,6 +118,14 @@ def return_job(item: Item, runs_on: str | bool) -> bool | str:
     if item.value is not True and runs_on == "controller":
         raise item.error("what the controller fires is a job of its job cache, and so is what comes back")
     return "nocache" if item.value == "nocache" else bool(item.value)
+
+
+def returners(item: Item) -> tuple[str, ...]:
+    """Names; whether the configuration has them is for who sends something to find out."""
+    names = tuple(each.text for each in item.each())
+    if len(set(names)) < len(names):
+        raise item.error("a returner is named a second time")
+    return names
 
 
 def script(item: Item, name: str) -> str:

@@ -22,6 +22,7 @@ else:
 FILES = sorted((ROOT / ".ci/constraints").glob("*.txt"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 NEEDED = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
+FOR_SQL = [Requirement(text) for text in PROJECT["project"]["optional-dependencies"]["sql"]]
 FOR_TESTS = [Requirement(text) for text in PROJECT["project"]["optional-dependencies"]["test"]]
 FOR_BUILDING = [Requirement(text) for text in PROJECT["build-system"]["requires"]]
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
@@ -90,7 +91,7 @@ def test_on_each_python_all_that_is_asked_for_is_named_once(path: Path, python: 
         if pin.holds(python, platform):
             assert pin.name not in named, f"{pin.name} is named twice for Python {python}"
             named[pin.name] = pin
-    for wanted in [*NEEDED, *FOR_BUILDING, *(FOR_TESTS if path.stem != "run" else [])]:
+    for wanted in [*NEEDED, *FOR_BUILDING, *([*FOR_SQL, *FOR_TESTS] if path.stem != "run" else [])]:
         pin = named[canonicalize_name(wanted.name)]
         assert wanted.specifier.contains(pin.version), f"{pin.name} {pin.version} is not {wanted}: make constraints"
 
@@ -102,12 +103,12 @@ def test_what_tests_run_with_is_what_a_run_has() -> None:
 
 def test_the_lowest_versions_are_the_bounds_of_pyproject() -> None:
     lowest = {pin.name: pin.version for pin in pins(ROOT / ".ci/constraints/lowest.txt")}
-    for wanted in NEEDED:
+    for wanted in [*NEEDED, *FOR_SQL]:
         (bound,) = (each.version for each in wanted.specifier if each.operator == ">=")
         found = lowest[canonicalize_name(wanted.name)]
         assert f"{found}.0.0".startswith(f"{bound}."), f"{wanted}, but {found}: make constraints"
 
 
 def test_each_library_has_a_lower_bound() -> None:
-    for wanted in NEEDED:
+    for wanted in [*NEEDED, *FOR_SQL]:
         assert any(each.operator == ">=" for each in wanted.specifier), f"{wanted} has no lower bound that is tested"

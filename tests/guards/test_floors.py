@@ -20,6 +20,7 @@ FLOORS: list[set[str]] = [
     {"report"},
     {"runner"},
     {"transport"},
+    {"returners"},
     {"cache", "inventory"},
     {"openssh"},
     {"schedule"},
@@ -36,6 +37,7 @@ KEPT_APART = {
     "invoke": {"transport.ssh"},
     "click": {"cli"},
     "tabulate": {"report"},
+    "sqlalchemy": {"returners"},
     "rich": {"cli.progress"},
     "tqdm": {"cli.progress"},
 }

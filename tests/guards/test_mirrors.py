@@ -21,6 +21,11 @@ SEEN_THROUGH = {
     "model/answers": "tests/runner/test_reading.py",
     "model/problem": "tests/model/test_results.py",
     "model/process": "tests/model/test_results.py",
+    # Values that each kind of returner takes and raises, and tables that `sql` writes and `register` reads.
+    "model/returner": "tests/test_config.py",
+    "returners/handover": "tests/returners/test_command.py",
+    "returners/tables": "tests/returners/test_sql.py",
+    "runner/registers": "tests/returners/test_verbs.py",
     "runner/fields": "tests/runner/test_reading.py",
     # The helper's side decides whether what is sent can be started.
     "runner/payload": "tests/remote/test_payload.py",

@@ -17,7 +17,7 @@ THE_JID = JID("20261122095039579207")
 
 
 def dispatcher(bench: Bench, hosts: LyingHosts) -> Dispatcher:
-    return Dispatcher(bench.contact(hosts), bench.selection, "ada")
+    return Dispatcher(bench.contact(hosts), bench.selection, "ada", lambda names: None)
 
 
 def answering() -> LyingHosts:

@@ -58,7 +58,7 @@ from tests.schedule.walking import START, utc
         ("minutes: 5\nskip_explicit: [5pm]", 7, "a full date"),
         ("minutes: 5\ntimeout: soon", 7, "write seconds, or 90s"),
         ("minutes: 5\nreturn_job: some", 7, "nocache"),
-        ("minutes: 5\nreturner: mysql", 7, "Salt's key"),
+        ("minutes: 5\nreturn_config: mysql", 7, "Salt's key"),
         ("minutes: 5\nruns_on: moon", 7, "host or controller"),
         ("minutes: 5\nkwargs: {runas: bob}", 7, "not known here"),
         ("minutes: 5\nkwargs: {cwt: /}", 7, "no such kwarg"),

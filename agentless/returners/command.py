@@ -1,0 +1,116 @@
+"""The returner `command`: a command of this machine gets each return as JSON on stdin."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import IO
+
+from agentless.model.returner import CommandReturner
+from agentless.returners.handover import HostEnd, NotTaken, Unavailable
+
+__all__ = ["Command"]
+
+_TAIL = 2048
+_REAPED = 5.0
+
+
+class Command:
+    """Starts the command once for each return, and waits for it.
+
+    Its stdin is a file with one line of JSON, `AGENTLESS_JID` and `AGENTLESS_HOST` say which return it is, what it
+    writes to stdout goes nowhere, and 0 says that it has the return. It is the leader of a session of its own: what is
+    left of that at the deadline is killed.
+
+    Args:
+        settings: what is started, and where.
+        environ: its environment, besides those two.
+    """
+
+    batch = 1
+
+    def __init__(self, settings: CommandReturner, environ: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._environ = environ
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def give(self, ends: Sequence[HostEnd], until: float) -> None:
+        (end,) = ends
+        settings = self._settings
+        environ = {**self._environ, "AGENTLESS_JID": end.job.jid, "AGENTLESS_HOST": end.host}
+        # A file, for a command that does not read must not hold us up as it would with a pipe.
+        with tempfile.TemporaryFile() as document:
+            document.write(end.encode())
+            document.seek(0)
+            try:
+                process = subprocess.Popen(
+                    settings.argv,
+                    stdin=document,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    cwd=settings.directory,
+                    env=environ,
+                    start_new_session=True,
+                )
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or type(error).__name__
+                raise Unavailable(f"{settings.argv[0]} cannot be started: {reason}") from error
+        self._process = process
+        assert process.stderr is not None
+        tail = _Tail(process.stderr)
+        try:
+            code = process.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            _kill(process)
+            raise Unavailable(
+                f"{settings.argv[0]} had not ended after {settings.timeout:g} s, and was killed"
+            ) from None
+        except BaseException:
+            _kill(process)
+            raise
+        finally:
+            self._process = None
+        if code:
+            how = f"exit code {code}" if code > 0 else f"signal {-code}"
+            last = tail.last_line()
+            raise NotTaken(f"{how}: {last}" if last else how)
+
+    def cancel(self) -> None:
+        if (process := self._process) is not None:
+            _kill(process)
+
+    def close(self) -> None:
+        return
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_REAPED)
+
+
+class _Tail:
+    """The end of what a command writes to stderr, however much that is, and whoever holds it open afterwards."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._data = b""
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        with self._stream, contextlib.suppress(OSError, ValueError):
+            while data := os.read(self._stream.fileno(), 65536):
+                self._data = (self._data + data)[-_TAIL:]
+
+    def last_line(self) -> str:
+        self._thread.join(0.2)
+        lines = self._data.decode("utf-8", "replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -1,0 +1,104 @@
+"""Workers that record returns and hand them over, killed at random instants; run as a program by test_delivery.
+
+    python -m tests.returners.killed ROOT SEED SECONDS
+
+Afterwards one more command runs in peace. Whatever the job cache has must have reached both returners: lines of a
+file that a command appends to, and rows of a database.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+
+from sqlalchemy import create_engine, text
+
+from tests.cache.results import returned
+from tests.returners.bench import Bench
+
+WORKERS = 3
+HOSTS = ("web1", "web2", "web3")
+CONFIG = """
+returners:
+  lines: {{type: command, command: 'cat >>lines', timeout: 60}}
+  rows: {{type: sql, url: 'sqlite:///{root}/register.db', timeout: 60}}
+returner: [lines, rows]
+"""
+
+
+def bench_at(root: Path) -> Bench:
+    bench = Bench(root)
+    bench.configured()
+    bench.now = time.time()
+    return bench
+
+
+def work(root: Path, rng: random.Random) -> None:
+    """Send jobs, record what their hosts return, and hand over, without end."""
+    bench = bench_at(root)
+    while True:
+        cache = bench.cache
+        job = cache.create(function="cmd.run", arguments=["id"], target="all", hosts=HOSTS, user="ada")
+        for host in HOSTS:
+            cache.record(job.jid, host, returned(f"{job.jid} {host}".encode() * rng.choice([1, 200])))
+            if rng.random() < 0.2:
+                bench.deliver()
+        if rng.random() < 0.7:
+            cache.release(job.jid)
+        bench.deliver()
+        if rng.random() < 0.2:
+            cache.prune(force=True)
+
+
+def main(root: Path, seed: int, seconds: float) -> int:
+    rng = random.Random(seed)
+    Bench(root).configure(CONFIG.format(root=root))
+    bench = bench_at(root)
+    until, kills = time.monotonic() + seconds, 0
+    while time.monotonic() < until:
+        pids = []
+        for _ in range(WORKERS):
+            worker_seed = rng.random()
+            if (pid := os.fork()) == 0:
+                try:
+                    work(root, random.Random(worker_seed))
+                finally:  # only a defect gets here: it must not go on as if it were the parent
+                    traceback.print_exc()
+                    os._exit(1)
+            pids.append(pid)
+        time.sleep(rng.uniform(0.02, 0.8))
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        for pid in pids:
+            _, status = os.waitpid(pid, 0)
+            assert os.WIFSIGNALED(status), "a worker ended by itself"
+            kills += 1
+    told = bench.deliver()
+    assert told == [], told
+    assert bench.owed() == {}
+    lines = {(document["jid"], document["host"]) for document in bench.lines("lines")}
+    engine = create_engine(f"sqlite:///{root}/register.db")
+    with engine.connect() as connection:
+        rows = [tuple(row) for row in connection.execute(text("SELECT jid, id FROM agentless_returns"))]
+    engine.dispose()
+    assert len(set(rows)) == len(rows)
+    jobs = 0
+    for row in bench.cache.rows():
+        report = bench.cache.load(row.job.jid)
+        assert report is not None
+        for host, result in report.results.items():
+            if result.state.final:
+                assert (row.job.jid, host) in lines, (row.job.jid, host)
+                assert (row.job.jid, host) in set(rows), (row.job.jid, host)
+        jobs += 1
+    sys.stdout.write(f"{kills} {jobs}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))
