@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterable
 from typing import IO
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "read_file",
     "read_stream",
     "replace_file",
+    "replace_file_by",
     "write_all",
 ]
 
@@ -52,9 +54,15 @@ def read_stream(file: IO[bytes], mib: int) -> bytes:
 
 
 def replace_file(path: StrPath, data: bytes, *, mode: int | None = 0o600, sync: bool = True) -> None:
+    """`replace_file_by` with all of the content at once."""
+    replace_file_by(path, [data], mode=mode, sync=sync)
+
+
+def replace_file_by(path: StrPath, pieces: Iterable[bytes], *, mode: int | None = None, sync: bool = True) -> None:
     """Write a file in one step: also after a power cut, its content is the old one or the new one, whole.
 
     Args:
+        pieces: of the new content.
         mode: of the file, whatever the umask; None keeps that of the file which is replaced, and leaves that of a new
             one to the umask.
         sync: False does not wait for the disk: after a power cut the file may be empty.
@@ -74,7 +82,8 @@ def replace_file(path: StrPath, data: bytes, *, mode: int | None = 0o600, sync: 
                     mode = stat.S_IMODE(os.stat(path).st_mode)
             if mode is not None:
                 os.fchmod(descriptor, mode)
-            write_all(descriptor, data)
+            for piece in pieces:
+                write_all(descriptor, piece)
             if sync:
                 os.fsync(descriptor)
         finally:

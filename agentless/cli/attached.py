@@ -223,13 +223,20 @@ def follow(
     run: Run | None = None
     sent: list[Job] = []
 
+    def begun(job: Job) -> None:
+        """The job is in the cache, and no packet has left: from here on its name is all that must not be lost."""
+        sent.append(job)
+        if not invocation.screen.err_look.terminal:
+            count = "1 host" if len(job.hosts) == 1 else f"{len(job.hosts)} hosts"
+            invocation.screen.say(f"job {job.jid}: sending it to {count}")
+
     try:
         early = None
         try:
             made = start(invocation.fleet)
             if isinstance(made, PreparedJob):
                 with invocation.interrupts.held():
-                    run = made.send(sent.append)
+                    run = made.send(begun)
             else:
                 run = made
         except Interrupted as interruption:

@@ -131,12 +131,26 @@ class Invocation:
         return [*(self.given.get("vault_id") or ()), *files, *prompts]
 
     def _passwords(self) -> tuple[Secret | None, Secret | None]:
-        password = become = None
+        password = self._password_file("connection", "ask_pass", "-k")
         if self.given.get("ask_pass"):
             password = self.screen.secret("SSH password: ", "--ask-pass")
+        become = self._password_file("become", "ask_become_pass", "-K")
         if self.given.get("ask_become_pass"):
             same = " (empty: the SSH password)" if password else ""
             become = self.screen.secret(f"BECOME password{same}: ", "--ask-become-pass")
             if password is not None and become == Secret(""):
                 become = password
         return password, become
+
+    def _password_file(self, what: str, ask: str, letter: str) -> Secret | None:
+        path = self.given.get(f"{what}_password_file")
+        if path is None:
+            return None
+        if self.given.get(ask):
+            raise click.UsageError(f"--{what}-password-file goes without {letter}, which asks for the same password")
+        from agentless.inventory.password_file import NoPassword, password_of
+
+        try:
+            return password_of(path, what)
+        except NoPassword as error:
+            raise click.UsageError(str(error)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,10 +10,10 @@ import click
 from agentless.cli.commands import Verb, VerbGroup, option, show_help
 from agentless.cli.invocation import Formats, Invocation
 from agentless.cli.options import TARGET, shared_options, verb
+from agentless.cli.report_files import Filed, ReportFiles, report_files
 from agentless.cli.reports import printer, render
 from agentless.cli.rows import FORMATS, show, tell_problems
 from agentless.cli.words import DURATION, JID, MOMENT, pairs
-from agentless.model.job import Report
 from agentless.model.states import State
 
 __all__ = ["jobs"]
@@ -78,18 +79,25 @@ _GROUP = option("--group", is_flag=True, help="Identical results under one headi
 @TARGET
 @_FROM
 @_GROUP
-def lookup(invocation: Invocation, /, jid: str, target: str | None, source: str | None, group: bool) -> int:
+@report_files
+def lookup(
+    invocation: Invocation,
+    /,
+    jid: str,
+    target: str | None,
+    source: str | None,
+    group: bool,
+    junit: Path | None,
+    summary: Path | None,
+) -> int:
     """What a job returned: the text, the JSON and the exit code of its `run`, in the inventory's order.
 
     Hosts whose end is not known yet are asked. A JID of another controller is asked of all hosts, or those of --limit.
     """
     out = invocation.out("text")
+    filed = ReportFiles.given(junit, summary, invocation.environ)
     report = invocation.fleet.lookup(invocation.job(jid), target, source=source)
-    return _show_report(invocation, report, out, group=group)
-
-
-def _show_report(invocation: Invocation, report: Report, out: str, *, group: bool = False) -> int:
-    printer(invocation, report.job.hosts, report.job.jid, out, group=group).end(report)
+    Filed(printer(invocation, report.job.hosts, report.job.jid, out, group=group), filed).end(report)
     return report.exit_code
 
 
@@ -155,7 +163,8 @@ def _show_job(invocation: Invocation, jid: str, target: str | None = None) -> in
         invocation.screen.result(tables.head(report.job))
         invocation.screen.result_in_pieces(render(invocation, "table")(report))
         return report.exit_code
-    return _show_report(invocation, report, out)
+    printer(invocation, report.job.hosts, report.job.jid, out).end(report)
+    return report.exit_code
 
 
 @verb(examples=[("agentless jobs wait last --wait 10m", "come back to a detached job")])
@@ -169,16 +178,27 @@ def _show_job(invocation: Invocation, jid: str, target: str | None = None) -> in
     help="How long to wait. Default: as long as it takes, but 45 s for hosts that can't be reached.",
 )
 @_GROUP
-def wait(invocation: Invocation, /, jid: str, target: str | None, seconds: float | None, group: bool) -> int:
+@report_files
+def wait(
+    invocation: Invocation,
+    /,
+    jid: str,
+    target: str | None,
+    seconds: float | None,
+    group: bool,
+    junit: Path | None,
+    summary: Path | None,
+) -> int:
     """Wait until every host has returned, and show what `run` would have shown. Ctrl-C leaves the job alone."""
     from agentless.cli.attached import follow
 
     out = invocation.out("text")
+    filed = ReportFiles.given(junit, summary, invocation.environ)
     jid = invocation.job(jid)
     return follow(
         invocation,
         lambda fleet: fleet.wait(jid, target, wait=seconds),
-        lambda job: printer(invocation, job.hosts, job.jid, out, group=group),
+        lambda job: Filed(printer(invocation, job.hosts, job.jid, out, group=group), filed),
         jid=jid,
         target=target,
     ).exit_code

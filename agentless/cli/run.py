@@ -16,12 +16,14 @@ from agentless.cli.environment import job_environment
 from agentless.cli.interrupts import ON_INTERRUPT
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import verb
-from agentless.cli.printers import Detached
+from agentless.cli.printers import Detached, Printer
+from agentless.cli.report_files import Filed, ReportFiles, report_files
 from agentless.cli.reports import printer
 from agentless.cli.words import DURATION, SHARE, pairs
 from agentless.errors import UsageError
 from agentless.files import read_stream
 from agentless.model.endpoint import Endpoint
+from agentless.model.job import Job
 from agentless.model.requests import INPUT_MIB, Delivery, JobSpec, Script, read_input, shell_text
 
 __all__ = ["run"]
@@ -137,6 +139,7 @@ class _Run(Command):
     help="Start no further host when more than so many failed or were unreachable.",
 )
 @option("--group", section="How it is shown", is_flag=True, help="Identical results under one heading, at the end.")
+@report_files
 def run(
     invocation: Invocation,
     /,
@@ -144,6 +147,8 @@ def run(
     command: tuple[str, ...],
     check: bool,
     group: bool,
+    junit: Path | None,
+    summary: Path | None,
     on_interrupt: str | None,
     **options: Any,
 ) -> int:
@@ -170,6 +175,7 @@ def run(
         returners=tuple(options["returners"]),
         **{name: options[name] for name in ("cwd", "shell", "timeout")},
     )
+    filed = ReportFiles.given(junit, summary, invocation.environ)
     live = None if out == "text" and not options["detach"] else False
     how = Delivery(options["detach"], options["wait"], options["batch"], options["max_fail"], live)
     if check:
@@ -182,10 +188,14 @@ def run(
         )
     shown = Detached if options["detach"] and out == "text" else None
 
+    def show(job: Job) -> Printer:
+        made = shown(invocation.screen) if shown else printer(invocation, job.hosts, job.jid, out, group=group)
+        return Filed(made, filed)
+
     return follow(
         invocation,
         lambda fleet: fleet.prepare(target, spec, how),
-        lambda job: shown(invocation.screen) if shown else printer(invocation, job.hosts, job.jid, out, group=group),
+        show,
         on_interrupt=on_interrupt or "ask",
         given=on_interrupt is not None,
         batched=options["batch"] is not None,

@@ -114,6 +114,10 @@ class Screen:
         if self.verbose:
             self._tell(note(line))
 
+    def annotation(self, line: str) -> None:
+        """A command to a CI server's runner, which reads stderr; `-q` does not silence it."""
+        self._tell(one_line(line))
+
     def warn(self, line: str) -> None:
         self._tell(f"agentless: {paint('warning', 'yellow', self.err_look)}: {one_line(line)}")
 

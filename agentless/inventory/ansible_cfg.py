@@ -68,6 +68,8 @@ class AnsibleSettings:
     ask_vault_pass: bool | None = None
     ask_pass: bool | None = None
     become_ask_pass: bool | None = None
+    connection_password_file: str | None = None
+    become_password_file: str | None = None
     unhonoured: tuple[str, ...] = ()
 
 
@@ -231,6 +233,8 @@ _SETTINGS: dict[str, _Setting] = {
     "ask_vault_pass": _default("ask_vault_pass", flag),
     "ask_pass": _default("ask_pass", flag),
     "become_ask_pass": _become("become_ask_pass", flag),
+    "connection_password_file": _default("connection_password_file", path),
+    "become_password_file": _default("become_password_file", path),
 }
 assert _SETTINGS.keys() < {field.name for field in fields(AnsibleSettings)}
 
@@ -239,8 +243,6 @@ _UNHONOURED: dict[str, tuple[_Setting, tuple[Any, ...], str]] = {
     "ssh_executable": (_ssh("ssh_executable"), ("ssh", "/usr/bin/ssh"), "no ssh is run"),
     "become_exe": (_become("become_exe"), ("sudo", "su", "doas"), "sudo, su and doas are run by these names"),
     "become_flags": (_become("become_flags"), ("", "-H -S -n", "-H -S", "-n"), "sudo is run with options of its own"),
-    "become_password_file": (_default("become_password_file", path), (), "give the password with -K"),
-    "connection_password_file": (_default("connection_password_file", path), (), "give the password with -k"),
     "executable": (_default("executable"), ("/bin/sh",), "jobs run by /bin/sh, or what --shell says"),
     "precedence": (_default("precedence", items), (), "variables have Ansible's usual precedence"),
     "vars_plugins_enabled": (

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
-from agentless.errors import AgentlessError, InventoryError, TargetError
+from agentless.errors import AgentlessError, InventoryError, TargetError, UsageError
 from agentless.inventory import Host, Inventory, Overrides, load
 from agentless.inventory.ansible_cfg import AnsibleSettings
+from agentless.inventory.password_file import NoPassword, password_of
 from agentless.inventory.search import Sources
 from agentless.inventory.secrets import masked, unmasked
 from agentless.inventory.sources import Scripts
@@ -137,13 +139,23 @@ class Selection:
 
     @cached_property
     def _to_contact(self) -> Overrides:
-        """The overrides of who contacts hosts: what ansible.cfg wants asked for is asked, once, and before a packet."""
-        overrides = self._overrides
-        if self._ansible.ask_pass and overrides.password is None:
-            overrides = replace(overrides, password=self._asked("SSH password: ", "ask_pass", "-k"))
-        if self._ansible.become_ask_pass and overrides.become_password is None:
-            answer = self._asked("BECOME password (empty: the SSH password): ", "become_ask_pass", "-K")
-            overrides = replace(overrides, become_password=overrides.password if answer == Secret("") else answer)
+        """The overrides of who contacts hosts: the passwords that ansible.cfg wants, asked for or read from files.
+
+        Raises:
+            UsageError: a file gives none.
+        """
+        overrides, ansible = self._overrides, self._ansible
+        if overrides.password is None:
+            if ansible.ask_pass:
+                overrides = replace(overrides, password=self._asked("SSH password: ", "ask_pass", "-k"))
+            elif ansible.connection_password_file:
+                overrides = replace(overrides, password=_read(ansible.connection_password_file, "connection"))
+        if overrides.become_password is None:
+            if ansible.become_ask_pass:
+                answer = self._asked("BECOME password (empty: the SSH password): ", "become_ask_pass", "-K")
+                overrides = replace(overrides, become_password=overrides.password if answer == Secret("") else answer)
+            elif ansible.become_password_file:
+                overrides = replace(overrides, become_password=_read(ansible.become_password_file, "become"))
         return overrides
 
     def _asked(self, prompt: str, setting: str, option: str) -> Secret | None:
@@ -331,3 +343,10 @@ class Selection:
             else:
                 endpoints[name] = self._endpoint(host, overrides)
         return endpoints, missing
+
+
+def _read(path: str, what: str) -> Secret:
+    try:
+        return password_of(Path(path), what)
+    except NoPassword as error:
+        raise UsageError(str(error)) from None

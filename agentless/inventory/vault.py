@@ -7,11 +7,11 @@ that of the HMAC-SHA256 derived by PBKDF2 from the password.
 from __future__ import annotations
 
 import binascii
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agentless.inventory.password_file import NoPassword, password_of
 from agentless.model.secret import Secret
 
 __all__ = ["Identity", "Vault", "VaultClosed", "identity", "is_encrypted"]
@@ -19,8 +19,6 @@ __all__ = ["Identity", "Vault", "VaultClosed", "identity", "is_encrypted"]
 _MAGIC = "$ANSIBLE_VAULT"
 _ITERATIONS = 10_000
 _KEY_BYTES, _IV_BYTES, _BLOCK_BYTES = 32, 16, 16
-# A script may ask a keyring whose owner has to unlock it first.
-_SCRIPT_SECONDS = 120.0
 # docs.ansible.com, "Storing passwords in third-party tools": such scripts are told the id, and exit with 2 without one.
 _CLIENT, _CLIENT_KNOWS_NONE = "-client", 2
 _PROMPTS = ("prompt", "prompt_ask_vault_pass")
@@ -138,7 +136,7 @@ class Vault:
 
     def _password(self, of: Identity) -> Secret:
         if of not in self._passwords:
-            self._passwords[of] = self._prompted(of) if of.asks else Secret(_of_file(of))
+            self._passwords[of] = self._prompted(of) if of.asks else _of_file(of)
         return self._passwords[of]
 
     def _prompted(self, of: Identity) -> Secret:
@@ -189,37 +187,14 @@ def _unlock(envelope: _Envelope, password: Secret) -> str | None:
     return padded[:-padding].decode("utf-8", "surrogateescape")
 
 
-def _of_file(of: Identity) -> str:
+def _of_file(of: Identity) -> Secret:
     """The password that a file holds, or that a script prints."""
-    path = Path(os.path.expanduser(of.source))
-    if not path.is_file():
-        raise VaultClosed(f"stays closed: the vault password file {path} is not there")
-    try:
-        if os.access(path, os.X_OK):
-            password = _of_script(path, of.label)
-        else:
-            password = path.read_bytes().strip()
-    except OSError as error:
-        raise VaultClosed(f"stays closed: the vault password file {path} cannot be read: {error.strerror}") from None
-    if not password:
-        raise VaultClosed(f"stays closed: the vault password file {path} gives an empty password")
-    return password.decode("utf-8", "surrogateescape")
-
-
-def _of_script(path: Path, label: str) -> bytes:
-    import subprocess
-
+    path = Path(of.source)
     is_client = path.stem.endswith(_CLIENT)
-    argv = [str(path.absolute()), *(["--vault-id", label] if is_client else [])]
     try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SCRIPT_SECONDS)
-    except subprocess.TimeoutExpired:
-        raise VaultClosed(
-            f"stays closed: the vault password script {path} gave no answer within {_SCRIPT_SECONDS:.0f} s"
-        ) from None
-    if is_client and done.returncode == _CLIENT_KNOWS_NONE:
-        raise VaultClosed(f"stays closed: the vault password script {path} has no password for vault id {label!r}")
-    if done.returncode != 0:
-        last_line = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        raise VaultClosed(f"stays closed: the vault password script {path} ended with {done.returncode} {last_line}")
-    return done.stdout.strip(b"\r\n")
+        return password_of(path, "vault", ["--vault-id", of.label] if is_client else [])
+    except NoPassword as error:
+        if is_client and error.status == _CLIENT_KNOWS_NONE:
+            reason = f"the vault password script {path} has no password for vault id {of.label!r}"
+            raise VaultClosed(f"stays closed: {reason}") from None
+        raise VaultClosed(f"stays closed: {error}") from None

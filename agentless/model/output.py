@@ -38,6 +38,13 @@ class StreamOutput(ABC):
                 break
         return data[:limit]
 
+    def tail(self, limit: int) -> bytes:
+        """The last `limit` bytes, or all where there are no more; raises as `pieces`."""
+        data = b""
+        for piece in self.pieces():
+            data = (data + piece)[-limit:]
+        return data
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, StreamOutput) and self.read() == other.read()
 

@@ -1,7 +1,11 @@
 """A report as JUnit XML, which CI servers show: one test case a host.
 
 A job that did not end with 0 is a `failure`; a host that is unreachable, lost, not started or not yet finished is an
-`error`; where a job was only to be accepted (`--detach`), one that runs is `skipped`.
+`error`; where a job was only to be accepted (`--detach`), one that runs is `skipped`. Servers show little but the text
+of these, so it has all that one needs: how it ended, the end of the output, and the command that shows the rest.
+
+A server tells test cases apart by class and name. The class is the command, or `step` of the job's metadata, so that
+two steps of a pipeline do not overwrite each other, and the same step of two pipelines is one.
 """
 
 from __future__ import annotations
@@ -10,12 +14,13 @@ import shlex
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-from agentless.model.job import Report
+from agentless.model.job import Job, Report
 from agentless.model.problem import Problem
 from agentless.model.states import HostResult, State
 from agentless.model.times import iso
 from agentless.report.printable import one_line, plain
-from agentless.report.text import outcome
+from agentless.report.tables import command
+from agentless.report.text import ending, heading, notes, outcome
 
 __all__ = ["as_junit"]
 
@@ -38,7 +43,7 @@ def as_junit(report: Report) -> Iterator[str]:
         "skipped": str(verdicts.count("skipped")),
         "time": f"{sum(seconds):.3f}",
     }
-    name = one_line(shlex.join(job.arguments) or job.function)
+    name = command(job, 200) or one_line(job.function)
     root = ElementTree.Element("testsuites", {"name": "agentless", **counts})
     suite = ElementTree.SubElement(
         root, "testsuite", {"name": name, "timestamp": (iso(job.start_time) or "").rstrip("Z"), **counts}
@@ -46,13 +51,14 @@ def as_junit(report: Report) -> Iterator[str]:
     properties = ElementTree.SubElement(suite, "properties")
     for key, value in {"jid": job.jid, "target": job.target, "user": job.user, **job.metadata}.items():
         ElementTree.SubElement(properties, "property", {"name": one_line(key), "value": one_line(value)})
-    opening, closing, _ = ElementTree.tostring(root, encoding="unicode").partition("</testsuite>")
-    yield f'<?xml version="1.0" encoding="UTF-8"?>\n{opening}\n'
+    ElementTree.indent(root)
+    opening, end, closing = ElementTree.tostring(root, encoding="unicode").partition("</testsuite>")
+    yield f'<?xml version="1.0" encoding="UTF-8"?>\n{opening.rstrip()}\n'
     for name, result in report.results.items():
-        yield _text(_case(job.function, name, result, report.detached))
+        yield _text(_case(job, name, result, report.detached))
     for name, problem in report.unknown_hosts.items():
-        yield _text(_unknown(job.function, name, problem))
-    yield f"{closing}</testsuites>\n"
+        yield _text(_unknown(job, name, problem))
+    yield f"  {end}{closing}\n"
 
 
 def _text(case: ElementTree.Element) -> str:
@@ -69,8 +75,10 @@ def _verdict(result: HostResult, detached: bool) -> str:
     return "" if result.ret.ok else "failure"
 
 
-def _element(function: str, name: str, seconds: float | None) -> ElementTree.Element:
-    attributes = {"classname": one_line(f"agentless.{function}"), "name": one_line(name)}
+def _element(job: Job, name: str, seconds: float | None) -> ElementTree.Element:
+    step = job.metadata.get("step") or (command(job, 200) or job.function)
+    # What stands before a dot is a package to them.
+    attributes = {"classname": "agentless." + one_line(step)[:80].replace(".", "_"), "name": one_line(name)}
     if seconds is not None:
         attributes["time"] = f"{seconds:.3f}"
     return ElementTree.Element("testcase", attributes)
@@ -81,17 +89,17 @@ def _problem(case: ElementTree.Element, kind: str, message: str, text: str = "")
     element.text = plain(text)
 
 
-def _case(function: str, name: str, result: HostResult, detached: bool) -> ElementTree.Element:
+def _case(job: Job, name: str, result: HostResult, detached: bool) -> ElementTree.Element:
     ret, problem = result.ret, result.problem
-    case = _element(function, name, ret.duration if ret else None)
+    case = _element(job, name, ret.duration if ret else None)
     verdict = _verdict(result, detached)
     if verdict == "skipped":
         _problem(case, verdict, result.state.value)
     elif ret is None:
         message = f"{result.state.value}: {problem.kind}: {problem.message}" if problem else result.state.value
-        _problem(case, verdict, message, problem.hint if problem else "")
+        _problem(case, verdict, message, _body(job, name, result))
     elif verdict:
-        _problem(case, verdict, outcome(ret))
+        _problem(case, verdict, outcome(ret), _body(job, name, result))
     if (output := result.output) is not None:
         for tag, data in (("system-out", output.stdout), ("system-err", output.stderr)):
             if data:
@@ -99,7 +107,16 @@ def _case(function: str, name: str, result: HostResult, detached: bool) -> Eleme
     return case
 
 
-def _unknown(function: str, name: str, problem: Problem) -> ElementTree.Element:
-    case = _element(function, name, None)
+def _body(job: Job, name: str, result: HostResult) -> str:
+    """What a server shows of a host that is no success."""
+    lines = [heading(name, result)]
+    if result.output is not None:
+        lines += ending(result.output)
+    lines += notes(result)
+    return "\n".join([*lines, f"agentless jobs lookup {job.jid} {one_line(shlex.quote(name))}", ""])
+
+
+def _unknown(job: Job, name: str, problem: Problem) -> ElementTree.Element:
+    case = _element(job, name, None)
     _problem(case, "error", f"{State.UNREACHABLE.value}: {problem.kind}: {problem.message}", problem.hint)
     return case

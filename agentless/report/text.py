@@ -11,13 +11,26 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from agentless.model.job import Report
-from agentless.model.returns import Return
+from agentless.model.returns import Remains, Return
 from agentless.model.states import HostResult, State
 from agentless.model.times import iso
 from agentless.report.names import fold, shorten
-from agentless.report.printable import RESET, one_line, printable
+from agentless.report.printable import RESET, one_line, plain, printable
 
-__all__ = ["PLAIN", "Look", "block", "duration", "gap", "groups", "heading", "notes", "outcome", "paint", "summary"]
+__all__ = [
+    "PLAIN",
+    "Look",
+    "block",
+    "duration",
+    "ending",
+    "gap",
+    "groups",
+    "heading",
+    "notes",
+    "outcome",
+    "paint",
+    "summary",
+]
 
 # Numbers that mean the same on every Unix; the others differ between Linux, macOS and the BSDs.
 _SIGNALS = {
@@ -119,6 +132,22 @@ def notes(result: HostResult) -> Iterator[str]:
             yield f"{what} still running when it ended"
     if result.problem is not None and result.problem.hint:
         yield one_line(result.problem.hint)
+
+
+# Of the end of an output: what a person reads first, and a server takes.
+_END_LINES = 30
+_END_BYTES = 6000
+
+
+def ending(output: Return | Remains) -> Iterator[str]:
+    """The last lines of stdout, then those of stderr behind `stderr: `, printable, with a word on what is left out."""
+    for stream, mark in ((output.out, ""), (output.err, _STDERR.decode())):
+        text = plain(stream.tail(_END_BYTES + 1).decode("utf-8", "backslashreplace"))
+        lines = text.rstrip("\n").split("\n") if text.strip() else []
+        cut = len(text) > _END_BYTES or len(lines) > _END_LINES
+        if cut:
+            yield f"{mark}…"
+        yield from (mark + line for line in lines[1 if len(text) > _END_BYTES else 0 :][-_END_LINES:])
 
 
 def _lines(data: bytes, look: Look, mark: bytes = b"") -> bytes:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 
 from tests.hosts.waiting import patience
@@ -76,11 +77,14 @@ class Terminal:
         return os.waitstatus_to_exitcode(status)
 
 
-def agentless(*arguments: str, environ: Mapping[str, str], stdin: str = "") -> subprocess.CompletedProcess[str]:
+def agentless(
+    *arguments: str, environ: Mapping[str, str], stdin: str = "", cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """agentless without a terminal."""
     return subprocess.run(
         [sys.executable, "-m", "agentless", *arguments],
         env=dict(environ),
+        cwd=cwd,
         input=stdin,
         capture_output=True,
         text=True,

@@ -21,10 +21,11 @@ class InPieces(StreamOutput):
 
 
 @given(pieces=st.lists(st.binary(min_size=1, max_size=5)), limit=st.integers(0, 12))
-def test_the_head_is_the_beginning_of_all(pieces: list[bytes], limit: int) -> None:
+def test_head_and_tail_are_the_ends_of_all(pieces: list[bytes], limit: int) -> None:
     whole = b"".join(pieces)
     assert InPieces(*pieces).read() == whole
     assert InPieces(*pieces).head(limit) == whole[:limit]
+    assert InPieces(*pieces).tail(limit + 1) == whole[-limit - 1 :]
     assert InPieces(*pieces) == InMemory(whole)
     assert hash(InPieces(*pieces)) == hash(InMemory(whole))
     assert InPieces(*pieces, b"x") != InMemory(whole)

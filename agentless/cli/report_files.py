@@ -1,0 +1,130 @@
+"""What a CI server reads besides the log: a JUnit file, a summary in Markdown, and annotations on GitHub."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from agentless import files
+from agentless.cli.commands import option
+from agentless.cli.printers import Printer
+from agentless.cli.screen import Screen
+from agentless.errors import UsageError
+from agentless.model.job import Report
+from agentless.model.states import HostResult
+
+__all__ = ["Filed", "ReportFiles", "report_files"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+# GitHub shows ten of a step.
+_ANNOTATIONS = 10
+
+
+def report_files(function: F) -> F:
+    """Give a verb `--junit` and `--summary`."""
+    declare = partial(option, section="How it is shown", type=click.Path(path_type=Path), metavar="FILE")
+    summary = declare("--summary", help="Append a summary in Markdown to this file, such as $GITHUB_STEP_SUMMARY.")
+    return declare("--junit", help="Write a JUnit report to this file, too.")(summary(function))
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFiles:
+    """Where a report goes besides stdout.
+
+    Args:
+        junit: replaced by the report as JUnit XML.
+        summary: gets the report as Markdown at its end.
+        annotate: say on stderr, in the words of GitHub's runner, who failed.
+    """
+
+    junit: Path | None = None
+    summary: Path | None = None
+    annotate: bool = False
+
+    @classmethod
+    def given(cls, junit: Path | None, summary: Path | None, environ: Mapping[str, str]) -> ReportFiles:
+        """Those of a command line.
+
+        Raises:
+            UsageError: one of them could not be written, which is said before anything is sent.
+        """
+        for name, path in (("--junit", junit), ("--summary", summary)):
+            if path is not None:
+                _check(name, path)
+        return cls(junit, summary, environ.get("GITHUB_ACTIONS") == "true")
+
+    def write(self, screen: Screen, report: Report) -> None:
+        """Write them; raises UsageError where one cannot be written after all."""
+        if self.annotate:
+            _annotate(screen, report)
+        if self.junit is not None:
+            from agentless.report.junit import as_junit
+
+            _write("--junit", self.junit, as_junit(report), files.replace_file_by)
+        if self.summary is not None:
+            from agentless.report.markdown import as_markdown
+
+            _write("--summary", self.summary, as_markdown(report), _append)
+
+
+class Filed(Printer):
+    """Another printer, and the files at its end, also where nobody reads stdout any more."""
+
+    def __init__(self, printer: Printer, report_files: ReportFiles) -> None:
+        super().__init__(printer.screen)
+        self._printer = printer
+        self._files = report_files
+
+    def output(self, host: str, stream: int, data: bytes, dropped: int) -> None:
+        self._printer.output(host, stream, data, dropped)
+
+    def done(self, host: str, result: HostResult) -> None:
+        self._printer.done(host, result)
+
+    def end(self, report: Report) -> None:
+        try:
+            self._printer.end(report)
+        finally:
+            self._files.write(self.screen, report)
+
+
+def _check(name: str, path: Path) -> None:
+    if path.is_dir():
+        raise UsageError(f"{name} {path}: it is a directory")
+    directory = path.parent
+    if not directory.is_dir():
+        raise UsageError(f"{name} {path}: there is no directory {directory}")
+    if not os.access(path if name == "--summary" and path.exists() else directory, os.W_OK):
+        raise UsageError(f"{name} {path}: it cannot be written")
+
+
+def _write(name: str, path: Path, pieces: Iterable[str], write: Callable[[Path, Iterable[bytes]], None]) -> None:
+    try:
+        write(path, (piece.encode("utf-8", "backslashreplace") for piece in pieces))
+    except OSError as error:
+        raise UsageError(f"{name} {path}: {error.strerror or error}") from error
+
+
+def _append(path: Path, pieces: Iterable[bytes]) -> None:
+    with path.open("ab") as file:
+        file.writelines(pieces)
+
+
+def _annotate(screen: Screen, report: Report) -> None:
+    from agentless.report.text import heading
+
+    bad = {name: result for name, result in report.results.items() if result.failed or result.problem is not None}
+    for number, (name, result) in enumerate(bad.items(), 1):
+        if number == _ANNOTATIONS and len(bad) > _ANNOTATIONS:
+            text = f"{len(bad) - number + 1} more hosts; agentless jobs lookup {report.job.jid}"
+        else:
+            text = heading(name, result)
+        screen.annotation(f"::error title=agentless::{text.replace('%', '%25')}")
+        if number == _ANNOTATIONS:
+            return
