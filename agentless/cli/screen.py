@@ -189,7 +189,8 @@ class Screen:
         except OSError:
             raise UsageError(
                 f"{option} needs a terminal to ask for the password on, and there is none",
-                "Put the password into the inventory (ansible_password, ansible_become_password), or use keys.",
+                "Give it by --connection-password-file or --become-password-file, in the inventory (ansible_password, "
+                "ansible_become_password), or use keys.",
             ) from None
         with self._quiet_progress():
             return Secret(getpass.getpass(one_line(prompt)))

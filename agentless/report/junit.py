@@ -43,7 +43,7 @@ def as_junit(report: Report) -> Iterator[str]:
         "skipped": str(verdicts.count("skipped")),
         "time": f"{sum(seconds):.3f}",
     }
-    name = command(job, 200) or one_line(job.function)
+    name = one_line(command(job, 200) or job.function)
     root = ElementTree.Element("testsuites", {"name": "agentless", **counts})
     suite = ElementTree.SubElement(
         root, "testsuite", {"name": name, "timestamp": (iso(job.start_time) or "").rstrip("Z"), **counts}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from agentless.model.states import State
 from tests.become.conftest import PASSWORD, Host, refused
+from tests.cli.terminal import agentless
 from tests.hosts import until
 from tests.hosts.fleet import out
 from tests.shells.view import programs
@@ -15,6 +19,20 @@ RULE = "ada ALL=(ALL) ALL"
 
 def test_a_password_of_any_characters_is_typed_as_it_is(host: Host) -> None:
     assert out(host.run(ansible_become_password=PASSWORD)) == "root\n"
+
+
+def test_a_password_comes_from_a_file_of_the_command_line_or_of_ansible_cfg(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(f"{PASSWORD}\n")
+    with host.fleet():
+        inventory = str(host.inventory)
+    words = ("-i", inventory, "run", "web1", "-b", "--", "id", "-un")
+    assert agentless("--become-password-file", f"{tmp_path}/password", *words, environ=os.environ).stdout == "root\n"
+    (tmp_path / "ansible.cfg").write_text("[defaults]\nbecome_password_file = ./password\n")
+    assert agentless(*words, environ=os.environ, cwd=tmp_path).stdout == "root\n"
+    (tmp_path / "password").unlink()
+    done = agentless(*words, environ=os.environ, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"the become password file {tmp_path}/password is not there" in done.stderr
 
 
 def test_where_no_password_is_wanted_one_does_no_harm(host: Host) -> None:
