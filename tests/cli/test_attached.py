@@ -131,8 +131,8 @@ from agentless.runner import dispatcher
 from agentless.runner.dispatcher import PreparedJob
 
 class Early(PreparedJob):
-    def send(self):
-        run = super().send()
+    def send(self, made=lambda job: None):
+        run = super().send(made)
         os.kill(os.getpid(), signal.SIGINT)
         return run
 

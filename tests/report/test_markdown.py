@@ -6,8 +6,8 @@ from hypothesis import given
 
 from agentless.model.job import Report
 from agentless.report.markdown import as_markdown
-from tests.cli.test_rendering import harmless
-from tests.cli.values import quick, report, reports, returned
+from tests.report.harmless import harmless
+from tests.report.values import quick, report, reports, returned
 
 FENCE = re.compile(r"^ {0,3}(`{3,})", re.MULTILINE)
 
