@@ -23,6 +23,7 @@ from agentless.cache.owed import Debt, Delivered, Owed, debt_of
 from agentless.cache.pruning import Limits, Pruned, is_due, prune, stamp
 from agentless.cache.record import merged_job
 from agentless.cache.scratch import Scratch
+from agentless.cache.turns import Turns
 from agentless.errors import CacheError, JobExists
 from agentless.model.jid import JID, new_jid
 from agentless.model.job import Job, JobRow, Origin, Report
@@ -83,6 +84,7 @@ class JobCache:
         self._journal = Journal(self._folder, warn)
         self._listing = Listing(self._folder, self._journal)
         self._live: dict[JID, FileLock] = {}
+        self._turns = Turns(self.record_many)
 
     # --- writing ------------------------------------------------------------------------------------------------
     def create(
@@ -191,7 +193,7 @@ class JobCache:
             CacheError: the job is not here.
             ValueError: the host is none of the job's, or the result has a return without being `returned`.
         """
-        return self.record_many(jid, {host: result}).get(host)
+        return self._turns.enter(jid, host, result)
 
     def record_many(self, jid: JID, results: Mapping[str, HostResult]) -> dict[str, HostResult]:
         """`record` for several hosts in one write; what it returns lacks those that had ended already."""
