@@ -54,7 +54,7 @@ class Printer:
 
     def _summary(self, report: Report) -> None:
         for line in summary(report, self.screen.err_look):
-            self.screen.say(line)
+            self.screen.say(line, painted=True)
 
 
 class WholeReport(Printer):

@@ -104,15 +104,19 @@ class Screen:
             stream.buffer.flush()
 
     # --- notes about them ---
-    def say(self, line: str) -> None:
-        """A summary or a hint, in which parts may be painted; `-q` silences it."""
+    def say(self, line: str, *, painted: bool = False) -> None:
+        """A summary or a hint; `-q` silences it.
+
+        Args:
+            painted: parts of it were painted by us, and what hosts say in it has no colours any more.
+        """
         if not self.quiet:
-            self._tell(note(line))
+            self._tell(note(line) if painted else one_line(line))
 
     def detail(self, line: str) -> None:
         """What only `-v` shows."""
         if self.verbose:
-            self._tell(note(line))
+            self._tell(one_line(line))
 
     def annotation(self, line: str) -> None:
         """A command to a CI server's runner, which reads stderr; `-q` does not silence it."""

@@ -125,7 +125,7 @@ class Variables:
         except UnicodeEncodeError:
             raise self.error(name, f"{name} of {self.host} is no UTF-8", "Convert the file with iconv.") from None
         if isinstance(value, (dict, list)):
-            raise self.error(name, f"{name} of {self.host} is no text, but a {type(value).__name__}")
+            raise self.error(name, f"{name} of {self.host} is no text, but a {type(value).__name__}", "Write one text.")
         if isinstance(value, bool):
             # Ansible would take the word `True` for it: nobody's user, host or password.
             hint = "Put it in quotes, should it be meant: yes, no, on, off, true and false are no text."
@@ -137,7 +137,9 @@ class Variables:
         if value is None or value == "":
             return None
         if isinstance(value, bool) or not re.fullmatch(r"\s*[0-9]{1,5}\s*", str(value)) or not 0 < int(value) < 65536:
-            raise self.error(name, f"{name} of {self.host} is no port{self._shown(value)}")
+            raise self.error(
+                name, f"{name} of {self.host} is no port{self._shown(value)}", "Write a number from 1 to 65535."
+            )
         return int(value)
 
     def seconds(self, *names: str) -> float | None:
@@ -150,7 +152,9 @@ class Variables:
         try:
             return connect_seconds(value)
         except ValueError as error:
-            raise self.error(name, f"{name} of {self.host}: {error}{self._shown(value)}") from None
+            raise self.error(
+                name, f"{name} of {self.host}: {error}{self._shown(value)}", "Write such a number."
+            ) from None
 
     def boolean(self, *names: str) -> bool | None:
         name, value = self._get(names)
@@ -158,7 +162,9 @@ class Variables:
             return None
         word = str(value).strip().lower()
         if word not in _TRUE and word not in _FALSE:
-            raise self.error(name, f"{name} of {self.host} is neither true nor false{self._shown(value)}")
+            raise self.error(
+                name, f"{name} of {self.host} is neither true nor false{self._shown(value)}", "Write one of them."
+            )
         return word in _TRUE
 
     def _shown(self, value: Any) -> str:

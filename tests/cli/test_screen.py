@@ -53,8 +53,15 @@ def test_an_error_and_a_traceback_show_it_too(screen: Screen) -> None:
 
 
 def test_our_own_colours_pass(screen: Screen) -> None:
-    screen.say(f"job: {paint('1 failed', 'red', TERMINAL)}")
+    screen.say(f"job: {paint('1 failed', 'red', TERMINAL)}", painted=True)
     assert stderr(screen) == "job: \x1b[31m1 failed\x1b[0m\n"
+
+
+def test_our_colours_are_ours_also_where_a_host_claims_them(screen: Screen) -> None:
+    for tell in (screen.say, screen.detail, screen.warn, screen.error):
+        tell("\x1b[2mhidden\x1b[31m")
+    assert "\x1b[2m" not in stderr(screen)
+    assert "\x1b[31m" not in stderr(screen)
 
 
 def test_quiet_and_verbose_decide_about_notes_not_about_errors(screen: Screen) -> None:
