@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts.needs import need
+from tests.hosts import need, patience
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,7 +55,7 @@ def test_a_command_that_is_interrupted_while_it_starts_gives_one_document(
         time.sleep(0.1 + step * 0.09)
         for _ in range(1 + step % 2):
             process.send_signal(number)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=patience(60))
         if process.returncode == -number or ("Traceback" in err and "/agentless/cli/" not in err):
             continue  # Python itself had not started.
         assert process.returncode in (0, 130), err
@@ -70,6 +70,7 @@ from agentless.cache import JobCache
 from agentless.cache.journal import Journal
 from agentless.runner import run
 from agentless.__main__ import main
+from tests.hosts import patience
 
 def interrupted(function):
     def wrapper(*given, **named):
@@ -92,7 +93,9 @@ def test_a_run_that_is_interrupted_twice_while_it_sends_names_its_job(
 ) -> None:
     code = AT.format(place=place, number=int(number), count=2)
     command = [sys.executable, "-c", code, "run", "all", *words, "--", "sleep 1"]
-    ended = subprocess.run(command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(
+        command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=patience(60)
+    )
     assert ended.returncode == 130, ended.stderr
     (record,) = (Path(environ["HOME"]) / ".cache/agentless/jobs").glob("[0-9]*.jsonl")
     jid = record.name.partition(".")[0]

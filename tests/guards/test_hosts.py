@@ -99,7 +99,7 @@ def test_a_node_reboots_with_a_new_boot_id_and_the_same_disk(start_nodes: Callab
 def test_a_cut_network_is_silent_and_heals(start_nodes: Callable[..., Nodes]) -> None:
     nodes = start_nodes(1)
     node = nodes["node1"]
-    with socket.create_connection((node.address, 22), timeout=10) as line:
+    with socket.create_connection((node.address, 22), timeout=patience(10)) as line:
         assert line.recv(4) == b"SSH-"
         node.cut()
         line.settimeout(0.3)
@@ -248,14 +248,14 @@ def test_the_proxy_cuts_after_so_many_bytes_and_at_once(start_proxy: Callable[..
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=_echo_lines, args=(server,), daemon=True).start()
         proxy = start_proxy(*server.getsockname())
-        with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as line:
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=patience(10)) as line:
             line.sendall(b"1\n")
             assert line.recv(10) == b"1\n"
             proxy.cut()
             with pytest.raises(ConnectionResetError):
                 line.recv(1)
         proxy.cut_after(4, to="client")
-        with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as line:
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=patience(10)) as line:
             line.sendall(b"123456789\n")
             got = b""
             while piece := line.recv(10):

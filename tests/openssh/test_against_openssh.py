@@ -21,6 +21,7 @@ from agentless.openssh.arguments import SshArgs, parse
 from agentless.openssh.jumps import parse_jumps
 from agentless.openssh.resolver import Resolver
 from agentless.openssh.settings import Settings
+from tests.hosts import patience
 from tests.hosts.needs import examples
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh") is None, reason="needs OpenSSH's client")
@@ -83,7 +84,7 @@ def oracle(
         ["ssh", "-F", str(file), "-G", *who, *options, name],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=patience(30),
         stdin=subprocess.DEVNULL,
     )
     found: dict[str, list[str]] = {}

@@ -285,8 +285,9 @@ def listen() -> Iterator[Listen]:
         yield start
 
 
-def fails(connector: HostConnector, home: Home, port: int, timeout: float = 0.7) -> Unreachable:
+def fails(connector: HostConnector, home: Home, port: int, timeout: float | None = None) -> Unreachable:
     """The error of a command on what listens at this port."""
+    timeout = timeout or patience(0.25)
     endpoint = replace(home.endpoint, port=port, connect_timeout=timeout, host_key_checking="accept-new")
     with pytest.raises(Unreachable) as caught:
         drain(connector.connect(endpoint).exec("true"))

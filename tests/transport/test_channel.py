@@ -47,7 +47,7 @@ def link(request: pytest.FixtureRequest, home: Home, connector: HostConnector) -
 def test_a_command_runs_and_its_streams_and_status_come_back(link: Link) -> None:
     assert link.user == USER
     channel = link.exec("head -c 5000; echo err >&2; exit 7")
-    channel.send(b"hello" * 1000, 20)
+    channel.send(b"hello" * 1000, patience(20))
     assert drain(channel) == (b"hello" * 1000, b"err\n")
     assert channel.exit_status() == 7
 
@@ -63,7 +63,7 @@ def test_megabytes_pass_through_in_both_directions_at_once(link: Link) -> None:
     channel = link.exec(f"head -c {len(data)}")
 
     def feed() -> None:
-        channel.send(data, 20)
+        channel.send(data, patience(20))
 
     feeder = threading.Thread(target=feed)
     feeder.start()
@@ -74,10 +74,10 @@ def test_megabytes_pass_through_in_both_directions_at_once(link: Link) -> None:
 def test_nothing_in_time_is_none_and_the_end_is_zero(link: Link) -> None:
     channel = link.exec("read line; echo $line")
     assert channel.recv(0.05) is None
-    channel.send(b"now\n", 5)
-    assert channel.recv(20) == (1, b"now\n")
-    assert channel.recv(20) == (0, b"")
-    assert channel.recv(20) == (0, b"")
+    channel.send(b"now\n", patience(5))
+    assert channel.recv(patience(20)) == (1, b"now\n")
+    assert channel.recv(patience(20)) == (0, b"")
+    assert channel.recv(patience(20)) == (0, b"")
 
 
 def test_a_command_that_a_signal_ended_has_no_status(link: Link) -> None:
@@ -103,8 +103,8 @@ def test_input_that_nobody_takes_ends_at_its_deadline(link: Link) -> None:
 
 def test_a_pty_passes_bytes_as_they_are(link: Link) -> None:
     channel = link.exec("test -t 0 && test -t 1 && echo tty && head -c 6 | od -An -tx1", pty=True)
-    assert channel.recv(20) == (1, b"tty\n")
-    channel.send(b"\x03\r\n\x04\x00\xff", 5)
+    assert channel.recv(patience(20)) == (1, b"tty\n")
+    channel.send(b"\x03\r\n\x04\x00\xff", patience(5))
     assert drain(channel)[0].split() == [b"03", b"0d", b"0a", b"04", b"00", b"ff"]
 
 
@@ -121,6 +121,6 @@ def test_an_interrupted_wait_leaves_the_channel_usable(link: Link, request: pyte
     timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        channel.recv(30)
-    channel.send(b"it\n", 5)
+        channel.recv(patience(30))
+    channel.send(b"it\n", patience(5))
     assert drain(channel)[0] == b"got it\n"

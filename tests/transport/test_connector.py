@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from agentless.transport.connector import HostConnector
-from tests.hosts import Proxy
+from tests.hosts import Proxy, patience
 from tests.transport.conftest import Home, Listen, Server, drain, fails, free_port
 
 
@@ -40,7 +40,7 @@ def test_a_server_without_room_is_tried_again_and_then_throttled(
         connection.sendall(said)
         connection.close()
 
-    error = fails(connector, home, listen(serve), timeout=3)
+    error = fails(connector, home, listen(serve), timeout=patience(1))
     assert error.kind == "throttled"
     assert "MaxStartups" in error.hint
     assert len(tries) > 1

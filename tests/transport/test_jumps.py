@@ -14,6 +14,7 @@ import pytest
 from agentless.errors import Unreachable
 from agentless.transport.connector import HostConnector
 from agentless.transport.ssh.throttle import Shared
+from tests.hosts import patience
 from tests.transport.conftest import USER, Home, Server, Start, drain, keygen
 
 
@@ -106,7 +107,7 @@ def test_a_bastion_that_died_is_connected_anew(home: Home, connector: HostConnec
         channel = link.exec("sleep 60")
         bastion.hang_up()
         with pytest.raises(Unreachable) as caught:
-            channel.recv(30)
+            channel.recv(patience(30))
         assert caught.value.kind == "connection-lost"
     with connector.connect(endpoint) as link:
         assert drain(link.exec("echo again"))[0] == b"again\n"

@@ -15,6 +15,7 @@ import pytest
 from paramiko.common import AUTH_SUCCESSFUL, OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
 from agentless.transport.connector import HostConnector
+from tests.hosts import patience
 from tests.transport.conftest import Home, Listen, Server, fails
 
 
@@ -45,7 +46,7 @@ def test_a_process_with_open_connections_exits_at_once(home: Home, start_sshd: C
     )
     root = Path(__file__).parents[2]
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, timeout=patience(60), check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "up\n", "")
 
@@ -78,6 +79,6 @@ def test_a_server_that_stops_after_the_key_exchange_or_after_the_login(
         transport.add_server_key(paramiko.ECDSAKey.generate())
         transport.start_server(event=threading.Event(), server=server)
 
-    error = fails(connector, home, listen(serve), timeout=4)
+    error = fails(connector, home, listen(serve), timeout=patience(2))
     server.over.set()
     assert (error.kind, says in error.message) == ("connect-timeout", True)

@@ -9,7 +9,7 @@ import pytest
 from agentless.errors import Unreachable
 from agentless.transport.channel import Link
 from agentless.transport.connector import HostConnector
-from tests.hosts import Proxy
+from tests.hosts import Proxy, patience
 from tests.transport.conftest import Home, Listen, Server, fails
 
 
@@ -36,7 +36,7 @@ def test_a_silent_peer_is_given_up(impatient: tuple[Link, Proxy]) -> None:
     assert channel.recv(3) is None
     proxy.hole()
     with pytest.raises(Unreachable, match="no sign of life"):
-        channel.recv(30)
+        channel.recv(patience(30))
 
 
 def test_a_stuck_send_buffer_does_not_hide_a_silent_peer(impatient: tuple[Link, Proxy]) -> None:
@@ -49,5 +49,5 @@ def test_a_stuck_send_buffer_does_not_hide_a_silent_peer(impatient: tuple[Link, 
 
 def test_a_packet_of_an_absurd_size_is_an_error(home: Home, connector: HostConnector, listen: Listen) -> None:
     port = listen(lambda connection, number: connection.sendall(b"SSH-2.0-Evil\r\n" + b"\x7f\xff\xff\xfc" + b"\0" * 64))
-    error = fails(connector, home, port, timeout=5)
+    error = fails(connector, home, port, timeout=patience(5))
     assert (error.kind, "a packet of" in error.message) == ("connect", True)

@@ -12,7 +12,7 @@ import pytest
 
 from agentless.errors import Unreachable
 from agentless.transport.connector import HostConnector
-from tests.hosts import Proxy
+from tests.hosts import Proxy, patience
 from tests.transport.conftest import Home, Listen, Server, drain, fails
 
 
@@ -25,10 +25,10 @@ def test_a_server_that_dies_is_a_lost_connection_not_an_end(
         home.knows(server.known_line(f"[127.0.0.1]:{proxy.port}"))
         link = connector.connect(home.to(server, port=proxy.port))
         channel = link.exec("echo first; sleep 60")
-        assert channel.recv(20) == (1, b"first\n")
+        assert channel.recv(patience(20)) == (1, b"first\n")
         proxy.cut()
         with pytest.raises(Unreachable) as caught:
-            channel.recv(20)
+            channel.recv(patience(20))
         assert caught.value.kind == "connection-lost"
         with pytest.raises(Unreachable):
             channel.send(b"x", 5)
@@ -50,7 +50,7 @@ def test_keys_are_renewed_in_the_middle_of_both_directions(
         channel = link.exec(f"head -c {len(data)}")
 
         def feed() -> None:
-            channel.send(data, 20)
+            channel.send(data, patience(20))
 
         feeder = threading.Thread(target=feed)
         feeder.start()

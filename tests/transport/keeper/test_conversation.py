@@ -17,7 +17,7 @@ from agentless.transport.keeper.client import KeeperClient, held
 from agentless.transport.keeper.place import Place
 from agentless.transport.keeper.words import Held
 from agentless.transport.ssh.kept import Kept
-from tests.hosts import Proxy, until
+from tests.hosts import Proxy, patience, until
 from tests.transport.conftest import Home, Server, drain
 from tests.transport.keeper.conftest import logins, run
 
@@ -116,7 +116,7 @@ def test_a_connection_that_breaks_under_a_command_says_so_as_ever(
         connector = HostConnector(keeper=client, home=home.path, system_config=home.path / "none")
         with connector.connect(home.to(server)) as link:
             channel = link.exec("echo begun; sleep 60")
-            assert channel.recv(20) == (1, b"begun\n")
+            assert channel.recv(patience(20)) == (1, b"begun\n")
             server.hang_up()
             with pytest.raises(Unreachable) as caught:
                 drain(channel)
@@ -170,7 +170,7 @@ def test_a_command_that_is_killed_leaves_no_session(home: Home, server: Server, 
     connector = HostConnector(keeper=keeper(), home=home.path, system_config=home.path / "none")
     link = connector.connect(home.to(server))
     channel = link.exec("echo $$; cat")
-    piece = channel.recv(20)
+    piece = channel.recv(patience(20))
     assert piece is not None
     link.close()
     connector.close()
@@ -199,7 +199,7 @@ def test_a_command_that_rides_costs_one_round_trip(
         proxy.forget()
         with connector.connect(endpoint) as link:
             channel = link.exec("echo hi", once=once)
-            assert channel.recv(20) == (1, b"hi\n")
+            assert channel.recv(patience(20)) == (1, b"hi\n")
             spent = proxy.round_trips
         connector.close()
         return spent
