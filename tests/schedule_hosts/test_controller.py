@@ -157,7 +157,7 @@ def test_run_detached_prints_the_jid_and_nothing_else(sshd: Sshd, file: Path) ->
 def test_fires_of_the_controller_have_the_jid_that_next_shows(sshd: Sshd, file: Path) -> None:
     """Their nominal time and the entry's digits: where what the evaluator noted is lost, no time is fired again."""
     client = sshd.client
-    soon = (datetime.now(timezone.utc) + timedelta(seconds=5)).isoformat(timespec="seconds")
+    soon = (datetime.now(timezone.utc) + timedelta(seconds=patience(2))).isoformat(timespec="seconds")
     file.write_text(ENTRIES.replace("seconds: 1\n    metadata", f"once: {soon}\n    metadata"))
     (ahead,) = json.loads(client.agentless("schedule", "next", "mark", "--out", "json").stdout)["mark"]
     histories = client.home / ".cache" / "agentless" / "scheduler"
