@@ -12,42 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentless.cache import lines
-from agentless.cache.head import SAYS_LEARNED, Head, decode_head, encode_head, line_jid
-from agentless.cache.json_line import DamagedRecord, Later, dump, parse
+from agentless.cache.json_line import DamagedRecord, dump, parse
 from agentless.cache.lines import HostLine, decode_host, decode_output, encode_host, encode_output
-from agentless.model.jid import JID
-from agentless.model.job import Job, Origin
 from agentless.model.output import EMPTY, InMemory
 from agentless.model.returns import Return
 from agentless.model.states import HostResult, State
 from tests.cache.results import any_result, returned
-
-THE_JID = JID("20261122095039579207")
-words = st.text(max_size=10) | st.just('"origin":"learned"')
-jobs = st.builds(
-    Job,
-    jid=st.just(THE_JID),
-    function=words,
-    arguments=st.lists(words | st.just("\udcff"), max_size=3).map(tuple),
-    target=words,
-    hosts=st.lists(words, max_size=3, unique=True).map(tuple),
-    user=words,
-    start_time=st.floats(0, 4e9),
-    metadata=st.dictionaries(words, words, max_size=2),
-    login=st.none() | words,
-    become=st.none() | words,
-    schedule=st.none() | words,
-    keep_returns=st.floats(0, 1e5),
-    origin=st.sampled_from(Origin),
-)
-
-
-@given(job=jobs, last=st.floats(0, 4e9), summary=st.none() | st.just({"returned": 3, "failed": 1}))
-def test_a_head_is_read_as_it_was_written(job: Job, last: float, summary: dict[str, int] | None) -> None:
-    data = encode_head(Head(job, last, summary))
-    assert decode_head(data, THE_JID) == Head(job, last, summary)
-    assert line_jid(data) == THE_JID
-    assert (SAYS_LEARNED in data) is (job.origin is Origin.LEARNED)
 
 
 @given(result=any_result)
@@ -108,23 +78,6 @@ def test_a_number_that_means_nothing_is_written_as_one_that_is_not_known(value: 
 
 def test_a_small_result_is_a_short_line() -> None:
     assert dump(encode_host("a", HostLine.of(returned(b"")))) == b'{"host":"a","nonce":"0123456789abcdef","pid":7}\n'
-
-
-@pytest.mark.parametrize("data", [b"", b"x", b"[]", b"1", b"{} {}", b'{"a":', b"\xff", b"[" * 100_000, b'{"a":1}x'])
-def test_what_is_no_object_of_json_is_damaged(data: bytes) -> None:
-    with pytest.raises(DamagedRecord):
-        parse(data)
-
-
-def test_a_later_format_is_told_apart_from_damage() -> None:
-    data = encode_head(Head(Job(THE_JID, "f", (), "t", ("a",), "u", 1.0), 1.0))
-    with pytest.raises(Later, match="its format 2 is not known"):
-        decode_head(data.replace(b'"v":1', b'"v":2'), THE_JID)
-    with pytest.raises(DamagedRecord, match="its first line is no job") as caught:
-        decode_head(data.replace(b'"v":1', b'"v":true'), THE_JID)
-    assert not isinstance(caught.value, Later)
-    with pytest.raises(DamagedRecord, match="it holds job"):
-        decode_head(data, JID("20261122095039579208"))
 
 
 def test_the_output_of_another_host_is_not_taken() -> None:

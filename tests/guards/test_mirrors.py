@@ -10,8 +10,6 @@ import pytest
 from tests.hosts.client import ROOT
 
 SEEN_THROUGH = {
-    "cache/head": "tests/cache/test_lines.py",
-    "cache/json_line": "tests/cache/test_lines.py",
     # What is kept is shown and closed where something is kept.
     "cli/connections": "tests/end_to_end/test_kept.py",
     "runner/connections": "tests/end_to_end/test_kept.py",
@@ -30,7 +28,6 @@ SEEN_THROUGH = {
     # The helper's side decides whether what is sent can be started.
     "runner/payload": "tests/remote/test_payload.py",
     # A kept connection is right where commands ride it.
-    "transport/keeper/pool": "tests/transport/keeper/test_conversation.py",
     "transport/ssh/kept": "tests/transport/keeper/test_conversation.py",
     "transport/ssh/relay": "tests/transport/test_channel.py",
 }

@@ -12,8 +12,9 @@ import pytest
 
 from agentless.model.endpoint import Endpoint
 from agentless.transport.connector import HostConnector
-from agentless.transport.keeper.client import KeeperClient
+from agentless.transport.keeper.client import KeeperClient, held
 from agentless.transport.keeper.place import Place
+from agentless.transport.keeper.words import Held
 from tests.transport.conftest import Home, Server, drain
 
 
@@ -63,3 +64,10 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     yield lambda: keepers(f"HOME={tmp_path}\0")
     for pid in keepers(f"HOME={tmp_path}\0"):
         os.kill(pid, signal.SIGKILL)
+
+
+def connections(place: Place) -> tuple[Held, ...]:
+    """What the keeper there holds."""
+    running = held(place)
+    assert running is not None
+    return running.connections

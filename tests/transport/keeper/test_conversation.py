@@ -12,14 +12,11 @@ import pytest
 
 from agentless.errors import NoSession, Unreachable
 from agentless.transport.connector import HostConnector
-from agentless.transport.keeper import pool
 from agentless.transport.keeper.client import KeeperClient, held
 from agentless.transport.keeper.place import Place
-from agentless.transport.keeper.words import Held
-from agentless.transport.ssh.kept import Kept
 from tests.hosts import Proxy, patience, until
 from tests.transport.conftest import Home, Server, drain
-from tests.transport.keeper.conftest import logins, run
+from tests.transport.keeper.conftest import connections, logins, run
 
 Make = Callable[..., KeeperClient]
 
@@ -28,12 +25,6 @@ def warm(home: Home, server: Server, keeper: Make, place: Place) -> None:
     """One connection is kept, and nobody rides it."""
     run(keeper(), home, home.to(server))
     until(lambda: not any(one.in_use for one in connections(place)), "nobody rides it")
-
-
-def connections(place: Place) -> tuple[Held, ...]:
-    running = held(place)
-    assert running is not None
-    return running.connections
 
 
 @pytest.mark.parametrize("once", [False, True])
@@ -138,32 +129,6 @@ def test_many_commands_ride_one_connection_at_once(home: Home, server: Server, k
         thread.join()
     assert sorted(outputs) == [b"%d\n" % number for number in range(8)]
     assert logins(server) == 1
-
-
-def test_nobody_rides_what_was_connected_before_the_machine_slept(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Link:
-        alive = True
-
-        class transport:
-            channel_count = 0
-
-        def close(self) -> None:
-            self.alive = False
-
-    ahead = 7.0
-    monkeypatch.setattr(pool, "_clock_ahead", lambda: ahead)
-    connections = pool.Pool()
-    made: list[Kept] = []
-
-    def get() -> Kept:
-        kept, _ = connections.get(lambda: b"web1", Link, 60.0, 0.0)  # type: ignore[arg-type]
-        made.append(kept)
-        return kept
-
-    assert get() is get()
-    ahead += 3600
-    assert get() is not made[0]
-    assert not made[0].alive
 
 
 def test_a_command_that_is_killed_leaves_no_session(home: Home, server: Server, keeper: Make, place: Place) -> None:
