@@ -1,5 +1,6 @@
 """A job that is followed: its output while it grows, then its end."""
 
+import gc
 import os
 import select
 import time
@@ -45,6 +46,8 @@ def follow_job(call: "Call", jid: str, at: "list[int]", end_pipe: "int | None") 
     poll.register(1, 0)
     if end_pipe is not None:
         poll.register(end_pipe, select.POLLIN)
+    # This may last for days; the loader has switched it off.
+    gc.enable()
     pause, checked = POLL_FIRST, 0.0
     while not os.path.exists(book.job(jid, records.RETURN)):
         # The supervisor's pipe tells its end; of somebody else's job, look now and then whether it still has one.
