@@ -47,11 +47,23 @@ def start(place: Place) -> int:
     return running.pid
 
 
+def opened_up(*needed: Path) -> str:
+    """Shell words by which others reach these directories, in a mount namespace, through a home that is its owner's."""
+    closed = {parent for path in needed for parent in path.parents if not parent.stat().st_mode & stat.S_IXOTH}
+    tops = [path for path in closed if closed.isdisjoint(path.parents)]
+    words = "set -e; t=/mnt; mount -t tmpfs tmpfs $t; " if tops else ""
+    inside = [path for path in needed if not closed.isdisjoint(path.parents)]
+    words += "".join(f"mkdir $t/{n}; mount --bind {path} $t/{n}; " for n, path in enumerate(inside))
+    words += "".join(f"mount -t tmpfs -o mode=755 tmpfs {path}; " for path in tops)
+    return words + "".join(f"mkdir -p {path}; mount --bind $t/{n} {path}; " for n, path in enumerate(inside))
+
+
 def as_nobody(directory: Path, *name: str) -> str:
     """What another user learns who wants a keeper there."""
     if os.geteuid() != 0:
         pytest.skip("only root can act as another user")
-    command = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+    command = ["unshare", "--mount", "/bin/sh", "-c", opened_up(ROOT, Path(sys.base_prefix)) + 'exec "$@"', "sh"]
+    command += ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
     command += [sys.executable, "-c", CONNECT, str(directory), *name]
     environ = {"HOME": os.environ["HOME"], "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=patience(30), check=False)
@@ -155,7 +167,8 @@ def test_another_user_can_neither_connect_nor_be_there_before(alone: Pids, publi
 def _knock_as_nobody(place: Place) -> bytes:
     """What the keeper says to another user who connects."""
     code = "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); print(s.recv(99).hex())"
-    command = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+    command = ["unshare", "--mount", "/bin/sh", "-c", opened_up(ROOT, Path(sys.base_prefix)) + 'exec "$@"', "sh"]
+    command += ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
     command += [sys.executable, "-I", "-c", code, str(place.path)]
     return bytes.fromhex(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip())
 
