@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -28,6 +29,10 @@ def pytest_configure(config: pytest.Config) -> None:
     be_quick(quick)
     # Where nothing compiled may be kept, each worker of each run compiles all tests, which takes it twenty seconds.
     sys.dont_write_bytecode = False
+    # Who starts the tests in the background of a script has them ignore what tests send to their commands.
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     # How long an example takes says how busy the machine is.
     settings.register_profile("whole", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.register_profile("quick", settings.get_profile("whole"), max_examples=20)

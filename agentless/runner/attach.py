@@ -5,6 +5,7 @@ from __future__ import annotations
 from agentless.inventory.selection import Selection
 from agentless.model.jid import JID
 from agentless.model.requests import Delivery
+from agentless.model.states import State
 from agentless.runner.contact import Contact
 from agentless.runner.discovery import discover
 from agentless.runner.run import Run
@@ -24,6 +25,8 @@ def attach(
 ) -> Run:
     """Follow a job on those of its hosts whose end is not known; a JID that the cache doesn't know is asked of all.
 
+    A host that a living run is still to send it to is waited for like the others.
+
     Args:
         target: only these of its hosts.
         live: stream the output while it grows.
@@ -41,5 +44,8 @@ def attach(
         report = selection.narrow(report, target)
     else:
         report, known = discover(contact, selection, jid, target)
-    endpoints, missing = selection.of_job(report.job, [*report.open_hosts, *report.unknown_hosts])
+    pending = [name for name, result in report.results.items() if result.state is State.PENDING]
+    endpoints, missing = selection.of_job(report.job, [*report.open_hosts, *pending, *report.unknown_hosts])
+    # Of a host that this inventory lacks nothing is known but that its run is at it.
+    missing = {name: problem for name, problem in missing.items() if name not in pending}
     return Run(report.unreached(missing), endpoints, contact, known=known, live=live, once=once, wait=wait)

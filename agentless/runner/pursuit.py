@@ -18,6 +18,7 @@ from agentless.model.job import Job
 from agentless.model.problem import Problem
 from agentless.model.requests import FetchRequest, FollowRequest, Request, RunRequest, Wanted
 from agentless.model.states import Dispatched, HostResult, State, settle
+from agentless.runner.awaited import Awaited
 from agentless.runner.contact import MENDED_BY_WAITING, Contact, problem_of
 from agentless.runner.events import Changed, Event
 from agentless.runner.homecoming import Homecoming, Ledger
@@ -47,6 +48,7 @@ class Errand:
         live: stream the output while it grows.
         once: stop at the end of the output so far instead of waiting for the return.
         patience: seconds for which a host that may have the job is tried again, before it is called unreachable.
+        awaited: tells when the run that is to send the job, another one, has done so.
         left: set when the run is left.
         tell: takes each event: output, or another state.
         follows: called with the host's name once it has the job, so that its place goes to another host.
@@ -60,6 +62,7 @@ class Errand:
     live: bool
     once: bool
     patience: float
+    awaited: Awaited
     left: threading.Event
     tell: Callable[[Event], None]
     follows: Callable[[str], None]
@@ -171,6 +174,8 @@ class Pursuit:
         self._errand.tell(Changed(self.host, self.result))
 
     def _pursue(self) -> None:
+        if self._errand.rollout is None and self.result.state is State.PENDING and not self._sent_by_another():
+            return
         out_of_reach_since: float | None = None
         while not self._errand.left.is_set():
             earlier = self.result.dispatched
@@ -207,6 +212,18 @@ class Pursuit:
                 if given_up or self.result.dispatched is Dispatched.NO or error.kind not in MENDED_BY_WAITING:
                     return
                 self._errand.left.wait(random.uniform(0.5, 3.0))
+
+    def _sent_by_another(self) -> bool:
+        """Wait for the run that is to send the job; whether the host has it then, so that it can be followed."""
+        errand = self._errand
+        if errand.once:
+            return False
+        errand.follows(self.host)
+        result = errand.awaited.dispatched(self.host, errand.left)
+        if result is None:
+            return False
+        self.stand(result)
+        return not result.settled
 
     def _leaves_it_running(self) -> bool:
         """Whether the host is done with: nothing more is to be learned, or its end is not waited for."""

@@ -14,6 +14,7 @@ from agentless.model.job import Report
 from agentless.model.problem import Problem
 from agentless.model.states import HostResult, State
 from agentless.runner import payload
+from agentless.runner.awaited import Awaited
 from agentless.runner.contact import Contact
 from agentless.runner.discovery import Search, described, known_to_nobody
 from agentless.runner.events import Changed, Event, Events
@@ -98,6 +99,7 @@ class Run:
             live=live,
             once=once,
             patience=self._patience,
+            awaited=Awaited(contact.cache, job.jid),
             left=self._closed,
             tell=self._events.put,
             follows=self._follows,

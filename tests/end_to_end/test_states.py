@@ -287,6 +287,15 @@ def test_a_job_that_is_killed_goes_to_no_later_batch(sshd: Sshd) -> None:
     assert "never started" in again["host2"]["message"]
 
 
+def test_who_waits_for_a_job_waits_for_its_later_batches_too(sshd: Sshd) -> None:
+    run = start(sshd, "--batch", "1", "--", "sleep 1; echo $AGENTLESS_JID")
+    until(lambda: runs_on_host1(sshd), "the first batch runs")
+    waited = ask(sshd.client, "jobs", "wait", "last")
+    assert {name: host["state"] for name, host in waited["hosts"].items()} == dict.fromkeys(sshd.names, "returned")
+    output, _ = run.communicate(timeout=patience(60))
+    assert waited == json.loads(output)
+
+
 def test_a_signal_that_does_not_end_leaves_later_batches_alone(sshd: Sshd) -> None:
     go = sshd.directory / "go"
     run = start(sshd, "--batch", "1", "--", f"until [ -e {go} ]; do sleep 0.1; done")
