@@ -17,7 +17,7 @@ import pwd
 import re
 import stat
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ from agentless.model.returner import (
 )
 from agentless.model.secret import Secret
 from agentless.suggest import one_of
+from agentless.values import dataclass
 
 if TYPE_CHECKING:
     from agentless.yamlfile import Item

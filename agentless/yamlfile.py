@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import reprlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import yaml
 
 from agentless.errors import FileError
+from agentless.values import dataclass
 
 __all__ = ["FAULTS", "LONGEST", "Item", "fault", "line_of", "refuse_deep", "root"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from agentless.cache.json_line import (
     DamagedRecord,
@@ -21,6 +20,7 @@ from agentless.cache.json_line import (
 from agentless.model.jid import JID
 from agentless.model.job import Job, Origin
 from agentless.model.states import State
+from agentless.values import dataclass
 
 __all__ = ["SAYS_LEARNED", "SAYS_ORIGIN", "Head", "decode_head", "encode_head", "line_jid"]
 

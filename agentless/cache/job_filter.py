@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 
 from agentless.errors import UsageError
 from agentless.model.job import JobRow
 from agentless.model.states import State
 from agentless.suggest import one_of
+from agentless.values import dataclass
 
 __all__ = ["JobFilter"]
 

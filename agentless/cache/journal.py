@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from agentless.cache import names
 from agentless.cache.folder import NO_FILE, Folder
@@ -18,6 +17,7 @@ from agentless.errors import CacheError
 from agentless.model.jid import JID
 from agentless.model.job import Job, JobRow, Report
 from agentless.model.states import HostResult
+from agentless.values import dataclass
 
 __all__ = ["Journal"]
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 from agentless.cache.json_line import (
     CHECKS,
@@ -34,6 +34,7 @@ from agentless.model.output import EMPTY, InMemory, StreamOutput
 from agentless.model.problem import Problem
 from agentless.model.returns import Remains, Return
 from agentless.model.states import Dispatched, HostResult, State
+from agentless.values import dataclass
 
 __all__ = [
     "AT", "TOLD", "HostLine", "Place", "Streams",

@@ -15,13 +15,14 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from agentless import files
 from agentless.cache.record import Record
 from agentless.errors import CacheError
 from agentless.model.jid import JID
 from agentless.model.job import Job
+from agentless.values import dataclass
 
 __all__ = ["Debt", "Delivered", "Owed", "debt_of"]
 

@@ -6,7 +6,6 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from agentless.cache import names
@@ -20,6 +19,7 @@ from agentless.cache.owed import Owed, debt_of
 from agentless.files import TEMPORARY
 from agentless.model.jid import JID, new_jid
 from agentless.model.job import Origin
+from agentless.values import dataclass
 
 __all__ = ["Limits", "Pruned", "is_due", "prune", "stamp"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from agentless.model.jid import JID
 from agentless.model.states import HostResult
+from agentless.values import dataclass
 
 __all__ = ["Turns"]
 

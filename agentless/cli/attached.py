@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agentless.cli.interrupts import Interrupted
@@ -20,6 +20,7 @@ from agentless.model.answers import Output
 from agentless.model.job import Job, Report
 from agentless.model.states import State
 from agentless.report.names import fold
+from agentless.values import dataclass
 
 # The runner is imported when there is something to follow: help is not to wait for it.
 if TYPE_CHECKING:

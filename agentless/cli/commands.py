@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -12,6 +11,7 @@ import click
 
 from agentless.cli.invocation import Invocation
 from agentless.suggest import nearest
+from agentless.values import dataclass
 
 __all__ = ["Command", "Example", "Left", "Option", "Verb", "VerbGroup", "option", "show_help"]
 

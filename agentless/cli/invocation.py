@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +11,7 @@ import click
 from agentless.cli.interrupts import Interrupts
 from agentless.cli.screen import Screen
 from agentless.model.secret import Secret
+from agentless.values import dataclass
 
 if TYPE_CHECKING:
     from agentless.fleet import Fleet

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +17,7 @@ from agentless.cli.screen import Screen
 from agentless.errors import UsageError
 from agentless.model.job import Report
 from agentless.model.states import HostResult
+from agentless.values import dataclass
 
 __all__ = ["Filed", "ReportFiles", "report_files"]
 

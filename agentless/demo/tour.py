@@ -7,10 +7,10 @@ import shlex
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from types import FrameType
 
 from agentless.demo.fleet import DemoFleet
+from agentless.values import dataclass
 
 __all__ = ["Step", "demo", "story"]
 

@@ -11,13 +11,14 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from agentless.config import MOST_FORKS
 from agentless.errors import ConfigError
 from agentless.inventory.cfg_values import Convert, Value, absolute, flag, items, number, path, paths, text, word
+from agentless.values import dataclass
 
 __all__ = ["AnsibleSettings", "load"]
 

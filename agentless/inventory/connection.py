@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from agentless.inventory.variables import Variables
 from agentless.model.endpoint import INTERPRETER, Become, Endpoint
@@ -14,6 +14,7 @@ from agentless.model.secret import Secret
 from agentless.openssh.arguments import SshArgs, parse
 from agentless.openssh.names import check_host, check_user
 from agentless.openssh.settings import TURNS_CHECKING_OFF
+from agentless.values import dataclass
 
 __all__ = ["Defaults", "Overrides", "resolve"]
 

@@ -7,13 +7,14 @@ import re
 import shlex
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from agentless.errors import InventoryError
 from agentless.inventory.address import expand, split_port
 from agentless.inventory.secrets import is_secret
 from agentless.inventory.tree import Tree, VariablePlace
+from agentless.values import dataclass
 
 __all__ = ["parse"]
 

@@ -8,7 +8,6 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
@@ -28,6 +27,7 @@ from agentless.inventory.varsfiles import VarsFiles
 from agentless.inventory.vault import Vault
 from agentless.model.endpoint import Endpoint
 from agentless.suggest import did_you_mean
+from agentless.values import dataclass
 
 __all__ = ["Group", "Host", "Inventory", "load"]
 

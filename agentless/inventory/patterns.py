@@ -8,9 +8,9 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
 
 from agentless.errors import TargetError
+from agentless.values import dataclass
 
 __all__ = ["Names", "check", "select", "split"]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from agentless.errors import InventoryError
 from agentless.inventory.ansible_cfg import AnsibleSettings
+from agentless.values import dataclass
 
 __all__ = ["Sources", "search"]
 

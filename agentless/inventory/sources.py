@@ -6,7 +6,6 @@ import enum
 import os
 import re
 import stat
-from dataclasses import dataclass
 
 from agentless.errors import ConfigError, InventoryError
 from agentless.files import read_file
@@ -14,6 +13,7 @@ from agentless.inventory.address import split_port
 from agentless.inventory.ansible_cfg import AnsibleSettings
 from agentless.inventory.tree import Tree
 from agentless.inventory.vault import VaultClosed, is_encrypted
+from agentless.values import dataclass
 
 __all__ = ["NeedsAnsibleError", "Rules", "Scripts", "is_host_list", "may_run", "read"]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
 from agentless.inventory.vault import Vault, VaultClosed
+from agentless.values import dataclass
 
 __all__ = ["LOCALHOST", "GroupNode", "HostNode", "Layer", "Sealed", "Tree", "VariablePlace"]
 

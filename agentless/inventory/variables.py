@@ -6,7 +6,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from agentless.inventory.tree import Layer, Sealed
 from agentless.inventory.vault import Vault, VaultClosed
 from agentless.model.endpoint import connect_seconds
 from agentless.model.secret import Secret
+from agentless.values import dataclass
 
 # Jinja takes a tenth of a second to import, which inventories without templates need not spend.
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from agentless.inventory.password_file import NoPassword, password_of
 from agentless.model.secret import Secret
+from agentless.values import dataclass
 
 __all__ = ["Identity", "Vault", "VaultClosed", "identity", "is_encrypted"]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from agentless.model.jid import JID
 from agentless.model.problem import Problem
 from agentless.model.process import Process, Signal
 from agentless.model.returns import Remains, Return
+from agentless.values import dataclass
 
 __all__ = [
     "Accepted",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from agentless.model.problem import Problem
 from agentless.model.secret import Secret
+from agentless.values import dataclass
 
 __all__ = ["INTERPRETER", "Become", "Endpoint", "Option", "connect_seconds"]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from agentless.model.jid import JID
 from agentless.model.problem import Problem
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.model.times import iso
+from agentless.values import dataclass
 
 __all__ = ["Job", "JobRow", "Origin", "Report", "summarize"]
 

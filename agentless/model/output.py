@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from agentless.values import dataclass
 
 __all__ = ["EMPTY", "PIECE", "InMemory", "StreamOutput"]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from agentless.model.jid import JID
 from agentless.model.times import iso
+from agentless.values import dataclass
 
 __all__ = ["Process", "Signal", "Survivor"]
 

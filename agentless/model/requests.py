@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from shlex import join
 from typing import Any
@@ -12,6 +12,7 @@ from agentless.errors import UsageError
 from agentless.files import read_file
 from agentless.model.jid import JID
 from agentless.model.job import Job
+from agentless.values import dataclass
 
 __all__ = [
     "Caller",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from agentless.model.answers import Helper
@@ -13,6 +12,7 @@ from agentless.model.job import Job, JobRow, Report
 from agentless.model.problem import Problem
 from agentless.model.process import Process, Signal
 from agentless.model.times import iso
+from agentless.values import dataclass
 
 __all__ = [
     "Active",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from agentless.errors import ConfigError
 from agentless.model.secret import Secret
+from agentless.values import dataclass
 
 __all__ = ["NAME", "AnyReturner", "CommandReturner", "Returner", "SecretSource", "SqlReturner", "WebhookReturner"]
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from agentless.model.output import EMPTY, StreamOutput
+from agentless.values import dataclass
 
 __all__ = ["Remains", "Return", "succeeded"]
 

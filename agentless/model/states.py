@@ -24,7 +24,7 @@ from __future__ import annotations
 import base64
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from agentless.model.answers import Returned, Stated
@@ -33,6 +33,7 @@ from agentless.model.output import InMemory, StreamOutput
 from agentless.model.problem import Problem
 from agentless.model.returns import Remains, Return
 from agentless.model.times import iso, stamp
+from agentless.values import dataclass
 
 __all__ = [
     "DENIED",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from agentless.model.endpoint import Option
 from agentless.openssh import keywords
 from agentless.openssh.words import connect_timeout, directive, port_number
+from agentless.values import dataclass
 
 __all__ = ["SshArgs", "parse", "read"]
 

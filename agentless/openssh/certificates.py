@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 from agentless.openssh.known_hosts import matches
+from agentless.values import dataclass
 
 __all__ = ["CERT", "HostCertificate", "type_of"]
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from agentless.openssh import tokens
 from agentless.openssh.jumps import way
 from agentless.openssh.names import check_host, check_user
 from agentless.openssh.words import port_number
+from agentless.values import dataclass
 
 __all__ = ["Commands", "Condition", "Facts", "asks_for_final", "host", "match", "patterns"]
 

@@ -6,7 +6,7 @@ import glob
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from agentless.openssh import conditions, keywords, tokens
 from agentless.openssh import words as sshwords
 from agentless.openssh.canonical import NameLookup, canonical, wanted
 from agentless.openssh.conditions import Condition, Facts
+from agentless.values import dataclass
 
 __all__ = ["SshConfig"]
 

@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 from urllib.parse import unquote_plus
 
@@ -15,6 +15,7 @@ from agentless.model.endpoint import Option
 from agentless.openssh import arguments
 from agentless.openssh.names import check_host, check_user
 from agentless.openssh.words import port_number
+from agentless.values import dataclass
 
 __all__ = ["Jump", "Way", "jump_of_command", "parse_jumps", "way"]
 

@@ -9,8 +9,10 @@ import os
 import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
+
+from agentless.values import dataclass
 
 __all__ = ["KnownHosts", "KnownKey", "fingerprint", "lookup_name"]
 

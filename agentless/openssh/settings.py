@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from agentless.model.secret import Secret
@@ -13,6 +12,7 @@ from agentless.openssh.known_hosts import lookup_name
 from agentless.openssh.names import check_host, check_user
 from agentless.openssh.tokens import OF_COMMANDS, connection_hash, expand, expand_path, table
 from agentless.openssh.words import connect_timeout, port_number
+from agentless.values import dataclass
 
 __all__ = ["CONNECT_TIMEOUT", "TURNS_CHECKING_OFF", "Settings", "resolve"]
 

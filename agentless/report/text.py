@@ -7,7 +7,6 @@ order. A single host has no block: its output is given as it is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 
 from agentless.model.job import Report
@@ -16,6 +15,7 @@ from agentless.model.states import HostResult, State
 from agentless.model.times import iso
 from agentless.report.names import fold, shorten
 from agentless.report.printable import RESET, one_line, plain, printable
+from agentless.values import dataclass
 
 __all__ = [
     "PLAIN",

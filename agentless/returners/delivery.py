@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 from agentless.cache import JobCache
@@ -14,6 +13,7 @@ from agentless.errors import AgentlessError, CacheError
 from agentless.model.jid import JID
 from agentless.model.returner import AnyReturner, CommandReturner, SqlReturner
 from agentless.returners.handover import Handover, HostEnd, NotTaken, Unavailable
+from agentless.values import dataclass
 
 __all__ = ["Delivery", "check", "handover"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from agentless.model.job import Job
 from agentless.model.states import HostResult
+from agentless.values import dataclass
 
 __all__ = ["Handover", "HostEnd", "NotTaken", "Unavailable"]
 

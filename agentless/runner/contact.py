@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from agentless.cache import JobCache
@@ -23,6 +23,7 @@ from agentless.runner.reading import Answer
 from agentless.runner.session import NOT_TWICE, Session
 from agentless.runner.writing import operation, write
 from agentless.transport.channel import Connector
+from agentless.values import dataclass
 
 __all__ = ["MENDED_BY_WAITING", "Contact", "Watch", "problem_of"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from agentless.inventory.selection import Selection
 from agentless.model.endpoint import Endpoint
@@ -14,6 +14,7 @@ from agentless.model.states import HostResult, State
 from agentless.runner.contact import Contact
 from agentless.runner.rollout import Rollout, share, threshold
 from agentless.runner.run import Run
+from agentless.values import dataclass
 
 __all__ = ["Dispatcher", "PreparedJob"]
 

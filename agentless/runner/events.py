@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import queue
 import threading
-from dataclasses import dataclass
 
 from agentless.model.answers import Output
 from agentless.model.states import HostResult
+from agentless.values import dataclass
 
 __all__ = ["Changed", "Event", "Events"]
 

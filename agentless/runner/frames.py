@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from agentless.errors import Unreachable
 from agentless.remote import wire
+from agentless.values import dataclass
 
 __all__ = ["Decoder", "Frame"]
 

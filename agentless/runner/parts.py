@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from agentless.inventory.selection import Selection
 from agentless.model.requests import Caller
 from agentless.model.secret import Secret
 from agentless.runner.recorded import recorded
+from agentless.values import dataclass
 
 # Listing jobs is not to wait for what contacts hosts.
 if TYPE_CHECKING:

@@ -15,13 +15,13 @@ import sys
 import threading
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agentless import remote
 from agentless.files import replace_file
 from agentless.model.endpoint import INTERPRETER
+from agentless.values import dataclass
 
 __all__ = ["LINE_MAX", "CallCommand", "command", "pack"]
 

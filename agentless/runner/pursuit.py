@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from agentless.cache.scratch import Scratch, Spool
 from agentless.errors import AgentlessError, CacheError, CarrierLost, NoSession, Refused, Unreachable
@@ -25,6 +25,7 @@ from agentless.runner.homecoming import Homecoming, Ledger
 from agentless.runner.rollout import Rollout
 from agentless.runner.session import Session
 from agentless.runner.writing import write
+from agentless.values import dataclass
 
 __all__ = ["Errand", "Pursuit"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from agentless.errors import Refused, ScheduleError, UsageError
@@ -25,6 +24,7 @@ from agentless.runner.contact import Contact
 from agentless.runner.reading import Answer
 from agentless.schedule.document import Entry, Schedule
 from agentless.schedule.hosts import Event, HostSchedule, OnHost, Placed, Pushed, Seen
+from agentless.values import dataclass
 
 __all__ = ["Shipment", "job_spec", "purge", "push", "show"]
 

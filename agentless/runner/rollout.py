@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from agentless.errors import UsageError
 from agentless.model.requests import JobSpec, shown
+from agentless.values import dataclass
 
 __all__ = ["Rollout", "Threshold", "share", "threshold"]
 

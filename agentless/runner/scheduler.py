@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agentless.errors import AgentlessError, JobExists
@@ -17,6 +16,7 @@ from agentless.remote import evaluator
 from agentless.runner.schedules import Schedules
 from agentless.schedule.coming import offset
 from agentless.schedule.document import Entry, Schedule
+from agentless.values import dataclass
 
 if TYPE_CHECKING:
     from agentless.runner.run import Run

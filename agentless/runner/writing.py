@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -29,6 +28,7 @@ from agentless.model.requests import (
     Wanted,
 )
 from agentless.remote import wire
+from agentless.values import dataclass
 
 __all__ = ["Message", "job_fields", "operation", "write"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agentless.model.times import iso
 from agentless.remote import clock, course, evaluator
 from agentless.remote.evaluator import Fire
 from agentless.schedule.document import Entry, Schedule
+from agentless.values import dataclass
 
 if TYPE_CHECKING:
     from agentless.remote.course import History

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from agentless.errors import ScheduleError
 from agentless.files import read_file
 from agentless.schedule import dates, timing, work
 from agentless.suggest import one_of
+from agentless.values import dataclass
 from agentless.yamlfile import Item, root
 
 if TYPE_CHECKING:

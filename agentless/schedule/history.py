@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, MutableMapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from agentless import files
 from agentless.errors import ScheduleError
 from agentless.remote.course import COUNTED, EXTRA, FIRED, HAD, NEXT, SKIPPED, VERSION, WAY
 from agentless.schedule.document import Entry
+from agentless.values import dataclass
 
 if TYPE_CHECKING:
     from agentless.remote.course import History

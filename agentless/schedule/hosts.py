@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from agentless.model.problem import Problem
 from agentless.model.results import Asked
 from agentless.model.times import iso
 from agentless.remote.evaluator import Fire
+from agentless.values import dataclass
 
 __all__ = ["Event", "HostSchedule", "OnHost", "Placed", "Pushed", "Seen"]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from agentless.model.times import iso
 from agentless.schedule.coming import Forecast, fire_json
 from agentless.schedule.document import Entry
+from agentless.values import dataclass
 
 __all__ = ["Overview"]
 

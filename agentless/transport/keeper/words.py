@@ -8,11 +8,10 @@ without an exit status.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from agentless.errors import HostError, NoSession, Refused, Unreachable
 from agentless.model.secret import Secret
 from agentless.openssh.settings import Settings
+from agentless.values import dataclass
 
 __all__ = [
     "ANSWER",

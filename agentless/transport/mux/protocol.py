@@ -15,8 +15,9 @@ A session is a connection of its own. A command that a signal ended has no ExitM
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import ClassVar
+
+from agentless.values import dataclass
 
 __all__ = [
     "LONGEST",

@@ -10,11 +10,11 @@ import shlex
 import struct
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from agentless.model.secret import Secret
+from agentless.values import dataclass
 
 __all__ = ["KeyFile", "Keyring", "PassphraseNeeded", "public_blob"]
 

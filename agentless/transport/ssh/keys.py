@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
 
 import paramiko
 
@@ -19,6 +18,7 @@ from agentless.openssh.settings import Settings
 from agentless.transport.ssh.agent import Agent
 from agentless.transport.ssh.key_files import Keyring, public_blob
 from agentless.transport.ssh.transport import Sha1RSAKey
+from agentless.values import dataclass
 
 __all__ = ["Keys", "OfferedKey", "signed_by"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import paramiko
 
@@ -15,6 +14,7 @@ from agentless.transport.ssh.key_files import PassphraseNeeded
 from agentless.transport.ssh.keys import Keys, OfferedKey
 from agentless.transport.ssh.transport import Transport
 from agentless.transport.ssh.userauth import SHA1, Login
+from agentless.values import dataclass
 
 __all__ = ["log_in"]
 
