@@ -1,0 +1,204 @@
+"""A second command within a minute: over connections that are kept, beside cold ones, ssh's masters and clush.
+
+    python benchmarks/warm.py [HOSTS] [ROUNDS]
+
+Everything is measured in turns in one run; medians of whole processes, except for the bare exec, which is what threads
+in one process take for `python3 -I -S -c pass` on connections that are open already. clush has ControlPersist. Round
+trips are counted by a proxy that delays, by cause and not by the clock. Runs from the top of the repository.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import paramiko
+
+from agentless.transport.keeper.client import held
+from agentless.transport.keeper.place import Place
+from tests.hosts import Proxy, Sshd, until
+
+COMMAND = "id -un"
+BARE = "python3 -I -S -c pass"
+
+
+class Controller:
+    """Commands in the home of an sshd's client."""
+
+    def __init__(self, sshd: Sshd) -> None:
+        self.sshd = sshd
+        self.place = Place(sshd.client.home / ".cache" / "agentless" / "connections")
+
+    def run(self, target: str, *, keep: bool = True) -> Callable[[], object]:
+        return lambda: self("run", target, "--keep", "10m" if keep else "0", "--", COMMAND)
+
+    def __call__(self, *arguments: str) -> None:
+        done = self.sshd.client.agentless(*arguments)
+        if done.returncode != 0:
+            raise SystemExit(f"{arguments[:3]} ended with {done.returncode}: {done.stderr[-2000:]}")
+
+    def settle(self) -> None:
+        """Wait until a session stands ready on each connection."""
+
+        def settled() -> bool:
+            running = held(self.place)
+            return running is None or all(one.ready and not one.in_use for one in running.connections)
+
+        until(settled, "sessions stand ready", seconds=60)
+
+    def end_keeper(self) -> None:
+        running = held(self.place)
+        if running is not None:
+            os.kill(running.pid, signal.SIGKILL)
+
+    def memory(self) -> tuple[int, int]:
+        """Connections of the keeper, and its resident memory in KiB."""
+        running = held(self.place)
+        assert running is not None
+        status = Path(f"/proc/{running.pid}/status").read_text()
+        (line,) = (line for line in status.splitlines() if line.startswith("VmRSS"))
+        return len(running.connections), int(line.split()[1])
+
+
+def seconds(action: Callable[[], object]) -> float:
+    began = time.monotonic()
+    action()
+    return time.monotonic() - began
+
+
+def in_turns(rounds: int, actions: Mapping[str, Sequence[Callable[[], object]]]) -> dict[str, float]:
+    """Median seconds of each action's last step; the steps before it make it ready."""
+    taken: dict[str, list[float]] = {name: [] for name in actions}
+    for _ in range(rounds):
+        for name, (*ready, action) in actions.items():
+            for step in ready:
+                step()
+            taken[name].append(seconds(action))
+    return {name: statistics.median(figures) for name, figures in taken.items()}
+
+
+def show(title: str, figures: Mapping[str, float], beside: str) -> None:
+    print(f"\n{title}")
+    for name, figure in figures.items():
+        print(f"  {name:52} {figure:8.3f} s {figure / figures[beside]:8.2f}")
+
+
+def quiet(argv: Sequence[str], sshd: Sshd) -> Callable[[], object]:
+    return lambda: subprocess.run(
+        argv, env=sshd.client.environ, stdin=subprocess.DEVNULL, capture_output=True, check=True
+    )
+
+
+def one_host(controller: Controller, rounds: int) -> None:
+    sshd = controller.sshd
+    master = ["ssh", "-F", str(sshd.client.openssh_config), "-S", str(sshd.directory / "master")]
+    subprocess.run([*master, "-fNM", "host1"], check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        controller.run("host1")()
+        actions = {
+            "agentless run, warm": [controller.settle, controller.run("host1")],
+            "agentless run, cold": [controller.run("host1", keep=False)],
+            "ssh -S, with a master": [quiet([*master, "host1", COMMAND], sshd)],
+            "python -c 'import click'": [quiet([sys.executable, "-c", "import click"], sshd)],
+        }
+        show("One host, whole processes", in_turns(rounds, actions), "ssh -S, with a master")
+    finally:
+        subprocess.run([*master, "-O", "exit", "host1"], stderr=subprocess.DEVNULL)
+        controller.end_keeper()
+
+
+@contextlib.contextmanager
+def open_connections(sshd: Sshd) -> Iterator[Callable[[], object]]:
+    """Bare paramiko on connections that are open: runs a bare python3 on all, a thread each."""
+    import threading
+
+    key = paramiko.Ed25519Key.from_private_key_file(str(sshd.client.key))
+    clients = []
+    for number in range(len(sshd.names)):
+        client = paramiko.SSHClient()
+        client.set_missing_host_key_policy(paramiko.MissingHostKeyPolicy())
+        client.connect(
+            sshd.addresses[number % len(sshd.addresses)],
+            sshd.port,
+            sshd.user,
+            pkey=key,
+            allow_agent=False,
+            look_for_keys=False,
+        )
+        clients.append(client)
+
+    def run() -> None:
+        threads = [threading.Thread(target=lambda one=one: one.exec_command(BARE)[1].read()) for one in clients]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    yield run
+    for client in clients:
+        client.close()
+
+
+def many_hosts(controller: Controller, hosts: int, rounds: int) -> None:
+    sshd = controller.sshd
+    controller.run("all")()
+    with open_connections(sshd) as bare:
+        actions: dict[str, list[Callable[[], object]]] = {
+            "warm bare exec of python3": [bare],
+            "agentless run, warm": [controller.settle, controller.run("all")],
+        }
+        if tool := shutil.which("clush", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}"):
+            ssh = f"-F {sshd.client.openssh_config} -o ControlMaster=auto -o ControlPersist=60"
+            ssh += f" -o ControlPath={sshd.directory}/%C"
+            clush = quiet([tool, "-f", "100", "-o", ssh, "-w", ",".join(sshd.names), COMMAND], sshd)
+            clush()
+            actions["clush, ControlPersist, warm"] = [clush]
+        show(f"{hosts} warm hosts", in_turns(rounds, actions), "warm bare exec of python3")
+    connections, memory = controller.memory()
+    print(f"\nThe keeper of {connections} connections has {memory / 1024:.0f} MiB in memory.")
+    cold: dict[str, list[Callable[[], object]]] = {
+        "agentless run, cold, no keeper": [controller.run("all", keep=False)],
+        "agentless run, cold, a new keeper": [controller.end_keeper, controller.run("all")],
+    }
+    show(f"{hosts} cold hosts", in_turns(rounds, cold), "agentless run, cold, no keeper")
+    controller.end_keeper()
+
+
+def round_trips(controller: Controller, rounds: int) -> None:
+    sshd = controller.sshd
+    with Proxy("127.0.0.1", sshd.port, delay=0.3) as proxy:
+        host = {"ansible_host": "127.0.0.1", "ansible_port": proxy.port, "ansible_user": sshd.user}
+        host |= {"ansible_ssh_private_key_file": str(sshd.client.key)}
+        host |= {"agentless_state_dir": str(sshd.state_dir("host1"))}
+        sshd.client.write_inventory({"host1": host})
+        sshd.client.trust({f"[127.0.0.1]:{proxy.port}": sshd.public_host_key})
+        taken = []
+        controller.run("host1")()
+        for _ in range(rounds):
+            controller.settle()
+            proxy.forget()
+            controller.run("host1")()
+            taken.append(proxy.round_trips)
+        print(f"\nRound trips of a warm run: {statistics.median(taken):.1f} ({min(taken):.1f} at best)")
+    controller.end_keeper()
+
+
+def main(hosts: int = 100, rounds: int = 5) -> None:
+    print(f"{hosts} hosts, {rounds} rounds, {os.cpu_count()} cores: medians, and the ratio to what they stand beside")
+    with Sshd(hosts, addresses=min(hosts, 100)) as sshd:
+        controller = Controller(sshd)
+        one_host(controller, rounds)
+        many_hosts(controller, hosts, rounds)
+        round_trips(controller, rounds)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
