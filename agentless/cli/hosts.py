@@ -9,6 +9,7 @@ from agentless.cli.invocation import Invocation
 from agentless.cli.options import TARGET, verb
 from agentless.cli.rows import FORMATS, show, tell_no_way, tell_problems
 from agentless.report import tables
+from agentless.report.names import fold
 from agentless.report.tree import tree
 
 __all__ = ["hosts", "ping"]
@@ -39,6 +40,11 @@ def hosts(invocation: Invocation, /, target: str | None, graph: bool, show_passw
     if not invocation.screen.verbose:
         for line in invocation.fleet.origins:
             invocation.screen.say(line)
+    else:
+        for one in invocation.fleet.connections().connections:
+            names = [name for name in one.names if name in result.hosts]
+            if one.socket is not None and names:
+                invocation.screen.detail(f"agentless: {fold(names)}: over the master of ssh at {one.socket}")
     tell_no_way(invocation, result.problems)
     return result.exit_code
 

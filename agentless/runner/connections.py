@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from agentless.errors import HostError
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from agentless.errors import HostError, InventoryError, TargetError
+from agentless.model.endpoint import Endpoint
 from agentless.model.results import Connections, KeptConnection
+from agentless.openssh.settings import Settings
 from agentless.runner.parts import Parts
 from agentless.transport.keeper.client import held, let_go
 from agentless.transport.keeper.words import HeldAll
@@ -12,12 +19,29 @@ __all__ = ["close", "kept"]
 
 
 def kept(parts: Parts) -> Connections:
-    """The connections that are kept for the next operation; with a `limit`, those to its hosts."""
+    """The connections that the next operation would ride; with a `limit`, those to its hosts.
+
+    Those of the keeper, and the living masters of ssh that the inventory's hosts have.
+    """
     everything, ways = _connections(held()), _ways(parts, None)
-    if ways is None:
-        return everything
-    chosen = tuple(one for one in everything.connections if (one.user, one.host, one.port) in ways)
-    return Connections(everything.keeper, chosen)
+    chosen = [one for one in everything.connections if ways is None or (one.user, one.host, one.port) in ways]
+    return Connections(everything.keeper, (*chosen, *_masters(parts)))
+
+
+def _masters(parts: Parts) -> Iterator[KeptConnection]:
+    try:
+        endpoints = parts.selection.endpoints(None)
+    except (InventoryError, TargetError):
+        # Whom a keeper has connections to can be told without an inventory.
+        return
+    found: dict[Path, KeptConnection] = {}
+    for name, settings in _settings(parts, endpoints):
+        if (path := parts.connector.masters.living(settings)) is not None:
+            names = (*found[path].names, name) if path in found else (name,)
+            found[path] = KeptConnection(
+                "master", names, settings.user, settings.host, settings.port, socket=os.fspath(path)
+            )
+    yield from found.values()
 
 
 def close(parts: Parts, target: str | None) -> Connections:
@@ -33,17 +57,17 @@ def _ways(parts: Parts, target: str | None) -> dict[tuple[str, str, int], None] 
     """User, host and port of each host of a target; None where nothing narrows them, and no inventory is needed."""
     if target is None and parts.limit is None:
         return None
-    ways: dict[tuple[str, str, int], None] = {}
-    for endpoint in parts.selection.endpoints(target).values():
+    all_settings = _settings(parts, parts.selection.endpoints(target))
+    return {(settings.user, settings.host, settings.port): None for _, settings in all_settings}
+
+
+def _settings(parts: Parts, endpoints: Mapping[str, Endpoint]) -> Iterator[tuple[str, Settings]]:
+    """How each host is connected to over ssh, without those that nothing can be kept for."""
+    for name, endpoint in endpoints.items():
         if endpoint.local or endpoint.problem is not None:
             continue
-        try:
-            settings = parts.connector.resolver.settings(endpoint)
-        except HostError:
-            # Nothing can be kept for it.
-            continue
-        ways[settings.user, settings.host, settings.port] = None
-    return ways
+        with suppress(HostError):
+            yield name, parts.connector.resolver.settings(endpoint)
 
 
 def _connections(everything: HeldAll | None) -> Connections:

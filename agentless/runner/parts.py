@@ -121,7 +121,7 @@ class Parts:
         """Connects to hosts."""
         from agentless.transport.connector import HostConnector
 
-        return HostConnector(ask=self.ask, warn=self.warn, keeper=self._keeper())
+        return HostConnector(ask=self.ask, warn=self.warn, keeper=self._keeper(), note=self.note)
 
     @cached_property
     def contact(self) -> Contact:

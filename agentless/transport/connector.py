@@ -32,6 +32,7 @@ class HostConnector:
         ask: shows a prompt for the passphrase of a key and returns the answer; None where nobody can be asked.
         warn: shows a line about what ssh's configuration asks for and is not done here.
         keeper: keeps connections; None makes one for each operation.
+        note: shows a line about which way was taken.
         home: whose `.ssh` is read; the user's by default.
         system_config: the system's ssh_config, read after the user's.
     """
@@ -42,6 +43,7 @@ class HostConnector:
         ask: Callable[[str], Secret | None] | None = None,
         warn: Callable[[str], None] = lambda line: None,
         keeper: KeeperClient | None = None,
+        note: Callable[[str], None] = lambda line: None,
         home: Path | None = None,
         system_config: Path = Path("/etc/ssh/ssh_config"),
     ) -> None:
@@ -49,7 +51,8 @@ class HostConnector:
         self._ask = ask
         self._warn = warn
         self._keeper = keeper
-        self._masters = Masters(warn)
+        self._note = note
+        self.masters = Masters(warn)
         self._lock = threading.Lock()
         self._made: SshConnector | None = None
 
@@ -69,7 +72,11 @@ class HostConnector:
 
         # Names may have been looked up, and commands run.
         spent = time.monotonic() - began
-        return self._masters.link(settings, unridden, spent) or unridden(time.monotonic() - began)
+        ridden = self.masters.link(settings, unridden, spent)
+        if ridden is None:
+            return unridden(time.monotonic() - began)
+        self._note(f"{endpoint.name}: over the master of ssh at {ridden.path}")
+        return ridden
 
     def connect_by_ssh(self, endpoint: Endpoint) -> SshLink:
         """As `connect`, for an endpoint that is not on this machine."""
@@ -84,7 +91,7 @@ class HostConnector:
 
         with self._lock:
             if self._made is None:
-                self._made = SshConnector(ask=self._ask, warn=self._warn, masters=self._masters)
+                self._made = SshConnector(ask=self._ask, warn=self._warn, masters=self.masters)
             return self._made
 
     def close(self) -> None:

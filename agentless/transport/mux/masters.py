@@ -76,15 +76,15 @@ class Masters:
             self._pass_over(path)
             return None
 
-    def pid(self, settings: Settings) -> int | None:
-        """The process of the master that a host has; None where none is ridden."""
+    def living(self, settings: Settings) -> Path | None:
+        """Where the master of a host listens; None where none would be ridden."""
         if settings.password is not None:
             return None
-        control, _ = self._living(settings, time.monotonic() + _HELLO_WITHIN)
+        control, path = self._living(settings, time.monotonic() + _HELLO_WITHIN)
         if control is None:
             return None
         control.close()
-        return control.pid
+        return path
 
     def _living(self, settings: Settings, until: float) -> tuple[Control | None, Path]:
         for path in map(Path, settings.control_paths):
