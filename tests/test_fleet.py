@@ -49,7 +49,7 @@ def test_to_look_at_the_output_of_a_pending_host_asks_nobody(fleet: Fleet) -> No
     """Its run may be sending the job just now: a question would keep the job from the host."""
     jid = new_job(fleet)
     fleet.cache.record(jid, "a", HostResult(State.PENDING, Dispatched.MAYBE, nonce="0" * 16))
-    with fleet.tail(jid, "a", follow=True) as run:
+    with fleet.tail(jid, "a") as run:
         assert list(run) == []
         assert run.report().results["a"].state is State.PENDING
 

@@ -126,6 +126,11 @@ class Sshd:
         """How many exec channels were opened so far."""
         return self.log().count("Starting session: command")
 
+    @property
+    def watcher(self) -> int:
+        """The PID of the servers' parent."""
+        return self._watcher.pid
+
     def stop(self) -> None:
         """End the servers and all their sessions; connecting is refused from now on."""
         self._end(b"keep")

@@ -1,0 +1,119 @@
+"""What a command does is the same over a connection of its own, over a master of ssh, and over one that is kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from tests.hosts import Master, Sshd, patience, until
+from tests.transport.keeper.conftest import keepers
+
+
+def children(pid: int) -> list[int]:
+    done = subprocess.run(["pgrep", "-P", str(pid), "sshd"], capture_output=True, text=True, check=False)
+    return [int(word) for word in done.stdout.split()]
+
+
+class Linked:
+    """Commands to host1 over one kind of link."""
+
+    def __init__(self, sshd: Sshd, kind: str) -> None:
+        self.sshd = sshd
+        self.kind = kind
+        self.environ = {**sshd.client.environ, "AGENTLESS_KEEP_CONNECTIONS": "60" if kind == "keeper" else "0"}
+
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.sshd.client.agentless(*arguments, env=self.environ)
+
+    def document(self, *arguments: str) -> Any:
+        done = self("--out", "json", *arguments)
+        assert done.stdout, done.stderr
+        return json.loads(done.stdout)
+
+    def cut(self) -> None:
+        """End every connection, and nothing that runs beside them."""
+        watcher = self.sshd.watcher
+        for listener in children(watcher):
+            for session in children(listener):
+                os.kill(session, signal.SIGKILL)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return self.sshd.client.start(*arguments, env=self.environ)
+
+
+@pytest.fixture(params=["direct", "master", "keeper"])
+def linked(request: pytest.FixtureRequest, sshd: Sshd) -> Iterator[Linked]:
+    made = Linked(sshd, request.param)
+    home = sshd.client.home
+    with ExitStack() as stack:
+        if made.kind == "master":
+            (home / ".ssh" / "config").write_text(f"Host *\n  ControlPath {home}/m\n")
+            stack.enter_context(Master(home / "m", ["-F", str(sshd.client.openssh_config), "host1"]))
+        assert made("ping", "host1").returncode == 0
+        logins = sshd.logins()
+        assert made("ping", "host1").returncode == 0
+        assert (sshd.logins() == logins) is (made.kind != "direct")
+        yield made
+    for pid in keepers(f"HOME={home}\0"):
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_streams_retcode_sections_and_lookup(linked: Linked) -> None:
+    given = linked.sshd.directory / "given"
+    given.write_bytes(os.urandom(300_000) + bytes(range(256)))
+    words = ("run", "host1", "--env", "K=a b", "--stdin", str(given))
+    document = linked.document(*words, "--", 'cksum; echo "$K" >&2; exit 3')
+    host = document["hosts"]["host1"]
+    wanted = subprocess.run(["cksum"], input=given.read_bytes(), capture_output=True, check=True).stdout.decode()
+    assert (host["stdout"], host["stderr"], host["retcode"]) == (wanted, "a b\n", 3)
+    assert linked.document("jobs", "lookup", "last") == document
+
+
+def test_a_job_that_runs_is_found_followed_and_killed(linked: Linked) -> None:
+    jid = linked("run", "host1", "--detach", "--", "echo so far; sleep 300 & wait").stdout.strip()
+    until(lambda: "so far\n" in linked("jobs", "tail", jid).stdout, "it printed")
+    assert linked.document("jobs", "active", "host1")[jid]["running"][0]["host"] == "host1"
+    assert len(linked.document("kill-job", jid)["hosts"]["host1"]["delivered"]) >= 2
+    assert linked.document("jobs", "wait", jid)["hosts"]["host1"]["signal"] == 9
+
+
+def test_a_host_that_went_away_is_come_back_to_and_nothing_starts_twice(linked: Linked) -> None:
+    go, starts = linked.sshd.directory / "go", linked.sshd.directory / "starts"
+    process = linked.start(
+        "run", "host1", "--", f"echo x >> {starts}; echo begun; until [ -e {go} ]; do sleep 0.05; done; echo done"
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    linked.cut()
+    go.touch()
+    out, errors = process.communicate(timeout=patience(90))
+    assert (out, process.returncode) == ("done\n", 0), errors
+    assert starts.read_text() == "x\n"
+
+
+def test_what_fails_fails_in_the_same_words(linked: Linked) -> None:
+    kinds = []
+    for words in (["-e", "agentless_state_dir=/proc/none"], ["--cwd", "/nonexistent"], ["--shell", "/nonexistent"]):
+        document = linked.document("run", "host1", *words, "--", "true")
+        host = document["hosts"]["host1"]
+        kinds.append((host["state"], host["error"] and host["error"]["kind"], document["exit_code"]))
+    assert kinds == [("not-started", kind, 3) for kind in ("state-dir", "cwd", "shell")]
+
+
+def test_an_interruption_ends_the_job_and_names_it(linked: Linked) -> None:
+    process = linked.start(
+        "run", "host1", "--out", "json", "--", "trap 'echo cleaned; exit 5' TERM; echo a; sleep 300 & wait"
+    )
+    until(lambda: linked("running", "host1").stdout.count("sleep 300") == 1, "it runs")
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=patience(60))
+    assert process.returncode == 130, errors
+    host = json.loads(out)["hosts"]["host1"]
+    assert (host["state"], host["retcode"], host["stdout"]) == ("returned", 5, "a\ncleaned\n")
