@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import threading
@@ -215,9 +216,7 @@ class Transport(TransportInnards):
             message.add_int(11)
             message.add_string("disconnected by user")
             message.add_string("")
-            try:
+            with contextlib.suppress(EOFError):
                 self.send(message)
-            except EOFError:
-                self.wire.verdict = self.wire.verdict or "closed"
         self.close()
         self.wire.close()
