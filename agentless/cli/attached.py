@@ -203,6 +203,7 @@ def follow(
     given: bool = False,
     batched: bool = False,
     target: str | None = None,
+    announced: bool = False,
 ) -> Report:
     """Start a run, show it to its end or until the person leaves it, and close it.
 
@@ -213,6 +214,7 @@ def follow(
         printer: called with the job; gives what shows it.
         jid: the job that is only watched; None where a new one is sent.
         on_interrupt, given, batched: as for `Attachment`.
+        announced: name a job before it is sent, where nobody sits at a terminal.
         target: a pattern; only these of the job's hosts are watched.
 
     Raises:
@@ -227,7 +229,7 @@ def follow(
     def begun(job: Job) -> None:
         """The job is in the cache, and no packet has left: from here on its name is all that must not be lost."""
         sent.append(job)
-        if not invocation.screen.err_look.terminal:
+        if announced and not invocation.screen.err_look.terminal:
             count = "1 host" if len(job.hosts) == 1 else f"{len(job.hosts)} hosts"
             invocation.screen.say(f"job {job.jid}: sending it to {count}")
 

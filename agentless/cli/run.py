@@ -199,6 +199,8 @@ def run(
         on_interrupt=on_interrupt or "ask",
         given=on_interrupt is not None,
         batched=options["batch"] is not None,
+        # Of a detached one, the JID is the result.
+        announced=not options["detach"],
     ).exit_code
 
 

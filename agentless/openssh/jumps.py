@@ -118,6 +118,9 @@ def _hop(text: str) -> Jump:
     host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if uri and not _DOMAIN.fullmatch(host) and not _is_ipv6(host):
         raise wrong
+    if uri:
+        # valid_domain() of misc.c takes the root's dot away.
+        host = host.removesuffix(".")
     if not host or (at and not user) or delimiter not in ("", ":", "/" if uri else "") or (delimiter == "/" and port):
         raise wrong
     return Jump(check_host(host), check_user(user) if user else None, port_number(port) if port else None)

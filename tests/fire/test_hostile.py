@@ -69,11 +69,20 @@ def _variables(sshd: Sshd) -> dict[str, object]:
     return variables
 
 
+# A process begins with the largest resident set of the one that started it (fork(2), execve(2)): a small one must.
+MEASURE = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+sys.exit(code)
+"""
+
+
 def _run(client: Client, words: list[str]) -> tuple[int, str, str, int]:
     """Exit code, stdout, stderr, and the peak of its resident memory in bytes."""
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         process = subprocess.Popen(
-            client.command(*words),
+            [sys.executable, "-S", "-c", MEASURE, *client.command(*words)],
             env=client.environ,
             cwd=client.home,
             stdin=subprocess.DEVNULL,
@@ -82,12 +91,12 @@ def _run(client: Client, words: list[str]) -> tuple[int, str, str, int]:
         )
         watchdog = threading.Timer(150, process.kill)
         watchdog.start()
-        _, status, usage = os.wait4(process.pid, 0)
+        code = process.wait()
         watchdog.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
         for stream in (stdout, stderr):
             stream.seek(0)
-        return process.returncode, stdout.read().decode(), stderr.read().decode(), usage.ru_maxrss << 10
+        *lines, memory = stderr.read().decode().splitlines()
+        return code, stdout.read().decode(), "\n".join(lines), int(memory) << 10
 
 
 @pytest.fixture(scope="module")
