@@ -54,6 +54,14 @@ def test_to_look_at_the_output_of_a_pending_host_asks_nobody(fleet: Fleet) -> No
         assert run.report().results["a"].state is State.PENDING
 
 
+def test_who_waits_for_a_pending_host_asks_nobody_either(fleet: Fleet) -> None:
+    jid = new_job(fleet)
+    fleet.cache.record(jid, "a", HostResult(State.PENDING, Dispatched.MAYBE, nonce="0" * 16))
+    with fleet.wait(jid, "a", wait=1.5) as run:
+        assert list(run) == []
+        assert run.report().results["a"].state is State.PENDING
+
+
 def test_a_signal_goes_to_hosts_also_where_the_cache_cannot_be_written(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
