@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import struct
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,17 +18,22 @@ from agentless.model.secret import Secret
 from agentless.openssh.settings import Settings
 from agentless.transport.channel import Channel, Link
 from agentless.transport.keeper import words
-from agentless.transport.keeper.packets import Packet, PacketSocket
 from agentless.transport.keeper.place import Place, Unusable
 from agentless.transport.mux.client import MuxChannel, streams
-from agentless.transport.mux.control import Control
-from agentless.transport.mux.protocol import ExitMessage
+from agentless.transport.mux.line import Line
+from agentless.transport.mux.protocol import (
+    VERSION,
+    Alive,
+    ExitMessage,
+    Failure,
+    Hello,
+    Message,
+    NewSession,
+    SessionOpened,
+)
 
 __all__ = ["KeeperClient", "held", "let_go"]
 
-_HELLO, _VERSION = 1, 4
-_NEW_SESSION = 0x10000002
-_FAILURE, _EXIT_MESSAGE, _ALIVE, _SESSION_OPENED = range(0x80000003, 0x80000007)
 # Seconds for a keeper to say hello; one that has just been started is loading.
 _HELLO_WITHIN = 5.0
 # A keeper that is silent for this long is asked whether it lives; logging in may take a person's time.
@@ -67,7 +71,7 @@ class KeeperClient:
         self._environ = environ
         self._lock = threading.Lock()
         self._place = place
-        self._lease: PacketSocket | None = None
+        self._lease: Line | None = None
         self._command = os.urandom(8).hex()
         self._given_up = False
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -111,7 +115,7 @@ class KeeperClient:
             hop = hop.bastion
         return words.Connect(self._command, name, settings, spent, surroundings)
 
-    def line(self) -> PacketSocket:
+    def line(self) -> Line:
         """A connection to the keeper; raises Unusable."""
         with self._lock:
             if self._given_up:
@@ -120,9 +124,8 @@ class KeeperClient:
                 self._place = self._place or Place()
                 lease = _greeted(self._place)
                 try:
-                    lease.send(words.LEASE, 0, value=words.Lease(self._command, self._keep))
-                    answer = lease.receive(_HELLO_WITHIN)
-                    if answer is None or answer.kind != _ALIVE:
+                    lease.send(words.said(words.LEASE, 0, words.Lease(self._command, self._keep)))
+                    if not isinstance(lease.receive(time.monotonic() + _HELLO_WITHIN), Alive):
                         raise Unusable("it hung up")
                 except (OSError, ValueError) as problem:
                     lease.close()
@@ -190,22 +193,22 @@ def _asked(place: Place | None, kind: int, value: object) -> words.HeldAll | Non
     except Unusable:
         return None
     try:
-        line.send(kind, 1, value=value)
-        packet = line.receive(_HELLO_WITHIN)
-        return None if packet is None else packet.value(words.HeldAll)
+        line.send(words.said(kind, 1, value))
+        message = line.receive(time.monotonic() + _HELLO_WITHIN)
+        return None if message is None else words.value(message, words.HeldAll)
     except (OSError, ValueError):
         return None
     finally:
         line.close()
 
 
-def _greeted(place: Place, *, start: bool = True) -> PacketSocket:
+def _greeted(place: Place, *, start: bool = True) -> Line:
     """A connection to the keeper, which has said hello; raises Unusable."""
-    line = PacketSocket(place.connect(start=start))
+    line = words.line(place.connect(start=start))
     try:
-        line.send(_HELLO, _VERSION)
-        hello = line.receive(_HELLO_WITHIN)
-        if hello is None or hello.kind != _HELLO or hello.numbers() != [_VERSION]:
+        line.send(Hello())
+        hello = line.receive(time.monotonic() + _HELLO_WITHIN)
+        if not isinstance(hello, Hello) or hello.version != VERSION:
             raise Unusable("it does not say hello")
     except (OSError, ValueError) as problem:
         line.close()
@@ -229,7 +232,7 @@ class _KeeperLink:
         self._settings = settings
         self._make_direct = direct
         self._spent = spent
-        self._line: PacketSocket | None = None
+        self._line: Line | None = None
         self._channels: list[MuxChannel] = []
         self._direct: Link | None = None
         self._closed = False
@@ -250,7 +253,7 @@ class _KeeperLink:
             return self._make_direct()
         return self
 
-    def _connected(self) -> PacketSocket:
+    def _connected(self) -> Line:
         """A line to the keeper that stands for the host now.
 
         Raises:
@@ -259,11 +262,12 @@ class _KeeperLink:
         """
         line = self._client.line()
         try:
-            line.send(words.CONNECT, 1, value=self._client.request(self._name, self._settings, self._spent))
-            packet = self._answer(line)
-            if packet.kind != words.CONNECTED:
-                raise Unusable(f"it answers {packet.kind:#x}")
-            self.kept = packet.value(words.Connected).kept
+            wanted = self._client.request(self._name, self._settings, self._spent)
+            line.send(words.said(words.CONNECT, 1, wanted))
+            message = self._answer(line)
+            if message.kind != words.CONNECTED:
+                raise Unusable(f"it answers {message.kind:#x}")
+            self.kept = words.value(message, words.Connected).kept
         except (OSError, ValueError) as problem:
             line.close()
             raise Unusable(f"it broke off: {problem}") from None
@@ -272,7 +276,7 @@ class _KeeperLink:
             raise
         return line
 
-    def _answer(self, line: PacketSocket) -> Packet:
+    def _answer(self, line: Line) -> Message:
         """The answer to what was asked, once prompts are answered and warnings shown.
 
         Raises:
@@ -281,23 +285,23 @@ class _KeeperLink:
         """
         while True:
             try:
-                packet = line.receive(_ASK_AFTER)
+                message = line.receive(time.monotonic() + _ASK_AFTER)
             except TimeoutError:
                 if self._client.lives():
                     continue
                 raise Unusable("it hangs") from None
-            if packet is None:
+            if message is None:
                 raise Unusable("it is gone")
-            if packet.kind == words.ASK:
-                line.send(words.ANSWER, 1, value=self._client.answer(packet.value(words.Line).text))
-            elif packet.kind == words.WARN:
-                self._client.warn(packet.value(words.Line).text)
-            elif packet.kind == words.FAILED:
-                raise packet.value(words.Failed).raised()
-            elif packet.kind == _FAILURE:
-                raise Unusable(packet.body[8:].decode("utf-8", "replace"))
+            if message.kind == words.ASK:
+                line.send(words.said(words.ANSWER, 1, self._client.answer(words.value(message, words.Text).text)))
+            elif message.kind == words.WARN:
+                self._client.warn(words.value(message, words.Text).text)
+            elif message.kind == words.FAILED:
+                raise words.value(message, words.Failed).raised()
+            elif isinstance(message, Failure):
+                raise Unusable(message.reason.decode("utf-8", "replace"))
             else:
-                return packet
+                return message
 
     def exec(self, line: str, *, pty: bool = False, once: bool = False) -> Channel:
         if self._direct is not None:
@@ -318,27 +322,31 @@ class _KeeperLink:
         self._channels.append(channel)
         return channel
 
-    def _session(self, control: PacketSocket, line: str, *, pty: bool, once: bool) -> MuxChannel:
+    def _session(self, control: Line, line: str, *, pty: bool, once: bool) -> MuxChannel:
         """A session over a line that stands for the host; raises as `_answer`."""
         with contextlib.ExitStack() as undo:
             undo.callback(control.close)
             theirs, stdin, outputs = streams(False, undo)
-            texts = [_text(words.ONCE if once else ""), b"".join(map(_number, (pty, 0, 0, 0, 0xFFFFFFFF)))]
-            texts += [_text("vt100" if pty else ""), _text(line)]
+            asked = NewSession(
+                2,
+                line.encode("utf-8", "surrogateescape"),
+                want_tty=pty,
+                term=b"vt100" if pty else b"",
+                environment=(words.ONCE,) if once else (),
+            )
             try:
-                control.send(_NEW_SESSION, 2, text=b"".join(texts))
-                control.send_descriptors(*theirs)
-                packet = self._answer(control)
+                control.send(asked, descriptors=theirs)
+                answer = self._answer(control)
             except (OSError, ValueError) as problem:
                 raise Unusable(f"it broke off: {problem}") from None
             finally:
                 for descriptor in theirs:
                     os.close(descriptor)
-            if packet.kind != _SESSION_OPENED:
-                raise Unusable(f"it answers {packet.kind:#x}")
+            if not isinstance(answer, SessionOpened):
+                raise Unusable(f"it answers {answer.kind:#x}")
             session = _Session(control, self._client.give_up)
             channel = MuxChannel(
-                self._settings.host, session, stdin, outputs, lambda ended: session.error is None, lost=session.lost
+                self._settings.host, session, stdin, outputs, lambda: session.error is None, lost=session.lost
             )
             undo.pop_all()
             return channel
@@ -356,25 +364,26 @@ class _KeeperLink:
             self._direct.close()
 
 
-class _Session(Control):
+class _Session:
     """What the keeper says of a session, in the words of a master; and why its connection broke, in those of ours."""
 
-    def __init__(self, line: PacketSocket, give_up: Callable[[str], None]) -> None:
+    def __init__(self, line: Line, give_up: Callable[[str], None]) -> None:
         self.error: HostError | None = None
+        self.sock = line.sock
+        self.wake = line.wake
+        self.close = line.close
         self._line = line
-        self._sock = line.sock
         self._give_up = give_up
 
-    def receive(self, until: float) -> ExitMessage | None:
+    def receive(self, until: float) -> Message | None:
         try:
-            packet = self._line.receive(max(0.0, until - time.monotonic()))
-            if packet is None:
+            message = self._line.receive(until)
+            if message is None:
                 self._broke("it is gone")
-            elif packet.kind == _EXIT_MESSAGE:
-                session, status = packet.numbers()
-                return ExitMessage(session, status)
-            elif packet.kind == words.FAILED:
-                self.error = packet.value(words.Failed).raised()
+            elif isinstance(message, ExitMessage):
+                return message
+            elif message.kind == words.FAILED:
+                self.error = words.value(message, words.Failed).raised()
         except TimeoutError:
             raise
         except (OSError, ValueError) as problem:
@@ -389,12 +398,3 @@ class _Session(Control):
         """Why the connection is gone."""
         assert self.error is not None
         return self.error
-
-
-def _number(number: int) -> bytes:
-    return struct.pack(">I", number)
-
-
-def _text(text: str) -> bytes:
-    data = text.encode("utf-8", "surrogateescape")
-    return _number(len(data)) + data

@@ -12,8 +12,20 @@ from agentless.errors import HostError, NoSession
 from agentless.model.secret import Secret
 from agentless.openssh.settings import Settings
 from agentless.transport.keeper import words
-from agentless.transport.keeper.packets import Packet, PacketSocket
 from agentless.transport.keeper.pool import Pool
+from agentless.transport.mux.line import Line
+from agentless.transport.mux.protocol import (
+    Alive,
+    AliveCheck,
+    ExitMessage,
+    Failure,
+    Message,
+    NewSession,
+    SessionOpened,
+    StdioForward,
+    Terminate,
+    Unknown,
+)
 from agentless.transport.ssh.connector import SshConnector
 from agentless.transport.ssh.kept import Attempt, Kept
 from agentless.transport.ssh.link import SshLink
@@ -21,8 +33,8 @@ from agentless.transport.ssh.relay import Relay
 
 __all__ = ["Conversations"]
 
-_NEW_SESSION, _ALIVE_CHECK = 0x10000002, 0x10000004
-_FAILURE, _EXIT_MESSAGE, _ALIVE, _SESSION_OPENED = range(0x80000003, 0x80000007)
+# The number of a connection's one session.
+_SESSION = 1
 # A command that has to wait (keys are being exchanged, a buffer is full) is tried again after this many seconds.
 _TRY_AGAIN = 0.25
 
@@ -35,7 +47,7 @@ class Conversations:
         self._lock = threading.Lock()
         self._leases: dict[str, _Lease] = {}
 
-    def serve(self, line: PacketSocket) -> None:
+    def serve(self, line: Line) -> None:
         """Talk to one who has said hello, until they hang up; raises OSError, ValueError."""
         _Conversation(self, line).run()
 
@@ -114,7 +126,7 @@ class _Lease:
 class _Conversation:
     """One connection of a command: after its CONNECT, it is one to a master of that host."""
 
-    def __init__(self, all_: Conversations, line: PacketSocket) -> None:
+    def __init__(self, all_: Conversations, line: Line) -> None:
         self._all = all_
         self._pool = all_.pool
         self._line = line
@@ -123,46 +135,49 @@ class _Conversation:
         self._number = 0
 
     def run(self) -> None:
-        while (packet := self._line.receive()) is not None:
-            self._number = packet.request
-            if packet.kind == words.LEASE:
-                self._lease(packet.value(words.Lease))
-            elif packet.kind == words.CONNECT:
-                self._connect(packet.value(words.Connect))
-            elif packet.kind == _NEW_SESSION:
-                self._session(packet)
-            elif packet.kind == _ALIVE_CHECK:
-                self._send(_ALIVE, os.getpid())
-            elif packet.kind == words.LIST:
-                self._send(words.HELD, value=words.HeldAll(os.getpid(), self._pool.held()))
-            elif packet.kind == words.CLOSE:
-                self._close(packet.value(words.Close))
+        while (message := self._line.receive()) is not None:
+            self._number = _number(message)
+            if isinstance(message, NewSession):
+                self._session(message)
+            elif isinstance(message, AliveCheck):
+                self._send(Alive(self._number, os.getpid()))
+            elif message.kind == words.LEASE:
+                self._lease(words.value(message, words.Lease))
+            elif message.kind == words.CONNECT:
+                self._connect(words.value(message, words.Connect))
+            elif message.kind == words.LIST:
+                self._say(words.HELD, words.HeldAll(os.getpid(), self._pool.held()))
+            elif message.kind == words.CLOSE:
+                self._close(words.value(message, words.Close))
             else:
                 self._fail("this is a keeper of agentless")
 
-    def _send(self, type_: int, *numbers: int, value: object = None, text: bytes = b"") -> None:
+    def _send(self, message: Message) -> None:
         with self._sending:
-            self._line.send(type_, self._number, *numbers, value=value, text=text)
+            self._line.send(message)
+
+    def _say(self, kind: int, value: object = None) -> None:
+        """A word of ours, about the request that is served."""
+        self._send(words.said(kind, self._number, value))
 
     def _fail(self, reason: str) -> None:
-        text = reason.encode()
-        self._send(_FAILURE, len(text), text=text)
+        self._send(Failure(self._number, reason.encode()))
 
     # --- for who connects: words for its person ---
     def ask(self, prompt: str) -> Secret | None:
         """What the person at the command answers; None where nobody does."""
         try:
-            self._send(words.ASK, value=words.Line(prompt))
-            packet = self._line.receive()
-            if packet is None or packet.kind != words.ANSWER:
+            self._say(words.ASK, words.Text(prompt))
+            message = self._line.receive()
+            if message is None or message.kind != words.ANSWER:
                 return None
-            return packet.value(words.Answer).secret
+            return words.value(message, words.Answer).secret
         except OSError:
             return None
 
     def warn(self, text: str) -> None:
         try:
-            self._send(words.WARN, value=words.Line(text))
+            self._say(words.WARN, words.Text(text))
         except OSError:
             # Who connected has left; others may wait for the connection.
             return
@@ -171,7 +186,7 @@ class _Conversation:
     def _lease(self, command: words.Lease) -> None:
         self._all.lease(command)
         try:
-            self._send(_ALIVE, os.getpid())
+            self._send(Alive(self._number, os.getpid()))
             self.run()
         finally:
             self._all.end(command)
@@ -182,10 +197,10 @@ class _Conversation:
         try:
             kept = way.connect()
         except HostError as problem:
-            self._send(words.FAILED, value=words.Failed.of(problem))
+            self._say(words.FAILED, words.Failed.of(problem))
             return
         self._way = way
-        self._send(words.CONNECTED, value=words.Connected(kept))
+        self._say(words.CONNECTED, words.Connected(kept))
 
     def _close(self, which: words.Close) -> None:
         held = self._pool.held()
@@ -198,14 +213,10 @@ class _Conversation:
             return (settings.user, settings.host, settings.port) in closed
 
         self._pool.drop(meant)
-        self._send(words.HELD, value=words.HeldAll(os.getpid(), held))
+        self._say(words.HELD, words.HeldAll(os.getpid(), held))
 
-    def _session(self, packet: Packet) -> None:
-        fields = Fields(packet.body[4:])
-        once = fields.text() == words.ONCE.encode()
-        pty, _, _, _, _ = (fields.number() for _ in range(5))
-        fields.text()
-        command = fields.text().decode("utf-8", "surrogateescape")
+    def _session(self, asked: NewSession) -> None:
+        command = asked.command.decode("utf-8", "surrogateescape")
         descriptors = self._line.receive_descriptors(3)
         way = self._way
         attempt: Attempt | None = None
@@ -214,21 +225,21 @@ class _Conversation:
             if way is None:
                 return self._fail("connect first")
             try:
-                attempt, relay = way.start(command, pty=bool(pty), once=once)
+                attempt, relay = way.start(command, pty=asked.want_tty, once=words.ONCE in asked.environment)
             except HostError as problem:
-                return self._send(words.FAILED, value=words.Failed.of(problem))
-            self._send(_SESSION_OPENED, 1)
+                return self._say(words.FAILED, words.Failed.of(problem))
+            self._send(SessionOpened(self._number, _SESSION))
             attempt.kept.prepare()
             stdin, stdout, stderr = descriptors
             descriptors = []
             try:
                 status = relay.run(stdin, stdout, stderr, self._line.sock.fileno(), self._heard)
             except HostError as problem:
-                return self._send(words.FAILED, value=words.Failed.of(problem))
+                return self._say(words.FAILED, words.Failed.of(problem))
             if status is None:
-                self._line.send(words.ENDED, 1)
+                self._say(words.ENDED)
             else:
-                self._line.send(_EXIT_MESSAGE, 1, status)
+                self._send(ExitMessage(_SESSION, status))
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -239,12 +250,12 @@ class _Conversation:
 
     def _heard(self) -> bool:
         """The command said something while its session runs: it hung up, or wants to know whether we live."""
-        packet = self._line.receive()
-        if packet is None:
+        message = self._line.receive()
+        if message is None:
             return False
-        self._number = packet.request
-        if packet.kind == _ALIVE_CHECK:
-            self._send(_ALIVE, os.getpid())
+        self._number = _number(message)
+        if isinstance(message, AliveCheck):
+            self._send(Alive(self._number, os.getpid()))
         else:
             self._fail("one session at a time")
         return True
@@ -401,21 +412,8 @@ class _Race:
             self._way.drop(made.result())
 
 
-class Fields:
-    """Fields of a packet, one after another; raises ValueError where there are no more."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def number(self) -> int:
-        if len(self._data) < 4:
-            raise ValueError("a short packet")
-        number, self._data = int.from_bytes(self._data[:4], "big"), self._data[4:]
-        return number
-
-    def text(self) -> bytes:
-        length = self.number()
-        if len(self._data) < length:
-            raise ValueError("a short packet")
-        text, self._data = self._data[:length], self._data[length:]
-        return text
+def _number(message: Message) -> int:
+    """Of the request that a client makes; raises ValueError where it makes none."""
+    if isinstance(message, (AliveCheck, NewSession, StdioForward, Terminate, Unknown)):
+        return message.request
+    raise ValueError(f"{type(message).__name__} from a client that has said hello")

@@ -14,15 +14,15 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from agentless.transport.keeper.packets import PacketSocket
+from agentless.transport.keeper import words
 from agentless.transport.mux.control import peer
+from agentless.transport.mux.protocol import VERSION, Hello
 
 if TYPE_CHECKING:
     from agentless.transport.keeper.conversation import Conversations
 
-__all__ = ["HELLO", "VERSION", "Keeper"]
+__all__ = ["Keeper"]
 
-HELLO, VERSION = 1, 4
 _HELLO_WITHIN = 10.0
 # Seconds between two looks at the clock, at what is kept, and at the socket's name.
 _LOOK = 0.5
@@ -97,13 +97,13 @@ class Keeper:
                 threading.Thread(target=self._serve, args=(sock,), name="serve", daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:
-        line = PacketSocket(sock)
+        line = words.line(sock)
         try:
             if peer(sock) != os.geteuid():
                 return
-            line.send(HELLO, VERSION)
-            hello = line.receive(_HELLO_WITHIN)
-            if hello is None or hello.kind != HELLO or hello.numbers() != [VERSION]:
+            line.send(Hello())
+            hello = line.receive(time.monotonic() + _HELLO_WITHIN)
+            if not isinstance(hello, Hello) or hello.version != VERSION:
                 return
             self._loaded.wait()
             if self._conversations is not None:

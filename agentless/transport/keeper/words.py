@@ -1,16 +1,23 @@
-"""What a command and its keeper say to each other beside the words of PROTOCOL.mux, and the packets of both.
+"""What a command and its keeper say to each other beside the words of PROTOCOL.mux.
 
-A packet is a length, a type, a request's number, and JSON: of one of these dataclasses, in the way of `fields.py`. They
-come before a session is asked for; from CONNECTED on, the connection is one to a master of that host. Two more can come
-then: FAILED, instead of MUX_S_FAILURE or when the host's connection breaks, and ENDED, where a command has ended
-without an exit status.
+A message is one of that protocol: a type of ours, a request's number, and JSON of one of these dataclasses, in the way
+of `fields.py`. They come before a session is asked for; from CONNECTED on, the connection is one to a master of that
+host. Two more can come then: FAILED, instead of MUX_S_FAILURE or when the host's connection breaks, and ENDED, where a
+command has ended without an exit status.
 """
 
 from __future__ import annotations
 
+import json
+import socket
+from typing import TypeVar
+
 from agentless.errors import HostError, NoSession, Refused, Unreachable
 from agentless.model.secret import Secret
 from agentless.openssh.settings import Settings
+from agentless.transport.keeper.fields import from_json, to_json
+from agentless.transport.mux.line import Line
+from agentless.transport.mux.protocol import Message, Unknown
 from agentless.values import dataclass
 
 __all__ = [
@@ -34,15 +41,40 @@ __all__ = [
     "Held",
     "HeldAll",
     "Lease",
-    "Line",
     "Surroundings",
+    "Text",
+    "line",
+    "said",
+    "value",
 ]
+
+T = TypeVar("T")
+# An environment, and the settings of a host behind many bastions, are far below.
+_LONGEST = 4 << 20
 
 # Beside those of PROTOCOL.mux: 0x1…: what a command says; 0x8…: what the keeper says.
 LEASE, CONNECT, ANSWER, LIST, CLOSE = range(0x1A000001, 0x1A000006)
-# In the field of NEW_SESSION that PROTOCOL.mux reserves: the command must not be sent twice.
-ONCE = "once"
+# In the environment of a session: the command must not be sent twice.
+ONCE = b"AGENTLESS_ONCE="
 ASK, WARN, FAILED, CONNECTED, HELD, ENDED = range(0x8A000001, 0x8A000007)
+
+
+def line(sock: socket.socket) -> Line:
+    """A side of their conversation; it owns the socket."""
+    return Line(sock, _LONGEST)
+
+
+def said(kind: int, request: int, of: object = None) -> Unknown:
+    """A message of ours: one of these values, or none."""
+    text = "" if of is None else json.dumps(to_json(of))
+    return Unknown(kind, request.to_bytes(4, "big") + text.encode("ascii"))
+
+
+def value(message: Message, of: type[T]) -> T:
+    """The value that a message of ours holds; raises ValueError where it is no such."""
+    if not isinstance(message, Unknown):
+        raise ValueError(f"{type(message).__name__} where {of.__name__} was expected")
+    return from_json(of, json.loads(message.body[4:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +129,7 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Text:
     """A prompt (ASK), or a warning (WARN)."""
 
     text: str

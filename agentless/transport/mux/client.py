@@ -6,27 +6,32 @@ import contextlib
 import fcntl
 import os
 import select
+import socket
 import struct
 import termios
 import threading
 import time
 import tty
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from agentless.errors import CarrierLost, NoSession, Unreachable
 from agentless.transport.channel import slow
-from agentless.transport.mux.control import Control, NotServed, wait
+from agentless.transport.mux.control import Control, NotServed
+from agentless.transport.mux.line import wait
 from agentless.transport.mux.protocol import (
     ExitMessage,
     Failure,
     Malformed,
+    Message,
     PermissionDenied,
     SessionOpened,
     TtyAllocFail,
 )
 
-__all__ = ["MuxChannel", "MuxLink", "Opening", "printable", "streams"]
+__all__ = ["MuxChannel", "MuxLink", "Opening", "Session", "printable", "streams"]
 
 _PIECE = 256 * 1024
 _EXIT_WAIT = 5.0
@@ -36,24 +41,34 @@ _WINDOW = struct.pack("4H", 24, 80, 0, 0)
 _NO_SESSION = "sshd's log there tells why: MaxSessions, limits of PAM, PermitRootLogin forced-commands-only?"
 
 
+class Session(Protocol):
+    """The connection to a server whose session was opened; a `Line` is one."""
+
+    @property
+    def sock(self) -> socket.socket: ...
+    def receive(self, until: float) -> Message | None: ...
+    def wake(self) -> None: ...
+    def close(self) -> None: ...
+
+
 class MuxChannel:
     """A command on a host; see `channel.Channel`.
 
     Args:
         host: for messages.
-        control: the connection to the server, whose session was opened.
+        control: what the server says of it, beside the streams.
         stdin, outputs: our ends of its descriptors; the streams are 1 and 2.
-        lives: whether the server of a connection that has ended is still there.
+        lives: whether the server of a session that has ended is still there.
         lost: why the connection is gone; None says that it is.
     """
 
     def __init__(
         self,
         host: str,
-        control: Control,
+        control: Session,
         stdin: int,
         outputs: dict[int, int],
-        lives: Callable[[Control], bool],
+        lives: Callable[[], bool],
         *,
         lost: Callable[[], Exception] | None = None,
     ) -> None:
@@ -189,7 +204,7 @@ class MuxChannel:
         if self._status is not None or not self._hung_up:
             return False
         if self._lost is None:
-            self._lost = not self._lives(self._control)
+            self._lost = not self._lives()
         return self._lost
 
     def _connection_lost(self) -> Exception:
@@ -234,7 +249,7 @@ class Opening:
     """
 
     def __init__(
-        self, host: str, control: Control, line: str, until: float, *, pty: bool, lives: Callable[[Control], bool]
+        self, host: str, control: Control, line: str, until: float, *, pty: bool, lives: Callable[[], bool]
     ) -> None:
         self._host = host
         self._control = control
@@ -327,7 +342,7 @@ class MuxLink:
                 control = Control(self._path, until)
             except NotServed as problem:
                 raise NoSession("connect", f"{self._host}: ssh's master is gone: {problem}") from None
-        return Opening(self._host, control, line, until, pty=pty, lives=self._lives)
+        return Opening(self._host, control, line, until, pty=pty, lives=partial(self._lives, control))
 
     def opened(self, opening: Opening, until: float) -> MuxChannel | None:
         """Its channel, which ends with the link; see `Opening.channel`."""

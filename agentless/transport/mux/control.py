@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import select
 import socket
 import struct
 import time
 from pathlib import Path
 
-from agentless.transport.mux.descriptors import send_descriptor
+from agentless.transport.mux.line import Line
 from agentless.transport.mux.protocol import (
     VERSION,
     Alive,
     AliveCheck,
     Hello,
     Malformed,
-    Message,
     NewSession,
-    Reader,
     StdioForward,
-    pack,
 )
 
-__all__ = ["Control", "NotServed", "peer", "wait"]
+__all__ = ["Control", "NotServed", "peer"]
 
 # Between two tries where the server has a queue of clients that it has not accepted yet.
 _QUEUE_PAUSE = 0.01
@@ -44,7 +39,7 @@ class NotServed(Exception):
         self.silent = silent
 
 
-class Control:
+class Control(Line):
     """One connection to a server, which has said hello; it carries one session.
 
     Args:
@@ -59,15 +54,14 @@ class Control:
     """
 
     def __init__(self, path: Path, until: float) -> None:
+        super().__init__(socket.socket(socket.AF_UNIX))
         self._request = 0
-        self._reader = Reader()
-        self._sock = socket.socket(socket.AF_UNIX)
         try:
             self._connect(path, until)
-            uid = peer(self._sock)
+            uid = peer(self.sock)
             if uid not in (os.getuid(), 0):
                 raise NotServed(f"what listens at {path} belongs to another user ({uid})")
-            self._send(pack(Hello()) + pack(AliveCheck(self._next_request())), until)
+            self.send(Hello(), AliveCheck(self._next_request()), until=until)
             hello = self.receive(until)
             if not isinstance(hello, Hello) or hello.version != VERSION:
                 raise NotServed(f"what listens at {path} speaks another protocol")
@@ -82,21 +76,15 @@ class Control:
             self.close()
             raise
 
-    @property
-    def sock(self) -> socket.socket:
-        return self._sock
-
     def new_session(self, command: bytes, descriptors: tuple[int, int, int], until: float, *, tty: bool) -> int:
         """Ask for a session with these as stdin, stdout and stderr; return the request's number.
 
         Raises:
             OSError: the server is gone, or does not listen.
         """
-        request = self._next_request()
-        self._send(pack(NewSession(request, command, want_tty=tty, term=b"vt100" if tty else b"")), until)
-        for descriptor in descriptors:
-            send_descriptor(self._sock, descriptor)
-        return request
+        asked = NewSession(self._next_request(), command, want_tty=tty, term=b"vt100" if tty else b"")
+        self.send(asked, descriptors=descriptors, until=until)
+        return asked.request
 
     def new_forward(self, host: str, port: int, descriptors: tuple[int, int], until: float) -> int:
         """Ask for a connection from the host to another; return the request's number.
@@ -104,61 +92,25 @@ class Control:
         Raises:
             OSError: as `new_session`.
         """
-        request = self._next_request()
-        self._send(pack(StdioForward(request, host.encode("utf-8", "surrogateescape"), port)), until)
-        for descriptor in descriptors:
-            send_descriptor(self._sock, descriptor)
-        return request
-
-    def receive(self, until: float) -> Message | None:
-        """The next message; None when the server has hung up.
-
-        Raises:
-            TimeoutError: it did not come in time.
-            Malformed: it cannot be read.
-        """
-        while True:
-            if not wait({self._sock.fileno(): select.POLLIN}, until):
-                raise TimeoutError("no answer in time")
-            try:
-                data = self._sock.recv(self._reader.needed, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                continue
-            except ConnectionError:
-                return None
-            if not data:
-                return None
-            message = self._reader.feed(data)
-            if message is not None:
-                return message
-
-    def wake(self) -> None:
-        """End the connection for both sides at once, also for a thread that waits for it."""
-        with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self._sock.close()
+        asked = StdioForward(self._next_request(), host.encode("utf-8", "surrogateescape"), port)
+        self.send(asked, descriptors=descriptors, until=until)
+        return asked.request
 
     def _next_request(self) -> int:
         self._request += 1
         return self._request
 
     def _connect(self, path: Path, until: float) -> None:
-        self._sock.setblocking(False)
+        self.sock.setblocking(False)
         while True:
             try:
-                self._sock.connect(os.fspath(path))
+                self.sock.connect(os.fspath(path))
             except BlockingIOError:
                 if time.monotonic() > until:
                     raise
                 time.sleep(_QUEUE_PAUSE)
             else:
                 return
-
-    def _send(self, data: bytes, until: float) -> None:
-        self._sock.settimeout(max(0.001, until - time.monotonic()))
-        self._sock.sendall(data)
 
 
 def peer(sock: socket.socket) -> int | None:
@@ -171,11 +123,3 @@ def peer(sock: socket.socket) -> int | None:
         return int(_XUCRED.unpack_from(sock.getsockopt(0, 1, 128))[1])
     except (OSError, struct.error):
         return None
-
-
-def wait(descriptors: dict[int, int], until: float) -> dict[int, int]:
-    """Those of the descriptors, with the events waited for, that are ready before `until`, also with an error."""
-    poll = select.poll()
-    for descriptor, events in descriptors.items():
-        poll.register(descriptor, events)
-    return dict(poll.poll(max(0.0, until - time.monotonic()) * 1000))

@@ -15,7 +15,8 @@ from agentless.errors import NoSession, Unreachable
 from agentless.openssh.settings import Settings
 from agentless.transport.channel import Channel, Link, slow
 from agentless.transport.mux.client import MuxChannel, MuxLink, Opening, printable
-from agentless.transport.mux.control import Control, NotServed, wait
+from agentless.transport.mux.control import Control, NotServed
+from agentless.transport.mux.line import wait
 from agentless.transport.mux.protocol import Failure, Malformed, PermissionDenied, SessionOpened
 
 __all__ = ["Forward", "Masters", "RiddenLink"]

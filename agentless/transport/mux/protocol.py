@@ -205,8 +205,11 @@ Message = (
 )
 
 
-def pack(message: Message) -> bytes:
+def pack(message: Message, longest: int = LONGEST) -> bytes:
     """A message as it travels, its length before it.
+
+    Args:
+        longest: bytes of a message that the other side takes.
 
     Raises:
         ValueError: it is longer than the other side takes, or a number does not fit.
@@ -215,8 +218,8 @@ def pack(message: Message) -> bytes:
         packet = _NUMBER.pack(message.kind) + _body(message)
     except struct.error as problem:
         raise ValueError(f"a number that does not fit in 32 bits: {message!r:.200}") from problem
-    if len(packet) > LONGEST:
-        raise ValueError(f"a message of {len(packet)} bytes, over {LONGEST}")
+    if len(packet) > longest:
+        raise ValueError(f"a message of {len(packet)} bytes, over {longest}")
     return _NUMBER.pack(len(packet)) + packet
 
 
@@ -264,9 +267,13 @@ class Reader:
     """Messages out of the bytes of a connection, which is never read beyond the end of one: descriptors may follow.
 
     Read at most `needed` bytes, and `feed` them.
+
+    Args:
+        longest: bytes of a message.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int = LONGEST) -> None:
+        self._longest = longest
         self._buffer = bytearray()
         self._length: int | None = None
 
@@ -293,7 +300,7 @@ class Reader:
             self._length = None
             return unpack(packet)
         (length,) = _NUMBER.unpack(packet)
-        if not _NUMBER.size <= length <= LONGEST:
+        if not _NUMBER.size <= length <= self._longest:
             raise Malformed(f"a message of {length} bytes")
         self._length = length
         return None

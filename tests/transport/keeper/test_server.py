@@ -7,15 +7,16 @@ import os
 import shutil
 import signal
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from agentless.transport.keeper import client, words
-from agentless.transport.keeper.packets import PacketSocket
 from agentless.transport.keeper.place import Place
-from tests.hosts import until
+from agentless.transport.mux.protocol import Alive, Hello
+from tests.hosts import patience, until
 
 Pids = Callable[[], list[int]]
 
@@ -34,12 +35,11 @@ def test_it_ends_when_nothing_is_kept_and_takes_its_name_along(place: Place, alo
 
 
 def test_it_stays_for_a_command_that_goes_on(place: Place, alone: Pids) -> None:
-    line = PacketSocket(place.connect())
-    line.send(1, 4)
-    hello = line.receive(10)
-    assert hello is not None
-    line.send(words.LEASE, 0, value=words.Lease("00", 60.0))
-    assert line.receive(10) is not None
+    line = words.line(place.connect())
+    line.send(Hello())
+    assert line.receive(time.monotonic() + patience(10)) == Hello()
+    line.send(words.said(words.LEASE, 0, words.Lease("00", 60.0)))
+    assert isinstance(line.receive(time.monotonic() + patience(10)), Alive)
     pid = started(place)
     other = started(Place(place.directory, "another"))
     until(lambda: other not in alone(), "one that nobody needs ends")

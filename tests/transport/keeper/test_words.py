@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from agentless.errors import HostError, NoSession, Refused, Unreachable
 from agentless.model.secret import Secret
 from agentless.transport.keeper import words
-from agentless.transport.keeper.fields import from_json, to_json
+from agentless.transport.mux.protocol import Message, SessionOpened, pack, unpack
+
+
+def sent(kind: int, value: object) -> Message:
+    """A word of ours as the other side gets it."""
+    message = words.said(kind, 7, value)
+    arrived = unpack(pack(message)[4:])
+    assert arrived == message
+    assert message.request == 7
+    return arrived
 
 
 @pytest.mark.parametrize("error", [Unreachable("connect", "m", "h"), NoSession("throttled", "m"), Refused("auth", "m")])
 def test_an_error_is_raised_as_the_one_it_was(error: HostError) -> None:
-    sent = json.loads(json.dumps(to_json(words.Failed.of(error))))
-    raised = from_json(words.Failed, sent).raised()
+    raised = words.value(sent(words.FAILED, words.Failed.of(error)), words.Failed).raised()
     assert type(raised) is type(error)
     assert (raised.kind, raised.message, raised.hint) == (error.kind, error.message, error.hint)
 
 
 @pytest.mark.parametrize("secret", [None, Secret(""), Secret("zwölf")])
 def test_an_answer_that_is_empty_is_not_none(secret: Secret | None) -> None:
-    assert from_json(words.Answer, json.loads(json.dumps(to_json(words.Answer(secret))))).secret == secret
+    assert words.value(sent(words.ANSWER, words.Answer(secret)), words.Answer).secret == secret
 
 
 def test_no_packet_of_ours_is_one_of_ssh_s() -> None:
@@ -31,3 +37,9 @@ def test_no_packet_of_ours_is_one_of_ssh_s() -> None:
     assert len(set(ours)) == len(ours)
     # PROTOCOL.mux: a client's begin at 0x10000001, a server's at 0x80000001.
     assert all(number & 0x0A000000 for number in ours)
+
+
+def test_what_holds_no_value_is_none_of_ours() -> None:
+    for message in (SessionOpened(1, 2), words.said(words.ENDED, 1), words.said(words.ASK, 1, words.Answer(None))):
+        with pytest.raises(ValueError):
+            words.value(message, words.Text)
