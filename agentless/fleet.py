@@ -503,11 +503,11 @@ class Fleet:
         return Scheduler(self.schedule(path), self._parts.controller, log=log, deliver=self.deliver)
 
     # --- connections that are kept ---
-    def connections(self) -> Connections:
-        """The connections that are kept for the next operation; with a `limit`, those to its hosts."""
+    def connections(self, target: str | None = None) -> Connections:
+        """The connections that are kept for the next operation; with a target or a `limit`, those to its hosts."""
         from agentless.runner import connections
 
-        return connections.kept(self._parts)
+        return connections.kept(self._parts, target)
 
     def close_connections(self, target: str | None = None) -> Connections:
         """Let go of the connections to the hosts of a target, or of all; what is under way goes on to its end.

@@ -41,7 +41,7 @@ def hosts(invocation: Invocation, /, target: str | None, graph: bool, show_passw
         for line in invocation.fleet.origins:
             invocation.screen.say(line)
     else:
-        for one in invocation.fleet.connections().connections:
+        for one in invocation.fleet.connections(target).connections:
             names = [name for name in one.names if name in result.hosts]
             if one.socket is not None and names:
                 invocation.screen.detail(f"agentless: {fold(names)}: over the master of ssh at {one.socket}")

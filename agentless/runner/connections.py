@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from agentless.errors import HostError, InventoryError, TargetError
@@ -18,30 +19,34 @@ from agentless.transport.keeper.words import HeldAll
 __all__ = ["close", "kept"]
 
 
-def kept(parts: Parts) -> Connections:
-    """The connections that the next operation would ride; with a `limit`, those to its hosts.
+def kept(parts: Parts, target: str | None = None) -> Connections:
+    """The connections that the next operation would ride; with a target or a `limit`, those to its hosts.
 
-    Those of the keeper, and the living masters of ssh that the inventory's hosts have.
+    Those of the keeper, and the living masters of ssh that the inventory's hosts, or the bastions before them, have.
     """
-    everything, ways = _connections(held()), _ways(parts, None)
+    everything, ways = _connections(held()), _ways(parts, target)
     chosen = [one for one in everything.connections if ways is None or (one.user, one.host, one.port) in ways]
-    return Connections(everything.keeper, (*chosen, *_masters(parts)))
+    return Connections(everything.keeper, (*chosen, *_masters(parts, target)))
 
 
-def _masters(parts: Parts) -> Iterator[KeptConnection]:
+def _masters(parts: Parts, target: str | None) -> Iterator[KeptConnection]:
     try:
-        endpoints = parts.selection.endpoints(None)
+        endpoints = parts.selection.endpoints(target)
     except (InventoryError, TargetError):
         # Whom a keeper has connections to can be told without an inventory.
         return
-    found: dict[Path, KeptConnection] = {}
+    # Many hosts share a bastion, whose master is asked once.
+    living = cache(parts.connector.masters.living)
+    names: dict[tuple[Path, Settings], list[str]] = {}
     for name, settings in _settings(parts, endpoints):
-        if (path := parts.connector.masters.living(settings)) is not None:
-            names = (*found[path].names, name) if path in found else (name,)
-            found[path] = KeptConnection(
-                "master", names, settings.user, settings.host, settings.port, socket=os.fspath(path)
-            )
-    yield from found.values()
+        hop: Settings | None = settings
+        while hop is not None:
+            if (path := living(hop)) is not None:
+                names.setdefault((path, hop), []).append(name)
+                break
+            hop = hop.bastion
+    for (path, hop), led_to in names.items():
+        yield KeptConnection("master", tuple(led_to), hop.user, hop.host, hop.port, socket=os.fspath(path))
 
 
 def close(parts: Parts, target: str | None) -> Connections:

@@ -51,8 +51,7 @@ class HostConnector:
         self._ask = ask
         self._warn = warn
         self._keeper = keeper
-        self._note = note
-        self.masters = Masters(warn)
+        self.masters = Masters(warn, note)
         self._lock = threading.Lock()
         self._made: SshConnector | None = None
 
@@ -72,11 +71,7 @@ class HostConnector:
 
         # Names may have been looked up, and commands run.
         spent = time.monotonic() - began
-        ridden = self.masters.link(settings, unridden, spent)
-        if ridden is None:
-            return unridden(time.monotonic() - began)
-        self._note(f"{endpoint.name}: over the master of ssh at {ridden.path}")
-        return ridden
+        return self.masters.link(endpoint.name, settings, unridden, spent) or unridden(time.monotonic() - began)
 
     def connect_by_ssh(self, endpoint: Endpoint) -> SshLink:
         """As `connect`, for an endpoint that is not on this machine."""

@@ -35,21 +35,28 @@ class Masters:
 
     Args:
         warn: shows one line.
+        note: shows one line about a master that was ridden.
     """
 
-    def __init__(self, warn: Callable[[str], None] = lambda line: None) -> None:
+    def __init__(
+        self,
+        warn: Callable[[str], None] = lambda line: None,
+        note: Callable[[str], None] = lambda line: None,
+    ) -> None:
         self._warn = warn
+        self._note = note
         self._lock = threading.Lock()
         # Whom each socket is known to lead to, and those that did not answer.
         self._ways: dict[Path, tuple[str, str, int]] = {}
         self._passed_over: set[Path] = set()
 
-    def link(self, settings: Settings, direct: Callable[[float], Link], spent: float) -> RiddenLink | None:
+    def link(self, name: str, settings: Settings, direct: Callable[[float], Link], spent: float) -> RiddenLink | None:
         """A link over the master of a host; None where there is none.
 
         A password is there to be proved, so with one no master is ridden.
 
         Args:
+            name: of the host, for the note.
             direct: makes a connection without it, given the seconds of the connect timeout that are gone.
             spent: of these until now.
         """
@@ -60,7 +67,8 @@ class Masters:
         if control is None:
             return None
         link = MuxLink(path, settings.host, settings.user, timeout, control)
-        return RiddenLink(link, path, settings, direct, lambda: self._pass_over(path))
+        note = f"{name}: over the master of ssh at {path}"
+        return RiddenLink(link, settings, direct, lambda: self._note(note), lambda: self._pass_over(path))
 
     def forward(self, hop: Settings, host: str, port: int, until: float) -> Forward | None:
         """A connection from a bastion to a host, over the bastion's master; None where there is none.
@@ -72,10 +80,12 @@ class Masters:
         if control is None:
             return None
         try:
-            return Forward(control, hop.host, host, port, until)
+            forward = Forward(control, hop.host, host, port, until)
         except NotServed:
             self._pass_over(path)
             return None
+        self._note(f"{host}: by way of {hop.host}, over the master of ssh at {path}")
+        return forward
 
     def living(self, settings: Settings) -> Path | None:
         """Where the master of a host listens; None where none would be ridden."""
@@ -123,26 +133,26 @@ class RiddenLink:
 
     Args:
         link: over the master.
-        path: its socket.
         settings: of the host.
         direct: as of `Masters.link`.
+        ridden: called when a command goes over the master.
         pass_over: called when the master's connection seems dead.
     """
 
     def __init__(
         self,
         link: MuxLink,
-        path: Path,
         settings: Settings,
         direct: Callable[[float], Link],
+        ridden: Callable[[], None],
         pass_over: Callable[[], None],
     ) -> None:
         self.user = settings.user
-        self.path = path
         self._host = settings.host
         self._timeout = settings.connect_timeout
         self._link = link
         self._direct = direct
+        self._ridden = ridden
         self._pass_over = pass_over
         self._own: Link | None = None
 
@@ -171,6 +181,7 @@ class RiddenLink:
                     undo.callback(opening.close)
                     channel = channel or self._late(opening, until, once=once)
                     if channel is not None:
+                        self._ridden()
                         undo.pop_all()
                         return channel
         assert self._own is not None
