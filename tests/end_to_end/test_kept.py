@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import os
 import pty
@@ -72,19 +73,9 @@ def test_what_waits_for_the_end_of_the_output_returns_at_once(sshd: Sshd, comman
 
 
 def test_twenty_commands_at_once_have_one_keeper(sshd: Sshd, commands: Commands) -> None:
-    running = [
-        subprocess.Popen(
-            commands.client.command("run", "host1", "--", f"echo {number}"),
-            env=commands.environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(20)
-    ]
-    for number, one in enumerate(running):
-        out, errors = one.communicate(timeout=patience(120))
-        assert (out, one.returncode) == (f"{number}\n", 0), errors
+    with concurrent.futures.ThreadPoolExecutor(20) as threads:
+        every = list(threads.map(lambda number: commands("run", "host1", "--", f"echo {number}"), range(20)))
+    assert [done.stdout for done in every] == [f"{number}\n" for number in range(20)]
     assert len(commands.keepers()) == 1
 
 

@@ -379,12 +379,13 @@ class _Race:
 
     def _failed(self, attempt: Attempt, problem: HostError, *, spare: bool) -> None:
         """One of them is out; raises `problem` where that was the last hope."""
-        repeatable = spare and self._may_repeat(attempt) and self._another is None
-        # What it answered holds, unless that was that it has no room for one more.
-        answered = attempt.kept.link.alive and not isinstance(problem, NoSession)
+        alive = attempt.kept.link.alive
+        # Others were faster on a connection that is shared, new ones too: there is room on one more.
+        full = alive and isinstance(problem, NoSession) and not attempt.sent and attempt.kept.opened
+        repeatable = (full or (spare and not alive)) and self._may_repeat(attempt) and self._another is None
         self._attempts.remove(attempt)
         attempt.give_up()
-        if repeatable and not answered:
+        if repeatable:
             self._another = self._way.another(self._news.set)
         elif not self._attempts and self._another is None:
             raise problem

@@ -31,6 +31,7 @@ class Kept:
         used: when it was used last, of `time.monotonic()`.
         made: the time of the login, in seconds since 1970.
         round_trip: seconds, once one was measured.
+        opened: the host has opened a session on it; where it refuses the next, there is no room for that.
     """
 
     def __init__(self, link: SshLink, keep: float) -> None:
@@ -40,6 +41,7 @@ class Kept:
         self.used = time.monotonic()
         self.made = time.time()
         self.round_trip = 0.0
+        self.opened = False
         self.names: set[str] = set()
         self._lock = threading.Lock()
         self._spare: _Opening | None = None
@@ -192,6 +194,7 @@ class Attempt:
                 self.kept.done()
                 self._opening = self.kept.session(self._ring)
                 return self.step()
+            self.kept.opened = True
             if not (link.transport.may_send and link.transport.wire.writable()):
                 return None
             channel = self._opening.channel

@@ -88,6 +88,24 @@ def test_where_the_host_has_no_room_for_one_more_session_there_is_a_second_conne
     assert run(keeper(), home, home.to(server), once=once) == b"hi\n"
 
 
+@pytest.mark.parametrize("once", [False, True])
+def test_who_made_a_connection_and_was_slower_than_those_who_share_it_makes_another(
+    once: bool, home: Home, start_sshd: Callable[..., Server], keeper: Make
+) -> None:
+    server = start_sshd("MaxSessions 1", authorized=home.key)
+    home.knows(server.known_line())
+    maker, other = (HostConnector(keeper=keeper(), home=home.path, system_config=home.path / "none") for _ in range(2))
+    with maker.connect(home.to(server)) as made, other.connect(home.to(server)) as shared:
+        channel = shared.exec("read line; echo got $line")
+        assert logins(server) == 1
+        assert drain(made.exec("echo hi", once=once)) == (b"hi\n", b"")
+        assert logins(server) == 2
+        channel.send(b"it\n", 5)
+        assert drain(channel) == (b"got it\n", b"")
+    maker.close()
+    other.close()
+
+
 def test_a_host_that_gives_no_session_at_all_says_so_as_ever(
     home: Home, start_sshd: Callable[..., Server], keeper: Make
 ) -> None:
