@@ -45,7 +45,12 @@ class AgentlessError(Exception):
     Args:
         message: what failed, naming the file, line or host.
         hint: what to do next; empty when the message says it all.
+
+    Attributes:
+        kind: a stable word for scripts.
     """
+
+    kind = "usage"
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -89,6 +94,8 @@ class UnknownJob(UsageError):
 
 class CacheError(AgentlessError):
     """The job cache cannot be read or written."""
+
+    kind = "cache"
 
 
 class AnotherJob(CacheError):

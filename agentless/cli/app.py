@@ -180,11 +180,10 @@ def _run(words: Sequence[str], invocation: Invocation) -> int:
     except click.ClickException as error:
         screen.error(error.format_message())
         return EXIT_USAGE
-    except UsageError as error:
-        screen.error(error.message, error.hint)
-        return EXIT_USAGE
     except AgentlessError as error:
         screen.error(error.message, error.hint)
+        if not isinstance(error, UsageError):
+            _conclude(screen, words, error.kind, error.message, error.hint, EXIT_USAGE)
         return EXIT_USAGE
     except (KeyboardInterrupt, click.Abort, Left) as interruption:
         with invocation.interrupts.ignored():
@@ -199,12 +198,19 @@ def _run(words: Sequence[str], invocation: Invocation) -> int:
             return EXIT_PIPE
         screen.error(f"cannot write to stdout: {gone.reason}")
         return EXIT_OUTPUT
-    except Exception:  # noqa: BLE001  the last boundary: it shows the traceback
+    except Exception as error:  # noqa: BLE001  the last boundary: it shows the traceback
         screen.defect(traceback.format_exc())
         screen.error("this is a defect of agentless, not of your hosts; please report it with the lines above")
+        _conclude(screen, words, "internal", f"{type(error).__name__}: {error}", "", EXIT_DEFECT)
         return EXIT_DEFECT
     finally:
         invocation.close()
+
+
+def _conclude(screen: Screen, words: Sequence[str], kind: str, message: str, hint: str, exit_code: int) -> None:
+    from agentless.report.failure import failure
+
+    screen.conclude(failure(words, kind, message, hint, exit_code))
 
 
 def _check_words(words: Sequence[str]) -> None:

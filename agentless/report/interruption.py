@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["document", "wanted_format"]
+__all__ = ["JUNIT", "document", "wanted_format"]
 
-_OBJECT = '{"error": {"kind": "interrupted", "message": "%s", "hint": ""}, "exit_code": 130}\n'
-_JUNIT = """\
+_OBJECT = '{"error": {"kind": "%(name)s", "message": "%(message)s", "hint": ""}, "exit_code": 130}\n'
+JUNIT = """\
 <?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="agentless" tests="1" failures="0" errors="1" skipped="0" time="0.000">
   <testsuite name="agentless" tests="1" failures="0" errors="1" skipped="0" time="0.000">
-    <testcase classname="agentless" name="interrupted"><error message="%s" /></testcase>
+    <testcase classname="agentless" name="%(name)s"><error message="%(message)s" /></testcase>
   </testsuite>
 </testsuites>
 """
 # Every JSON document is a YAML document.
-_DOCUMENTS = {"json": _OBJECT, "jsonl": _OBJECT, "yaml": _OBJECT, "junit": _JUNIT}
+_DOCUMENTS = {"json": _OBJECT, "jsonl": _OBJECT, "yaml": _OBJECT, "junit": JUNIT}
 
 
 def document(words: Sequence[str], message: str) -> str:
@@ -31,7 +31,7 @@ def document(words: Sequence[str], message: str) -> str:
         message: plain ASCII without quotes or markup.
     """
     text = _DOCUMENTS.get(wanted_format(words), "")
-    return text % message if text else ""
+    return text % {"name": "interrupted", "message": message}
 
 
 def wanted_format(words: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -69,8 +70,22 @@ def test_a_wrong_call_exits_with_2_says_why_and_prints_no_result(say: Say, words
 
 
 def test_a_defect_shows_its_traceback_and_does_not_look_like_a_failed_job(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["hosts"], make_fleet=_instead, environ={}) == 70
-    assert "Traceback" in capsys.readouterr().err
+    assert main(["hosts", "--out", "json"], make_fleet=_instead, environ={}) == 70
+    out, err = capsys.readouterr()
+    assert "Traceback" in err
+    told = json.loads(out)
+    assert (told["error"]["kind"], told["exit_code"]) == ("internal", 70)
+
+
+def test_a_cache_that_cannot_be_read_is_told_in_the_format_that_was_asked_for(
+    say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    code, out, err = say("jobs", "list", "--out", "json")
+    told = json.loads(out)
+    assert (code, told["exit_code"], told["error"]["kind"]) == (2, 2, "cache")
+    assert told["error"]["message"] in err
 
 
 def test_verbs_that_need_no_ssh_import_none(tmp_path: Path) -> None:

@@ -1,0 +1,27 @@
+"""The document of a command that broke."""
+
+from __future__ import annotations
+
+import json
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+
+from agentless.report.failure import failure
+
+HOSTILE = 'we\x1b[2Jb\u200b1\x1b]0;title\x07\r\n\u202e\x9b\ufeff"%s'
+
+
+def test_it_is_one_document_in_every_format_whatever_the_message_holds() -> None:
+    for form, read in (("json", json.loads), ("jsonl", json.loads), ("yaml", yaml.safe_load)):
+        text = failure(["jobs", "list", "--out", form], "cache", HOSTILE, "hint", 2)
+        assert text.count("\n") == 1
+        assert read(text) == {"error": {"kind": "cache", "message": HOSTILE, "hint": "hint"}, "exit_code": 2}
+    tree = ElementTree.fromstring(failure(["--out", "junit"], "internal", f'<"&{HOSTILE}', "", 70))
+    assert [case.get("name") for case in tree.iter("testcase")] == ["internal"]
+
+
+@pytest.mark.parametrize("words", [[], ["--out", "text"], ["--out", "nonsense"], ["run", "a", "--", "--out", "json"]])
+def test_where_people_read_there_is_none(words: list[str]) -> None:
+    assert failure(words, "cache", "message", "", 2) == ""
