@@ -16,10 +16,10 @@ from agentless.cli.printers import Printer
 from agentless.cli.progress import Progress
 from agentless.cli.screen import ReaderGone, Screen
 from agentless.errors import AgentlessError
+from agentless.hostlist import fold
 from agentless.model.answers import Output
 from agentless.model.job import Job, Report
 from agentless.model.states import State
-from agentless.report.names import fold
 from agentless.values import dataclass
 
 # The runner is imported when there is something to follow: help is not to wait for it.

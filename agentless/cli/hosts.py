@@ -8,8 +8,8 @@ from agentless.cli.commands import option
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import TARGET, verb
 from agentless.cli.rows import FORMATS, show, tell_no_way, tell_problems
+from agentless.hostlist import fold
 from agentless.report import tables
-from agentless.report.names import fold
 from agentless.report.tree import tree
 
 __all__ = ["hosts", "ping"]

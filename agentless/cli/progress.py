@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TextIO
 
-from agentless.report.names import shorten
+from agentless.hostlist import shorten
 from agentless.report.printable import one_line
 from agentless.report.text import duration
 

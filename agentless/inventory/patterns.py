@@ -1,6 +1,9 @@
 """Target patterns: `web*:&prod:!web3`, `~regex`, `group[0:2]`, `all`; Ansible's algebra on plain names.
 
 The rules are those of Ansible's "Patterns: targeting hosts and groups" page, down to what a subscript counts.
+
+Folded names are ours: `web[1-40,43]` is what results are shown under, and can be given back. Ansible once read
+`web[1-40]` as places of a group, warns of it ("which has been removed"), and takes `web[1:40]` for that, as we do.
 """
 
 from __future__ import annotations
@@ -8,7 +11,9 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import replace
 
+from agentless import hostlist
 from agentless.errors import TargetError
 from agentless.values import dataclass
 
@@ -43,14 +48,11 @@ class Names:
 def split(pattern: str, is_address: Callable[[str], bool]) -> list[str]:
     """The parts of a pattern: at commas where there are any, else at colons outside brackets.
 
-    A pattern without commas that is itself an address (`2001:db8::1`, `web[1:3]`) stays whole.
+    A pattern without commas that is itself an address (`2001:db8::1`, `web[1:3]`) stays whole, and so do folded names.
     """
-    if "," in pattern:
-        parts = pattern.split(",")
-    elif is_address(pattern):
-        parts = [pattern]
-    else:
-        parts = _PIECE.findall(pattern)
+    parts = hostlist.parts(pattern)
+    if len(parts) == 1:
+        parts = [pattern] if is_address(pattern) else _PIECE.findall(pattern)
     return [part.strip() for part in parts if part.strip()]
 
 
@@ -107,6 +109,35 @@ def _common(selections: Sequence[Sequence[str] | Mapping[str, object]]) -> Conta
 
 def _match(part: str, names: Names) -> Sequence[str] | Mapping[str, object]:
     """The hosts of one part; a mapping where they are the members of one group."""
+    folded = () if part[:1] == "~" else hostlist.unfold(part)
+    return _match_folded(part, folded, names) if folded else _match_pattern(part, names)
+
+
+def _match_folded(part: str, folded: Sequence[str], names: Names) -> Sequence[str] | Mapping[str, object]:
+    """The hosts of `web[1-40]`: of these names, unless only Ansible's older reading makes sense of it.
+
+    Raises:
+        TargetError: some of the names are hosts, some are not, and the older reading means others.
+    """
+    hosts = [name for name in folded if name in names.hosts]
+    if len(hosts) == len(folded):
+        return hosts
+    other = [] if "," in part else _match_pattern(part, replace(names, unmatched=lambda name: None))
+    if other and not hosts:
+        return other
+    if other and set(other) != set(hosts):
+        missing = next(name for name in folded if name not in names.hosts)
+        raise TargetError(
+            f"{part!r} may be host names, of which {missing} is none, or what Ansible takes it for",
+            f"{hostlist.fold(hosts)} are the hosts of these names; places of a group are written with a colon, [0:4].",
+        )
+    for name in folded:
+        if name not in names.hosts and not other:
+            names.unmatched(name)
+    return hosts
+
+
+def _match_pattern(part: str, names: Names) -> Sequence[str] | Mapping[str, object]:
     expression, first, last = part, None, None
     if part[:1] != "~" and (subscript := _SUBSCRIPT.fullmatch(part)):
         expression = subscript[1]

@@ -6,9 +6,9 @@ import re
 import shlex
 from collections.abc import Iterator
 
+from agentless.hostlist import fold
 from agentless.model.job import Job, Report
 from agentless.model.states import HostResult, State
-from agentless.report.names import fold
 from agentless.report.printable import one_line
 from agentless.report.tables import command
 from agentless.report.text import ending, heading, summary

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from agentless.hostlist import fold
 from agentless.model.endpoint import Become, Endpoint
 from agentless.model.job import Job, Report
 from agentless.model.output import StreamOutput
@@ -26,7 +27,6 @@ from agentless.model.results import (
     Signalled,
 )
 from agentless.model.times import iso
-from agentless.report.names import fold
 from agentless.report.printable import one_line
 from agentless.report.text import duration, outcome
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 
+from agentless.hostlist import fold, shorten
 from agentless.model.job import Report
 from agentless.model.returns import Remains, Return
 from agentless.model.states import HostResult, State
 from agentless.model.times import iso
-from agentless.report.names import fold, shorten
 from agentless.report.printable import RESET, one_line, plain, printable
 from agentless.values import dataclass
 

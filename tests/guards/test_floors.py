@@ -26,7 +26,7 @@ FLOORS: list[set[str]] = [
     {"schedule"},
     {"config"},
     {"model"},
-    {"durations", "files", "suggest", "yamlfile"},
+    {"durations", "files", "hostlist", "suggest", "yamlfile"},
     {"errors", "values"},
 ]
 

@@ -12,8 +12,8 @@ from agentless.model.problem import Problem
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.report.text import PLAIN, Look, block, duration, groups, heading, summary
 from tests.report.harmless import harmless
-from tests.report.test_names import unfold
 from tests.report.values import JID, plain_names, quick, report, reports, results, returned, texts
+from tests.test_hostlist import unfolded
 
 TERMINAL = Look(terminal=True, colour=True)
 
@@ -50,8 +50,8 @@ def test_summaries_and_groups_of_any_report_are_harmless(some: Report) -> None:
 @given(reports(names=plain_names))
 def test_every_host_stands_in_exactly_one_group(some: Report) -> None:
     named = [re.split(r" \(\d+\) \| | \| ", text.decode(errors="replace"))[0] for text in groups(some.results)]
-    unfolded = [name for names in named for name in unfold(names)]
-    assert sorted(unfolded) == sorted(some.results)
+    unfolded_names = [name for names in named for name in unfolded(names)]
+    assert sorted(unfolded_names) == sorted(some.results)
 
 
 def test_identical_results_share_a_heading_whatever_time_they_took() -> None:

@@ -1,4 +1,7 @@
-"""Many host names in little space: `web[01-12,15],db1`, as ClusterShell writes node sets."""
+"""Many host names in little space: `web[01-12,15],db1`, as ClusterShell writes node sets.
+
+What is folded for a person can be given back: targets and limits take it (`agentless/inventory/patterns.py`).
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,17 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["fold", "shorten"]
+__all__ = ["fold", "parts", "shorten", "unfold"]
 
 _NUMBER = re.compile(r"(?<![0-9])[0-9]{1,18}(?![0-9])")
+_RANGES = r"\[[0-9]{1,18}(?:-[0-9]{1,18})?(?:,[0-9]{1,18}(?:-[0-9]{1,18})?)*\]"
+_FOLDED = re.compile(rf"([^\[\],]*)({_RANGES})([^\[\],]*)")
+_COMMA = re.compile(rf"{_RANGES}|,")
+# A name with one of these means something else where a pattern is read, or is cut there.
+_NOT_FOLDED = frozenset("[],:*?")
+_OPERATORS = "!&~@"
+# More than any fleet has under one name: a slip of the finger shall not fill the memory.
+_MOST = 100_000
 
 # What stands before and after the number of a name; of a name without one, all of it and None.
 _Stem = tuple[str, str | None]
@@ -17,8 +28,8 @@ _Stem = tuple[str, str | None]
 def fold(names: Iterable[str]) -> str:
     """Names with runs of numbers folded, in the order in which their stems first occur.
 
-    Names with a bracket or a comma in them are not folded and stand as they are; the text of those
-    without, unfolded as ClusterShell does, is the same set.
+    Names that are patterns, or have a bracket, a comma or a colon in them, are not folded and stand as they are. The
+    `parts` of the text of those without commas, unfolded, are the same set.
     """
     unique = list(dict.fromkeys(names))
     stems = {name: _stems(name) for name in unique}
@@ -32,7 +43,7 @@ def fold(names: Iterable[str]) -> str:
 
 
 def _stems(name: str) -> list[tuple[_Stem, str]]:
-    if set(name) & set("[],"):
+    if not _NOT_FOLDED.isdisjoint(name) or name[:1] in _OPERATORS:
         return []
     return [((name[: m.start()], name[m.end() :]), m.group()) for m in _NUMBER.finditer(name)]
 
@@ -64,6 +75,33 @@ def _runs(values: Sequence[int]) -> Iterator[tuple[int, int]]:
             start = value
         previous = value
     yield start, previous
+
+
+def parts(text: str) -> list[str]:
+    """A list at its commas, but not at those between the numbers of a folded name: `web[1-3,7],db1` has two parts."""
+    found, start = [], 0
+    for match in _COMMA.finditer(text):
+        if match[0] == ",":
+            found.append(text[start : match.start()])
+            start = match.end()
+    return [*found, text[start:]]
+
+
+def unfold(part: str) -> tuple[str, ...]:
+    """The names behind one folded part, `web[1-3,07]`; none where it is not what `fold` writes for several names."""
+    match = _FOLDED.fullmatch(part)
+    if match is None or not set(match[2]) & set("-,"):
+        return ()
+    before, ranges, after = match.groups()
+    names: list[str] = []
+    for each in ranges[1:-1].split(","):
+        low, _, high = each.partition("-")
+        first, last = int(low), int(high or low)
+        if first > last or last - first + len(names) >= _MOST:
+            return ()
+        width = len(low) if low[0] == "0" else 0
+        names += [f"{before}{number:0{width}d}{after}" for number in range(first, last + 1)]
+    return tuple(names)
 
 
 def shorten(names: Sequence[str], most: int = 2) -> str:
