@@ -91,6 +91,10 @@ def _signal(invocation: Invocation, word: str, send: Callable[[Fleet, str], Sign
     show(invocation, out, document, tables.SIGNALLED, lambda: tables.signalled(result), entries=document["hosts"])
     tell_problems(invocation, out, result.problems)
     if not any(signal.delivered for signal in result.hosts.values()):
-        of_whom = " on the hosts that answered" if result.problems else " on any of these hosts"
-        invocation.screen.warn(f"nothing was signalled: job {jid} does not run{of_whom}")
+        if not result.hosts:
+            why = "no host answered"
+        else:
+            of_whom = "the hosts that answered" if result.problems else "any of these hosts"
+            why = f"job {jid} does not run on {of_whom}"
+        invocation.screen.warn(f"nothing was signalled: {why}")
     return result.exit_code

@@ -228,7 +228,9 @@ def _shown(answers: Sequence[Answer], state: ScheduleState, began: float, now: f
         warnings.append(Problem("crontab", message, "agentless schedule push puts it right."))
     elif error is None and entries and now - (since := max(ticked or 0.0, state.pushed or 0.0)) > LATE:
         message = f"the last tick was {_long(now - ticked)} ago" if ticked else f"no tick for {_long(now - since)}"
-        error = Problem("no-tick", f"{message}: nothing fires", "Look whether cron runs there (systemctl status cron).")
+        # Two changes within the second in which cron reads the crontabs look like one to it.
+        hint = "Look whether cron runs there (systemctl status cron); crontab -l | crontab - has it look again."
+        error = Problem("no-tick", f"{message}: nothing fires", hint)
     return HostSchedule(
         ticked=ticked,
         pushed_by=state.controller,

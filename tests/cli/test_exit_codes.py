@@ -171,3 +171,13 @@ def test_a_signal_to_a_job_that_runs_nowhere_says_that_nothing_was_signalled(
     done = agentless(verb, jobs["good"], "-q", "--out", "json", environ=environ)
     assert done.returncode == 0
     assert f"nothing was signalled: job {jobs['good']} does not run" in done.stderr
+
+
+def test_where_no_host_answered_a_signal_claims_nothing_of_the_job(
+    jobs: dict[str, str], environ: dict[str, str]
+) -> None:
+    for where, why in (("gone", "no host answered"), ("here,gone", "does not run on the hosts that answered")):
+        done = agentless("kill-job", jobs["unreached"], where, environ=environ)
+        assert done.returncode == 3
+        assert "nothing was signalled: " in done.stderr
+        assert why in done.stderr
