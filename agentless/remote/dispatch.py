@@ -88,4 +88,5 @@ def _sections(call: "Call", new: str) -> "dict[bytes, bytes]":
             finally:
                 os.close(fd)
     env[b"AGENTLESS_JID"] = call.request["jid"].encode("ascii")
+    env[b"AGENTLESS_HOST"] = wire.raw(call.request.get("host") or "")
     return env

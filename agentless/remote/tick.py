@@ -122,6 +122,7 @@ def start(
         env = {wire.raw(key): wire.raw(value) for key, value in pushed["env"].items()}
     env.update((wire.raw(key), wire.raw(value)) for key, value in (job.get("env") or {}).items())
     env[b"AGENTLESS_JID"] = jid.encode("ascii")
+    env[b"AGENTLESS_HOST"] = wire.raw(pushed.get("host") or "")
     new = "%s/.new-%s-%d" % (book.jobs, jid, os.getpid())
     try:
         os.mkdir(new, 0o700)

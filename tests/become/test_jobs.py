@@ -100,6 +100,7 @@ def test_the_environment_is_what_sudo_gives(host: Host, defaults: str) -> None:
     expected = dict(line.split("=", 1) for line in plain.stdout.replace("\r", "").splitlines())
     seen = dict(line.split("=", 1) for line in out(host.run("env", ansible_become_user="bob")).splitlines())
     assert seen.pop("AGENTLESS_JID").isdigit()
+    assert seen.pop("AGENTLESS_HOST") == "web1"
     assert seen.pop("SUDO_COMMAND") == "/bin/sh"
     assert expected.pop("SUDO_COMMAND")
     for connection in ("SSH_CLIENT", "SSH_CONNECTION"):

@@ -82,9 +82,18 @@ def test_the_job_gets_stdin_environment_directory_and_shell(sshd: Sshd, tmp_path
     assert {host["stdout"] for host in document["hosts"].values()} == {"100000\n[x y][]\n/usr\nbash\n"}
 
 
+def test_the_job_finds_the_inventory_name_of_its_host(sshd: Sshd) -> None:
+    """Also where the caller is a job itself, and where --env asks for another."""
+    command = ("run", "all", "--out", "json", "--env", "AGENTLESS_HOST=mine", "--", "echo $AGENTLESS_HOST")
+    ran = sshd.client.agentless(*command, env={**sshd.client.environ, "AGENTLESS_HOST": "caller"})
+    assert {name: host["stdout"] for name, host in json.loads(ran.stdout)["hosts"].items()} == {
+        name: f"{name}\n" for name in sshd.names
+    }
+
+
 def test_the_environment_is_that_of_ssh(sshd: Sshd) -> None:
     """Python sets LC_CTYPE and ignores SIGPIPE: the job sees neither."""
-    ours = "".join(f" -e ^{name}=" for name in ("AGENTLESS_JID", "SSH_.*", "_", "SHLVL", "OLDPWD", "PWD"))
+    ours = "".join(f" -e ^{name}=" for name in ("AGENTLESS_.*", "SSH_.*", "_", "SHLVL", "OLDPWD", "PWD"))
     show = f"env | grep -v{ours} | sort; umask; trap; ulimit -a; pwd"
     expected = sshd.client.ssh("host1", "/bin/sh", "-c", shlex.quote(show)).stdout
     assert run_json(sshd, "host1", "--", show)["hosts"]["host1"]["stdout"] == expected

@@ -69,14 +69,17 @@ def test_records_are_for_their_user_only(one_host: Host) -> None:
     }
 
 
-def test_the_environment_is_that_of_a_bare_command_and_the_jid(host: Host, tmp_path: Path) -> None:
+def test_the_environment_is_that_of_a_bare_command_the_jid_and_the_inventory_name(host: Host, tmp_path: Path) -> None:
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "BYTES": "\udcff", "USER": "ada"}
     show = 'env -0; echo; umask; ulimit -a; pwd; grep -E "Sig(Blk|Ign)" /proc/self/status; ls /proc/self/fd | wc -l'
     host.env = env
     bare = subprocess.run(["/bin/sh", "-c", f"/bin/sh -c '{show}'"], env=env, cwd=host.cwd, capture_output=True)
     jid = new_jid()
-    ours = host.run(show, jid).bytes("rec", 1)
-    assert sorted(ours.replace(f"AGENTLESS_JID={jid}\0".encode(), b"").split(b"\0")) == sorted(bare.stdout.split(b"\0"))
+    ours = host.run(show, jid, host="web1").bytes("rec", 1)
+    for word in (f"AGENTLESS_JID={jid}", "AGENTLESS_HOST=web1"):
+        assert f"\0{word}\0".encode() in b"\0" + ours
+        ours = ours.replace(f"{word}\0".encode(), b"")
+    assert sorted(ours.split(b"\0")) == sorted(bare.stdout.split(b"\0"))
 
 
 @pytest.mark.parametrize("value", [None, "", "C", "C.UTF-8", "POSIX"])

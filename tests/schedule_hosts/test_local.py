@@ -98,7 +98,7 @@ def test_a_tick_gets_crons_environment_and_nothing_of_the_caller(local: Local) -
         assert path.is_dir() or b"caller's own" not in path.read_bytes(), path
     jid = next(iter(local.fired("web1")))
     output = local.said("jobs", "show", jid)["hosts"]["web1"]["stdout"].splitlines()
-    assert {"FROM=cron", "MINE=entry's own"} <= set(output)
+    assert {"FROM=cron", "MINE=entry's own", "AGENTLESS_HOST=web1"} <= set(output)
     assert not [line for line in output if line.startswith(("AWS_", "AGENTLESS_INVENTORY", "LC_CTYPE"))]
 
 
