@@ -53,6 +53,8 @@ class Invocation:
         self.screen.quiet = self.given.get("quiet", False)
         self.screen.verbose = self.given.get("verbose", 0)
         self.screen.show_progress = self.given.get("progress")
+        if name == "color":
+            self.screen.colour(value)
 
     def out(self, default: str, formats: Formats = FORMATS) -> str:
         """The output format; raises UsageError for one that this verb can't give."""

@@ -76,6 +76,8 @@ def _declarations() -> list[tuple[tuple[str, ...], dict[str, Any]]]:
         (("--host-key-checking",), {"section": _CONNECTION, "type": click.Choice(["strict", "accept-new"]),
           "help": "accept-new adds the keys of unknown hosts to known_hosts; a changed key is always refused."}),
         (("--out",), {"section": _OUTPUT, "type": click.Choice(FORMATS), "help": "How results are written to stdout."}),
+        (("--color",), {"section": _OUTPUT, "type": click.Choice(["auto", "always", "never"]),
+          "help": "Colours: on terminals (auto), also into pipes (always), nowhere. $NO_COLOR and $FORCE_COLOR too."}),
         (("--progress/--no-progress",), {"section": _OUTPUT, "default": None,
           "help": "Name the hosts still waited for, on stderr. Default: on a terminal."}),
         (("-v", "--verbose"), {"section": _OUTPUT, "count": True, "help": "Say more on stderr."}),

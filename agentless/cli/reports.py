@@ -7,16 +7,18 @@ from functools import partial
 
 from agentless.cli.invocation import Invocation
 from agentless.cli.printers import Grouped, HostByHost, Printer, Solo, Tail, WholeReport
+from agentless.cli.screen import Screen
 from agentless.model.job import Report
 from agentless.report.text import block
 
 __all__ = ["printer", "render"]
 
 
-def _table(report: Report) -> Iterator[str]:
+def _table(screen: Screen, report: Report) -> Iterator[str]:
+    from agentless.cli.rows import laid_out
     from agentless.report import tables
 
-    yield tables.table(tables.REPORT, tables.report(report))
+    yield from laid_out(screen, tables.REPORT, tables.report(report))
 
 
 def render(invocation: Invocation, out: str) -> Callable[[Report], Iterable[str]]:
@@ -31,7 +33,7 @@ def render(invocation: Invocation, out: str) -> Callable[[Report], Iterable[str]
         from agentless.report.junit import as_junit
 
         return as_junit
-    return _table
+    return partial(_table, invocation.screen)
 
 
 def printer(

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from agentless.cli.invocation import Formats, Invocation
+from agentless.cli.screen import Screen
 from agentless.model.problem import Problem
 from agentless.report import documents
 from agentless.report.tables import Row, tabbed, table
 
-__all__ = ["FORMATS", "show", "tell_no_way", "tell_problems"]
+__all__ = ["FORMATS", "laid_out", "show", "tell_no_way", "tell_problems"]
 
 FORMATS: Formats = ("table", "text", "json", "jsonl", "yaml")
+
+
+def laid_out(screen: Screen, headers: Row, rows: Iterable[Row]) -> Iterator[str]:
+    """A table in pieces: drawn where stdout is a terminal or takes colours, else plain, whole and untruncated."""
+    look = screen.out_look
+    if look.terminal or look.colour:
+        from agentless.report.drawing import drawn
+
+        yield from drawn(headers, rows, screen.columns, colour=look.colour)
+    else:
+        yield table(headers, rows)
 
 
 def show(
@@ -37,9 +49,9 @@ def show(
     """
     screen = invocation.screen
     if out in ("table", "text"):
-        text = (table(headers, rows())) if out == "table" else tabbed(rows())
-        if text:
-            screen.result(text)
+        made_rows = list(rows())
+        if made_rows:
+            screen.result_in_pieces(laid_out(screen, headers, made_rows) if out == "table" else [tabbed(made_rows)])
         elif empty:
             screen.say(empty)
         return 0

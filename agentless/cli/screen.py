@@ -39,7 +39,7 @@ class Screen:
     """Everything that a verb writes or asks goes through here, one writer at a time.
 
     Args:
-        environ: `NO_COLOR` and `TERM` decide about colour.
+        environ: `NO_COLOR`, `FORCE_COLOR` and `TERM` decide about colour, unless `--color` does.
         stdout, stderr: where to write; the process's own by default.
     """
 
@@ -49,9 +49,10 @@ class Screen:
         _open_standard_files()
         self._stdout = sys.stdout if stdout is None else stdout
         self._stderr = sys.stderr if stderr is None else stderr
-        plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
-        self.out_look = Look(self._stdout.isatty(), self._stdout.isatty() and not plain)
-        self.err_look = Look(self._stderr.isatty(), self._stderr.isatty() and not plain)
+        # no-color.org and force-color.org: whatever they are set to, but for nothing.
+        wish = "never" if environ.get("NO_COLOR") else "always" if environ.get("FORCE_COLOR") else "auto"
+        self._dumb = environ.get("TERM") == "dumb"
+        self.colour(wish)
         # Whether a person is at work: somebody who may type, or who reads what is said.
         self.attended = self.err_look.terminal or bool(sys.stdin and sys.stdin.isatty())
         self.quiet = False
@@ -60,6 +61,20 @@ class Screen:
         self._lock = threading.RLock()
         self._progress: Progress | None = None
         self._wrote_result = False
+
+    def colour(self, wish: str) -> None:
+        """Say where colours go: `always`, `never`, or `auto`: to terminals that have them."""
+        self.out_look, self.err_look = (
+            Look(terminal, wish == "always" or (wish == "auto" and terminal and not self._dumb))
+            for terminal in (self._stdout.isatty(), self._stderr.isatty())
+        )
+
+    @property
+    def columns(self) -> int | None:
+        """How wide stdout's terminal is now; None where it is none."""
+        if not self.out_look.terminal:
+            return None
+        return shutil.get_terminal_size().columns
 
     # --- results ---
     def result(self, data: bytes | str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,18 +26,26 @@ class Terminal:
 
     Args:
         program: what Python runs instead of agentless.
+        columns: how wide the terminal is.
     """
 
     def __init__(
-        self, *arguments: str, environ: Mapping[str, str], program: Sequence[str] = ("-m", "agentless")
+        self,
+        *arguments: str,
+        environ: Mapping[str, str],
+        program: Sequence[str] = ("-m", "agentless"),
+        columns: int = 80,
     ) -> None:
         self._arguments = (*program, *arguments)
+        self._columns = columns
         self._environ = {**environ, "TERM": "xterm"}
         self.text = ""
 
     def __enter__(self) -> Terminal:
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
+            # In the child, which has not looked yet.
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, self._columns, 0, 0))
             os.execve(sys.executable, [sys.executable, *self._arguments], self._environ)
         return self
 

@@ -38,7 +38,7 @@ KEPT_APART = {
     "click": {"cli"},
     "tabulate": {"report"},
     "sqlalchemy": {"returners"},
-    "rich": {"cli.progress"},
+    "rich": {"report.drawing", "cli.progress"},
     "tqdm": {"cli.progress"},
 }
 

@@ -1,0 +1,90 @@
+"""Lists on a real terminal: as wide as it is, coloured where that is wanted; into a pipe plain, whole and quick."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.cli.terminal import Terminal, agentless
+
+COMMAND = "echo " + " ".join(f"word{number}" for number in range(10))
+SGR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """A user of this machine alone, who has sent two jobs to it; one failed."""
+    variables = {
+        "HOME": str(tmp_path),
+        "PATH": os.environ["PATH"],
+        "TZ": "Europe/Berlin",
+        "AGENTLESS_INVENTORY": str(tmp_path / "inventory.yaml"),
+    }
+    (tmp_path / "inventory.yaml").write_text(
+        f"all:\n  hosts:\n    here:\n      ansible_connection: local\n      agentless_state_dir: {tmp_path}/state\n"
+    )
+    agentless("run", "here", "--", COMMAND, environ=variables)
+    agentless("run", "here", "--", "false [red]", environ=variables)
+    return variables
+
+
+def shown(*words: str, environ: Mapping[str, str], columns: int = 80) -> list[str]:
+    """The lines on a terminal when the command has ended."""
+    with Terminal(*words, environ=environ, columns=columns) as terminal:
+        terminal.end()
+        return terminal.text.replace("\r\n", "\n").splitlines()
+
+
+@pytest.mark.parametrize("columns", [80, 140])
+def test_lists_are_as_wide_as_the_terminal(columns: int, environ: Mapping[str, str]) -> None:
+    lines = [SGR.sub("", line) for line in shown("jobs", "list", environ=environ, columns=columns)]
+    assert max(map(len, lines)) <= columns
+    assert lines[2].endswith("…" if columns == 80 else COMMAND[-5:])
+    assert "[red]" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "coloured"),
+    [
+        ((), {}, True),
+        ((), {"NO_COLOR": "1"}, False),
+        (("--color", "never"), {}, False),
+        (("--color", "always"), {"NO_COLOR": "1"}, True),
+        ((), {"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
+    ],
+)
+def test_colours_are_where_they_are_wanted(
+    words: tuple[str, ...], variables: Mapping[str, str], coloured: bool, environ: Mapping[str, str]
+) -> None:
+    text = "\n".join(shown("jobs", "list", *words, environ={**environ, **variables}))
+    assert ("\x1b[31mfailed" in text) == coloured
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "coloured"),
+    [
+        ((), {}, False),
+        ((), {"FORCE_COLOR": "1"}, True),
+        (("--color", "always"), {}, True),
+        (("--color", "never"), {"FORCE_COLOR": "1"}, False),
+    ],
+)
+def test_a_pipe_gets_colours_only_when_asked(
+    words: tuple[str, ...], variables: Mapping[str, str], coloured: bool, environ: Mapping[str, str]
+) -> None:
+    text = agentless("jobs", "list", *words, environ={**environ, **variables}).stdout
+    assert ("\x1b[31mfailed" in text) == coloured
+    assert COMMAND in text
+
+
+def test_a_pipe_gets_whole_rows_and_never_rich(environ: Mapping[str, str]) -> None:
+    code = "import sys; from agentless.cli import main; main(['jobs', 'list']); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], env=dict(environ), capture_output=True, text=True, check=True)
+    assert COMMAND in done.stdout
+    assert "rich" not in done.stderr.split()
