@@ -68,6 +68,6 @@ constraints:
 	@sh .ci/constrain
 
 clean:
-	rm -rf .venv .venv-lowest .venv-newest .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist agentless.egg-info
+	rm -rf .venv .venv-lowest .venv-newest .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist site agentless_jobs.egg-info agentless/_version.py
 
 .PHONY: help demo quick test fire lies test-lowest test-newest check format constraints clean

@@ -39,7 +39,12 @@ __all__ = [
     "State",
 ]
 
-__version__ = "0.1.0"
+try:
+    from agentless._version import version as _built
+
+    __version__: str = _built
+except ImportError:  # a tree that was never built or installed
+    __version__ = "0+unknown"
 
 _HOMES = {
     "agentless.errors": ("AgentlessError",),

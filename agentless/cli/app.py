@@ -113,8 +113,9 @@ def cli(ctx: click.Context) -> int:
 
 @click.command("help", cls=Command)
 @click.argument("verb", nargs=-1)
+@click.option("--man", is_flag=True, help="The manual page instead, for `man -l -`.")
 @click.pass_context
-def help_(ctx: click.Context, verb: Sequence[str]) -> int:
+def help_(ctx: click.Context, verb: Sequence[str], man: bool) -> int:
     """The help of agentless, or of a VERB."""
     at = ctx.find_root()
     for word in verb:
@@ -122,7 +123,15 @@ def help_(ctx: click.Context, verb: Sequence[str]) -> int:
         if command is None:
             raise click.UsageError(f"there is no verb {' '.join(verb)!r}")
         at = click.Context(command, info_name=word, parent=at)
-    return show_help(at)
+    if not man:
+        return show_help(at)
+    from agentless import __version__
+    from agentless.cli.manual import manual
+
+    invocation = ctx.find_object(Invocation)
+    assert invocation is not None
+    invocation.screen.result(manual(at, __version__))
+    return 0
 
 
 def _fleet(*arguments: Any, **options: Any) -> Fleet:

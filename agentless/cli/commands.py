@@ -13,7 +13,7 @@ from agentless.cli.invocation import Invocation
 from agentless.suggest import nearest
 from agentless.values import dataclass
 
-__all__ = ["Command", "Example", "Left", "Option", "Verb", "VerbGroup", "option", "show_help"]
+__all__ = ["Command", "Example", "Left", "Option", "Verb", "VerbGroup", "option", "option_records", "show_help"]
 
 Example = tuple[str, str]
 
@@ -49,14 +49,15 @@ class Option(click.Option):
 option = partial(click.option, cls=Option)
 
 
-def _sections(command: click.Command, ctx: click.Context, *, shared: bool) -> dict[str, list[tuple[str, str]]]:
-    sections: dict[str, list[tuple[str, str]]] = {}
+def option_records(command: click.Command, ctx: click.Context, *, shared: bool) -> dict[str, list[tuple[str, str]]]:
+    """A command's own options, or those that all verbs share: by section, their names and their help."""
+    found: dict[str, list[tuple[str, str]]] = {}
     for param in command.get_params(ctx):
         # The text above describes the arguments.
         record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
         if record is not None and getattr(param, "shared", False) is shared:
-            sections.setdefault(getattr(param, "section", "Options"), []).append(record)
-    return sections
+            found.setdefault(getattr(param, "section", "Options"), []).append(record)
+    return found
 
 
 def _write(formatter: click.HelpFormatter, sections: Mapping[str, Sequence[tuple[str, str]]]) -> None:
@@ -91,8 +92,8 @@ class Command(_Helped):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         _write_examples(formatter, self.examples)
-        _write(formatter, _sections(self, ctx, shared=False))
-        if _sections(self, ctx, shared=True):
+        _write(formatter, option_records(self, ctx, shared=False))
+        if option_records(self, ctx, shared=True):
             formatter.write_paragraph()
             formatter.write_text(_MORE)
 
@@ -143,9 +144,9 @@ class VerbGroup(_Helped, click.Group):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         self.format_commands(ctx, formatter)
         _write_examples(formatter, self.examples)
-        _write(formatter, _sections(self, ctx, shared=False))
+        _write(formatter, option_records(self, ctx, shared=False))
         if ctx.parent is None:
-            _write(formatter, _sections(self, ctx, shared=True))
+            _write(formatter, option_records(self, ctx, shared=True))
         else:
             formatter.write_paragraph()
             formatter.write_text(_MORE)

@@ -54,7 +54,7 @@ def need_sqlalchemy(settings: SqlReturner) -> None:
     from importlib.util import find_spec
 
     if find_spec("sqlalchemy") is None:
-        raise settings.url.error("SQLAlchemy is not installed", "pip install 'agentless[sql]'")
+        raise settings.url.error("SQLAlchemy is not installed", "pip install 'agentless-jobs[sql]'")
 
 
 def check(settings: AnyReturner, environ: Mapping[str, str]) -> None:

@@ -86,9 +86,10 @@ def test_whatever_is_public_has_a_docstring(name: str) -> None:
             assert function.__doc__, f"{name}.{method}"
 
 
-def test_the_version_is_the_same_everywhere() -> None:
-    with (ROOT / "pyproject.toml").open("rb") as file:
-        assert tomllib.load(file)["project"]["version"] == agentless.__version__
+def test_the_version_is_that_of_the_distribution() -> None:
+    if "agentless_jobs" not in {name.replace("-", "_") for name in metadata.packages_distributions()["agentless"]}:
+        pytest.skip("the tree is not installed under its name here: sh .ci/venv test")
+    assert metadata.version("agentless-jobs") == agentless.__version__
 
 
 def test_commands_that_need_no_ssh_load_no_ssh(tmp_path: Path) -> None:

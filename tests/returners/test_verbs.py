@@ -171,7 +171,7 @@ def test_without_sqlalchemy_the_extra_is_named(tmp_path: Path) -> None:
     for words in (("run", "web1", "--", "true"), ("jobs", "list", "--from", "archive")):
         done = client.agentless(*words, env=environ)
         assert done.returncode == 2
-        assert "SQLAlchemy is not installed\n  pip install 'agentless[sql]'" in done.stderr
+        assert "SQLAlchemy is not installed\n  pip install 'agentless-jobs[sql]'" in done.stderr
 
 
 def test_a_command_that_is_interrupted_while_it_hands_over_leaves_at_once(sshd: Sshd, web: Web) -> None:
