@@ -18,20 +18,13 @@ from agentless.cli.invocation import Invocation
 from agentless.cli.options import shared_options
 from agentless.cli.screen import ReaderGone, Screen
 from agentless.errors import AgentlessError, UsageError
+from agentless.model import exit_codes
 from agentless.report.interruption import document
 
 if TYPE_CHECKING:
     from agentless.fleet import Fleet
 
 __all__ = ["main"]
-
-EXIT_USAGE = 2
-# sysexits.h: a defect of ours must not look like a job that failed.
-EXIT_DEFECT = 70
-EXIT_OUTPUT = 74
-EXIT_INTERRUPTED = 130
-# What a shell reports for a command that SIGPIPE ended.
-EXIT_PIPE = 141
 
 _RUN, _SEE, _FLEET, _TIMES, _REST = "Run and end jobs", "See jobs", "The fleet", "At their times", "More"
 _VERBS = {
@@ -162,7 +155,7 @@ def main(
     except KeyboardInterrupt:
         # Between the handlers and the command, or while it let go of its connections.
         screen.conclude(document(words, "interrupted"))
-        return EXIT_INTERRUPTED
+        return exit_codes.INTERRUPTED
 
 
 def _run(words: Sequence[str], invocation: Invocation) -> int:
@@ -176,7 +169,7 @@ def _run(words: Sequence[str], invocation: Invocation) -> int:
             standalone_mode=False,
             obj=invocation,
         )
-        if code != EXIT_INTERRUPTED:
+        if code != exit_codes.INTERRUPTED:
             invocation.deliver()
         return code if isinstance(code, int) else 0
     except click.UsageError as error:
@@ -185,33 +178,33 @@ def _run(words: Sequence[str], invocation: Invocation) -> int:
         hint = f"{verb} --help tells more." if verb != PROGRAM else f"{PROGRAM} help lists the verbs."
         habit = translated(words)
         screen.error(_lower(error.format_message()), f"In agentless's words: {habit}" if habit else hint)
-        return EXIT_USAGE
+        return exit_codes.USAGE
     except click.ClickException as error:
         screen.error(error.format_message())
-        return EXIT_USAGE
+        return exit_codes.USAGE
     except AgentlessError as error:
         screen.error(error.message, error.hint)
         if not isinstance(error, UsageError):
-            _conclude(screen, words, error.kind, error.message, error.hint, EXIT_USAGE)
-        return EXIT_USAGE
+            _conclude(screen, words, error.kind, error.message, error.hint, exit_codes.USAGE)
+        return exit_codes.USAGE
     except (KeyboardInterrupt, click.Abort, Left) as interruption:
         with invocation.interrupts.ignored():
             screen.below_the_echo()
             message = str(interruption) or "interrupted"
             screen.error(message)
             screen.conclude(document(words, message))
-        return EXIT_INTERRUPTED
+        return exit_codes.INTERRUPTED
     except ReaderGone as gone:
         screen.abandon_stdout()
         if not gone.reason:
-            return EXIT_PIPE
+            return exit_codes.PIPE
         screen.error(f"cannot write to stdout: {gone.reason}")
-        return EXIT_OUTPUT
+        return exit_codes.OUTPUT
     except Exception as error:  # noqa: BLE001  the last boundary: it shows the traceback
         screen.defect(traceback.format_exc())
         screen.error("this is a defect of agentless, not of your hosts; please report it with the lines above")
-        _conclude(screen, words, "internal", f"{type(error).__name__}: {error}", "", EXIT_DEFECT)
-        return EXIT_DEFECT
+        _conclude(screen, words, "internal", f"{type(error).__name__}: {error}", "", exit_codes.DEFECT)
+        return exit_codes.DEFECT
     finally:
         invocation.close()
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from typing import Any
 
+from agentless.model import exit_codes
 from agentless.model.jid import JID
 from agentless.model.problem import Problem
 from agentless.model.states import Dispatched, HostResult, State
@@ -68,6 +69,16 @@ class Job:
         """The head that every JSON document about this job starts with; `schedule` is there where an entry fired it.
 
         Where no host has described a job of another controller, what only that could tell is null.
+
+        Keys:
+            jid (string): 20 digits.
+            function (string or null): `cmd.run` or `cmd.script`.
+            arguments (list of strings or null): what was run, as it was given.
+            target (string or null): the pattern, as it was given.
+            user (string or null): who sent it, on the controller.
+            start_time (time or null): when it was sent, by the controller's clock.
+            metadata (object or null): what `--metadata` attached, strings by name.
+            schedule (string, only where an entry fired it): the entry's name.
         """
         described = bool(self.function)
         document: dict[str, Any] = {
@@ -158,18 +169,30 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """130 interrupted, 4 not waited for, 3 unreachable, lost or not started, 1 failed, 0; the first that holds."""
+        """The first that holds: 130 interrupted; 4 not waited for; 3 unreachable, lost or not started; 1 failed; 0.
+
+        With `--detach`: 0 when every host has accepted the job, else 3.
+        """
         counts = self.summary
         if self.interrupted:
-            return 130
+            return exit_codes.INTERRUPTED
         if (counts["running"] or counts["pending"]) and not self.detached:
-            return 4
+            return exit_codes.RUNNING
         if counts["unreachable"] or counts["lost"] or counts["not-started"] or self.unknown_hosts:
-            return 3
-        return 1 if counts["failed"] and not self.detached else 0
+            return exit_codes.MISSING
+        return exit_codes.FAILED if counts["failed"] and not self.detached else exit_codes.SUCCESS
 
     def to_json(self) -> dict[str, Any]:
-        """The document of `run` and `jobs lookup|wait|show|last`."""
+        """The document of `run` and `jobs lookup|wait|show|last`.
+
+        Keys:
+            hosts (object): by inventory name, in the inventory's order, an object of [a host](#a-host-of-a-job) each.
+            unknown_hosts (object, only where there are some): hosts that could not be asked about a JID that this
+                controller does not know, by name, with an [error](#error) each.
+            summary (object): how many hosts are in each of the six states, which add up to all, and `failed`: how many
+                of those that returned did not succeed.
+            exit_code (integer): what this command exits with.
+        """
         return self.document({name: result.to_json() for name, result in self.results.items()})
 
     def document(self, hosts: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,4 +16,11 @@ class Problem:
     hint: str = ""
 
     def to_json(self) -> dict[str, str]:
+        """Why, as every document has it under `error`.
+
+        Keys:
+            kind (string): a stable word for scripts: [Kinds of errors](errors.md).
+            message (string): what happened, naming the host or the step.
+            hint (string): what to do next; empty where the message says it all.
+        """
         return {"kind": self.kind, "message": self.message, "hint": self.hint}

@@ -25,6 +25,18 @@ class Process:
     started: float | None
 
     def to_json(self) -> dict[str, Any]:
+        """One running job of a host.
+
+        Keys:
+            jid (string): the job.
+            fun (string): `cmd.run` or `cmd.script`.
+            arg (list of strings): what was run.
+            tgt (string): the target it was sent to.
+            tgt_type (string): `compound`, Salt's word for such a pattern.
+            user (string): who sent it: `USER@CONTROLLER`.
+            pid (integer or null): its first process.
+            started (time or null): by the host's clock.
+        """
         return {
             "jid": self.jid,
             "fun": self.fun,
@@ -46,6 +58,13 @@ class Survivor:
     reason: str
 
     def to_json(self) -> dict[str, Any]:
+        """A process that is still there.
+
+        Keys:
+            pid (integer): which.
+            user (string): whose.
+            reason (string): why it is still there.
+        """
         return {"pid": self.pid, "user": self.user, "reason": self.reason}
 
 
@@ -62,6 +81,15 @@ class Signal:
     known: bool = True
 
     def to_json(self) -> dict[str, Any]:
+        """What a signal did on one host.
+
+        A host on which the job does not run says so in `message`, and that is no failure.
+
+        Keys:
+            delivered (list of integers): the PIDs that it was delivered to.
+            survivors (list of objects): what is still alive after it, each with `pid`, `user` and `reason`.
+            message (string): the same for people.
+        """
         return {
             "delivered": list(self.delivered),
             "survivors": [survivor.to_json() for survivor in self.survivors],

@@ -45,6 +45,7 @@ class Asked:
 
     @property
     def exit_code(self) -> int:
+        """0; 3 when a host could not be asked."""
         return 3 if self.problems else 0
 
     def to_json(self) -> dict[str, Any]:
@@ -72,6 +73,7 @@ class Found:
 
     @property
     def exit_code(self) -> int:
+        """0 when it runs somewhere, 1 when nowhere, 3 when a host could not be asked."""
         if self.problems:
             return 3
         return 0 if any(self.hosts.values()) else 1
@@ -105,6 +107,13 @@ class Signalled:
         return 1 if self.signal == 9 and any(signal.survivors for signal in self.hosts.values()) else 0
 
     def to_json(self) -> dict[str, Any]:
+        """The signal and, by host, what it did.
+
+        Keys:
+            jid (string): the job.
+            signal (integer): its number.
+            hosts (object): by inventory name what it did there, or an [error](#error).
+        """
         hosts = {host: signal.to_json() for host, signal in self.hosts.items()}
         return {"jid": self.jid, "signal": self.signal, "hosts": {**hosts, **_problems_json(self.problems)}}
 
@@ -121,6 +130,21 @@ class ActiveJob:
     pending: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
+        """One job, under its JID.
+
+        Keys:
+            function (string or null): as in the document of `run`.
+            arguments (list of strings or null): as there.
+            target (string or null): as there.
+            user (string or null): as there.
+            start_time (time or null): as there.
+            schedule (string, only where an entry fired it): as there.
+            running (list of objects): where it runs: `host`, and `pid` (integer or null).
+            returned (list of strings): the hosts that have returned.
+            lost (list of strings): the hosts that have lost it.
+            unreachable (list of strings): the hosts that could not be asked.
+            pending (list of strings): the hosts that it has yet to be sent to.
+        """
         document = self.job.to_json()
         del document["jid"], document["metadata"]
         document["running"] = [{"host": host, "pid": pid} for host, pid in self.running.items()]
@@ -138,6 +162,7 @@ class Active:
 
     @property
     def exit_code(self) -> int:
+        """0; 3 when a host could not be asked."""
         return 3 if self.problems else 0
 
     def to_json(self) -> dict[str, Any]:
@@ -152,9 +177,23 @@ class Listed:
 
     @property
     def exit_code(self) -> int:
+        """0: nobody is asked."""
         return 0
 
     def to_json(self) -> dict[str, Any]:
+        """By JID, newest first.
+
+        Keys:
+            function (string or null): as in the document of `run`.
+            arguments (list of strings or null): as there.
+            target (string or null): as there.
+            user (string or null): as there.
+            start_time (time or null): as there.
+            metadata (object or null): as there.
+            schedule (string, only where an entry fired it): as there.
+            summary (object): as there, as far as it is known here.
+            as_of (time, only where hosts are said to run it): when one of them was last heard of.
+        """
         documents: dict[str, Any] = {}
         for row in self.rows:
             document = row.job.to_json()
@@ -172,6 +211,17 @@ class Answered:
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
+        """Who answered.
+
+        Keys:
+            python (string): its version.
+            executable (string): its path on the host.
+            user (string): whom agentless is there.
+            node (string): the host's own name.
+            state_dir (string): where its records lie.
+            platform (string): as Python's `sys.platform`.
+            seconds (number): after how long it answered.
+        """
         words = ("python", "executable", "user", "node", "state_dir", "platform")
         return {**{word: getattr(self.helper, word) for word in words}, "seconds": self.seconds}
 
@@ -193,7 +243,16 @@ class InventoryHost:
     vars: Mapping[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        """Without a way to the host, its address is null, and `error` says why."""
+        """Without a way to the host, its address is null, and `error` says why.
+
+        Keys:
+            address (string or null): where it is connected to.
+            port (integer or null): null is ssh's default.
+            user (string or null): null is ssh's default.
+            groups (list of strings): its groups.
+            vars (object): its variables, as `ansible-inventory` shows them; passwords masked.
+            error (object, only where there is no way to it): why, with the keys of [error](#error).
+        """
         document: dict[str, Any] = {
             "address": None if self.endpoint.problem else self.endpoint.address,
             "port": self.endpoint.port,
@@ -238,6 +297,13 @@ class ExitSuccess:
         return self.report.exit_code
 
     def to_json(self) -> dict[str, Any]:
+        """By host, true where it returned with success.
+
+        Hosts that could not be asked about a JID that is not known here have an `error`.
+
+        Keys:
+            HOST (boolean or object): true, false, or an object with `error`.
+        """
         success = {host: result.ret is not None and result.ret.ok for host, result in self.report.results.items()}
         return {**success, **_problems_json(self.report.unknown_hosts)}
 
@@ -271,6 +337,21 @@ class KeptConnection:
     socket: str | None = None
 
     def to_json(self) -> dict[str, Any]:
+        """One connection.
+
+        Keys:
+            kind (string): `keeper`, or `master` for one of ssh's own.
+            names (list of strings): of the hosts in the inventory, under which commands asked for it.
+            user (string): whom it is logged in as.
+            host (string): where.
+            port (integer): where.
+            via (string or null): the bastion's host, or `ProxyCommand`.
+            since (time or null): when it was made.
+            sessions (integer or null): how many commands ride it.
+            in_use (boolean or null): whether commands ride it, or connections lead through it.
+            closes_in (number or null): seconds until it is closed if nobody comes.
+            socket (string or null): where a master listens.
+        """
         return {
             "kind": self.kind,
             "names": list(self.names),
@@ -299,7 +380,14 @@ class Connections:
 
     @property
     def exit_code(self) -> int:
+        """0."""
         return 0
 
     def to_json(self) -> dict[str, Any]:
+        """What is kept; after `connections close`, what was let go of.
+
+        Keys:
+            keeper (integer or null): the PID of the process that keeps them.
+            connections (list of objects): each as below.
+        """
         return {"keeper": self.keeper, "connections": [one.to_json() for one in self.connections]}

@@ -114,7 +114,30 @@ class HostResult:
         return self.ret is not None and not self.ret.ok
 
     def to_json(self) -> dict[str, Any]:
-        """The host object of the JSON contract: every key, null where unknown."""
+        """The host object of the JSON contract: every key, null where unknown.
+
+        Keys:
+            state (string): exactly one of `pending`, `running`, `returned`, `lost`, `unreachable`, `not-started`.
+            retcode (integer or null): 0 to 255; null where a signal ended the job, and without a return.
+            signal (integer or null): the number of the signal that ended the job.
+            ended_by (string or null): `exit`, `timeout`, `signal` (from outside), or `signal-job:USER@CONTROLLER`. The
+                job has succeeded when `retcode` is 0 and this is `exit`, else it has failed.
+            stdout (string or null): what is kept of it; null where there is none, and where it is not UTF-8.
+            stdout_base64 (string, only where `stdout` is not UTF-8): its bytes, in base64.
+            stderr (string or null): as `stdout`.
+            stderr_base64 (string, only where `stderr` is not UTF-8): as `stdout_base64`.
+            stdout_truncated (integer or null): how many bytes were dropped from the middle of it.
+            stderr_truncated (integer or null): as `stdout_truncated`.
+            pid (integer or null): the job's first process, on the host.
+            started (time or null): by the host's clock.
+            finished (time or null): by the host's clock.
+            duration (number or null): seconds, by the host's monotonic clock.
+            left_running (integer or null): descendants that were alive when the first process had ended.
+            uncapped (boolean or null): whether the host's file system could not hold the output to its limit while it
+                grew.
+            error (object or null): why the host is in this state; of a running job a warning. Its keys are those of
+                [error](#error).
+        """
         ret, output = self.ret, self.output
         return {
             "state": self.state.value,

@@ -57,7 +57,18 @@ class Forecast:
 
 
 def fire_json(fire: Fire, entry: Entry, host: str) -> dict[str, Any]:
-    """A fire to come as `schedule next` and `list` give it; `zone` null: of the machine that fires, shown as ours."""
+    """A fire to come as `schedule next` and `list` give it; `zone` null: of the machine that fires, shown as ours.
+
+    Keys:
+        nominal (time): when the schedule says.
+        time (time): when it is fired: with the splay of `host`.
+        utc_offset (integer): of the zone at that time, in seconds.
+        zone (string or null): an IANA name; null is that of the machine that fires, shown as this one's.
+        splay (integer): seconds.
+        host (string): the host that the splay is drawn for.
+        skipped (string or null): why it will not be fired.
+        jid (string): that the job will have.
+    """
     return {
         "nominal": iso(fire.nominal),
         "time": iso(fire.at),

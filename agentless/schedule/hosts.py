@@ -26,6 +26,16 @@ class Placed:
     warnings: tuple[Problem, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
+        """What a push did to one host, or would do.
+
+        Keys:
+            added (list of strings): names of entries.
+            changed (list of strings): names of entries.
+            removed (list of strings): names of entries.
+            unchanged (list of strings): names of entries.
+            crontab (string): what became of our line in the crontab: `added`, `changed`, `kept` or `removed`.
+            warnings (list of objects): what else is wrong, each with the keys of [error](#error).
+        """
         return {
             "added": list(self.added),
             "changed": list(self.changed),
@@ -69,6 +79,19 @@ class OnHost:
     timezone: str | None
 
     def to_json(self) -> dict[str, Any]:
+        """One entry as a host has it.
+
+        Keys:
+            function (string): as pushed.
+            arguments (list of strings): as pushed.
+            target (string): as pushed.
+            enabled (boolean): whether neither it nor the whole schedule is switched off.
+            timezone (string or null): an IANA name; null is the host's own zone.
+            last_fire (time or null): its newest fire.
+            last_skip (object or null): its newest skip: `reason`, `time`.
+            running (integer): how many fires run now.
+            next (time or null): its next fire.
+        """
         return {
             "function": self.function,
             "arguments": list(self.arguments),
@@ -94,6 +117,16 @@ class Event:
     error: str | None
 
     def to_json(self) -> dict[str, Any]:
+        """What a tick wrote down.
+
+        Keys:
+            time (time or null): when.
+            entry (string): whose.
+            jid (string or null): of the job that was fired.
+            skipped (string or null): why it was not fired.
+            count (integer): how many skips in a row this stands for.
+            error (string or null): why it could not be fired.
+        """
         return {
             "time": iso(self.at),
             "entry": self.name,
@@ -127,6 +160,17 @@ class HostSchedule:
     error: Problem | None = None
 
     def to_json(self) -> dict[str, Any]:
+        """What is on one host.
+
+        Keys:
+            last_tick (time or null): when cron last looked; null is never.
+            pushed_by (string or null): `USER@CONTROLLER`.
+            crontab (boolean or null): whether the crontab has our line as it should be; null where it cannot be read.
+            entries (object): by name, each as below.
+            events (list of objects): what its ticks did, oldest first, each as below.
+            warnings (list of objects): about clock, crontab and disk, each with the keys of [error](#error).
+            error (object or null): why nothing fires there though something was pushed.
+        """
         return {
             "last_tick": iso(self.ticked),
             "pushed_by": self.pushed_by or None,

@@ -39,7 +39,21 @@ class Overview:
 
     def to_json(self) -> dict[str, Any]:
         """`next` null with `next_known` false: it may come, but only the hosts know when, or all that was looked at
-        is skipped."""
+        is skipped.
+
+        Keys:
+            enabled (boolean): whether neither it nor the whole schedule is switched off.
+            function (string): `cmd.run` or `cmd.script`, or a function of the controller.
+            arguments (list): what it runs.
+            target (string): the pattern.
+            runs_on (string): who fires it.
+            metadata (object): strings by name.
+            next (object or null): its next fire, as in `schedule next`.
+            next_known (boolean): whether `next` is known here.
+            last_fire (time or null): its newest fire, as far as it came home.
+            last_result (object or null): the hosts of that by state, as in `summary`.
+            last_skip (object or null): its newest skip: `reason`, `time`.
+        """
         entry, fire = self.entry, self.forecast.fire
         return {
             "enabled": entry.enabled,
