@@ -270,6 +270,7 @@ class Fleet:
         max_fail: str | int | None = None,
         live: bool | None = None,
         returners: Sequence[str] = (),
+        template: bool = False,
     ) -> Report:
         """Send a job and wait for it.
 
@@ -279,7 +280,7 @@ class Fleet:
                 arguments.
             script: a file of this machine.
             stdin: bytes, or a file of this machine.
-            cwd, env, shell, timeout, metadata, returners: as in `JobSpec`.
+            cwd, env, shell, timeout, metadata, returners, template: as in `JobSpec`.
             detach, wait, batch, max_fail, live: as in `Delivery`.
 
         Raises:
@@ -288,7 +289,7 @@ class Fleet:
         """
         words = [command] if isinstance(command, str) and command else list(command)
         spec = JobSpec(
-            "" if script is not None else shell_text(words),
+            "" if script is not None else shell_text(words, template=template),
             script=None if script is None else Script.read(script, words),
             cwd=cwd,
             env=env or {},
@@ -297,6 +298,7 @@ class Fleet:
             timeout=timeout,
             metadata=metadata or {},
             returners=tuple(returners),
+            template=template,
         )
         with self.start(target, spec, Delivery(detach, wait, batch, max_fail, live)) as run:
             for _ in run:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,11 +20,13 @@ from agentless.cli.printers import Detached, Printer
 from agentless.cli.report_files import Filed, ReportFiles, report_files
 from agentless.cli.reports import printer
 from agentless.cli.words import DURATION, SHARE, pairs
-from agentless.errors import UsageError
+from agentless.errors import InventoryError, UsageError
 from agentless.files import read_stream
-from agentless.model.endpoint import Endpoint
 from agentless.model.job import Job
 from agentless.model.requests import INPUT_MIB, Delivery, JobSpec, Script, read_input, shell_text
+
+if TYPE_CHECKING:
+    from agentless.runner.dispatcher import PreparedJob
 
 __all__ = ["run"]
 
@@ -112,6 +114,12 @@ class _Run(Command):
     metavar="NAME",
     help="Hand what hosts return to this returner of the configuration, too; may be given again.",
 )
+@_what(
+    "--template",
+    is_flag=True,
+    help="COMMAND, the script and what --env sets are Jinja templates over the host's inventory variables; values are "
+    "quoted for the shell, but for {{ … | safe }}. --check shows what each host would get.",
+)
 @_what("--check", is_flag=True, help="Contact nobody: show which hosts would get what.")
 @_how_long("--detach", is_flag=True, help="Leave as soon as every host has accepted it; prints the JID.")
 @_how_long(
@@ -167,13 +175,13 @@ def run(
     if options["detach"] and (options["wait"] is not None or options["batch"] is not None):
         raise UsageError("--detach leaves at once: it goes with neither --wait nor --batch")
     spec = JobSpec(
-        "" if options["script"] else shell_text(words),
+        "" if options["script"] else shell_text(words, template=options["template"]),
         script=Script.read(options["script"], command) if options["script"] else None,
         env=env,
         stdin=_stdin(options["stdin"]),
         metadata=metadata,
         returners=tuple(options["returners"]),
-        **{name: options[name] for name in ("cwd", "shell", "timeout")},
+        **{name: options[name] for name in ("cwd", "shell", "timeout", "template")},
     )
     filed = ReportFiles.given(junit, summary, invocation.environ)
     live = None if out == "text" and not options["detach"] else False
@@ -181,7 +189,7 @@ def run(
     if check:
         return _check(
             invocation,
-            invocation.fleet.prepare(target, spec, how).endpoints,
+            invocation.fleet.prepare(target, spec, how),
             words,
             script=options["script"],
             batch=options["batch"],
@@ -223,9 +231,49 @@ def _stdin(source: str | None) -> bytes | None:
         raise UsageError(f"--stdin -: {error.strerror}") from error
 
 
+_NOT_SHOWN = "(cannot be shown without the secrets in it)"
+
+
+def _rendered(prepared: PreparedJob) -> dict[str, dict[str, Any]]:
+    """What each host would get of a template, with no secret in it: `command`, and `script` and `env` where given."""
+    import shlex
+
+    from agentless.inventory.secrets import MASK, is_secret
+
+    gets: dict[str, dict[str, Any]] = {}
+    for name, endpoint in prepared.endpoints.items():
+        try:
+            spec = prepared.shown(name)
+        except InventoryError:
+            gets[name] = {"command": None if endpoint.problem else _NOT_SHOWN}
+            continue
+        gets[name] = {"command": spec.command}
+        if spec.script is not None:
+            gets[name]["command"] = shlex.join(spec.arguments)
+            gets[name]["script"] = spec.script.data.decode("utf-8", "backslashreplace")
+        if spec.env:
+            gets[name]["env"] = {key: MASK if is_secret(key) else value for key, value in spec.env.items()}
+    return gets
+
+
+def _show_scripts(invocation: Invocation, gets: Mapping[str, Mapping[str, Any]]) -> None:
+    """What each script and environment came to, once for hosts that get the same."""
+    from agentless.hostlist import fold
+    from agentless.report.printable import one_line, plain
+
+    alike: dict[str, list[str]] = {}
+    for name, one in gets.items():
+        text = "".join(f"{key}={one_line(value)}\n" for key, value in one.get("env", {}).items())
+        text += plain(one.get("script", ""))
+        if text:
+            alike.setdefault(text, []).append(name)
+    for text, names in alike.items():
+        invocation.screen.result(f"\n{one_line(fold(names))} |\n{text}" + ("" if text.endswith("\n") else "\n"))
+
+
 def _check(
     invocation: Invocation,
-    endpoints: Mapping[str, Endpoint],
+    prepared: PreparedJob,
     words: str | Sequence[str],
     *,
     script: Path | None,
@@ -238,22 +286,29 @@ def _check(
     from agentless.report.printable import one_line
 
     out = invocation.out("table", ("table", "text", "json", "jsonl", "yaml"))
-    hosts = {
+    endpoints, spec = prepared.endpoints, prepared.rollout.spec
+    gets = _rendered(prepared) if spec.template else {}
+    hosts: dict[str, dict[str, Any]] = {
         name: {
             "address": None if end.problem else end.address,
             "port": end.port,
             "user": end.user,
             "become": tables.as_user(end.become) or None,
+            **gets.get(name, {}),
         }
         for name, end in endpoints.items()
     }
-    text = shlex.join([str(script), *words]) if script else words if isinstance(words, str) else shlex.join(words)
+    text = shlex.join([str(script), *words]) if script else shell_text(words, template=spec.template)
     document = {"command": text, "batch": batch, "hosts": hosts}
     problems = {name: end.problem for name, end in endpoints.items() if end.problem is not None}
     count = len(hosts) - len(problems)
     if out in ("table", "text"):
         batches = f", {batch} at a time" if batch else ""
         invocation.screen.say(f"would run on {count} {'host' if count == 1 else 'hosts'}{batches}: {one_line(text)}")
-    show(invocation, out, document, tables.CHECK, lambda: tables.endpoints(endpoints), entries=hosts)
+    heads = (*tables.CHECK, "COMMAND") if gets else tables.CHECK
+    rows = ((*row, gets[row[0]]["command"] or "") if gets else row for row in tables.endpoints(endpoints))
+    show(invocation, out, document, heads, lambda: rows, entries=hosts)
+    if out in ("table", "text"):
+        _show_scripts(invocation, gets)
     tell_no_way(invocation, problems)
     return 3 if problems else 0

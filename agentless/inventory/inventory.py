@@ -26,6 +26,7 @@ from agentless.inventory.variables import TemplateScope, Variables
 from agentless.inventory.varsfiles import VarsFiles
 from agentless.inventory.vault import Vault
 from agentless.model.endpoint import Endpoint
+from agentless.model.requests import JobSpec
 from agentless.suggest import did_you_mean
 from agentless.values import dataclass
 
@@ -189,6 +190,19 @@ class Inventory:
             InventoryError: a variable that is needed and cannot be used, with its file and line.
         """
         return resolve(Variables(host.vars, self._surroundings), overrides, self._tree.warn)
+
+    def rendered(self, host: Host, spec: JobSpec, *, hides: bool = False) -> JobSpec:
+        """A job of templates as a host gets it.
+
+        Args:
+            hides: as it may be shown: with `********` in place of each secret.
+
+        Raises:
+            InventoryError: it cannot be rendered for this host.
+        """
+        from agentless.inventory.job_templates import rendered
+
+        return rendered(spec, Variables(host.vars, self._surroundings, hides=hides))
 
     @cached_property
     def _surroundings(self) -> TemplateScope:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -19,6 +20,7 @@ from agentless.inventory.vault import Vault
 from agentless.model.endpoint import Endpoint
 from agentless.model.job import Job, Report
 from agentless.model.problem import Problem
+from agentless.model.requests import JobSpec
 from agentless.model.results import Hosts, InventoryHost
 from agentless.model.secret import Secret
 from agentless.model.states import HostResult, State
@@ -111,6 +113,7 @@ class Selection:
         self._note = note
         self._ask = ask
         self._warned: set[str] = set()
+        self._rendering = threading.Lock()
         self._retries: dict[str, Report] = {}
 
     @cached_property
@@ -288,6 +291,27 @@ class Selection:
             return self.inventory.endpoint(host, overrides)
         except InventoryError as error:
             return Endpoint(host.name, host.name, problem=Problem("inventory", error.message, error.hint))
+
+    def check_template(self, spec: JobSpec) -> None:
+        """Raise UsageError where no host could get a job of these templates."""
+        from agentless.inventory.job_templates import check
+
+        check(spec)
+
+    def rendered(self, spec: JobSpec, name: str, *, hides: bool = False) -> JobSpec:
+        """A job of templates as a host gets it; from any thread.
+
+        Args:
+            hides: as it may be shown: with `********` in place of each secret.
+
+        Raises:
+            InventoryError: it cannot be rendered for this host.
+        """
+        host = self.inventory.find(name)
+        if host is None:
+            raise InventoryError(f"the inventory does not name {name} any more")
+        with self._rendering:
+            return self.inventory.rendered(host, spec, hides=hides)
 
     @property
     def sender(self) -> tuple[str | None, str]:

@@ -12,14 +12,18 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jinja2
 from jinja2 import nativetypes, sandbox
 from jinja2.utils import missing
 
-__all__ = ["Renderer", "TemplateProblem"]
+from agentless.inventory.quoting import Safe, Value
+from agentless.inventory.secrets import MASK, is_secret
 
+__all__ = ["Renderer", "TemplateProblem", "check_syntax"]
+
+R = TypeVar("R")
 _TRUE = frozenset({"y", "yes", "on", "1", "true", "t", "1.0"})
 _FALSE = frozenset({"n", "no", "off", "0", "false", "f", "0.0", ""})
 
@@ -37,7 +41,7 @@ class _Undefined(jinja2.ChainableUndefined, jinja2.StrictUndefined):
 
 def _concat(values: Iterable[Any]) -> Any:
     """One expression keeps its type; several, or text around one, make a text."""
-    parts = list(values)
+    parts = [part.text if isinstance(part, Value) else part for part in values]
     if len(parts) == 1:
         return parts[0]
     return "".join("" if part is None else str(part) for part in parts) if parts else ""
@@ -71,11 +75,27 @@ class _Environment(sandbox.ImmutableSandboxedEnvironment):
     variables: Mapping[str, Any]
 
 
+@jinja2.pass_context
+def _value(context: jinja2.runtime.Context, value: Any) -> Value:
+    """What an expression came to, told apart from the text around it; since it takes the context, constants, too."""
+    if isinstance(value, jinja2.Undefined):
+        str(value)
+    if isinstance(value, (Safe, Value)):
+        return value if isinstance(value, Value) else Value(value)
+    return Value("" if value is None else str(value))
+
+
 class _Template(nativetypes.NativeTemplate):
     environment_class = _Environment  # type: ignore[assignment]
 
 
 _Environment.template_class = _Template
+
+
+def check_syntax(text: str) -> None:
+    """Raise TemplateProblem where a text cannot be read as `Renderer.parts` reads templates."""
+    renderer = Renderer({}, {}, "")
+    renderer._safely(renderer._compiled, text)
 
 
 class Renderer:
@@ -85,11 +105,15 @@ class Renderer:
         variables: what a template may name, each rendered when it is looked up; KeyError where it is not set.
         environ: for `lookup('env', …)`.
         directory: what `lookup('file', …)` takes relative paths from.
+        hides: show `********` for what lookups bring that may be a secret; the variables do so themselves.
     """
 
-    def __init__(self, variables: Mapping[str, Any], environ: Mapping[str, str], directory: str) -> None:
+    def __init__(
+        self, variables: Mapping[str, Any], environ: Mapping[str, str], directory: str, *, hides: bool = False
+    ) -> None:
         self._environ = environ
         self._directory = directory
+        self._hides = hides
         environment = _Environment(undefined=_Undefined)
         environment.variables = variables
         environment.filters.update(_FILTERS)
@@ -103,12 +127,42 @@ class Renderer:
         Raises:
             TemplateProblem: it cannot be rendered.
         """
+        return self._safely(self._render, text)
+
+    def parts(self, text: str) -> list[str | Value]:
+        """The literal text and the values that a template comes to, in order, for who quotes the values.
+
+        Jinja's comments are text here: in a shell, `${#x}` would begin one.
+
+        Raises:
+            TemplateProblem: it cannot be rendered.
+        """
+        return self._safely(self._parts, text)
+
+    def _render(self, text: str) -> Any:
+        value: object = self._jinja.from_string(self._natural(text)).render()
+        if isinstance(value, _Undefined):
+            # To use it is what makes it say what is missing.
+            value.__str__()
+        return value
+
+    def _compiled(self, text: str) -> jinja2.Template:
+        jinja = self._jinja.overlay(
+            finalize=_value,
+            keep_trailing_newline=True,
+            comment_start_string="\0{#",
+            comment_end_string="#}\0",
+        )
+        return jinja.from_string(self._natural(text))
+
+    def _parts(self, text: str) -> list[str | Value]:
+        template = self._compiled(text)
+        parts: Iterable[Any] = template.root_render_func(template.new_context())
+        return [part if isinstance(part, Value) else str(part) for part in parts]
+
+    def _safely(self, work: Callable[[str], R], text: str) -> R:
         try:
-            value: object = self._jinja.from_string(self._natural(text)).render()
-            if isinstance(value, _Undefined):
-                # To use it is what makes it say what is missing.
-                value.__str__()
-            return value
+            return work(text)
         except TemplateProblem:
             raise
         except jinja2.TemplateError as error:
@@ -136,7 +190,12 @@ class Renderer:
         name = plugin.removeprefix("ansible.builtin.").removeprefix("ansible.legacy.")
         flat = [each for term in terms for each in (term if isinstance(term, list) else [term])]
         if name == "env":
-            return [self._environ.get(str(term), options.get("default", "")) for term in flat]
+            return [
+                MASK
+                if self._hides and is_secret(str(term)) and str(term) in self._environ
+                else self._environ.get(str(term), options.get("default", ""))
+                for term in flat
+            ]
         if name == "file":
             return [self._file(str(term)) for term in flat]
         if name == "vars":
@@ -152,6 +211,8 @@ class Renderer:
             raise TemplateProblem(f"{name!r} is undefined") from None
 
     def _file(self, name: str) -> str:
+        if self._hides:
+            return MASK
         path = Path(self._directory, os.path.expanduser(name))
         try:
             return path.read_text(encoding="utf-8").rstrip()
@@ -319,6 +380,7 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "regex_findall": _regex_findall,
     "regex_replace": _regex_replace,
     "regex_search": _regex_search,
+    "safe": lambda value: Safe(str(value)),
     "split": lambda value, separator=None: str(value).split(separator),
     "splitext": lambda value: os.path.splitext(str(value)),
     "ternary": _ternary,

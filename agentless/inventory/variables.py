@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from agentless.errors import InventoryError
 from agentless.inventory.hostvars import HostVars
+from agentless.inventory.quoting import Value
+from agentless.inventory.secrets import MASK, is_secret, masked
 from agentless.inventory.tree import Layer, Sealed
 from agentless.inventory.vault import Vault, VaultClosed
 from agentless.model.endpoint import connect_seconds
@@ -25,6 +27,7 @@ __all__ = ["TemplateScope", "Variables"]
 
 _TRUE = frozenset({"y", "yes", "on", "1", "true", "t", "1.0"})
 _FALSE = frozenset({"n", "no", "off", "0", "false", "f", "0.0", ""})
+_NO_SUCH_NAME = re.compile(r"'[A-Za-z_][A-Za-z0-9_]*' is undefined")
 _TEMPLATE_MARKS = ("{{", "{%", "{#")
 
 
@@ -61,8 +64,11 @@ OMIT = _Omit()
 class Variables:
     """A host's variables by name, with Ansible's aliases: of several that are set, the last one counts."""
 
-    def __init__(self, variables: HostVars, surroundings: TemplateScope) -> None:
+    def __init__(self, variables: HostVars, surroundings: TemplateScope, *, hides: bool = False) -> None:
         self.host = variables.host
+        # Whether secrets come as `********`; whether a template has named a variable that may hold one.
+        self._hides = hides
+        self._names_secret = False
         self._variables = variables
         self._surroundings = surroundings
         # The variables whose templates are being rendered, the connection's own first; whether a vault was needed.
@@ -195,11 +201,15 @@ class Variables:
     def named(self, name: str) -> Any:
         """The value of a variable that a template names, also one of Ansible's own; KeyError where it is not set."""
         if name in self._magic:
+            # Other hosts may have secrets.
+            self._names_secret = self._names_secret or name == "hostvars"
             return self._magic[name]()
         value = self._raw(name)
         if value is None and name not in self.names():
             raise KeyError(name)
-        return self._resolved(name, value)
+        self._names_secret = self._names_secret or is_secret(name)
+        value = self._resolved(name, value)
+        return masked({name: value})[name] if self._hides else value
 
     @cached_property
     def _magic(self) -> Mapping[str, Callable[[], Any]]:
@@ -208,7 +218,7 @@ class Variables:
             "ansible_playbook_python": lambda: sys.executable,
             "group_names": lambda: around.group_names(self.host),
             "groups": around.groups,
-            "hostvars": lambda: _OtherHosts(around),
+            "hostvars": lambda: _OtherHosts(around, self._hides),
             "inventory_hostname": lambda: self.host,
             "inventory_hostname_short": lambda: self.host.partition(".")[0],
             "omit": lambda: OMIT,
@@ -230,6 +240,9 @@ class Variables:
 
     def _clear(self, value: Any) -> Any:
         """A value with its vaults opened and its templates rendered."""
+        sealed = isinstance(value, Sealed) or (isinstance(value, dict) and "__ansible_vault" in value)
+        if sealed and self._hides:
+            return MASK
         if isinstance(value, Sealed):
             self._secret = True
             return self._clear(value.value)
@@ -269,7 +282,23 @@ class Variables:
 
         around, source = self._surroundings, self._variables.source
         directory = os.path.dirname(source) if source else around.directory
-        return Renderer(_Named(self), around.environ, directory)
+        return Renderer(_Named(self), around.environ, directory, hides=self._hides)
+
+    def parts(self, template: str) -> list[str | Value]:
+        """What a template of a command line comes to for this host: literal text and values, in order.
+
+        Raises:
+            TemplateProblem: it cannot be rendered; where a secret had part in it, nothing is told but that.
+            InventoryError: a variable that it names cannot be resolved.
+        """
+        from agentless.inventory.templates import TemplateProblem
+
+        try:
+            return self._renderer.parts(template)
+        except TemplateProblem as problem:
+            if (self._names_secret or self._secret) and not _NO_SUCH_NAME.fullmatch(str(problem)):
+                raise TemplateProblem("why is not shown, for a secret is among its variables") from None
+            raise
 
     def _unresolved(self, why: str, way: str) -> InventoryError:
         name, *through = self._path
@@ -297,11 +326,12 @@ class _Named(Mapping[str, Any]):
 class _OtherHosts(Mapping[str, Any]):
     """Ansible's `hostvars`."""
 
-    def __init__(self, surroundings: TemplateScope) -> None:
+    def __init__(self, surroundings: TemplateScope, hides: bool) -> None:
         self._surroundings = surroundings
+        self._hides = hides
 
     def __getitem__(self, host: str) -> Any:
-        return _Named(Variables(self._surroundings.variables(host), self._surroundings))
+        return _Named(Variables(self._surroundings.variables(host), self._surroundings, hides=self._hides))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._surroundings.groups()["all"])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
-from shlex import join
+from shlex import join, quote
 from typing import Any
 
 from agentless.errors import UsageError
@@ -39,6 +40,7 @@ __all__ = [
 ]
 
 
+_TEMPLATE = re.compile(r"(\{\{.*?\}\}|\{%.*?%\})", re.DOTALL)
 # A script, or what stands on stdin: it is held in memory, and sent to each host.
 INPUT_MIB = 1024
 # 27 years: longer than anybody waits, and shorter than what locks, clocks and time_t overflow at.
@@ -63,10 +65,21 @@ def _is_size(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST
 
 
-def shell_text(command: str | Sequence[str]) -> str:
-    """One word goes to the shell as it stands; several are quoted and joined."""
+def shell_text(command: str | Sequence[str], *, template: bool = False) -> str:
+    """One word goes to the shell as it stands; several are quoted and joined.
+
+    Args:
+        template: the words are templates: what is between braces stays as it is, for the values are quoted later.
+    """
     words = [command] if isinstance(command, str) else list(command)
-    return words[0] if len(words) == 1 else join(words)
+    if len(words) == 1:
+        return words[0]
+    return " ".join(map(_quoted_around, words)) if template else join(words)
+
+
+def _quoted_around(word: str) -> str:
+    parts = _TEMPLATE.split(word)
+    return "".join(part if at % 2 else quote(part) if part or word == "" else "" for at, part in enumerate(parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +131,8 @@ class JobSpec:
         metadata: kept with the job, for `list_jobs`.
         schedule: the name of the schedule's entry that it is a fire of.
         returners: the names of those that get what its hosts return, besides those that get all jobs.
+        template: command, script, its arguments and the values of env are Jinja templates, which are rendered for each
+            host with its variables of the inventory.
 
     Raises:
         UsageError: there is nothing to run, or a value makes no sense.
@@ -134,6 +149,7 @@ class JobSpec:
     metadata: Mapping[str, str] = field(default_factory=dict)
     schedule: str | None = None
     returners: tuple[str, ...] = ()
+    template: bool = False
 
     def __post_init__(self) -> None:
         if self.script is None and not (isinstance(self.command, str) and self.command.strip()):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
+from agentless.errors import InventoryError
 from agentless.inventory.selection import Selection
 from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID
 from agentless.model.job import Job, Report
+from agentless.model.problem import Problem
 from agentless.model.requests import Delivery, JobSpec
 from agentless.model.states import HostResult, State
 from agentless.runner.contact import Contact
@@ -45,6 +48,14 @@ class PreparedJob:
     jid: JID | None
     live: bool
     wait: float | None
+
+    def shown(self, host: str) -> JobSpec:
+        """What the job is on a host, with `********` in place of each secret that a template brings.
+
+        Raises:
+            InventoryError: its template cannot be rendered for this host.
+        """
+        return self.rollout.spec if self.rollout.rendered is None else self.rollout.rendered(host, hides=True)
 
     def send(self, made: Callable[[Job], object] = lambda job: None) -> Run:
         """Make the job and send it; the job and its hosts are in the job cache before the first packet leaves.
@@ -114,12 +125,17 @@ class Dispatcher:
         endpoints = self.selection.endpoints(target)
         if spec.cap is None:
             spec = replace(spec, cap=self.contact.cap)
+        rendered = None
+        if spec.template:
+            self.selection.check_template(spec)
+            rendered = partial(self.selection.rendered, spec)
+            endpoints = {name: _with_template(endpoint, rendered) for name, endpoint in endpoints.items()}
         login, become = self.selection.sender
         return PreparedJob(
             self.contact,
             endpoints,
             target,
-            Rollout(spec, how.detach, share(how.batch, len(endpoints)), threshold(how.max_fail)),
+            Rollout(spec, how.detach, share(how.batch, len(endpoints)), threshold(how.max_fail), rendered),
             self.user,
             login,
             become,
@@ -127,3 +143,14 @@ class Dispatcher:
             live=len(endpoints) == 1 if how.live is None else how.live,
             wait=how.wait,
         )
+
+
+def _with_template(endpoint: Endpoint, rendered: Callable[[str], JobSpec]) -> Endpoint:
+    """The endpoint; a template that cannot be rendered for this host is its problem, and nothing is sent to it."""
+    if endpoint.problem is not None:
+        return endpoint
+    try:
+        rendered(endpoint.name)
+    except InventoryError as error:
+        return replace(endpoint, problem=Problem("template", error.message, error.hint))
+    return endpoint

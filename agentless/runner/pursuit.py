@@ -287,7 +287,9 @@ class Pursuit:
     def _request(self) -> Request:
         errand, job, rollout = self._errand, self._errand.job, self._errand.rollout
         if rollout is not None and self._sends():
-            return RunRequest(job, rollout.spec, self.host, self._nonce, live=errand.live, detach=rollout.detach)
+            return RunRequest(
+                job, rollout.spec_for(self.host), self.host, self._nonce, live=errand.live, detach=rollout.detach
+            )
         if self.result.dispatched is Dispatched.MAYBE:
             # The request of a run that lives may just be on its way: it is not ours to call it off.
             return FetchRequest((Wanted(job.jid, self.result.nonce, maybe=not self._errand.ledger.is_held(job.jid)),))

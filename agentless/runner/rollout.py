@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import field
 
 from agentless.errors import UsageError
@@ -43,12 +44,18 @@ class Rollout:
         detach: leave each host as soon as it has accepted the job.
         batch: hosts that may be unfinished at once; None is no bound.
         max_fail: when to stop starting further hosts.
+        rendered: `Selection.rendered` of the spec, where that is a template; called with the name of a host.
     """
 
     spec: JobSpec
     detach: bool = False
     batch: int | None = None
     max_fail: Threshold = field(default_factory=Threshold)
+    rendered: Callable[..., JobSpec] | None = None
+
+    def spec_for(self, host: str) -> JobSpec:
+        """What the job is on this host; raises InventoryError where its template cannot be rendered any more."""
+        return self.spec if self.rendered is None else self.rendered(host)
 
 
 def share(value: str | int | None, total: int) -> int | None:

@@ -176,6 +176,8 @@ def _run(request: RunRequest) -> dict[str, object]:
     job: Job = request.job
     return {
         **job_fields(request.spec, job.target),
+        # Of a template as it was typed: what it came to may hold secrets, and differs between the job's hosts.
+        "arg": list(job.arguments),
         "jid": job.jid,
         "nonce": request.nonce,
         "host": request.host,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.cli.conftest import Cli, Say, hosts
-from tests.cli.terminal import PATIENCE
+from tests.cli.terminal import PATIENCE, agentless
 from tests.hosts import Sshd
 
 
@@ -86,3 +89,30 @@ def test_closed_standard_files_are_dev_null(sshd: Sshd) -> None:
         )
         assert (done.returncode, done.stdout) == (0, b""), closed
         assert b"Traceback" not in done.stderr
+
+
+def test_a_template_is_rendered_for_each_host_and_kept_as_it_was_typed(sshd: Sshd, tmp_path: Path) -> None:
+    """Who lacks a variable gets nothing; the host's own record holds the template, for values may be secret."""
+    inventory = yaml.safe_load(sshd.client.inventory.read_text())
+    for name in ("host1", "host2"):
+        inventory["all"]["hosts"][name]["my_secret"] = f"hidden of {name}"
+    sshd.client.inventory.write_text(yaml.safe_dump(inventory))
+    (tmp_path / "s.sh").write_text('#!/bin/sh\necho {{ my_secret }} "$1" "$E"\n')
+    command = ("--template", "--env", "E=e of {{ inventory_hostname }}", "--script", str(tmp_path / "s.sh"))
+    words = ("--", "an {{ inventory_hostname }}")
+    checked = agentless("run", "all", *command, "--check", "--out", "json", *words, environ=sshd.client.environ)
+    assert "hidden" not in checked.stdout
+    shown = json.loads(checked.stdout)["hosts"]["host1"]
+    assert (shown["command"], shown["env"]) == ("s.sh 'an host1'", {"E": "e of host1"})
+    assert shown["script"].splitlines()[1] == """echo '********' "$1" "$E\""""
+    done = agentless("run", "all", "--out", "json", *command, *words, environ=sshd.client.environ)
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["arguments"]) == (3, ["s.sh", "an {{ inventory_hostname }}"])
+    assert report["hosts"]["host2"]["stdout"] == "hidden of host2 an host2 e of host2\n"
+    failed = report["hosts"]["host3"]
+    assert (failed["state"], failed["error"]["kind"]) == ("not-started", "template")
+    assert "'my_secret' is undefined" in failed["error"]["message"]
+    (record,) = sshd.state_dir("host1").glob("*/jobs/*/job.json")
+    assert "hidden" not in record.read_text()
+    nowhere = agentless("run", "all", "--template", "--", "echo {{ x", environ=sshd.client.environ)
+    assert (nowhere.returncode, nowhere.stdout) == (2, "")
