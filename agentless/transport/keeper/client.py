@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from agentless.errors import CarrierLost, HostError
+from agentless.errors import CarrierLost, HostError, NoSession, Unreachable
 from agentless.model.secret import Secret
 from agentless.openssh.settings import Settings
 from agentless.transport.channel import Channel, Link
@@ -74,6 +74,9 @@ class KeeperClient:
         self._lease: Line | None = None
         self._command = os.urandom(8).hex()
         self._given_up = False
+        self._asking = threading.Lock()
+        self._ask_again = 0.0
+        self._lives = True
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._room = (limit if limit > 0 else 1024) // (2 * _DESCRIPTORS)
 
@@ -136,15 +139,18 @@ class KeeperClient:
         return _greeted(place, start=False)
 
     def lives(self) -> bool:
-        """Whether the keeper says hello."""
-        place = self._place
-        if place is None:
-            return False
-        try:
-            _greeted(place, start=False).close()
-        except Unusable:
-            return False
-        return True
+        """Whether the keeper says hello; what was learned a moment ago for one host holds for all."""
+        with self._asking:
+            if self._place is None:
+                return False
+            if time.monotonic() >= self._ask_again:
+                try:
+                    _greeted(self._place, start=False).close()
+                    self._lives = True
+                except Unusable:
+                    self._lives = False
+                self._ask_again = time.monotonic() + _ASK_AFTER / 2
+            return self._lives
 
     def give_up(self, reason: str) -> None:
         """From now on, this command connects without a keeper."""
@@ -308,48 +314,65 @@ class _KeeperLink:
             return self._direct.exec(line, pty=pty, once=once)
         control, self._line = self._line, None
         sent = False
-        try:
-            control = control or self._connected()
-            sent = True
-            channel = self._session(control, line, pty=pty, once=once)
-        except Unusable as problem:
-            self._client.give_up(str(problem))
-            if once and sent:
-                # Whether the host got it is not known, and it must not get it twice.
-                raise CarrierLost("connection-lost", f"the keeper of connections broke: {problem}") from None
-            self._direct = self._make_direct()
-            return self._direct.exec(line, pty=pty, once=once)
-        self._channels.append(channel)
-        return channel
-
-    def _session(self, control: Line, line: str, *, pty: bool, once: bool) -> MuxChannel:
-        """A session over a line that stands for the host; raises as `_answer`."""
         with contextlib.ExitStack() as undo:
-            undo.callback(control.close)
-            theirs, stdin, outputs = streams(False, undo)
-            asked = NewSession(
-                2,
-                line.encode("utf-8", "surrogateescape"),
-                want_tty=pty,
-                term=b"vt100" if pty else b"",
-                environment=(words.ONCE,) if once else (),
-            )
             try:
-                control.send(asked, descriptors=theirs)
-                answer = self._answer(control)
-            except (OSError, ValueError) as problem:
-                raise Unusable(f"it broke off: {problem}") from None
-            finally:
-                for descriptor in theirs:
-                    os.close(descriptor)
-            if not isinstance(answer, SessionOpened):
-                raise Unusable(f"it answers {answer.kind:#x}")
-            session = _Session(control, self._client.give_up)
-            channel = MuxChannel(
-                self._settings.host, session, stdin, outputs, lambda: session.error is None, lost=session.lost
-            )
-            undo.pop_all()
-            return channel
+                control = control or self._connected()
+                undo.callback(control.close)
+                stdin, outputs = self._ask(control, line, undo, pty=pty, once=once)
+                sent = True
+                channel = self._started(control, stdin, outputs)
+            except Unusable as problem:
+                self._client.give_up(str(problem))
+                if once and sent:
+                    # Whether the host got it is not known, and it must not get it twice.
+                    raise CarrierLost("connection-lost", f"the keeper of connections broke: {problem}") from None
+            except Unreachable as problem:
+                raise problem if sent else _unsent(problem) from None
+            else:
+                undo.pop_all()
+                self._channels.append(channel)
+                return channel
+        try:
+            self._direct = self._make_direct()
+        except Unreachable as problem:
+            raise problem if sent else _unsent(problem) from None
+        return self._direct.exec(line, pty=pty, once=once)
+
+    def _ask(
+        self, control: Line, line: str, undo: contextlib.ExitStack, *, pty: bool, once: bool
+    ) -> tuple[int, dict[int, int]]:
+        """Ask for a session over a line that stands for the host; our ends of its streams, which `undo` closes.
+
+        Raises:
+            Unusable: the keeper has not got it whole, and starts nothing.
+        """
+        theirs, stdin, outputs = streams(False, undo)
+        asked = NewSession(
+            2,
+            line.encode("utf-8", "surrogateescape"),
+            want_tty=pty,
+            term=b"vt100" if pty else b"",
+            environment=(words.ONCE,) if once else (),
+        )
+        try:
+            control.send(asked, descriptors=theirs)
+        except (OSError, ValueError) as problem:
+            raise Unusable(f"it broke off: {problem}") from None
+        finally:
+            for descriptor in theirs:
+                os.close(descriptor)
+        return stdin, outputs
+
+    def _started(self, control: Line, stdin: int, outputs: dict[int, int]) -> MuxChannel:
+        """The session that was asked for; raises as `_answer`."""
+        try:
+            answer = self._answer(control)
+        except (OSError, ValueError) as problem:
+            raise Unusable(f"it broke off: {problem}") from None
+        if not isinstance(answer, SessionOpened):
+            raise Unusable(f"it answers {answer.kind:#x}")
+        session = _Session(control, self._client)
+        return MuxChannel(self._settings.host, session, stdin, outputs, session.lives, lost=session.lost)
 
     def close(self) -> None:
         if self._closed:
@@ -364,16 +387,22 @@ class _KeeperLink:
             self._direct.close()
 
 
+def _unsent(problem: Unreachable) -> NoSession:
+    """An error of connecting, before anything of a command was sent."""
+    return NoSession(problem.kind, problem.message, problem.hint)
+
+
 class _Session:
     """What the keeper says of a session, in the words of a master; and why its connection broke, in those of ours."""
 
-    def __init__(self, line: Line, give_up: Callable[[str], None]) -> None:
+    def __init__(self, line: Line, client: KeeperClient) -> None:
         self.error: HostError | None = None
         self.sock = line.sock
         self.wake = line.wake
         self.close = line.close
         self._line = line
-        self._give_up = give_up
+        self._client = client
+        self._ended = False
 
     def receive(self, until: float) -> Message | None:
         try:
@@ -384,15 +413,23 @@ class _Session:
                 return message
             elif message.kind == words.FAILED:
                 self.error = words.value(message, words.Failed).raised()
+            else:
+                self._ended = True
         except TimeoutError:
             raise
         except (OSError, ValueError) as problem:
             self._broke(str(problem))
         return None
 
+    def lives(self) -> bool:
+        """Whether the keeper answers, and the host's connection has not broken as far as it knows."""
+        if self.error is None and not self._ended and not self._client.lives():
+            self._broke("it hangs")
+        return self.error is None
+
     def _broke(self, how: str) -> None:
         self.error = CarrierLost("connection-lost", f"the keeper of connections broke: {how}")
-        self._give_up(how)
+        self._client.give_up(how)
 
     def lost(self) -> Exception:
         """Why the connection is gone."""

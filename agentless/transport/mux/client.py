@@ -36,7 +36,9 @@ __all__ = ["MuxChannel", "MuxLink", "Opening", "Session", "printable", "streams"
 _PIECE = 256 * 1024
 _EXIT_WAIT = 5.0
 # The server answers from this machine, unless it hangs.
-_ANSWER_WAIT = 2.0
+_ANSWER_WAIT = 5.0
+# A server that has said nothing for this long is asked whether it lives.
+_ASK_AFTER = 15.0
 _WINDOW = struct.pack("4H", 24, 80, 0, 0)
 _NO_SESSION = "sshd's log there tells why: MaxSessions, limits of PAM, PermitRootLogin forced-commands-only?"
 
@@ -58,7 +60,7 @@ class MuxChannel:
         host: for messages.
         control: what the server says of it, beside the streams.
         stdin, outputs: our ends of its descriptors; the streams are 1 and 2.
-        lives: whether the server of a session that has ended is still there.
+        lives: whether the server is still there, and answers.
         lost: why the connection is gone; None says that it is.
     """
 
@@ -81,6 +83,7 @@ class MuxChannel:
         self._outputs = outputs
         self._ours = [stdin, *outputs]
         self._outputs_ended: float | None = None
+        self._heard = time.monotonic()
         self._status: int | None = None
         # The server has hung up, with a status or without one: a signal ended the command, or the connection is lost.
         self._hung_up = False
@@ -98,8 +101,10 @@ class MuxChannel:
             while view:
                 if self._closed:
                     raise BrokenPipeError("stdin is closed")
-                ready = wait({self._stdin: select.POLLOUT, **self._news()}, until)
+                ready = self._wait({self._stdin: select.POLLOUT, **self._news()}, until)
                 if not ready:
+                    if self._is_lost():
+                        raise self._connection_lost()
                     raise Unreachable("connection-lost", f"{self._host}: it took no input for {timeout:g} s")
                 self._hear(ready)
                 if self._stdin not in ready:
@@ -127,9 +132,8 @@ class MuxChannel:
                     return self._end(until)
                 # What it had to say is there once it has hung up, and nobody else can say more.
                 everything = self._hung_up
-                ready = wait(
-                    {**dict.fromkeys(self._outputs, select.POLLIN), **self._news()}, 0.0 if everything else until
-                )
+                descriptors = {**dict.fromkeys(self._outputs, select.POLLIN), **self._news()}
+                ready = wait(descriptors, 0.0) if everything else self._wait(descriptors, until)
                 if not ready and not everything:
                     return None
                 self._hear(ready)
@@ -143,6 +147,20 @@ class MuxChannel:
                         self._outputs[descriptor] = stream
                         return stream, data
         return 0, b""
+
+    def _wait(self, descriptors: dict[int, int], until: float) -> dict[int, int]:
+        """As `wait`; a server that has been silent for long, and does not answer, has gone."""
+        while True:
+            ready = wait(descriptors, min(until, self._heard + _ASK_AFTER))
+            now = time.monotonic()
+            if ready:
+                self._heard = now
+            if ready or now >= until:
+                return ready
+            if self._closed or not self._lives():
+                self._hung_up = self._lost = True
+                return ready
+            self._heard = time.monotonic()
 
     def _end(self, until: float) -> tuple[int, bytes] | None:
         """Both streams have ended, which is the command's end unless the connection is lost."""

@@ -50,7 +50,7 @@ PRIVATE: Mapping[type, frozenset[str]] = {
     ),
     paramiko.Channel: frozenset(
         {
-            *("_check_add_window", "_closed", "_event_pending", "_set_transport", "_set_window", "closed"),
+            *("_check_add_window", "_closed", "_event_pending", "_set_transport", "_set_window", "_unlink", "closed"),
             *("eof_received", "event", "event_ready", "exit_status", "in_buffer", "in_stderr_buffer", "remote_chanid"),
             "status_event",
         }
@@ -81,6 +81,7 @@ class TransportInnards(ServiceRequestingTransport):
 
     def __init__(self, sock: SocketInnards, packetizer_class: type[PacketInnards]) -> None:
         super().__init__(sock, packetizer_class=packetizer_class)  # type: ignore[arg-type]
+        self.torn = False
         self._opening = threading.local()
         self._refused: dict[int, paramiko.ChannelException] = {}
 
@@ -113,6 +114,10 @@ class TransportInnards(ServiceRequestingTransport):
         """Whether keys have been exchanged and the connection stands."""
         return self.active and self.initial_kex_done
 
+    def is_active(self) -> bool:
+        """Whether the connection stands; no session of one that stands has ended with it."""
+        return self.active and not self.torn
+
     @property
     def may_send(self) -> bool:
         """Whether no exchange of keys is under way, which other messages would disturb."""
@@ -135,7 +140,7 @@ class TransportInnards(ServiceRequestingTransport):
                 `refusal_of` tells otherwise, or the connection is no more.
         """
         with self.lock:
-            channel = paramiko.Channel(self._next_channel())
+            channel = _SessionChannel(self._next_channel())
             self._channels.put(channel.chanid, channel)
             self.channel_events[channel.chanid] = answered
             self.channels_seen[channel.chanid] = True
@@ -198,6 +203,19 @@ class TransportInnards(ServiceRequestingTransport):
     def get_exception(self) -> Exception | None:
         refusal = self._refused.pop(getattr(self._opening, "number", -1), None)
         return refusal or super().get_exception()
+
+
+class _SessionChannel(paramiko.Channel):
+    """A channel of a connection that is known to have ended before its channels look as if the host had closed them.
+
+    paramiko closes them first, and whoever looked in between would take a connection that broke for a command's end.
+    """
+
+    transport: TransportInnards
+
+    def _unlink(self) -> None:
+        self.transport.torn = True
+        super()._unlink()  # type: ignore[misc]
 
 
 class PacketInnards(Packetizer):

@@ -44,6 +44,7 @@ class SshChannel:
     def __init__(self, transport: Transport, channel: paramiko.Channel) -> None:
         self._transport = transport
         self._channel = channel
+        self._ended: float | None = None
         self._bell = _Bell()
         channel.in_buffer.set_event(self._bell)
         channel.in_stderr_buffer.set_event(self._bell)
@@ -83,11 +84,21 @@ class SshChannel:
             except (OSError, EOFError, paramiko.SSHException):
                 raise self._transport.lost() from None
             if ended:
-                if channel.eof_received or self._transport.is_active():
-                    return 0, b""
-                raise self._transport.lost()
+                return self._end(until)
             if not self._bell.wait(max(0.0, until - time.monotonic())):
                 return None
+
+    def _end(self, until: float) -> tuple[int, bytes] | None:
+        """Both streams have ended, which is the command's end unless the connection is lost."""
+        if self._ended is None:
+            self._ended = time.monotonic()
+        patience = self._ended + _EXIT_WAIT
+        told = self._channel.status_event.wait(max(0.0, min(until, patience) - time.monotonic()))
+        if not told and time.monotonic() < patience:
+            return None
+        if self._channel.exit_status < 0 and not self._transport.is_active():
+            raise self._transport.lost()
+        return 0, b""
 
     def exit_status(self) -> int | None:
         self._channel.status_event.wait(_EXIT_WAIT)

@@ -12,7 +12,7 @@ import paramiko
 
 from agentless.transport.ssh.innards import PacketInnards, SocketInnards, has_closed
 
-__all__ = ["GONE_AFTER", "Packets", "Wire"]
+__all__ = ["GONE_AFTER", "Packets", "Wire", "words_of"]
 
 # A peer that is silent for this long is asked whether it is there; one that is silent for longer is gone.
 _ASK_AFTER = 15.0
@@ -21,6 +21,16 @@ GONE_AFTER = 40.0
 # RFC 4253, section 6.1, asks for 35,000; OpenSSH sends no more than 256 KiB.
 _PACKET_LIMIT = 300 * 1024
 _PREAMBLE_LIMIT = 64 * 1024
+
+
+def words_of(problem: Exception) -> str:
+    """Why a connection broke; empty where the other side has just ended it.
+
+    That shows as the end of what comes, or as what is sent being refused: whichever is seen first.
+    """
+    if isinstance(problem, (BrokenPipeError, ConnectionResetError)):
+        return ""
+    return (problem.strerror if isinstance(problem, OSError) else None) or str(problem)
 
 
 class Wire(SocketInnards):
@@ -108,7 +118,7 @@ class Packets(PacketInnards):
                     raise EOFError from None
                 continue
             except OSError as problem:
-                self.wire.verdict = self.wire.verdict or problem.strerror or str(problem)
+                self.wire.verdict = self.wire.verdict or words_of(problem)
                 raise EOFError from None
             if not sent:
                 raise EOFError

@@ -200,7 +200,7 @@ class Relay:
         held = b""
         while True:
             gone = self.channel.closed or self.channel.eof_received
-            if gone and not self.channel.eof_received and not self.link.alive:
+            if gone and self.channel.exit_status < 0 and not self.link.alive:
                 raise self.link.transport.lost()
             for outlet in (self.stdout, self.stderr):
                 if outlet.ended and not outlet.waits and outlet.descriptor >= 0:

@@ -19,7 +19,7 @@ from agentless.openssh.settings import Settings
 from agentless.transport.ssh.algorithms import CIPHERS, KEX, MACS, adjust
 from agentless.transport.ssh.host_keys import HostKeys
 from agentless.transport.ssh.innards import TransportInnards
-from agentless.transport.ssh.packets import Packets, Wire
+from agentless.transport.ssh.packets import Packets, Wire, words_of
 
 __all__ = ["Dropped", "Sha1RSAKey", "Transport", "printable"]
 
@@ -69,6 +69,8 @@ class Transport(TransportInnards):
         self.refusal: Unreachable | None = None
         self.offer: dict[str, list[str]] = {}
         self.disconnected = ""
+        self._broke = threading.Lock()
+        self._why: Unreachable | None = None
         self._host_keys = host_keys
         self._shown: bytes | None = None
         self.teach(keys={"ssh-rsa": Sha1RSAKey}, kex={_KexGroup14SHA1.name: _KexGroup14SHA1})
@@ -202,11 +204,16 @@ class Transport(TransportInnards):
         self.send(message)
 
     def lost(self) -> Unreachable:
-        """Why the connection is no more."""
-        error = self.get_exception()
-        detail = str(error) if isinstance(error, (paramiko.SSHException, OSError)) else ""
-        reason = self.disconnected or self.wire.verdict or detail or "the host closed it"
-        return Unreachable("connection-lost", f"{self.settings.host}: the connection broke: {reason}")
+        """Why the connection is no more; the same for everyone who asks."""
+        with self._broke:
+            if self._why is None:
+                # It is told once only.
+                error = self.get_exception()
+                detail = words_of(error) if isinstance(error, (paramiko.SSHException, OSError)) else ""
+                reason = self.disconnected or self.wire.verdict or detail or "the host closed it"
+                self._why = Unreachable("connection-lost", f"{self.settings.host}: the connection broke: {reason}")
+            why = self._why
+        return Unreachable(why.kind, why.message, why.hint)
 
     def hang_up(self) -> None:
         """Say goodbye if that takes no waiting, and close."""
