@@ -150,7 +150,7 @@ def main(
     words = sys.argv[1:] if arguments is None else list(arguments)
     screen = Screen(environ)
     try:
-        with Interrupts() as interrupts:
+        with Interrupts(screen.end_prompts) as interrupts:
             return _run(words, Invocation(screen, make_fleet, interrupts, environ))
     except KeyboardInterrupt:
         # Between the handlers and the command, or while it let go of its connections.

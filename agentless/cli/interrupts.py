@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -31,9 +31,13 @@ class Interrupts:
 
     Inside `held()` the first signal waits for the end of the held block, so that no result is half written; a second
     one is raised at once, because a held block may hang on a full pipe.
+
+    Args:
+        heard: called for each signal, in its handler: it must not wait for anything.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, heard: Callable[[], None] = lambda: None) -> None:
+        self._heard = heard
         self._before: dict[int, signal._HANDLER] = {}
         self._holding = False
         self._pending: int | None = None
@@ -50,6 +54,8 @@ class Interrupts:
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if number != signal.SIGALRM:
+            self._heard()
         if self._holding and (self._pending is None or number == signal.SIGALRM):
             self._pending = number if self._pending is None else self._pending
             return

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from agentless.cli.progress import Progress
+from agentless.cli.prompt import Prompts
 from agentless.errors import UsageError
 from agentless.model.secret import Secret
 from agentless.report.printable import note, one_line, plain
@@ -59,6 +60,7 @@ class Screen:
         self.verbose = 0
         self.show_progress: bool | None = None
         self._lock = threading.RLock()
+        self._prompts = Prompts()
         self._progress: Progress | None = None
         self._wrote_result = False
 
@@ -219,7 +221,17 @@ class Screen:
         if not self.can_ask():
             return None
         with self._quiet_progress():
-            return Secret(getpass.getpass(one_line(prompt)))
+            typed = self._prompts.ask(one_line(prompt))
+        return None if typed is None else Secret(typed)
+
+    @property
+    def prompt_refused(self) -> bool:
+        """Whether somebody was asked for a passphrase, and has answered with an interruption."""
+        return self._prompts.refused
+
+    def end_prompts(self) -> None:
+        """Whoever is asked for a passphrase has answered with an interruption, and is asked for no other."""
+        self._prompts.end()
 
     def question(self, text: str, answers: Mapping[str, str], default: str) -> str:
         """Ask on the terminal until one of `answers` (first letters suffice) is given; end of file is `default`."""
