@@ -406,18 +406,20 @@ class Fleet:
         metadata: Mapping[str, str] | None = None,
         state: State | str | None = None,
         schedule: str | None = None,
+        host: str | None = None,
         limit: int | None = None,
         source: str | None = None,
     ) -> Listed:
         """Salt's `jobs.list_jobs`: the jobs of the cache, newest first; no host is asked.
 
         Args:
-            function, target: shell patterns (`cmd.*`, `web*`).
+            function, target: shell patterns (`cmd.*`, `web*`); of functions several, with commas between them.
             by: who sent it.
             since, until: Unix seconds, of the start time.
             metadata: pairs that the job must carry.
             state: only jobs with a host in this state; `failed` is one too.
-            schedule: a shell pattern; only fires of such entries of a schedule.
+            schedule: a shell pattern; only fires of such entries of a schedule. Empty: only what no entry fired.
+            host: a shell pattern; only jobs that were sent to such a host, which with `state` is in that state.
             limit: how many at most.
             source: the register of the returner `sql` with this name, instead of the cache.
 
@@ -426,13 +428,13 @@ class Fleet:
             CacheError: the cache or the register cannot be read.
         """
         word = state.value if isinstance(state, State) else state
-        wanted = JobFilter(function, target, by, since, until, metadata or {}, word, schedule)
+        wanted = JobFilter(function, target, by, since, until, metadata or {}, word, schedule, host)
         if source is not None:
             from agentless.runner import registers
 
             with registers.opened(self._parts, source) as register:
-                return recorded.listed(register.rows(), wanted, limit)
-        return recorded.listed(self.cache.rows(), wanted, limit)
+                return recorded.listed(register.rows(), wanted, limit, register.load)
+        return recorded.listed(self.cache.rows(), wanted, limit, lambda jid: self.cache.load(jid, outputs=False))
 
     def wait(self, jid: str, target: str | None = None, *, wait: float | None = None) -> Run:
         """Follow a job until every host, or every one of the target's, has settled, or `wait` seconds are over.

@@ -7,12 +7,15 @@ from dataclasses import field
 from fnmatch import fnmatchcase
 
 from agentless.errors import UsageError
-from agentless.model.job import JobRow
+from agentless.model.job import JobRow, Report
 from agentless.model.states import State
 from agentless.suggest import one_of
 from agentless.values import dataclass
 
-__all__ = ["JobFilter"]
+__all__ = ["NO_SCHEDULE", "JobFilter"]
+
+# No entry has an empty name.
+NO_SCHEDULE = ""
 
 _STATES = (*(state.value for state in State), "failed")
 
@@ -22,7 +25,10 @@ class JobFilter:
     """What a job must be like; None leaves it open.
 
     Args:
-        function, target, schedule: shell patterns.
+        function: shell patterns with commas between them.
+        target: a shell pattern.
+        host: a shell pattern; the job was sent to such a host, and with `state` it stands like that there.
+        schedule: a shell pattern of the entry that fired it; `*` is any. `NO_SCHEDULE`: no entry did.
         by: who sent it.
         since, until: Unix seconds, of the start time.
         metadata: pairs that the job must carry.
@@ -40,21 +46,45 @@ class JobFilter:
     metadata: Mapping[str, str] = field(default_factory=dict)
     state: str | None = None
     schedule: str | None = None
+    host: str | None = None
 
     def __post_init__(self) -> None:
         if self.state is not None and self.state not in _STATES:
             raise UsageError(f"{self.state!r} is no state of a job's host", one_of(self.state, _STATES))
 
     def matches(self, row: JobRow) -> bool:
-        """Whether a job of the cache is like this."""
+        """Whether a job of the cache is like this, as far as its row tells: how a host stands, its report does."""
         job = row.job
         return (
-            (self.function is None or fnmatchcase(job.function, self.function))
+            (self.function is None or any(fnmatchcase(job.function, one.strip()) for one in self.function.split(",")))
             and (self.target is None or fnmatchcase(job.target, self.target))
             and (self.by is None or job.user == self.by)
             and (self.since is None or job.start_time >= self.since)
             and (self.until is None or job.start_time <= self.until)
             and all(job.metadata.get(key) == value for key, value in self.metadata.items())
             and (self.state is None or row.summary[self.state] > 0)
-            and (self.schedule is None or (job.schedule is not None and fnmatchcase(job.schedule, self.schedule)))
+            and self._fired(job.schedule)
+            and (self.host is None or any(map(self._names, job.hosts)))
         )
+
+    @property
+    def needs_report(self) -> bool:
+        """Whether a row alone cannot tell: a state is asked of one host."""
+        return self.host is not None and self.state is not None
+
+    def matches_report(self, report: Report) -> bool:
+        """Whether a host of this name is in that state."""
+        return any(
+            self._names(name) and (result.failed if self.state == "failed" else result.state.value == self.state)
+            for name, result in report.results.items()
+        )
+
+    def _names(self, host: str) -> bool:
+        return self.host is not None and fnmatchcase(host, self.host)
+
+    def _fired(self, entry: str | None) -> bool:
+        if self.schedule is None:
+            return True
+        if self.schedule == NO_SCHEDULE:
+            return entry is None
+        return entry is not None and fnmatchcase(entry, self.schedule)

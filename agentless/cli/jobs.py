@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from agentless.cli.invocation import Formats, Invocation
 from agentless.cli.options import TARGET, shared_options, verb
 from agentless.cli.report_files import Filed, ReportFiles, report_files
 from agentless.cli.reports import printer, render
-from agentless.cli.rows import FORMATS, show, tell_problems
+from agentless.cli.rows import FORMATS, show, tell_others, tell_problems
 from agentless.cli.words import DURATION, JID, MOMENT, pairs
 from agentless.model.states import State
 
@@ -43,7 +44,7 @@ def jobs(ctx: click.Context, /) -> int:
 @verb(examples=[("agentless jobs active", "what runs anywhere, and which host holds it up")])
 @TARGET
 def active(invocation: Invocation, /, target: str | None) -> int:
-    """The jobs that have not ended everywhere: who runs them, who returned, who is lost or unreachable."""
+    """The jobs that have not ended everywhere: who runs them (-v: with PIDs), who returned, is lost or unreachable."""
     from agentless.report import tables
 
     out = invocation.out("table", FORMATS)
@@ -53,13 +54,14 @@ def active(invocation: Invocation, /, target: str | None) -> int:
         out,
         result.to_json,
         tables.ACTIVE,
-        lambda: tables.active(result),
+        lambda: tables.active(result, time.time(), pids=invocation.screen.verbose > 0),
         key="jid",
         empty="no job is active",
     )
     for host, problem in result.problems.items():
         invocation.screen.error(f"{host}: {tables.not_asked(problem)}")
     tell_problems(invocation, out, result.problems)
+    tell_others(invocation, out, result.others)
     return result.exit_code
 
 
@@ -106,18 +108,28 @@ def lookup(
     examples=[
         ("agentless jobs list -n 20", "the newest twenty"),
         ("agentless jobs list --since 2h --state running", "started in the last two hours, running somewhere"),
+        ("agentless jobs list --host web1 --state failed --since 21:50", "what failed on web1 since then"),
+        ("agentless jobs list --no-schedule", "what people sent, without the fires of schedules"),
         ("agentless jobs list --metadata ticket=4711", "by what was noted with `run --metadata`"),
     ],
     refused={"limit": "jobs are listed whole; --target finds those that were sent to a target"},
 )
 @option("-n", "number", type=click.IntRange(1, 10**9), metavar="N", help="At most so many.")
-@option("--function", metavar="NAME", help="cmd.run or cmd.script.")
+@option("--function", metavar="NAMES", help="cmd.run, cmd.script, or both with a comma.")
+@option("--host", metavar="NAME", help="Sent to this host; * and ? as below. With --state: in that state there.")
 @option("--target", metavar="PATTERN", help="Sent to this target; * and ? stand for anything.")
 @option("--by", metavar="USER", help="Sent by this user of this machine.")
-@option("--since", type=MOMENT, metavar="TIME", help="Not before: 2026-11-22T09:50 (local), …Z, or 2h ago.")
+@option("--since", type=MOMENT, metavar="TIME", help="Not before: 2h ago, 21:50, 2026-11-22T09:50 (local), …Z.")
 @option("--until", type=MOMENT, metavar="TIME", help="Not after.")
 @option("--metadata", multiple=True, metavar="K=V", help="With this noted; may be given again.")
-@option("--schedule", metavar="NAME", help="Fired by this entry of a schedule; * and ? as above.")
+@option(
+    "--schedule",
+    is_flag=False,
+    flag_value="*",
+    metavar="[NAME]",
+    help="Fired by this entry of a schedule, * and ? as above; by any, where no NAME follows.",
+)
+@option("--no-schedule", "unscheduled", is_flag=True, help="Fired by no schedule.")
 @option(
     "--state",
     type=click.Choice([*(state.value for state in State), "failed"]),
@@ -129,14 +141,28 @@ def list_jobs(
     /,
     number: int | None,
     metadata: tuple[str, ...],
+    unscheduled: bool,
     **filters: Any,
 ) -> int:
     """The jobs that this machine knows, newest first. Contacts nobody."""
     from agentless.report import tables
 
+    if unscheduled:
+        if filters["schedule"] is not None:
+            raise click.UsageError("--schedule and --no-schedule together leave no job")
+        filters["schedule"] = ""
     out = invocation.out("table", FORMATS)
     result = invocation.fleet.list_jobs(limit=number, metadata=pairs("--metadata", metadata), **filters)
-    show(invocation, out, result.to_json, tables.JOBS, lambda: tables.jobs(result), key="jid", empty="no jobs")
+    ages = invocation.screen.folds
+    show(
+        invocation,
+        out,
+        result.to_json,
+        tables.JOBS,
+        lambda: tables.jobs(result, time.time(), ages=ages),
+        key="jid",
+        empty="no jobs",
+    )
     return result.exit_code
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import click
 from agentless.cli.completion import complete_signal
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import TARGET, verb
-from agentless.cli.rows import FORMATS, show, tell_problems
+from agentless.cli.rows import FORMATS, show, tell_others, tell_problems
 from agentless.cli.words import JID
 from agentless.report import tables
 
@@ -29,19 +30,26 @@ __all__ = ["find_job", "kill_job", "running", "signal_job", "term_job"]
 )
 @TARGET
 def running(invocation: Invocation, /, target: str | None) -> int:
-    """The jobs that run on each host now, from its proc files. TARGET left out means all hosts."""
+    """The jobs that run on each host now, from its proc files. TARGET left out means all hosts.
+
+    On a terminal a job is one line, with its hosts folded; -v gives one for each host, with the PID, as a pipe has it.
+    """
     out = invocation.out("table", FORMATS)
     result = invocation.fleet.running(target)
+    # A person looks at jobs, a script at hosts and processes.
+    folded = out == "table" and invocation.screen.folds
+    headers, rows = (tables.RUNNING_JOBS, tables.running_jobs) if folded else (tables.RUNNING, tables.running)
     show(
         invocation,
         out,
         result.to_json,
-        tables.RUNNING,
-        lambda: tables.running(result),
+        headers,
+        lambda: rows(result, time.time()),
         value="jobs",
         empty="no job is running",
     )
     tell_problems(invocation, out, result.problems)
+    tell_others(invocation, out, result.others)
     return result.exit_code
 
 
@@ -52,7 +60,7 @@ def find_job(invocation: Invocation, /, jid: str, target: str | None) -> int:
     """On which hosts a job runs. Exit code 0: somewhere, 1: nowhere, 3: a host could not be asked."""
     out = invocation.out("table", FORMATS)
     result = invocation.fleet.find_job(invocation.job(jid), target)
-    show(invocation, out, result.to_json, tables.FOUND, lambda: tables.found(result), value="proc")
+    show(invocation, out, result.to_json, tables.FOUND, lambda: tables.found(result, time.time()), value="proc")
     tell_problems(invocation, out, result.problems)
     return result.exit_code
 

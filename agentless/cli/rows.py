@@ -7,11 +7,12 @@ from typing import Any
 
 from agentless.cli.invocation import Formats, Invocation
 from agentless.cli.screen import Screen
+from agentless.hostlist import fold
 from agentless.model.problem import Problem
 from agentless.report import documents
 from agentless.report.tables import Row, tabbed, table
 
-__all__ = ["FORMATS", "laid_out", "show", "tell_no_way", "tell_problems"]
+__all__ = ["FORMATS", "laid_out", "show", "tell_no_way", "tell_others", "tell_problems"]
 
 FORMATS: Formats = ("table", "text", "json", "jsonl", "yaml")
 
@@ -51,7 +52,9 @@ def show(
     if out in ("table", "text"):
         made_rows = list(rows())
         if made_rows:
-            screen.result_in_pieces(laid_out(screen, headers, made_rows) if out == "table" else [tabbed(made_rows)])
+            screen.result_in_pieces(
+                laid_out(screen, headers, made_rows) if out == "table" else [tabbed(headers, made_rows)]
+            )
         elif empty:
             screen.say(empty)
         return 0
@@ -80,3 +83,19 @@ def tell_no_way(invocation: Invocation, problems: Mapping[str, Problem]) -> None
         invocation.screen.error(f"{name}: {problem.message}")
     for hint in dict.fromkeys(problem.hint for problem in problems.values() if problem.hint):
         invocation.screen.say(f"  {hint}")
+
+
+def tell_others(invocation: Invocation, out: str, others: Mapping[str, tuple[str, ...]]) -> None:
+    """Hint at `-b` where other users' jobs run, which only a look as these users shows.
+
+    Args:
+        others: by host, the users.
+    """
+    hosts: dict[str, list[str]] = {}
+    for host, users in others.items():
+        for user in users:
+            hosts.setdefault(user, []).append(host)
+    if out in ("table", "text"):
+        for user, names in hosts.items():
+            way = "-b" if user == "root" else f"-b --become-user {user}"
+            invocation.screen.say(f"jobs of {user} run on {fold(names)} too: {way} shows them")

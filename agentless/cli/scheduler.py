@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
-from datetime import datetime
+import time
 from pathlib import Path
 
 from agentless.cli.commands import option
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import SCHEDULE_FILE, verb
+from agentless.model.times import local
 
 __all__ = ["scheduler"]
 
@@ -31,7 +32,7 @@ def scheduler(invocation: Invocation, /, once: bool, file: Path | None) -> int:
     lock = threading.Lock()
 
     def log(line: str) -> None:
-        stamp = datetime.now().astimezone().isoformat(timespec="seconds")
+        stamp = local(time.time())
         with lock:
             invocation.screen.say(f"{stamp} {line}")
 

@@ -78,6 +78,11 @@ class Screen:
             return None
         return shutil.get_terminal_size().columns
 
+    @property
+    def folds(self) -> bool:
+        """Whether a person looks at stdout, who wants few lines: hosts folded, and PIDs only with `-v`."""
+        return self.out_look.terminal and not self.verbose
+
     # --- results ---
     def result(self, data: bytes | str) -> None:
         """Write to stdout, at once. Raises ReaderGone."""

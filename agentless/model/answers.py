@@ -114,9 +114,16 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class RunningJobs:
-    """Jobs that run on the host; a long list comes as several of these."""
+    """Jobs that run on the host; a long list comes as several of these, the last of which says whose they are.
+
+    Args:
+        user: as whom the helper looked.
+        others: other users whose jobs seem to run there.
+    """
 
     processes: tuple[Process, ...]
+    user: str = ""
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

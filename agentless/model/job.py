@@ -120,8 +120,9 @@ class JobRow:
 
     @property
     def as_of(self) -> float | None:
-        """When a host was heard of that is said to run it; None where none is."""
-        return self.last_event if self.summary[State.RUNNING.value] else None
+        """When something was last heard of it, where a host is said to run it or was out of reach; else None."""
+        open_states = (State.RUNNING, State.UNREACHABLE)
+        return self.last_event if any(self.summary[state.value] for state in open_states) else None
 
 
 @dataclass(frozen=True, slots=True)

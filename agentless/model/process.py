@@ -23,6 +23,7 @@ class Process:
     user: str
     pid: int | None
     started: float | None
+    schedule: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """One running job of a host.
@@ -36,8 +37,9 @@ class Process:
             user (string): who sent it: `USER@CONTROLLER`.
             pid (integer or null): its first process.
             started (time or null): by the host's clock.
+            schedule (string, only where an entry fired it): the entry's name.
         """
-        return {
+        document: dict[str, Any] = {
             "jid": self.jid,
             "fun": self.fun,
             "arg": list(self.arg),
@@ -47,6 +49,9 @@ class Process:
             "pid": self.pid,
             "started": iso(self.started),
         }
+        if self.schedule is not None:
+            document["schedule"] = self.schedule
+        return document
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from typing import Any
 
 from agentless.model.answers import Helper
@@ -54,9 +55,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Running(Asked):
-    """`running`: the jobs that each host runs."""
+    """`running`: the jobs that each host runs.
+
+    Args:
+        others: by host, users as whom nobody looked, and whose jobs seem to run there too.
+    """
 
     hosts: Mapping[str, Sequence[Process]]
+    others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         jobs = {host: [process.to_json() for process in processes] for host, processes in self.hosts.items()}
@@ -155,10 +161,11 @@ class ActiveJob:
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """`jobs active`: by JID, and the hosts that could not be asked."""
+    """`jobs active`: by JID, the hosts that could not be asked, and `others` as of `Running`."""
 
     jobs: Mapping[JID, ActiveJob]
     problems: Mapping[str, Problem]
+    others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:

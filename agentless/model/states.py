@@ -32,7 +32,7 @@ from agentless.model.jid import JID, jid_time
 from agentless.model.output import InMemory, StreamOutput
 from agentless.model.problem import Problem
 from agentless.model.returns import Remains, Return
-from agentless.model.times import iso, stamp
+from agentless.model.times import iso, local, stamp
 from agentless.values import dataclass
 
 __all__ = [
@@ -221,10 +221,13 @@ NEVER_AFTER = 86400.0
 
 
 def remembered(result: HostResult) -> HostResult:
-    """A host as a verb shows it that asks nobody: what ran when it was last heard of says as of when."""
-    if result.state is not State.RUNNING or result.as_of is None:
+    """A host as a verb shows it that asks nobody: what is only remembered says as of when."""
+    if result.as_of is None or result.state not in (State.RUNNING, State.UNREACHABLE):
         return result
-    when = f"running as of {iso(result.as_of)}, and not asked since"
+    if result.state is State.UNREACHABLE:
+        why = result.problem or Problem("not-asked", "it gave no answer")
+        return replace(result, problem=replace(why, message=f"{why.message}; last heard of {local(result.as_of)}"))
+    when = f"running as of {local(result.as_of)}, and not asked since"
     message = f"{when}; {result.problem.message}" if result.problem else when
     return replace(result, problem=Problem("not-asked", message, "agentless jobs lookup asks it."))
 

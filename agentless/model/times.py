@@ -1,10 +1,10 @@
-"""Instants as the JSON contract writes them."""
+"""Instants: in UTC as the JSON contract writes them, and in the local zone as people read them; and how long ago."""
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
 
-__all__ = ["iso", "stamp"]
+__all__ = ["age", "iso", "local", "stamp"]
 
 
 def iso(stamp: float | None) -> str | None:
@@ -17,3 +17,26 @@ def iso(stamp: float | None) -> str | None:
 def stamp(text: str) -> float:
     """What `iso` made, in Unix seconds again; raises ValueError where it is no such text."""
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc).timestamp()
+
+
+def local(stamp: float | None) -> str:
+    """Unix seconds as a clock here shows them, with its zone: `2026-11-22 10:50:39+01:00`; None is empty.
+
+    The command line takes this form back, as it takes that of `iso`.
+    """
+    if stamp is None:
+        return ""
+    try:
+        return datetime.fromtimestamp(stamp, timezone.utc).astimezone().isoformat(sep=" ", timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        # A host may tell any number.
+        return "?"
+
+
+def age(seconds: float) -> str:
+    """How long ago, in two units at most: `12s`, `3m20s`, `2h05m`, `3d04h`; what is still to come is `0s`."""
+    whole = max(0, int(seconds))
+    for size, unit, below, of_below in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
+        if whole >= size:
+            return f"{whole // size}{unit}{whole % size // below:02d}{of_below}"
+    return f"{whole}s"

@@ -29,7 +29,8 @@ rec       s, BODY                                   output of a record, ahead of
 return    RETURN, streamed                          streamed: the output came as `out`, all of it
 state     STATE, streamed                           of a job without a return
 job       TOLD, time (the host's clock)             what a job is, ahead of its end
-running   jobs: a list of PROC      found  proc: PROC or {}
+running   jobs: a list of PROC; user: who looked    others: other users whose jobs seem to run here
+found     proc: PROC or {}
 signalled delivered survivors message running known
 pong      python executable user node state_dir platform time helper
 pushed    time added changed removed unchanged crontab renamed

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+from agentless.model.times import local
 from agentless.report.printable import one_line
-from agentless.report.tables import Row, cut, error, states, when
+from agentless.report.tables import Row, cut, error, states
 
 if TYPE_CHECKING:
     from agentless.schedule.coming import Upcoming
@@ -19,13 +20,13 @@ ENTRIES = ("NAME", "ENABLED", "NEXT", "LAST", "RESULT", "LAST SKIP", "RUNS ON", 
 
 def entries(rows: Iterable[Overview]) -> Iterator[Row]:
     for row in rows:
-        skip = f"{row.last_skip[0]} {when(row.last_skip[1])}" if row.last_skip else ""
+        skip = f"{row.last_skip[0]} {local(row.last_skip[1])}" if row.last_skip else ""
         result = states(row.last_result) if row.last_result else ""
         yield (
             row.entry.name,
             "yes" if row.entry.enabled else "no",
             _forecast(row),
-            when(row.last_fire),
+            local(row.last_fire),
             result,
             skip,
             row.entry.runs_on,
@@ -37,7 +38,7 @@ def _forecast(row: Overview) -> str:
     if row.forecast.fire is not None:
         return _local(row.forecast.fire.at, row.forecast.fire.shift)
     if row.forecast.searched_until is not None:
-        return f"after {when(row.forecast.searched_until)}"
+        return f"after {local(row.forecast.searched_until)}"
     return "" if row.forecast.known else "known to the hosts"
 
 
@@ -73,14 +74,14 @@ STATUS = ("HOST", "LAST TICK", "NAME", "LAST", "LAST SKIP", "NEXT", "RUNNING")
 
 def status(result: Seen) -> Iterator[Row]:
     for host, schedule in result.hosts.items():
-        ticked = when(schedule.ticked) if schedule.ticked is not None else "never"
+        ticked = local(schedule.ticked) if schedule.ticked is not None else "never"
         if schedule.error is not None:
             yield host, error(schedule.error), "", "", "", "", ""
         elif not schedule.entries:
             yield host, ticked, "", "", "", "", ""
         for entry in schedule.entries.values():
-            skip = f"{entry.last_skip[0]} {when(entry.last_skip[1])}" if entry.last_skip else ""
-            yield host, ticked, entry.name, when(entry.last_fire), skip, _next(entry), str(entry.running or "")
+            skip = f"{entry.last_skip[0]} {local(entry.last_skip[1])}" if entry.last_skip else ""
+            yield host, ticked, entry.name, local(entry.last_fire), skip, _next(entry), str(entry.running or "")
     for host, problem in result.problems.items():
         yield host, error(problem), "", "", "", "", ""
 
@@ -89,7 +90,7 @@ def events(result: Seen) -> Iterator[str]:
     """What ticks wrote down, a line each."""
     for host, schedule in result.hosts.items():
         for event in schedule.events:
-            yield f"{one_line(host)}: {when(event.at)} {one_line(event.name)}: {one_line(_event(event))}"
+            yield f"{one_line(host)}: {local(event.at)} {one_line(event.name)}: {one_line(_event(event))}"
 
 
 def _event(event: Event) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from agentless.hostlist import fold
 from agentless.model.endpoint import Become, Endpoint
+from agentless.model.jid import JID
 from agentless.model.job import Job, Report
 from agentless.model.output import StreamOutput
 from agentless.model.problem import Problem
@@ -26,7 +27,7 @@ from agentless.model.results import (
     Running,
     Signalled,
 )
-from agentless.model.times import iso
+from agentless.model.times import age, local
 from agentless.report.printable import one_line
 from agentless.report.text import duration, outcome
 
@@ -64,9 +65,14 @@ def _aligned(rows: Sequence[Row]) -> str:
     return "".join([layout.format(*row).rstrip() + "\n" for row in rows])
 
 
-def tabbed(rows: Iterable[Row]) -> str:
-    """The rows alone, cells parted by tabs, for `cut` and `read`."""
-    return "".join("\t".join(one_line(cell) for cell in row) + "\n" for row in rows)
+# Columns that are different at each look, and say what others say too.
+_FLEETING = frozenset({"AGE", "ELAPSED"})
+
+
+def tabbed(headers: Row, rows: Iterable[Row]) -> str:
+    """The rows alone, cells parted by tabs, for `cut` and `read`; without the columns that say how long ago."""
+    kept = [at for at, heading in enumerate(headers) if heading not in _FLEETING]
+    return "".join("\t".join(one_line(row[at]) for at in kept) + "\n" for row in rows)
 
 
 def cut(text: str, width: int) -> str:
@@ -77,10 +83,9 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def when(stamp: float | None) -> str:
-    """Unix seconds as `2026-11-22 09:50:39Z`."""
-    text = iso(stamp)
-    return "" if text is None else f"{text[:10]} {text[11:19]}Z"
+def ago(stamp: float | None, now: float) -> str:
+    """How long ago it was, both in Unix seconds; empty where that is not known."""
+    return "" if stamp is None else age(now - stamp)
 
 
 def command(job: Job | Process, width: int | None = 60) -> str:
@@ -117,7 +122,7 @@ def head(job: Job) -> str:
         "login": job.login,
         "become": job.become,
         "schedule": job.schedule,
-        "start_time": iso(job.start_time),
+        "start_time": local(job.start_time or None),
         "metadata": ", ".join(f"{key}={value}" for key, value in job.metadata.items()),
     }
     width = max(map(len, pairs)) + 1
@@ -151,28 +156,56 @@ def _first_line(output: StreamOutput) -> bytes:
     return b""
 
 
-RUNNING = ("HOST", "JID", "PID", "STARTED", "USER", "COMMAND")
+RUNNING = ("HOST", "JID", "PID", "STARTED", "ELAPSED", "USER", "COMMAND")
 
 
-def running(result: Running) -> Iterator[Row]:
+def running(result: Running, now: float) -> Iterator[Row]:
+    """One row for each job of each host.
+
+    Args:
+        now: Unix seconds, from which ELAPSED counts.
+    """
     for host, processes in result.hosts.items():
         for process in processes:
-            yield host, process.jid, _text(process.pid), when(process.started), process.user, command(process, None)
+            since = local(process.started), ago(process.started, now)
+            yield host, process.jid, _text(process.pid), *since, process.user, _named(process)
     for host, problem in result.problems.items():
-        yield host, "unreachable", "", "", "", error(problem)
+        yield host, "", "", "", "", "", not_asked(problem)
 
 
-FOUND = ("HOST", "STATE", "PID", "STARTED", "COMMAND")
+RUNNING_JOBS = ("JID", "STARTED", "ELAPSED", "USER", "HOSTS", "COMMAND")
 
 
-def found(result: Found) -> Iterator[Row]:
+def running_jobs(result: Running, now: float) -> Iterator[Row]:
+    """One row for each job, with its hosts folded; STARTED is where it began first."""
+    hosts: dict[tuple[JID, str], list[str]] = {}
+    first: dict[tuple[JID, str], Process] = {}
+    for host, processes in result.hosts.items():
+        for process in processes:
+            key = process.jid, process.user
+            hosts.setdefault(key, []).append(host)
+            if key not in first or (process.started or now) < (first[key].started or now):
+                first[key] = process
+    for key in sorted(first):
+        process = first[key]
+        since = local(process.started), ago(process.started, now)
+        yield process.jid, *since, process.user, fold(hosts[key]), _named(process)
+    for host, problem in result.problems.items():
+        yield "", "", "", "", "", Reason(f"{host}: {not_asked(problem)}")
+
+
+FOUND = ("HOST", "STATE", "PID", "STARTED", "ELAPSED", "COMMAND")
+
+
+def found(result: Found, now: float) -> Iterator[Row]:
     for host, process in result.hosts.items():
         if process is None:
-            yield host, "not running", "", "", ""
+            yield host, "not running", "", "", "", ""
         else:
-            yield host, "running", _text(process.pid), when(process.started), command(process, None)
+            since = local(process.started), ago(process.started, now)
+            yield host, "running", _text(process.pid), *since, _named(process)
     for host, problem in result.problems.items():
-        yield host, "unreachable", "", "", error(problem)
+        yield host, "unreachable", "", "", "", error(problem)
 
 
 SIGNALLED = ("HOST", "PROCESSES", "MESSAGE")
@@ -187,26 +220,31 @@ def signalled(result: Signalled) -> Iterator[Row]:
         yield host, "", not_asked(problem)
 
 
-ACTIVE = ("JID", "STARTED", "TARGET", "STATE", "HOSTS", "COMMAND")
-_MOST_PIDS = 8
+ACTIVE = ("JID", "STARTED", "AGE", "TARGET", "STATE", "HOSTS", "COMMAND")
 
 
-def active(result: Active) -> Iterator[Row]:
-    """One row for each job and state."""
+def active(result: Active, now: float, *, pids: bool = False) -> Iterator[Row]:
+    """One row for each job and state.
+
+    Args:
+        now: Unix seconds, from which AGE counts.
+        pids: the hosts that run it are not folded, and each has its PID.
+    """
     for jid, entry in result.jobs.items():
-        first: tuple[str, str, str] = (jid, when(entry.job.start_time), entry.job.target)
-        shown_command = command(entry.job, None)
-        for state, hosts in _active_states(entry):
+        job = entry.job
+        first: tuple[str, str, str, str] = (jid, local(job.start_time), ago(job.start_time, now), job.target)
+        shown_command = _named(job)
+        for state, hosts in _active_states(entry, pids):
             yield *first, state, hosts, shown_command
-            first, shown_command = ("", "", ""), ""
+            first, shown_command = ("", "", "", ""), ""
 
 
-def _active_states(entry: ActiveJob) -> Iterator[tuple[str, str]]:
-    if entry.running:
+def _active_states(entry: ActiveJob, pids: bool) -> Iterator[tuple[str, str]]:
+    if entry.running and pids:
         named = [host if pid is None else f"{host} (pid {pid})" for host, pid in entry.running.items()]
-        more = f" and {len(named) - _MOST_PIDS} more" if len(named) > _MOST_PIDS else ""
-        yield "running", ", ".join(named[:_MOST_PIDS]) + more
+        yield "running", ", ".join(named)
     states = (
+        ("running", () if pids else tuple(entry.running)),
         ("pending", entry.pending),
         ("returned", entry.returned),
         ("lost", entry.lost),
@@ -217,17 +255,27 @@ def _active_states(entry: ActiveJob) -> Iterator[tuple[str, str]]:
             yield state, fold(hosts)
 
 
-JOBS = ("JID", "STARTED", "TARGET", "USER", "STATE", "COMMAND")
+JOBS = ("JID", "STARTED", "AGE", "TARGET", "USER", "STATE", "COMMAND")
 
 
-def jobs(result: Listed) -> Iterator[Row]:
+def jobs(result: Listed, now: float, *, ages: bool = False) -> Iterator[Row]:
+    """One row for each job; what is only remembered of it says as of when.
+
+    Args:
+        now: Unix seconds, from which AGE counts.
+        ages: it says how long ago that was instead.
+    """
     for row in result.rows:
         job = row.job
-        state = states(row.summary) + (f" (as of {when(row.as_of)})" if row.as_of is not None else "")
-        yield job.jid, when(job.start_time), job.target, job.user, state, _named(job)
+        # Where no host has described the job of another controller, only its JID is known.
+        began = job.start_time or None
+        state = states(row.summary)
+        if row.as_of is not None:
+            state += f" ({ago(row.as_of, now)} ago)" if ages else f" (as of {local(row.as_of)})"
+        yield job.jid, local(began), ago(began, now), job.target, job.user, state, _named(job)
 
 
-def _named(job: Job) -> str:
+def _named(job: Job | Process) -> str:
     """The command, behind the name of the entry that fired it."""
     return command(job, None) if job.schedule is None else f"[{job.schedule}] {command(job, None)}"
 
@@ -292,4 +340,4 @@ def connections(result: Connections) -> Iterator[Row]:
         sessions = "" if one.sessions is None else str(one.sessions)
         closes = "in use" if one.in_use else "" if one.closes_in is None else duration(one.closes_in)
         way = one.via or one.socket or ""
-        yield ", ".join(one.names), one.kind, one.user, address, way, when(one.since), sessions, closes
+        yield ", ".join(one.names), one.kind, one.user, address, way, local(one.since), sessions, closes

@@ -13,7 +13,7 @@ from agentless.hostlist import fold, shorten
 from agentless.model.job import Report
 from agentless.model.returns import Remains, Return
 from agentless.model.states import HostResult, State
-from agentless.model.times import iso
+from agentless.model.times import local
 from agentless.report.printable import RESET, one_line, plain, printable
 from agentless.values import dataclass
 
@@ -101,7 +101,7 @@ def _details(result: HostResult, *, times: bool) -> Iterator[str]:
         if result.pid is not None:
             yield f"pid {result.pid}"
         if result.started is not None:
-            yield f"since {iso(result.started)}"
+            yield f"since {local(result.started)}"
     if result.problem is not None:
         yield f"{one_line(result.problem.kind)}: {one_line(result.problem.message)}"
 

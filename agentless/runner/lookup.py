@@ -14,12 +14,12 @@ from agentless.model.jid import JID, jid_time
 from agentless.model.job import Job, Report
 from agentless.model.problem import Problem
 from agentless.model.process import Process
-from agentless.model.requests import FetchRequest, RunningRequest, Wanted
+from agentless.model.requests import FetchRequest, Wanted
 from agentless.model.results import Active, ActiveJob
 from agentless.model.states import Dispatched, HostResult, State, settle
 from agentless.runner.contact import Contact, problem_of
 from agentless.runner.discovery import discover
-from agentless.runner.procs import processes
+from agentless.runner.procs import look
 from agentless.runner.reading import Answer
 
 __all__ = ["active", "ask_about", "ask_about_all", "collect", "look_up"]
@@ -164,12 +164,10 @@ def active(contact: Contact, selection: Selection, target: str | None) -> Active
         target: only these hosts; None is all, those included that jobs were sent to and the inventory lacks.
     """
     endpoints = selection.endpoints(target)
-    seen, problems = contact.gather(
-        endpoints, lambda _: RunningRequest(), lambda _, answers: processes(answers), both_users=True
-    )
+    seen, problems = look(contact, endpoints)
     running: dict[JID, dict[str, Process]] = {}
     for name, here in seen.items():
-        for process in here:
+        for process in here.processes:
             running.setdefault(process.jid, {})[name] = process
     # Only now, since each contact brought home what was waited for.
     reports = [report for jid in contact.cache.open_jobs() if (report := _on(contact, selection, jid, target))]
@@ -200,7 +198,8 @@ def active(contact: Contact, selection: Selection, target: str | None) -> Active
     }
     order = dict.fromkeys([*endpoints, *silent])
     why = {**silent, **problems}
-    return Active(dict(sorted(live.items(), reverse=True)), {name: why[name] for name in order if name in why})
+    others = {name: here.others for name, here in seen.items() if here.others}
+    return Active(dict(sorted(live.items(), reverse=True)), {name: why[name] for name in order if name in why}, others)
 
 
 def _on(contact: Contact, selection: Selection, jid: JID, target: str | None) -> Report | None:
@@ -250,5 +249,5 @@ def _active(
 def _foreign(jid: JID, hosts: Mapping[str, Process]) -> ActiveJob:
     """A job of another controller, as the proc files tell it."""
     one = next(iter(hosts.values()))
-    job = Job(jid, one.fun, one.arg, one.tgt, tuple(hosts), one.user, jid_time(jid))
+    job = Job(jid, one.fun, one.arg, one.tgt, tuple(hosts), one.user, jid_time(jid), schedule=one.schedule)
     return ActiveJob(job, {name: process.pid for name, process in hosts.items()})

@@ -22,8 +22,9 @@ from agentless.model.states import Dispatched, State
 from agentless.runner.contact import Contact, in_order
 from agentless.runner.discovery import known_to_nobody
 from agentless.runner.reading import Answer
+from agentless.values import dataclass
 
-__all__ = ["call_off", "find_job", "ping", "processes", "running", "signal_job", "signal_number"]
+__all__ = ["call_off", "find_job", "look", "ping", "running", "signal_job", "signal_number"]
 
 # Signals by which one means a job to be over.
 ENDING = frozenset({signals.SIGHUP, signals.SIGINT, signals.SIGQUIT, signals.SIGKILL, signals.SIGTERM})
@@ -45,11 +46,24 @@ def signal_number(value: str | int) -> int:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one host runs, as the acting users see it, and who else seems to run jobs there."""
+
+    processes: tuple[Process, ...]
+    others: tuple[str, ...]
+
+
+def look(contact: Contact, endpoints: Mapping[str, Endpoint]) -> tuple[dict[str, Look], dict[str, Problem]]:
+    """Ask hosts what runs there; what each told, and why others could not be asked."""
+    return contact.gather(endpoints, lambda _: RunningRequest(), lambda _, answers: _look(answers), both_users=True)
+
+
 def running(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Running:
     """The jobs that each host runs, as each acting user's proc files say."""
-    return Running(
-        *contact.gather(endpoints, lambda _: RunningRequest(), lambda _, answers: processes(answers), both_users=True)
-    )
+    seen, problems = look(contact, endpoints)
+    others = {name: one.others for name, one in seen.items() if one.others}
+    return Running({name: one.processes for name, one in seen.items()}, problems, others)
 
 
 def find_job(contact: Contact, selection: Selection, jid: JID, target: str | None) -> Found:
@@ -148,15 +162,13 @@ def ping(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Pong:
     return Pong(*contact.gather(endpoints, lambda _: PingRequest(), answered))
 
 
-def processes(answers: Iterable[Answer]) -> list[Process]:
-    """The processes of `running` answers, each job once (the login user may be the become user)."""
-    by_job = {
-        (process.jid, process.pid): process
-        for answer in answers
-        if isinstance(answer, RunningJobs)
-        for process in answer.processes
-    }
-    return sorted(by_job.values(), key=lambda process: process.jid)
+def _look(answers: Iterable[Answer]) -> Look:
+    """The `running` answers of one host, each job once (the login user may be the become user)."""
+    told = [answer for answer in answers if isinstance(answer, RunningJobs)]
+    by_job = {(process.jid, process.pid): process for answer in told for process in answer.processes}
+    asked = {answer.user for answer in told}
+    others = dict.fromkeys(name for answer in told for name in answer.others if name not in asked)
+    return Look(tuple(sorted(by_job.values(), key=lambda process: process.jid)), tuple(others))
 
 
 def _joined(answers: Iterable[Answer]) -> Signal:

@@ -44,6 +44,7 @@ Answer = JobAnswer | model.Answer | OnHost | Event
 LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@$-]{0,63}")
 BECOME = re.compile(rf"((sudo|su|doas):{LOGIN.pattern})?")
 RETURNERS_MAX = 16
+OTHERS_MAX = 8
 STATES = (wire.RUNNING, wire.LOST, wire.NOT_STARTED, wire.UNKNOWN)
 # Of fires: what a table has room for.
 COUNT_MAX = 10**9
@@ -80,7 +81,9 @@ class Reading:
             case "refused" | "error":
                 raise Refused(text(meta, "kind"), text(meta, "message"), text(meta, "hint"))
             case "running":
-                return RunningJobs(tuple(filter(None, map(_process, items(meta, "jobs")))))
+                jobs = tuple(filter(None, map(_process, items(meta, "jobs"))))
+                others = tuple(name for name in texts(meta, "others")[:OTHERS_MAX] if LOGIN.fullmatch(name))
+                return RunningJobs(jobs, text(meta, "user"), others)
             case "found":
                 return FoundJob(_process(meta.get("proc")))
             case "signalled":
@@ -188,7 +191,7 @@ def _process(record: object) -> Process | None:
     if not isinstance(record, Mapping):
         return None
     try:
-        return build(Process, record, jid=JID(text(record, "jid")))
+        return build(Process, record, jid=JID(text(record, "jid")), schedule=text(record, "schedule") or None)
     except ValueError:
         return None
 

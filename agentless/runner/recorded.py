@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import islice
 
@@ -58,8 +58,20 @@ def shown(cache: JobCache, selection: Selection, word: str, target: str | None) 
     return replace(report, results={name: remembered(result) for name, result in report.results.items()})
 
 
-def listed(rows: Iterable[JobRow], wanted: JobFilter, limit: int | None) -> Listed:
-    """Those of the jobs that are like that, `limit` at most; UsageError where that is below 1."""
+def listed(
+    rows: Iterable[JobRow], wanted: JobFilter, limit: int | None, load: Callable[[JID], Report | None]
+) -> Listed:
+    """Those of the jobs that are like that, `limit` at most; UsageError where that is below 1.
+
+    Args:
+        load: gives the report of a row's job, for where rows do not tell enough.
+    """
     if limit is not None and limit < 1:
         raise UsageError(f"a limit of {limit} jobs is none", "Leave it out for all jobs.")
-    return Listed(list(islice(filter(wanted.matches, rows), limit)))
+
+    def matches(row: JobRow) -> bool:
+        if not wanted.matches(row):
+            return False
+        return not wanted.needs_report or ((report := load(row.job.jid)) is not None and wanted.matches_report(report))
+
+    return Listed(list(islice(filter(matches, rows), limit)))

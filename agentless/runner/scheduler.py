@@ -11,7 +11,7 @@ from agentless.errors import AgentlessError, JobExists
 from agentless.model.jid import JID
 from agentless.model.requests import Delivery
 from agentless.model.states import State
-from agentless.model.times import iso
+from agentless.model.times import local
 from agentless.remote import evaluator
 from agentless.runner.schedules import Schedules
 from agentless.schedule.coming import offset
@@ -151,8 +151,8 @@ class Scheduler:
                     histories[entry.name] = done.history
                 look = min(look, done.look)
                 for skip in done.skips:
-                    times = f" ({skip.count} times since {iso(skip.first)})" if skip.count > 1 else ""
-                    self._log(f"{entry.name}: skipped {iso(skip.last)}: {skip.reason}{times}")
+                    times = f" ({skip.count} times since {local(skip.first)})" if skip.count > 1 else ""
+                    self._log(f"{entry.name}: skipped {local(skip.last)}: {skip.reason}{times}")
                 due += [_Due(entry, JID(fire.jid)) for fire in done.fires]
         return due, look
 

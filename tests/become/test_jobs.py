@@ -252,12 +252,15 @@ def test_a_job_sent_without_become_is_not_lost_when_asked_about_with_it(host: Ho
         assert out(fleet.lookup(jid).results["web1"]) == "ada\n"
 
 
-def test_without_become_another_users_job_is_not_seen(host: Host) -> None:
+def test_without_become_another_users_job_is_not_seen_but_that_there_is_one(host: Host) -> None:
     host.sudoers(NOPASSWD)
     with host.fleet(ansible_become=True, ansible_become_user="bob") as fleet:
         jid = started(host, fleet, "sleep 7004").job.jid
         with host.fleet() as plain:
-            assert jid not in {process.jid for process in plain.running().hosts["web1"]}
+            seen = plain.running()
+            assert jid not in {process.jid for process in seen.hosts["web1"]}
+            assert seen.others == plain.active().others == {"web1": ("bob",)}
+        assert fleet.running().others == {}
         assert fleet.kill_job(jid).hosts["web1"].delivered
 
 

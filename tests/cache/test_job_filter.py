@@ -8,6 +8,7 @@ import pytest
 
 from agentless.cache import JobFilter
 from agentless.errors import UsageError
+from agentless.runner.recorded import listed
 from tests.cache.conftest import Bench
 from tests.cache.results import returned
 
@@ -31,6 +32,13 @@ HERE = 1_800_000_000.0
         ({"metadata": {"ticket": "7", "by": "x"}}, ""),
         ({"schedule": "night*"}, "c"),
         ({"schedule": "*"}, "c"),
+        ({"schedule": ""}, "ab"),
+        ({"function": "cmd.script,cmd.run"}, "abc"),
+        ({"function": "cmd.script, jobs.*"}, ""),
+        ({"host": "web1"}, "abc"),
+        ({"host": "web2"}, "c"),
+        ({"host": "web?"}, "abc"),
+        ({"host": "db1"}, ""),
         ({"state": "pending"}, "c"),
         ({"state": "returned"}, "ab"),
         ({"state": "failed"}, "b"),
@@ -45,7 +53,7 @@ def test_a_job_must_be_all_that_is_asked(bench: Bench, wanted: dict[str, Any], f
     jobs["b"] = bench.job("web1", target="db1", user="bob", metadata={"ticket": "7"})
     bench.cache.record(jobs["b"].jid, "web1", returned(retcode=3))
     bench.now += 50
-    jobs["c"] = bench.job("web1", target="all", user="ada", schedule="nightly")
+    jobs["c"] = bench.job("web1", "web2", target="all", user="ada", schedule="nightly")
     names = {job.jid: name for name, job in jobs.items()}
     rows = bench.cache.rows(None, JobFilter(**wanted).matches)
     assert sorted(names[row.job.jid] for row in rows) == sorted(found)
@@ -55,3 +63,18 @@ def test_a_state_that_is_none_is_refused_with_the_one_that_was_meant() -> None:
     with pytest.raises(UsageError, match="'retruned' is no state of a job's host") as caught:
         JobFilter(state="retruned")
     assert caught.value.hint == "Did you mean returned?"
+
+
+def test_a_state_is_that_of_the_host_where_one_is_named(bench: Bench) -> None:
+    """A job that failed elsewhere has not failed on this host."""
+    job = bench.job("web1", "web2")
+    bench.cache.record(job.jid, "web1", returned())
+    bench.cache.record(job.jid, "web2", returned(retcode=3))
+    for host, state, found in [
+        ("web1", "failed", 0),
+        ("web2", "failed", 1),
+        ("web*", "failed", 1),
+        ("web1", "lost", 0),
+    ]:
+        wanted = JobFilter(host=host, state=state)
+        assert len(listed(bench.cache.rows(), wanted, None, bench.cache.load).rows) == found

@@ -18,7 +18,7 @@ def test_once_fires_what_is_due_and_says_so_with_the_time(tmp_path: Path, say: S
     handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     code, out, err = say(*words)
     assert (code, out) == (0, "")
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]+[+-][\d:]+ tidy: jobs\.prune: removed 0 jobs, 0 bytes\n", err)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d [\d:]+[+-][\d:]+ tidy: jobs\.prune: removed 0 jobs, 0 bytes\n", err)
     assert say(*words) == (0, "", "")
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == handlers
 

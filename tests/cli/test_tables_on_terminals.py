@@ -35,17 +35,19 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 
 def shown(*words: str, environ: Mapping[str, str], columns: int = 80) -> list[str]:
-    """The lines on a terminal when the command has ended."""
+    """The lines on a terminal when the command has ended, without what was wiped."""
     with Terminal(*words, environ=environ, columns=columns) as terminal:
         terminal.end()
-        return terminal.text.replace("\r\n", "\n").splitlines()
+        lines = terminal.text.replace("\r\n", "\n").split("\n")
+        return [line for line in (line.rpartition("\x1b[K")[2] for line in lines) if line]
 
 
 @pytest.mark.parametrize("columns", [80, 140])
 def test_lists_are_as_wide_as_the_terminal(columns: int, environ: Mapping[str, str]) -> None:
     lines = [SGR.sub("", line) for line in shown("jobs", "list", environ=environ, columns=columns)]
     assert max(map(len, lines)) <= columns
-    assert lines[2].endswith("…" if columns == 80 else COMMAND[-5:])
+    assert lines[2].endswith("…")
+    assert ("STARTED" in lines[0]) == (columns == 140)
     assert "[red]" in lines[1]
 
 
@@ -88,3 +90,33 @@ def test_a_pipe_gets_whole_rows_and_never_rich(environ: Mapping[str, str]) -> No
     done = subprocess.run([sys.executable, "-c", code], env=dict(environ), capture_output=True, text=True, check=True)
     assert COMMAND in done.stdout
     assert "rich" not in done.stderr.split()
+
+
+def listed(environ: Mapping[str, str], *words: str) -> int:
+    done = agentless("jobs", "list", "--out", "jsonl", *words, environ=environ)
+    assert (done.returncode, done.stderr) == (0, "")
+    return len(done.stdout.splitlines())
+
+
+def test_lists_are_narrowed_by_host_functions_times_and_schedule(environ: Mapping[str, str]) -> None:
+    assert listed(environ, "--host", "here", "--state", "failed") == 1
+    assert listed(environ, "--host", "there") == 0
+    assert listed(environ, "--function", "cmd.script,cmd.run", "--since", "2 minutes ago", "--no-schedule") == 2
+    assert listed(environ, "--schedule", "--since", "today") == 0
+    assert listed(environ, "--until", "1h ago") == 0
+    refused = agentless("jobs", "list", "--schedule", "nightly", "--no-schedule", environ=environ)
+    assert refused.returncode == 2
+
+
+def test_a_running_job_is_one_line_on_a_terminal_and_has_its_pid_with_v(environ: Mapping[str, str]) -> None:
+    jid = agentless("run", "here", "--detach", "--", "sleep 600", environ=environ).stdout.strip()
+    try:
+        for verb, folded in (("running", "HOSTS"), ("jobs active", "HOSTS")):
+            lines = [SGR.sub("", line) for line in shown(*verb.split(), environ=environ)]
+            assert folded in lines[0].split()
+            assert "PID" not in "".join(lines).upper()
+            text = "".join(SGR.sub("", line) for line in shown(*verb.split(), "-v", environ=environ, columns=140))
+            assert "pid" in text.lower()
+        assert "PID" in agentless("running", environ=environ).stdout
+    finally:
+        agentless("kill-job", jid, environ=environ)

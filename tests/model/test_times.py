@@ -1,8 +1,12 @@
-"""Instants as the JSON contract writes them."""
+"""Instants: in UTC for programs, local with their zone for people; and how long ago they were."""
 
 from __future__ import annotations
 
-from agentless.model.times import iso
+import time
+
+import pytest
+
+from agentless.model.times import age, iso, local
 
 
 def test_an_instant_is_iso_8601_in_utc_with_microseconds() -> None:
@@ -12,3 +16,24 @@ def test_an_instant_is_iso_8601_in_utc_with_microseconds() -> None:
 
 def test_what_is_unknown_stays_unknown() -> None:
     assert iso(None) is None
+
+
+def test_people_read_local_time_with_its_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        assert local(1_795_341_039.6) == "2026-11-22 10:50:39+01:00"
+        assert local(1_781_000_000.0) == "2026-06-09 12:13:20+02:00"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert local(None) == ""
+    assert local(1e30) == "?"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-5, "0s"), (59.9, "59s"), (60, "1m00s"), (200, "3m20s"), (3600, "1h00m"), (7500, "2h05m"), (273600, "3d04h")],
+)
+def test_an_age_has_two_units_at_most(seconds: float, text: str) -> None:
+    assert age(seconds) == text

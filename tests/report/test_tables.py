@@ -5,9 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentless.model import jid as model
 from agentless.model.endpoint import Become, Endpoint
 from agentless.model.job import Job, JobRow, Report
-from agentless.model.results import Listed
+from agentless.model.problem import Problem
+from agentless.model.process import Process
+from agentless.model.results import Active, ActiveJob, Listed, Running
+from agentless.model.states import HostResult, State
+from agentless.model.times import local
 from agentless.report import tables
 from tests.report.harmless import harmless
 from tests.report.values import JID, START, quick, report, reports, returned, texts
@@ -16,11 +21,11 @@ from tests.report.values import JID, START, quick, report, reports, returned, te
 @quick
 @given(st.lists(st.tuples(texts, texts), min_size=1, max_size=5))
 def test_tables_are_harmless_and_have_a_line_a_row(rows: list[tuple[str, str]]) -> None:
-    for text in (tables.table(("ONE", "TWO"), rows), tables.tabbed(rows)):
+    for text in (tables.table(("ONE", "TWO"), rows), tables.tabbed(("ONE", "TWO"), rows)):
         assert harmless(text)
         text.encode("utf-8")
     assert tables.table(("ONE", "TWO"), rows).count("\n") == len(rows) + 1
-    assert tables.tabbed(rows).count("\n") == len(rows)
+    assert tables.tabbed(("ONE", "TWO"), rows).count("\n") == len(rows)
 
 
 @quick
@@ -45,11 +50,49 @@ def test_any_report_has_a_table(some: Report) -> None:
 def test_job_lists_say_who_failed() -> None:
     job = Job(JID, "cmd.run", ("uptime",), "web*", ("web1",), "ada", START)
     summary = {**report(a=returned(), b=returned(retcode=1)).summary}
-    assert list(tables.jobs(Listed([JobRow(job, summary, START)]))) == [
-        (JID, "2026-11-22 09:50:39Z", "web*", "ada", "1 returned, 1 failed", "uptime")
+    assert list(tables.jobs(Listed([JobRow(job, summary, START)]), START + 200)) == [
+        (JID, local(START), "3m20s", "web*", "ada", "1 returned, 1 failed", "uptime")
     ]
 
 
 def test_endpoints_show_no_password() -> None:
     endpoint = Endpoint("web1", "10.0.0.1", port=22, user="ada", become=Become("sudo", "root"))
     assert list(tables.endpoints({"web1": endpoint})) == [("web1", "10.0.0.1", "22", "ada", "sudo:root")]
+
+
+def process(pid: int, started: float, *, schedule: str | None = None, jid: str = JID) -> Process:
+    return Process(model.JID(jid), "cmd.run", ("sleep 9",), "web*", "compound", "ada", pid, started, schedule)
+
+
+def test_on_a_terminal_a_job_is_a_line_with_its_hosts_folded_and_its_oldest_start() -> None:
+    later = process(9, START, jid=f"{int(JID) + 1}", schedule="nightly")
+    hosts = {f"web{n}": [process(n, START + n)] for n in range(1, 41)} | {"db1": [later]}
+    rows = list(tables.running_jobs(Running(hosts, {"web41": Problem("connect", "no answer")}), START + 61))
+    assert rows == [
+        (JID, local(START + 1), "1m00s", "ada", "web[1-40]", "sleep 9"),
+        (later.jid, local(START), "1m01s", "ada", "db1", "[nightly] sleep 9"),
+        ("", "", "", "", "", "web41: unreachable: connect: no answer"),
+    ]
+    assert isinstance(rows[2][5], tables.Reason)
+    assert {len(row) for row in rows} == {len(tables.RUNNING_JOBS)}
+
+
+def test_active_jobs_have_folded_hosts_and_pids_where_they_are_wanted() -> None:
+    job = Job(JID, "cmd.run", ("sleep 9",), "web*", ("web1",), "ada", START, schedule="nightly")
+    result = Active({JID: ActiveJob(job, {"web1": 11, "web2": 12}, returned=("web3",))}, {})
+    rows = list(tables.active(result, START + 5))
+    assert rows[0] == (JID, local(START), "5s", "web*", "running", "web[1-2]", "[nightly] sleep 9")
+    assert rows[1] == ("", "", "", "", "returned", "web3", "")
+    assert next(tables.active(result, START, pids=True))[5] == "web1 (pid 11), web2 (pid 12)"
+
+
+def test_what_is_only_remembered_says_as_of_when() -> None:
+    job = Job(JID, "cmd.run", ("uptime",), "web*", ("web1",), "ada", START)
+    for state in (State.RUNNING, State.UNREACHABLE):
+        listed = Listed([JobRow(job, report(web1=HostResult(state)).summary, START + 60)])
+        assert next(tables.jobs(listed, START + 90))[5] == f"1 {state.value} (as of {local(START + 60)})"
+        assert next(tables.jobs(listed, START + 90, ages=True))[5] == f"1 {state.value} (30s ago)"
+
+
+def test_text_for_cut_has_no_column_that_is_different_at_each_look() -> None:
+    assert tables.tabbed(("JID", "AGE", "STATE"), [("1", "3s", "ok")]) == "1\tok\n"

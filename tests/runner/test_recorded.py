@@ -38,6 +38,6 @@ def test_what_ran_when_it_was_last_heard_of_is_shown_as_of_then_on_the_hosts_of_
 
 def test_a_list_of_less_than_one_job_is_refused(bench: Bench) -> None:
     jid = bench.job(web1=RUNNING).job.jid
-    assert [row.job.jid for row in recorded.listed(bench.cache.rows(), JobFilter(), 1).rows] == [jid]
+    assert [row.job.jid for row in recorded.listed(bench.cache.rows(), JobFilter(), 1, bench.cache.load).rows] == [jid]
     with pytest.raises(UsageError, match="a limit of 0 jobs"):
-        recorded.listed(bench.cache.rows(), JobFilter(), 0)
+        recorded.listed(bench.cache.rows(), JobFilter(), 0, bench.cache.load)
