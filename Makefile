@@ -19,6 +19,8 @@ help:
 	@echo 'make lies         a host whose replies are mutated, in every verb, with ROUNDS lies each'
 	@echo 'make test-lowest  quick tests and a scenario with the lowest versions that pyproject.toml allows'
 	@echo 'make test-newest  the same with the newest versions of everything'
+	@echo 'make docs         the documentation as a site: site/index.html'
+	@echo 'make dist         sdist and wheel, in dist/'
 	@echo 'make constraints  renew .ci/constraints: what demo and tests install, by version and hash'
 	@echo 'make clean        remove what the others made'
 
@@ -64,10 +66,21 @@ format:
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
+docs:
+	@sh .ci/venv test
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+	@echo 'open site/index.html'
+
+dist:
+	@sh .ci/venv test
+	@mkdir -p dist
+	@.venv/bin/python -c 'import setuptools.build_meta as backend; backend.build_sdist("dist"); backend.build_wheel("dist")' >/dev/null
+	@ls dist
+
 constraints:
 	@sh .ci/constrain
 
 clean:
 	rm -rf .venv .venv-lowest .venv-newest .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist site agentless_jobs.egg-info agentless/_version.py
 
-.PHONY: help demo quick test fire lies test-lowest test-newest check format constraints clean
+.PHONY: help demo quick test fire lies test-lowest test-newest check format docs dist constraints clean

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
+from typing import Any
 
 from agentless.cache import names
 from agentless.cache.folder import Folder
@@ -45,6 +46,16 @@ class Pruned:
     set_aside: tuple[str, ...] = ()
     freed: int = 0
     undelivered: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """What was removed.
+
+        Keys:
+            jobs (list of strings): JIDs, oldest first.
+            set_aside (list of strings): where the files lie now that were no records.
+            freed (integer): bytes of disk.
+        """
+        return {"jobs": list(self.jobs), "set_aside": list(self.set_aside), "freed": self.freed}
 
 
 def is_due(folder: Folder, now: float) -> bool:

@@ -271,13 +271,12 @@ def prune(invocation: Invocation, /) -> int:
     """Remove jobs older than keep_jobs from this machine's cache; every `run` does so too."""
     out = invocation.out("table", FORMATS)
     result = invocation.fleet.prune()
-    document = {"jobs": list(result.jobs), "set_aside": list(result.set_aside), "freed": result.freed}
     for name in result.set_aside:
         invocation.screen.warn(f"{name} in the job cache was no record, and is set aside")
     show(
         invocation,
         out,
-        document,
+        result.to_json,
         ("REMOVED",),
         lambda: [(jid,) for jid in result.jobs],
         entries=dict.fromkeys(result.jobs, "removed"),

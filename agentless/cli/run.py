@@ -299,7 +299,7 @@ def _check(
         for name, end in endpoints.items()
     }
     text = shlex.join([str(script), *words]) if script else shell_text(words, template=spec.template)
-    document = {"command": text, "batch": batch, "hosts": hosts}
+    document = _checked(text, batch, hosts)
     problems = {name: end.problem for name, end in endpoints.items() if end.problem is not None}
     count = len(hosts) - len(problems)
     if out in ("table", "text"):
@@ -312,3 +312,16 @@ def _check(
         _show_scripts(invocation, gets)
     tell_no_way(invocation, problems)
     return 3 if problems else 0
+
+
+def _checked(command: str, batch: str | None, hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What would be run, and where; nobody was contacted.
+
+    Keys:
+        command (string): what the hosts' shell would get.
+        batch (string or null): as `--batch` was given.
+        hosts (object): by inventory name: `address` (string, null where there is no way to it), `port` (integer or
+            null), `user` (string or null), `become` (string or null); with `--template` also what it would get:
+            `command`, `script` and `env` where they are given.
+    """
+    return {"command": command, "batch": batch, "hosts": hosts}

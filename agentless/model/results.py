@@ -226,7 +226,7 @@ class Answered:
             user (string): whom agentless is there.
             node (string): the host's own name.
             state_dir (string): where its records lie.
-            platform (string): as Python's `sys.platform`.
+            platform (string): system, release and machine.
             seconds (number): after how long it answered.
         """
         words = ("python", "executable", "user", "node", "state_dir", "platform")

@@ -21,6 +21,10 @@ def failure(words: Sequence[str], kind: str, message: str, hint: str, exit_code:
     Args:
         words: the command line.
         kind: `cache`, `internal`, or the kind of a host's error.
+
+    Keys:
+        error (object): what broke.
+        exit_code (integer): what this command exits with.
     """
     wanted = wanted_format(words)
     if wanted == "junit":
