@@ -17,6 +17,7 @@ from agentless.config import MOST_FORKS, Config
 from agentless.errors import UsageError
 from agentless.inventory import Inventory, Overrides
 from agentless.inventory.search import Sources
+from agentless.model.copies import Copied, Copies
 from agentless.model.endpoint import Endpoint, connect_seconds
 from agentless.model.jid import JID
 from agentless.model.job import Report
@@ -215,6 +216,60 @@ class Fleet:
         from agentless.transport.ssh.fabric_connection import FabricConnection
 
         return FabricConnection(self._parts.selection.endpoint(host), self._parts.contact.connector)
+
+    # --- files ---
+    def put(
+        self,
+        target: str,
+        sources: str | Path | Sequence[str | Path],
+        destination: str,
+        *,
+        done: Callable[[str, Copied], None] = lambda host, copied: None,
+    ) -> Copies:
+        """Send files and directories of this machine to hosts; no job, and nothing of it is kept.
+
+        Each file is written beside its place and renamed into it when it has come whole; its permissions are kept.
+
+        Args:
+            target: a pattern; there is no default.
+            sources: paths here. A directory is sent by its name with all that is in it; `directory/` is what is in it.
+            destination: a path on each host, from the home of the user who is acted as where it is relative. With a `/`
+                at its end it is a directory, which is made where it is missing; so it is where a directory is sent.
+            done: told of each host when it is through.
+
+        Raises:
+            UsageError: something cannot be read here, or makes no sense; nothing was sent.
+        """
+        from agentless.runner import copying
+
+        given = [sources] if isinstance(sources, (str, Path)) else sources
+        endpoints = self.endpoints(_target(target))
+        return copying.put(self._parts.contact, endpoints, target, given, destination, done)
+
+    def get(
+        self,
+        target: str,
+        sources: str | Sequence[str],
+        directory: str | Path,
+        *,
+        done: Callable[[str, Copied], None] = lambda host, copied: None,
+    ) -> Copies:
+        """Fetch files and directories from hosts, each host's into a folder with its name; no job.
+
+        Args:
+            target: a pattern; there is no default.
+            sources: paths on each host, which may have wildcards; `directory/` is what is in it.
+            directory: gets the hosts' folders; it is made where it is missing.
+            done: told of each host when it is through.
+
+        Raises:
+            UsageError: something makes no sense; nothing was fetched.
+        """
+        from agentless.runner import copying
+
+        given = [sources] if isinstance(sources, str) else sources
+        endpoints = self.endpoints(_target(target))
+        return copying.get(self._parts.contact, endpoints, target, given, directory, done)
 
     def target_names(self) -> list[str]:
         """What a target may name: `all`, groups that have hosts, and hosts. No inventory script is run for it.
@@ -531,6 +586,12 @@ class Fleet:
         from agentless.runner import procs
 
         return procs.ping(self._parts.contact, self.endpoints(target))
+
+
+def _target(target: str) -> str:
+    if not isinstance(target, str):
+        raise UsageError(f"a target is a pattern, not {shown(target)}", "Write all where you mean all hosts.")
+    return target
 
 
 def _seconds(connect_timeout: float) -> float:

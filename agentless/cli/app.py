@@ -37,6 +37,8 @@ _VERBS = {
     "jobs": Verb(_SEE, "agentless.cli.jobs", "jobs"),
     "hosts": Verb(_FLEET, "agentless.cli.hosts", "hosts"),
     "ping": Verb(_FLEET, "agentless.cli.hosts", "ping"),
+    "put": Verb(_FLEET, "agentless.cli.copying", "put"),
+    "get": Verb(_FLEET, "agentless.cli.copying", "get"),
     "connections": Verb(_FLEET, "agentless.cli.connections", "connections"),
     "schedule": Verb(_TIMES, "agentless.cli.schedule", "schedule"),
     "scheduler": Verb(_TIMES, "agentless.cli.scheduler", "scheduler"),

@@ -78,10 +78,23 @@ def translated(arguments: Sequence[str]) -> str | None:
         return _line(
             "run", pattern or ["TARGET"], line, ["--script", file, *_manner(line), *(["--", *rest] if rest else [])]
         )
+    if module in ("copy", "fetch"):
+        return _copied(module, pattern, text, line)
     if module not in ("command", "shell", "raw"):
         return None
     command = [text] if module != "command" else _split(text)
     return _line("run", pattern or ["TARGET"], line, [*_manner(line), "--", *(command if text else ["COMMAND"])])
+
+
+def _copied(module: str, pattern: Sequence[str], text: str, line: _Typed) -> str | None:
+    pairs = dict(word.partition("=")[::2] for word in _split(text))
+    source, destination = pairs.get("src", ""), pairs.get("dest", "")
+    if not source or not destination:
+        return None
+    target = pattern[0] if pattern else "TARGET"
+    if module == "copy":
+        return _line("put", [source, f"{target}:{destination}"], line)
+    return _line("get", [f"{target}:{source}", destination], line)
 
 
 def _read(arguments: Sequence[str]) -> _Typed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from agentless.model.copies import FileFailure
 from agentless.model.jid import JID
 from agentless.model.problem import Problem
 from agentless.model.process import Process, Signal
@@ -13,9 +14,15 @@ from agentless.values import dataclass
 __all__ = [
     "Accepted",
     "Answer",
+    "Content",
+    "ContentEnd",
     "Described",
+    "FileAnswer",
     "FoundJob",
+    "Gathered",
+    "Gathering",
     "Helper",
+    "Item",
     "JobAnswer",
     "Output",
     "PushDone",
@@ -25,6 +32,7 @@ __all__ = [
     "ScheduleState",
     "SignalDone",
     "Stated",
+    "Stored",
 ]
 
 
@@ -205,5 +213,66 @@ class ScheduleState:
     warning: Problem | None
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What was sent is in its place.
+
+    Args:
+        path: where.
+        files, bytes: how many came whole.
+        failures: what did not.
+        failed: the first ones of them.
+    """
+
+    path: str
+    files: int
+    bytes: int
+    failures: int
+    failed: tuple[FileFailure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """What is fetched begins; whatever came before does not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A file or a directory that is fetched.
+
+    Args:
+        path: its name, below what was asked for; nobody has looked at it yet.
+        mode: its permissions.
+        size: of a file, bytes as it was opened; 0 also where that is not known. None is a directory.
+    """
+
+    path: str
+    mode: int
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A piece of the file whose Item came before."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ContentEnd:
+    """The end of a file; `broken`: it could not be read to its end."""
+
+    broken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """All that is fetched has come, but for what is in `failed`; its first ones are told, of `failures`."""
+
+    failures: int
+    failed: tuple[FileFailure, ...]
+
+
+FileAnswer = Stored | Gathering | Item | Content | ContentEnd | Gathered
 JobAnswer = Accepted | Output | Returned | Stated | Described
-Answer = JobAnswer | RunningJobs | FoundJob | SignalDone | Helper | ScheduleSeen | PushDone | ScheduleState
+Answer = JobAnswer | RunningJobs | FoundJob | SignalDone | Helper | ScheduleSeen | PushDone | ScheduleState | FileAnswer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from shlex import join, quote
@@ -21,10 +21,12 @@ __all__ = [
     "FetchRequest",
     "FindRequest",
     "FollowRequest",
+    "GetRequest",
     "JobSpec",
     "PingRequest",
     "PurgeRequest",
     "PushRequest",
+    "PutRequest",
     "Request",
     "RunRequest",
     "RunningRequest",
@@ -389,6 +391,35 @@ class PurgeRequest:
     check: bool
 
 
+@dataclass(frozen=True, slots=True)
+class PutRequest:
+    """Take files.
+
+    Args:
+        path: where they go on the host: absolute, from the home, or `~` and `~NAME`.
+        into: it is a directory; else it is the file's own place, unless a directory is there.
+        make: make it, and the directories above it, where it is missing.
+        stream: makes what follows on stdin, as remote/put.py has it, anew for each try.
+    """
+
+    path: str
+    into: bool
+    make: bool
+    stream: Callable[[], Iterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class GetRequest:
+    """Give files.
+
+    Args:
+        sources: paths on the host, which may have wildcards; each with whether it is a directory whose content is
+            meant, without its name.
+    """
+
+    sources: tuple[tuple[str, bool], ...]
+
+
 Request = (
     RunRequest
     | FollowRequest
@@ -400,4 +431,6 @@ Request = (
     | PushRequest
     | ShowRequest
     | PurgeRequest
+    | PutRequest
+    | GetRequest
 )

@@ -23,6 +23,8 @@ OPERATIONS = {
     "ping": "node.ping",
     "signal": "signalling.signal",
     "schedule": "push.place",
+    "put": "put.put",
+    "get": "get.get",
 }
 
 
@@ -91,7 +93,7 @@ def load(name: str) -> "Any":
 
 
 def _add(package: str) -> None:
-    """Add rooms to the helper: those that only a schedule needs come in the request."""
+    """Add rooms to the helper: those that only a schedule or files need come in the request."""
     import binascii
     import zlib
 

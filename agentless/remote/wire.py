@@ -19,6 +19,8 @@ schedule  rooms: a package of those that only it needs
            do=push entries zones PUSHED local check; sections `env` (JSON, by entry) and one for each file, by its hash
           do=show plan log                          plan: fires to come of each entry; log: events
           do=purge check
+put       rooms path into make                      into, make: a directory is meant, and made. On stdin: see put.py
+get       rooms sources                             a list of {path, inside}; inside: what is in it, without its name
 
 An answer is a frame whose META has its kind in `t`; those about a job have its `jid`:
 
@@ -37,6 +39,11 @@ pushed    time added changed removed unchanged crontab renamed
 entry     entry history running plan    event  at name jid skip count error
 schedule  ticked pushed time python line host user controller helper; problem and warning: [kind, message, hint]
 seen      id at more                                the sequence of fires was brought home up to `at`
+stored    path files bytes failed failures          it is in its place; failed: a list of [path, kind, message, hint]
+gathering                                           what is fetched begins
+item      path mode size                            a file or, without size, a directory; of a file follow
+data      BODY           whole  broken              its content, and its end; broken: it could not be read
+gathered  failed failures                           what is fetched has come
 refused   error          kind message hint          it will not do it
 end                                                 the last frame
 """

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from agentless.hostlist import fold
+from agentless.model.copies import Copies
 from agentless.model.endpoint import Become, Endpoint
 from agentless.model.jid import JID
 from agentless.model.job import Job, Report
@@ -328,6 +329,18 @@ def ping(result: Pong) -> Iterator[Row]:
     for name, problem in result.problems.items():
         # In the last column, where its length moves nothing.
         yield name, "", "", "", "", "", not_asked(problem)
+
+
+COPIES = ("HOST", "STATE", "FILES", "BYTES", "TIME", "PATH", "ERROR")
+
+
+def copies(result: Copies) -> Iterator[Row]:
+    """One row for each host of a put or a get."""
+    for name, one in result.hosts.items():
+        seconds = "" if one.seconds is None else duration(one.seconds)
+        # In the last column, where its length moves nothing.
+        why = "" if one.problem is None else f"{one.problem.kind}: {one.problem.message}"
+        yield name, one.state, _text(one.files), _text(one.bytes), seconds, one.path or "", why
 
 
 CONNECTIONS = ("HOST", "KIND", "USER", "ADDRESS", "VIA", "SINCE", "COMMANDS", "CLOSES IN")

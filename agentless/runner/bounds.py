@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -21,6 +22,9 @@ BYTES_MAX = 1 << 30
 # Other frames than output: a hundred fires of a schedule and the records of fifty jobs are some hundreds.
 FRAMES_MAX = 50_000
 META_MAX = 16 << 20
+# Of files that are fetched: a million of them, with their names.
+COPIED_FRAMES_MAX = 2_000_000
+COPIED_META_MAX = 1 << 30
 # Of a stream of a record, where this controller's own cap is lower: others may have sent the job, or had a larger one.
 STREAM_MAX = 3 * wire.CAP
 # They come once in a call: the helper asks to be sent, and then for what belongs to the request.
@@ -43,6 +47,7 @@ class Bounds:
 
     Args:
         follows: the call waits for a job: once that is there, silence is no fault, and only the job ends it.
+        copies: the call copies files, which may be of any size: silence ends it, and time or bytes don't.
         cap: bytes of each output stream that records keep.
         clock: seconds that only grow.
 
@@ -53,9 +58,19 @@ class Bounds:
     # Start-up files may be slow; a login shell that runs something else never answers.
     first_answer = 60.0
 
-    def __init__(self, *, follows: bool, cap: int = wire.CAP, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        follows: bool,
+        copies: bool = False,
+        cap: int = wire.CAP,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.spoke = False
-        self._whole = WHOLE * max(1.0, cap / wire.CAP)
+        self._whole = math.inf if copies else WHOLE * max(1.0, cap / wire.CAP)
+        self._bytes_max = math.inf if follows or copies else BYTES_MAX
+        self._frames_max = COPIED_FRAMES_MAX if copies else FRAMES_MAX
+        self._meta_max = COPIED_META_MAX if copies else META_MAX
         self._follows = follows
         self._clock = clock
         self._began = self._heard = clock()
@@ -94,7 +109,7 @@ class Bounds:
     def received(self, count: int) -> None:
         """Bytes have come in."""
         self._bytes += count
-        if self._bytes > BYTES_MAX and not self._follows:
+        if self._bytes > self._bytes_max:
             raise Unreachable("protocol", f"the host sent more than {BYTES_MAX >> 20} MiB in one reply")
 
     def frame(self, frame: Frame) -> None:
@@ -112,9 +127,9 @@ class Bounds:
             self._began = self._heard
         self._in_record = kind == "rec" or (self._in_record and kind not in ("return", "state"))
         self._waits = self._follows and not self._in_record
-        if kind in ("out", "gap", "rec"):
+        if kind in ("out", "gap", "rec", "data"):
             return
         self._frames += 1
         self._meta += frame.size
-        if self._frames > FRAMES_MAX or self._meta > META_MAX:
+        if self._frames > self._frames_max or self._meta > self._meta_max:
             raise Unreachable("protocol", f"the reply has no end: {self._frames} answers, {self._meta >> 20} MiB")

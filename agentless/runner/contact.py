@@ -75,6 +75,8 @@ class Contact:
         *,
         about: Collection[JID] = (),
         both_users: bool = False,
+        take: Callable[[str, Answer], bool] = lambda host, answer: False,
+        shown: Callable[[str], str] = str,
     ) -> Iterator[tuple[str, list[Answer] | HostError]]:
         """Yield each host with its answers, or with why it gave none, as they come in.
 
@@ -84,6 +86,10 @@ class Contact:
             about: the JIDs that the request is about: answers about others are brought home, not yielded.
             both_users: where a host is asked as another user (become), ask as the login user too: each has records
                 of its own.
+            take: given a host's answer as soon as it is there, whether it took it; else it is one of the answers.
+                Called by the threads of the hosts; a HostError that it raises ends that host's call. Should the process
+                that holds the connection end, the host is asked anew, and answers from the start.
+            shown: how a host that is waited for is named.
         """
         payload.pack()
         wanted = self.cache.wanted(endpoints, self.sent_alike)
@@ -97,9 +103,10 @@ class Contact:
                 wanted.get(name, ()),
                 about=about,
                 both_users=both_users,
+                take=lambda answer: take(name, answer),
             )
 
-        with self.watch(lambda: tuple(left), len(endpoints)):
+        with self.watch(lambda: tuple(map(shown, tuple(left))), len(endpoints)):
             for name, outcome in fan_out(list(endpoints), call, forks=self.forks):
                 del left[name]
                 yield name, outcome
@@ -139,6 +146,7 @@ class Contact:
         *,
         about: Collection[JID] = (),
         both_users: bool = False,
+        take: Callable[[Answer], bool] = lambda answer: False,
     ) -> list[Answer]:
         """Ask one host; the arguments are those of `ask`.
 
@@ -155,11 +163,11 @@ class Contact:
             users.append(replace(endpoint, become=None))
         try:
             try:
-                return self._answers(host, users, request, want, about)
+                return self._answers(host, users, request, want, about, take)
             except CarrierLost:
                 if operation(request) in NOT_TWICE:
                     raise
-                return self._answers(host, users, request, want, about)
+                return self._answers(host, users, request, want, about, take)
         except AgentlessError:
             raise
         except Exception as error:
@@ -168,7 +176,13 @@ class Contact:
             raise Unreachable("internal", f"{type(error).__name__}: {error}") from error
 
     def _answers(
-        self, host: str, users: Sequence[Endpoint], request: Request, want: Sequence[Wanted], about: Collection[str]
+        self,
+        host: str,
+        users: Sequence[Endpoint],
+        request: Request,
+        want: Sequence[Wanted],
+        about: Collection[str],
+        take: Callable[[Answer], bool],
     ) -> list[Answer]:
         """The answers of one host to the users as whom it is asked; raises HostError."""
         answers: list[Answer] = []
@@ -181,6 +195,8 @@ class Contact:
                     wanted = want if acting is endpoint else [replace(one, maybe=False) for one in want]
                     message = write(request, self.caller, wanted, home.seen())
                     for answer in Session(link, acting, message, self.cache.scratch, cap=self.cap).answers():
+                        if take(answer):
+                            continue
                         if (isinstance(answer, JobAnswer) and answer.jid in about) or not home.take(answer):
                             answers.append(answer)
         except HostError:

@@ -14,7 +14,7 @@ import re
 import sys
 import threading
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,16 @@ from agentless.values import dataclass
 
 __all__ = ["LINE_MAX", "CallCommand", "command", "pack"]
 
-Pack = tuple[bytes, int, str, str, str]
+Pack = tuple[bytes, int, dict[str, str], str, str]
 
 LINE_MAX = 32 << 10
-# Rooms of the helper that only a schedule needs. A call about one has them in its request, and adds them to the helper.
-SCHEDULING = {"clock.py", "course.py", "crontab.py", "evaluator.py", "push.py", "tick.py"}
+# Rooms of the helper that few calls need, by operation. Those have them in their requests, and add them to the helper.
+FILES = frozenset({"get.py", "paths.py", "put.py"})
+FURTHER = {
+    "schedule": frozenset({"clock.py", "course.py", "crontab.py", "evaluator.py", "push.py", "tick.py"}),
+    "put": FILES,
+    "get": FILES,
+}
 # What is on the line of each call.
 TRAVELLING = ("loader.py", "unpack.py")
 # zlib looks back no further than 32 KiB: rooms that are alike travel side by side. Found by trying; a room that is
@@ -83,7 +88,7 @@ def command(
 
     Args:
         request: see remote/wire.py; `sections` names what follows on stdin.
-        sections_len: bytes of all sections together.
+        sections_len: bytes of all sections together; -1 of a stream that has its own end.
         python: `ansible_python_interpreter`, tried first; Ansible's `auto…` words mean none.
         state_dir: `agentless_state_dir`; None takes the user's own.
 
@@ -96,8 +101,8 @@ def command(
         raise ValueError(f"ansible_python_interpreter {python!r} holds characters that a login shell may change")
     nonce = os.urandom(8).hex()
     payload, unpacked, rooms, loader, unpack = pack()
-    if request["op"] == "schedule":
-        request = {**request, "rooms": rooms}
+    if request["op"] in rooms:
+        request = {**request, "rooms": rooms[request["op"]]}
     request_json = json.dumps(request).encode("ascii")
     jid = request["jid"] if request["op"] == "run" else "-"
 
@@ -118,7 +123,8 @@ def pack() -> Pack:
     """The helper as it travels; packed once, and kept beside the bytecode of its sources.
 
     Returns:
-        The package, the bytes of its files, the further rooms for a schedule, loader.py and unpack.py, these in base64.
+        The package, the bytes of its files, by operation the further rooms that it needs, loader.py and unpack.py; all
+        but the package in base64.
 
     Whoever calls many hosts packs before the first connection is open. ast.parse in two threads can raise "AST
     constructor recursion depth mismatch" (CPython gh-106905; seen with 3.11.7), and the thread that paramiko has for
@@ -164,15 +170,14 @@ def _kept_at() -> Path:
 
 
 def _build() -> Pack:
-    package, unpacked = _package(scheduling=False)
+    package, unpacked = _package(_sources().keys() - frozenset().union(*FURTHER.values()) - set(TRAVELLING))
     loader, unpack = (_squeeze(_sources()[name].decode(), numbered=False) for name in TRAVELLING)
-    rooms = _package(scheduling=True)[0]
-    return package, unpacked, _base64(rooms), _base64(loader.encode()), _base64(unpack.encode())
+    rooms = {operation: _base64(_package(names)[0]) for operation, names in FURTHER.items()}
+    return package, unpacked, rooms, _base64(loader.encode()), _base64(unpack.encode())
 
 
-def _package(*, scheduling: bool) -> tuple[bytes, int]:
+def _package(names: Set[str]) -> tuple[bytes, int]:
     """Rooms as they travel, a dict for `eval` of files by name, and the bytes of the files together."""
-    names = SCHEDULING if scheduling else _sources().keys() - SCHEDULING - set(TRAVELLING)
     files = [(name, _squeeze(text.decode())) for name, text in _sources().items() if name in names]
     files.sort(key=lambda file: ORDER.index(file[0][:-3]) if file[0][:-3] in ORDER else len(ORDER))
     package = ",".join(f"{name!r}:{_literal(text)}" for name, text in files)

@@ -10,9 +10,15 @@ from agentless.errors import Refused, Unreachable
 from agentless.model import answers as model
 from agentless.model.answers import (
     Accepted,
+    Content,
+    ContentEnd,
     Described,
+    FileAnswer,
     FoundJob,
+    Gathered,
+    Gathering,
     Helper,
+    Item,
     JobAnswer,
     Output,
     PushDone,
@@ -22,7 +28,9 @@ from agentless.model.answers import (
     ScheduleState,
     SignalDone,
     Stated,
+    Stored,
 )
+from agentless.model.copies import FileFailure
 from agentless.model.jid import JID
 from agentless.model.output import EMPTY, StreamOutput
 from agentless.model.problem import Problem
@@ -49,6 +57,8 @@ STATES = (wire.RUNNING, wire.LOST, wire.NOT_STARTED, wire.UNKNOWN)
 # Of fires: what a table has room for.
 COUNT_MAX = 10**9
 DAY = 86400
+# Of a file's mode: what makes it run as its owner is not copied.
+PERMISSIONS = 0o777
 # The name of a sequence of fires is 16 hex digits.
 SEQUENCE_MAX = 64
 
@@ -101,6 +111,8 @@ class Reading:
                 return _entry(meta)
             case "event":
                 return _event(meta)
+            case "stored" | "gathering" | "item" | "data" | "whole" | "gathered":
+                return _file(kind, meta, frame.body)
         return self._about_job(frame, kind, meta)
 
     def _about_job(self, frame: Frame, kind: str, meta: Meta) -> Answer | None:
@@ -166,6 +178,30 @@ class Reading:
         if text(meta, "state") != "lost" or number(meta, "stdout_truncated") is None:
             return None
         return build(Remains, meta, out=self._record(jid, 1), err=self._record(jid, 2))
+
+
+def _file(kind: str, meta: Meta, body: bytes) -> FileAnswer:
+    """What is said of files that are copied."""
+    match kind:
+        case "gathering":
+            return Gathering()
+        case "item":
+            return Item(text(meta, "path"), count(meta, "mode") & PERMISSIONS, number(meta, "size"))
+        case "data":
+            return Content(body)
+        case "whole":
+            return ContentEnd(flag(meta, "broken"))
+    failed = tuple(filter(None, map(_failure, items(meta, "failed"))))
+    if kind == "gathered":
+        return Gathered(count(meta, "failures"), failed)
+    return Stored(text(meta, "path"), count(meta, "files"), count(meta, "bytes"), count(meta, "failures"), failed)
+
+
+def _failure(row: object) -> FileFailure | None:
+    if not isinstance(row, list) or len(row) != 4 or not all(isinstance(word, str) for word in row):
+        return None
+    path, kind, message, hint = row
+    return FileFailure(path, Problem(kind, message, hint))
 
 
 def _stream(meta: Meta) -> int:

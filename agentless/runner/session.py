@@ -26,6 +26,8 @@ QUIET = 1.0
 NO_PYTHON = re.compile(r"no Python .* looked for: .*")
 # Operations that a host cannot tell from their repetition: a signal would be sent twice, a schedule be told unchanged.
 NOT_TWICE = ("signal", "schedule")
+# Operations that are as long as files are large.
+COPYING = ("put", "get")
 # How long the other side may take no bytes.
 SENDING = 90.0
 
@@ -55,10 +57,10 @@ class Session:
         self._link = link
         self._endpoint = endpoint
         self._scratch = scratch
-        self._sections = message.sections
+        self._pieces_to_send = message.pieces
         self._once = message.fields["op"] in NOT_TWICE
         self._records_max = records_max(len(message.fields.get("jobs", ())) or 1, cap)
-        self._bounds = Bounds(follows=follows, cap=cap)
+        self._bounds = Bounds(follows=follows, copies=message.fields["op"] in COPYING, cap=cap)
         self._command = payload.command(
             message.fields,
             sections_len=message.sections_len,
@@ -159,19 +161,22 @@ class Session:
             self._send(self._command.payload)
         if self._command.stdin:
             self._send(self._command.stdin)
-        for section in self._sections:
-            self._send(section.data)
+        for piece in self._pieces_to_send():
+            if not self._send(piece):
+                return
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes) -> bool:
+        """Whether it was taken; else the other side reads no more."""
         assert self._channel is not None
         began = time.monotonic()
         try:
             self._channel.send(data, SENDING)
         except BrokenPipeError:
             # It ended, or reads no more: what it still says tells why.
-            return
+            return False
         finally:
             self._bounds.sent(time.monotonic() - began)
+        return True
 
     # --- errors of a helper that did not speak, or not to the end ---
     def _silent(self, decoder: Decoder, dialogue: becoming.Dialogue | None) -> HostError:

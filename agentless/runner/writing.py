@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -14,10 +14,12 @@ from agentless.model.requests import (
     FetchRequest,
     FindRequest,
     FollowRequest,
+    GetRequest,
     JobSpec,
     PingRequest,
     PurgeRequest,
     PushRequest,
+    PutRequest,
     Request,
     RunningRequest,
     RunRequest,
@@ -46,19 +48,32 @@ OPERATIONS: Mapping[type, str] = {
     PushRequest: "schedule",
     ShowRequest: "schedule",
     PurgeRequest: "schedule",
+    PutRequest: "put",
+    GetRequest: "get",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A request as it travels: the fields of its JSON object, and the bytes that follow on stdin."""
+    """A request as it travels: the fields of its JSON object, and the bytes that follow on stdin.
+
+    These are sections, or a stream that has its own end; `pieces` gives them.
+    """
 
     fields: Mapping[str, Any]
     sections: tuple[Section, ...] = ()
+    stream: Callable[[], Iterator[bytes]] | None = None
 
     @property
     def sections_len(self) -> int:
-        return sum(len(section.data) for section in self.sections)
+        """Bytes of the sections; -1 of a stream."""
+        return sum(len(section.data) for section in self.sections) if self.stream is None else -1
+
+    def pieces(self) -> Iterator[bytes]:
+        """What follows on stdin."""
+        yield from (section.data for section in self.sections)
+        if self.stream is not None:
+            yield from self.stream()
 
 
 def operation(request: Request) -> str:
@@ -88,7 +103,7 @@ def write(
     }
     if seen is not None:
         message["seen"] = dict(seen)
-    return Message(message, sections)
+    return Message(message, sections, request.stream if isinstance(request, PutRequest) else None)
 
 
 def _want(one: Wanted) -> dict[str, object]:
@@ -117,6 +132,10 @@ def _fields(request: Request) -> tuple[dict[str, object], tuple[Section, ...]]:
             return {"do": "show", "plan": plan, "log": log}, ()
         case PurgeRequest(check):
             return {"do": "purge", "check": check}, ()
+        case PutRequest(path, into, make):
+            return {"path": path, "into": into, "make": make}, ()
+        case GetRequest(sources):
+            return {"sources": [{"path": path, "inside": inside} for path, inside in sources]}, ()
 
 
 def job_fields(spec: JobSpec, target: str) -> dict[str, object]:

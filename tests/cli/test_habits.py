@@ -21,6 +21,8 @@ LINES = [
     ("web -B 60 -P 5 -a 'sleep 50'", "agentless run web --timeout 60 -- sleep 50"),
     ("web -m async_status -a jid=123.456", "agentless jobs lookup 123.456 web"),
     ("async_status -a jid=20261122095039579207", "agentless jobs lookup 20261122095039579207"),
+    ("web -b -m copy -a 'src=a.conf dest=/etc/a.conf mode=preserve'", "agentless put a.conf web:/etc/a.conf -b"),
+    ("web -m fetch -a 'src=/etc/hosts dest=got'", "agentless get web:/etc/hosts got"),
     ("web --list-hosts", "agentless hosts web"),
     ("web -o -a id", "agentless run web --out table -- id"),
     ("web --tree /tmp/out -a id", "agentless run web --out json -- id"),
