@@ -15,8 +15,8 @@ from agentless.cli.options import verb
 from agentless.cli.places import place
 from agentless.cli.rows import FORMATS, show, tell_problems
 from agentless.errors import UsageError
+from agentless.hostlist import fold
 from agentless.report import tables
-from agentless.report.names import fold
 
 if TYPE_CHECKING:
     from agentless.fleet import Fleet
