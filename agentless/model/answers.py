@@ -9,6 +9,7 @@ from agentless.model.jid import JID
 from agentless.model.problem import Problem
 from agentless.model.process import Process, Signal
 from agentless.model.returns import Remains, Return
+from agentless.model.times import Moment
 from agentless.values import dataclass
 
 __all__ = [
@@ -160,6 +161,8 @@ class Helper:
     state_dir: str
     platform: str
     time: float | None
+
+    time_at = Moment("time")
 
 
 @dataclass(frozen=True, slots=True)

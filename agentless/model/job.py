@@ -5,16 +5,18 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
+from datetime import datetime
 from typing import Any
 
+from agentless.errors import AgentlessError
 from agentless.model import exit_codes
 from agentless.model.jid import JID
 from agentless.model.problem import Problem
 from agentless.model.states import Dispatched, HostResult, State
-from agentless.model.times import iso
+from agentless.model.times import Moment, iso, utc
 from agentless.values import dataclass
 
-__all__ = ["Job", "JobRow", "Origin", "Report", "summarize"]
+__all__ = ["Job", "JobError", "JobRow", "Origin", "Report", "summarize"]
 
 
 class Origin(str, enum.Enum):
@@ -64,6 +66,11 @@ class Job:
     keep_returns: float = 168.0
     origin: Origin = Origin.RUN
     returners: tuple[str, ...] = ()
+
+    @property
+    def started_at(self) -> datetime | None:
+        """`start_time` as an aware datetime in UTC; None where it is not known."""
+        return utc(self.start_time or None)
 
     def to_json(self) -> dict[str, Any]:
         """The head that every JSON document about this job starts with; `schedule` is there where an entry fired it.
@@ -124,6 +131,28 @@ class JobRow:
         open_states = (State.RUNNING, State.UNREACHABLE)
         return self.last_event if any(self.summary[state.value] for state in open_states) else None
 
+    last_event_at = Moment("last_event")
+    as_of_at = Moment("as_of")
+
+
+class JobError(AgentlessError):
+    """A job that was to succeed on all of its hosts did not: what `Report.check` raises, and nothing else.
+
+    Args:
+        report: the report, with what each host gave back.
+    """
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(_verdict(report), "The error's `report` has the output and the problem of each host.")
+        self.report = report
+
+    def __reduce__(self) -> tuple[type[JobError], tuple[Report]]:
+        return JobError, (self.report,)
+
+    @property
+    def jid(self) -> JID:
+        return self.report.job.jid
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -159,6 +188,43 @@ class Report:
             for name, result in self.results.items()
             if not result.settled and result.dispatched is not Dispatched.NO and result.state is not State.PENDING
         ]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is left to be desired: `exit_code` is 0.
+
+        That is: every host returned with success, or of a `detach`ed job, accepted it.
+        """
+        return self.exit_code == 0
+
+    @property
+    def failed(self) -> dict[str, HostResult]:
+        """The hosts that returned without success, as many as `summary["failed"]`.
+
+        Those that did not return are not among them: `problems` has why, and `ok` is only true without both.
+        """
+        return {name: result for name, result in self.results.items() if result.failed}
+
+    @property
+    def problems(self) -> dict[str, Problem]:
+        """Why hosts gave no return and none is waited for: lost, unreachable, not started, or not to be asked."""
+        without = (State.LOST, State.UNREACHABLE, State.NOT_STARTED)
+        known = {
+            name: result.problem or Problem(result.state.value, result.state.value)
+            for name, result in self.results.items()
+            if result.state in without
+        }
+        return {**known, **self.unknown_hosts}
+
+    def check(self) -> Report:
+        """This report where it is `ok`, as subprocess's `check` has it.
+
+        Raises:
+            JobError: it is not; with the hosts, how each ended, and the JID.
+        """
+        if not self.ok:
+            raise JobError(self)
+        return self
 
     def unreached(self, problems: Mapping[str, Problem]) -> Report:
         """The report when these hosts cannot be asked: they are `unreachable`, and this is why."""
@@ -205,3 +271,37 @@ class Report:
         document["summary"] = self.summary
         document["exit_code"] = self.exit_code
         return document
+
+
+# Of the hosts that ended alike, in an error's message.
+_NAMED = 10
+# Where a job that was only to be accepted stands on hosts that have accepted it, or are going to.
+_ACCEPTED = (State.PENDING, State.RUNNING, State.RETURNED)
+
+
+def _verdict(report: Report) -> str:
+    """`job 2026…: not ok on 2 of 5 hosts: web1 (retcode 3), db (unreachable: connect)`."""
+    alike: dict[str, list[str]] = {}
+    for name, result in report.results.items():
+        if not result.ok and not (report.detached and result.state in _ACCEPTED):
+            alike.setdefault(_ending(result), []).append(name)
+    for name, problem in report.unknown_hosts.items():
+        alike.setdefault(f"not asked: {problem.kind}", []).append(name)
+    count, total = sum(map(len, alike.values())), len(report.results) + len(report.unknown_hosts)
+    parts = [f"{_names(names)} ({ending})" for ending, names in alike.items()]
+    if report.interrupted:
+        parts.append("interrupted")
+    return f"job {report.job.jid}: not ok on {count} of {total} hosts: {', '.join(parts)}"
+
+
+def _names(names: list[str]) -> str:
+    shown = ", ".join(names[:_NAMED])
+    return f"{shown} and {len(names) - _NAMED} more" if len(names) > _NAMED else shown
+
+
+def _ending(result: HostResult) -> str:
+    ret, state = result.ret, result.state.value
+    if ret is None:
+        return f"{state}: {result.problem.kind}" if result.problem and result.problem.kind != state else state
+    code = f"signal {ret.signal}" if ret.signal is not None else f"retcode {ret.retcode}"
+    return code if ret.ended_by in ("exit", "signal") else f"{code}, {ret.ended_by}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agentless.model.jid import JID
-from agentless.model.times import iso
+from agentless.model.times import Moment, iso
 from agentless.values import dataclass
 
 __all__ = ["Process", "Signal", "Survivor"]
@@ -24,6 +24,8 @@ class Process:
     pid: int | None
     started: float | None
     schedule: str | None = None
+
+    started_at = Moment("started")
 
     def to_json(self) -> dict[str, Any]:
         """One running job of a host.

@@ -12,7 +12,7 @@ from agentless.model.jid import JID
 from agentless.model.job import Job, JobRow, Report
 from agentless.model.problem import Problem
 from agentless.model.process import Process, Signal
-from agentless.model.times import iso
+from agentless.model.times import Moment, iso
 from agentless.values import dataclass
 
 __all__ = [
@@ -342,6 +342,8 @@ class KeptConnection:
     in_use: bool | None = None
     closes_in: float | None = None
     socket: str | None = None
+
+    since_at = Moment("since")
 
     def to_json(self) -> dict[str, Any]:
         """One connection.

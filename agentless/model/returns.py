@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agentless.model.output import EMPTY, StreamOutput
+from agentless.model.times import Moment
 from agentless.values import dataclass
 
 __all__ = ["Remains", "Return", "succeeded"]
@@ -32,6 +33,16 @@ class Streams:
     def stderr(self) -> bytes:
         """As `stdout`, of stderr."""
         return self.err.read()
+
+    @property
+    def text(self) -> str:
+        r"""`stdout` as text; a byte that is not UTF-8 stands as `\xNN`. Raises as `stdout`."""
+        return self.stdout.decode("utf-8", "backslashreplace")
+
+    @property
+    def stderr_text(self) -> str:
+        """As `text`, of stderr."""
+        return self.stderr.decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,9 @@ class Return(Streams):
     duration: float | None = None
     left_running: int = 0
     uncapped: bool = False
+
+    started_at = Moment("started")
+    finished_at = Moment("finished")
 
     @property
     def ok(self) -> bool:

@@ -25,6 +25,7 @@ import base64
 import enum
 from collections.abc import Mapping
 from dataclasses import field, replace
+from datetime import datetime
 from typing import Any
 
 from agentless.model.answers import Returned, Stated
@@ -32,7 +33,7 @@ from agentless.model.jid import JID, jid_time
 from agentless.model.output import InMemory, StreamOutput
 from agentless.model.problem import Problem
 from agentless.model.returns import Remains, Return
-from agentless.model.times import iso, local, stamp
+from agentless.model.times import Moment, iso, local, stamp, utc
 from agentless.values import dataclass
 
 __all__ = [
@@ -98,6 +99,23 @@ class HostResult:
     remains: Remains | None = None
     as_of: float | None = field(default=None, compare=False)
 
+    as_of_at = Moment("as_of")
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When the job started there, by the host's clock, as an aware datetime in UTC; None where it is not known."""
+        return utc(self.ret.started if self.ret else self.started)
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """As `started_at`, when it ended; None also where it has not."""
+        return self.ret.finished_at if self.ret else None
+
+    @property
+    def ok(self) -> bool:
+        """Whether it returned with success: 0, and not cut off."""
+        return self.ret is not None and self.ret.ok
+
     @property
     def output(self) -> Return | Remains | None:
         """What has its stdout and stderr: the return, or what a lost job left."""
@@ -110,7 +128,7 @@ class HostResult:
 
     @property
     def failed(self) -> bool:
-        """Whether it returned without success."""
+        """Whether it returned without success. A host that has not returned is neither `ok` nor `failed`."""
         return self.ret is not None and not self.ret.ok
 
     def to_json(self) -> dict[str, Any]:

@@ -1,10 +1,14 @@
-"""Instants: in UTC as the JSON contract writes them, and in the local zone as people read them; and how long ago."""
+"""Instants: in UTC as the JSON contract writes them, as datetimes, and in the local zone as people read them; and how
+long ago."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timezone
+from operator import attrgetter
+from typing import overload
 
-__all__ = ["age", "iso", "local", "stamp"]
+__all__ = ["Moment", "age", "iso", "local", "stamp", "utc"]
 
 
 def iso(stamp: float | None) -> str | None:
@@ -12,6 +16,15 @@ def iso(stamp: float | None) -> str | None:
     if stamp is None:
         return None
     return datetime.fromtimestamp(stamp, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def utc(stamp: float | None) -> datetime | None:
+    """Unix seconds as an aware datetime in UTC; None stays None, and is what no datetime can be."""
+    try:
+        return None if stamp is None else datetime.fromtimestamp(stamp, timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        # A host may tell any number.
+        return None
 
 
 def stamp(text: str) -> float:
@@ -40,3 +53,26 @@ def age(seconds: float) -> str:
         if whole >= size:
             return f"{whole // size}{unit}{whole % size // below:02d}{of_below}"
     return f"{whole}s"
+
+
+class Moment:
+    """An attribute that gives another one, Unix seconds or None, as a datetime: aware, in UTC.
+
+    Args:
+        name: of the other one.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.__doc__ = f"`{name}` as an aware datetime in UTC; None where it is not known."
+        self._stamp: Callable[[object], float | None] = attrgetter(name)
+
+    @overload
+    def __get__(self, value: None, owner: type) -> Moment: ...
+
+    @overload
+    def __get__(self, value: object, owner: type) -> datetime | None: ...
+
+    def __get__(self, value: object | None, owner: type) -> Moment | datetime | None:
+        if value is None:
+            return self
+        return utc(self._stamp(value))

@@ -12,7 +12,7 @@ from agentless.report.tables import Row, cut, error, states
 
 if TYPE_CHECKING:
     from agentless.schedule.coming import Upcoming
-    from agentless.schedule.hosts import Event, OnHost, Pushed, Seen
+    from agentless.schedule.hosts import OnHost, Pushed, ScheduleEvent, Seen
     from agentless.schedule.overview import Overview
 
 ENTRIES = ("NAME", "ENABLED", "NEXT", "LAST", "RESULT", "LAST SKIP", "RUNS ON", "TARGET")
@@ -93,7 +93,7 @@ def events(result: Seen) -> Iterator[str]:
             yield f"{one_line(host)}: {local(event.at)} {one_line(event.name)}: {one_line(_event(event))}"
 
 
-def _event(event: Event) -> str:
+def _event(event: ScheduleEvent) -> str:
     if event.reason is not None:
         return f"skipped, {event.reason}" + (f" ({event.count} times)" if event.count > 1 else "")
     jid = f" {event.jid}" if event.jid else ""

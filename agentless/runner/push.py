@@ -23,7 +23,7 @@ from agentless.model.requests import (
 from agentless.runner.contact import Contact
 from agentless.runner.reading import Answer
 from agentless.schedule.document import Entry, Schedule
-from agentless.schedule.hosts import Event, HostSchedule, OnHost, Placed, Pushed, Seen
+from agentless.schedule.hosts import HostSchedule, OnHost, Placed, Pushed, ScheduleEvent, Seen
 from agentless.values import dataclass
 
 __all__ = ["Shipment", "job_spec", "purge", "push", "show"]
@@ -236,7 +236,7 @@ def _shown(answers: Sequence[Answer], state: ScheduleState, began: float, now: f
         pushed_by=state.controller,
         line=state.line,
         entries=entries,
-        events=tuple(answer for answer in answers if isinstance(answer, Event)),
+        events=tuple(answer for answer in answers if isinstance(answer, ScheduleEvent)),
         warnings=tuple(warnings),
         error=error,
     )

@@ -42,11 +42,11 @@ from agentless.remote.evaluator import Fire
 from agentless.runner.bounds import records_max
 from agentless.runner.fields import Meta, build, count, flag, items, mapping, matched, number, pairs, stamp, text, texts
 from agentless.runner.frames import Frame
-from agentless.schedule.hosts import Event, OnHost
+from agentless.schedule.hosts import OnHost, ScheduleEvent
 
 __all__ = ["Answer", "Reading"]
 
-Answer = JobAnswer | model.Answer | OnHost | Event
+Answer = JobAnswer | model.Answer | OnHost | ScheduleEvent
 
 # Who a job runs as on other hosts is believed as far as it can be a name.
 LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@$-]{0,63}")
@@ -272,8 +272,8 @@ def _planned(row: object, digits: str) -> Fire | None:
     return Fire(int(nominal), int(at), jid, shift, text(values, "reason") or None)
 
 
-def _event(meta: Meta) -> Event:
-    return Event(
+def _event(meta: Meta) -> ScheduleEvent:
+    return ScheduleEvent(
         at=stamp(meta, "at") or 0.0,
         name=text(meta, "name"),
         jid=text(meta, "jid") or None,

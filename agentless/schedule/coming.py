@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from agentless.model.times import iso
@@ -35,6 +36,13 @@ class Upcoming:
     entry: Entry
     host: str
     fires: tuple[Fire, ...] | None
+
+    @property
+    def times(self) -> tuple[datetime, ...]:
+        """When each of `fires` comes: aware datetimes, in the offset that the entry's zone has then."""
+        return tuple(
+            datetime.fromtimestamp(fire.at, timezone(timedelta(seconds=fire.shift))) for fire in self.fires or ()
+        )
 
     def to_json(self) -> list[dict[str, Any]] | None:
         return None if self.fires is None else [fire_json(fire, self.entry, self.host) for fire in self.fires]

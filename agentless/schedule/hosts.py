@@ -7,11 +7,11 @@ from typing import Any
 
 from agentless.model.problem import Problem
 from agentless.model.results import Asked
-from agentless.model.times import iso
+from agentless.model.times import Moment, iso
 from agentless.remote.evaluator import Fire
 from agentless.values import dataclass
 
-__all__ = ["Event", "HostSchedule", "OnHost", "Placed", "Pushed", "Seen"]
+__all__ = ["HostSchedule", "OnHost", "Placed", "Pushed", "ScheduleEvent", "Seen"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,8 @@ class OnHost:
     coming: tuple[Fire, ...]
     timezone: str | None
 
+    last_fire_at = Moment("last_fire")
+
     def to_json(self) -> dict[str, Any]:
         """One entry as a host has it.
 
@@ -106,7 +108,7 @@ class OnHost:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ScheduleEvent:
     """What a tick wrote down: a fire (`jid`), a skip (`reason`, `count` of them), or an error."""
 
     at: float
@@ -115,6 +117,8 @@ class Event:
     reason: str | None
     count: int
     error: str | None
+
+    time_at = Moment("at")
 
     def to_json(self) -> dict[str, Any]:
         """What a tick wrote down.
@@ -155,9 +159,11 @@ class HostSchedule:
     pushed_by: str
     line: bool | None
     entries: Mapping[str, OnHost]
-    events: Sequence[Event]
+    events: Sequence[ScheduleEvent]
     warnings: tuple[Problem, ...]
     error: Problem | None = None
+
+    ticked_at = Moment("ticked")
 
     def to_json(self) -> dict[str, Any]:
         """What is on one host.

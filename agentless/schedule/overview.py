@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agentless.model.times import iso
+from agentless.model.times import Moment, iso
 from agentless.schedule.coming import Forecast, fire_json
 from agentless.schedule.document import Entry
 from agentless.values import dataclass
@@ -31,6 +31,8 @@ class Overview:
     last_fire: float | None
     last_result: Mapping[str, int] | None
     last_skip: tuple[str, float] | None
+
+    last_fire_at = Moment("last_fire")
 
     @property
     def comes(self) -> bool:

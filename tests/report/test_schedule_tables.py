@@ -8,7 +8,7 @@ from agentless.remote.evaluator import Fire
 from agentless.report import schedule_tables as tables
 from agentless.schedule.coming import Forecast, Upcoming
 from agentless.schedule.document import Entry
-from agentless.schedule.hosts import Event, HostSchedule, OnHost, Placed, Pushed, Seen
+from agentless.schedule.hosts import HostSchedule, OnHost, Placed, Pushed, ScheduleEvent, Seen
 from agentless.schedule.overview import Overview
 
 FIRE = Fire(nominal=1800000000, at=1800000007, shift=3600, reason=None, jid="20270115080000123456")
@@ -89,9 +89,9 @@ def test_what_hosts_have_is_told_by_entry_and_what_is_wrong_by_host() -> None:
 
 def test_an_event_is_one_line_whatever_the_host_calls_it() -> None:
     events = [
-        Event(1800000000.0, "a\nb", "20270115080000123456", None, 1, None),
-        Event(1800000000.0, "a", None, "range", 3, None),
-        Event(1800000000.0, "a", "20270115080000123456", None, 1, "no\x1broom"),
+        ScheduleEvent(1800000000.0, "a\nb", "20270115080000123456", None, 1, None),
+        ScheduleEvent(1800000000.0, "a", None, "range", 3, None),
+        ScheduleEvent(1800000000.0, "a", "20270115080000123456", None, 1, "no\x1broom"),
     ]
     seen = Seen(hosts={"web1": HostSchedule(None, "", None, {}, events, ())}, problems={})
     assert list(tables.events(seen)) == [

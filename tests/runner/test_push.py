@@ -15,7 +15,7 @@ from agentless.runner.push import Shipment
 from agentless.runner.reading import Reading
 from agentless.runner.writing import write
 from agentless.schedule.document import parse
-from agentless.schedule.hosts import Event, OnHost
+from agentless.schedule.hosts import OnHost, ScheduleEvent
 from tests.runner.lying import SCRATCH
 
 NOW = 1_800_000_030
@@ -71,8 +71,8 @@ def test_whatever_a_host_says_of_its_schedule_is_a_value_that_can_be_shown(kind:
     for key in KEYS[kind]:
         for value in HOSTILE:
             answer = Reading("web1", SCRATCH).read(Frame({"t": kind, key: value}, b"", 0))
-            assert answer is None or isinstance(answer, (PushDone, OnHost, Event, ScheduleState))
-            if isinstance(answer, (OnHost, Event)):
+            assert answer is None or isinstance(answer, (PushDone, OnHost, ScheduleEvent, ScheduleState))
+            if isinstance(answer, (OnHost, ScheduleEvent)):
                 answer.to_json()
     for value in HOSTILE:
         for part in ({"id": value}, {"history": {"f": value, "s": value}}, {"plan": [value]}):

@@ -17,7 +17,7 @@ from agentless.model.requests import Caller, PingRequest
 from agentless.runner.reading import Answer
 from agentless.runner.session import Session
 from agentless.runner.writing import write
-from agentless.schedule.hosts import Event, OnHost
+from agentless.schedule.hosts import OnHost, ScheduleEvent
 from tests.runner.lying import CUT, END, JID, SCRATCH, Lying, Piece
 
 PING = write(PingRequest(), Caller("ada@laptop", 168.0, 1 << 30))
@@ -112,5 +112,5 @@ ENTRY = b'{"t": "entry", "entry": {"id": "x", "job": {"fun": "f", "arg": 5}}, "h
 )
 def test_what_a_schedule_says_becomes_values_that_can_be_shown(meta: bytes) -> None:
     for answer in answers(meta):
-        if isinstance(answer, (OnHost, Event)):
+        if isinstance(answer, (OnHost, ScheduleEvent)):
             assert json.dumps(answer.to_json())

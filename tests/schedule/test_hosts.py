@@ -7,7 +7,7 @@ import json
 import pytest
 
 from agentless.model.problem import Problem
-from agentless.schedule.hosts import Event, HostSchedule, OnHost, Placed, Pushed, Seen
+from agentless.schedule.hosts import HostSchedule, OnHost, Placed, Pushed, ScheduleEvent, Seen
 
 STOPPED = Problem("cron", "cron does not run")
 
@@ -47,7 +47,7 @@ def test_a_push_that_changed_nothing_says_so_in_every_key() -> None:
 
 
 def test_a_skip_has_a_reason_and_no_jid() -> None:
-    event = Event(1800000000.0, "nightly", None, "range", 2, None).to_json()
+    event = ScheduleEvent(1800000000.0, "nightly", None, "range", 2, None).to_json()
     assert (event["skipped"], event["count"], event["jid"], event["time"]) == (
         "range",
         2,
