@@ -3,41 +3,100 @@
 from agentless import Fleet
 
 with Fleet("inventory.yaml") as fleet:
-    report = fleet.run("web*", "uptime")
-    print(report.exit_code, report.results["web1"].ret.stdout)
+    report = fleet.run("web*", "uptime").check()
+    print(report.results["web1"].ret.text)
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+# What type checkers and editors see: `X as X` is how PEP 484 writes that a name is exported.
 if TYPE_CHECKING:
-    from agentless.errors import AgentlessError
-    from agentless.fleet import Fleet
-    from agentless.model.answers import Output
-    from agentless.model.job import Job, Report
-    from agentless.model.problem import Problem
-    from agentless.model.requests import Delivery, JobSpec, Script
-    from agentless.model.returns import Return
-    from agentless.model.states import HostResult, State
-    from agentless.runner.run import Changed, Run
-
-__all__ = [
-    "AgentlessError",
-    "Changed",
-    "Delivery",
-    "Fleet",
-    "HostResult",
-    "Job",
-    "JobSpec",
-    "Output",
-    "Problem",
-    "Report",
-    "Return",
-    "Run",
-    "Script",
-    "State",
-]
+    from agentless.cache import JobCache as JobCache
+    from agentless.cache import Pruned as Pruned
+    from agentless.config import Config as Config
+    from agentless.errors import AgentlessError as AgentlessError
+    from agentless.errors import AnotherJob as AnotherJob
+    from agentless.errors import CacheError as CacheError
+    from agentless.errors import CarrierLost as CarrierLost
+    from agentless.errors import ConfigError as ConfigError
+    from agentless.errors import FileError as FileError
+    from agentless.errors import HostError as HostError
+    from agentless.errors import InventoryError as InventoryError
+    from agentless.errors import JobExists as JobExists
+    from agentless.errors import NoSession as NoSession
+    from agentless.errors import Refused as Refused
+    from agentless.errors import ScheduleError as ScheduleError
+    from agentless.errors import TargetError as TargetError
+    from agentless.errors import UnknownJob as UnknownJob
+    from agentless.errors import Unreachable as Unreachable
+    from agentless.errors import UsageError as UsageError
+    from agentless.fleet import Fleet as Fleet
+    from agentless.inventory import Inventory as Inventory
+    from agentless.model.answers import Helper as Helper
+    from agentless.model.answers import Output as Output
+    from agentless.model.endpoint import Become as Become
+    from agentless.model.endpoint import Endpoint as Endpoint
+    from agentless.model.jid import JID as JID
+    from agentless.model.job import Job as Job
+    from agentless.model.job import JobError as JobError
+    from agentless.model.job import JobRow as JobRow
+    from agentless.model.job import Origin as Origin
+    from agentless.model.job import Report as Report
+    from agentless.model.output import StreamOutput as StreamOutput
+    from agentless.model.problem import Problem as Problem
+    from agentless.model.process import Process as Process
+    from agentless.model.process import Signal as Signal
+    from agentless.model.process import Survivor as Survivor
+    from agentless.model.requests import Delivery as Delivery
+    from agentless.model.requests import JobSpec as JobSpec
+    from agentless.model.requests import Script as Script
+    from agentless.model.results import Active as Active
+    from agentless.model.results import ActiveJob as ActiveJob
+    from agentless.model.results import Answered as Answered
+    from agentless.model.results import Connections as Connections
+    from agentless.model.results import ExitSuccess as ExitSuccess
+    from agentless.model.results import Found as Found
+    from agentless.model.results import Hosts as Hosts
+    from agentless.model.results import InventoryHost as InventoryHost
+    from agentless.model.results import KeptConnection as KeptConnection
+    from agentless.model.results import Listed as Listed
+    from agentless.model.results import Pong as Pong
+    from agentless.model.results import Running as Running
+    from agentless.model.results import Signalled as Signalled
+    from agentless.model.returner import CommandReturner as CommandReturner
+    from agentless.model.returner import SecretSource as SecretSource
+    from agentless.model.returner import SqlReturner as SqlReturner
+    from agentless.model.returner import WebhookReturner as WebhookReturner
+    from agentless.model.returns import Remains as Remains
+    from agentless.model.returns import Return as Return
+    from agentless.model.secret import Secret as Secret
+    from agentless.model.states import Dispatched as Dispatched
+    from agentless.model.states import HostResult as HostResult
+    from agentless.model.states import State as State
+    from agentless.runner.contact import Watch as Watch
+    from agentless.runner.dispatcher import PreparedJob as PreparedJob
+    from agentless.runner.events import Changed as Changed
+    from agentless.runner.events import Event as Event
+    from agentless.runner.run import Run as Run
+    from agentless.runner.scheduler import Scheduler as Scheduler
+    from agentless.runner.schedules import Schedules as Schedules
+    from agentless.schedule.coming import Fire as Fire
+    from agentless.schedule.coming import Forecast as Forecast
+    from agentless.schedule.coming import Upcoming as Upcoming
+    from agentless.schedule.document import Entry as Entry
+    from agentless.schedule.document import Schedule as Schedule
+    from agentless.schedule.editing import Editor as Editor
+    from agentless.schedule.history import Past as Past
+    from agentless.schedule.hosts import HostSchedule as HostSchedule
+    from agentless.schedule.hosts import OnHost as OnHost
+    from agentless.schedule.hosts import Placed as Placed
+    from agentless.schedule.hosts import Pushed as Pushed
+    from agentless.schedule.hosts import ScheduleEvent as ScheduleEvent
+    from agentless.schedule.hosts import Seen as Seen
+    from agentless.schedule.overview import Overview as Overview
+    from agentless.transport.ssh.fabric_connection import FabricConnection as FabricConnection
 
 try:
     from agentless._version import version as _built
@@ -47,25 +106,135 @@ except ImportError:  # a tree that was never built or installed
     __version__ = "0+unknown"
 
 _HOMES = {
-    "agentless.errors": ("AgentlessError",),
+    "agentless.cache": (
+        "JobCache",
+        "Pruned",
+    ),
+    "agentless.config": ("Config",),
+    "agentless.errors": (
+        "AgentlessError",
+        "AnotherJob",
+        "CacheError",
+        "CarrierLost",
+        "ConfigError",
+        "FileError",
+        "HostError",
+        "InventoryError",
+        "JobExists",
+        "NoSession",
+        "Refused",
+        "ScheduleError",
+        "TargetError",
+        "UnknownJob",
+        "Unreachable",
+        "UsageError",
+    ),
     "agentless.fleet": ("Fleet",),
-    "agentless.model.answers": ("Output",),
-    "agentless.model.job": ("Job", "Report"),
+    "agentless.inventory": ("Inventory",),
+    "agentless.model.answers": (
+        "Helper",
+        "Output",
+    ),
+    "agentless.model.endpoint": (
+        "Become",
+        "Endpoint",
+    ),
+    "agentless.model.jid": ("JID",),
+    "agentless.model.job": (
+        "Job",
+        "JobError",
+        "JobRow",
+        "Origin",
+        "Report",
+    ),
+    "agentless.model.output": ("StreamOutput",),
     "agentless.model.problem": ("Problem",),
-    "agentless.model.requests": ("Delivery", "JobSpec", "Script"),
-    "agentless.model.returns": ("Return",),
-    "agentless.model.states": ("HostResult", "State"),
-    "agentless.runner.run": ("Changed", "Run"),
+    "agentless.model.process": (
+        "Process",
+        "Signal",
+        "Survivor",
+    ),
+    "agentless.model.requests": (
+        "Delivery",
+        "JobSpec",
+        "Script",
+    ),
+    "agentless.model.results": (
+        "Active",
+        "ActiveJob",
+        "Answered",
+        "Connections",
+        "ExitSuccess",
+        "Found",
+        "Hosts",
+        "InventoryHost",
+        "KeptConnection",
+        "Listed",
+        "Pong",
+        "Running",
+        "Signalled",
+    ),
+    "agentless.model.returner": (
+        "CommandReturner",
+        "SecretSource",
+        "SqlReturner",
+        "WebhookReturner",
+    ),
+    "agentless.model.returns": (
+        "Remains",
+        "Return",
+    ),
+    "agentless.model.secret": ("Secret",),
+    "agentless.model.states": (
+        "Dispatched",
+        "HostResult",
+        "State",
+    ),
+    "agentless.runner.contact": ("Watch",),
+    "agentless.runner.dispatcher": ("PreparedJob",),
+    "agentless.runner.events": (
+        "Changed",
+        "Event",
+    ),
+    "agentless.runner.run": ("Run",),
+    "agentless.runner.scheduler": ("Scheduler",),
+    "agentless.runner.schedules": ("Schedules",),
+    "agentless.schedule.coming": (
+        "Fire",
+        "Forecast",
+        "Upcoming",
+    ),
+    "agentless.schedule.document": (
+        "Entry",
+        "Schedule",
+    ),
+    "agentless.schedule.editing": ("Editor",),
+    "agentless.schedule.history": ("Past",),
+    "agentless.schedule.hosts": (
+        "HostSchedule",
+        "OnHost",
+        "Placed",
+        "Pushed",
+        "ScheduleEvent",
+        "Seen",
+    ),
+    "agentless.schedule.overview": ("Overview",),
+    "agentless.transport.ssh.fabric_connection": ("FabricConnection",),
 }
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
     # What a verb does not need is not loaded: `agentless jobs list` is not to wait for the runner.
     from importlib import import_module
 
-    for home, names in _HOMES.items():
-        if name in names:
-            value = getattr(import_module(home), name)
-            globals()[name] = value
-            return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

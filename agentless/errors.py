@@ -7,8 +7,8 @@ AgentlessError
 │   ├── TargetError        a pattern that cannot be read, or that matches no host
 │   ├── ScheduleError      a schedule file, with file, line and key
 │   └── UnknownJob         a JID that the cache and every host deny
-├── JobError               a job that was to be ok on all of its hosts is not: `Report.check`; it stands with the report,
-│                          in model/job.py
+├── JobError               a job that was to be ok on all of its hosts is not (`Report.check`); it stands beside the
+│                          report, in model/job.py
 ├── CacheError             the job cache cannot be read or written
 │   ├── AnotherJob         the JID of a job that comes home is that of another job here
 │   └── JobExists          the JID that a job was to have is taken

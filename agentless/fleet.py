@@ -5,9 +5,11 @@ Each verb is a function of `runner`, called with the parts that it needs; nothin
 
 from __future__ import annotations
 
+import json
 import signal as signals
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,19 +57,26 @@ class Fleet:
             file, of the user's config directory, or /etc/ansible/hosts.
         config: a Config, or the path of a config file; None takes the user's.
         limit: a pattern that narrows every target (`web*`, `@file`, `@failed:JID`, `@unreachable:JID`).
-        user, private_key, become, become_user, become_method, ssh_common_args: as on the command line;
-            inventory variables win over them.
-        extra_vars: `VAR=VALUE`, a mapping in YAML or JSON, or `@FILE`; they win over inventory variables.
+        user: log in as this user. This and the next five give way to the inventory's variables for a host.
+        private_key: log in with this key, a file.
+        become: act as another user on hosts.
+        become_user: as whom; None is root.
+        become_method: `sudo`, `su` or `doas`; None is sudo.
+        ssh_common_args: arguments of ssh, as Ansible takes them: `-o ProxyJump=bastion`.
+        extra_vars: variables by name, or as Ansible takes them: `VAR=VALUE`, a mapping in YAML or JSON, or `@FILE`, one
+            or several of them; they win over inventory variables.
         forks: calls in flight at once.
         connect_timeout: seconds for all phases of connecting together.
-        password, become_password: used where the inventory gives none.
+        password, become_password: for logging in, and for `become`; used where the inventory gives none. A plain `str`
+            is made a `Secret`, which no traceback and no log shows.
         host_key_checking: `strict` or `accept-new`.
         keep: seconds for which connections are kept for the next operation or command, by a process of this user's; 0
             keeps none. None takes `$AGENTLESS_KEEP_CONNECTIONS`, else the configuration's `keep_connections`, else
             `default_keep`.
         default_keep: of `keep`, where nothing says otherwise.
         vault_ids: what opens Ansible Vault, as `--vault-id` takes it: `prompt`, a file or a script, or `LABEL@SOURCE`.
-        ask: shows a prompt for the passphrase of an encrypted key, and returns the answer; None where nobody answers.
+        ask: shows a prompt for a password or the passphrase of a key, and returns the answer; None where nobody
+            answers.
         warn: shows a hint or a warning, one line.
         note: shows which inventory and which ansible.cfg count, when they are first needed, and why connections are
             not kept, where they were to be.
@@ -92,14 +101,14 @@ class Fleet:
         become_user: str | None = None,
         become_method: str | None = None,
         ssh_common_args: str | None = None,
-        extra_vars: Sequence[str] = (),
+        extra_vars: Mapping[str, object] | Sequence[str] = (),
         password: Secret | str | None = None,
         become_password: Secret | str | None = None,
         host_key_checking: str | None = None,
         keep: float | None = None,
         default_keep: float = 0.0,
         vault_ids: Sequence[str] = (),
-        ask: Callable[[str], Secret | None] = lambda prompt: None,
+        ask: Callable[[str], Secret | str | None] = lambda prompt: None,
         warn: Callable[[str], None] = lambda line: None,
         note: Callable[[str], None] = lambda line: None,
         watch: Watch = lambda waiting, total: nullcontext(),
@@ -132,9 +141,9 @@ class Fleet:
             _named(inventory),
             limit,
             forks,
-            extra_vars,
-            vault_ids,
-            ask,
+            _variables(extra_vars),
+            _each(vault_ids),
+            lambda prompt: _secret(ask(prompt)),
             warn,
             note,
             watch,
@@ -318,25 +327,31 @@ class Fleet:
         stdin: bytes | Path | None = None,
         shell: str = "/bin/sh",
         timeout: float | None = None,
+        cap: int | None = None,
         metadata: Mapping[str, str] | None = None,
+        returners: Sequence[str] = (),
+        template: bool = False,
         detach: bool = False,
         wait: float | None = None,
         batch: str | int | None = None,
         max_fail: str | int | None = None,
         live: bool | None = None,
-        returners: Sequence[str] = (),
-        template: bool = False,
     ) -> Report:
-        """Send a job and wait for it.
+        """Send a job and wait for it: `start` for who wants no events.
+
+        What follows `stdin` is what the fields of `JobSpec` and `Delivery` are, which tell what each means.
 
         Args:
             target: a pattern; there is no default.
             command: one string for the shell as it stands, or words that are quoted and joined. With `script`: its
                 arguments.
-            script: a file of this machine.
-            stdin: bytes, or a file of this machine.
-            cwd, env, shell, timeout, metadata, returners, template: as in `JobSpec`.
-            detach, wait, batch, max_fail, live: as in `Delivery`.
+            script: a file of this machine that hosts run by its own `#!` interpreter, instead of a shell's command.
+            stdin: bytes for the job's standard input, or the `Path` of a file of this machine.
+            cwd, env, shell, timeout, cap, metadata, returners, template: what hosts run, and how: `JobSpec`.
+            detach, wait, batch, max_fail, live: how it goes over the hosts, and what is waited for: `Delivery`.
+
+        Returns:
+            what each host gave back; whatever that is, nothing is raised for it (`Report.check` does that).
 
         Raises:
             UsageError: a file cannot be read, or as `start`; nothing was sent.
@@ -351,8 +366,9 @@ class Fleet:
             stdin=read_input(stdin) if isinstance(stdin, Path) else stdin,
             shell=shell,
             timeout=timeout,
+            cap=cap,
             metadata=metadata or {},
-            returners=tuple(returners),
+            returners=tuple(_each(returners)),
             template=template,
         )
         with self.start(target, spec, Delivery(detach, wait, batch, max_fail, live)) as run:
@@ -456,8 +472,8 @@ class Fleet:
         function: str | None = None,
         target: str | None = None,
         by: str | None = None,
-        since: float | None = None,
-        until: float | None = None,
+        since: float | datetime | None = None,
+        until: float | datetime | None = None,
         metadata: Mapping[str, str] | None = None,
         state: State | str | None = None,
         schedule: str | None = None,
@@ -470,7 +486,7 @@ class Fleet:
         Args:
             function, target: shell patterns (`cmd.*`, `web*`); of functions several, with commas between them.
             by: who sent it.
-            since, until: Unix seconds, of the start time.
+            since, until: of the start time; Unix seconds, or an aware datetime.
             metadata: pairs that the job must carry.
             state: only jobs with a host in this state; `failed` is one too.
             schedule: a shell pattern; only fires of such entries of a schedule. Empty: only what no entry fired.
@@ -479,11 +495,11 @@ class Fleet:
             source: the register of the returner `sql` with this name, instead of the cache.
 
         Raises:
-            UsageError: `limit` or `source` make no sense.
+            UsageError: `since`, `until`, `limit` or `source` make no sense.
             CacheError: the cache or the register cannot be read.
         """
         word = state.value if isinstance(state, State) else state
-        wanted = JobFilter(function, target, by, since, until, metadata or {}, word, schedule, host)
+        wanted = JobFilter(function, target, by, _stamp(since), _stamp(until), metadata or {}, word, schedule, host)
         if source is not None:
             from agentless.runner import registers
 
@@ -601,10 +617,35 @@ def _seconds(connect_timeout: float) -> float:
         raise UsageError(f"connect_timeout: {error}") from error
 
 
+def _each(words: Sequence[str]) -> Sequence[str]:
+    """Of a string, its letters would be meant else."""
+    return (words,) if isinstance(words, str) else words
+
+
+def _variables(given: Mapping[str, object] | Sequence[str]) -> Sequence[str]:
+    if not isinstance(given, Mapping):
+        return _each(given)
+    try:
+        return [json.dumps(dict(given))] if given else []
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"extra_vars: {error}", "Values are what JSON has: texts, numbers, lists, mappings."
+        ) from error
+
+
+def _stamp(moment: float | datetime | None) -> float | None:
+    if not isinstance(moment, datetime):
+        return moment
+    if moment.utcoffset() is None:
+        zone = "Give it a zone: datetime.now(timezone.utc), or moment.astimezone() for the local one."
+        raise UsageError(f"{moment.isoformat()} could be a time of any zone", zone)
+    return moment.timestamp()
+
+
 def _secret(password: Secret | str | None) -> Secret | None:
     return Secret(password) if isinstance(password, str) else password
 
 
 def _named(inventory: str | Path | Sequence[str | Path] | None) -> Sources | None:
     given = [inventory] if isinstance(inventory, (str, Path)) else inventory
-    return None if given is None else Sources(tuple(map(str, given)), "-i")
+    return None if given is None else Sources(tuple(map(str, given)), "`inventory`")

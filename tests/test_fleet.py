@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,60 @@ def test_a_name_that_comes_to_nothing_is_nobody_else(option: str, text: str) -> 
 def test_a_fleet_refuses_numbers_by_which_it_would_wait_for_ever(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         Fleet("l1,", **options)
+
+
+def test_variables_are_taken_by_name_or_as_one_text() -> None:
+    for given in ({"ansible_port": 2200, "ansible_user": "ada"}, '{"ansible_port": 2200, "ansible_user": "ada"}'):
+        end = Fleet("l1,", extra_vars=given).endpoints()["l1"]
+        assert (end.port, end.user) == (2200, "ada")
+    with pytest.raises(UsageError, match=r"extra_vars: .*not JSON serializable"):
+        Fleet("l1,", extra_vars={"ansible_port": b"22"})
+
+
+def test_what_asks_for_a_password_may_answer_with_a_plain_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ansible.cfg").write_text("[defaults]\nask_pass = true\n")
+    monkeypatch.chdir(tmp_path)
+    tmp_path.chmod(0o700)
+    prompts: list[str] = []
+
+    def ask(prompt: str) -> str:
+        prompts.append(prompt)
+        return "hunter2"
+
+    assert Fleet("l1,", ask=ask).endpoints()["l1"].password == Secret("hunter2")
+    assert prompts == ["SSH password: "]
+
+
+def test_jobs_are_listed_from_a_moment_on(fleet: Fleet) -> None:
+    jid = new_job(fleet)
+    began = fleet.list_jobs().rows[0].job.started_at
+    assert began is not None
+    assert [row.job.jid for row in fleet.list_jobs(since=began, until=began.timestamp()).rows] == [jid]
+    assert not fleet.list_jobs(since=began + timedelta(seconds=1)).rows
+    with pytest.raises(UsageError, match="a time of any zone"):
+        fleet.list_jobs(since=datetime.now())
+
+
+def test_a_returner_is_taken_as_one_name_and_not_as_its_letters(fleet: Fleet) -> None:
+    with pytest.raises(UsageError, match="no returner 'archive'"):
+        fleet.run("all", "true", returners="archive")
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "message"),
+    [
+        ("", {}, "no command"),
+        (["echo", 1], {}, "words of a command are strings, not 1"),
+        ("cat", {"stdin": "text"}, "stdin is bytes, not 'text'"),
+        ("cat", {"stdin": Path("/no/such")}, "stdin /no/such: No such file"),
+        ("cat", {"script": "/no/such"}, "script /no/such: No such file"),
+        ("cat", {"detach": True, "wait": 1}, "only to be accepted"),
+        ("cat", {"env": {"A": 1}}, "are strings"),
+    ],
+)
+def test_a_run_that_makes_no_sense_is_refused_before_anything_is_sent(
+    fleet: Fleet, command: Any, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        fleet.run("all", command, **options)
+    assert not fleet.list_jobs().rows

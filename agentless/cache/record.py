@@ -160,7 +160,7 @@ def _is_unsent(result: HostResult) -> bool:
 def _left_behind(jid: JID, result: HostResult) -> HostResult:
     """Where a `pending` host stands when the run is gone."""
     if result.dispatched is Dispatched.NO:
-        message, hint = "not sent: the run that was to send it is gone", f"Run it again: --limit @failed:{jid}"
+        message, hint = "not sent: the run that was to send it is gone", f"Run it again: `limit=@failed:{jid}`"
         return replace(result, state=State.NOT_STARTED, problem=Problem("controller-gone", message, hint))
     message, hint = "the run was gone before the host acknowledged", f"Ask the host: agentless jobs wait {jid}"
     return replace(result, state=State.UNREACHABLE, problem=Problem("controller-gone", message, hint))

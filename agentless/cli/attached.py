@@ -20,6 +20,7 @@ from agentless.hostlist import fold
 from agentless.model.answers import Output
 from agentless.model.job import Job, Report
 from agentless.model.states import State
+from agentless.report.spelling import as_typed
 from agentless.values import dataclass
 
 # The runner is imported when there is something to follow: help is not to wait for it.
@@ -108,7 +109,7 @@ class Attachment:
             self.printer.done(host, result)
         elif result.problem is not None:
             self.invocation.screen.detail(
-                f"agentless: {host}: {result.state.value}: {result.problem.kind}: {result.problem.message}"
+                f"agentless: {host}: {result.state.value}: {result.problem.kind}: {as_typed(result.problem.message)}"
             )
 
     def _dispatch_all(self) -> None:

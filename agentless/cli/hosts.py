@@ -10,6 +10,7 @@ from agentless.cli.options import TARGET, verb
 from agentless.cli.rows import FORMATS, show, tell_no_way, tell_problems
 from agentless.hostlist import fold
 from agentless.report import tables
+from agentless.report.spelling import as_typed
 from agentless.report.tree import tree
 
 __all__ = ["hosts", "ping"]
@@ -39,7 +40,7 @@ def hosts(invocation: Invocation, /, target: str | None, graph: bool, show_passw
         show(invocation, out, result.to_json, tables.HOSTS, lambda: tables.hosts(result))
     if not invocation.screen.verbose:
         for line in invocation.fleet.origins:
-            invocation.screen.say(line)
+            invocation.screen.say(as_typed(line))
     else:
         for one in invocation.fleet.connections(target).connections:
             names = [name for name in one.names if name in result.hosts]

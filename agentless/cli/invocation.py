@@ -11,6 +11,7 @@ import click
 from agentless.cli.interrupts import Interrupts
 from agentless.cli.screen import Screen
 from agentless.model.secret import Secret
+from agentless.report.spelling import as_typed
 from agentless.values import dataclass
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Invocation:
                 vault_ids=self._vault_ids(),
                 ask=self.screen.passphrase,
                 warn=self.screen.warn,
-                note=lambda line: self.screen.detail(f"agentless: {line}"),
+                note=lambda line: self.screen.detail(f"agentless: {as_typed(line)}"),
                 watch=self.screen.progress,
             )
         return self._fleet

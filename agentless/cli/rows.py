@@ -10,6 +10,7 @@ from agentless.cli.screen import Screen
 from agentless.hostlist import fold
 from agentless.model.problem import Problem
 from agentless.report import documents
+from agentless.report.spelling import as_typed
 from agentless.report.tables import Row, tabbed, table
 
 __all__ = ["FORMATS", "laid_out", "show", "tell_no_way", "tell_others", "tell_problems"]
@@ -71,7 +72,7 @@ def show(
 
 def tell_problems(invocation: Invocation, out: str, problems: Mapping[str, Problem]) -> None:
     """Who could not be asked, with the hint; the documents say it themselves."""
-    hints = dict.fromkeys(problem.hint for problem in problems.values() if problem.hint)
+    hints = dict.fromkeys(as_typed(problem.hint) for problem in problems.values() if problem.hint)
     if out in ("table", "text"):
         for hint in hints:
             invocation.screen.say(f"  {hint}")
@@ -81,7 +82,7 @@ def tell_no_way(invocation: Invocation, problems: Mapping[str, Problem]) -> None
     """The hosts that the inventory leaves no way to, with why, and each hint once."""
     for name, problem in problems.items():
         invocation.screen.error(f"{name}: {problem.message}")
-    for hint in dict.fromkeys(problem.hint for problem in problems.values() if problem.hint):
+    for hint in dict.fromkeys(as_typed(problem.hint) for problem in problems.values() if problem.hint):
         invocation.screen.say(f"  {hint}")
 
 

@@ -14,6 +14,7 @@ from agentless.cli.options import SCHEDULE_FILE, TARGET, shared_options, verb
 from agentless.cli.rows import FORMATS, show, tell_problems
 from agentless.model.problem import Problem
 from agentless.report.printable import one_line
+from agentless.report.spelling import as_typed
 
 if TYPE_CHECKING:
     from agentless.schedule.hosts import Pushed, Seen
@@ -165,7 +166,7 @@ def _tell(invocation: Invocation, out: str, result: Seen | Pushed) -> int:
 def _warn(invocation: Invocation, host: str, warning: Problem) -> None:
     invocation.screen.warn(f"{one_line(host)}: {one_line(warning.message)}")
     if warning.hint:
-        invocation.screen.say(f"  {one_line(warning.hint)}")
+        invocation.screen.say(f"  {one_line(as_typed(warning.hint))}")
 
 
 # --- hosts ---

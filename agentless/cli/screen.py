@@ -16,6 +16,7 @@ from agentless.cli.prompt import Prompts
 from agentless.errors import UsageError
 from agentless.model.secret import Secret
 from agentless.report.printable import note, one_line, plain
+from agentless.report.spelling import as_typed
 from agentless.report.text import Look, paint
 
 __all__ = ["ReaderGone", "Screen"]
@@ -145,13 +146,13 @@ class Screen:
         self._tell(one_line(line))
 
     def warn(self, line: str) -> None:
-        self._tell(f"agentless: {paint('warning', 'yellow', self.err_look)}: {one_line(line)}")
+        self._tell(f"agentless: {paint('warning', 'yellow', self.err_look)}: {one_line(as_typed(line))}")
 
     def error(self, message: str, hint: str = "") -> None:
         """`agentless: MESSAGE` and a hint below it."""
-        first, *rest = message.splitlines() or [""]
+        first, *rest = as_typed(message).splitlines() or [""]
         self._tell("\n".join([f"agentless: {one_line(first)}", *(f"  {one_line(line)}" for line in rest)]))
-        for line in hint.splitlines():
+        for line in as_typed(hint).splitlines():
             self._tell(f"  {one_line(line)}")
 
     def defect(self, traceback: str) -> None:

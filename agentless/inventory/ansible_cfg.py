@@ -244,7 +244,7 @@ _UNHONOURED: dict[str, tuple[_Setting, tuple[Any, ...], str]] = {
     "ssh_executable": (_ssh("ssh_executable"), ("ssh", "/usr/bin/ssh"), "no ssh is run"),
     "become_exe": (_become("become_exe"), ("sudo", "su", "doas"), "sudo, su and doas are run by these names"),
     "become_flags": (_become("become_flags"), ("", "-H -S -n", "-H -S", "-n"), "sudo is run with options of its own"),
-    "executable": (_default("executable"), ("/bin/sh",), "jobs run by /bin/sh, or what --shell says"),
+    "executable": (_default("executable"), ("/bin/sh",), "jobs run by /bin/sh, or what `shell` says"),
     "precedence": (_default("precedence", items), (), "variables have Ansible's usual precedence"),
     "vars_plugins_enabled": (
         _default("vars_plugins_enabled", items, "ANSIBLE_VARS_ENABLED"),

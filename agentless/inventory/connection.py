@@ -129,10 +129,10 @@ def _with_ssh(endpoint: Endpoint, known: Variables, overrides: Overrides, warn: 
     late = parse(*args[1:])
     every = parse(*args)
     address, name_user = _address(known)
-    user = known.text("ansible_user", "ansible_ssh_user", instead=overrides.user, option="-u") or defaults.user
+    user = known.text("ansible_user", "ansible_ssh_user", instead=overrides.user, option="`user`") or defaults.user
     user = first.user or user or late.user or name_user
     key_file = known.text(
-        "ansible_private_key_file", "ansible_ssh_private_key_file", instead=overrides.key_file, option="--private-key"
+        "ansible_private_key_file", "ansible_ssh_private_key_file", instead=overrides.key_file, option="`private_key`"
     )
     key_file = key_file or defaults.key_file
     key_files = [*first.key_files, *([key_file] if key_file else []), *late.key_files]
@@ -143,7 +143,11 @@ def _with_ssh(endpoint: Endpoint, known: Variables, overrides: Overrides, warn: 
         port=first.port or known.number("ansible_port", "ansible_ssh_port") or defaults.port or late.port,
         user=user,
         password=known.secret(
-            "ansible_password", "ansible_ssh_pass", "ansible_ssh_password", instead=overrides.password, option="-k"
+            "ansible_password",
+            "ansible_ssh_pass",
+            "ansible_ssh_password",
+            instead=overrides.password,
+            option="`password`",
         ),
         key_files=tuple(os.path.expanduser(path) for path in key_files),
         options=every.options,
@@ -176,7 +180,7 @@ def _ssh_args(known: Variables, overrides: Overrides, warn: Callable[[str], None
         ("ansible_ssh_common_args", overrides.ssh_common_args, defaults.ssh_common_args),
         ("ansible_ssh_extra_args", None, defaults.ssh_extra_args),
     ):
-        text = known.text(variable, instead=given, option="--ssh-common-args" if given else "")
+        text = known.text(variable, instead=given, option="`ssh_common_args`" if given else "")
         origin = "ansible.cfg" if text is None else "the inventory"
         text = default or "" if text is None else text
         try:
@@ -237,13 +241,13 @@ def _become(known: Variables, overrides: Overrides) -> Become | None:
     if method not in _METHODS:
         raise known.error("ansible_become_method", f"become method {method!r} is not supported: sudo, su and doas are")
     names = ("ansible_become_user", f"ansible_{method}_user")
-    user = known.text(*names, instead=overrides.become_user, option="--become-user")
+    user = known.text(*names, instead=overrides.become_user, option="`become_user`")
     password = known.secret(
         "ansible_become_password",
         "ansible_become_pass",
         f"ansible_{method}_pass",
         instead=overrides.become_password,
-        option="-K",
+        option="`become_password`",
     )
     user = user or defaults.become_user or "root"
     try:
@@ -251,7 +255,7 @@ def _become(known: Variables, overrides: Overrides) -> Become | None:
     except ValueError:
         variable = known.written_as(*names)
         message = f"become user {user!r} of {known.host} is no name that {method} could be given"
-        raise known.error(variable, message, f"Mend {variable}, or --become-user.") from None
+        raise known.error(variable, message, f"Mend {variable}, or `become_user`.") from None
     return Become(method, user, password)
 
 

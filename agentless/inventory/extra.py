@@ -14,7 +14,7 @@ from agentless.inventory.vault import Vault, VaultClosed, is_encrypted
 
 __all__ = ["extra_layer"]
 
-_OPTION = "-e"
+_OPTION = "`extra_vars`"
 _TEMPLATE = re.compile(r"(\w+)=([^=]*\{[{%].*)", re.DOTALL)
 
 
@@ -47,7 +47,9 @@ def _of_pairs(layer: Layer, word: str) -> None:
     except ValueError as error:
         raise UsageError(f"{_OPTION} {word!r} cannot be read: {error}") from None
     if not pairs or not all(name and equals for name, equals, _ in pairs):
-        raise UsageError(f"{_OPTION} {word!r} is no VAR=VALUE", "A file of variables is given with an @: -e @vars.yml.")
+        raise UsageError(
+            f"{_OPTION} {word!r} is no VAR=VALUE", "A file of variables is given with an @: `extra_vars=@vars.yml`."
+        )
     for name, _, value in pairs:
         layer.put(name, value, VariablePlace(_OPTION, None))
 

@@ -32,7 +32,7 @@ from agentless.values import dataclass
 
 __all__ = ["Group", "Host", "Inventory", "load"]
 
-_NAME_ONE = "Name one with -i FILE, or hosts with -i host1,host2."
+_NAME_ONE = "Name one with `inventory=FILE`, or hosts with `inventory=host1,host2`."
 
 
 @dataclass(frozen=True, slots=True, eq=False)

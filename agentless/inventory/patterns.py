@@ -73,7 +73,7 @@ def check(parts: Sequence[str], what: str) -> None:
             raise TargetError(f"{what} has {part!r} with no pattern behind it", "Is a variable empty there?")
         if part[0] in "!&" and part[1] == "@":
             raise TargetError(
-                f"{what} has {part!r}: a file or a retry list can only be added", "Give it to --limit, as @FILE."
+                f"{what} has {part!r}: a file or a retry list can only be added", "Give it as the limit: `limit=@FILE`."
             )
 
 

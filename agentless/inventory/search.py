@@ -24,7 +24,7 @@ class Sources:
 
     Args:
         names: as `-i` takes them.
-        origin: who names them, as a person reads it: `-i`, `$AGENTLESS_INVENTORY`, `the working directory`.
+        origin: who names them, as a person reads it: `$AGENTLESS_INVENTORY`, `the working directory`.
         named: a person, or their configuration, names them. Else they were only found, and what is found in a
             directory that others can write is not run.
         passed_over: what would have counted without them.
@@ -80,13 +80,13 @@ def search(
         raise InventoryError(
             f"there is no inventory: neither $AGENTLESS_INVENTORY nor ./{_NAMES[0]} nor {user_directory / _NAMES[0]}, "
             f"nor one of {ansible.file or 'Ansible'}",
-            "Name one with -i FILE, or hosts with -i host1,host2.",
+            "Name one with `inventory=FILE`, or hosts with `inventory=host1,host2`.",
         )
     first = candidates[0]
     if not first.named and planted(Path(first.names[0])):
         raise InventoryError(
             "this belongs to another user, in a directory where everybody may put files",
-            f"If you mean it all the same, name it: -i {first.names[0]}",
+            f"If you mean it all the same, name it: `inventory={first.names[0]}`",
             file=first.names[0],
         )
     return replace(first, passed_over=tuple(name for sources in candidates[1:] for name in sources.names))

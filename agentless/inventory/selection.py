@@ -35,7 +35,7 @@ NOTHING_SET = AnsibleSettings()
 GONE_FROM_INVENTORY = Problem(
     "not-in-inventory",
     "the job was sent to this host, and the inventory does not name it any more",
-    "Give the inventory that has it with -i.",
+    "Give the inventory that has it: `inventory=FILE`.",
 )
 
 
@@ -150,12 +150,14 @@ class Selection:
         overrides, ansible = self._overrides, self._ansible
         if overrides.password is None:
             if ansible.ask_pass:
-                overrides = replace(overrides, password=self._asked("SSH password: ", "ask_pass", "-k"))
+                overrides = replace(overrides, password=self._asked("SSH password: ", "ask_pass", "`password`"))
             elif ansible.connection_password_file:
                 overrides = replace(overrides, password=_read(ansible.connection_password_file, "connection"))
         if overrides.become_password is None:
             if ansible.become_ask_pass:
-                answer = self._asked("BECOME password (empty: the SSH password): ", "become_ask_pass", "-K")
+                answer = self._asked(
+                    "BECOME password (empty: the SSH password): ", "become_ask_pass", "`become_password`"
+                )
                 overrides = replace(overrides, become_password=overrides.password if answer == Secret("") else answer)
             elif ansible.become_password_file:
                 overrides = replace(overrides, become_password=_read(ansible.become_password_file, "become"))
@@ -165,7 +167,7 @@ class Selection:
         answer = self._ask(prompt)
         if answer is None:
             where = self._ansible.file or "the environment"
-            self._warn(f"{where}: {setting}: there is no terminal to ask on; {option} asks for it on one")
+            self._warn(f"{where}: {setting}: there is no terminal to ask on: {option} gives it")
         return answer
 
     @property

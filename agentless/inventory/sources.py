@@ -95,7 +95,7 @@ def read(tree: Tree, source: str, rules: Rules) -> None:
     else:
         raise InventoryError(
             f"there is no inventory {source}",
-            "Name a file, a directory, or hosts with a comma: -i web1,web2 (one host: -i web1,).",
+            "Name a file, a directory, or hosts with a comma: `inventory=web1,web2` (one host: `inventory=web1,`).",
         )
 
 
@@ -188,7 +188,7 @@ def _not_run(path: str, scripts: Scripts) -> InventoryError | None:
     if scripts is Scripts.IF_ONLY_OURS and (place := _writable_by_others(path)):
         return InventoryError(
             f"this is executable, and is not run, since others can write {place} and nobody named it",
-            f"To have it run, name it: -i {path}",
+            f"To have it run, name it: `inventory={path}`",
             file=path,
         )
     return None

@@ -112,7 +112,7 @@ class Vault:
         if not self._identities:
             raise VaultClosed(
                 "is encrypted by Ansible Vault, and no vault password is given",
-                "Give it with --ask-vault-pass, --vault-password-file FILE or --vault-id LABEL@SOURCE.",
+                "Give it with `vault_ids`.",
             )
         envelope = _parse(text)
         same = [each for each in self._identities if envelope.label in (None, each.label)]
@@ -126,12 +126,12 @@ class Vault:
             given = ", ".join(each.label for each in self._identities)
             raise VaultClosed(
                 f"is encrypted by Ansible Vault{of_id}, and passwords are given for others: {given}",
-                "Give its password with --vault-id LABEL@SOURCE.",
+                "Give its password with `vault_ids=LABEL@SOURCE`.",
             )
         tried = ", ".join(f"{each.label}@{each.source}" for each in [*same, *others])
         raise VaultClosed(
             f"is encrypted by Ansible Vault{of_id}, and no vault password opens it; tried: {tried}",
-            "Give the right one with --vault-id LABEL@SOURCE.",
+            "Give the right one with `vault_ids=LABEL@SOURCE`.",
         )
 
     def _password(self, of: Identity) -> Secret:
@@ -145,7 +145,7 @@ class Vault:
         if answer is None:
             raise VaultClosed(
                 f"stays closed: the password of vault id {of.label!r} is to be asked for, and there is nobody to ask",
-                "Give it with --vault-password-file FILE.",
+                "Give a file with it: `vault_ids={of.label}@FILE`.",
             )
         return answer
 

@@ -142,6 +142,8 @@ class JobError(AgentlessError):
         report: the report, with what each host gave back.
     """
 
+    kind = "job"
+
     def __init__(self, report: Report) -> None:
         super().__init__(_verdict(report), "The error's `report` has the output and the problem of each host.")
         self.report = report

@@ -72,8 +72,14 @@ def shell_text(command: str | Sequence[str], *, template: bool = False) -> str:
 
     Args:
         template: the words are templates: what is between braces stays as it is, for the values are quoted later.
+
+    Raises:
+        UsageError: a word is no string.
     """
     words = [command] if isinstance(command, str) else list(command)
+    for word in words:
+        if not isinstance(word, str):
+            raise UsageError(f"the words of a command are strings, not {shown(word)}")
     if len(words) == 1:
         return words[0]
     return " ".join(map(_quoted_around, words)) if template else join(words)
@@ -167,6 +173,10 @@ class JobSpec:
         pairs = (*self.env.items(), *self.metadata.items())
         if not all(isinstance(text, str) for text in (*texts, *(text for pair in pairs for text in pair))):
             raise UsageError("command, cwd, shell, and what env and metadata hold, are strings")
+        if self.stdin is not None and not isinstance(self.stdin, bytes):
+            raise UsageError(
+                f"stdin is bytes, not {shown(self.stdin)}", "Of a text: text.encode(); of a file: its Path."
+            )
         if self.cwd is not None and not self.cwd.strip():
             raise UsageError("the directory to run in is empty", "Is a variable empty there? Left out, it is the home.")
         if not self.shell.strip():

@@ -14,6 +14,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
+        """The password itself."""
         return self._text
 
     def __repr__(self) -> str:

@@ -19,6 +19,7 @@ from agentless.model.problem import Problem
 from agentless.model.states import HostResult, State
 from agentless.model.times import iso
 from agentless.report.printable import one_line, plain
+from agentless.report.spelling import as_typed
 from agentless.report.tables import command
 from agentless.report.text import ending, heading, notes, outcome
 
@@ -96,7 +97,9 @@ def _case(job: Job, name: str, result: HostResult, detached: bool) -> ElementTre
     if verdict == "skipped":
         _problem(case, verdict, result.state.value)
     elif ret is None:
-        message = f"{result.state.value}: {problem.kind}: {problem.message}" if problem else result.state.value
+        message = (
+            f"{result.state.value}: {problem.kind}: {as_typed(problem.message)}" if problem else result.state.value
+        )
         _problem(case, verdict, message, _body(job, name, result))
     elif verdict:
         _problem(case, verdict, outcome(ret), _body(job, name, result))
@@ -118,5 +121,7 @@ def _body(job: Job, name: str, result: HostResult) -> str:
 
 def _unknown(job: Job, name: str, problem: Problem) -> ElementTree.Element:
     case = _element(job, name, None)
-    _problem(case, "error", f"{State.UNREACHABLE.value}: {problem.kind}: {problem.message}", problem.hint)
+    _problem(
+        case, "error", f"{State.UNREACHABLE.value}: {problem.kind}: {as_typed(problem.message)}", as_typed(problem.hint)
+    )
     return case

@@ -10,6 +10,7 @@ from agentless.hostlist import fold
 from agentless.model.job import Job, Report
 from agentless.model.states import HostResult, State
 from agentless.report.printable import one_line
+from agentless.report.spelling import as_typed
 from agentless.report.tables import command
 from agentless.report.text import ending, heading, summary
 
@@ -47,7 +48,7 @@ def _host(job: Job, name: str, result: HostResult) -> Iterator[str]:
     yield f"<details><summary>{_text(heading(name, result))}</summary>\n\n"
     lines = list(ending(result.output)) if result.output is not None else []
     if result.problem is not None and result.problem.hint:
-        lines.append(one_line(result.problem.hint))
+        lines.append(one_line(as_typed(result.problem.hint)))
     yield _block([*lines, f"agentless jobs lookup {job.jid} {one_line(shlex.quote(name))}"])
     yield "\n</details>\n\n"
 

@@ -30,6 +30,7 @@ from agentless.model.results import (
 )
 from agentless.model.times import age, local
 from agentless.report.printable import one_line
+from agentless.report.spelling import as_typed
 from agentless.report.text import duration, outcome
 
 Row = Sequence[str]
@@ -103,7 +104,7 @@ def not_asked(problem: Problem) -> Reason:
 
 
 def error(problem: Problem) -> Reason:
-    return Reason(f"{problem.kind}: {problem.message}")
+    return Reason(f"{problem.kind}: {as_typed(problem.message)}")
 
 
 def states(summary: Mapping[str, int]) -> str:

@@ -15,6 +15,7 @@ from agentless.model.returns import Remains, Return
 from agentless.model.states import HostResult, State
 from agentless.model.times import local
 from agentless.report.printable import RESET, one_line, plain, printable
+from agentless.report.spelling import as_typed
 from agentless.values import dataclass
 
 __all__ = [
@@ -103,7 +104,7 @@ def _details(result: HostResult, *, times: bool) -> Iterator[str]:
         if result.started is not None:
             yield f"since {local(result.started)}"
     if result.problem is not None:
-        yield f"{one_line(result.problem.kind)}: {one_line(result.problem.message)}"
+        yield f"{one_line(result.problem.kind)}: {one_line(as_typed(result.problem.message))}"
 
 
 def heading(name: str, result: HostResult, look: Look = PLAIN, *, times: bool = True) -> str:
@@ -131,7 +132,7 @@ def notes(result: HostResult) -> Iterator[str]:
             )
             yield f"{what} still running when it ended"
     if result.problem is not None and result.problem.hint:
-        yield one_line(result.problem.hint)
+        yield one_line(as_typed(result.problem.hint))
 
 
 # Of the end of an output: what a person reads first, and a server takes.

@@ -188,7 +188,7 @@ class Dialogue:
             return Refused(
                 "no-such-user",
                 f"there is no user {user} on the host ({printed})",
-                "Look at --become-user (become_user).",
+                "Look at `become_user`.",
             )
         if MISSING.search(printed) and not self._answered:
             return self._no_password()
@@ -211,8 +211,8 @@ class Dialogue:
         return Unreachable(
             "become",
             f"{method} did not let us become {user}: {printed or f'exit status {status}'}",
-            "If it wants a password, give it with -K or as ansible_become_password. To see what happens, type on "
-            f"the host: {self._by_hand()}",
+            "If it wants a password, give it as `become_password` or as ansible_become_password. To see what happens, "
+            f"type on the host: {self._by_hand()}",
         )
 
     def silent(self, seconds: float) -> Unreachable:
@@ -247,14 +247,14 @@ class Dialogue:
         return Unreachable(
             "become",
             f"{method} refused the password for becoming {self._become.user}: it wants that of {whose}",
-            f"Give {whose}'s password with -K, or as ansible_become_password of this host (it wins over -K).",
+            f"Give {whose}'s password as `become_password`, or as ansible_become_password of this host, which wins.",
         )
 
     def _no_password(self) -> Unreachable:
         return Unreachable(
             "become",
             f"{self._become.method} asks for a password to become {self._become.user}",
-            "Give it with -K, or as ansible_become_password for this host.",
+            "Give it as `become_password`, or as ansible_become_password for this host.",
         )
 
     def _owner(self) -> str:

@@ -26,7 +26,7 @@ __all__ = ["Search", "described", "discover", "known_to_nobody"]
 
 def known_to_nobody(jid: JID) -> UnknownJob:
     """What to raise where all hosts answered."""
-    hint = "Where it was sent with --become, or as another user, ask in the same way: records lie with who ran it."
+    hint = "Where it was sent with `become`, or as another user, ask in the same way: records lie with who ran it."
     return UnknownJob(f"no host has a record of job {jid}, nor has the job cache", hint)
 
 

@@ -57,7 +57,9 @@ def look_up(parts: Parts, name: str, jid: JID, target: str | None) -> Report:
     with opened(parts, name) as register:
         report = register.load(jid)
     if report is None:
-        raise UnknownJob(f"the register {name} has no job {jid}", f"To see those that it has: jobs list --from {name}")
+        raise UnknownJob(
+            f"the register {name} has no job {jid}", f"To see those that it has: `list_jobs` `source={name}`"
+        )
     if parts.config.returners[name].failures_only:
         parts.warn(f"the register {name} is given failures alone: other hosts of job {jid} are not shown")
     return parts.selection.narrow(report, target)

@@ -29,11 +29,11 @@ __all__ = ["Changed", "Event", "Output", "Run"]
 RECONNECT = 45.0
 NEVER_SENT = {
     "max-fail": Problem(
-        "max-fail", "not sent: too many hosts had failed before", "Raise --max-fail, or mend those first."
+        "max-fail", "not sent: too many hosts had failed before", "Raise `max_fail`, or mend those first."
     ),
     "interrupted": Problem("interrupted", "not sent: the run was interrupted before", ""),
     "wait-over": Problem(
-        "wait-over", "not sent: --wait was over before its batch", "Without --wait a run goes on to the last batch."
+        "wait-over", "not sent: `wait` was over before its batch", "Without `wait` a run goes on to the last batch."
     ),
 }
 

@@ -30,7 +30,7 @@ _SALT_ONLY = {
     "return_config": "How a returner is reached stands in agentless's configuration.",
     "return_kwargs": "How a returner is reached stands in agentless's configuration.",
     "skip_function": "A skip is recorded with its reason: `agentless schedule status`.",
-    "dry_run": "See `agentless schedule next`, and `schedule push --check`.",
+    "dry_run": "See `agentless schedule next`, and check a push before it is made.",
     "persist": "What is pushed stays on the host until it is purged.",
 }
 _NAME_MAX = 200

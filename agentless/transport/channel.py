@@ -79,6 +79,6 @@ class Connector(Protocol):
         """Let go of what the connections share, such as those to bastions."""
 
 
-def slow(host: str, what: str, hint: str = "Is the host overloaded? --connect-timeout waits longer.") -> Unreachable:
+def slow(host: str, what: str, hint: str = "Is the host overloaded? a longer `connect_timeout` helps.") -> Unreachable:
     """The error of a step that was not done in time."""
     return Unreachable("connect-timeout", f"{host}: it {what} in time", hint)

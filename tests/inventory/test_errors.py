@@ -461,7 +461,7 @@ def test_a_script_that_nobody_named_is_not_run_where_others_can_write(tmp_path: 
     here.chmod(mode)
     with pytest.raises(InventoryError, match=f"since others can write {here} and nobody named it") as caught:
         load([str(source)], scripts=Scripts.IF_ONLY_OURS)
-    assert f"-i {source}" in caught.value.hint
+    assert f"`inventory={source}`" in caught.value.hint
     here.chmod(0o755)
     source.chmod(0o777)
     with pytest.raises(InventoryError, match=f"since others can write {source} "):

@@ -49,7 +49,7 @@ def test_a_file_of_variables_is_read(tmp_path: Path) -> None:
         ("a='x", UsageError, "cannot be read"),
         ("@nowhere.yml", InventoryError, "nowhere.yml: cannot be read"),
         ("[1, 2]", InventoryError, "variables are a mapping"),
-        ("{a: [", InventoryError, "-e:[12]: "),
+        ("{a: [", InventoryError, "`extra_vars`:[12]: "),
     ],
 )
 def test_what_is_no_variable_is_refused(tmp_path: Path, word: str, kind: type[Exception], message: str) -> None:
@@ -58,5 +58,5 @@ def test_what_is_no_variable_is_refused(tmp_path: Path, word: str, kind: type[Ex
 
 
 def test_a_wrong_value_names_where_it_was_given(tmp_path: Path) -> None:
-    with pytest.raises(InventoryError, match="-e: ansible_port of web1 is no port"):
+    with pytest.raises(InventoryError, match="`extra_vars`: ansible_port of web1 is no port"):
         endpoint(tmp_path, ["ansible_port=x"])

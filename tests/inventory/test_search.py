@@ -20,7 +20,7 @@ def test_the_inventory_is_found_in_the_order_that_the_docs_give(tmp_path: Path) 
     users.mkdir()
     with pytest.raises(InventoryError, match="there is no inventory") as caught:
         search({}, here, NONE, (), users)
-    assert "-i" in caught.value.hint
+    assert "`inventory=FILE`" in caught.value.hint
     (users / "inventory.yaml").write_text("all: {}\n")
     assert search({}, here, NONE, (), users).names == (str(users / "inventory.yaml"),)
     assert search({}, here, NONE, ("/prod.yaml",), users).names == ("/prod.yaml",)
@@ -43,7 +43,7 @@ def test_an_inventory_that_somebody_else_put_into_everybody_s_directory_is_not_t
     tmp_path.chmod(0o1777)
     with pytest.raises(InventoryError, match="belongs to another user") as caught:
         search({}, tmp_path, NONE, (), tmp_path)
-    assert f"-i {tmp_path}/inventory.yaml" in caught.value.hint
+    assert f"`inventory={tmp_path}/inventory.yaml`" in caught.value.hint
 
 
 def test_what_ansible_names_stands_where_the_docs_have_it(tmp_path: Path) -> None:

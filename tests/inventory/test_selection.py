@@ -239,4 +239,4 @@ def test_passwords_that_the_cfg_wants_asked_for_are_asked_once_and_only_to_conta
     warnings: list[str] = []
     with Fleet(warn=warnings.append) as fleet:
         assert fleet.endpoints("all")["web1"].password is None
-    assert any("become_ask_pass" in line and "-K" in line for line in warnings)
+    assert any("become_ask_pass" in line and "`become_password`" in line for line in warnings)

@@ -111,7 +111,7 @@ def test_a_wrong_password_is_told_with_what_was_tried(sealed: Mapping[str, str],
 def test_without_any_password_the_way_out_is_named(sealed: Mapping[str, str]) -> None:
     with pytest.raises(VaultClosed, match="no vault password is given") as caught:
         Vault([], nobody).open(sealed[""])
-    assert "--ask-vault-pass" in caught.value.hint
+    assert "`vault_ids`" in caught.value.hint
 
 
 def test_nobody_to_ask_is_an_error(sealed: Mapping[str, str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentless.model.jid import JID, jid_time, new_jid
-from agentless.model.job import Job, Report
+from agentless.model.job import Job, JobError, Report
 from agentless.model.output import InMemory
 from agentless.model.problem import Problem
 from agentless.model.returns import Return
@@ -105,3 +107,68 @@ def test_what_is_no_jid_never_touches_a_path(text: str) -> None:
 def test_times_are_iso_8601_in_utc() -> None:
     assert iso(0.5) == "1970-01-01T00:00:00.500000Z"
     assert iso(None) is None
+
+
+OK = HostResult(State.RETURNED, ret=Return(0, None, "exit", started=0.5, finished=1.5))
+BROKEN = HostResult(State.RETURNED, ret=Return(3, None, "exit"))
+GONE = HostResult(State.UNREACHABLE, problem=Problem("connect-timeout", "no answer", "Is it up?"))
+
+
+@given(st.lists(results, max_size=8), st.booleans(), st.booleans())
+def test_a_report_is_ok_where_its_exit_code_is_0(hosts: list[HostResult], interrupted: bool, detached: bool) -> None:
+    made = report(hosts, interrupted=interrupted, detached=detached)
+    assert made.ok is (made.exit_code == 0)
+    assert len(made.failed) == made.summary["failed"]
+    if made.ok:
+        assert made.check() is made
+        assert not made.problems
+        assert detached or (not made.failed and all(result.ok for result in made.results.values()))
+    else:
+        with pytest.raises(JobError) as caught:
+            made.check()
+        assert caught.value.report is made
+        assert made.job.jid in str(caught.value)
+
+
+def test_what_check_raises_tells_hosts_how_each_ended_and_the_jid() -> None:
+    made = report([OK, BROKEN, BROKEN, GONE])
+    made = replace(made, unknown_hosts={"db": Problem("auth", "permission denied")})
+    with pytest.raises(JobError) as caught:
+        made.check()
+    error = caught.value
+    assert str(error) == (
+        "job 20261122095039579207: not ok on 4 of 5 hosts: h1, h2 (retcode 3), h3 (unreachable: connect-timeout), "
+        "db (not asked: auth)"
+    )
+    assert error.jid == made.job.jid
+    assert (list(made.failed), list(made.problems)) == (["h1", "h2"], ["h3", "db"])
+    assert pickle.loads(pickle.dumps(error)).report == made
+
+
+@pytest.mark.parametrize(
+    ("hosts", "told"),
+    [
+        ([BROKEN] * 12, "not ok on 12 of 12 hosts: h0, h1, h2, h3, h4, h5, h6, h7, h8, h9 and 2 more (retcode 3)"),
+        ([HostResult(State.RUNNING)], "h0 (running)"),
+        ([HostResult(State.RETURNED, ret=Return(None, 9, "signal"))], "h0 (signal 9)"),
+        ([HostResult(State.RETURNED, ret=Return(None, 15, "timeout"))], "h0 (signal 15, timeout)"),
+        ([HostResult(State.RETURNED, ret=Return(0, None, "timeout"))], "h0 (retcode 0, timeout)"),
+        ([HostResult(State.LOST)], "h0 (lost)"),
+    ],
+)
+def test_a_host_is_told_by_how_it_ended(hosts: list[HostResult], told: str) -> None:
+    with pytest.raises(JobError) as caught:
+        report(hosts).check()
+    assert str(caught.value).endswith(told)
+
+
+def test_times_of_a_job_are_datetimes_too() -> None:
+    job = Job(JID("20261122095039579207"), "cmd.run", ("true",), "all", ("h0",), "ada", 1.5)
+    assert job.started_at == datetime(1970, 1, 1, 0, 0, 1, 500_000, timezone.utc)
+    assert replace(job, start_time=0.0).started_at is None
+    assert (OK.started_at, OK.finished_at) == (
+        datetime(1970, 1, 1, 0, 0, 0, 500_000, timezone.utc),
+        datetime(1970, 1, 1, 0, 0, 1, 500_000, timezone.utc),
+    )
+    assert HostResult(State.RUNNING, started=1.5).started_at == job.started_at
+    assert HostResult(State.RUNNING, started=1.5).finished_at is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from agentless.model.output import InMemory
 from agentless.model.returns import Return
 
 
@@ -21,3 +22,8 @@ def test_only_a_job_that_left_by_itself_with_0_succeeded(
     retcode: int | None, signal: int | None, ended_by: str, ok: bool
 ) -> None:
     assert Return(retcode, signal, ended_by).ok is ok
+
+
+def test_output_as_text_loses_no_byte_that_is_not_utf_8() -> None:
+    ret = Return(0, None, "exit", out=InMemory("é\n".encode() + b"\xff"), err=InMemory(b"oops"))
+    assert (ret.text, ret.stderr_text) == ("é\n\\xff", "oops")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from agentless.model.times import age, iso, local
+from agentless.model.times import Moment, age, iso, local, stamp, utc
 
 
 def test_an_instant_is_iso_8601_in_utc_with_microseconds() -> None:
@@ -37,3 +38,25 @@ def test_people_read_local_time_with_its_zone(monkeypatch: pytest.MonkeyPatch) -
 )
 def test_an_age_has_two_units_at_most(seconds: float, text: str) -> None:
     assert age(seconds) == text
+
+
+class Walk:
+    began_at = Moment("began")
+
+    def __init__(self, began: float | None) -> None:
+        self.began = began
+
+
+def test_an_attribute_in_unix_seconds_is_an_aware_datetime_too() -> None:
+    assert Walk(1_763_805_039.5).began_at == datetime(2025, 11, 22, 9, 50, 39, 500_000, timezone.utc)
+    assert Walk(None).began_at is None
+    assert Walk(1e30).began_at is None
+    assert "`began`" in (Walk.began_at.__doc__ or "")
+
+
+@pytest.mark.parametrize("at", [0.0, 1_763_805_039.5, 4e9])
+def test_a_datetime_says_the_instant_that_json_has(at: float) -> None:
+    moment = utc(at)
+    assert moment is not None
+    assert moment.utcoffset() == timedelta(0)
+    assert stamp(iso(at) or "") == at == moment.timestamp()

@@ -42,7 +42,9 @@ class Bench:
 
     def select(self, hosts: str, limit: str | None = None) -> Selection:
         vault = Vault([], lambda prompt: None)
-        return Selection(lambda: Sources((hosts,), "-i"), Overrides(), limit, self.report, self.warnings.append, vault)
+        return Selection(
+            lambda: Sources((hosts,), "`inventory`"), Overrides(), limit, self.report, self.warnings.append, vault
+        )
 
     def contact(self, hosts: LyingHosts) -> Contact:
         caller = Caller("ada@laptop", 168.0, 1 << 30)

@@ -87,7 +87,7 @@ def test_su_asks_in_any_words(prompt: str) -> None:
 def test_without_a_password_a_prompt_is_an_error_that_says_how_to_give_one() -> None:
     with pytest.raises(HostError) as caught:
         begun("su", None, tty=True).feed(b"Password: ")
-    assert "-K" in caught.value.hint
+    assert "`become_password`" in caught.value.hint
 
 
 def test_what_the_helper_says_is_no_prompt() -> None:

@@ -92,7 +92,7 @@ def test_who_is_denied_by_all_hears_of_become(bench: Bench) -> None:
     hosts = LyingHosts(web1=[says(NOW, UNKNOWN)], web2=[says(NOW, UNKNOWN)])
     with pytest.raises(UnknownJob) as caught:
         lookup.look_up(bench.contact(hosts), bench.selection, NOW, None)
-    assert "--become" in caught.value.hint
+    assert "`become`" in caught.value.hint
 
 
 def test_hosts_that_could_not_be_asked_keep_the_job_out_of_the_cache(bench: Bench) -> None:

@@ -23,7 +23,7 @@ def parts(inventory: str, folder: Path, **changes: object) -> Parts:
     values: dict[str, object] = {
         "config": Config(),
         "given": Overrides(),
-        "inventories": Sources((str(path),), "-i"),
+        "inventories": Sources((str(path),), "`inventory`"),
         "limit": None,
         "forks": None,
         "extra_vars": (),

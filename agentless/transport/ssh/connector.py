@@ -125,7 +125,7 @@ class SshConnector:
             time.sleep(pause)
         assert dropped is not None
         throttled = (
-            "Its sshd has no room (MaxStartups there, fewer --forks here), or a firewall or hosts.deny drops us."
+            "Its sshd has no room (MaxStartups there, fewer `forks` here), or a firewall or hosts.deny drops us."
         )
         if settings.proxy_command:
             throttled += " Or the ProxyCommand ends too early: run it by hand."
@@ -181,7 +181,7 @@ class SshConnector:
                 return proxy.sock, proxy
             sock = dial.dial(settings.host, settings.port, deadline, family=settings.family, bind=settings.bind)
         except OSError as problem:
-            hint = "Raise `ulimit -n`, or lower --forks." if problem.errno == errno.EMFILE else ""
+            hint = "Raise `ulimit -n`, or lower `forks`." if problem.errno == errno.EMFILE else ""
             raise Unreachable("connect", f"{settings.host}: {problem.strerror or problem}", hint) from None
         dial.tune(sock, GONE_AFTER)
         return sock, None

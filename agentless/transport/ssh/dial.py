@@ -79,7 +79,7 @@ def dial(host: str, port: int, deadline: float, *, family: str = "any", bind: st
         raise Unreachable(
             "connect-timeout",
             f"{where}: no answer" + (f" from {silent}" if silent != host else ""),
-            "Is the host up, and does a firewall let the port through? --connect-timeout waits longer.",
+            "Is the host up, and does a firewall let the port through? a longer `connect_timeout` helps.",
         )
     raise Unreachable(
         "connect", f"{where}: {'; '.join(dict.fromkeys(refused))}", "Is the host up, and does sshd listen on this port?"

@@ -179,7 +179,7 @@ class HostKeys:
             "host-key",
             f"the host key of {settings.key_name} is not known: it offers {type_of(blob)} {fingerprint(blob)}",
             f"Compare it with `ssh-keygen -lf /etc/ssh/ssh_host_{_kind(type_of(blob))}_key.pub` on the host, then: "
-            f"{way} (or --host-key-checking accept-new)",
+            f"{way} (or `host_key_checking=accept-new`)",
         )
 
 

@@ -132,7 +132,7 @@ def _hints(login: Login, notes: Sequence[str], password: Secret | None, is_basti
         hints.append("a new password, or a code, is nothing that can be given here: log in by hand once, or use a key")
     if is_bastion:
         return [*hints, "ProxyJump (USER@BASTION), -i of a ProxyCommand, or ~/.ssh/config name its user and key"]
-    hints += ["--private-key (ansible_ssh_private_key_file) names a key, --user (ansible_user) the user"]
+    hints += ["`private_key` (ansible_ssh_private_key_file) names a key, `user` (ansible_user) the user"]
     if password is None and _PASSWORD & set(login.methods or ()):
-        hints.append("-k asks for a password")
+        hints.append("log in by a password with `password`")
     return hints

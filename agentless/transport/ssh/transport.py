@@ -106,7 +106,7 @@ class Transport(TransportInnards):
             self.start_client(done)
         except RuntimeError as problem:
             raise Unreachable(
-                "connect", f"{self.settings.host}: {problem}", "Lower --forks, or raise `ulimit -u`."
+                "connect", f"{self.settings.host}: {problem}", "Lower `forks`, or raise `ulimit -u`."
             ) from None
         in_time = done.wait(max(0.0, deadline - time.monotonic()))
         if self.in_session:
@@ -125,7 +125,7 @@ class Transport(TransportInnards):
             return Unreachable(
                 "connect-timeout",
                 f"{where}: it took the connection and {phase} in time",
-                "Is the host overloaded, or something else than sshd listening? --connect-timeout waits longer.",
+                "Is the host overloaded, or something else than sshd listening? a longer `connect_timeout` helps.",
             )
         if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
             return self._incompatible(where, error)

@@ -120,7 +120,7 @@ class Login(AuthInnards):
             raise Unreachable(
                 "connect-timeout",
                 f"{where}: it did not answer in time when {self.user} logged in",
-                "Slow name resolution or PAM on the host? --connect-timeout waits longer.",
+                "Slow name resolution or PAM on the host? a longer `connect_timeout` helps.",
             )
         if transport.disconnected:
             raise Unreachable("auth", f"{self.user}@{where}: {transport.disconnected}", _TOO_MANY)
