@@ -63,7 +63,7 @@ def _templates(spec: JobSpec) -> Sequence[tuple[str, str]]:
     if spec.script is not None:
         texts = [(f"the script {spec.script.name}", _decoded(spec.script.data))]
         texts += [(f"the argument {word!r}", word) for word in spec.script.arguments]
-    return [*texts, *((f"--env {name}", text) for name, text in spec.env.items())]
+    return [*texts, *((f"the variable {name}", text) for name, text in spec.env.items())]
 
 
 def _decoded(data: bytes) -> str:

@@ -18,7 +18,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_@%+:,./-]+", re.ASCII)
 _NUMBER = re.compile(r"-?[0-9]+", re.ASCII)
 _SHELLS = frozenset({"ash", "bash", "dash", "ksh", "mksh", "rbash", "sh", "yash", "zsh"})
 _HERE = re.compile(r"<<(-?)[ \t]*((?:\\.|'[^'\n]*'|\"[^\"\n]*\"|[^\s;&|<>()'\"\\])+)", re.DOTALL)
-_INSTEAD = 'give it by --env NAME={{ … }}, and write "$NAME"; or mark it `| safe`'
+_INSTEAD = 'give it with `env=NAME={{ … }}`, and write "$NAME"; or mark it `| safe`'
 
 
 class CannotQuote(Exception):

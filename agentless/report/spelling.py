@@ -27,6 +27,7 @@ OPTIONS = {
     "max_fail": "--max-fail",
     "wait": "--wait",
     "shell": "--shell",
+    "env": "--env",
     "list_jobs": "jobs list",
     "source": "--from",
 }

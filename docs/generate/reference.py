@@ -175,7 +175,7 @@ DOCUMENTS = (
         (
             Part("", (hosts.HostSchedule.to_json,), ("*",)),
             Part("An entry on a host", (hosts.OnHost.to_json,), ("*", "entries", "*")),
-            Part("An event", (hosts.Event.to_json,), ("*", "events", 0)),
+            Part("An event", (hosts.ScheduleEvent.to_json,), ("*", "events", 0)),
         ),
     ),
     Document(

@@ -32,7 +32,7 @@ from agentless.model.returns import Return
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.remote.evaluator import Fire
 from agentless.report.failure import failure
-from agentless.schedule.hosts import Event, HostSchedule, OnHost, Placed, Pushed, Seen
+from agentless.schedule.hosts import HostSchedule, OnHost, Placed, Pushed, ScheduleEvent, Seen
 
 __all__ = ["SAMPLES"]
 
@@ -73,7 +73,7 @@ _FIRE_JSON = {
     "jid": "20261123023000104711",
 }
 _ON_HOST = OnHost("nightly", "cmd.run", ("df -h",), "db", True, _START, None, 0, (_FIRE,), None)
-_SKIPPED = Event(_START, "nightly", None, "maxrunning", 2, None)
+_SKIPPED = ScheduleEvent(_START, "nightly", None, "maxrunning", 2, None)
 
 SAMPLES: dict[str, Any] = {
     "report": _REPORT.to_json(),

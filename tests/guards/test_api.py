@@ -162,8 +162,8 @@ def test_errors_speak_of_parameters_and_never_of_options() -> None:
         if room(module) in OURS:
             continue
         for line, text in texts(tree):
-            # A word of another program's command line stands alone.
-            match = found.search(text) if " " in text else None
+            # Another program's option stands alone; a whole command in backquotes is for the shell that everybody has.
+            match = found.search(re.sub("`agentless [^`]*`", "", text)) if " " in text else None
             assert match is None, f"{module}:{line}: {match[0]} in {text!r}"
 
 
