@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,26 +54,33 @@ def schedule(ctx: click.Context, /) -> int:
 
 # --- see ---
 @verb("list", examples=[("agentless schedule list", "every entry, and when it comes next")])
-@option("--show-all", is_flag=True, help="Also what is switched off, and what will not come any more.")
+# Salt's word; every entry is shown.
+@option("--show-all", is_flag=True, hidden=True, expose_value=False)
 @SCHEDULE_FILE
-def list_entries(invocation: Invocation, /, show_all: bool, file: Path | None) -> int:
-    """The entries of the file: enabled, next fire, last fire, its result, last skip with its reason. Contacts nobody.
+def list_entries(invocation: Invocation, /, file: Path | None) -> int:
+    """The entries of the file: when they run what, whether hosts have them, next and last fire. Contacts nobody.
 
-    What hosts fired is known here when a contact has brought it home. An interval that hosts fire counts from the last
-    fire on each: when it comes next, only they know, and `schedule status` asks them.
+    PUSHED says on which hosts an entry is as the file has it, as of the last push or `push --check` from here. What
+    hosts fired is known here when a contact has brought it home. An interval that hosts fire counts from the last fire
+    on each: when it comes next, only they know, and `schedule status` asks them.
     """
     from agentless.report import schedule_tables as tables
 
     out = invocation.out("table", FORMATS)
-    every = invocation.fleet.schedule(file).overview()
-    rows = [row for row in every if show_all or row.comes]
+    rows = invocation.fleet.schedule(file).overview()
     document = {row.entry.name: row.to_json() for row in rows}
-    show(invocation, out, document, tables.ENTRIES, lambda: tables.entries(rows), key="name")
     screen = invocation.screen
-    if hidden := len(every) - len(rows):
-        screen.say(f"{hidden} of {len(every)} entries will not come, or are switched off: --show-all shows them")
-    elif not every:
-        screen.say("the schedule file has no entry")
+    show(
+        invocation,
+        out,
+        document,
+        tables.ENTRIES,
+        lambda: tables.entries(rows, time.time(), ages=screen.folds),
+        key="name",
+        empty="the schedule file has no entry",
+    )
+    if any(row.entry.enabled and row.pushed is not None and row.pushed.others for row in rows):
+        screen.say("not all hosts have what the file says: agentless schedule push --check --diff")
     if any(row.entry.enabled and row.entry.counted_on_hosts for row in rows):
         screen.say("when an interval comes next, only its hosts know: agentless schedule status")
     return 0
@@ -81,18 +89,18 @@ def list_entries(invocation: Invocation, /, show_all: bool, file: Path | None) -
 @verb(
     "next",
     examples=[
-        ("agentless schedule next", "the next fire of every entry"),
-        ("agentless schedule next nightly -n 5", "the next five of one"),
+        ("agentless schedule next", "the next ten fires"),
+        ("agentless schedule next nightly -n 5", "the next five of one entry"),
     ],
 )
 @click.argument("name", required=False)
-@option("-n", "number", type=click.IntRange(min=1, max=1000), default=1, metavar="N", help="How many.")
+@option("-n", "number", type=click.IntRange(min=1, max=1000), default=10, metavar="N", help="How many (10).")
 @SCHEDULE_FILE
 def next_fires(invocation: Invocation, /, name: str | None, number: int, file: Path | None) -> int:
-    """The next fires, with zone and splay, worked out from the file. Contacts nobody.
+    """The next fires of all entries, or of one, by time, worked out from the file. Contacts nobody.
 
     The splay of a host is drawn for it; shown is that of an entry's first host. An interval that hosts fire counts from
-    the last fire on each: only they know, and `schedule status` asks them.
+    the last fire on each: only they know, and `schedule status` asks them. Of an entry that is switched off none come.
     """
     from agentless.report import schedule_tables as tables
 
@@ -104,7 +112,7 @@ def next_fires(invocation: Invocation, /, name: str | None, number: int, file: P
         out,
         document,
         tables.FIRES,
-        lambda: tables.fires(fires),
+        lambda: tables.fires(fires, time.time()),
         key="name",
         value="fires",
         empty="nothing comes",
@@ -175,17 +183,25 @@ _CHECK = option("--check", is_flag=True, help="Only show what would change.")
 
 @verb(
     examples=[
-        ("agentless schedule push --check", "what would change, and where"),
+        ("agentless schedule push --check --diff", "what would change where, with old and new values"),
         ("agentless schedule push", "bring all hosts to what the file says"),
     ]
 )
 @TARGET
 @_CHECK
+@option("--diff", is_flag=True, help="Show old and new values of what changes; this asks hosts once more.")
 @SCHEDULE_FILE
-def push(invocation: Invocation, /, target: str | None, check: bool, file: Path | None) -> int:
+def push(invocation: Invocation, /, target: str | None, check: bool, diff: bool, file: Path | None) -> int:
     """Bring hosts to what the file says: the entries that target them, and one line in the user's crontab."""
+    from agentless.report import schedule_tables as tables
+
     out = invocation.out("table", FORMATS)
-    return _placed(invocation, out, invocation.fleet.schedule(file).push(target, check=check))
+    pushed = invocation.fleet.schedule(file).push(target, check=check, diff=diff)
+    code = _placed(invocation, out, pushed)
+    if out in ("table", "text"):
+        lines = tables.changes(pushed, invocation.screen.out_look)
+        invocation.screen.result("".join(f"{line}\n" for line in lines))
+    return code
 
 
 @verb(examples=[("agentless schedule purge web1", "it fires nothing of ours any more")])

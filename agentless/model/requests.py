@@ -344,6 +344,7 @@ class ScheduledJob:
         spec: what a fire runs.
         target: the entry's target.
         hosts: all hosts of that target.
+        said: when, as the file writes it: text by key, for whoever reads it on the host.
         jid_include: false leaves `maxrunning` uncounted.
         return_job: True; False, nothing comes home; or `nocache`, it comes home and is not kept.
     """
@@ -355,6 +356,7 @@ class ScheduledJob:
     hosts: tuple[str, ...]
     jid_include: bool = True
     return_job: bool | str = True
+    said: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

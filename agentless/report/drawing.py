@@ -28,10 +28,12 @@ _LEAST = 12
 _BOLD = "\x1b[1m"
 
 # Free text that is worth lines of its own, and free text whose beginning says enough.
-_WRAPPED = frozenset({"HOSTS", "MESSAGE", "GROUPS", "ADDED", "CHANGED", "REMOVED", "STATE", "RESULT", "LAST SKIP"})
+_WRAPPED = frozenset(
+    ("HOSTS", "MESSAGE", "GROUPS", "ADDED", "CHANGED", "REMOVED", "STATE", "RESULT", "LAST SKIP", "WHEN", "PUSHED")
+)
 _CUT = frozenset({"COMMAND", "OUTPUT", "TARGET", "EXECUTABLE", "STATE DIRECTORY", "SOCKET", "RUNS"})
 # The first goes first.
-_SPARE = ("STARTED", "NODE", "SPLAY", "ZONE", "USER", "FUNCTION")
+_SPARE = ("STARTED", "NODE", "LAST SKIP", "SPLAY", "ZONE", "USER", "FUNCTION", "RESULT", "LAST")
 
 _COLOURED = frozenset({"STATE", "SUCCESS", "RESULT"})
 _STATES = re.compile(

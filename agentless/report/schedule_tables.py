@@ -2,36 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from agentless.model.times import local
+from agentless.hostlist import fold
+from agentless.model.times import age, local
 from agentless.report.printable import one_line
-from agentless.report.tables import Row, cut, error, states
+from agentless.report.tables import Row, ago, cut, error, states
+from agentless.report.text import Look, paint
+from agentless.schedule.timing import in_words
 
 if TYPE_CHECKING:
     from agentless.schedule.coming import Upcoming
+    from agentless.schedule.difference import Change
+    from agentless.schedule.document import Entry
     from agentless.schedule.hosts import OnHost, Pushed, ScheduleEvent, Seen
     from agentless.schedule.overview import Overview
+    from agentless.schedule.pushes import OnHosts
 
-ENTRIES = ("NAME", "ENABLED", "NEXT", "LAST", "RESULT", "LAST SKIP", "RUNS ON", "TARGET")
+# Of a value that a host told, so much is shown.
+_LONGEST = 2000
+
+ENTRIES = ("NAME", "WHEN", "RUNS", "TARGET", "ENABLED", "PUSHED", "NEXT", "LAST", "RESULT", "LAST SKIP")
 
 
-def entries(rows: Iterable[Overview]) -> Iterator[Row]:
+def entries(rows: Iterable[Overview], now: float, *, ages: bool = False) -> Iterator[Row]:
+    """One row for each entry.
+
+    Args:
+        now: Unix seconds.
+        ages: how long it is until the next fire, and since the last, instead of when.
+    """
+
+    def when(stamp: float | None) -> str:
+        return "" if stamp is None else f"{ago(stamp, now)} ago" if ages else local(stamp)
+
     for row in rows:
-        skip = f"{row.last_skip[0]} {local(row.last_skip[1])}" if row.last_skip else ""
+        entry = row.entry
         result = states(row.last_result) if row.last_result else ""
+        if row.last_result_as_of is not None:
+            result += f" ({'' if ages else 'as of '}{when(row.last_result_as_of)})"
         yield (
-            row.entry.name,
-            "yes" if row.entry.enabled else "no",
-            _forecast(row),
-            local(row.last_fire),
+            entry.name,
+            in_words(entry.said),
+            runs(entry),
+            entry.target or "",
+            "yes" if entry.enabled else "no",
+            _pushed(row.pushed, when),
+            f"in {age(row.forecast.fire.at - now)}" if ages and row.forecast.fire is not None else _forecast(row),
+            when(row.last_fire),
             result,
-            skip,
-            row.entry.runs_on,
-            row.entry.target or "",
+            f"{row.last_skip[0]} {when(row.last_skip[1])}" if row.last_skip else "",
         )
+
+
+def runs(entry: Entry) -> str:
+    """What an entry runs: its command, its script with arguments, or the controller's function."""
+    if not entry.args:
+        return entry.function
+    return entry.args[0] if len(entry.args) == 1 else shlex.join(entry.args)
+
+
+def _pushed(pushed: OnHosts | None, when: Callable[[float | None], str]) -> str:
+    """Whether hosts have an entry as it is in the file: `yes`, `no`, `37 of 40`, and as of when."""
+    if pushed is None:
+        return "by the controller"
+    if not pushed.same:
+        return "no"
+    count = len(pushed.same) + len(pushed.others)
+    return f"{f'{len(pushed.same)} of {count}' if pushed.others else 'yes'} ({when(pushed.as_of)})"
 
 
 def _forecast(row: Overview) -> str:
@@ -39,23 +80,25 @@ def _forecast(row: Overview) -> str:
         return _local(row.forecast.fire.at, row.forecast.fire.shift)
     if row.forecast.searched_until is not None:
         return f"after {local(row.forecast.searched_until)}"
-    return "" if row.forecast.known else "known to the hosts"
+    return "" if row.forecast.known or not row.entry.enabled else "known to the hosts"
 
 
-FIRES = ("NAME", "FIRES", "ZONE", "SPLAY", "SKIPPED")
+FIRES = ("NEXT", "LEFT", "NAME", "ZONE", "SPLAY", "SKIPPED")
 
 
-def fires(by_entry: Mapping[str, Upcoming]) -> Iterator[Row]:
+def fires(by_entry: Mapping[str, Upcoming], now: float) -> Iterator[Row]:
+    """The fires of all entries by time; then the entries of which only the hosts know it."""
+    every = [(fire, upcoming.entry) for upcoming in by_entry.values() for fire in upcoming.fires or ()]
+    for fire, entry in sorted(every, key=lambda pair: pair[0].at):
+        bounds = entry.timing.get("splay")
+        splay = f"{fire.at - fire.nominal} s" if bounds else ""
+        if bounds and bounds[0] != bounds[1]:
+            splay += f" of {bounds[0]} to {bounds[1]}"
+        left = age(fire.at - now)
+        yield _local(fire.at, fire.shift), left, entry.name, entry.timezone or "local", splay, fire.reason or ""
     for name, upcoming in by_entry.items():
         if upcoming.fires is None:
-            yield name, "known to the hosts", "", "", ""
-        bounds = upcoming.entry.timing.get("splay")
-        for fire in upcoming.fires or ():
-            splay = f"{fire.at - fire.nominal} s" if bounds else ""
-            if bounds and bounds[0] != bounds[1]:
-                splay += f" of {bounds[0]} to {bounds[1]}"
-            zone = upcoming.entry.timezone or "local"
-            yield name, _local(fire.at, fire.shift), zone, splay, fire.reason or ""
+            yield "known to the hosts", "", name, "", "", ""
 
 
 PLACED = ("HOST", "ADDED", "CHANGED", "REMOVED", "UNCHANGED", "CRONTAB")
@@ -67,6 +110,23 @@ def placed(result: Pushed) -> Iterator[Row]:
         yield host, *names, str(len(one.unchanged)), one.crontab
     for host, problem in result.problems.items():
         yield host, error(problem), "", "", "", ""
+
+
+def changes(result: Pushed, look: Look) -> Iterator[str]:
+    """What differs of each entry, its old and new values a line each; hosts on which the same does are folded."""
+    alike: dict[tuple[str, str, tuple[Change, ...]], list[str]] = {}
+    for host, placed in result.hosts.items():
+        for name, differences in (placed.differences or {}).items():
+            word = next(word for word in ("added", "changed", "removed") if name in getattr(placed, word))
+            alike.setdefault((name, word, differences), []).append(host)
+    for (name, word, differences), hosts in alike.items():
+        yield f"{one_line(name)} is {word} on {one_line(fold(hosts))}:"
+        for change in differences:
+            for sign, value, colour in (("-", change.old, "red"), ("+", change.new, "green")):
+                if value is not None:
+                    yield paint(f"  {sign} {one_line(change.key)}: {one_line(cut(value, _LONGEST))}", colour, look)
+        if not differences:
+            yield "  in what hosts do not show, such as env"
 
 
 STATUS = ("HOST", "LAST TICK", "NAME", "LAST", "LAST SKIP", "NEXT", "RUNNING")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from agentless.errors import Refused, ScheduleError, UsageError
@@ -22,11 +23,14 @@ from agentless.model.requests import (
 )
 from agentless.runner.contact import Contact
 from agentless.runner.reading import Answer
+from agentless.runner.writing import entry_fields
+from agentless.schedule.difference import differences, shown
 from agentless.schedule.document import Entry, Schedule
 from agentless.schedule.hosts import HostSchedule, OnHost, Placed, Pushed, ScheduleEvent, Seen
+from agentless.schedule.pushes import digest
 from agentless.values import dataclass
 
-__all__ = ["Shipment", "job_spec", "purge", "push", "show"]
+__all__ = ["Shipment", "compared", "digest_of", "job_spec", "purge", "push", "show"]
 
 A = TypeVar("A", PushDone, ScheduleState)
 # Of a clock that is further off, everybody's logs disagree; nothing of ours depends on it.
@@ -87,6 +91,7 @@ class Shipment:
                 hosts=targets[entry.name],
                 jid_include=entry.jid_include,
                 return_job=entry.return_job,
+                said=entry.said,
             )
             for host in job.hosts:
                 by_host.setdefault(host, []).append(job)
@@ -142,6 +147,28 @@ def push(contact: Contact, endpoints: Mapping[str, Endpoint], shipment: Shipment
 def purge(contact: Contact, endpoints: Mapping[str, Endpoint], *, check: bool) -> Pushed:
     """Take the schedule and its line in the crontab away."""
     return _place(contact, endpoints, lambda host: PurgeRequest(check), check)
+
+
+def digest_of(job: ScheduledJob) -> str:
+    """The hash by which an entry is known again, of all that travels of it."""
+    return digest({**entry_fields(job), "env": dict(job.spec.env)})
+
+
+def compared(pushed: Pushed, before: Seen, shipment: Shipment) -> Pushed:
+    """The same push with what differs of each entry that it adds, changes or takes away.
+
+    Args:
+        before: what the hosts had.
+    """
+    hosts = {}
+    for host, placed in pushed.hosts.items():
+        seen = before.hosts.get(host)
+        old = {name: entry.shown for name, entry in seen.entries.items()} if seen is not None else {}
+        new = {job.name: shown(entry_fields(job)) for job in shipment.jobs.get(host, ())}
+        names = (*placed.added, *placed.changed, *placed.removed)
+        made = {name: differences(old.get(name, {}), new.get(name, {})) for name in names}
+        hosts[host] = replace(placed, differences=made)
+    return replace(pushed, hosts=hosts)
 
 
 def _place(

@@ -42,6 +42,7 @@ from agentless.remote.evaluator import Fire
 from agentless.runner.bounds import records_max
 from agentless.runner.fields import Meta, build, count, flag, items, mapping, matched, number, pairs, stamp, text, texts
 from agentless.runner.frames import Frame
+from agentless.schedule.difference import shown
 from agentless.schedule.hosts import OnHost, ScheduleEvent
 
 __all__ = ["Answer", "Reading"]
@@ -257,6 +258,7 @@ def _entry(meta: Meta) -> OnHost | None:
         running=min(count(meta, "running"), COUNT_MAX),
         coming=tuple(fire for fire in planned if fire is not None),
         timezone=text(raw, "zone") or None,
+        shown=shown(raw),
     )
 
 

@@ -15,16 +15,20 @@ from agentless.model.requests import Delivery
 from agentless.model.states import State
 from agentless.runner.parts import Parts
 from agentless.schedule import document
-from agentless.schedule.coming import Upcoming, coming, forecast
+from agentless.schedule.coming import Upcoming, coming, first, forecast
 from agentless.schedule.document import Entry, Schedule
 from agentless.schedule.editing import Editor
 from agentless.schedule.history import Histories, Past
 from agentless.schedule.hosts import Pushed, Seen
 from agentless.schedule.overview import Overview
+from agentless.schedule.pushes import Pushes
 
 # `schedule list` reads the file and the cache: it is not to wait for what contacts hosts.
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agentless.runner.dispatcher import PreparedJob
+    from agentless.runner.push import Shipment
     from agentless.runner.run import Run
 
 __all__ = ["Schedules", "find"]
@@ -109,33 +113,69 @@ class Schedules:
         except InventoryError:
             return
 
-    def push(self, target: str | None = None, *, check: bool = False) -> Pushed:
+    def push(self, target: str | None = None, *, check: bool = False, diff: bool = False) -> Pushed:
         """Bring hosts to what the file says; pushing again changes nothing.
 
         Args:
             target: the hosts; None is all, since an entry may have left any of them.
             check: only tell what would change.
+            diff: ask them first what they have, and tell what of each entry differs.
         """
         from agentless.runner import push as hosts
 
         parts = self._parts
         schedule = self.file
         endpoints = parts.selection.endpoints(target)
-        shipment = hosts.Shipment.of(
-            schedule,
-            self._targets(schedule),
-            user=parts.user,
-            sender=parts.selection.sender,
-            cap=parts.config.output_cap,
-            now=time.time(),
-        )
-        return hosts.push(parts.contact, endpoints, shipment, check=check)
+        shipment = self._shipment(schedule, self._targets(schedule))
+        before = hosts.show(parts.contact, endpoints, plan=0, log=0) if diff else None
+        pushed = hosts.push(parts.contact, endpoints, shipment, check=check)
+        self._note(pushed, shipment, check)
+        return pushed if before is None else hosts.compared(pushed, before, shipment)
 
     def purge(self, target: str | None = None, *, check: bool = False) -> Pushed:
         """Take the schedule and its line in the crontab away from hosts; None is all."""
         from agentless.runner import push as hosts
 
-        return hosts.purge(self._parts.contact, self._parts.selection.endpoints(target), check=check)
+        purged = hosts.purge(self._parts.contact, self._parts.selection.endpoints(target), check=check)
+        if not check:
+            self._pushes.note(self._sender, {host: {} for host in purged.hosts}, time.time(), other={})
+        return purged
+
+    def _note(self, pushed: Pushed, shipment: Shipment, check: bool) -> None:
+        """Remember what hosts have, for `overview`."""
+        from agentless.runner.push import digest_of
+
+        had: dict[str, dict[str, str]] = {}
+        other: dict[str, dict[str, str]] = {}
+        for name, placed in pushed.hosts.items():
+            digests = {job.name: digest_of(job) for job in shipment.jobs.get(name, ())}
+            here = digests.keys() if not check else set(placed.unchanged)
+            had[name] = {entry: each for entry, each in digests.items() if entry in here}
+            if check:
+                changed = {entry: digests.get(entry, "") for entry in placed.changed}
+                other[name] = {**changed, **dict.fromkeys(placed.added, "")}
+        self._pushes.note(self._sender, had, time.time(), other=other)
+
+    def _shipment(self, schedule: Schedule, targets: Mapping[str, tuple[str, ...]]) -> Shipment:
+        from agentless.runner import push as hosts
+
+        parts = self._parts
+        return hosts.Shipment.of(
+            schedule,
+            targets,
+            user=parts.user,
+            sender=parts.selection.sender,
+            cap=parts.config.output_cap,
+            now=time.time(),
+        )
+
+    @property
+    def _sender(self) -> str:
+        return "/".join(word or "" for word in self._parts.selection.sender)
+
+    @cached_property
+    def _pushes(self) -> Pushes:
+        return Pushes(cache_dir() / "scheduler", self.path, self._parts.cache.warn)
 
     def status(self, target: str | None = None, *, plan: int = 1, log: int = 50) -> Seen:
         """What hosts have, what their ticks did (`log` events), and what they will fire (`plan` of each entry)."""
@@ -145,32 +185,51 @@ class Schedules:
 
     # --- here ---
     def coming(self, name: str | None = None, count: int = 1) -> dict[str, Upcoming]:
-        """The next fires of one entry or of all; nobody is asked.
+        """The next `count` fires of one entry, or over all that are switched on, by entry; nobody is asked.
 
         What hosts count themselves is unknown here; `status` asks them.
         """
         schedule, now = self.file, time.time()
         upcoming = {}
         for entry in schedule.entries.values() if name is None else (schedule.entry(name),):
+            if name is None and not entry.enabled:
+                continue
             host, history = self._place(schedule, entry)
             fires = None
             if not entry.counted_on_hosts:
                 fires = coming(schedule, entry, count, now=now, host=host, history=history)
             upcoming[entry.name] = Upcoming(entry, host, fires)
-        return upcoming
+        return first(upcoming, count)
 
     def overview(self) -> list[Overview]:
         """Every entry, with what is known of it here; nobody is asked."""
+        from agentless.runner.push import digest_of
+
         schedule, now = self.file, time.time()
         fired = self._fired(schedule)
+        shipment = self._shipment(schedule, self._targets(schedule))
+        digests = {job.name: digest_of(job) for jobs in shipment.jobs.values() for job in jobs}
         rows = []
         for entry in schedule.entries.values():
             host, history = self._place(schedule, entry)
             next_fire = forecast(schedule, entry, now=now, host=host, history=history)
             row = fired.get(entry.name)
             past = self.history.load(entry) if entry.runs_on == "controller" else Past(None, None)
-            last_fire = row.job.start_time if row else past.last_fire
-            rows.append(Overview(entry, host, next_fire, last_fire, row.summary if row else None, past.last_skip))
+            pushed = None
+            if entry.runs_on == "host":
+                pushed = self._pushes.of(entry.name, digests[entry.name], self._selected(entry))
+            rows.append(
+                Overview(
+                    entry,
+                    host,
+                    next_fire,
+                    row.job.start_time if row else past.last_fire,
+                    row.summary if row else None,
+                    past.last_skip,
+                    last_result_as_of=row.as_of if row else None,
+                    pushed=pushed,
+                )
+            )
         return rows
 
     def _place(self, schedule: Schedule, entry: Entry) -> tuple[str, Any]:

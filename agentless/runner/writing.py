@@ -32,7 +32,7 @@ from agentless.model.requests import (
 from agentless.remote import wire
 from agentless.values import dataclass
 
-__all__ = ["Message", "job_fields", "operation", "write"]
+__all__ = ["Message", "entry_fields", "job_fields", "operation", "write"]
 
 # With the rest it stays on the command line, which is one round trip less.
 HOSTS_MAX = 12 << 10
@@ -154,7 +154,7 @@ def job_fields(spec: JobSpec, target: str) -> dict[str, object]:
 def _push(request: PushRequest) -> tuple[dict[str, object], tuple[Section, ...]]:
     keys = ("host", "user", "cap", "login", "become", "local", "check", "zones")
     fields = {key: getattr(request, key) for key in keys}
-    fields["entries"] = [_entry(entry) for entry in request.entries]
+    fields["entries"] = [entry_fields(entry) for entry in request.entries]
     env = {entry.name: dict(entry.spec.env) for entry in request.entries if entry.spec.env}
     sections = [Section("env", json.dumps(env).encode("ascii"))] if env else []
     if not request.check:
@@ -163,7 +163,7 @@ def _push(request: PushRequest) -> tuple[dict[str, object], tuple[Section, ...]]
     return {"do": "push", **fields}, tuple(sections)
 
 
-def _entry(entry: ScheduledJob) -> dict[str, object]:
+def entry_fields(entry: ScheduledJob) -> dict[str, object]:
     """An entry of a schedule; a script and an input travel as files, and are named by their hashes."""
     job = {
         **job_fields(entry.spec, entry.target),
@@ -172,7 +172,7 @@ def _entry(entry: ScheduledJob) -> dict[str, object]:
         "return_job": entry.return_job,
         **{key: _digest(data) for key, data in _files(entry.spec).items()},
     }
-    return {**entry.timing, "since": entry.since, "job": job}
+    return {**entry.timing, "since": entry.since, "said": dict(entry.said), "job": job}
 
 
 def _files(spec: JobSpec) -> dict[str, bytes]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from agentless.values import dataclass
 if TYPE_CHECKING:
     from agentless.remote.course import History
 
-__all__ = ["Fire", "Forecast", "Upcoming", "coming", "fire_json", "forecast", "offset"]
+__all__ = ["Fire", "Forecast", "Upcoming", "coming", "fire_json", "first", "forecast", "offset"]
 
 # The next fire that is not skipped is looked for among so many: it takes a tenth of a second.
 LOOK_AHEAD = 2000
@@ -106,6 +107,19 @@ def coming(
     """
     planned = evaluator.plan(entry.timing, history, now, host, offset(schedule, entry))
     return tuple(itertools.islice(planned, count))
+
+
+def first(upcoming: Mapping[str, Upcoming], count: int) -> dict[str, Upcoming]:
+    """The first `count` fires over all entries, by entry; those of which nothing is among them are left out."""
+    every = sorted((fire.at, name, at) for name, each in upcoming.items() for at, fire in enumerate(each.fires or ()))
+    chosen: dict[str, int] = {}
+    for _, name, _ in every[:count]:
+        chosen[name] = chosen.get(name, 0) + 1
+    return {
+        name: replace(each, fires=None if each.fires is None else each.fires[: chosen[name]])
+        for name, each in upcoming.items()
+        if each.fires is None or name in chosen
+    }
 
 
 def forecast(schedule: Schedule, entry: Entry, *, now: float, host: str, history: History | None = None) -> Forecast:

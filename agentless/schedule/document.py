@@ -49,6 +49,7 @@ class Entry:
         target: a pattern of hosts; None for functions of the controller.
         runs_on: `host` or `controller`: who fires it.
         timing: when, as remote/evaluator.py takes it: plain JSON.
+        said: when, as the file writes it: text by key.
         metadata: what is searched by `jobs list --metadata`.
         timeout: seconds that a fire may run, or None.
         timezone: an IANA name, or None for the zone of the machine that fires.
@@ -77,6 +78,7 @@ class Entry:
     returner_line: int = field(default=0, compare=False)
     returners: tuple[str, ...] = ()
     script: str | None = None
+    said: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def enabled(self) -> bool:
@@ -244,6 +246,7 @@ def _entry(
         target_line=fields["target"].line if "target" in fields else item.line,
         returner_line=fields["returner"].line if "returner" in fields else item.line,
         returners=returners,
+        said=timing.said(timed, whens),
         script=work.script(fields["args"], arguments[0]) if function == "cmd.script" else None,
     )
 

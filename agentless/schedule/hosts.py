@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from typing import Any
 
 from agentless.model.problem import Problem
 from agentless.model.results import Asked
 from agentless.model.times import Moment, iso
 from agentless.remote.evaluator import Fire
+from agentless.schedule.difference import Change
 from agentless.values import dataclass
 
 __all__ = ["HostSchedule", "OnHost", "Placed", "Pushed", "ScheduleEvent", "Seen"]
@@ -16,7 +18,11 @@ __all__ = ["HostSchedule", "OnHost", "Placed", "Pushed", "ScheduleEvent", "Seen"
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """What a push did to one host, or would do: names of entries, and what became of our line in the crontab."""
+    """What a push did to one host, or would do: names of entries, and what became of our line in the crontab.
+
+    `differences`, where they were asked for: by entry that is added, changed or removed, its keys that are not the
+    same; of one that is changed none where it is something that hosts do not show, such as `env`.
+    """
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -24,6 +30,7 @@ class Placed:
     unchanged: tuple[str, ...] = ()
     crontab: str = "kept"
     warnings: tuple[Problem, ...] = ()
+    differences: Mapping[str, tuple[Change, ...]] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """What a push did to one host, or would do.
@@ -35,8 +42,10 @@ class Placed:
             unchanged (list of strings): names of entries.
             crontab (string): what became of our line in the crontab: `added`, `changed`, `kept` or `removed`.
             warnings (list of objects): what else is wrong, each with the keys of [error](#error).
+            diff (object, only with `--diff`): by entry, its keys that differ, each with `old` and `new` (string or
+                null).
         """
-        return {
+        document: dict[str, Any] = {
             "added": list(self.added),
             "changed": list(self.changed),
             "removed": list(self.removed),
@@ -44,6 +53,12 @@ class Placed:
             "crontab": self.crontab,
             "warnings": [warning.to_json() for warning in self.warnings],
         }
+        if self.differences is not None:
+            document["diff"] = {
+                name: {change.key: {"old": change.old, "new": change.new} for change in changes}
+                for name, changes in self.differences.items()
+            }
+        return document
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +80,7 @@ class OnHost:
         running: fires that run now.
         coming: what is to come, as many as were asked for.
         timezone: an IANA name, or None for the host's own zone.
+        shown: all of it that can be shown, as text by the file's keys.
     """
 
     name: str
@@ -77,6 +93,7 @@ class OnHost:
     running: int
     coming: tuple[Fire, ...]
     timezone: str | None
+    shown: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     last_fire_at = Moment("last_fire")
 

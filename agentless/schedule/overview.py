@@ -8,6 +8,7 @@ from typing import Any
 from agentless.model.times import Moment, iso
 from agentless.schedule.coming import Forecast, fire_json
 from agentless.schedule.document import Entry
+from agentless.schedule.pushes import OnHosts
 from agentless.values import dataclass
 
 __all__ = ["Overview"]
@@ -23,6 +24,8 @@ class Overview:
         last_fire: Unix seconds.
         last_result: its hosts by state, as in `jobs list`.
         last_skip: the reason and when; of fires on hosts, they know.
+        last_result_as_of: Unix seconds, when it was learned, where a host is said to run it or was out of reach.
+        pushed: which of its hosts have it as it is in the file; None where the controller fires it.
     """
 
     entry: Entry
@@ -31,13 +34,10 @@ class Overview:
     last_fire: float | None
     last_result: Mapping[str, int] | None
     last_skip: tuple[str, float] | None
+    last_result_as_of: float | None = None
+    pushed: OnHosts | None = None
 
     last_fire_at = Moment("last_fire")
-
-    @property
-    def comes(self) -> bool:
-        """It is switched on and will come again, or may."""
-        return self.entry.enabled and (self.forecast.fire is not None or not self.forecast.known)
 
     def to_json(self) -> dict[str, Any]:
         """`next` null with `next_known` false: it may come, but only the hosts know when, or all that was looked at
@@ -49,6 +49,10 @@ class Overview:
             arguments (list): what it runs.
             target (string): the pattern.
             runs_on (string): who fires it.
+            timing (object): when, as the file says it: strings by key.
+            pushed (object or null): which of its hosts have it as it is in the file, as far as pushes and checks from
+                here tell: `same` and `others` (lists of strings), `as_of` (time or null); null where the controller
+                fires it.
             metadata (object): strings by name.
             next (object or null): its next fire, as in `schedule next`.
             next_known (boolean): whether `next` is known here.
@@ -63,6 +67,14 @@ class Overview:
             "arguments": list(entry.args),
             "target": entry.target,
             "runs_on": entry.runs_on,
+            "timing": dict(entry.said),
+            "pushed": None
+            if self.pushed is None
+            else {
+                "same": list(self.pushed.same),
+                "others": list(self.pushed.others),
+                "as_of": iso(self.pushed.as_of),
+            },
             "metadata": dict(entry.metadata),
             "next": fire_json(fire, entry, self.host) if fire else None,
             "next_known": self.forecast.known,

@@ -17,7 +17,7 @@ from agentless.yamlfile import LONGEST, Item
 if TYPE_CHECKING:
     from agentless.remote.course import Timing
 
-__all__ = ["KEYS", "UNITS", "identify", "read_span", "read_splay", "timing"]
+__all__ = ["KEYS", "UNITS", "identify", "in_words", "read_span", "read_splay", "said", "timing"]
 
 UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 KEYS = (
@@ -85,6 +85,42 @@ def timing(entry: Item, fields: Mapping[str, Item], name: str, identity: str, wh
     if "timezone" in fields:
         made["zone"] = _zone(fields["timezone"])
     return made
+
+
+def said(fields: Mapping[str, Item], whens: Mapping[str, Item]) -> dict[str, str]:
+    """The time keys as they are written, in their order here; a name from `whens` with what it stands for."""
+    words = {key: _said(fields[key].node) for key in KEYS if key in fields and key != "enabled"}
+    if "when" in fields:
+        named = ((each.text, whens.get(each.text)) for each in fields["when"].each())
+        words["when"] = ", ".join(text if other is None else f"{text} ({other.text})" for text, other in named)
+    return words
+
+
+def _said(node: yaml.Node) -> str:
+    if isinstance(node, yaml.MappingNode):
+        return ", ".join(f"{_said(key)} {_said(value)}" for key, value in node.value)
+    if isinstance(node, yaml.SequenceNode):
+        return ", ".join(map(_said, node.value))
+    return str(node.value)
+
+
+def in_words(words: Mapping[str, str]) -> str:
+    """When an entry fires, in one line: `every 1h30m, splay 10`, `cron 30 2 * * * (Europe/Berlin)`.
+
+    Args:
+        words: as of `said`.
+    """
+    every = "".join(f"{words[unit]}{unit[0]}" for unit in reversed(UNITS) if unit in words)
+    way = f"every {every}" if every else words.get("when", "")
+    for key in ("cron", "once"):
+        way = f"{key} {words[key]}" if key in words else way
+    zone = f" ({words['timezone']})" if "timezone" in words else ""
+    bounds = [
+        f"{key.replace('_', ' ')} {words[key]}"
+        for key in ("splay", "range", "skip_during_range", "after", "until")
+        if key in words
+    ]
+    return ", ".join([way + zone, *bounds])
 
 
 def version(made: Timing) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -24,13 +25,31 @@ def file(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_what_will_not_come_is_counted_and_shown_where_that_is_asked_for(file: str, say: Say) -> None:
+def test_every_entry_is_listed_with_when_it_runs_what_and_whether_hosts_have_it(file: str, say: Say) -> None:
     words = ("-i", "web1,", "schedule", "list", "--schedule-file", file)
     code, out, err = say(*words)
-    assert (code, [line.split()[0] for line in out.splitlines()]) == (0, ["NAME", "nightly", "often"])
-    assert "1 of 3 entries will not come" in err
+    assert code == 0
+    assert [re.split(r"  +", line)[:6] for line in out.splitlines()[1:]] == [
+        ["nightly", "cron 30 2 * * *", "uptime", "web1", "yes", "no"],
+        ["often", "every 61m", "uptime", "web1", "yes", "no"],
+        ["off", "every 1h", "uptime", "web1", "no", "no"],
+    ]
+    assert "agentless schedule push --check --diff" in err
     assert "only its hosts know: agentless schedule status" in err
-    assert "off" in say(*words, "--show-all")[1]
+    assert say(*words, "--show-all")[1] == out
+
+
+def test_the_next_fires_are_those_of_all_entries_by_time(file: str, say: Say) -> None:
+    with open(file, "a") as more:
+        more.write("  hourly: {function: cmd.run, args: [uptime], target: web1, cron: '0 * * * *'}\n")
+    code, out, _ = say("-i", "web1,", "schedule", "next", "--schedule-file", file)
+    rows = [re.split(r"  +", line) for line in out.splitlines()]
+    assert (code, rows[0]) == (0, ["NEXT", "LEFT", "NAME", "ZONE", "SPLAY", "SKIPPED"])
+    assert len(rows) == 12
+    assert rows[-1][:2] == ["known to the hosts", "often"]
+    assert [row[0] for row in rows[1:-1]] == sorted(row[0] for row in rows[1:-1])
+    assert {row[2] for row in rows[1:-1]} <= {"hourly", "nightly"}
+    assert re.fullmatch(r"[0-9]+[hms].*", rows[1][1])
 
 
 def test_the_next_fires_of_one_entry_are_as_many_as_were_asked_for(file: str, say: Say) -> None:

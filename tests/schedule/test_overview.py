@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from agentless.remote.evaluator import Fire
 from agentless.schedule.coming import Forecast
 from agentless.schedule.document import Entry
@@ -17,18 +15,9 @@ def overview(forecast: Forecast, *, enabled: int = 1) -> Overview:
     return Overview(entry, "web1", forecast, None, None, None)
 
 
-@pytest.mark.parametrize(
-    ("forecast", "comes"),
-    [(Forecast(FIRE), True), (Forecast(None, known=False), True), (Forecast(None), False)],
-)
-def test_it_comes_where_a_fire_is_known_or_may_be(forecast: Forecast, comes: bool) -> None:
-    assert overview(forecast).comes is comes
-    assert not overview(forecast, enabled=0).comes
-
-
 def test_a_document_has_every_key_and_null_for_what_never_was() -> None:
     document = overview(Forecast(None, known=False)).to_json()
     nulls = {key for key, value in document.items() if value is None}
-    assert nulls == {"next", "last_fire", "last_result", "last_skip"}
+    assert nulls == {"next", "last_fire", "last_result", "last_skip", "pushed"}
     assert document["next_known"] is False
     assert overview(Forecast(FIRE)).to_json()["next"]["splay"] == 7
