@@ -73,6 +73,8 @@ class Config:
         keep_connections: seconds for which connections are kept after their last use; 0 keeps none, and None leaves it
             to whether a person at a terminal is at work.
         keep_jobs: hours for which the job cache keeps a job after its last event.
+        keep_sent: keep environment, stdin and script of a job beside its record until it has ended well on all hosts,
+            so that `jobs retry` can send it again.
         max_cache_size: bytes of disk for the job cache.
         keep_returns: hours for which hosts keep what a job returned.
         keep_bytes: bytes of disk for that on each host.
@@ -94,6 +96,7 @@ class Config:
     schedule_file: str | None = None
     keep_connections: float | None = None
     keep_jobs: float = 24.0
+    keep_sent: bool = True
     max_cache_size: int = 2048 * MIB
     keep_returns: float = 168.0
     keep_bytes: int = 1024 * MIB
@@ -337,6 +340,7 @@ _READERS: dict[str, _Parser] = {
     "schedule_file": _path,
     "keep_connections": _duration,
     "keep_jobs": _hours,
+    "keep_sent": _flag,
     "max_cache_size": _size,
     "keep_returns": _hours,
     "keep_bytes": _size,

@@ -35,6 +35,7 @@ from agentless.runner.parts import Parts
 if TYPE_CHECKING:
     from agentless.runner.contact import Watch
     from agentless.runner.dispatcher import PreparedJob
+    from agentless.runner.retry import Retry
     from agentless.runner.run import Run
     from agentless.runner.scheduler import Scheduler
     from agentless.runner.schedules import Schedules
@@ -375,6 +376,37 @@ class Fleet:
             for _ in run:
                 pass
             return run.report()
+
+    def retry(
+        self,
+        jid: str,
+        target: str | None = None,
+        *,
+        failed: bool = False,
+        unreachable: bool = False,
+        how: Delivery = AT_ONCE,
+    ) -> Retry:
+        """Prepare to send a job again, as it was, to those of its hosts that failed, never got it or were not reached.
+
+        Hosts of which the end is not known are asked first; who may have the job still is left alone.
+
+        Args:
+            jid: a JID, or `last`.
+            target: only these of its hosts.
+            failed: only those that failed, are lost or never got it; with `unreachable`, those too.
+            unreachable: only those that were not reached.
+            how: detached or not, what is waited for, and whether output is live; batches are those of the job.
+
+        Raises:
+            UnknownJob: the job cache does not have it.
+            UsageError: it was not sent from here with `run`, or what was sent with it is not kept.
+            TargetError: as `lookup`.
+        """
+        from agentless.runner import retry
+
+        parts, lists = self._parts, {"@failed": failed, "@unreachable": unreachable}
+        wanted = tuple(each for each, given in lists.items() if given)
+        return retry.prepare(parts.contact, parts.selection, parts.dispatcher, self._jid(jid), target, wanted, how)
 
     # --- the proc system ---
     def running(self, target: str | None = None) -> Running:

@@ -151,6 +151,11 @@ class Folder:
         return False
 
     # --- files --------------------------------------------------------------------------------------------------
+    def read(self, name: str) -> bytes:
+        """A whole file. Raises OSError."""
+        with os.fdopen(os.open(self.path(name), _READ), "rb") as file:
+            return file.read()
+
     def first_line(self, name: str) -> bytes:
         """The first line, without its newline; b"" where no line is whole. Raises OSError."""
         handle = os.open(self.path(name), _READ)

@@ -236,6 +236,9 @@ class Journal:
         # the name changes last: a record with an open name and finished content is only finished once more
         self._replace(jid, record.finished())
         self._folder.rename(jid + names.OPEN, jid + names.FINISHED)
+        if all(line.result.ret is not None and line.result.ret.ok for line in record.lines.values()):
+            # Nobody has to send it again.
+            self._folder.remove(jid + names.SENT)
         self._folder.sync()
         self._tails.pop(jid, None)
 

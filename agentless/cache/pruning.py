@@ -104,7 +104,7 @@ def prune(
     finished: list[JID] = []
     opened: list[JID] = []
     aside: list[str] = []
-    outputs: set[JID] = set()
+    beside: set[JID] = set()
     sizes: dict[JID, int] = {}
     for name in sorted(folder.names()):
         try:
@@ -124,8 +124,8 @@ def prune(
                 folder.remove(name)
             continue
         sizes[jid] = sizes.get(jid, 0) + status.st_blocks * 512
-        if suffix == names.OUTPUT:
-            outputs.add(jid)
+        if suffix in (names.OUTPUT, names.SENT):
+            beside.add(jid)
         else:
             (opened if suffix == names.OPEN else finished).append(jid)
 
@@ -171,13 +171,13 @@ def prune(
     undelivered = [line for jid in sorted(gone & owing) if (line := _undelivered(journal, owed, jid))]
     freed = 0
     for jid in gone:
-        for suffix in (names.OPEN, names.FINISHED, names.OUTPUT):
+        for suffix in (names.OPEN, names.FINISHED, names.OUTPUT, names.SENT):
             freed += folder.remove(jid + suffix)
-    for jid in outputs.difference(finished, opened):
+    for jid in beside.difference(finished, opened):
         # A record that was left alone is one of a newer version, and its output is its own.
         if folder.exists(jid + names.OPEN) or folder.exists(jid + names.FINISHED):
             continue
-        freed += folder.remove(jid + names.OUTPUT)
+        freed += folder.remove(jid + names.OUTPUT) + folder.remove(jid + names.SENT)
     for jid in owed.jids(also_had=True):
         if jid in sizes and jid not in gone:
             continue

@@ -18,17 +18,19 @@ from agentless.cache import names
 from agentless.cache.cursors import Cursors
 from agentless.cache.folder import Folder
 from agentless.cache.journal import Journal
+from agentless.cache.json_line import DamagedRecord
 from agentless.cache.listing import Listing
 from agentless.cache.owed import Debt, Delivered, Owed, debt_of
 from agentless.cache.pruning import Limits, Pruned, is_due, prune, stamp
 from agentless.cache.record import merged_job
 from agentless.cache.scratch import Scratch
+from agentless.cache.sent import decode_sent, encode_sent
 from agentless.cache.turns import Turns
 from agentless.errors import CacheError, JobExists
 from agentless.model.jid import JID, new_jid
 from agentless.model.job import Job, JobRow, Origin, Report
 from agentless.model.problem import Problem
-from agentless.model.requests import Wanted
+from agentless.model.requests import Sent, Wanted
 from agentless.model.states import LEARNED, Dispatched, HostResult, State
 
 if TYPE_CHECKING:
@@ -44,7 +46,9 @@ def _log(message: str) -> None:
 
 
 class JobCache:
-    """The controller's record of jobs and returns, in one directory, at most two files a job.
+    """The controller's record of jobs and returns, in one directory.
+
+    At most two files a job, and a third as long as it may be sent again.
 
     All methods may be called from any thread and any number of processes. All raise CacheError where the directory
     cannot be read or written.
@@ -102,6 +106,7 @@ class JobCache:
         keep_returns: float = 168.0,
         returners: Iterable[str] = (),
         jid: JID | None = None,
+        sent: Sent | None = None,
     ) -> Job:
         """Take a JID, and hold it; the job and its hosts, all `pending`, are on disk when this returns.
 
@@ -109,6 +114,7 @@ class JobCache:
         can take its `pending` hosts for those of a run that is gone.
 
         Args:
+            sent: kept to send it again; None keeps nothing of that.
             jid: exactly this one, so that of many processes that mean the same job one makes it; None takes a new one.
 
         Raises:
@@ -131,6 +137,8 @@ class JobCache:
             try:
                 if job.origin is Origin.RUN:
                     self._folder.replace(names.LAST, f"{own}\n".encode(), sync=False)
+                if sent is not None:
+                    self._folder.replace(own + names.SENT, encode_sent(sent), sync=False)
                 self._owe(job)
                 self._journal.write(job, now)
             except BaseException:
@@ -296,6 +304,22 @@ class JobCache:
         return jid in self._live or self._folder.is_live(jid)
 
     # --- reading ------------------------------------------------------------------------------------------------
+    def sent(self, jid: JID) -> Sent | None:
+        """What was sent with a job; None where that is not kept.
+
+        Raises:
+            CacheError: it cannot be read.
+        """
+        with self._folder.guard("read", jid + names.SENT):
+            try:
+                data = self._folder.read(jid + names.SENT)
+            except FileNotFoundError:
+                return None
+            try:
+                return decode_sent(data)
+            except DamagedRecord as error:
+                raise CacheError(f"what was sent with job {jid} cannot be read: {error}") from None
+
     def load(self, jid: JID, *, outputs: bool = True) -> Report | None:
         """The job, and where each of its hosts stands.
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from agentless.cli.commands import Verb, VerbGroup, option, show_help
+from agentless.cli.interrupts import ON_INTERRUPT
 from agentless.cli.invocation import Formats, Invocation
 from agentless.cli.options import TARGET, shared_options, verb
+from agentless.cli.printers import Detached, Printer
 from agentless.cli.report_files import Filed, ReportFiles, report_files
 from agentless.cli.reports import printer, render
 from agentless.cli.rows import FORMATS, show, tell_others, tell_problems
 from agentless.cli.words import DURATION, JID, MOMENT, pairs
+from agentless.errors import UsageError
+from agentless.model.job import Job, Report
 from agentless.model.states import State
 
 __all__ = ["jobs"]
@@ -25,6 +30,7 @@ _VERBS = {
     "wait": Verb("Now", _HERE, "wait"),
     "tail": Verb("Now", _HERE, "tail"),
     "lookup": Verb("Afterwards", _HERE, "lookup"),
+    "retry": Verb("Afterwards", _HERE, "retry"),
     "list": Verb("Afterwards", _HERE, "list_jobs"),
     "show": Verb("Afterwards", _HERE, "show_job"),
     "last": Verb("Afterwards", _HERE, "last"),
@@ -79,6 +85,7 @@ _GROUP = option("--group", is_flag=True, help="Identical results under one headi
 )
 @click.argument("jid", type=JID)
 @TARGET
+@option("--failed", is_flag=True, help="Only hosts that failed, are lost, or never got it.")
 @_FROM
 @_GROUP
 @report_files
@@ -87,6 +94,7 @@ def lookup(
     /,
     jid: str,
     target: str | None,
+    failed: bool,
     source: str | None,
     group: bool,
     junit: Path | None,
@@ -99,8 +107,100 @@ def lookup(
     out = invocation.out("text")
     filed = ReportFiles.given(junit, summary, invocation.environ)
     report = invocation.fleet.lookup(invocation.job(jid), target, source=source)
+    if failed:
+        report = _only_failed(report)
+        if not report.results and out in ("text", "table"):
+            invocation.screen.say(f"job {report.job.jid}: no host failed")
+            return report.exit_code
     Filed(printer(invocation, report.job.hosts, report.job.jid, out, group=group), filed).end(report)
     return report.exit_code
+
+
+def _only_failed(report: Report) -> Report:
+    """The report on the hosts of the retry list @failed."""
+    from agentless.inventory.selection import RETRY_LISTS
+
+    results = {name: result for name, result in report.results.items() if RETRY_LISTS["@failed"](result)}
+    return replace(report, job=replace(report.job, hosts=tuple(results)), results=results)
+
+
+@verb(
+    examples=[
+        ("agentless jobs retry last", "send it again to those that failed, never got it, or were not reached"),
+        ("agentless jobs retry 20260203040506070809 'web*' --unreachable", "of these, to those that were not reached"),
+    ],
+)
+@click.argument("jid", type=JID)
+@TARGET
+@option("--failed", is_flag=True, help="Only to hosts that failed, are lost, or never got it.")
+@option("--unreachable", is_flag=True, help="Only to hosts that were not reached.")
+@option("--detach", is_flag=True, help="Leave as soon as every host has accepted it; prints the JID.")
+@option("--wait", "seconds", type=DURATION, metavar="TIME", help="How long this command waits; the job goes on.")
+@option(
+    "--on-interrupt",
+    type=click.Choice(ON_INTERRUPT),
+    help="What Ctrl-C does. Default: ask on a terminal, term elsewhere. A closed terminal detaches.",
+)
+@_GROUP
+@report_files
+def retry(
+    invocation: Invocation,
+    /,
+    jid: str,
+    target: str | None,
+    failed: bool,
+    unreachable: bool,
+    detach: bool,
+    seconds: float | None,
+    on_interrupt: str | None,
+    group: bool,
+    junit: Path | None,
+    summary: Path | None,
+) -> int:
+    """Send the same job again to hosts where it failed, that never got it, or that were not reached.
+
+    It has the script, environment, stdin, user, batches and metadata that it had, and a JID of its own. Hosts about
+    which it is not known are asked first; one that still runs it, or may have it, is left alone.
+    """
+    from agentless.cli.attached import follow
+    from agentless.hostlist import fold
+    from agentless.model.requests import Delivery
+
+    screen, out = invocation.screen, invocation.out("text")
+    if detach and seconds is not None:
+        raise UsageError("--detach leaves at once: it does not go with --wait")
+    filed = ReportFiles.given(junit, summary, invocation.environ)
+    live = None if out == "text" and not detach and screen.out_look.terminal else False
+    how = Delivery(detach, seconds, live=live)
+    again = invocation.fleet.retry(invocation.job(jid), target, failed=failed, unreachable=unreachable, how=how)
+    for state, why in ((State.RUNNING, "still run it"), (State.PENDING, "have yet to get it")):
+        names = [name for name in again.left_alone if again.report.results[name].state is state]
+        if names:
+            screen.say(f"left alone: {fold(names)}, which {why}")
+    if again.unasked:
+        screen.warn(f"left alone: {fold(again.unasked)}, which may have it and cannot be asked now")
+    prepared = again.prepared
+    if prepared is None:
+        screen.say(f"job {again.report.job.jid}: there is no host to send it to again")
+        if out not in ("text", "table"):
+            Filed(printer(invocation, again.report.job.hosts, again.report.job.jid, out), filed).end(again.report)
+        return again.report.exit_code
+
+    def show(job: Job) -> Printer:
+        detached = detach and out == "text"
+        made = Detached(screen) if detached else printer(invocation, job.hosts, job.jid, out, group=group)
+        return Filed(made, filed)
+
+    code = follow(
+        invocation,
+        lambda fleet: prepared,
+        show,
+        on_interrupt=on_interrupt or "ask",
+        given=on_interrupt is not None,
+        batched=prepared.rollout.batch is not None,
+        announced=not detach,
+    ).exit_code
+    return 3 if again.unasked and code in (0, 1) else code
 
 
 @verb(

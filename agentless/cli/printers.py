@@ -7,25 +7,21 @@ report, and shows what it has not shown yet. `jobs lookup` follows no job: its p
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from agentless.cli.screen import Screen
 from agentless.model.job import Report
 from agentless.model.states import HostResult, State
 from agentless.report.printable import RESET, Printable, one_line
-from agentless.report.text import Look, gap, groups, heading, summary
+from agentless.report.summary import summary, with_unknown
+from agentless.report.text import Look, block, gap, groups, heading
+from agentless.report.troubles import troubles
 
-__all__ = ["Detached", "Grouped", "HostByHost", "Printer", "Solo", "Tail", "WholeReport"]
+__all__ = ["Blocks", "Detached", "Grouped", "HostByHost", "Printer", "Solo", "Tail", "WholeReport"]
 
 # Of a line that has no end, as `jobs tail` marks it with its host.
 _LINE_MAX = 64 << 10
 _COLOURS = re.compile("\x1b\\[[0-9;:]*m")
-
-
-def _with_unknown(report: Report) -> dict[str, HostResult]:
-    """The result of each host; a host that could not be asked whether it has the job counts as unreachable."""
-    unknown = {host: HostResult(State.UNREACHABLE, problem=problem) for host, problem in report.unknown_hosts.items()}
-    return {**report.results, **unknown}
 
 
 class Printer:
@@ -52,8 +48,10 @@ class Printer:
     def end(self, report: Report) -> None:
         """Show what is left; the report is the last thing that a printer gets."""
 
-    def _summary(self, report: Report) -> None:
-        for line in summary(report, self.screen.err_look):
+    def _summary(self, report: Report, *, noted: bool = True) -> None:
+        if self.screen.quiet:
+            return
+        for line in summary(report, self.screen.err_look, self.screen.err_columns, noted=noted):
             self.screen.say(line, painted=True)
 
 
@@ -86,17 +84,15 @@ class Detached(Printer):
 
 
 class HostByHost(Printer):
-    """The result of each host as soon as it is final: a line of jsonl, or a block of text.
+    """A line of jsonl for each host, as soon as it is final.
 
     Args:
-        render: makes the text of one host's result.
-        summed_up: print the summary at the end.
+        render: makes the line.
     """
 
-    def __init__(self, screen: Screen, render: Callable[[str, HostResult], str | bytes], *, summed_up: bool) -> None:
+    def __init__(self, screen: Screen, render: Callable[[str, HostResult], str]) -> None:
         super().__init__(screen)
         self._render = render
-        self._summed_up = summed_up
         self._shown: set[str] = set()
 
     def done(self, host: str, result: HostResult) -> None:
@@ -105,19 +101,55 @@ class HostByHost(Printer):
             self.screen.result(self._render(host, result))
 
     def end(self, report: Report) -> None:
-        for host, result in _with_unknown(report).items():
+        for host, result in with_unknown(report).items():
             self.done(host, result)
-        if self._summed_up:
-            self._summary(report)
 
 
-class Grouped(Printer):
-    """Text of many hosts, at the end: hosts with identical results stand under one heading."""
+class Blocks(Printer):
+    """Text of many hosts: a block of each as soon as it is final, those that gave nothing back folded at the end."""
+
+    def __init__(self, screen: Screen) -> None:
+        super().__init__(screen)
+        self._shown: set[str] = set()
+
+    def done(self, host: str, result: HostResult) -> None:
+        if host not in self._shown and result.output is not None:
+            self._shown.add(host)
+            self.screen.result(block(host, result, self.screen.out_look))
 
     def end(self, report: Report) -> None:
-        for text in groups(_with_unknown(report), self.screen.out_look):
+        results = with_unknown(report)
+        for host in sorted(results, key=lambda host: (ret := results[host].ret) is None or not ret.ok):
+            self.done(host, results[host])
+        self._close(report, results)
+
+    def _close(self, report: Report, results: Mapping[str, HostResult]) -> None:
+        """Name those that gave nothing back, unless the summary stands right below and does so; then the summary."""
+        screen = self.screen
+        without = {host: result for host, result in results.items() if result.output is None}
+        if screen.quiet or not (screen.out_look.terminal and screen.err_look.terminal):
+            for trouble in troubles(without):
+                # A single one is told in full, and a hint where the summary is not to tell it.
+                lone = without[trouble.names[0]] if len(trouble.names) == 1 else None
+                line = heading(trouble.names[0], lone, screen.out_look) if lone else trouble.line(screen.out_look)
+                hint = f"note: {trouble.hint}\n" if screen.quiet and trouble.hint else ""
+                screen.result(f"{line}\n{hint}")
+        shown = len(results) == 1 and not without
+        self._summary(report, noted=not shown)
+
+
+class Grouped(Blocks):
+    """Text of many hosts, at the end: hosts with identical results stand under one heading."""
+
+    def done(self, host: str, result: HostResult) -> None:
+        pass
+
+    def end(self, report: Report) -> None:
+        results = with_unknown(report)
+        with_output = {host: result for host, result in results.items() if result.output is not None}
+        for text in groups(with_output, self.screen.out_look):
             self.screen.result(text)
-        self._summary(report)
+        self._close(report, results)
 
 
 class _Stream:

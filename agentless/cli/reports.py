@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from agentless.cli.invocation import Invocation
-from agentless.cli.printers import Grouped, HostByHost, Printer, Solo, Tail, WholeReport
+from agentless.cli.printers import Blocks, Grouped, HostByHost, Printer, Solo, Tail, WholeReport
 from agentless.cli.screen import Screen
 from agentless.model.job import Report
-from agentless.report.text import block
 
 __all__ = ["printer", "render"]
 
@@ -39,18 +38,20 @@ def render(invocation: Invocation, out: str) -> Callable[[Report], Iterable[str]
 def printer(
     invocation: Invocation, hosts: Sequence[str], jid: str, out: str, *, group: bool = False, tail: bool = False
 ) -> Printer:
-    """What shows a job's results: `tail` marks each line with its host, `group` joins identical results."""
+    """What shows a job's results: `tail` marks each line with its host, `group` joins identical results.
+
+    On a terminal a single host's output stands alone, and is live; elsewhere text has one shape, however many hosts an
+    inventory has.
+    """
     screen = invocation.screen
     if out == "jsonl":
         from agentless.report.documents import host_line
 
-        return HostByHost(screen, lambda host, result: host_line(jid, host, result.to_json()), summed_up=False)
+        return HostByHost(screen, lambda host, result: host_line(jid, host, result.to_json()))
     if out != "text":
         return WholeReport(screen, render(invocation, out), summed_up=out == "table")
-    if len(hosts) == 1:
-        return Solo(screen)
     if tail:
-        return Tail(screen)
-    if group:
-        return Grouped(screen)
-    return HostByHost(screen, lambda host, result: block(host, result, screen.out_look), summed_up=True)
+        return Solo(screen) if len(hosts) == 1 else Tail(screen)
+    if len(hosts) == 1 and screen.out_look.terminal:
+        return Solo(screen)
+    return Grouped(screen) if group else Blocks(screen)

@@ -84,6 +84,11 @@ class Screen:
         """Whether a person looks at stdout, who wants few lines: hosts folded, and PIDs only with `-v`."""
         return self.out_look.terminal and not self.verbose
 
+    @property
+    def err_columns(self) -> int | None:
+        """How wide stderr's terminal is now; None where it is none."""
+        return shutil.get_terminal_size().columns if self.err_look.terminal else None
+
     # --- results ---
     def result(self, data: bytes | str) -> None:
         """Write to stdout, at once. Raises ReaderGone."""

@@ -229,6 +229,25 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """A job as it was sent, for who sends the same again.
+
+    Args:
+        spec: what it is.
+        batch, max_fail: as of `Delivery`.
+    """
+
+    spec: JobSpec
+    batch: str | int | None = None
+    max_fail: str | int | None = None
+
+    @property
+    def private(self) -> bool:
+        """Whether it has what no record of a job shows: environment, stdin, the content of a script."""
+        return bool(self.spec.env) or self.spec.stdin is not None or self.spec.script is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """Bytes for the helper's stdin, which no `ps` shows: `env` (JSON), `script`, `stdin`, or a file of a schedule."""
 

@@ -131,6 +131,11 @@ class HostResult:
         """Whether it returned without success. A host that has not returned is neither `ok` nor `failed`."""
         return self.ret is not None and not self.ret.ok
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether the job can be sent there again: it has failed, or never ran there and never will."""
+        return self.failed or (self.settled and self.state is not State.RETURNED)
+
     def to_json(self) -> dict[str, Any]:
         """The host object of the JSON contract: every key, null where unknown.
 

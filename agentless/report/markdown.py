@@ -11,8 +11,9 @@ from agentless.model.job import Job, Report
 from agentless.model.states import HostResult, State
 from agentless.report.printable import one_line
 from agentless.report.spelling import as_typed
+from agentless.report.summary import next_commands
 from agentless.report.tables import command
-from agentless.report.text import ending, heading, summary
+from agentless.report.text import ending, heading, states
 
 __all__ = ["as_markdown"]
 
@@ -30,8 +31,8 @@ def as_markdown(report: Report) -> Iterator[str]:
     job = report.job
     title = job.metadata.get("step") or command(job)
     yield f"### {'❌' if report.exit_code else '✅'} {_code(title)}\n\n"
-    counts, *others = summary(report)
-    yield f"{_text(counts)}\n\n"
+    hosts = "1 host" if len(report.results) == 1 else f"{len(report.results)} hosts"
+    yield f"{_text(f'job {job.jid}: {hosts}: {states(report.summary)}')}\n\n"
     good = (State.RETURNED, State.RUNNING) if report.detached else (State.RETURNED,)
     bad = {name: result for name, result in report.results.items() if result.failed or result.state not in good}
     bad |= {name: HostResult(State.UNREACHABLE, problem=why) for name, why in report.unknown_hosts.items()}
@@ -39,7 +40,7 @@ def as_markdown(report: Report) -> Iterator[str]:
         yield from _host(job, name, bad[name])
     if len(bad) > _SHOWN:
         yield f"… and {len(bad) - _SHOWN} more: {_text(fold(list(bad)[_SHOWN:]))}\n\n"
-    commands = [line.strip() for line in others if "agentless " in line or "--limit " in line]
+    commands = [] if report.interrupted else [line.strip() for line in next_commands(report)]
     if commands:
         yield _block(commands) + "\n"
 

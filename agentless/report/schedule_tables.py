@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from agentless.hostlist import fold
 from agentless.model.times import age, local
 from agentless.report.printable import one_line
-from agentless.report.tables import Row, ago, cut, error, states
-from agentless.report.text import Look, paint
+from agentless.report.tables import Row, ago, cut, error
+from agentless.report.text import Look, paint, states
 from agentless.schedule.timing import in_words
 
 if TYPE_CHECKING:

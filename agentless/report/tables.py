@@ -31,7 +31,7 @@ from agentless.model.results import (
 from agentless.model.times import age, local
 from agentless.report.printable import one_line
 from agentless.report.spelling import as_typed
-from agentless.report.text import duration, outcome
+from agentless.report.text import duration, states, word
 
 Row = Sequence[str]
 
@@ -107,12 +107,6 @@ def error(problem: Problem) -> Reason:
     return Reason(f"{problem.kind}: {as_typed(problem.message)}")
 
 
-def states(summary: Mapping[str, int]) -> str:
-    """`8 returned, 2 failed`: of a summary, only what isn't 0; the failed are no longer counted under returned."""
-    shown = dict(summary, returned=summary["returned"] - summary["failed"])
-    return ", ".join([f"{count} {state}" for state, count in shown.items() if count])
-
-
 def head(job: Job) -> str:
     """What was sent where by whom, a line each."""
     pairs = {
@@ -132,7 +126,7 @@ def head(job: Job) -> str:
 
 
 # --- rows; each with its headings -------------------------------------------------------------------------------------
-REPORT = ("HOST", "STATE", "RETCODE", "TIME", "OUTPUT")
+REPORT = ("HOST", "STATE", "TIME", "OUTPUT")
 
 
 def report(result: Report) -> Iterator[Row]:
@@ -140,14 +134,13 @@ def report(result: Report) -> Iterator[Row]:
     for name, host in result.results.items():
         ret = host.ret
         if ret is None:
-            yield name, host.state.value, "", "", error(host.problem) if host.problem else ""
+            yield name, host.state.value, "", error(host.problem) if host.problem else ""
             continue
         first = _first_line(ret.out) or _first_line(ret.err)
-        code = str(ret.retcode) if ret.retcode is not None and ret.ended_by == "exit" else outcome(ret)
         time = "" if ret.duration is None else duration(ret.duration)
-        yield name, host.state.value, code, time, cut(first.decode("utf-8", "backslashreplace"), 80)
+        yield name, word(host), time, cut(first.decode("utf-8", "backslashreplace"), 80)
     for name, problem in result.unknown_hosts.items():
-        yield name, "unreachable", "", "", error(problem)
+        yield name, "unreachable", "", error(problem)
 
 
 def _first_line(output: StreamOutput) -> bytes:
@@ -282,16 +275,15 @@ def _named(job: Job | Process) -> str:
     return command(job, None) if job.schedule is None else f"[{job.schedule}] {command(job, None)}"
 
 
-SUCCESS = ("HOST", "SUCCESS", "STATE", "RETCODE")
+SUCCESS = ("HOST", "SUCCESS", "STATE")
 
 
 def success(result: ExitSuccess) -> Iterator[Row]:
     for host, one in result.report.results.items():
-        code = "" if one.ret is None else outcome(one.ret).removeprefix("retcode ")
-        yield host, "yes" if one.ret is not None and one.ret.ok else "no", one.state.value, code
+        yield host, "yes" if one.ret is not None and one.ret.ok else "no", word(one)
     for host, problem in result.report.unknown_hosts.items():
         # In the last column, where its length moves nothing.
-        yield host, "", "unreachable", error(problem)
+        yield host, "", Reason(f"unreachable: {error(problem)}")
 
 
 HOSTS = ("HOST", "ADDRESS", "PORT", "USER", "BECOME", "GROUPS")

@@ -1,16 +1,15 @@
-"""Results as text for people: one block a host, identical ones grouped, and a summary with the next thing to type.
+"""Results as text for people: one block a host, identical ones grouped.
 
 The blocks of a `run` and of `jobs lookup` are the same; a `run` gives them as hosts finish, `lookup` in the inventory's
-order. A single host has no block: its output is given as it is.
+order, those that went wrong last. On a terminal, a single host has no block: its output is given as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 
-from agentless.hostlist import fold, shorten
-from agentless.model.job import Report
+from agentless.hostlist import fold
 from agentless.model.returns import Remains, Return
 from agentless.model.states import HostResult, State
 from agentless.model.times import local
@@ -22,15 +21,18 @@ __all__ = [
     "PLAIN",
     "Look",
     "block",
+    "colour",
     "duration",
     "ending",
+    "folded",
     "gap",
     "groups",
     "heading",
     "notes",
     "outcome",
     "paint",
-    "summary",
+    "states",
+    "word",
 ]
 
 # Numbers that mean the same on every Unix; the others differ between Linux, macOS and the BSDs.
@@ -48,6 +50,8 @@ _SIGNALS = {
 }
 _COLOURS = {"red": "\x1b[31m", "green": "\x1b[32m", "yellow": "\x1b[33m", "cyan": "\x1b[36m", "dim": "\x1b[2m"}
 _STDERR = b"stderr: "
+# Between those that went well and those that failed, with their colours.
+_COUNTED = {"running": "yellow", "pending": "yellow", "not-started": "red", "lost": "red", "unreachable": "red"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,25 +81,45 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60}h {minutes % 60:02d}m"
 
 
-def signal_name(number: int) -> str:
-    return f"signal {number} ({_SIGNALS[number]})" if number in _SIGNALS else f"signal {number}"
-
-
 def outcome(ret: Return) -> str:
-    """How a job ended: `retcode 3`, `signal 11 (SEGV)`, `ended by signal-job:ada@laptop, signal 9 (KILL)`."""
-    end = f"retcode {ret.retcode}" if ret.signal is None else signal_name(ret.signal)
-    return end if ret.ended_by in ("exit", "signal") else f"ended by {one_line(ret.ended_by)}, {end}"
+    """How a job ended, in people's words: `ok`, `failed (3)`, `killed (SEGV)`, `killed (TERM) by ada@laptop`,
+    `timed out`.
+    """
+    if ret.ok:
+        return "ok"
+    if ret.ended_by == "timeout":
+        return "timed out"
+    by = one_line(ret.ended_by).removeprefix("signal-job:")
+    if ret.signal is None:
+        # Of a job that was told to end and left by itself, the code says how.
+        return f"failed ({ret.retcode})" if by in ("exit", "signal") else f"killed by {by}, exit {ret.retcode}"
+    killed = f"killed ({_SIGNALS.get(ret.signal, ret.signal)})"
+    return killed if by in ("exit", "signal") else f"{killed} by {by}"
 
 
-def _colour(result: HostResult) -> str:
+def word(result: HostResult) -> str:
+    """What people read of where a host stands: how its job ended, or its state."""
+    return outcome(result.ret) if result.ret is not None else result.state.value
+
+
+def colour(result: HostResult) -> str:
+    """The colour of where a host stands: of what is well, of what is not over, and of what went wrong."""
     if result.state is State.RETURNED:
         return "red" if result.failed else "green"
     return "red" if result.state.final or result.state is State.UNREACHABLE else "yellow"
 
 
+def states(summary: Mapping[str, int], look: Look = PLAIN) -> str:
+    """`8 ok, 2 failed, 1 unreachable`: of a report's summary, what isn't 0; every list and summary counts by this."""
+    count = {state: summary.get(state, 0) for state in ("returned", "failed", *_COUNTED)}
+    shown = [("ok", count["returned"] - count["failed"], "green")]
+    shown += [(state, count[state], colour) for state, colour in _COUNTED.items()]
+    shown += [("failed", count["failed"], "red")]
+    return ", ".join(paint(f"{number} {each}", colour, look) for each, number, colour in shown if number)
+
+
 def _details(result: HostResult, *, times: bool) -> Iterator[str]:
     if result.ret is not None:
-        yield outcome(result.ret)
         if times and result.ret.duration is not None:
             yield duration(result.ret.duration)
     elif times and result.state is State.RUNNING:
@@ -108,8 +132,8 @@ def _details(result: HostResult, *, times: bool) -> Iterator[str]:
 
 
 def heading(name: str, result: HostResult, look: Look = PLAIN, *, times: bool = True) -> str:
-    """`web1 | returned | retcode 0 | 0.012 s`, without a newline."""
-    state = paint(result.state.value, _colour(result), look)
+    """`web1 | ok | 0.012 s`, without a newline."""
+    state = paint(word(result), colour(result), look)
     return " | ".join([one_line(name), state, *_details(result, times=times)])
 
 
@@ -183,65 +207,19 @@ def _encode(line: str) -> bytes:
 
 
 def groups(results: Mapping[str, HostResult], look: Look = PLAIN) -> Iterator[bytes]:
-    """Blocks of hosts whose state and output are the same to the byte, under their folded names; large groups first."""
-    alike: dict[tuple[str, bytes], list[str]] = {}
+    """Blocks of hosts whose state and output are the same to the byte, under their folded names.
+
+    Those that went well come first, and large groups before small ones.
+    """
+    alike: dict[tuple[bool, str, bytes], list[str]] = {}
     for name, result in results.items():
+        good = result.ret is not None and result.ret.ok
         state = heading("", result, look, times=False)
-        alike.setdefault((state, sha256(_body(result, look)).digest()), []).append(name)
-    for (state, _), names in sorted(alike.items(), key=lambda item: -len(item[1])):
-        count = f" ({len(names)})" if len(names) > 1 else ""
-        yield _encode(f"{one_line(fold(names))}{count}{state}") + _body(results[names[0]], look)
+        alike.setdefault((not good, state, sha256(_body(result, look)).digest()), []).append(name)
+    for (_, state, _), names in sorted(alike.items(), key=lambda item: (item[0][0], -len(item[1]))):
+        yield _encode(f"{folded(names)}{state}") + _body(results[names[0]], look)
 
 
-def summary(report: Report, look: Look = PLAIN) -> Iterator[str]:
-    """Counts with the JID, who failed and how, and the next command to type; a line each."""
-    jid, counts = report.job.jid, report.summary
-    if len(report.results) == 1:
-        [(name, result)] = report.results.items()
-        yield f"job {jid}: {heading(name, result, look)}"
-        for note in notes(result):
-            yield f"  {note}"
-    else:
-        good = counts["returned"] - counts["failed"]
-        parts = [paint(f"{good} returned 0", "green", look)] if good else []
-        parts += [paint(f"{counts['failed']} failed", "red", look)] if counts["failed"] else []
-        for state in (State.RUNNING, State.PENDING, State.LOST, State.UNREACHABLE, State.NOT_STARTED):
-            if counts[state.value]:
-                colour = "yellow" if state in (State.RUNNING, State.PENDING) else "red"
-                parts.append(paint(f"{counts[state.value]} {state.value}", colour, look))
-        if parts:
-            yield f"job {jid}: {len(report.results)} hosts: {', '.join(parts)}"
-        else:
-            yield f"job {jid}: no host that answered has a record of it"
-        yield from _bad_hosts(report)
-    if report.unknown_hosts:
-        yield f"  could not be asked: {_names(report.unknown_hosts)}"
-    if not report.interrupted:
-        yield from next_commands(report)
-
-
-def _names(names: Iterable[str]) -> str:
-    return one_line(shorten(fold(names).split(","), 12)) if "[" not in (folded := fold(names)) else one_line(folded)
-
-
-def _bad_hosts(report: Report) -> Iterator[str]:
-    failed = [name for name, result in report.results.items() if result.failed]
-    if failed:
-        yield f"  failed: {_names(failed)}"
-    for state in (State.LOST, State.UNREACHABLE, State.NOT_STARTED, State.RUNNING):
-        names = [name for name, result in report.results.items() if result.state is state]
-        if names:
-            yield f"  {state.value}: {_names(names)}"
-
-
-def next_commands(report: Report) -> Iterator[str]:
-    """What to type next about this job; nothing where all is well."""
-    jid, counts = report.job.jid, report.summary
-    if counts["running"]:
-        yield f"  to see the end of it: agentless jobs wait {jid}    to end it: agentless term-job {jid}"
-    elif any(result.state is State.UNREACHABLE and not result.settled for result in report.results.values()):
-        yield f"  to ask the unreachable hosts again: agentless jobs wait {jid}"
-    if any(result.state is State.UNREACHABLE and result.settled for result in report.results.values()):
-        yield f"  to run it on those that it did not reach: --limit @unreachable:{jid}"
-    if counts["failed"] or counts["lost"] or counts["not-started"]:
-        yield f"  to run it again on those that failed: --limit @failed:{jid}"
+def folded(names: Sequence[str]) -> str:
+    """`web[1-3] (3)`, and a single name as it is."""
+    return one_line(fold(names)) + (f" ({len(names)})" if len(names) > 1 else "")

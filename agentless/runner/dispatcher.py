@@ -12,7 +12,7 @@ from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID
 from agentless.model.job import Job, Report
 from agentless.model.problem import Problem
-from agentless.model.requests import Delivery, JobSpec
+from agentless.model.requests import Delivery, JobSpec, Sent
 from agentless.model.states import HostResult, State
 from agentless.runner.contact import Contact
 from agentless.runner.rollout import Rollout, share, threshold
@@ -36,6 +36,7 @@ class PreparedJob:
         jid: the JID that it is to have; None takes a new one.
         live: stream output while it grows.
         wait: how many seconds iterating waits; None is to the end.
+        sent: what is kept to send it again; None keeps nothing of that.
     """
 
     contact: Contact
@@ -48,6 +49,7 @@ class PreparedJob:
     jid: JID | None
     live: bool
     wait: float | None
+    sent: Sent | None = None
 
     def shown(self, host: str) -> JobSpec:
         """What the job is on a host, with `********` in place of each secret that a template brings.
@@ -80,6 +82,7 @@ class PreparedJob:
             keep_returns=self.contact.caller.keep_returns,
             returners=spec.returners,
             jid=self.jid,
+            sent=self.sent,
         )
         try:
             made(job)
@@ -108,12 +111,14 @@ class Dispatcher:
         selection: the hosts of a target.
         user: who sends, on the controller.
         check_returners: raises UsageError where what a job returns cannot go to returners of these names.
+        keep_sent: keep environment, stdin and scripts of jobs, to send them again.
     """
 
     contact: Contact
     selection: Selection
     user: str
     check_returners: Callable[[Sequence[str]], None]
+    keep_sent: bool = True
 
     def prepare(self, target: str, spec: JobSpec, how: Delivery, jid: JID | None = None) -> PreparedJob:
         """Check a job; the arguments and errors are those of `Fleet.prepare`.
@@ -122,7 +127,31 @@ class Dispatcher:
             jid: the JID that it is to have; None takes a new one.
         """
         self.check_returners(spec.returners)
-        endpoints = self.selection.endpoints(target)
+        return self._prepared(target, self.selection.endpoints(target), spec, how, self.selection.sender, jid)
+
+    def again(self, job: Job, endpoints: Mapping[str, Endpoint], sent: Sent, how: Delivery) -> PreparedJob:
+        """The same job once more, as the same user, on these of its hosts.
+
+        Args:
+            job: the one that was sent.
+            sent: what was sent with it.
+            how: detached or not, and what is waited for.
+        """
+        self.check_returners(sent.spec.returners)
+        # All at once, where a detached job cannot have batches.
+        batch = None if how.detach else sent.batch
+        how = replace(how, batch=batch, max_fail=sent.max_fail)
+        return self._prepared(job.target, endpoints, sent.spec, how, (job.login, job.become), None)
+
+    def _prepared(
+        self,
+        target: str,
+        endpoints: Mapping[str, Endpoint],
+        spec: JobSpec,
+        how: Delivery,
+        sender: tuple[str | None, str | None],
+        jid: JID | None,
+    ) -> PreparedJob:
         if spec.cap is None:
             spec = replace(spec, cap=self.contact.cap)
         rendered = None
@@ -130,7 +159,8 @@ class Dispatcher:
             self.selection.check_template(spec)
             rendered = partial(self.selection.rendered, spec)
             endpoints = {name: _with_template(endpoint, rendered) for name, endpoint in endpoints.items()}
-        login, become = self.selection.sender
+        login, become = sender
+        sent = Sent(spec, how.batch, how.max_fail)
         return PreparedJob(
             self.contact,
             endpoints,
@@ -142,6 +172,8 @@ class Dispatcher:
             jid,
             live=len(endpoints) == 1 if how.live is None else how.live,
             wait=how.wait,
+            # What a fire runs stands in its schedule.
+            sent=sent if spec.schedule is None and (self.keep_sent or not sent.private) else None,
         )
 
 

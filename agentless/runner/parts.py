@@ -144,7 +144,7 @@ class Parts:
         """Sends jobs."""
         from agentless.runner.dispatcher import Dispatcher
 
-        return Dispatcher(self.contact, self.selection, self.user, self.check_returners)
+        return Dispatcher(self.contact, self.selection, self.user, self.check_returners, self.config.keep_sent)
 
     # --- returners ---
     def check_returners(self, names: Sequence[str]) -> None:

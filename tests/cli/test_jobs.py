@@ -38,7 +38,7 @@ def test_detach_prints_the_jid_alone_and_wait_shows_the_end(cli: Cli) -> None:
     assert all(process["jid"] == jid for processes in running.values() for process in processes)
     waited = cli("jobs", "wait", jid, "--group")
     assert waited.returncode == 0
-    assert waited.stdout == "host[1-3] (3) | returned | retcode 0\nslept\n"
+    assert waited.stdout == "host[1-3] (3) | ok\nslept\n"
 
 
 def test_wait_that_is_over_leaves_with_4_and_the_next_command(cli: Cli) -> None:

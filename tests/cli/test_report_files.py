@@ -39,7 +39,7 @@ FAILS = "echo out; echo 'gone wrong' >&2; exit 3"
 def test_a_failure_says_in_junit_how_it_ended_what_it_wrote_and_what_shows_the_rest(run: Run, tmp_path: Path) -> None:
     done = run("run", "all", "--junit", "report.xml", "--", FAILS)
     assert done.returncode == 3
-    assert "web1 | returned | retcode 3" in done.stdout
+    assert "web1 | failed (3)" in done.stdout
     jid = JID.findall(done.stderr)[0]
     root = ElementTree.parse(tmp_path / "report.xml").getroot()
     cases = {case.get("name"): case for case in root.iter("testcase")}
@@ -47,7 +47,7 @@ def test_a_failure_says_in_junit_how_it_ended_what_it_wrote_and_what_shows_the_r
     assert failure is not None
     assert failure.text is not None
     head, *lines = failure.text.splitlines()
-    assert head.startswith("web1 | returned | retcode 3 | ")
+    assert head.startswith("web1 | failed (3) | ")
     assert lines == ["out", "stderr: gone wrong", f"agentless jobs lookup {jid} web1"]
     error = cases["db"].find("error")
     assert error is not None
@@ -72,8 +72,8 @@ def test_a_summary_is_appended_and_holds_no_markup_of_hosts(run: Run, tmp_path: 
     )
     text = summary.read_text()
     assert text.startswith("before\n### ✅ <code>true</code>\n\njob ")
-    assert "2 hosts: 2 returned 0" in text
-    assert "<details><summary>web1 &#124; returned &#124; retcode 1" in text
+    assert "2 hosts: 2 ok" in text
+    assert "<details><summary>web1 &#124; failed (1)" in text
     assert "````text\n```<b>`\n^[[2J\nagentless jobs lookup " in text
     assert "\x1b" not in text
 

@@ -62,7 +62,7 @@ def test_stdin_takes_what_can_be_read_but_once(sshd: Sshd) -> None:
         done = subprocess.run(
             ["/bin/bash", "-c", command], env=sshd.client.environ, capture_output=True, text=True, timeout=PATIENCE
         )
-        assert done.stdout == f"host[1-2] (2) | returned | retcode 0\n{given}end\n", done.stderr
+        assert done.stdout == f"host[1-2] (2) | ok\n{given}end\n", done.stderr
 
 
 def test_unreachable_hosts_are_results_with_exit_code_3(cli: Cli, sshd: Sshd) -> None:

@@ -16,7 +16,7 @@ def test_the_story_is_told_to_its_end(fleet: DemoFleet) -> None:
     assert [step.exit_code for step in steps] == [step.expected for step in steps], steps
     first, sent, active, killed, looked_up, missed, listed = steps
     for name in fleet.names:
-        assert f"{name} | returned | retcode 0" in first.output
+        assert f"{name} | ok" in first.output
     jid = sent.output.strip()
     assert jid.isdigit()
     assert len(jid) == 20

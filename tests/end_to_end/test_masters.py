@@ -69,7 +69,7 @@ def test_a_run_goes_on_when_its_master_is_killed(sshd: Sshd, person: Person, mas
     go.touch()
     out, err = process.communicate(timeout=patience(60))
     assert (out, process.returncode) == ("done\n", 1), err
-    assert "retcode 3" in err
+    assert "failed (3)" in err
 
 
 @pytest.mark.parametrize("word", ["stop", "exit"])

@@ -51,6 +51,6 @@ def test_junit_is_read_by_the_field_s_library() -> None:
     ]
     assert [[(type(end).__name__, end.message) for end in case.result] for case in cases] == [
         [],
-        [("Failure", "retcode 3")],
+        [("Failure", "failed (3)")],
         [("Error", "lost: reboot: the host rebooted")],
     ]

@@ -35,4 +35,4 @@ def test_of_many_failures_the_first_are_shown_and_the_others_named() -> None:
 
 def test_all_is_well_in_three_lines() -> None:
     text = "".join(as_markdown(report(web1=returned(), web2=returned())))
-    assert re.fullmatch(r"### ✅ <code>uptime</code>\n\njob \d{20}: 2 hosts: 2 returned 0\n\n", text)
+    assert re.fullmatch(r"### ✅ <code>uptime</code>\n\njob \d{20}: 2 hosts: 2 ok\n\n", text)

@@ -56,7 +56,7 @@ def test_an_entry_says_when_it_comes_and_what_became_of_it() -> None:
         f"1 of 2 ({local(1799999000)})",
         "2027-01-15 09:00:07+01:00",
         local(1800000000),
-        "1 returned, 1 failed",
+        "1 ok, 1 failed",
         f"range {local(1800000060)}",
     )
     assert len(row) == len(tables.ENTRIES)

@@ -51,7 +51,7 @@ def test_job_lists_say_who_failed() -> None:
     job = Job(JID, "cmd.run", ("uptime",), "web*", ("web1",), "ada", START)
     summary = {**report(a=returned(), b=returned(retcode=1)).summary}
     assert list(tables.jobs(Listed([JobRow(job, summary, START)]), START + 200)) == [
-        (JID, local(START), "3m20s", "web*", "ada", "1 returned, 1 failed", "uptime")
+        (JID, local(START), "3m20s", "web*", "ada", "1 ok, 1 failed", "uptime")
     ]
 
 

@@ -7,12 +7,13 @@ import re
 import pytest
 from hypothesis import given
 
-from agentless.model.job import Report
+from agentless.model.job import Report, summarize
 from agentless.model.problem import Problem
-from agentless.model.states import Dispatched, HostResult, State
-from agentless.report.text import PLAIN, Look, block, duration, groups, heading, summary
+from agentless.model.returns import Return
+from agentless.model.states import HostResult, State
+from agentless.report.text import PLAIN, Look, block, duration, groups, heading, outcome, states
 from tests.report.harmless import harmless
-from tests.report.values import JID, plain_names, quick, report, reports, results, returned, texts
+from tests.report.values import plain_names, quick, reports, results, returned, texts
 from tests.test_hostlist import unfolded
 
 TERMINAL = Look(terminal=True, colour=True)
@@ -38,10 +39,7 @@ def test_a_block_for_a_pipe_holds_the_output_byte_by_byte(name: str, result: Hos
 
 @quick
 @given(reports())
-def test_summaries_and_groups_of_any_report_are_harmless(some: Report) -> None:
-    for line in summary(some, TERMINAL):
-        assert harmless(line)
-        assert "\n" not in line
+def test_groups_of_any_report_are_harmless(some: Report) -> None:
     for text in groups(some.results, TERMINAL):
         assert harmless(text.decode("utf-8"))
 
@@ -57,8 +55,8 @@ def test_every_host_stands_in_exactly_one_group(some: Report) -> None:
 def test_identical_results_share_a_heading_whatever_time_they_took() -> None:
     alike = {f"web{i}": returned(b"same\n") for i in range(1, 4)}
     assert list(groups({**alike, "db": returned(b"other", b"warned\n", 2)})) == [
-        b"web[1-3] (3) | returned | retcode 0\nsame\n",
-        b"db | returned | retcode 2\nother\nstderr: warned\n",
+        b"web[1-3] (3) | ok\nsame\n",
+        b"db | failed (2)\nother\nstderr: warned\n",
     ]
 
 
@@ -66,29 +64,31 @@ def test_headings_say_state_and_end() -> None:
     gone = HostResult(
         State.UNREACHABLE, problem=Problem("connect-timeout", "no answer from 10.0.0.9 in 10 s", "Is it up?")
     )
-    assert heading("web1", returned()) == "web1 | returned | retcode 0 | 1.000 s"
+    assert heading("web1", returned()) == "web1 | ok | 1.000 s"
     assert heading("web9", gone) == "web9 | unreachable | connect-timeout: no answer from 10.0.0.9 in 10 s"
     assert block("web9", gone).endswith(b"note: Is it up?\n")
 
 
-def test_the_summary_counts_names_and_says_what_to_type() -> None:
-    gone = HostResult(State.UNREACHABLE, Dispatched.YES, problem=Problem("connection-lost", "reset"))
-    some = report(web1=returned(), web2=returned(retcode=1), web3=returned(retcode=1), db=gone)
-    assert list(summary(some)) == [
-        f"job {JID}: 4 hosts: 1 returned 0, 2 failed, 1 unreachable",
-        "  failed: web[2-3]",
-        "  unreachable: db",
-        f"  to ask the unreachable hosts again: agentless jobs wait {JID}",
-        f"  to run it again on those that failed: --limit @failed:{JID}",
-    ]
-    assert list(summary(report(web1=returned(), web2=returned()))) == [f"job {JID}: 2 hosts: 2 returned 0"]
+@pytest.mark.parametrize(
+    ("ret", "text"),
+    [
+        (Return(0, None, "exit"), "ok"),
+        (Return(3, None, "exit"), "failed (3)"),
+        (Return(None, 11, "signal"), "killed (SEGV)"),
+        (Return(None, 40, "signal"), "killed (40)"),
+        (Return(None, 15, "signal-job:ada@laptop"), "killed (TERM) by ada@laptop"),
+        (Return(7, None, "signal-job:ada@laptop"), "killed by ada@laptop, exit 7"),
+        (Return(0, None, "timeout"), "timed out"),
+        (Return(None, 9, "timeout"), "timed out"),
+    ],
+)
+def test_how_a_job_ended_has_a_word_of_people_s(ret: Return, text: str) -> None:
+    assert outcome(ret) == text
 
 
-def test_hosts_that_the_job_never_reached_are_not_waited_for_but_tried_again() -> None:
-    gone = HostResult(State.UNREACHABLE, problem=Problem("auth", "permission denied"))
-    assert list(summary(report(web1=returned(), db=gone)))[-1] == (
-        f"  to run it on those that it did not reach: --limit @unreachable:{JID}"
-    )
+def test_counts_are_in_the_same_words_and_what_failed_stands_last() -> None:
+    counts = summarize([returned(), returned(), returned(retcode=1), HostResult(State.UNREACHABLE)])
+    assert states(counts) == "2 ok, 1 unreachable, 1 failed"
 
 
 @pytest.mark.parametrize(

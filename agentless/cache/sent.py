@@ -1,0 +1,95 @@
+"""What was sent with a job, kept so that `jobs retry` can send the same: command or script, environment, stdin.
+
+A file of its own beside the record, of which nothing is ever shown: env and stdin may hold secrets. It is there only as
+long as somebody may need it: it goes when the job has ended well on all hosts, and with its record. The file is a line
+of JSON with the lengths of script and stdin, and then their bytes.
+"""
+
+from __future__ import annotations
+
+from agentless.cache.json_line import DamagedRecord, Raw, dump, field_of, is_number, is_text, is_whole, list_of, parse
+from agentless.errors import UsageError
+from agentless.model.requests import JobSpec, Script, Sent
+
+__all__ = ["decode_sent", "encode_sent"]
+
+FORMAT = 1
+
+
+def encode_sent(sent: Sent) -> bytes:
+    """The content of the file."""
+    spec = sent.spec
+    script = None if spec.script is None else [spec.script.name, *spec.script.arguments]
+    raw: Raw = {
+        "v": FORMAT,
+        "command": spec.command,
+        "script": script,
+        "script_size": None if spec.script is None else len(spec.script.data),
+        "stdin_size": None if spec.stdin is None else len(spec.stdin),
+        "cwd": spec.cwd,
+        "env": dict(spec.env),
+        "shell": spec.shell,
+        "timeout": spec.timeout,
+        "cap": spec.cap,
+        "template": spec.template,
+        "metadata": dict(spec.metadata),
+        "returners": list(spec.returners),
+        "batch": sent.batch,
+        "max_fail": sent.max_fail,
+    }
+    return b"".join([dump(raw), b"" if spec.script is None else spec.script.data, spec.stdin or b""])
+
+
+def decode_sent(data: bytes) -> Sent:
+    """What the file holds; raises DamagedRecord where that is not what `encode_sent` wrote."""
+    line, _, rest = data.partition(b"\n")
+    raw = parse(line + b"\n")
+    if raw.get("v") != FORMAT:
+        raise DamagedRecord("it is not of this version of agentless")
+    words = None if raw.get("script") is None else list_of(raw, "script", is_text)
+    script_size = field_of(raw, "script_size", _size, None)
+    stdin_size = field_of(raw, "stdin_size", _size, None)
+    if len(rest) != (script_size or 0) + (stdin_size or 0) or (words is None) != (script_size is None) or words == []:
+        raise DamagedRecord("it is not whole")
+    script = None if words is None else Script(words[0], rest[:script_size], tuple(words[1:]))
+    try:
+        spec = JobSpec(
+            field_of(raw, "command", is_text),
+            script=script,
+            cwd=field_of(raw, "cwd", _text, None),
+            env=field_of(raw, "env", _texts, {}),
+            stdin=None if stdin_size is None else rest[len(rest) - stdin_size :],
+            shell=field_of(raw, "shell", is_text),
+            timeout=field_of(raw, "timeout", _number, None),
+            cap=field_of(raw, "cap", _size, None),
+            template=field_of(raw, "template", _switch, False),
+            metadata=field_of(raw, "metadata", _texts, {}),
+            returners=tuple(list_of(raw, "returners", is_text)),
+        )
+    except UsageError as error:
+        raise DamagedRecord(error.message) from error
+    return Sent(spec, field_of(raw, "batch", _share, None), field_of(raw, "max_fail", _share, None))
+
+
+def _size(value: object) -> bool:
+    return value is None or (is_whole(value) and isinstance(value, int) and value >= 0)
+
+
+def _switch(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _text(value: object) -> bool:
+    return value is None or is_text(value)
+
+
+def _number(value: object) -> bool:
+    return value is None or is_number(value)
+
+
+def _share(value: object) -> bool:
+    return value is None or is_text(value) or is_whole(value)
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, dict) and all(map(is_text, value.values()))

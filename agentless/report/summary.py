@@ -1,0 +1,112 @@
+"""The end of what a person reads of a job: counts, what went wrong with its hosts folded, and what to type next."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from agentless.hostlist import fold, parts, shorten
+from agentless.model.job import Origin, Report
+from agentless.model.states import HostResult, State
+from agentless.report.printable import one_line
+from agentless.report.text import PLAIN, Look, folded, heading, notes, paint, states
+from agentless.report.troubles import Trouble, troubles
+from agentless.values import dataclass
+
+__all__ = ["next_commands", "summary", "with_unknown"]
+
+# Names that do not fold, on a terminal; a pipe gets all.
+_NAMES = 8
+_INDENT = "  "
+
+
+def with_unknown(report: Report) -> dict[str, HostResult]:
+    """The result of each host; one that could not be asked whether it has the job counts as unreachable."""
+    unknown = {host: HostResult(State.UNREACHABLE, problem=problem) for host, problem in report.unknown_hosts.items()}
+    return {**report.results, **unknown}
+
+
+def summary(report: Report, look: Look = PLAIN, width: int | None = None, *, noted: bool = True) -> Iterator[str]:
+    """Counts with the JID, who failed how and why, and the next commands; a line each.
+
+    Args:
+        width: columns of the terminal; None where there is none, and nothing is wrapped or left out.
+        noted: say of a single host what else there is to know; else its block has said it.
+
+    Raises:
+        CacheError: the output of a host cannot be read from the job cache.
+    """
+    jid, results = report.job.jid, with_unknown(report)
+    if len(results) == 1 and report.results:
+        [(name, result)] = results.items()
+        yield from _wrapped(f"job {jid}: {heading(name, result, look)}", width, "")
+        for note in notes(result) if noted else ():
+            yield from _wrapped(note, width, _INDENT)
+    elif not report.results:
+        yield f"job {jid}: no host that answered has a record of it"
+    else:
+        counts = dict(report.summary)
+        counts[State.UNREACHABLE.value] += len(report.unknown_hosts)
+        yield f"job {jid}: {len(results)} hosts: {states(counts, look)}"
+    if len(results) > 1 or not report.results:
+        yield from _troubles(troubles(results), look, width)
+    if not report.interrupted:
+        yield from next_commands(report)
+
+
+def _troubles(found: Sequence[Trouble], look: Look, width: int | None) -> Iterator[str]:
+    last = {trouble.hint: number for number, trouble in enumerate(found)}
+    for number, trouble in enumerate(found):
+        names = folded(trouble.names)
+        if width is not None and len(names) > width // 2:
+            names = f"{one_line(shorten(parts(fold(trouble.names)), _NAMES))} ({len(trouble.names)})"
+        painted = paint(trouble.word, trouble.colour, look)
+        for line in _wrapped(trouble.line(names=names), width, _INDENT):
+            # Of what is wrapped the length counts, so it is painted only then.
+            yield line.replace(f"| {trouble.word}", f"| {painted}", 1) if painted else line
+            painted = ""
+        if trouble.hint and last[trouble.hint] == number:
+            yield from _wrapped(trouble.hint, width, 2 * _INDENT)
+
+
+def _wrapped(text: str, width: int | None, indent: str) -> list[str]:
+    """A line of ours as several that fit; no word is cut, so that keys and commands can be copied."""
+    if width is None:
+        return [indent + text]
+    return textwrap.wrap(
+        text,
+        max(width, 40),
+        initial_indent=indent,
+        subsequent_indent=indent + _INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Next:
+    command: str
+    purpose: str
+
+
+def next_commands(report: Report) -> Iterator[str]:
+    """What to type next about this job, each with what it does; nothing where all is well."""
+    commands = list(_next(report))
+    width = max((len(each.command) for each in commands), default=0)
+    for each in commands:
+        yield f"{_INDENT}{each.command:<{width}}  {each.purpose}"
+
+
+def _next(report: Report) -> Iterator[_Next]:
+    jid, counts, results = report.job.jid, report.summary, report.results
+    if counts["running"]:
+        yield _Next(f"agentless jobs wait {jid}", "waits for its end")
+        yield _Next(f"agentless term-job {jid}", "ends it")
+    elif any(result.state is State.UNREACHABLE and not result.settled for result in results.values()):
+        yield _Next(f"agentless jobs wait {jid}", "asks the unreachable again")
+    if len(results) > 1 and (counts["failed"] or counts["lost"]):
+        yield _Next(f"agentless jobs lookup {jid} --failed", "what they printed")
+    again = sum(result.repeatable for result in results.values())
+    if again and report.job.origin is Origin.RUN:
+        where = "there" if len(results) == 1 else "to that host" if again == 1 else f"to those {again} hosts"
+        yield _Next(f"agentless jobs retry {jid}", f"sends it again {where}")
