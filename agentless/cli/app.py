@@ -55,6 +55,7 @@ agentless: jobs on a fleet, over SSH, without agents.
   agentless jobs active                          what runs where
   agentless jobs wait last                       come back to the newest job
   agentless jobs lookup last                     what it returned, also tomorrow
+  agentless jobs retry last                      again, where it did not end well
   agentless kill-job last                        end it, with everything that it started
   agentless hosts --graph                        your inventory, which is Ansible's
 

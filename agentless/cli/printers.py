@@ -211,7 +211,8 @@ class Solo(Printer):
                 self._show(host, stream, at, _rest(result, stream, at.shown), final=True)
                 self._finish(host, stream, at)
             self._warn_of_gaps(host, result, summed_up=len(report.results) == 1 and not self.screen.quiet)
-        for host, problem in report.unknown_hosts.items():
+        # The summary names them, too.
+        for host, problem in report.unknown_hosts.items() if self.screen.quiet else ():
             self.screen.error(heading(host, HostResult(State.UNREACHABLE, problem=problem)), problem.hint)
         self._summary(report)
 

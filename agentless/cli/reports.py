@@ -38,11 +38,7 @@ def render(invocation: Invocation, out: str) -> Callable[[Report], Iterable[str]
 def printer(
     invocation: Invocation, hosts: Sequence[str], jid: str, out: str, *, group: bool = False, tail: bool = False
 ) -> Printer:
-    """What shows a job's results: `tail` marks each line with its host, `group` joins identical results.
-
-    On a terminal a single host's output stands alone, and is live; elsewhere text has one shape, however many hosts an
-    inventory has.
-    """
+    """What shows a job's results: `tail` marks each line with its host, `group` joins identical results."""
     screen = invocation.screen
     if out == "jsonl":
         from agentless.report.documents import host_line
@@ -50,8 +46,8 @@ def printer(
         return HostByHost(screen, lambda host, result: host_line(jid, host, result.to_json()))
     if out != "text":
         return WholeReport(screen, render(invocation, out), summed_up=out == "table")
-    if tail:
-        return Solo(screen) if len(hosts) == 1 else Tail(screen)
-    if len(hosts) == 1 and screen.out_look.terminal:
+    if len(hosts) == 1:
         return Solo(screen)
+    if tail:
+        return Tail(screen)
     return Grouped(screen) if group else Blocks(screen)

@@ -184,7 +184,7 @@ def run(
         **{name: options[name] for name in ("cwd", "shell", "timeout", "template")},
     )
     filed = ReportFiles.given(junit, summary, invocation.environ)
-    live = None if out == "text" and not options["detach"] and invocation.screen.out_look.terminal else False
+    live = None if out == "text" and not options["detach"] else False
     how = Delivery(options["detach"], options["wait"], options["batch"], options["max_fail"], live)
     if check:
         return _check(

@@ -108,5 +108,4 @@ def _next(report: Report) -> Iterator[_Next]:
         yield _Next(f"agentless jobs lookup {jid} --failed", "what they printed")
     again = sum(result.repeatable for result in results.values())
     if again and report.job.origin is Origin.RUN:
-        where = "there" if len(results) == 1 else "to that host" if again == 1 else f"to those {again} hosts"
-        yield _Next(f"agentless jobs retry {jid}", f"sends it again {where}")
+        yield _Next(f"agentless jobs retry {jid}", "sends it again" + (f" to {again}" if len(results) > 1 else ""))

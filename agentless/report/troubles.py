@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
@@ -22,6 +23,8 @@ _MOST_ENDS = 8
 # Bytes that are read of an output for its last line, and hosts of one kind of which it is read.
 _TAIL = 2000
 _READ = 500
+_DIFFERS = "…"
+_DIGITS = "0123456789"
 _COLOURS = re.compile("\x1b\\[[0-9;:]*m")
 
 
@@ -53,9 +56,9 @@ class Trouble:
 
 @dataclass(slots=True)
 class _Phrase:
-    """What is said of several hosts in the same words: those are kept, and None stands where they differ."""
+    """What is said of several hosts in the same words; `…` stands for what differs."""
 
-    words: list[str | None]
+    words: list[str]
     names: list[str]
     hints: list[str] = field(default_factory=list)
 
@@ -64,8 +67,8 @@ class _Phrase:
         words = text.split()
         if len(words) != len(self.words):
             return False
-        same = [one if one == other else None for one, other in zip(self.words, words, strict=True)]
-        if 2 * sum(each is not None for each in same) < len(words):
+        same = [_merged(one, other) for one, other in zip(self.words, words, strict=True)]
+        if 2 * sum(_DIFFERS not in each for each in same) < len(words):
             return False
         self.words = same
         return True
@@ -73,13 +76,28 @@ class _Phrase:
     def __str__(self) -> str:
         shown: list[str] = []
         for each in self.words:
-            if each is not None or shown[-1:] != ["…"]:
-                shown.append("…" if each is None else each)
+            if each != _DIFFERS or shown[-1:] != [_DIFFERS]:
+                shown.append(each)
         return " ".join(shown)
 
     @property
     def hint(self) -> str:
         return _common(self.hints)
+
+
+def _merged(one: str, other: str) -> str:
+    """What two words have in common, but no part of a number: `/srv/web…/x`."""
+    if one == other:
+        return one
+    left, differs, right = one.partition(_DIFFERS)
+    before = _common_start(left, other).rstrip(_DIGITS)
+    after = _common_start((right if differs else left)[::-1], other[len(before) :][::-1])[::-1]
+    return f"{before}{_DIFFERS}{after.lstrip(_DIGITS)}"
+
+
+def _common_start(one: str, other: str) -> str:
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    return "".join(letter for letter, _ in same)
 
 
 def _phrase(text: str, names: Sequence[str] = (), hints: Sequence[str] = ()) -> _Phrase:

@@ -148,7 +148,7 @@ def test_a_cut_off_job_has_failed_in_every_format(jobs: dict[str, str], environ:
         return agentless("jobs", "lookup", jobs["cut"], *options, environ=environ).stdout
 
     assert "<failure" in lookup("--out", "junit")
-    assert "timeout" in lookup("--out", "table")
+    assert "timed out" in lookup("--out", "table")
     assert json.loads(lookup("--out", "json"))["summary"]["failed"] == 1
     assert agentless("run", "all", "-l", f"@failed:{jobs['cut']}", "--check", "--out", "text", "--", "true",
                      environ=environ).stdout.startswith("here\t")  # fmt: skip

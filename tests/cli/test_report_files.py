@@ -73,7 +73,7 @@ def test_a_summary_is_appended_and_holds_no_markup_of_hosts(run: Run, tmp_path: 
     text = summary.read_text()
     assert text.startswith("before\n### ✅ <code>true</code>\n\njob ")
     assert "2 hosts: 2 ok" in text
-    assert "<details><summary>web1 &#124; failed (1)" in text
+    assert "<details><summary>web1 &#124; failed &#40;1&#41;" in text
     assert "````text\n```<b>`\n^[[2J\nagentless jobs lookup " in text
     assert "\x1b" not in text
 

@@ -10,7 +10,7 @@ import pytest
 
 from agentless.cli.interrupts import Interrupts
 from agentless.cli.invocation import Invocation
-from agentless.cli.printers import Grouped, HostByHost, Solo, Tail, WholeReport
+from agentless.cli.printers import Blocks, Grouped, HostByHost, Solo, Tail, WholeReport
 from agentless.cli.reports import printer, render
 from agentless.cli.screen import Screen
 from agentless.fleet import Fleet
@@ -28,7 +28,7 @@ def invocation() -> Invocation:
     [
         (["a"], "text", {}, Solo),
         (["a"], "text", {"group": True, "tail": True}, Solo),
-        (["a", "b"], "text", {}, HostByHost),
+        (["a", "b"], "text", {}, Blocks),
         (["a", "b"], "text", {"group": True}, Grouped),
         (["a", "b"], "text", {"tail": True}, Tail),
         (["a"], "jsonl", {"tail": True}, HostByHost),
