@@ -10,6 +10,7 @@ from dataclasses import field
 from agentless.model.returns import Return
 from agentless.model.states import HostResult, State
 from agentless.report.printable import one_line
+from agentless.report.spelling import as_typed
 from agentless.report.text import PLAIN, Look, colour, folded, paint, word
 from agentless.values import dataclass
 
@@ -122,11 +123,11 @@ def troubles(results: Mapping[str, HostResult]) -> list[Trouble]:
     kinds: dict[tuple[int, str, str, str], list[_Phrase]] = {}
     read: dict[str, int] = {}
     for name, result in results.items():
-        if result.ret is not None and result.ret.ok:
+        if result.ok:
             continue
         how, problem = word(result), result.problem
         read[how] = read.get(how, 0) + 1
-        why = "" if problem is None else one_line(problem.message)
+        why = "" if problem is None else one_line(as_typed(problem.message))
         if result.ret is not None and not why and read[how] <= _READ:
             why = _last_line(result.ret)
         key = (_RANK.index(result.state), how, colour(result), "" if problem is None else one_line(problem.kind))
@@ -135,7 +136,7 @@ def troubles(results: Mapping[str, HostResult]) -> list[Trouble]:
         if phrase is None:
             phrases.append(phrase := _phrase(why))
         phrase.names.append(name)
-        phrase.hints.append("" if problem is None else one_line(problem.hint))
+        phrase.hints.append("" if problem is None else one_line(as_typed(problem.hint)))
     told: list[tuple[int, Trouble]] = []
     for (rank, how, painted, kind), phrases in kinds.items():
         for phrase in _fewer(phrases):
