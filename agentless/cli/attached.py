@@ -119,7 +119,7 @@ class Attachment:
 
     def _reach_the_rest(self) -> None:
         """Wait until each host has the job, or has not got it: none is left in between."""
-        while self.run.report().summary[State.PENDING.value]:
+        while self.run.dispatching:
             if next(iter(self.run), None) is None:
                 return
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 from agentless.cache import JobCache
 from agentless.model.jid import JID
-from agentless.model.states import HostResult, State
+from agentless.model.states import HostResult
 
-__all__ = ["Awaited"]
+__all__ = ["EVERY", "Awaited"]
 
 # Seconds between two looks, and how many times as long as a look takes.
 EVERY = 0.5
@@ -18,7 +18,7 @@ SHARE = 10
 
 
 class Awaited:
-    """Looks at the job's record now and then, for all threads that wait for a host of it.
+    """Looks at the job's record now and then, for all of its hosts that are waited for.
 
     Args:
         cache: where the run records what it does.
@@ -32,26 +32,12 @@ class Awaited:
         self._results: Mapping[str, HostResult] = {}
         self._due = 0.0
 
-    def dispatched(self, host: str, left: threading.Event) -> HostResult | None:
-        """Wait until the run has sent the job to this host, or will never do so.
-
-        Args:
-            left: set when nobody waits any more.
-
-        Returns:
-            where the host stands then, with its output where it has ended; None where `left` was set before.
+    def look(self, host: str) -> HostResult | None:
+        """Where the host stands, as of a moment ago, with its output where it has ended; None where it is no host.
 
         Raises:
             CacheError: the record cannot be read.
         """
-        while not left.is_set():
-            result = self._look(host)
-            if result is None or result.state is not State.PENDING:
-                return result
-            left.wait(EVERY)
-        return None
-
-    def _look(self, host: str) -> HostResult | None:
         with self._lock:
             began = time.monotonic()
             if began >= self._due:

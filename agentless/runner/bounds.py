@@ -49,6 +49,7 @@ class Bounds:
         follows: the call waits for a job: once that is there, silence is no fault, and only the job ends it.
         copies: the call copies files, which may be of any size: silence ends it, and time or bytes don't.
         cap: bytes of each output stream that records keep.
+        seconds: how long the job is followed from its first word on; None is to its end.
         clock: seconds that only grow.
 
     Attributes:
@@ -64,9 +65,12 @@ class Bounds:
         follows: bool,
         copies: bool = False,
         cap: int = wire.CAP,
+        seconds: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.spoke = False
+        self._seconds = seconds
+        self._leave_at: float | None = None
         self._whole = math.inf if copies else WHOLE * max(1.0, cap / wire.CAP)
         self._bytes_max = math.inf if follows or copies else BYTES_MAX
         self._frames_max = COPIED_FRAMES_MAX if copies else FRAMES_MAX
@@ -83,10 +87,15 @@ class Bounds:
     def left(self) -> float:
         """Seconds that may pass before the next bound, or before looking again."""
         if self._waits:
-            return SILENCE
+            return SILENCE if self._leave_at is None else max(0.0, min(SILENCE, self._leave_at - self._clock()))
         now = self._clock()
         first = self._began + self.first_answer if not self.spoke else self._heard + SILENCE
         return max(0.0, min(first, self._began + self._whole) - now)
+
+    @property
+    def leaves(self) -> bool:
+        """The job has been followed for long enough; a record that has begun comes to its end."""
+        return self._waits and self._leave_at is not None and self._clock() >= self._leave_at
 
     @property
     def silent(self) -> bool:
@@ -95,7 +104,7 @@ class Bounds:
 
     def check(self) -> None:
         """Raises Unreachable where an answer that has begun takes too long."""
-        if self.spoke and self.left() <= 0:
+        if self.spoke and not self.leaves and self.left() <= 0:
             too_long = self._clock() >= self._began + self._whole
             seconds = self._whole if too_long else SILENCE
             what = "the reply did not end" if too_long else "no answer in the middle of the reply"
@@ -127,6 +136,8 @@ class Bounds:
             self._began = self._heard
         self._in_record = kind == "rec" or (self._in_record and kind not in ("return", "state"))
         self._waits = self._follows and not self._in_record
+        if self._waits and self._leave_at is None and self._seconds is not None:
+            self._leave_at = self._heard + self._seconds
         if kind in ("out", "gap", "rec", "data"):
             return
         self._frames += 1

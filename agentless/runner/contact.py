@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import TypeVar
+from functools import partial
+from typing import Protocol, TypeVar
 
 from agentless.cache import JobCache
 from agentless.errors import AgentlessError, CarrierLost, HostError, Unreachable
@@ -17,18 +19,22 @@ from agentless.model.job import Job
 from agentless.model.problem import Problem
 from agentless.model.requests import Caller, Request, Wanted
 from agentless.runner import payload
-from agentless.runner.fanout import fan_out
+from agentless.runner.call import Call
+from agentless.runner.fanout import Carrier, FanOut, Threads
 from agentless.runner.homecoming import Homecoming, Learned
 from agentless.runner.reading import Answer
-from agentless.runner.session import NOT_TWICE, Session
+from agentless.runner.session import NOT_TWICE
 from agentless.runner.writing import operation, write
 from agentless.transport.channel import Connector
 from agentless.values import dataclass
 
-__all__ = ["MENDED_BY_WAITING", "Contact", "Watch", "problem_of"]
+__all__ = ["CARRIERS", "MENDED_BY_WAITING", "Asked", "Contact", "Watch", "problem_of"]
 
 # What another try can mend. A refused login is not tried twice: that locks accounts (pam_faillock, fail2ban).
 MENDED_BY_WAITING = frozenset({"resolve", "connect", "connect-timeout", "throttled", "connection-lost"})
+
+# How often in a row a call is made whose carrier was lost, before that is the host's problem.
+CARRIERS = 3
 
 V = TypeVar("V")
 Watch = Callable[[Callable[[], Sequence[str]], int], AbstractContextManager[object]]
@@ -41,6 +47,17 @@ def in_order(order: Iterable[str], values: Mapping[str, V]) -> dict[str, V]:
 
 def problem_of(error: HostError) -> Problem:
     return Problem(error.kind, error.message, error.hint)
+
+
+class Spread(Protocol):
+    """Where calls are carried out."""
+
+    def carrier(self, endpoints: Mapping[str, Endpoint], forks: int) -> Carrier | None:
+        """What carries out calls on these hosts; None leaves it to threads of this process.
+
+        Raises:
+            UsageError: a secret would go where others can read it.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +74,7 @@ class Contact:
         sent_alike: whether a job was sent as the user that is acted as now, so that its record lies where we look.
         watch: makes the context manager that is entered around each request to many hosts. It gets `waiting()`, which
             lists the hosts that have not answered, and the number of all.
+        spread: what carries calls out elsewhere than in threads of this process; None is nothing.
     """
 
     connector: Connector
@@ -67,6 +85,7 @@ class Contact:
     learned: Learned
     sent_alike: Callable[[Job], bool]
     watch: Watch
+    spread: Spread | None = None
 
     def ask(
         self,
@@ -75,7 +94,7 @@ class Contact:
         *,
         about: Collection[JID] = (),
         both_users: bool = False,
-        take: Callable[[str, Answer], bool] = lambda host, answer: False,
+        take: Callable[[str, Answer], bool] | None = None,
         shown: Callable[[str], str] = str,
     ) -> Iterator[tuple[str, list[Answer] | HostError]]:
         """Yield each host with its answers, or with why it gave none, as they come in.
@@ -86,7 +105,8 @@ class Contact:
             about: the JIDs that the request is about: answers about others are brought home, not yielded.
             both_users: where a host is asked as another user (become), ask as the login user too: each has records
                 of its own.
-            take: given a host's answer as soon as it is there, whether it took it; else it is one of the answers.
+            take: given a host's answer as soon as it is there, whether it took it; else it is one of the answers. The
+                calls are made by this process then, wherever others are: what goes back and forth is no value.
                 Called by the threads of the hosts; a HostError that it raises ends that host's call. Should the process
                 that holds the connection end, the host is asked anew, and answers from the start.
             shown: how a host that is waited for is named.
@@ -94,22 +114,47 @@ class Contact:
         payload.pack()
         wanted = self.cache.wanted(endpoints, self.sent_alike)
         left = dict.fromkeys(endpoints)
+        parts: dict[str, Asked] = {}
+        over: queue.SimpleQueue[str] = queue.SimpleQueue()
 
-        def call(name: str) -> list[Answer]:
-            return self.call(
-                name,
-                endpoints[name],
-                request(name),
-                wanted.get(name, ()),
-                about=about,
-                both_users=both_users,
-                take=lambda answer: take(name, answer),
-            )
+        def part(name: str) -> Asked:
+            if name not in parts:
+                parts[name] = Asked(
+                    self,
+                    endpoints[name],
+                    partial(request, name),
+                    wanted.get(name, ()),
+                    about=about,
+                    both_users=both_users,
+                    take=None if take is None else partial(take, name),
+                )
+            return parts[name]
 
+        carrier = self.carrier(endpoints) if take is None else Threads(self.connector, self.cache.scratch)
+        pool = FanOut(list(endpoints), part, over.put, carrier, forks=self.forks)
         with self.watch(lambda: tuple(map(shown, tuple(left))), len(endpoints)):
-            for name, outcome in fan_out(list(endpoints), call, forks=self.forks):
-                del left[name]
-                yield name, outcome
+            try:
+                pool.pump()
+                for _ in endpoints:
+                    name = over.get()
+                    del left[name]
+                    try:
+                        outcome: list[Answer] | HostError = parts.pop(name).result()
+                    except HostError as error:
+                        outcome = error
+                    yield name, outcome
+            finally:
+                pool.close()
+
+    def carrier(self, endpoints: Mapping[str, Endpoint]) -> Carrier:
+        """What carries out calls on these hosts.
+
+        Raises:
+            UsageError: they cannot be made where they are to be.
+        """
+        if self.spread is not None and (carrier := self.spread.carrier(endpoints, self.forks)) is not None:
+            return carrier
+        return Threads(self.connector, self.cache.scratch)
 
     def gather(
         self,
@@ -137,71 +182,88 @@ class Contact:
         order = list(endpoints)
         return in_order(order, values), in_order(order, problems)
 
-    def call(
+
+class Asked:
+    """A host that is asked something once (`fanout.Part`); the arguments are those of `Contact.ask`.
+
+    Args:
+        request: makes what is asked.
+        want: jobs whose ends it is to bring home.
+    """
+
+    def __init__(
         self,
-        host: str,
+        contact: Contact,
         endpoint: Endpoint,
-        request: Request,
-        wanted: Sequence[Wanted] = (),
+        request: Callable[[], Request],
+        want: Sequence[Wanted] = (),
         *,
         about: Collection[JID] = (),
         both_users: bool = False,
-        take: Callable[[Answer], bool] = lambda answer: False,
-    ) -> list[Answer]:
-        """Ask one host; the arguments are those of `ask`.
+        take: Callable[[Answer], bool] | None = None,
+    ) -> None:
+        self._contact = contact
+        self._endpoint = endpoint
+        self._make_request = request
+        self._request: Request | None = None
+        self._want = [one for one in want if one.jid not in about]
+        self._about = about
+        # One directory belongs to one user; `~/` is each one's own.
+        own = (endpoint.state_dir or "~/").startswith("~/")
+        self._both_users = both_users and endpoint.become is not None and own
+        self._taken_elsewhere = take or (lambda answer: False)
+        self._tries = 0
+        self._home = self._homecoming()
+        self._answers: list[Answer] = []
+        self._error: BaseException | None = None
 
-        Args:
-            wanted: jobs whose ends it is to bring home.
+    def _homecoming(self) -> Homecoming:
+        return Homecoming(self._contact.cache, self._endpoint.name, self._contact.learned)
+
+    def result(self) -> list[Answer]:
+        """What the host answered, when its part is over.
 
         Raises:
             HostError: why it gave no answer.
         """
-        want = [one for one in wanted if one.jid not in about]
-        users = [endpoint]
-        # One directory belongs to one user; `~/` is each one's own.
-        if both_users and endpoint.become and (endpoint.state_dir or "~/").startswith("~/"):
-            users.append(replace(endpoint, become=None))
-        try:
-            try:
-                return self._answers(host, users, request, want, about, take)
-            except CarrierLost:
-                if operation(request) in NOT_TWICE:
-                    raise
-                return self._answers(host, users, request, want, about, take)
-        except AgentlessError:
-            raise
-        except Exception as error:
-            # A defect of ours, or what only this host makes of it: the others are not to go without their answers.
-            threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, None)))
-            raise Unreachable("internal", f"{type(error).__name__}: {error}") from error
+        if self._error is None:
+            return self._answers
+        if isinstance(self._error, AgentlessError):
+            raise self._error
+        # A defect of ours, or what only this host makes of it: the others are not to go without their answers.
+        raise Unreachable("internal", f"{type(self._error).__name__}: {self._error}") from self._error
 
-    def _answers(
-        self,
-        host: str,
-        users: Sequence[Endpoint],
-        request: Request,
-        want: Sequence[Wanted],
-        about: Collection[str],
-        take: Callable[[Answer], bool],
-    ) -> list[Answer]:
-        """The answers of one host to the users as whom it is asked; raises HostError."""
-        answers: list[Answer] = []
-        endpoint, *_ = users
-        try:
-            with closing(self.connector.connect(endpoint)) as link:
-                for acting in users:
-                    home = Homecoming(self.cache, host, self.learned)
-                    # The login user, asked beside another, has no word in what never arrived at that one.
-                    wanted = want if acting is endpoint else [replace(one, maybe=False) for one in want]
-                    message = write(request, self.caller, wanted, home.seen())
-                    for answer in Session(link, acting, message, self.cache.scratch, cap=self.cap).answers():
-                        if take(answer):
-                            continue
-                        if (isinstance(answer, JobAnswer) and answer.jid in about) or not home.take(answer):
-                            answers.append(answer)
-        except HostError:
-            # The end of the job that it is about holds, however the connection ended.
-            if any(isinstance(answer, Returned) for answer in answers):
-                return answers
-            raise
-        return answers
+    def next(self) -> Call | float | None:
+        if (request := self._request) is None:
+            request = self._request = self._make_request()
+            self._tries = 1 if operation(request) in NOT_TWICE else CARRIERS
+        self._home, self._answers = self._homecoming(), []
+        seen, caller = self._home.seen(), self._contact.caller
+        messages = [write(request, caller, self._want, seen)]
+        if self._both_users:
+            # The login user, asked beside another, has no word in what never arrived at that one.
+            messages.append(write(request, caller, [replace(one, maybe=False) for one in self._want], seen))
+        return Call(self._endpoint, tuple(messages), self._contact.cap)
+
+    def ready(self) -> bool:
+        return True
+
+    def take(self, answer: Answer) -> None:
+        if self._taken_elsewhere(answer):
+            return
+        if (isinstance(answer, JobAnswer) and answer.jid in self._about) or not self._home.take(answer):
+            self._answers.append(answer)
+
+    def over(self, error: HostError | None, *, reached: bool) -> float | None:
+        self._tries -= 1
+        if isinstance(error, CarrierLost) and self._tries > 0:
+            return 0.0
+        # The end of the job that it is about holds, however the connection ended.
+        if not any(isinstance(answer, Returned) for answer in self._answers):
+            self._error = error
+        return None
+
+    def failed(self, error: BaseException) -> None:
+        self._error = error
+        if not isinstance(error, AgentlessError):
+            threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, None)))

@@ -17,7 +17,8 @@ from agentless.model.job import Job, Report
 from agentless.model.problem import Problem
 from agentless.model.requests import FetchRequest, Wanted
 from agentless.model.states import LEARNED, Dispatched, HostResult, State, settle, settle_denied
-from agentless.runner.contact import MENDED_BY_WAITING, Contact, problem_of
+from agentless.runner.call import Call
+from agentless.runner.contact import MENDED_BY_WAITING, Asked, Contact, problem_of
 from agentless.runner.homecoming import is_to_come, job_of
 from agentless.runner.reading import Answer
 
@@ -72,56 +73,75 @@ def discover(contact: Contact, selection: Selection, jid: JID, target: str | Non
 
 
 class Search:
-    """A host that could not be asked about a JID, and that is asked again.
+    """A host that could not be asked about a JID, and that is asked again (`fanout.Part`).
 
     Args:
         jid: of a job that the cache doesn't know.
-        host: its inventory name.
-        endpoint: the way to it.
+        endpoint: the way to the host.
         problem: why it could not be asked.
+        patience: seconds after which it is given up.
+        left: set when nobody waits for the answer any more.
 
     Attributes:
         problem: why it could not be asked the last time; None once it was.
+        found: where the host stands, and its answers; None where it doesn't have the job, or gave no answer.
     """
 
-    def __init__(self, contact: Contact, jid: JID, host: str, endpoint: Endpoint, problem: Problem) -> None:
+    def __init__(
+        self, contact: Contact, jid: JID, endpoint: Endpoint, problem: Problem, patience: float, left: threading.Event
+    ) -> None:
         self.problem: Problem | None = problem
+        self.found: tuple[HostResult, list[Answer]] | None = None
         self._contact = contact
         self._jid = jid
-        self._host = host
         self._endpoint = endpoint
+        self._patience = patience
+        self._left = left
+        self._until: float | None = None
+        self._asked: Asked | None = None
 
-    def ask(self, patience: float, left: threading.Event) -> tuple[HostResult, list[Answer]] | None:
-        """Ask until there is an answer.
+    def next(self) -> Call | float | None:
+        if self._left.is_set():
+            return None
+        if self._until is None:
+            self._until = time.monotonic() + self._patience
+        self._asked = Asked(
+            self._contact, self._endpoint, lambda: _request(self._jid), about=(self._jid,), both_users=True
+        )
+        return self._asked.next()
 
-        Args:
-            patience: seconds after which it is given up.
-            left: set when nobody waits for the answer any more.
+    def ready(self) -> bool:
+        return not self._left.is_set()
 
-        Returns:
-            where the host stands, and its answers; None where it doesn't have the job, or gave no answer.
-        """
-        until = time.monotonic() + patience
-        while not left.is_set():
-            try:
-                answers = self._contact.call(
-                    self._host, self._endpoint, _request(self._jid), about=(self._jid,), both_users=True
-                )
-                result = _result(self._jid, answers)
-            except HostError as error:
-                self.problem = problem_of(error)
-                if error.kind not in MENDED_BY_WAITING:
-                    return None
-            except AgentlessError as error:
-                self.problem = Problem("controller", error.message, error.hint)
+    def take(self, answer: Answer) -> None:
+        assert self._asked is not None
+        self._asked.take(answer)
+
+    def over(self, error: HostError | None, *, reached: bool) -> float | None:
+        assert self._asked is not None
+        assert self._until is not None
+        if self._left.is_set():
+            return None
+        if (pause := self._asked.over(error, reached=reached)) is not None:
+            return pause
+        try:
+            answers = self._asked.result()
+            result = _result(self._jid, answers)
+        except HostError as problem:
+            self.problem = problem_of(problem)
+            left = self._until - time.monotonic()
+            if problem.kind not in MENDED_BY_WAITING or left <= 0:
                 return None
-            else:
-                self.problem = None
-                return None if result is None else (result, answers)
-            if time.monotonic() >= until:
-                return None
-            left.wait(min(random.uniform(0.5, 3.0), until - time.monotonic()))
+            return min(random.uniform(0.5, 3.0), left)
+        self.problem = None
+        self.found = None if result is None else (result, answers)
         return None
+
+    def failed(self, error: BaseException) -> None:
+        if isinstance(error, AgentlessError):
+            self.problem = Problem("controller", error.message, error.hint)
+        else:
+            self.problem = Problem("internal", f"{type(error).__name__}: {error}")
 
 
 def described(job: Job, answers: Iterable[Answer]) -> Job:

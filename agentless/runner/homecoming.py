@@ -17,8 +17,8 @@ from agentless.runner.reading import Answer
 
 __all__ = ["Homecoming", "Learned", "Ledger", "Unrecorded", "is_to_come", "job_of"]
 
-# More than the helper sends in one call.
-PORTION = 200
+# More than the helper sends to two users in one call.
+PORTION = 400
 # Seconds that a host's clock may be ahead: beyond, its fires stay with it. A call may be so long under way.
 AHEAD_MAX = 86400.0
 AHEAD_UNMEASURED = 120.0

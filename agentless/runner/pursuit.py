@@ -7,23 +7,23 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import replace
 
 from agentless.cache.scratch import Scratch, Spool
-from agentless.errors import AgentlessError, CacheError, CarrierLost, NoSession, Refused, Unreachable
+from agentless.errors import AgentlessError, CacheError, CarrierLost, HostError, NoSession, Refused, Unreachable
 from agentless.model.answers import Accepted, JobAnswer, Output, Returned, Stated
 from agentless.model.endpoint import Endpoint
 from agentless.model.job import Job
 from agentless.model.problem import Problem
 from agentless.model.requests import FetchRequest, FollowRequest, Request, RunRequest, Wanted
 from agentless.model.states import Dispatched, HostResult, State, settle
-from agentless.runner.awaited import Awaited
-from agentless.runner.contact import MENDED_BY_WAITING, Contact, problem_of
+from agentless.runner.awaited import EVERY, Awaited
+from agentless.runner.call import Call
+from agentless.runner.contact import CARRIERS, MENDED_BY_WAITING, Contact, problem_of
 from agentless.runner.events import Changed, Event
 from agentless.runner.homecoming import Homecoming, Ledger
+from agentless.runner.reading import Answer
 from agentless.runner.rollout import Rollout
-from agentless.runner.session import Session
 from agentless.runner.writing import write
 from agentless.values import dataclass
 
@@ -94,7 +94,7 @@ class _Heard:
 
 
 class Pursuit:
-    """A host's part of a run. One thread pursues it; its `result` can be read, and it can be left, from any.
+    """A host's part of a run, call by call (`fanout.Part`); its `result` can be read from any thread.
 
     Args:
         host: its inventory name.
@@ -114,24 +114,93 @@ class Pursuit:
         self._wanted = wanted
         self._nonce = result.nonce or os.urandom(8).hex()
         self._heard = _Heard(errand.cap, errand.contact.cache.scratch)
-        self._session: Session | None = None
+        self._home: Homecoming | None = None
+        self._before = result.dispatched
+        self._out_of_reach_since: float | None = None
+        self._carriers_lost = 0
 
-    def pursue(self) -> None:
-        """Contact the host until its part is settled, it has been out of reach for too long, or the run is left.
+    # --- as of fanout.Part ---
+    def next(self) -> Call | float | None:
+        """The next call, until the host's part is settled or the run is left."""
+        errand = self._errand
+        if errand.left.is_set():
+            return None
+        if errand.rollout is None and self.result.state is State.PENDING:
+            if (pause := self._sent_by_another()) is not None:
+                return pause
+            if errand.once or self.result.settled or self.result.state is State.PENDING:
+                return None
+        self._before = self.result.dispatched
+        self._home = Homecoming(errand.ledger, self.host, errand.contact.learned)
+        want = [job for job in self._wanted if job.jid != errand.job.jid]
+        request = self._request()
+        message = write(request, errand.contact.caller, want, self._home.seen())
+        return Call(self._endpoint, (message,), errand.cap, follows=self._follows_job(request))
 
-        Whatever fails besides (a cache that cannot be written, a defect of ours) makes it unreachable: it must not look
-        as if it were still running.
-        """
-        try:
-            self._pursue()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, a thread must not end unseen
-            self._give_up(error)
+    def ready(self) -> bool:
+        """The request is about to be sent; False where the host must not get it."""
+        return not self._errand.left.is_set() and (not self._sends() or self._may_send())
 
-    def hang_up(self) -> None:
-        """End the call that is under way; the job goes on where it runs."""
-        session = self._session
-        if session is not None:
-            session.close()
+    def take(self, answer: Answer) -> None:
+        """An answer has come: about this job, or about another one, which is brought home."""
+        if isinstance(answer, JobAnswer) and answer.jid == self._errand.job.jid:
+            self._take(answer)
+        elif self._home is not None:
+            self._home.take(answer)
+
+    def over(self, error: HostError | None, *, reached: bool) -> float | None:
+        """The call has ended; after how many seconds there is another one."""
+        never_sent = isinstance(error, NoSession) or (isinstance(error, Unreachable) and error.kind in NOT_ARRIVED)
+        if (never_sent or not reached) and self.result.dispatched is not self._before and not self.result.settled:
+            self._note(replace(self.result, dispatched=self._before))
+        if error is None:
+            self._carriers_lost = 0
+            # What was asked told that it runs; whatever the first answer was, its end is waited for.
+            return None if self._errand.left.is_set() or self._leaves_it_running() else FOLLOW_AFTER
+        if isinstance(error, Refused):
+            self._refused(error)
+            return None
+        # A connection that breaks behind what it was for takes nothing from that.
+        if self._errand.left.is_set() or self.result.state.final or self._accepted():
+            return None
+        if isinstance(error, CarrierLost):
+            self._carriers_lost += 1
+            if self._carriers_lost <= CARRIERS:
+                # Of the host nothing is known to be wrong: it is asked again at once, and has the nonce.
+                return 0.0
+        return self._unreachable(error)
+
+    def _refused(self, error: Refused) -> None:
+        if self.result.state.final:
+            return
+        # It says that the job never ran only where no earlier request of ours may have started it.
+        never = self._before is Dispatched.NO or error.kind in NEVER_RAN
+        if never:
+            refused = replace(self.result, state=State.NOT_STARTED, dispatched=Dispatched.NO)
+        else:
+            refused = replace(self.result, state=State.UNREACHABLE)
+        self.change(replace(refused, problem=problem_of(error)))
+
+    def _unreachable(self, error: HostError) -> float | None:
+        now = time.monotonic()
+        if self._out_of_reach_since is None or self.result.state is not State.UNREACHABLE:
+            self._out_of_reach_since = now
+        self.change(replace(self.result, state=State.UNREACHABLE, problem=problem_of(error)))
+        given_up = now - self._out_of_reach_since >= self._errand.patience
+        if given_up or self.result.dispatched is Dispatched.NO or error.kind not in MENDED_BY_WAITING:
+            return None
+        return random.uniform(0.5, 3.0)
+
+    def failed(self, error: BaseException) -> None:
+        """Whatever fails besides (a cache that cannot be written, a defect of ours) makes the host unreachable: it must
+        not look as if it were still running."""
+        if isinstance(error, AgentlessError):
+            problem = Problem("controller", error.message, error.hint)
+        else:
+            problem = Problem("internal", f"{type(error).__name__}: {error}", "The job itself may go on.")
+            threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, None)))
+        self.result = replace(self.result, state=State.UNREACHABLE, ret=None, problem=problem)
+        self._errand.tell(Changed(self.host, self.result))
 
     def change(self, result: HostResult) -> None:
         """Record where the host stands now, and tell it."""
@@ -165,66 +234,18 @@ class Pursuit:
         self.result = report.results[self.host] if report else result
         return False
 
-    def _give_up(self, error: BaseException) -> None:
-        if isinstance(error, AgentlessError):
-            problem = Problem("controller", error.message, error.hint)
-        else:
-            problem = Problem("internal", f"{type(error).__name__}: {error}", "The job itself may go on.")
-            threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, None)))
-        self.result = replace(self.result, state=State.UNREACHABLE, ret=None, problem=problem)
-        self._errand.tell(Changed(self.host, self.result))
-
-    def _pursue(self) -> None:
-        if self._errand.rollout is None and self.result.state is State.PENDING and not self._sent_by_another():
-            return
-        out_of_reach_since: float | None = None
-        while not self._errand.left.is_set():
-            earlier = self.result.dispatched
-            try:
-                self._contact()
-                if self._leaves_it_running():
-                    return
-                # What was asked told that it runs; whatever the first answer was, its end is waited for.
-                self._errand.left.wait(FOLLOW_AFTER)
-            except Refused as error:
-                if self.result.state.final:
-                    return
-                # It says that the job never ran only where no earlier request of ours may have started it.
-                never = earlier is Dispatched.NO or error.kind in NEVER_RAN
-                if never:
-                    refused = replace(self.result, state=State.NOT_STARTED, dispatched=Dispatched.NO)
-                else:
-                    refused = replace(self.result, state=State.UNREACHABLE)
-                self.change(replace(refused, problem=problem_of(error)))
-                return
-            except CarrierLost:
-                # Of the host nothing is known to be wrong: it is asked again at once, and has the nonce.
-                if self._errand.left.is_set() or self.result.state.final or self._accepted():
-                    return
-            except Unreachable as error:
-                # A connection that breaks behind what it was for takes nothing from that.
-                if self._errand.left.is_set() or self.result.state.final or self._accepted():
-                    return
-                now = time.monotonic()
-                if out_of_reach_since is None or self.result.state is not State.UNREACHABLE:
-                    out_of_reach_since = now
-                self.change(replace(self.result, state=State.UNREACHABLE, problem=problem_of(error)))
-                given_up = now - out_of_reach_since >= self._errand.patience
-                if given_up or self.result.dispatched is Dispatched.NO or error.kind not in MENDED_BY_WAITING:
-                    return
-                self._errand.left.wait(random.uniform(0.5, 3.0))
-
-    def _sent_by_another(self) -> bool:
-        """Wait for the run that is to send the job; whether the host has it then, so that it can be followed."""
+    def _sent_by_another(self) -> float | None:
+        """Seconds after which to look again whether the run that is to send the job has done so; None once it has."""
         errand = self._errand
         if errand.once:
-            return False
-        errand.follows(self.host)
-        result = errand.awaited.dispatched(self.host, errand.left)
+            return None
+        result = errand.awaited.look(self.host)
         if result is None:
-            return False
+            return None
+        if result.state is State.PENDING:
+            return EVERY
         self.stand(result)
-        return not result.settled
+        return None
 
     def _leaves_it_running(self) -> bool:
         """Whether the host is done with: nothing more is to be learned, or its end is not waited for."""
@@ -234,34 +255,6 @@ class Pursuit:
         """Whether the host has the job, and no more was wanted."""
         rollout = self._errand.rollout
         return rollout is not None and rollout.detach and self.result.state is State.RUNNING
-
-    def _contact(self) -> None:
-        with closing(self._errand.contact.connector.connect(self._endpoint)) as link:
-            before = self.result
-            home = Homecoming(self._errand.ledger, self.host, self._errand.contact.learned)
-            want = [job for job in self._wanted if job.jid != self._errand.job.jid]
-            request = self._request()
-            message = write(request, self._errand.contact.caller, want, home.seen())
-            follows, scratch = self._follows_job(request), self._errand.contact.cache.scratch
-            session = Session(link, self._endpoint, message, scratch, follows=follows, cap=self._errand.cap)
-            self._session = session
-            try:
-                if self._errand.left.is_set():
-                    return
-                if self._sends() and not self._may_send():
-                    return
-                for answer in session.answers():
-                    if isinstance(answer, JobAnswer) and answer.jid == self._errand.job.jid:
-                        self._take(answer)
-                    else:
-                        home.take(answer)
-            except Unreachable as error:
-                if isinstance(error, NoSession) or error.kind in NOT_ARRIVED:
-                    self._note(replace(self.result, dispatched=before.dispatched))
-                raise
-            finally:
-                session.close()
-                self._session = None
 
     @staticmethod
     def _follows_job(request: Request) -> bool:

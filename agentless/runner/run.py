@@ -18,7 +18,7 @@ from agentless.runner.awaited import Awaited
 from agentless.runner.contact import Contact
 from agentless.runner.discovery import Search, described, known_to_nobody
 from agentless.runner.events import Changed, Event, Events
-from agentless.runner.fanout import FanOut
+from agentless.runner.fanout import FanOut, Part
 from agentless.runner.homecoming import Ledger, Unrecorded
 from agentless.runner.pursuit import Errand, Pursuit
 from agentless.runner.rollout import Rollout, Threshold
@@ -81,16 +81,16 @@ class Run:
         self._lock = threading.Lock()
         self._events = Events()
         self._closed = threading.Event()
+        self._patience = RECONNECT if wait is None else wait
         payload.pack()
         todo = [name for name, result in self._results.items() if name in endpoints and not result.settled]
         self._searches = {
-            name: Search(contact, job.jid, name, endpoints[name], problem)
+            name: Search(contact, job.jid, endpoints[name], problem, self._patience, self._closed)
             for name, problem in self._unknown.items()
             if name in endpoints and not once
         }
         self._ledger: Ledger = contact.cache if known else Unrecorded()
         wanted = self._ledger.wanted(todo, lambda other: (other.login, other.become) == (job.login, job.become))
-        self._patience = RECONNECT if wait is None else wait
         errand = Errand(
             job,
             rollout,
@@ -101,8 +101,8 @@ class Run:
             patience=self._patience,
             awaited=Awaited(contact.cache, job.jid),
             left=self._closed,
-            tell=self._events.put,
-            follows=self._follows,
+            tell=self._tell,
+            follows=lambda name: self._pool.follows(name),
             called_off=self._called_off,
         )
 
@@ -113,11 +113,22 @@ class Run:
         self._pursuits = {name: pursuit(name, self._results[name]) for name in todo}
         todo += self._searches
         self._left = dict.fromkeys(todo)
+        self._unsent = {name for name, one in self._pursuits.items() if one.result.state is State.PENDING}
+        self._failed = {name for name, result in self._results.items() if _failure(result)}
         batch = rollout.batch if rollout else None
-        self._pool = FanOut(todo, self._work, forks=contact.forks, batch=batch, admit=self._admit)
+        self._pool = FanOut(
+            todo,
+            self._part,
+            self._done,
+            contact.carrier(endpoints),
+            forks=contact.forks,
+            batch=batch,
+            admit=self._admit,
+            refused=lambda names: self._refuse(names, "max-fail"),
+        )
         if not todo:
             self._events.put(None)
-        self._pump()
+        self._pool.pump()
 
     # --- the consumer's side ---
     def __iter__(self) -> Iterator[Event]:
@@ -130,7 +141,7 @@ class Run:
             if self._rollout is not None and self._rollout.batch is not None:
                 # Without anybody who waits for a batch to end, there is nobody to send the next one.
                 self.stop_dispatching("wait-over")
-            if not self._dispatching() and self._events.empty():
+            if not self.dispatching and self._events.empty():
                 raise StopIteration from None
             event = self._events.get()
         if event is None:
@@ -141,12 +152,10 @@ class Run:
     def _timeout(self) -> float | None:
         return None if self._until is None else max(0.0, self._until - time.monotonic())
 
-    def _dispatching(self) -> bool:
+    @property
+    def dispatching(self) -> bool:
         """Whether hosts are still to get the job, which the end of the waiting does not keep from them."""
-        if self._rollout is None:
-            return False
-        with self._lock:
-            return any(self._pursuits[name].result.state is State.PENDING for name in self._left)
+        return self._rollout is not None and bool(self._unsent)
 
     def waiting_for(self) -> tuple[str, ...]:
         """The hosts that are still being waited for, in the job's order."""
@@ -180,9 +189,7 @@ class Run:
         """Let go of connections and lock; the job goes on where it runs."""
         self._closed.set()
         self._events.close()
-        self._pool.stop()
-        for pursuit in list(self._pursuits.values()):
-            pursuit.hang_up()
+        self._pool.close()
         self._let_go()
 
     def _let_go(self) -> None:
@@ -197,46 +204,47 @@ class Run:
         self.close()
 
     # --- the workers' side ---
-    def _pump(self) -> None:
-        self._refuse(self._pool.pump(), "max-fail")
-
     def _admit(self) -> bool:
         if self._rollout is None or self._rollout.max_fail == Threshold():
             return True
-        failures = sum(map(_failure, self._now().values()))
-        return not self._rollout.max_fail.exceeded(failures, len(self._results))
+        return not self._rollout.max_fail.exceeded(len(self._failed), len(self._results))
+
+    def _tell(self, event: Event) -> None:
+        if isinstance(event, Changed):
+            with self._lock:
+                if event.result.state is not State.PENDING:
+                    self._unsent.discard(event.host)
+                (self._failed.add if _failure(event.result) else self._failed.discard)(event.host)
+        self._events.put(event)
 
     def _refuse(self, names: Sequence[str], kind: str) -> None:
         for name in names:
             self._pursuits[name].change(HostResult(State.NOT_STARTED, problem=NEVER_SENT[kind]))
             self._done(name)
 
-    def _work(self, name: str) -> None:
-        try:
-            if name in self._searches:
-                self._search(name)
-            if name in self._pursuits:
-                self._pursuits[name].pursue()
-        finally:
-            self._pool.finished(name)
-            self._done(name)
-            self._pump()
+    def _part(self, name: str) -> Part:
+        return self._pursuits.get(name) or self._searches[name]
 
-    def _search(self, name: str) -> None:
-        reply = self._searches[name].ask(self._patience, self._closed)
-        if reply is None:
-            return
-        result, answers = reply
-        with self._lock:
-            self.job = described(self.job, answers)
-            self._results[name] = result
+    def _done(self, name: str) -> None:
+        """Where a host was asked whether it has the job, and has it, its end is waited for; else it is done."""
+        search = self._searches.get(name)
+        if name not in self._pursuits and search is not None and search.found is not None:
+            result, answers = search.found
+            with self._lock:
+                self.job = described(self.job, answers)
+                self._results[name] = result
+                if not result.settled:
+                    self._pursuits[name] = self._pursuit(name, result)
+            self._tell(Changed(name, result))
             if not result.settled:
-                self._pursuits[name] = self._pursuit(name, result)
-        self._events.put(Changed(name, result))
-
-    def _follows(self, name: str) -> None:
-        self._pool.release(name)
-        self._pump()
+                self._pool.add(name)
+                return
+        with self._lock:
+            self._left.pop(name, None)
+            self._unsent.discard(name)
+            over = not self._left
+        if over:
+            self._events.put(None)
 
     def _called_off(self) -> None:
         """Hosts that somebody has kept the job from are not contacted for it."""
@@ -245,13 +253,6 @@ class Run:
         for name in self._pool.drop(ended):
             self._pursuits[name].stand(ended[name])
             self._done(name)
-
-    def _done(self, name: str) -> None:
-        with self._lock:
-            self._left.pop(name, None)
-            over = not self._left
-        if over:
-            self._events.put(None)
 
 
 def _failure(result: HostResult) -> bool:

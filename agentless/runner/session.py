@@ -42,6 +42,7 @@ class Session:
         scratch: where long output waits for its return.
         follows: the call waits for a job.
         cap: bytes of each output stream that records keep.
+        seconds: the job is left so long after the host said that it runs, and the answers end; None waits for its end.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Session:
         *,
         follows: bool = False,
         cap: int = wire.CAP,
+        seconds: float | None = None,
     ) -> None:
         self._link = link
         self._endpoint = endpoint
@@ -60,7 +62,7 @@ class Session:
         self._pieces_to_send = message.pieces
         self._once = message.fields["op"] in NOT_TWICE
         self._records_max = records_max(len(message.fields.get("jobs", ())) or 1, cap)
-        self._bounds = Bounds(follows=follows, copies=message.fields["op"] in COPYING, cap=cap)
+        self._bounds = Bounds(follows=follows, copies=message.fields["op"] in COPYING, cap=cap, seconds=seconds)
         self._command = payload.command(
             message.fields,
             sections_len=message.sections_len,
@@ -76,7 +78,7 @@ class Session:
             self._channel.close()
 
     def answers(self) -> Iterator[Answer]:
-        """Send the request and yield what comes back, until the helper says that it is done.
+        """Send the request and yield what comes back, until the helper says that it is done, or the job is left.
 
         Raises:
             Unreachable: the connection broke, nothing answered, no Python fits, or become failed.
@@ -112,7 +114,7 @@ class Session:
         """What comes on stdout, after the dialogue with sudo and the like; its end is an error."""
         bounds = self._bounds
         dialogue = self._start()
-        while True:
+        while not bounds.leaves:
             assert self._channel is not None
             if bounds.spoke:
                 dialogue = None
