@@ -199,7 +199,7 @@ class Listed:
             metadata (object or null): as there.
             schedule (string, only where an entry fired it): as there.
             summary (object): as there, as far as it is known here.
-            as_of (time, only where hosts are said to run it): when one of them was last heard of.
+            as_of (time, only where hosts are said to run it, or were out of reach): when it was heard of last.
         """
         documents: dict[str, Any] = {}
         for row in self.rows:

@@ -86,7 +86,7 @@ SAMPLES: dict[str, Any] = {
     "found": Found(_JID, {"web1": _PROCESS, "web2": None}, {}).to_json(),
     "signalled": Signalled(_JID, 15, {"web1": Signal((4711, 4712), (_SURVIVOR,), _SENT)}, {}).to_json(),
     "active": Active({_JID: ActiveJob(_JOB, {"web1": 4711}, ("web2",))}, {}).to_json(),
-    "list": Listed([JobRow(_JOB, _REPORT.summary, _START)]).to_json(),
+    "list": Listed([JobRow(_JOB, {**_REPORT.summary, "returned": 2, "unreachable": 0}, _START)]).to_json(),
     "exit_success": ExitSuccess(_REPORT).to_json(),
     "prune": Pruned((_JID,), (), 8192).to_json(),
     "ping": Pong(
@@ -125,6 +125,8 @@ SAMPLES: dict[str, Any] = {
             "arguments": ["df -h"],
             "target": "db",
             "runs_on": "host",
+            "timing": {"cron": "30 2 * * *"},
+            "pushed": {"same": ["db1"], "others": [], "as_of": "2026-11-22T09:50:39.579207Z"},
             "metadata": {},
             "next": _FIRE_JSON,
             "next_known": True,

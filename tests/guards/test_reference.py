@@ -21,6 +21,7 @@ import agentless
 from agentless.cli.app import cli
 from agentless.demo import DemoFleet
 from agentless.model import exit_codes
+from agentless.schedule import timing
 from docs.generate.reference import DOCUMENTS, EXITS, Document, exit_codes_page, json_page, keys, part_of
 from docs.generate.samples import SAMPLES
 from tests.hosts import need
@@ -92,6 +93,8 @@ def test_what_commands_really_print_has_no_key_that_is_not_told(tmp_path: Path) 
     told = {key.name for doc in DOCUMENTS for part in doc.parts for made_by in part.made_by for key in keys(made_by)[1]}
     # States as counts, and places within lists that their own text describes.
     told |= {"pending", "running", "returned", "lost", "unreachable", "not-started", "failed", "become", "reason"}
+    # Of `schedule list`: the keys of the file, and what `pushed` has.
+    told |= {*timing.KEYS, "same", "others"}
     with DemoFleet(3) as fleet:
         names = {*fleet.names, "nightly"}
 
