@@ -15,9 +15,11 @@ from agentless.model.jid import JID
 from agentless.model.states import HostResult, State
 from tests.cache.conftest import Bench
 from tests.cache.results import returned, running
+from tests.hosts.needs import need
 
 
 def test_a_torn_last_line_is_dropped_and_written_over(bench: Bench) -> None:
+    need("many seconds")
     job = bench.job("web1", "web2")
     bench.cache.record(job.jid, "web1", running())
     path = bench.root / f"{job.jid}.open.jsonl"
@@ -148,6 +150,7 @@ def test_what_is_no_file_under_a_name_of_ours_never_crashes_a_reader(bench: Benc
 
 
 def test_a_gathered_head_that_was_torn_is_read_from_its_record(bench: Bench) -> None:
+    need("many seconds")
     for _ in range(120):
         job = bench.job()
         bench.cache.record(job.jid, "web1", returned())

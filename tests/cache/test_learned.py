@@ -16,6 +16,7 @@ from agentless.model.problem import Problem
 from agentless.model.states import Dispatched, HostResult, State
 from tests.cache.conftest import Bench
 from tests.cache.results import returned, running
+from tests.hosts.needs import need
 
 HOUR = 3600.0
 THEIRS = JID("20261122095039579207")
@@ -107,6 +108,7 @@ def theirs(bench: Bench, names: Iterable[int], host: str, size: int = 10) -> lis
 def test_learned_jobs_have_a_number_of_their_own_and_the_host_that_told_of_most_loses_its_oldest(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    need("many seconds")
     monkeypatch.setattr(pruning, "LEARNED_JOBS", 10)
     own = [bench.job().jid for _ in range(15)]
     bench.cache.record_many(own[0], {"web1": returned()})
@@ -141,6 +143,7 @@ def test_learned_jobs_have_half_of_the_disk_and_go_before_those_sent_from_here(t
 
 
 def test_a_flood_is_pruned_while_it_comes(tmp_path: Path) -> None:
+    need("many seconds")
     bench = Bench(tmp_path / "jobs", max_bytes=400_000)
     theirs(bench, range(60), "eve", 20_000)
     assert sum(path.stat().st_size for path in bench.root.iterdir()) < 400_000

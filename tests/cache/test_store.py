@@ -19,7 +19,7 @@ from agentless.model.states import Dispatched, HostResult, State
 from agentless.model.times import iso
 from tests.cache.conftest import Bench
 from tests.cache.results import any_result, returned, running
-from tests.hosts.needs import examples
+from tests.hosts.needs import examples, need
 
 
 def test_a_new_job_has_all_its_hosts_pending(bench: Bench) -> None:
@@ -118,6 +118,7 @@ def test_what_changes_nothing_is_not_written_again(bench: Bench) -> None:
 
 
 def test_rows_come_newest_first_with_the_summary_of_the_report(bench: Bench) -> None:
+    need("many seconds")
     jobs = []
     for n in range(150):
         bench.now += 1

@@ -89,12 +89,14 @@ def test_verbs_options_hosts_groups_and_jids_complete(shell: str, environ: dict[
 
 
 def test_a_pattern_completes_behind_its_marks(environ: dict[str, str]) -> None:
+    need("many seconds")
     for shell in ("bash", "zsh", "fish"):
         assert complete(shell, "agentless run web,!data", environ) == ["web,!database1"]
 
 
 def test_a_pattern_with_colons_completes_unquoted_in_bash(environ: dict[str, str]) -> None:
     """readline has ended a word at the colon, so only what comes behind it is replaced."""
+    need("many seconds")
     assert complete("bash", "agentless run web:data", environ) == ["database1"]
     assert complete("bash", "agentless run web:!data", environ) == ["!database1"]
     assert complete("bash", "agentless -i other,one run o", environ) == ["one", "other"]

@@ -15,6 +15,7 @@ import pytest
 from agentless.cli.app import cli
 from agentless.cli.manual import manuals
 from tests.hosts.client import ROOT
+from tests.hosts.needs import need
 
 PAGES = manuals(cli, "1.2.3")
 # Requests of man(7), and roff's fill and comment.
@@ -66,6 +67,7 @@ def test_each_line_of_a_page_is_text_or_a_request_that_is_known(name: str) -> No
 
 @pytest.mark.parametrize("tool", [tool for tool in ("groff", "mandoc") if shutil.which(tool)])
 def test_man_reads_the_pages_without_a_complaint(tool: str) -> None:
+    need("many seconds")
     words = {"groff": ["-man", "-ww", "-z", "-Tutf8", "-"], "mandoc": ["-T", "lint", "-W", "warning"]}[tool]
     for name, page in PAGES.items():
         done = subprocess.run([tool, *words], input=page, capture_output=True, text=True, timeout=60)

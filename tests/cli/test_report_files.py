@@ -13,6 +13,7 @@ import pytest
 
 from tests.cli.terminal import agentless
 from tests.hosts.client import Client
+from tests.hosts.needs import need
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 JID = re.compile(r"\b20\d{18}\b")
@@ -56,6 +57,7 @@ def test_a_failure_says_in_junit_how_it_ended_what_it_wrote_and_what_shows_the_r
 
 
 def test_steps_of_a_pipeline_are_classes_of_their_own(run: Run, tmp_path: Path) -> None:
+    need("many seconds")
     names = []
     for words in (["--", "true"], ["--", "./a.sh", "v1.2"], ["--metadata", "step=deploy", "--", "true"]):
         run("run", "web1", "--junit", "report.xml", *words)
@@ -64,6 +66,7 @@ def test_steps_of_a_pipeline_are_classes_of_their_own(run: Run, tmp_path: Path) 
 
 
 def test_a_summary_is_appended_and_holds_no_markup_of_hosts(run: Run, tmp_path: Path) -> None:
+    need("many seconds")
     summary = tmp_path / "summary.md"
     summary.write_text("before\n")
     assert run("run", "web", "--summary", "summary.md", "--", "true").returncode == 0
@@ -79,6 +82,7 @@ def test_a_summary_is_appended_and_holds_no_markup_of_hosts(run: Run, tmp_path: 
 
 
 def test_lookup_and_wait_write_the_files_of_the_run(run: Run, tmp_path: Path) -> None:
+    need("many seconds")
     run("run", "web", "--junit", "run.xml", "--", FAILS)
     for verb in ("lookup", "wait"):
         done = run("jobs", verb, "last", "--junit", f"{verb}.xml", "--out", "json")
@@ -88,6 +92,7 @@ def test_lookup_and_wait_write_the_files_of_the_run(run: Run, tmp_path: Path) ->
 
 
 def test_github_is_told_who_failed_ten_at_most(run: Run) -> None:
+    need("many seconds")
     done = run("run", "all", "--", "echo '100%'; exit 3", GITHUB_ACTIONS="true")
     said = [line for line in done.stderr.splitlines() if line.startswith("::")]
     assert [line.split(" | ")[0] for line in said] == [
@@ -99,6 +104,7 @@ def test_github_is_told_who_failed_ten_at_most(run: Run) -> None:
 
 @pytest.mark.parametrize("option", ["--junit", "--summary"])
 def test_a_file_that_cannot_be_written_is_told_before_anything_is_sent(run: Run, tmp_path: Path, option: str) -> None:
+    need("many seconds")
     for path, reason in (("missing/report", "there is no directory missing"), (str(tmp_path), "it is a directory")):
         done = run("run", "web1", option, path, "--", f"touch {tmp_path}/ran")
         assert (done.returncode, done.stdout) == (2, "")
@@ -114,6 +120,7 @@ def test_a_disk_that_is_full_by_then_is_told_beside_the_results(run: Run) -> Non
 
 
 def test_the_job_is_named_before_anything_can_be_lost(run: Run) -> None:
+    need("many seconds")
     done = run("run", "web", "--out", "json", "--", "true")
     first = done.stderr.splitlines()[0]
     assert first == f"job {json.loads(done.stdout)['jid']}: sending it to 2 hosts"

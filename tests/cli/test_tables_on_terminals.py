@@ -17,9 +17,17 @@ COMMAND = "echo " + " ".join(f"word{number}" for number in range(10))
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-@pytest.fixture
-def environ(tmp_path: Path) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A user of this machine alone, who has sent two jobs to it; one failed."""
+    variables = alone(tmp_path_factory.mktemp("home"))
+    agentless("run", "here", "--", COMMAND, environ=variables)
+    agentless("run", "here", "--", "false [red]", environ=variables)
+    return variables
+
+
+def alone(tmp_path: Path) -> dict[str, str]:
+    """The environment of a user of this machine alone, who has sent nothing."""
     variables = {
         "HOME": str(tmp_path),
         "PATH": os.environ["PATH"],
@@ -29,8 +37,6 @@ def environ(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "inventory.yaml").write_text(
         f"all:\n  hosts:\n    here:\n      ansible_connection: local\n      agentless_state_dir: {tmp_path}/state\n"
     )
-    agentless("run", "here", "--", COMMAND, environ=variables)
-    agentless("run", "here", "--", "false [red]", environ=variables)
     return variables
 
 
@@ -108,7 +114,8 @@ def test_lists_are_narrowed_by_host_functions_times_and_schedule(environ: Mappin
     assert refused.returncode == 2
 
 
-def test_a_running_job_is_one_line_on_a_terminal_and_has_its_pid_with_v(environ: Mapping[str, str]) -> None:
+def test_a_running_job_is_one_line_on_a_terminal_and_has_its_pid_with_v(tmp_path: Path) -> None:
+    environ = alone(tmp_path)
     jid = agentless("run", "here", "--detach", "--", "sleep 600", environ=environ).stdout.strip()
     try:
         for verb, folded in (("running", "HOSTS"), ("jobs active", "HOSTS")):

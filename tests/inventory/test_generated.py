@@ -16,7 +16,7 @@ from agentless.errors import InventoryError
 from agentless.inventory import load
 from agentless.inventory.address import split_port
 from agentless.inventory.patterns import split
-from tests.hosts.needs import examples
+from tests.hosts.needs import examples, need
 from tests.inventory.oracle import Oracle, chosen, same
 
 DIFFERENTIAL = settings(
@@ -140,6 +140,7 @@ def agree(oracle: Oracle, name: str, text: str, beside: dict[str, Any], asked: l
 def test_yaml_inventories(
     oracle: Oracle, tree: dict[str, Any], beside: dict[str, Any], asked: list[tuple[str, str | None]]
 ) -> None:
+    need("many seconds")
     agree(oracle, "hosts.yml", yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), beside, asked)
 
 

@@ -35,9 +35,10 @@ def rendered(inventory: Inventory, command: str, host: str = "web1", **options: 
     return inventory.rendered(found, JobSpec(command, template=True, **options), hides=hides)  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def inventory(tmp_path: Path) -> Inventory:
+@pytest.fixture(scope="module")
+def inventory(tmp_path_factory: pytest.TempPathFactory) -> Inventory:
     """With `sealed`, a variable that ansible-vault itself has encrypted: `hunter4`."""
+    tmp_path = tmp_path_factory.mktemp("inventory")
     (tmp_path / "word").write_text("open\n")
     program = Path(sys.executable).with_name("ansible-vault")
     command = [str(program), "encrypt_string", "--vault-password-file", "word", "--name", "sealed", "hunter4"]

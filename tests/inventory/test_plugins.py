@@ -13,6 +13,7 @@ from agentless.inventory import Inventory, Overrides, load
 from agentless.inventory.sources import Scripts
 from agentless.inventory.vault import Vault, identity
 from agentless.model.secret import Secret
+from tests.hosts.needs import need
 from tests.inventory.oracle import need_current_ansible
 
 BIN = Path(sys.executable).parent
@@ -78,6 +79,7 @@ def test_what_a_plugin_cannot_read_is_told(tree: Path) -> None:
 
 
 def test_vaulted_variables_connect_and_are_not_shown(tree: Path, tmp_path: Path) -> None:
+    need("many seconds")
     need_current_ansible()
     (tree / "group_vars").mkdir()
     (tree / "group_vars/web.yml").write_text("ansible_password: s3cret\n")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from agentless.inventory import Overrides, load
+from tests.hosts.needs import need
 from tests.inventory.oracle import Oracle
 
 REAL = Path(__file__).with_name("real")
@@ -45,6 +46,7 @@ def test_every_host_of_a_real_inventory_has_an_endpoint(source: Path, tmp_path: 
 
 def test_the_command_line_tools_say_what_the_oracle_says(tmp_path: Path) -> None:
     """The oracle drives Ansible's classes; here its commands speak for themselves."""
+    need("many seconds")
     source = REAL / "confluent-hosts.yml"
     configuration = tmp_path / "ansible.cfg"
     configuration.touch()

@@ -355,6 +355,7 @@ def checkout(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def test_the_same_hosts_are_reached_as_the_same_user_by_the_same_way(checkout: Checkout) -> None:
+    need("many seconds")
     found, _ = checkout.ours()
     problems = {name: each["problem"] for name, each in found.items() if each["problem"]}
     assert set(problems) == set(checkout.of.problems), problems
@@ -388,6 +389,7 @@ def test_the_cfg_that_counts_is_named(tmp_path: Path) -> None:
 
 
 def test_a_vault_that_stays_closed_is_never_a_silent_other_user(tmp_path: Path) -> None:
+    need("many seconds")
     of = REPOSITORIES["a-vaulted-user"]
     checkout = Checkout(of, tmp_path)
     checkout._write(checkout.repo / "ansible.cfg", "[defaults]\ninventory = hosts\n", False)

@@ -13,6 +13,7 @@ from agentless.model.job import Report
 from agentless.model.returns import Return
 from agentless.model.secret import Secret
 from agentless.model.states import Dispatched, HostResult, State
+from tests.hosts.needs import need
 
 HOSTS = ("web1", "web2", "db1", "gone")
 INVENTORY = "[web]\nweb[1:3]\n[db]\ndb1\n"
@@ -173,6 +174,7 @@ all:
 
 
 def test_a_host_that_cannot_be_resolved_is_its_own_problem_in_every_verb(make: Callable[..., Fleet]) -> None:
+    need("many seconds")
     Path("hosts.yml").write_text(BROKEN)
     for name in ("host_vars/file.yml", "group_vars/bad.yml"):
         Path(name).parent.mkdir()

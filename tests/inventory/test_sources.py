@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hosts.needs import need
 from tests.inventory.conftest import Write
 from tests.inventory.features import INI, SCRIPT, YAML
 from tests.inventory.oracle import Oracle
@@ -13,6 +14,7 @@ from tests.inventory.oracle import Oracle
 
 def test_an_executable_that_is_no_script_is_read_as_the_file_it_is(write: Write, oracle: Oracle) -> None:
     """Shared folders of virtual machines give every file an x bit."""
+    need("many seconds")
     root = write({"hosts": INI, "hosts.yml": YAML})
     for name in ("hosts", "hosts.yml"):
         (root / name).chmod(0o777)

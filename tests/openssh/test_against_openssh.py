@@ -22,7 +22,7 @@ from agentless.openssh.jumps import parse_jumps
 from agentless.openssh.resolver import Resolver
 from agentless.openssh.settings import Settings
 from tests.hosts import patience
-from tests.hosts.needs import examples
+from tests.hosts.needs import examples, need
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh") is None, reason="needs OpenSSH's client")
 
@@ -253,6 +253,7 @@ PIECES = st.sampled_from(
 @settings(max_examples=150, deadline=None)
 def test_the_last_hop_of_any_text_is_that_of_ssh(text: str) -> None:
     """`ssh -G` tells the last hop only, and resolves no other."""
+    need("many seconds")
     asked = subprocess.run(["ssh", "-F", "none", "-G", "-J", text, "target"], capture_output=True, text=True)
     lines = [line for line in asked.stdout.splitlines() if line.startswith("proxyjump ")]
     theirs = lines[0].removeprefix("proxyjump ").rpartition(",")[2] if lines else None

@@ -11,6 +11,7 @@ import pytest
 
 from agentless.openssh.certificates import CERT, HostCertificate, type_of
 from tests.hosts.client import make_key
+from tests.hosts.needs import need
 
 
 def sign(directory: Path, *options: str, kind: str = "ed25519") -> bytes:
@@ -24,6 +25,7 @@ def sign(directory: Path, *options: str, kind: str = "ed25519") -> bytes:
 
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
 def test_a_certificate_says_which_key_was_signed_by_whom_for_whom(tmp_path: Path, kind: str) -> None:
+    need("many seconds")
     blob = sign(tmp_path, "-h", "-n", "web1,*.example.com", kind=kind)
     certificate = HostCertificate.read(blob)
     assert certificate.key_id == "an id"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hosts.needs import need
 from tests.hosts.waiting import until
 from tests.remote.host import NONCE, Host, alive, file_with, new_jid, tagged
 
@@ -255,6 +256,7 @@ def test_what_is_left_running_is_counted_and_does_not_hold_the_return(host: Host
 
 def test_what_is_left_running_is_held_to_the_cap(host: Host, tmp_path: Path) -> None:
     """The return is there at once and stays as it was; what the child writes behind it does not fill the disk."""
+    need("many seconds")
     jid, cap = new_jid(), 1 << 20
     child = f"sh -c 'yes & echo $! > {tmp_path}/child; wait' &"
     ret = host.run(f"{child} sleep 0.2; echo hi; exit 0", jid, cap=cap).one("return")
@@ -342,6 +344,7 @@ def test_wanted_returns_come_in_bounded_portions(one_host: Host) -> None:
 
 
 def test_a_list_that_is_too_long_for_one_frame_comes_in_several(one_host: Host) -> None:
+    need("many seconds")
     jids = [one_host.start("sleep 60", arg=["x" * 200_000])[0] for _ in range(4)]
     frames = one_host.call("running").all("running")
     assert len(frames) > 1

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from agentless.remote import identity
+from tests.hosts.needs import need
 from tests.remote.host import NONCE, Host
 from tests.remote.test_records import age, state_of, sweep_now
 
@@ -42,6 +43,7 @@ def nodes(host: Host) -> list[str]:
 
 @ROOT
 def test_a_host_that_is_renamed_finds_its_jobs(one_host: Host, tmp_path: Path) -> None:
+    need("many seconds")
     jid, pid = one_host.start("echo begun; exec sleep 300")
     one_host.argv = machine(tmp_path, name="renamed")
     assert [job["pid"] for job in one_host.call("running").one("running")["jobs"]] == [pid]
@@ -68,6 +70,7 @@ def test_a_machine_judges_ends_and_sweeps_nothing_of_another_whatever_they_share
     one_host: Host, tmp_path: Path, name: str
 ) -> None:
     """A home and /etc/machine-id, also the name."""
+    need("many seconds")
     done = one_host.run("echo hi").one("return")["jid"]
     jid, pid = one_host.start("exec sleep 300")
     age(one_host, done, 200)

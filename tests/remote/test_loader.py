@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from agentless.runner import payload
+from tests.hosts.needs import need
 from tests.remote.conftest import PYTHONS
 from tests.remote.host import Call, Host
 
@@ -36,6 +37,7 @@ def test_a_first_contact_brings_the_helper_and_the_next_finds_it(start_host: Cal
 
 @pytest.mark.parametrize("python", [PYTHONS[0], PYTHONS[-1]], ids=["oldest", "newest"])
 def test_first_contacts_at_once_do_not_disturb_one_another(start_host: Callable[..., Host], python: str) -> None:
+    need("many seconds")
     host = start_host(python, fresh=True)
     calls = [host.begin_run("echo hi") for _ in range(6)]
     for call in calls:
@@ -62,6 +64,7 @@ def test_a_helper_that_a_power_cut_damaged_is_brought_again(
     start_host: Callable[..., Host], room: str, damage: str
 ) -> None:
     """Files that were not on disk yet come back empty, short, or with nothing but zeros in them."""
+    need("many seconds")
     host = start_host(PYTHONS[-1])
     host.run("true")
     (path,) = (host.state / "helper").glob(f"*/remote/{room}.py")
@@ -195,6 +198,7 @@ def test_a_place_that_another_user_could_exchange_is_refused(one_host: Host, tmp
 @ROOT
 def test_a_helper_that_another_user_put_there_is_not_run(one_host: Host, tmp_path: Path) -> None:
     """The directory was open to others once; its name is what a helper's would be."""
+    need("many seconds")
     (helper,) = (one_host.state / "helper").iterdir()
     (helper / "remote" / "serve.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n" * 500)
     os.chown(helper / "remote" / "serve.py", 65534, 65534)

@@ -85,6 +85,7 @@ def test_a_job_whose_supervisor_died_before_its_start_never_starts(host: Host, t
 
 
 def test_a_job_that_kills_its_supervisor_at_once_is_never_called_not_started(one_host: Host) -> None:
+    need("many seconds")
     for _ in range(8):
         jid, pid = one_host.start("kill -9 $PPID; exec sleep 60")
         assert one_host.kill(jid)["delivered"] == [pid]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hosts.needs import need
 from tests.hosts.waiting import until
 from tests.remote.conftest import PYTHONS
 from tests.remote.host import NONCE, Host, alive, file_with, new_jid, tagged
@@ -218,6 +219,7 @@ def test_a_job_that_ends_in_time_is_not_a_timeout(one_host: Host) -> None:
 
 # --- without the supervisor ---
 def test_a_job_without_its_supervisor_runs_on_with_a_warning_and_can_be_killed(host: Host, tmp_path: Path) -> None:
+    need("many seconds")
     jid, pid = host.start(f"setsid sleep 60 & sleep 61 & echo $! > {tmp_path}/child; wait")
     child = int(file_with(tmp_path / "child")[0])
     os.kill(host.proc(jid)["supervisor_pid"], 9)
@@ -234,6 +236,7 @@ def test_a_job_without_its_supervisor_runs_on_with_a_warning_and_can_be_killed(h
 
 
 def test_a_job_that_died_with_its_supervisor_is_lost_and_only_the_sweep_says_so_on_disk(host: Host) -> None:
+    need("many seconds")
     jid, pid = host.start("sleep 60")
     call = host.begin("follow", jid=jid)
     call.until("accepted")

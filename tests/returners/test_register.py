@@ -22,6 +22,7 @@ from agentless.returners.handover import HostEnd
 from agentless.returners.register import Register
 from agentless.returners.sql import Sql
 from tests.cache.results import any_result, returned, running
+from tests.hosts.needs import need
 from tests.returners.bench import Bench
 from tests.returners.postgres import Postgres
 
@@ -110,6 +111,7 @@ def test_an_empty_database_has_no_job_and_nothing_is_made_there_by_reading(bench
 
 
 def test_many_jobs_come_newest_first_a_page_at_a_time(bench: Bench, url: str) -> None:
+    need("many seconds")
     archive_settings = archive(bench, url)
     jobs = [Job(JID(f"20261122095039{n:06}"), "cmd.run", ("id",), "all", ("web1",), "ada", 1.0) for n in range(1203)]
     with closing(Sql(archive_settings, bench.environ)) as sql:
@@ -123,6 +125,7 @@ def test_many_jobs_come_newest_first_a_page_at_a_time(bench: Bench, url: str) ->
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.dictionaries(st.text(min_size=1, max_size=9), any_result, min_size=1, max_size=4))
 def test_whatever_a_host_gave_back_is_the_same_json(bench: Bench, results: dict[str, HostResult]) -> None:
+    need("many seconds")
     ends = {host: result for host, result in results.items() if result.settled}
     for result in ends.values():
         assert HostResult.from_json(result.to_json()).to_json() == result.to_json()

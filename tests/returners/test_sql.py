@@ -20,6 +20,7 @@ from agentless.returners.tables import column
 from tests.cache.results import returned
 from tests.hosts import patience
 from tests.hosts.client import ROOT
+from tests.hosts.needs import need
 from tests.returners.bench import Bench
 from tests.returners.postgres import Postgres
 
@@ -136,6 +137,7 @@ for n in range(20):
 
 
 def test_many_processes_make_the_tables_and_write_the_same_rows_at_once(bench: Bench, url: str) -> None:
+    need("many seconds")
     archive(bench, url, ", timeout: 60")
     environ = {"REGISTER": url, "PATH": "/usr/bin:/bin", "HOME": str(bench.root)}
     command = [sys.executable, "-c", WRITER, str(bench.root / "config.yaml")]

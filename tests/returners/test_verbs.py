@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.hosts import Client, Sshd, patience, until
+from tests.hosts.needs import need
 from tests.returners.postgres import Postgres
 from tests.returners.web import Web
 from tests.schedule_hosts.test_local import Local
@@ -226,6 +227,7 @@ ENTRY = (
 
 
 def test_what_hosts_fire_goes_to_the_returner_of_the_entry_when_it_comes_home(tmp_path: Path) -> None:
+    need("many seconds")
     local = Local(tmp_path / "home")
     configure(local.client, CONFIG.replace("returner: archive\n", ""))
     local.write(ENTRY + "    returner: lines\n" + ENTRY.replace("nightly", "other"))
@@ -271,6 +273,7 @@ def test_what_the_controller_fires_goes_to_the_returner_of_the_entry(sshd: Sshd)
 def test_an_entry_with_a_returner_that_is_wrong_is_refused_with_file_and_line(
     tmp_path: Path, more: str, line: int, words: str
 ) -> None:
+    need("many seconds")
     local = Local(tmp_path / "home")
     configure(local.client)
     local.write(ENTRY + more)

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cache.results import returned
 from tests.hosts import patience
+from tests.hosts.needs import need
 from tests.hosts.sshd import free_port
 from tests.returners.bench import Bench
 from tests.returners.web import Web
@@ -88,6 +89,7 @@ def test_after_three_refusals_in_a_row_it_is_left_alone_and_the_next_command_beg
 
 @pytest.mark.parametrize("how", ["hang", "drip"])
 def test_one_that_hangs_or_drips_is_left_at_the_deadline(bench: Bench, web: Web, how: str) -> None:
+    need("many seconds")
     hook(bench, web.url, 2)
     bench.job(returners=("hook",))
     web.script.append(how)
@@ -123,6 +125,7 @@ def test_a_redirect_is_told_and_not_followed(
 
 
 def test_a_server_that_was_away_gets_everything_when_it_is_back(bench: Bench, start_web: Callable[..., Web]) -> None:
+    need("many seconds")
     port = free_port()
     hook(bench, f"http://127.0.0.1:{port}/hook")
     bench.job(returners=("hook",))
@@ -135,6 +138,7 @@ def test_a_server_that_was_away_gets_everything_when_it_is_back(bench: Bench, st
 
 
 def test_what_speaks_no_http_is_told(bench: Bench) -> None:
+    need("many seconds")
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from agentless.remote import clock
 from agentless.schedule import dates
+from tests.hosts.needs import need
 from tests.schedule.walking import END, START, YEAR, ZONES, days, instants, table, utc
 
 
@@ -80,6 +81,7 @@ def test_a_year_of_a_cron_line_is_that_of_cronsim(line: str, zone: str) -> None:
 @pytest.mark.parametrize("line", ["* * * * *", "*/10 * * * *", "30 * * * *", "0 * * * *", "15,45 * 10-30 * *"])
 def test_a_line_for_every_hour_keeps_to_the_hours_that_pass(line: str, zone: str) -> None:
     """As cronsim, and Debian's cron: it does not stand still while an hour comes twice."""
+    need("many seconds")
     info, offset, rule = ZoneInfo(zone), table(zone), dates.cron(line)
     for change in [*(at for at in offset.changes if START < at < END), START + 10 * 86400]:
         start, end = change - 86400, change + 86400

@@ -12,6 +12,7 @@ from agentless.errors import ScheduleError
 from agentless.remote import clock, evaluator
 from agentless.schedule.document import load
 from agentless.schedule.history import Histories
+from tests.hosts.needs import need
 
 NOW = 1_800_000_000.0
 ENTRIES = """
@@ -83,6 +84,7 @@ def damages(document: Any) -> list[Any]:
 
 
 def test_one_damaged_history_starts_its_entry_anew_and_the_others_go_on(bench: Bench) -> None:
+    need("many seconds")
     whole = json.loads(bench.path.read_bytes())
     good = {name: whole[name] for name in ("two", "three")}
     for damage in damages(whole["one"]):

@@ -18,6 +18,7 @@ import pytest
 from agentless.errors import Unreachable
 from agentless.transport.connector import HostConnector
 from agentless.transport.ssh.algorithms import adjust
+from tests.hosts.needs import need
 from tests.transport.conftest import Home, Server, Start, keygen
 
 
@@ -270,6 +271,7 @@ def test_old_servers_are_told_apart_and_the_option_that_is_named_lets_them_in(ho
 
 
 def test_ten_processes_lose_no_line(home: Home) -> None:
+    need("many seconds")
     program = (
         "import sys; from agentless.openssh.known_hosts import KnownHosts\n"
         "known = KnownHosts()\n"

@@ -16,6 +16,7 @@ from paramiko.common import AUTH_SUCCESSFUL, OPEN_FAILED_ADMINISTRATIVELY_PROHIB
 
 from agentless.transport.connector import HostConnector
 from tests.hosts import patience
+from tests.hosts.needs import need
 from tests.transport.conftest import Home, Listen, Server, fails
 
 
@@ -72,6 +73,7 @@ class Stops(paramiko.ServerInterface):
 def test_a_server_that_stops_after_the_key_exchange_or_after_the_login(
     home: Home, connector: HostConnector, listen: Listen, login: bool, says: str
 ) -> None:
+    need("many seconds")
     server = Stops(login=login)
 
     def serve(connection: socket.socket, number: int) -> None:

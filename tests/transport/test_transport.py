@@ -13,6 +13,7 @@ import pytest
 from agentless.errors import Unreachable
 from agentless.transport.connector import HostConnector
 from tests.hosts import Proxy, patience
+from tests.hosts.needs import need
 from tests.transport.conftest import Home, Listen, Server, drain, fails
 
 
@@ -81,6 +82,8 @@ def test_a_server_that_is_no_ssh_server(home: Home, connector: HostConnector, li
 def test_a_server_without_end_of_line_is_not_read_for_ever(
     home: Home, connector: HostConnector, listen: Listen
 ) -> None:
+    need("many seconds")
+
     def serve(connection: socket.socket, number: int) -> None:
         with contextlib.suppress(OSError):
             while True:

@@ -17,6 +17,7 @@ from paramiko.common import AUTH_FAILED, AUTH_PARTIALLY_SUCCESSFUL, AUTH_SUCCESS
 from agentless.errors import Unreachable
 from agentless.model.secret import Secret
 from agentless.transport.connector import HostConnector
+from tests.hosts.needs import need
 from tests.transport.conftest import PASSWORD, Home, Listen, Server, keygen
 
 
@@ -160,6 +161,7 @@ def test_a_host_from_before_rsa_with_sha2_may_want_sha1_which_has_to_be_allowed(
     home: Home, connector: HostConnector, listen: Listen, told: bool
 ) -> None:
     """No OpenSSH of today keeps `server-sig-algs` (RFC 8308) to itself, so paramiko's server stands in."""
+    need("many seconds")
     keygen(home.key.with_name("rsa"), type_="rsa").replace(home.key)
     with pytest.raises(Unreachable, match="permission denied") as caught:
         knock(home, connector, door(listen, Doors("password"), told=told), None)

@@ -17,6 +17,7 @@ from agentless.transport.keeper import client, words
 from agentless.transport.keeper.place import Place
 from agentless.transport.mux.protocol import Alive, Hello
 from tests.hosts import patience, until
+from tests.hosts.needs import need
 
 Pids = Callable[[], list[int]]
 
@@ -35,6 +36,7 @@ def test_it_ends_when_nothing_is_kept_and_takes_its_name_along(place: Place, alo
 
 
 def test_it_stays_for_a_command_that_goes_on(place: Place, alone: Pids) -> None:
+    need("many seconds")
     line = words.line(place.connect())
     line.send(Hello())
     assert line.receive(time.monotonic() + patience(10)) == Hello()
