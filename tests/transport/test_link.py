@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import paramiko
 import pytest
 from paramiko.common import AUTH_SUCCESSFUL, OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
+from agentless.errors import Unreachable
 from agentless.transport.connector import HostConnector
+from agentless.transport.ssh.link import SshLink
 from tests.hosts import patience
 from tests.hosts.needs import need
-from tests.transport.conftest import Home, Listen, Server, fails
+from tests.transport.conftest import Home, Listen, Server, drain, fails
 
 
 def test_closing_ends_the_session_on_the_host_and_leaves_no_descriptor(
@@ -84,3 +88,60 @@ def test_a_server_that_stops_after_the_key_exchange_or_after_the_login(
     error = fails(connector, home, listen(serve), timeout=patience(2))
     server.over.set()
     assert (error.kind, says in error.message) == ("connect-timeout", True)
+
+
+def test_a_connection_that_breaks_is_never_a_command_that_ended(
+    home: Home, connector: HostConnector, start_sshd: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """paramiko closes the channels of such a connection before it knows that this has ended."""
+    server = start_sshd(authorized=home.key)
+    home.knows(server.known_line())
+    seen = threading.Event()
+    unlink = paramiko.Channel._unlink  # type: ignore[attr-defined]
+
+    def and_wait(channel: paramiko.Channel) -> None:
+        unlink(channel)
+        seen.wait(patience(20))
+
+    monkeypatch.setattr(paramiko.Channel, "_unlink", and_wait)
+    with connector.connect(home.to(server)) as link:
+        channel = link.exec("echo begun; sleep 60")
+        assert channel.recv(patience(20)) == (1, b"begun\n")
+        server.hang_up()
+        with pytest.raises(Unreachable) as caught:
+            drain(channel)
+        assert caught.value.kind == "connection-lost"
+        with pytest.raises(Unreachable) as again:
+            channel.recv(1.0)
+        assert again.value.message == caught.value.message
+    seen.set()
+
+
+def test_a_connection_that_breaks_before_a_command_is_confirmed_does_not_say_that_it_was_refused(
+    home: Home, connector: HostConnector, start_sshd: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start_sshd(authorized=home.key)
+    home.knows(server.known_line())
+    seen, sent = threading.Event(), threading.Event()
+    unlink, ask = paramiko.Channel._unlink, SshLink.ask_to_run  # type: ignore[attr-defined]
+
+    def and_wait(channel: paramiko.Channel) -> None:
+        unlink(channel)
+        seen.wait(patience(20))
+
+    def frozen(link: SshLink, channel: paramiko.Channel, line: str, *, pty: bool) -> None:
+        server.hang_up(signal.SIGSTOP)
+        ask(link, channel, line, pty=pty)
+        sent.set()
+
+    monkeypatch.setattr(paramiko.Channel, "_unlink", and_wait)
+    monkeypatch.setattr(SshLink, "ask_to_run", frozen)
+    with connector.connect(home.to(server)) as link, ThreadPoolExecutor(1) as thread:
+        running = thread.submit(link.exec, "true")
+        assert sent.wait(patience(20))
+        server.hang_up()
+        with pytest.raises(Unreachable) as caught:
+            running.result(patience(20))
+        assert type(caught.value) is Unreachable
+        assert caught.value.kind == "connection-lost"
+        seen.set()

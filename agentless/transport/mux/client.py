@@ -135,6 +135,8 @@ class MuxChannel:
                 descriptors = {**dict.fromkeys(self._outputs, select.POLLIN), **self._news()}
                 ready = wait(descriptors, 0.0) if everything else self._wait(descriptors, until)
                 if not ready and not everything:
+                    if self._hung_up:
+                        continue
                     return None
                 self._hear(ready)
                 for descriptor in list(self._outputs):

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from agentless.errors import Unreachable
+from agentless.errors import CarrierLost, NoSession, Unreachable
 from agentless.model.secret import Secret
 from agentless.transport.connector import HostConnector
+from agentless.transport.keeper import client
 from agentless.transport.keeper.client import KeeperClient, held, let_go
 from agentless.transport.keeper.place import Place
 from agentless.transport.keeper.words import HeldAll
-from tests.hosts import until
-from tests.transport.conftest import Home, Server, drain, keygen
-from tests.transport.keeper.conftest import logins, run
+from agentless.transport.mux import client as mux
+from tests.hosts import Proxy, patience, until
+from tests.transport.conftest import USER, Home, Server, drain, keygen
+from tests.transport.keeper.conftest import connections, logins, run
 
 Make = Callable[..., KeeperClient]
 
@@ -81,8 +86,8 @@ def test_an_error_is_word_for_word_that_of_a_connection_without_a_keeper(
     home.knows(refusing.known_line())
     for endpoint in (home.to(stranger), home.to(closed), home.to(refusing), home.to(stranger, address="no.invalid")):
         errors = []
-        for client in (None, keeper()):
-            connector = HostConnector(keeper=client, home=home.path, system_config=home.path / "none")
+        for way in (None, keeper()):
+            connector = HostConnector(keeper=way, home=home.path, system_config=home.path / "none")
             with pytest.raises(Unreachable) as caught:
                 connector.connect(endpoint)
             errors.append((type(caught.value), caught.value.kind, caught.value.message, caught.value.hint))
@@ -126,3 +131,157 @@ def test_what_is_let_go_of_is_told_and_closed(home: Home, server: Server, keeper
     left = held(place)
     assert left is not None
     assert left.connections == ()
+
+
+def test_where_keeper_and_host_are_gone_nothing_was_sent(
+    home: Home, server: Server, keeper: Make, place: Place
+) -> None:
+    """So that the job of it is not one that the host may have."""
+    connector = HostConnector(
+        keeper=keeper(explain=lambda line: None), home=home.path, system_config=home.path / "none"
+    )
+    with connector.connect(home.to(server)) as link:
+        running = held(place)
+        assert running is not None
+        os.kill(running.pid, signal.SIGKILL)
+        until(lambda: not os.path.exists(f"/proc/{running.pid}"), "it is gone")
+        server.process.terminate()
+        server.process.wait()
+        with pytest.raises(NoSession) as caught:
+            link.exec("true")
+    connector.close()
+    assert caught.value.kind == "connect"
+
+
+def test_a_second_command_on_a_link_whose_host_is_gone_was_not_sent_either(
+    home: Home, server: Server, keeper: Make, place: Place
+) -> None:
+    connector = HostConnector(keeper=keeper(), home=home.path, system_config=home.path / "none")
+    with connector.connect(home.to(server)) as link:
+        assert drain(link.exec("echo hi")) == (b"hi\n", b"")
+        server.hang_up()
+        server.process.terminate()
+        server.process.wait()
+        with pytest.raises(NoSession) as caught:
+            link.exec("true")
+    connector.close()
+    assert caught.value.kind == "connect"
+
+
+def test_a_keeper_that_is_killed_while_it_connects_costs_a_connection_and_nothing_else(
+    home: Home, server: Server, keeper: Make, place: Place, start_proxy: Callable[..., Proxy]
+) -> None:
+    proxy = start_proxy("127.0.0.1", server.port)
+    home.knows(server.known_line(f"[127.0.0.1]:{proxy.port}"))
+    endpoint = home.to(server, port=proxy.port)
+    for hole in ("server", "client"):
+        # The host hears nothing, or is not heard: no banner came, or it stops in the middle of the handshake.
+        proxy.forget()
+        proxy.hole(to=hole)
+        with ThreadPoolExecutor(1) as thread:
+            output = thread.submit(run, keeper(explain=lambda line: None), home, endpoint)
+            until(lambda: proxy.connections == 1, "the keeper connects")
+            running = held(place)
+            assert running is not None
+            os.kill(running.pid, signal.SIGKILL)
+            until(lambda: proxy.connections == 2, "the command connects by itself")
+            proxy.heal()
+            assert output.result() == b"hi\n"
+    assert run(keeper(), home, endpoint) == b"hi\n"
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_a_keeper_that_is_killed_while_the_host_is_silent_starts_nothing_twice(
+    once: bool, home: Home, server: Server, keeper: Make, place: Place, start_proxy: Callable[..., Proxy]
+) -> None:
+    proxy = start_proxy("127.0.0.1", server.port)
+    home.knows(server.known_line(f"[127.0.0.1]:{proxy.port}"))
+    connector = HostConnector(
+        keeper=keeper(explain=lambda line: None), home=home.path, system_config=home.path / "none"
+    )
+    with connector.connect(home.to(server, port=proxy.port)) as link, ThreadPoolExecutor(1) as thread:
+        proxy.hole()
+        channel = thread.submit(link.exec, "echo hi", once=once)
+        until(lambda: [one.sessions for one in connections(place)] == [1], "it was asked for")
+        running = held(place)
+        assert running is not None
+        os.kill(running.pid, signal.SIGKILL)
+        if once:
+            with pytest.raises(CarrierLost):
+                channel.result()
+        else:
+            proxy.heal()
+            assert drain(channel.result()) == (b"hi\n", b"")
+    connector.close()
+
+
+def test_bastions_are_kept_like_hosts_and_named(
+    home: Home, start_sshd: Callable[..., Server], keeper: Make, place: Place
+) -> None:
+    bastion, server, other = (start_sshd(authorized=home.key) for _ in range(3))
+    home.knows(*(one.known_line() for one in (bastion, server, other)))
+    jump = (("proxyjump", f"{USER}@127.0.0.1:{bastion.port}"),)
+    for _ in range(2):
+        assert run(keeper(), home, home.to(server, options=jump)) == b"hi\n"
+    assert (logins(bastion), logins(server)) == (1, 1)
+    # A host that nobody has asked for yet needs no other connection to its bastion.
+    assert run(keeper(), home, home.to(other, options=jump)) == b"hi\n"
+    assert (logins(bastion), logins(server), logins(other)) == (1, 1, 1)
+    ways = {one.port: one.via for one in connections(place)}
+    assert ways == {bastion.port: None, server.port: "127.0.0.1", other.port: "127.0.0.1"}
+    # Without its connection, what lay behind it is made anew.
+    bastion.hang_up()
+    assert run(keeper(), home, home.to(server, options=jump)) == b"hi\n"
+    assert (logins(bastion), logins(server)) == (2, 2)
+
+
+def test_what_a_proxy_command_leads_to_is_kept_and_named_with_the_environment_of_its_command(
+    home: Home, server: Server, keeper: Make, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = tmp_path / "proxy"
+    proxy.write_text(
+        f"#!{sys.executable}\n"
+        "import os, socket, sys, threading\n"
+        f"open({str(tmp_path / 'ran')!r}, 'a').write(os.environ['WHO'] + '\\n')\n"
+        "sock = socket.create_connection((sys.argv[1], int(sys.argv[2])))\n"
+        "def up():\n"
+        "    while data := os.read(0, 65536): sock.sendall(data)\n"
+        "threading.Thread(target=up, daemon=True).start()\n"
+        "while data := sock.recv(65536): os.write(1, data)\n"
+    )
+    proxy.chmod(0o755)
+    endpoint = home.to(server, options=(("proxycommand", f"{proxy} %h %p"),))
+    for who in ("ada", "ada", "bob"):
+        monkeypatch.setenv("WHO", who)
+        assert run(keeper(environ=dict(os.environ)), home, endpoint) == b"hi\n"
+    # Another environment may lead elsewhere.
+    assert (tmp_path / "ran").read_text() == "ada\nbob\n"
+    assert logins(server) == 2
+    assert {one.via for one in connections(place)} == {"ProxyCommand"}
+    let_go(None, place)
+    until(lambda: not connections(place), "it is closed")
+
+
+def test_a_keeper_that_hangs_under_a_command_is_noticed(
+    home: Home, server: Server, keeper: Make, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mux, "_ASK_AFTER", 0.2)
+    monkeypatch.setattr(client, "_ASK_AFTER", 0.2)
+    told: list[str] = []
+    connector = HostConnector(keeper=keeper(explain=told.append), home=home.path, system_config=home.path / "none")
+    with connector.connect(home.to(server)) as link:
+        channels = [link.exec("echo begun; sleep 600") for _ in range(2)]
+        assert [channel.recv(patience(20)) for channel in channels] == [(1, b"begun\n")] * 2
+        # One that only has nothing to say is not given up.
+        assert channels[0].recv(1.0) is None
+        running = held(place)
+        assert running is not None
+        monkeypatch.setattr(client, "_HELLO_WITHIN", 0.5)
+        os.kill(running.pid, signal.SIGSTOP)
+        for channel in channels:
+            with pytest.raises(CarrierLost):
+                drain(channel)
+        assert len(told) == 1
+        assert drain(link.exec("echo on")) == (b"on\n", b"")
+        os.kill(running.pid, signal.SIGCONT)
+    connector.close()

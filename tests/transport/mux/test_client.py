@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from agentless.errors import NoSession, Unreachable
+from agentless.transport.mux import client
 from tests.hosts import Master, need, patience, until
 from tests.transport.conftest import Home, Server, drain, master
 from tests.transport.mux.conftest import open_descriptors, ride
@@ -85,6 +86,23 @@ def test_a_master_that_hangs_is_waited_for_as_long_as_is_said(held: Master) -> N
             assert caught.value.kind == "connect-timeout"
             # One less: its own first connection was for this session.
             assert len(open_descriptors()) == len(before) - 1
+        finally:
+            os.kill(held.pid, signal.SIGCONT)
+
+
+def test_a_master_that_hangs_under_a_command_is_noticed(held: Master, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_ASK_AFTER", 0.2)
+    monkeypatch.setattr(client, "_ANSWER_WAIT", 0.5)
+    with ride(held) as link:
+        channel = link.exec("echo begun; sleep 600")
+        assert channel.recv(patience(20)) == (1, b"begun\n")
+        # One that only has nothing to say is not given up.
+        assert channel.recv(1.0) is None
+        os.kill(held.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(Unreachable) as caught:
+                drain(channel)
+            assert caught.value.kind == "connection-lost"
         finally:
             os.kill(held.pid, signal.SIGCONT)
 
