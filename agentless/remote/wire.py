@@ -27,6 +27,7 @@ An answer is a frame whose META has its kind in `t`; those about a job have its 
 need ready                                          the helper is to be sent; the sections are
 accepted  STATE without an end                      the job is here
 out       s at, BODY     gap  s at n                live output of stream s (1, 2) from byte `at` on; n bytes are gone
+beat                                                nothing is new of the job that is followed, and it is still here
 rec       s, BODY                                   output of a record, ahead of the `return` or `state` it belongs to
 return    RETURN, streamed                          streamed: the output came as `out`, all of it
 state     STATE, streamed                           of a job without a return
@@ -63,6 +64,9 @@ REQUEST_MAX = 1 << 20
 WANT_MAX = 50
 WANT_BYTES = 4 << 20
 LIST_BYTES = 1 << 19
+
+# Seconds between two beats of a job that says nothing.
+BEAT = 30.0
 
 CAP = 10 << 20
 KEEP_RETURNS = 168.0

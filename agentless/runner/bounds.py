@@ -12,8 +12,10 @@ from agentless.runner.frames import Frame
 
 __all__ = ["Bounds", "records_max"]
 
-# Between two frames of an operation that does not follow a job.
-SILENCE = 90.0
+# Between two frames; of a job that is followed, three beats.
+SILENCE = 3 * wire.BEAT
+# Who has not looked for a while finds what has come in the meantime.
+LOOK = 5.0
 # Of such an operation as a whole, where records are of the usual size at most. One of 20 MiB takes half of it over a
 # line of 0.5 Mbit/s.
 WHOLE = 600.0
@@ -46,7 +48,7 @@ class Bounds:
     """The bounds of one call, which is told what comes and asked how long to wait.
 
     Args:
-        follows: the call waits for a job: once that is there, silence is no fault, and only the job ends it.
+        follows: the call waits for a job: once that is there, nothing but the job ends it, as long as beats come.
         copies: the call copies files, which may be of any size: silence ends it, and time or bytes don't.
         cap: bytes of each output stream that records keep.
         seconds: how long the job is followed from its first word on; None is to its end.
@@ -86,9 +88,10 @@ class Bounds:
 
     def left(self) -> float:
         """Seconds that may pass before the next bound, or before looking again."""
-        if self._waits:
-            return SILENCE if self._leave_at is None else max(0.0, min(SILENCE, self._leave_at - self._clock()))
         now = self._clock()
+        if self._waits:
+            left = max(LOOK, self._heard + SILENCE - now)
+            return left if self._leave_at is None else max(0.0, min(left, self._leave_at - now))
         first = self._began + self.first_answer if not self.spoke else self._heard + SILENCE
         return max(0.0, min(first, self._began + self._whole) - now)
 
@@ -101,6 +104,11 @@ class Bounds:
     def silent(self) -> bool:
         """Nothing has answered, and the time for that is over."""
         return not self.spoke and self.left() <= 0
+
+    def nothing_came(self) -> None:
+        """Nothing did for as long as `left` said: raises Unreachable where a job is followed, whose helper beats."""
+        if self._waits and self._clock() >= self._heard + SILENCE:
+            raise Unreachable("connection-lost", f"no sign of life of the helper for {SILENCE:.0f} s")
 
     def check(self) -> None:
         """Raises Unreachable where an answer that has begun takes too long."""
@@ -138,7 +146,7 @@ class Bounds:
         self._waits = self._follows and not self._in_record
         if self._waits and self._leave_at is None and self._seconds is not None:
             self._leave_at = self._heard + self._seconds
-        if kind in ("out", "gap", "rec", "data"):
+        if kind in ("out", "gap", "rec", "beat", "data"):
             return
         self._frames += 1
         self._meta += frame.size

@@ -126,6 +126,7 @@ class Session:
                 raise self._silent(decoder, dialogue)
             bounds.check()
             if piece is None:
+                bounds.nothing_came()
                 continue
             stream, data = piece
             bounds.received(len(data))

@@ -11,13 +11,14 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from agentless.transport.keeper.client import held
 from agentless.transport.keeper.place import Place
-from tests.hosts import Nodes, Proxy, Sshd, patience, until
+from tests.hosts import Master, Nodes, Proxy, Sshd, need, patience, until
 from tests.hosts.client import Client, make_key
 from tests.transport.keeper.conftest import keepers
 
@@ -126,6 +127,32 @@ def test_a_job_goes_on_when_its_keeper_is_killed(sshd: Sshd, commands: Commands)
     go.touch()
     out, err = process.communicate(timeout=patience(60))
     assert (out, process.returncode) == ("done\n", 0), err
+
+
+def test_a_job_goes_on_when_its_keeper_hangs(sshd: Sshd, commands: Commands) -> None:
+    need("many seconds")
+    go = sshd.directory / "go"
+    process = sshd.client.start(
+        *("run", "host1", "--", f"echo begun; until [ -e {go} ]; do sleep 0.05; done; echo done"), env=commands.environ
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    logins = sshd.logins()
+    (pid,) = commands.keepers()
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: sshd.logins() > logins, "the run has come back by itself", seconds=60)
+    go.touch()
+    out, err = process.communicate(timeout=patience(60))
+    assert (out, process.returncode) == ("done\n", 0), err
+
+
+def test_a_host_that_was_restarted_is_come_back_to_without_a_word(sshd: Sshd, commands: Commands) -> None:
+    commands("run", "host1", "--", "true")
+    sshd.stop()
+    sshd.start()
+    done = commands("run", "-q", "host1", "--", "echo hi")
+    assert (done.stdout, done.stderr) == ("hi\n", "")
+    assert sshd.logins() == 1
 
 
 def test_a_host_that_was_set_up_anew_is_refused_as_ever(sshd: Sshd, commands: Commands) -> None:
@@ -283,3 +310,36 @@ def test_another_network_or_one_that_was_away_costs_a_connection_at_most(start_n
     finally:
         for pid in commands.keepers():
             os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("kind", ["direct", "master", "keeper"])
+def test_a_job_that_is_followed_from_another_network_is_come_back_to(
+    kind: str, start_nodes: Callable[..., Nodes], tmp_path: Path
+) -> None:
+    """The laptop wakes up elsewhere: packets of its old address go nowhere, and nobody tells."""
+    need("many seconds")
+    nodes = start_nodes(1)
+    commands = Commands(nodes.client)
+    commands.environ["AGENTLESS_KEEP_CONNECTIONS"] = "60" if kind == "keeper" else "0"
+    node, home = nodes["node1"], nodes.client.home
+    with ExitStack() as stack:
+        if kind == "master":
+            (home / ".ssh" / "config").write_text(f"Host *\n  ControlPath {home}/m\n")
+            stack.enter_context(Master(home / "m", ["-F", str(nodes.client.openssh_config), "node1"]))
+        process = nodes.client.start(
+            *("run", "node1", "--", "echo begun; until [ -e /tmp/go ]; do sleep 0.05; done; echo done"),
+            env=commands.environ,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        for change in (("del", 1), ("add", 254)):
+            address = f"{nodes.network}.{change[1]}/24"
+            subprocess.run(["ip", "addr", change[0], address, "dev", f"al{nodes.slot}br"], check=True)
+        until(
+            lambda: f"Accepted publickey for root from {nodes.network}.254" in node.sshd_log, "it is back", seconds=150
+        )
+        node.run("touch /tmp/go")
+        out, err = process.communicate(timeout=patience(60))
+        assert (out, process.returncode) == ("done\n", 0), err
+    for pid in commands.keepers():
+        os.kill(pid, signal.SIGKILL)

@@ -182,6 +182,11 @@ class Node:
                     found.append((int(pid), name))
         return found
 
+    @property
+    def sshd_log(self) -> str:
+        """What its sshd has logged, at level VERBOSE."""
+        return (self._disk / "log/sshd.log").read_text(errors="replace")
+
     def path(self, path: str) -> Path:
         """A path of the node, as this machine sees it; only while the node is up."""
         return Path(f"/proc/{self.pid}/root") / path.lstrip("/")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hosts.needs import need
 from tests.hosts.waiting import until
 from tests.remote.host import NONCE, Host, file_with, new_jid
 
@@ -97,6 +98,16 @@ def test_following_from_an_offset_goes_on_there(one_host: Host, tmp_path: Path) 
     assert call.until("out")["at"] == 7
     (tmp_path / "go").touch()
     assert call.end().bytes("out", 1) == b"789abc"
+
+
+def test_a_job_that_says_nothing_beats(one_host: Host) -> None:
+    need("many seconds")
+    jid, _ = one_host.start("exec sleep 300")
+    for live in (True, False):
+        call = one_host.begin("follow", jid=jid, live=live)
+        assert call.until("beat")["jid"] == jid
+        call.kill()
+    one_host.kill(jid)
 
 
 def test_two_streams_of_many_megabytes_do_not_wait_for_each_other(one_host: Host) -> None:

@@ -67,6 +67,22 @@ def test_a_job_that_is_followed_may_be_silent_but_not_a_helper_that_has_not_star
     one.check()
 
 
+def test_a_job_that_is_followed_beats_and_what_does_not_is_lost() -> None:
+    clock = Clock()
+    one = Bounds(follows=True, clock=clock)
+    one.frame(frame("accepted"))
+    for _ in range(100_000):
+        clock.now += one.left() - 0.1
+        one.nothing_came()
+        one.frame(frame("beat"))
+    # Who did not look for a while looks once more before that is a fault.
+    clock.now += 10 * SILENCE
+    assert one.left() > 0
+    with pytest.raises(Unreachable, match="no sign of life") as caught:
+        one.nothing_came()
+    assert caught.value.kind == "connection-lost"
+
+
 def test_sending_is_bounded_by_itself() -> None:
     clock = Clock()
     one = Bounds(follows=False, clock=clock)

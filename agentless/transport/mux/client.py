@@ -37,8 +37,8 @@ _PIECE = 256 * 1024
 _EXIT_WAIT = 5.0
 # The server answers from this machine, unless it hangs.
 _ANSWER_WAIT = 5.0
-# A server that has said nothing for this long is asked whether it lives.
-_ASK_AFTER = 15.0
+# A server that has said nothing for this long is asked whether it lives; a job that is followed beats more often.
+_ASK_AFTER = 35.0
 _WINDOW = struct.pack("4H", 24, 80, 0, 0)
 _NO_SESSION = "sshd's log there tells why: MaxSessions, limits of PAM, PermitRootLogin forced-commands-only?"
 
