@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from agentless.inventory import Inventory as Inventory
     from agentless.model.answers import Helper as Helper
     from agentless.model.answers import Output as Output
+    from agentless.model.copies import Copied as Copied
+    from agentless.model.copies import Copies as Copies
+    from agentless.model.copies import FileFailure as FileFailure
     from agentless.model.endpoint import Become as Become
     from agentless.model.endpoint import Endpoint as Endpoint
     from agentless.model.jid import JID as JID
@@ -79,6 +82,7 @@ if TYPE_CHECKING:
     from agentless.runner.dispatcher import PreparedJob as PreparedJob
     from agentless.runner.events import Changed as Changed
     from agentless.runner.events import Event as Event
+    from agentless.runner.retry import Retry as Retry
     from agentless.runner.run import Run as Run
     from agentless.runner.scheduler import Scheduler as Scheduler
     from agentless.runner.schedules import Schedules as Schedules
@@ -96,6 +100,7 @@ if TYPE_CHECKING:
     from agentless.schedule.hosts import ScheduleEvent as ScheduleEvent
     from agentless.schedule.hosts import Seen as Seen
     from agentless.schedule.overview import Overview as Overview
+    from agentless.schedule.pushes import OnHosts as OnHosts
     from agentless.transport.ssh.fabric_connection import FabricConnection as FabricConnection
 
 try:
@@ -135,6 +140,7 @@ _HOMES = {
         "Helper",
         "Output",
     ),
+    "agentless.model.copies": ("Copied", "Copies", "FileFailure"),
     "agentless.model.endpoint": (
         "Become",
         "Endpoint",
@@ -196,6 +202,7 @@ _HOMES = {
         "Changed",
         "Event",
     ),
+    "agentless.runner.retry": ("Retry",),
     "agentless.runner.run": ("Run",),
     "agentless.runner.scheduler": ("Scheduler",),
     "agentless.runner.schedules": ("Schedules",),
@@ -210,6 +217,7 @@ _HOMES = {
     ),
     "agentless.schedule.editing": ("Editor",),
     "agentless.schedule.history": ("Past",),
+    "agentless.schedule.pushes": ("OnHosts",),
     "agentless.schedule.hosts": (
         "HostSchedule",
         "OnHost",

@@ -77,7 +77,7 @@ def prepare(
     if sent is None:
         raise UsageError(
             f"what was sent with job {jid} is not kept any more, or was not to be (keep_sent)",
-            f"agentless run TARGET --limit @failed:{jid} -- COMMAND… sends anew.",
+            f"Send it anew, to these alone: `limit=@failed:{jid}`.",
         )
     endpoints, missing = selection.of_job(report.job, names)
     endpoints |= {name: Endpoint(name, name, problem=problem) for name, problem in missing.items()}
@@ -97,7 +97,7 @@ def _check_origin(job: Job) -> None:
     if job.schedule is not None:
         raise UsageError(
             f"job {jid} is a fire of the schedule's entry {job.schedule!r}, and what it ran stands there",
-            f"agentless schedule run {job.schedule} --limit @failed:{jid}",
+            f"Run the entry now (agentless schedule run {job.schedule}), on these alone: `limit=@failed:{jid}`.",
         )
     if job.origin is not Origin.RUN:
         raise UsageError(

@@ -18,6 +18,7 @@ from agentless import Delivery, Fleet, JobSpec
 from agentless.report.spelling import OPTIONS
 from tests.guards.test_exports import names
 from tests.guards.test_floors import MODULES, room
+from tests.hosts.client import ROOT
 
 # --- run ---
 # A fire of a schedule alone has an entry; of a script, `run` takes the file.
@@ -106,6 +107,11 @@ def test_every_type_that_a_method_takes_or_returns_is_exported() -> None:
             assert used <= {*agentless.__all__, *INNER}, f"{name}.{where}: {annotation}"
 
 
+def test_the_reference_has_every_name_that_is_exported() -> None:
+    page = (ROOT / "docs/reference/api.md").read_text()
+    assert set(re.findall(r"^::: agentless\.(\w+)", page, re.MULTILINE)) == set(agentless.__all__)
+
+
 def test_dir_shows_what_is_loaded_only_when_it_is_used() -> None:
     assert set(agentless.__all__) <= set(dir(agentless))
     with pytest.raises(AttributeError, match="no attribute 'Flet'"):
@@ -163,7 +169,7 @@ def test_errors_speak_of_parameters_and_never_of_options() -> None:
             continue
         for line, text in texts(tree):
             # Another program's option stands alone; a whole command in backquotes is for the shell that everybody has.
-            match = found.search(re.sub("`agentless [^`]*`", "", text)) if " " in text else None
+            match = found.search(re.sub("`agentless [^`]*`", "", text)) if " " in text.strip() else None
             assert match is None, f"{module}:{line}: {match[0]} in {text!r}"
 
 

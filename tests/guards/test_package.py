@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 
 from agentless.cli.app import cli
 from agentless.cli.manual import manuals
+from tests.guards.test_examples import write_programs
 from tests.hosts import need
 from tests.hosts.client import ROOT
 
@@ -141,16 +143,47 @@ def test_the_wheel_has_a_manual_page_for_each_verb(built: Built) -> None:
     assert pages == set(manuals(cli, VERSION))
 
 
+def installed(wheel: Path, place: Path) -> Path:
+    """An environment of its own, with the wheel and nothing else; returns it."""
+    run(sys.executable, "-m", "venv", "--without-pip", place, cwd=place.parent)
+    run(
+        *(sys.executable, "-m", "pip", "--python", place / "bin/python", "install", "--quiet", "--no-index"),
+        *("--no-deps", "--disable-pip-version-check", wheel),
+        cwd=place.parent,
+    )
+    return place
+
+
+def test_the_types_of_the_installed_package_are_those_that_programs_stand_on(built: Built, tmp_path: Path) -> None:
+    """mypy --strict reads the programs of README and docs against the wheel: py.typed is in it, and every type has a
+    name there; a program that takes it for something else is told."""
+    place = installed(built.wheel, tmp_path / "venv")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    written = write_programs(programs)
+    assert len(written) > 5
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--python-executable", str(place / "bin/python")]
+    mypy += ["--config-file", os.devnull, "--cache-dir", str(tmp_path / "cache")]
+    assert "Success" in run(*mypy, *(program.name for program in written), cwd=programs)
+    (programs / "wrong.py").write_text(
+        "from agentless import Fleet, HostResult, JobSpec, Report\n"
+        "from datetime import datetime\n"
+        "def ended(result: HostResult) -> datetime:\n"
+        "    return result.finished_at\n"
+        "report: Report = Fleet().run('all', 'true', timeout='15m')\n"
+        "Fleet().run('all', 'true', time_out=15)\n"
+        "JobSpec('true', timeout='15m')\n"
+        "report.nothing\n"
+    )
+    told = subprocess.run([*mypy, "wrong.py"], cwd=programs, stdout=subprocess.PIPE, text=True).stdout
+    lines = [int(line.split(":")[1]) for line in told.splitlines() if ": error: " in line]
+    assert lines == [4, 5, 6, 7, 8], told
+
+
 def test_the_wheel_runs_a_job_in_an_environment_of_its_own(built: Built, tmp_path: Path) -> None:
     """Libraries come from the tests' environment; agentless itself only from the wheel."""
-    place = tmp_path / "venv"
-    run(sys.executable, "-m", "venv", "--without-pip", place, cwd=tmp_path)
+    place = installed(built.wheel, tmp_path / "venv")
     python = place / "bin/python"
-    run(
-        *(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-index", "--no-deps"),
-        *("--disable-pip-version-check", built.wheel),
-        cwd=tmp_path,
-    )
     (site,) = place.glob("lib/python*/site-packages")
     (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
     tool = place / "bin/agentless"
