@@ -88,7 +88,9 @@ class Attachment:
         return report
 
     def _iterate(self) -> None:
-        with self.invocation.screen.progress(self.run.waiting_for, len(self.run.job.hosts)) as progress:
+        with self.invocation.screen.progress(
+            self.run.waiting_for, len(self.run.job.hosts), self.run.standing
+        ) as progress:
             try:
                 for event in self.run:
                     with self.invocation.interrupts.held():
@@ -100,7 +102,7 @@ class Attachment:
 
     def _show(self, event: Event, progress: Progress | None) -> None:
         if isinstance(event, Output):
-            if progress is not None and self.invocation.screen.out_look.terminal:
+            if progress is not None and self.invocation.screen.out_look.terminal and not self.printer.whole_lines:
                 progress.pause(True)
             self.printer.output(event.host, event.stream, event.data, event.dropped)
             return

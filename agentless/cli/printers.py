@@ -12,15 +12,13 @@ from collections.abc import Callable, Iterable, Mapping
 from agentless.cli.screen import Screen
 from agentless.model.job import Report
 from agentless.model.states import HostResult, State
-from agentless.report.printable import RESET, Printable, one_line
+from agentless.report.printable import RESET, Printable
 from agentless.report.summary import summary, with_unknown
 from agentless.report.text import Look, block, gap, groups, heading
 from agentless.report.troubles import troubles
 
-__all__ = ["Blocks", "Detached", "Grouped", "HostByHost", "Printer", "Solo", "Tail", "WholeReport"]
+__all__ = ["Blocks", "Detached", "Followed", "Grouped", "HostByHost", "Printer", "Solo", "WholeReport"]
 
-# Of a line that has no end, as `jobs tail` marks it with its host.
-_LINE_MAX = 64 << 10
 _COLOURS = re.compile("\x1b\\[[0-9;:]*m")
 
 
@@ -29,7 +27,12 @@ class Printer:
 
     Args:
         screen: where to write.
+
+    Attributes:
+        whole_lines: what it writes always ends a line, so that progress can stand below it.
     """
+
+    whole_lines = True
 
     def __init__(self, screen: Screen) -> None:
         self.screen = screen
@@ -158,75 +161,63 @@ class _Stream:
     Attributes:
         shown: how many of its bytes were shown or dropped.
         dropped: how many of these were dropped.
-        filter: makes output harmless for a terminal; keeps the begin of a character that is not complete yet.
-        coloured: whether an escape sequence was shown, so that colours must be reset at the end.
-        line: the begin of a line whose end has not come yet.
     """
+
+    __slots__ = ("dropped", "shown")
 
     def __init__(self) -> None:
         self.shown = 0
         self.dropped = 0
-        self.filter = Printable()
-        self.coloured = False
-        self.line = b""
 
 
-class Solo(Printer):
-    """Live output of a single host: its stdout goes to stdout, its stderr to stderr.
-
-    Where that is a terminal, control characters are made harmless; elsewhere every byte is passed on as it is.
-    """
+class Followed(Printer):
+    """The base class of who shows output as it comes: it knows how much of each stream was shown."""
 
     def __init__(self, screen: Screen) -> None:
         super().__init__(screen)
         self._streams: dict[tuple[str, int], _Stream] = {}
-        self._in_line = False
+        self._ended: set[str] = set()
 
     def output(self, host: str, stream: int, data: bytes, dropped: int) -> None:
-        at = self._streams.setdefault((host, stream), _Stream())
+        at = self._at(host, stream)
         at.dropped += dropped
         at.shown += dropped + len(data)
-        self._show(host, stream, at, data)
+        self._show(host, stream, data)
 
-    def _show(self, host: str, stream: int, at: _Stream, data: bytes, *, final: bool = False) -> None:
-        if self._look(stream).terminal:
-            text = at.filter.feed(data, final=final)
-            at.coloured = at.coloured or "\x1b" in text
-            if plain := _COLOURS.sub("", text):
-                self._in_line = not plain.endswith("\n")
-            data = (text + RESET if final and at.coloured else text).encode("utf-8", "backslashreplace")
-        if data:
-            self._write(host, stream, data)
+    def _show(self, host: str, stream: int, data: bytes, *, final: bool = False) -> None:
+        """Show the next piece of a stream, and with `final` what was held back of it."""
+        raise NotImplementedError
+
+    def _write(self, stream: int, data: bytes) -> None:
+        (self.screen.result if stream == 1 else self.screen.result_stderr)(data)
 
     def _look(self, stream: int) -> Look:
         return self.screen.out_look if stream == 1 else self.screen.err_look
 
-    def _write(self, host: str, stream: int, data: bytes) -> None:
-        (self.screen.result if stream == 1 else self.screen.result_stderr)(data)
+    def _at(self, host: str, stream: int) -> _Stream:
+        return self._streams.setdefault((host, stream), _Stream())
+
+    def _end_of(self, host: str, result: HostResult) -> None:
+        """Show what is recorded of a host and was not shown."""
+        if host not in self._ended:
+            self._ended.add(host)
+            for stream in (1, 2):
+                self._show(host, stream, _rest(result, stream, self._at(host, stream).shown), final=True)
 
     def end(self, report: Report) -> None:
         for host, result in report.results.items():
-            for stream in (1, 2):
-                at = self._streams.setdefault((host, stream), _Stream())
-                self._show(host, stream, at, _rest(result, stream, at.shown), final=True)
-                self._finish(host, stream, at)
+            self._end_of(host, result)
             self._warn_of_gaps(host, result, summed_up=len(report.results) == 1 and not self.screen.quiet)
         # The summary names them, too.
         for host, problem in report.unknown_hosts.items() if self.screen.quiet else ():
             self.screen.error(heading(host, HostResult(State.UNREACHABLE, problem=problem)), problem.hint)
         self._summary(report)
 
-    def _finish(self, host: str, stream: int, at: _Stream) -> None:
-        """End the output of a stream: on a terminal, what comes next (stderr, the summary) begins on a new line."""
-        if self._in_line and self._look(stream).terminal and self.screen.err_look.terminal:
-            self._in_line = False
-            self._write(host, stream, b"\n")
-
     def _warn_of_gaps(self, host: str, result: HostResult, *, summed_up: bool) -> None:
         """Warn of dropped output, and with -q of an error: nothing else would tell, since -q silences the summary."""
         for stream, name in ((1, "stdout"), (2, "stderr")):
             output = result.output
-            dropped = self._streams[host, stream].dropped
+            dropped = self._at(host, stream).dropped
             if output is not None:
                 dropped = 0 if summed_up else output.stdout_truncated if stream == 1 else output.stderr_truncated
             if dropped:
@@ -247,23 +238,34 @@ def _rest(result: HostResult, stream: int, shown: int) -> bytes:
     return data[-missing:] if missing > 0 else b""
 
 
-class Tail(Solo):
-    """Live output of several hosts, in whole lines, each with the host's name before it."""
+class Solo(Followed):
+    """Live output of a single host: its stdout goes to stdout, its stderr to stderr.
 
-    def _write(self, host: str, stream: int, data: bytes) -> None:
-        at = self._streams[host, stream]
-        *lines, at.line = (at.line + data).split(b"\n")
-        if len(at.line) > _LINE_MAX:
-            lines.append(at.line)
-            at.line = b""
-        for line in lines:
-            self._line(host, stream, line)
+    Where that is a terminal, control characters are made harmless; elsewhere every byte is passed on as it is.
+    """
 
-    def _finish(self, host: str, stream: int, at: _Stream) -> None:
-        if at.line:
-            self._line(host, stream, at.line)
-            at.line = b""
+    whole_lines = False
 
-    def _line(self, host: str, stream: int, line: bytes) -> None:
-        named = f"{one_line(host)}: ".encode("utf-8", "backslashreplace") + line + b"\n"
-        (self.screen.result if stream == 1 else self.screen.result_stderr)(named)
+    def __init__(self, screen: Screen) -> None:
+        super().__init__(screen)
+        # By stream: what makes it harmless, and keeps the begin of a character that is not complete yet.
+        self._filters = {1: Printable(), 2: Printable()}
+        # Streams of which an escape sequence was shown, so that colours must be reset at the end.
+        self._coloured: set[int] = set()
+        self._in_line = False
+
+    def _show(self, host: str, stream: int, data: bytes, *, final: bool = False) -> None:
+        if self._look(stream).terminal:
+            text = self._filters[stream].feed(data, final=final)
+            if "\x1b" in text:
+                self._coloured.add(stream)
+            if plain := _COLOURS.sub("", text):
+                self._in_line = not plain.endswith("\n")
+            reset = RESET if final and stream in self._coloured else ""
+            data = (text + reset).encode("utf-8", "backslashreplace")
+        if data:
+            self._write(stream, data)
+        if final and self._in_line and self._look(stream).terminal and self.screen.err_look.terminal:
+            # What comes next (stderr, the summary) begins on a new line.
+            self._in_line = False
+            self._write(stream, b"\n")

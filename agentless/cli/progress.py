@@ -1,7 +1,8 @@
-"""One line on stderr that names the hosts still waited for: `waiting for web3, web7 and 12 more · 45/60 · 12 s`.
+"""How far a command is, on stderr: `waiting for web3, web7 and 12 more · 45/60 · 12 s`.
 
-On a terminal the line is drawn over itself and wiped before anything else is written; elsewhere (`--progress` in a CI
-log) it is a line of its own now and then. It shares its lock with whoever writes results, so that nothing is garbled.
+On a terminal a job on several hosts has a bar above that line, which says how many hosts stand where. Both are drawn
+over themselves, and wiped before anything else is written; elsewhere (`--progress` in a CI log) the line comes now and
+then. It shares its lock with whoever writes results, so that nothing is garbled.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from agentless.hostlist import shorten
 from agentless.report.printable import one_line
 from agentless.report.text import duration
+
+if TYPE_CHECKING:
+    from agentless.runner.events import Standing
 
 __all__ = ["Progress", "line"]
 
@@ -23,13 +27,23 @@ _FIRST = 0.5
 _TERMINAL_EVERY = 0.5
 _LOG_EVERY = 15.0
 _WIPE = "\r\x1b[K"
+_WIPE_ABOVE = "\x1b[A\x1b[K"
+# Below that, the bar has no room.
+_BAR_FROM = 60
 
 
-def line(waiting: Sequence[str], done: int, total: int, seconds: float, width: int) -> str:
-    """The progress line in at most `width` columns; the counts stay whole where names must be cut."""
-    counts = f" · {done}/{total} · {duration(seconds) if seconds >= 60 else f'{seconds:.0f} s'}"
+def line(waiting: Sequence[str], count: str, seconds: float, width: int, *, before: str = "") -> str:
+    """The progress line in at most `width` columns; the counts stay whole where names must be cut.
+
+    Args:
+        waiting: the hosts that are waited for.
+        count: how far it is, such as `45/60`; may be empty.
+        before: what the line begins with, such as the batch.
+    """
+    since = duration(seconds) if seconds >= 60 else f"{seconds:.0f} s"
+    counts = f" · {count} · {since}" if count else f" · {since}"
     for most in (2, 1):
-        text = "waiting for " + one_line(shorten(waiting, most)) + counts
+        text = before + "waiting for " + one_line(shorten(waiting, most)) + counts
         if len(text) <= width:
             return text
     room = width - len(counts) - 1
@@ -46,6 +60,8 @@ class Progress:
         terminal: whether it can be drawn over itself.
         width: asks for the terminal's columns, now.
         lock: held while anything is written to the terminal.
+        standing: tells how many hosts of a job stand where; None where that is not known.
+        colour: whether the bar may have colours.
     """
 
     def __init__(
@@ -57,6 +73,8 @@ class Progress:
         terminal: bool,
         width: Callable[[], int],
         lock: threading.RLock,
+        standing: Callable[[], Standing] | None = None,
+        colour: bool = False,
     ) -> None:
         self._stream = stream
         self._terminal = terminal
@@ -65,6 +83,10 @@ class Progress:
         self._waiting = waiting
         self._total = total
         self._began = time.monotonic()
+        self._standing = standing if total > 1 else None
+        self._colour = colour
+        # What stands on the terminal, or is to stand there again behind what is being written.
+        self._text = ""
         self._shown = False
         self._quiet = False
         self._stop = threading.Event()
@@ -88,11 +110,17 @@ class Progress:
             self.wipe()
 
     def wipe(self) -> None:
-        """Take the line away, so that other text can be written; it comes back by itself."""
+        """Take it away, so that other text can be written; it comes back by itself."""
         with self._lock:
             if self._shown and self._terminal:
-                self._put(_WIPE)
+                self._put(_WIPE + _WIPE_ABOVE * self._text.count("\n"))
             self._shown = False
+
+    def restore(self) -> None:
+        """Draw again what was wiped, below what was written meanwhile, which has ended its line."""
+        with self._lock:
+            if self._text and self._terminal and not self._quiet and not self._shown and not self._stop.is_set():
+                self._shown = self._put(self._text)
 
     def _run(self) -> None:
         every = _TERMINAL_EVERY if self._terminal else _LOG_EVERY
@@ -107,12 +135,30 @@ class Progress:
             return
         seconds = time.monotonic() - self._began
         width = self._width() - 1 if self._terminal else 200
-        text = line(waiting, self._total - len(waiting), self._total, seconds, width)
-        self._shown = self._put(_WIPE + text if self._terminal else text + "\n")
+        standing = self._standing() if self._standing is not None else None
+        count = f"{self._total - len(waiting)}/{self._total}"
+        batch = f"batch {standing.batch} of {standing.batches} · " if standing and standing.batches else ""
+        if standing is not None and self._terminal and width >= _BAR_FROM:
+            from agentless.cli.progress_bar import bar
+
+            text = (
+                f"{bar(standing, count, width, colour=self._colour)}\n{line(waiting, '', seconds, width, before=batch)}"
+            )
+        else:
+            if standing is not None and standing.failed:
+                count += f", {standing.failed} failed"
+            text = line(waiting, count, seconds, width, before=batch)
+        if self._terminal:
+            self.wipe()
+            self._text = text
+            self._shown = self._put(text)
+        else:
+            self._put(text + "\n")
 
     def _put(self, text: str) -> bool:
         try:
-            self._stream.write(text)
+            encoding = self._stream.encoding or "utf-8"
+            self._stream.write(text.encode(encoding, "replace").decode(encoding))
             self._stream.flush()
         except OSError:
             # Nobody reads stderr any more: no progress, but the command goes on.

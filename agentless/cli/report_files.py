@@ -78,6 +78,7 @@ class Filed(Printer):
 
     def __init__(self, printer: Printer, report_files: ReportFiles) -> None:
         super().__init__(printer.screen)
+        self.whole_lines = printer.whole_lines
         self._printer = printer
         self._files = report_files
 

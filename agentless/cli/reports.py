@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from agentless.cli.invocation import Invocation
-from agentless.cli.printers import Blocks, Grouped, HostByHost, Printer, Solo, Tail, WholeReport
+from agentless.cli.printers import Blocks, Grouped, HostByHost, Printer, Solo, WholeReport
 from agentless.cli.screen import Screen
 from agentless.model.job import Report
 
@@ -36,9 +36,22 @@ def render(invocation: Invocation, out: str) -> Callable[[Report], Iterable[str]
 
 
 def printer(
-    invocation: Invocation, hosts: Sequence[str], jid: str, out: str, *, group: bool = False, tail: bool = False
+    invocation: Invocation,
+    hosts: Sequence[str],
+    jid: str,
+    out: str,
+    *,
+    group: bool = False,
+    tail: bool = False,
+    live: bool = False,
 ) -> Printer:
-    """What shows a job's results: `tail` marks each line with its host, `group` joins identical results."""
+    """What shows a job's results.
+
+    Args:
+        group: join identical results.
+        tail: show the output as it comes; of several hosts, each line behind the name of its host.
+        live: the same, and behind its name also where there is one host and no terminal.
+    """
     screen = invocation.screen
     if out == "jsonl":
         from agentless.report.documents import host_line
@@ -46,8 +59,10 @@ def printer(
         return HostByHost(screen, lambda host, result: host_line(jid, host, result.to_json()))
     if out != "text":
         return WholeReport(screen, render(invocation, out), summed_up=out == "table")
-    if len(hosts) == 1:
+    if len(hosts) == 1 and (not live or screen.out_look.terminal):
         return Solo(screen)
-    if tail:
-        return Tail(screen)
+    if tail or live:
+        from agentless.cli.live import Live
+
+        return Live(screen, hosts)
     return Grouped(screen) if group else Blocks(screen)

@@ -146,6 +146,12 @@ class _Run(Command):
     metavar="N|N%",
     help="Start no further host when more than so many failed or were unreachable.",
 )
+@option(
+    "--live",
+    section="How it is shown",
+    is_flag=True,
+    help="Show output as it comes, of many hosts, too: each line behind the name of its host.",
+)
 @option("--group", section="How it is shown", is_flag=True, help="Identical results under one heading, at the end.")
 @report_files
 def run(
@@ -154,6 +160,7 @@ def run(
     target: str,
     command: tuple[str, ...],
     check: bool,
+    live: bool,
     group: bool,
     junit: Path | None,
     summary: Path | None,
@@ -184,8 +191,10 @@ def run(
         **{name: options[name] for name in ("cwd", "shell", "timeout", "template")},
     )
     filed = ReportFiles.given(junit, summary, invocation.environ)
-    live = None if out == "text" and not options["detach"] else False
-    how = Delivery(options["detach"], options["wait"], options["batch"], options["max_fail"], live)
+    if live:
+        _refuse_with_live(out, detach=options["detach"], group=group)
+    streams = True if live else None if out == "text" and not options["detach"] else False
+    how = Delivery(options["detach"], options["wait"], options["batch"], options["max_fail"], streams)
     if check:
         return _check(
             invocation,
@@ -197,7 +206,9 @@ def run(
     shown = Detached if options["detach"] and out == "text" else None
 
     def show(job: Job) -> Printer:
-        made = shown(invocation.screen) if shown else printer(invocation, job.hosts, job.jid, out, group=group)
+        made = (
+            shown(invocation.screen) if shown else printer(invocation, job.hosts, job.jid, out, group=group, live=live)
+        )
         return Filed(made, filed)
 
     return follow(
@@ -210,6 +221,12 @@ def run(
         # Of a detached one, the JID is the result.
         announced=not options["detach"],
     ).exit_code
+
+
+def _refuse_with_live(out: str, *, detach: bool, group: bool) -> None:
+    for given, name in ((detach, "--detach"), (group, "--group"), (out != "text", f"--out {out}")):
+        if given:
+            raise UsageError(f"--live shows lines as they come, and {name} does not")
 
 
 def _command(command: Sequence[str], script: Path | None) -> str | Sequence[str]:

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from agentless.cli.progress import Progress
 from agentless.cli.prompt import Prompts
@@ -18,6 +18,9 @@ from agentless.model.secret import Secret
 from agentless.report.printable import note, one_line, plain
 from agentless.report.spelling import as_typed
 from agentless.report.text import Look, paint
+
+if TYPE_CHECKING:
+    from agentless.runner.events import Standing
 
 __all__ = ["ReaderGone", "Screen"]
 
@@ -130,6 +133,8 @@ class Screen:
                 self._progress.wipe()
             stream.buffer.write(data)
             stream.buffer.flush()
+            if self._progress is not None and data.endswith(b"\n"):
+                self._progress.restore()
 
     # --- notes about them ---
     def say(self, line: str, *, painted: bool = False) -> None:
@@ -181,8 +186,15 @@ class Screen:
 
     # --- progress ---
     @contextmanager
-    def progress(self, waiting: Callable[[], Sequence[str]], total: int) -> Iterator[Progress | None]:
-        """The progress line while the block runs; it names the hosts that `waiting` tells, of `total`."""
+    def progress(
+        self, waiting: Callable[[], Sequence[str]], total: int, standing: Callable[[], Standing] | None = None
+    ) -> Iterator[Progress | None]:
+        """How far it is, while the block runs.
+
+        Args:
+            waiting: the hosts that are waited for, of `total`.
+            standing: how many hosts of a job stand where.
+        """
         terminal = self.err_look.terminal
         wanted = terminal and not self.quiet if self.show_progress is None else self.show_progress
         if not wanted or self._progress is not None:
@@ -190,7 +202,14 @@ class Screen:
             return
         columns = lambda: shutil.get_terminal_size().columns  # noqa: E731
         with Progress(
-            self._stderr, waiting, total, terminal=terminal, width=columns, lock=self._lock
+            self._stderr,
+            waiting,
+            total,
+            terminal=terminal,
+            width=columns,
+            lock=self._lock,
+            standing=standing,
+            colour=self.err_look.colour,
         ) as self._progress:
             try:
                 yield self._progress

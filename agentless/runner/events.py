@@ -9,7 +9,7 @@ from agentless.model.answers import Output
 from agentless.model.states import HostResult
 from agentless.values import dataclass
 
-__all__ = ["Changed", "Event", "Events"]
+__all__ = ["Changed", "Event", "Events", "Standing"]
 
 # Of output that nobody has read yet. Beyond, the threads wait, nobody reads from their hosts, and these wait, too.
 UNREAD_MAX = 4 << 20
@@ -26,6 +26,23 @@ class Changed:
 
 
 Event = Output | Changed
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a run is.
+
+    Args:
+        ok, failed, running, pending: hosts; `failed` are all that ended otherwise than well, or are given up.
+        batch, batches: how many batches were begun, of how many; 0 where there are none.
+    """
+
+    ok: int
+    failed: int
+    running: int
+    pending: int
+    batch: int = 0
+    batches: int = 0
 
 
 class Events:

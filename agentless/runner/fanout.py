@@ -92,6 +92,7 @@ class FanOut:
         self.part = part
         self.forks = forks
         self._waiting = deque(names)
+        self._total = len(self._waiting)
         self._done = done
         self._carrier = carrier
         self._batch = batch
@@ -146,6 +147,11 @@ class FanOut:
         in_batch = self._batch is None or len(self._unfinished) < self._batch
         open_calls = len(self._placed) + len(self._following)
         return in_batch and len(self._placed) < self.forks and open_calls < 2 * self.forks
+
+    @property
+    def begun(self) -> int:
+        """How many names were taken so far, or will never be."""
+        return self._total - len(self._waiting)
 
     def _left_for(self, count: int) -> list[str]:
         """Jobs to be followed no longer, so that so many others can be asked about."""

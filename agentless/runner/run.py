@@ -17,7 +17,7 @@ from agentless.runner import payload
 from agentless.runner.awaited import Awaited
 from agentless.runner.contact import Contact
 from agentless.runner.discovery import Search, described, known_to_nobody
-from agentless.runner.events import Changed, Event, Events
+from agentless.runner.events import Changed, Event, Events, Standing
 from agentless.runner.fanout import FanOut, Part
 from agentless.runner.homecoming import Ledger, Unrecorded
 from agentless.runner.pursuit import Errand, Pursuit
@@ -161,6 +161,17 @@ class Run:
         """The hosts that are still being waited for, in the job's order."""
         with self._lock:
             return tuple(self._left)
+
+    def standing(self) -> Standing:
+        """How many hosts stand where, now."""
+        with self._lock:
+            results = list(self._now().values())
+        ok = sum(result.settled and not _failure(result) for result in results)
+        failed = sum(result.settled and _failure(result) for result in results)
+        pending = sum(result.state is State.PENDING for result in results)
+        size = self._rollout.batch if self._rollout else None
+        batches = (-(-self._pool.begun // size), -(-len(results) // size)) if size else (0, 0)
+        return Standing(ok, failed, len(results) - ok - failed - pending, pending, *batches)
 
     def report(self, *, interrupted: bool = False) -> Report:
         """Where every host stands now.

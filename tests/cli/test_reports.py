@@ -10,7 +10,8 @@ import pytest
 
 from agentless.cli.interrupts import Interrupts
 from agentless.cli.invocation import Invocation
-from agentless.cli.printers import Blocks, Grouped, HostByHost, Solo, Tail, WholeReport
+from agentless.cli.live import Live
+from agentless.cli.printers import Blocks, Grouped, HostByHost, Solo, WholeReport
 from agentless.cli.reports import printer, render
 from agentless.cli.screen import Screen
 from agentless.fleet import Fleet
@@ -30,7 +31,7 @@ def invocation() -> Invocation:
         (["a"], "text", {"group": True, "tail": True}, Solo),
         (["a", "b"], "text", {}, Blocks),
         (["a", "b"], "text", {"group": True}, Grouped),
-        (["a", "b"], "text", {"tail": True}, Tail),
+        (["a", "b"], "text", {"tail": True}, Live),
         (["a"], "jsonl", {"tail": True}, HostByHost),
         (["a", "b"], "json", {"group": True}, WholeReport),
         (["a"], "table", {}, WholeReport),

@@ -38,7 +38,7 @@ KEPT_APART = {
     "click": {"cli"},
     "tabulate": {"report"},
     "sqlalchemy": {"returners"},
-    "rich": {"report.drawing", "cli.progress"},
+    "rich": {"report.drawing", "cli.progress_bar"},
     "tqdm": {"cli.progress"},
 }
 
