@@ -29,6 +29,7 @@ BLOCK = re.compile(
     r"(?P<excuse><!-- not run: [^>]+ -->\s*\n)?^```(?P<kind>sh|console)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 NEWEST_JID = re.compile(r"\b20\d{18}\b")
+HERE = re.compile(r"<<-?'?(?P<end>\w+)'?")
 EXITS = re.compile(r"\s*# exits (\d+)$")
 
 # What makes a machine ready is checked by CI itself, which begins with nothing.
@@ -60,11 +61,26 @@ def commands(page: str) -> Iterator[Line]:
             if pending.endswith("\\"):
                 pending = pending[:-1]
                 continue
+            if is_open(pending):
+                pending += "\n"
+                continue
             exits = EXITS.search(pending)
             command = EXITS.sub("", pending).strip()
             pending = ""
             if command and not command.startswith("#"):
                 yield Line(at, command, int(exits[1]) if exits else 0)
+
+
+def is_open(command: str) -> bool:
+    """Whether a command goes on in the next line: within quotes, or in a here-document."""
+    here = HERE.search(command)
+    if here is not None:
+        return here["end"] not in command.splitlines()[1:]
+    try:
+        shlex.split(command, comments=True)
+    except ValueError:
+        return True
+    return False
 
 
 def test_commands_are_found_in_their_blocks() -> None:
@@ -78,6 +94,11 @@ $ agentless jobs lookup last   # exits 1
 ```sh
 # a comment
 make demo
+agentless run all -- 'one
+  two'
+cat > f <<'END'
+it's text
+END
 ```
 <!-- not run: needs three servers -->
 ```sh
@@ -91,6 +112,8 @@ $ none
         Line(3, "agentless run all --     uptime", 0),
         Line(6, "agentless jobs lookup last", 1),
         Line(10, "make demo", 0),
+        Line(11, "agentless run all -- 'one\n  two'", 0),
+        Line(13, "cat > f <<'END'\nit's text\nEND", 0),
     ]
 
 
