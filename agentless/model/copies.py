@@ -22,6 +22,14 @@ class FileFailure:
     problem: Problem
 
     def to_json(self) -> dict[str, Any]:
+        """A file or directory that was not copied.
+
+        Keys:
+            path (string): which.
+            kind (string): a stable word for scripts.
+            message (string): what happened.
+            hint (string): what to do next; empty where the message says it all.
+        """
         return {"path": _text(self.path), **self.problem.to_json()}
 
 
@@ -55,6 +63,18 @@ class Copied:
         return self.state == "copied"
 
     def to_json(self) -> dict[str, Any]:
+        """What was done on one host.
+
+        Keys:
+            state (string): `copied`, `failed` or `unreachable`.
+            path (string or null): where it went: on the host for `put`, here for `get`.
+            files (integer or null): how many came whole.
+            bytes (integer or null): of these.
+            duration (number or null): seconds.
+            error (object or null): why it is not `copied`, with the keys of [error](#error).
+            failures (integer): how many files and directories were not copied, while others were.
+            failed (list of objects): the first ones of them, each as below.
+        """
         return {
             "state": self.state,
             "path": None if self.path is None else _text(self.path),
@@ -108,6 +128,18 @@ class Copies:
         return 3 if summary["unreachable"] else 1 if summary["failed"] else 0
 
     def to_json(self) -> dict[str, Any]:
+        """What was copied, and what became of it on each host.
+
+        Keys:
+            function (string): `put` or `get`.
+            target (string): the pattern.
+            sources (list of strings): what was to be copied.
+            destination (string): where it was to go.
+            hosts (object): by inventory name, in the inventory's order, an object of
+                [a host of a copy](#a-host-of-a-copy) each.
+            summary (object): how many hosts are `copied`, `failed` and `unreachable`.
+            exit_code (integer): what this command exits with.
+        """
         return {
             "function": self.function,
             "target": self.target,

@@ -12,7 +12,7 @@ from typing import Any
 
 from agentless.cache.pruning import Pruned
 from agentless.cli import run as run_verb
-from agentless.model import exit_codes, job, problem, process, results, states
+from agentless.model import copies, exit_codes, job, problem, process, results, states
 from agentless.report.failure import failure
 from agentless.schedule import coming, hosts, overview
 from docs.generate.samples import SAMPLES
@@ -71,7 +71,7 @@ _BY_HOST = 'An object by inventory name. A host that could not be asked has `{"e
 DOCUMENTS = (
     Document(
         "A job",
-        ("run", "jobs lookup", "jobs wait", "jobs show", "jobs last", "jobs tail", "schedule run"),
+        ("run", "jobs lookup", "jobs wait", "jobs retry", "jobs show", "jobs last", "jobs tail", "schedule run"),
         "report",
         "One job and all its hosts. `jsonl` gives a line a host: `jid`, `host`, and the keys of its object.",
         (
@@ -126,6 +126,17 @@ DOCUMENTS = (
         "exit_success",
         "",
         (Part("", (results.ExitSuccess.to_json,)),),
+    ),
+    Document(
+        "Files",
+        ("put", "get"),
+        "copies",
+        "",
+        (
+            Part("", (copies.Copies.to_json,)),
+            Part("A host of a copy", (copies.Copied.to_json,), ("hosts", "*")),
+            Part("A file that was not copied", (copies.FileFailure.to_json,), ("hosts", "web2", "failed", 0)),
+        ),
     ),
     Document("What was pruned", ("jobs prune",), "prune", "", (Part("", (Pruned.to_json,)),)),
     Document("Who answers", ("ping",), "ping", _BY_HOST, (Part("", (results.Answered.to_json,), ("*",)),)),
@@ -190,7 +201,10 @@ DOCUMENTS = (
 )
 
 EXITS: tuple[tuple[tuple[str, ...], type], ...] = (
-    (("run", "jobs lookup", "jobs wait", "jobs show", "jobs last", "jobs tail", "schedule run"), job.Report),
+    (
+        ("run", "jobs lookup", "jobs wait", "jobs retry", "jobs show", "jobs last", "jobs tail", "schedule run"),
+        job.Report,
+    ),
     (("jobs exit-success",), results.ExitSuccess),
     (("running", "ping", "schedule push", "schedule purge"), results.Asked),
     (("find-job",), results.Found),
@@ -200,6 +214,7 @@ EXITS: tuple[tuple[tuple[str, ...], type], ...] = (
     (("hosts",), results.Hosts),
     (("schedule status", "schedule pull"), hosts.Seen),
     (("connections",), results.Connections),
+    (("put", "get"), copies.Copies),
 )
 """The verbs whose exit code depends on what came back, with the result whose `exit_code` says how."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from agentless.cache.pruning import Pruned
 from agentless.model.answers import Helper
+from agentless.model.copies import Copied, Copies, FileFailure
 from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID
 from agentless.model.job import Job, JobRow, Report
@@ -51,6 +52,9 @@ _RETURN = Return(
     duration=0.012,
 )
 _TIMEOUT = Problem("connect-timeout", "web2: it did not answer in time", "Is it up? --connect-timeout waits longer.")
+_DENIED = Problem(
+    "permission-denied", "/etc/app/secret: Permission denied", "Log in as another user, or become one: -b."
+)
 _REPORT = Report(
     _JOB,
     {
@@ -117,6 +121,16 @@ SAMPLES: dict[str, Any] = {
     "seen": Seen(
         {"db1": HostSchedule(_START, "ada@laptop", True, {"nightly": _ON_HOST}, (_SKIPPED,), ())}, {}
     ).to_json(),
+    "copies": Copies(
+        "put",
+        "web",
+        ("app.conf", "secret"),
+        "/etc/app/",
+        {
+            "web1": Copied("copied", "/etc/app/", 2, 4711, 0.213),
+            "web2": Copied("failed", "/etc/app/", 1, 4000, 0.2, _DENIED, 1, (FileFailure("/etc/app/secret", _DENIED),)),
+        },
+    ).to_json(),
     "next": {"nightly": [_FIRE_JSON]},
     "entries": {
         "nightly": {
@@ -125,8 +139,8 @@ SAMPLES: dict[str, Any] = {
             "arguments": ["df -h"],
             "target": "db",
             "runs_on": "host",
-            "timing": {"cron": "30 2 * * *"},
-            "pushed": {"same": ["db1"], "others": [], "as_of": "2026-11-22T09:50:39.579207Z"},
+            "timing": {"cron": "30 2 * * *", "splay": "600"},
+            "pushed": {"same": ["db1"], "others": ["db2"], "as_of": "2026-11-22T09:50:39.579207Z"},
             "metadata": {},
             "next": _FIRE_JSON,
             "next_known": True,
