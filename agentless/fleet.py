@@ -23,6 +23,7 @@ from agentless.model.copies import Copied, Copies
 from agentless.model.endpoint import Endpoint, connect_seconds
 from agentless.model.jid import JID
 from agentless.model.job import Report
+from agentless.model.new_key import NewKey
 from agentless.model.problem import Problem
 from agentless.model.requests import Delivery, JobSpec, Script, read_input, shell_text, shown
 from agentless.model.results import Active, Connections, ExitSuccess, Found, Hosts, Listed, Pong, Running, Signalled
@@ -81,6 +82,9 @@ class Fleet:
         warn: shows a hint or a warning, one line.
         note: shows which inventory and which ansible.cfg count, when they are first needed, and why connections are
             not kept, where they were to be.
+        trust: shows keys of hosts that no known_hosts file has a word about, and returns whether to add them, as
+            `accept-new` does; called once for the hosts of an operation, and again for what is behind a bastion. None
+            asks nobody. Where somebody has said that checking is strict, nobody is asked either.
         watch: makes the context manager that is entered around each request to many hosts. It gets `waiting()`, which
             lists the hosts that have not answered, and the number of all.
 
@@ -113,6 +117,7 @@ class Fleet:
         warn: Callable[[str], None] = lambda line: None,
         note: Callable[[str], None] = lambda line: None,
         watch: Watch = lambda waiting, total: nullcontext(),
+        trust: Callable[[Sequence[NewKey]], bool] | None = None,
     ) -> None:
         self.config = config if isinstance(config, Config) else configuration.load(config)
         if forks is not None and (
@@ -149,6 +154,7 @@ class Fleet:
             note,
             watch,
             configuration.keep_seconds(self.config, default_keep) if keep is None else keep,
+            trust,
         )
 
     @property
@@ -315,7 +321,9 @@ class Fleet:
             UsageError: as `prepare`; nothing was sent.
             CacheError: the job cache cannot be written; nothing was sent.
         """
-        return self.prepare(target, spec, how).send()
+        prepared = self.prepare(target, spec, how)
+        prepared.meet()
+        return prepared.send()
 
     def run(
         self,

@@ -244,6 +244,7 @@ def follow(
         try:
             made = start(invocation.fleet)
             if isinstance(made, PreparedJob):
+                made.meet()
                 with invocation.interrupts.held():
                     run = made.send(begun)
             else:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +17,7 @@ from agentless.values import dataclass
 
 if TYPE_CHECKING:
     from agentless.fleet import Fleet
+    from agentless.model.new_key import NewKey
 
 __all__ = ["FORMATS", "Formats", "Invocation"]
 
@@ -93,6 +95,7 @@ class Invocation:
                 warn=self.screen.warn,
                 note=lambda line: self.screen.detail(f"agentless: {as_typed(line)}"),
                 watch=self.screen.progress,
+                trust=self._trust(),
             )
         return self._fleet
 
@@ -127,6 +130,14 @@ class Invocation:
         if self._fleet is not None:
             self._fleet.close()
             self._fleet = None
+
+    def _trust(self) -> Callable[[Sequence[NewKey]], bool] | None:
+        """Who is asked about unknown host keys: a person at a terminal, and never a pipeline's."""
+        if self.environ.get("CI") or self.screen.quiet or not self.screen.can_ask():
+            return None
+        from agentless.cli.first_contact import trusts
+
+        return partial(trusts, self.screen)
 
     def _vault_ids(self) -> list[str]:
         # With its label, a path may have an @.

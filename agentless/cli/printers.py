@@ -131,7 +131,7 @@ class Blocks(Printer):
         screen = self.screen
         without = {host: result for host, result in results.items() if result.output is None}
         if screen.quiet or not (screen.out_look.terminal and screen.err_look.terminal):
-            for trouble in troubles(without):
+            for trouble in troubles(without, whole=True):
                 # A single one is told in full, and a hint where the summary is not to tell it.
                 lone = without[trouble.names[0]] if len(trouble.names) == 1 else None
                 line = heading(trouble.names[0], lone, screen.out_look) if lone else trouble.line(screen.out_look)

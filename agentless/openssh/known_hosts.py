@@ -14,7 +14,7 @@ from pathlib import Path
 
 from agentless.values import dataclass
 
-__all__ = ["KnownHosts", "KnownKey", "fingerprint", "lookup_name"]
+__all__ = ["KnownHosts", "KnownKey", "OfferedKey", "fingerprint", "lookup_name", "remembers"]
 
 CERT_AUTHORITY = "@cert-authority"
 REVOKED = "@revoked"
@@ -57,16 +57,37 @@ class KnownKey:
         return f"{self.file}:{self.line}"
 
 
+@dataclass(frozen=True, slots=True)
+class OfferedKey:
+    """The key that a host has just proved to hold, and that nothing says anything about.
+
+    Args:
+        address: the host's name in known_hosts.
+        type: `ssh-ed25519` or the like.
+        blob: the public key.
+    """
+
+    address: str
+    type: str
+    blob: bytes
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.blob)
+
+
 @dataclass(slots=True)
 class _File:
     """The index of one file: by name, by pattern, and hashed names, which must be tried one by one."""
 
     path: str
+    stamp: tuple[int, int, int] | None = None
     names: dict[str, list[KnownKey]] = field(default_factory=dict)
     patterns: list[tuple[str, KnownKey]] = field(default_factory=list)
     hashed: list[tuple[bytes, bytes, KnownKey]] = field(default_factory=list)
 
     def read(self) -> None:
+        self.stamp = _stamp(self.path)
         try:
             with open(self.path, encoding="utf-8", errors="surrogateescape") as lines:
                 for number, line in enumerate(lines, 1):
@@ -108,6 +129,15 @@ class _File:
                 yield entry
 
 
+def _stamp(path: str) -> tuple[int, int, int] | None:
+    """What changes with a file's content."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
 def matches(patterns: str, name: str) -> bool:
     """Whether a comma-separated list of patterns with `*`, `?` and `!` selects `name`, as ssh_config(5) says."""
     selected = False
@@ -122,6 +152,12 @@ def matches(patterns: str, name: str) -> bool:
                 return False
             selected = True
     return selected
+
+
+def remembers(file: str) -> bool:
+    """Whether a line that is added to the file is there afterwards: /dev/null, which inventories name, keeps none."""
+    path = Path(file)
+    return path.is_file() if path.exists() else not path.is_relative_to("/dev")
 
 
 class KnownHosts:
@@ -186,6 +222,13 @@ class KnownHosts:
                 os.close(descriptor)
             self.forget(files)
             return self.find(files, name)
+
+    def changed(self, files: Iterable[str]) -> bool:
+        """Whether one of these files is another since it was read; those are read anew then."""
+        with self._lock:
+            other = [file for file in files if file in self._files and self._files[file].stamp != _stamp(file)]
+        self.forget(other)
+        return bool(other)
 
     def forget(self, files: Iterable[str]) -> None:
         """Read these files anew at the next look-up."""

@@ -37,6 +37,8 @@ class Settings:
         revoked_host_keys: files of keys that no host may show: public keys, a line each, or a KRL. While one cannot be
             read, every key is refused.
         accept_new: whether an unknown host's key is taken; a changed one never is.
+        may_ask: whether a person may be asked to take it: nothing says that checking is strict. It is no part of how to
+            connect.
         hash_names: whether names are written hashed.
         identities: private key files (or `.pub` files of keys in the agent) that are named, in order.
         certificates: certificates that are named.
@@ -64,6 +66,7 @@ class Settings:
     user_files: int
     revoked_host_keys: tuple[Path, ...]
     accept_new: bool
+    may_ask: bool
     hash_names: bool
     identities: tuple[str, ...]
     certificates: tuple[str, ...]
@@ -142,7 +145,7 @@ def resolve(
     )
     identities = (*given.key_files, *options.get("identityfile", ()))
     jumps, proxy_command = _way(route, given.config_file, {token: tokens[token] for token in OF_COMMANDS}, host, port)
-    checking = host_key_checking or text("stricthostkeychecking", "yes").lower()
+    checking = host_key_checking or text("stricthostkeychecking", "ask").lower()
     return Settings(
         host=host,
         port=port,
@@ -153,6 +156,7 @@ def resolve(
         user_files=len(user_files),
         revoked_host_keys=tuple(Path(file) for file in paths(options.get("revokedhostkeys", ()))),
         accept_new=checking == "accept-new" or checking in TURNS_CHECKING_OFF,
+        may_ask=checking == "ask",
         hash_names=yes("hashknownhosts"),
         identities=paths(identities),
         certificates=paths(options.get("certificatefile", ())),

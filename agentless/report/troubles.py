@@ -26,6 +26,8 @@ _TAIL = 2000
 _READ = 500
 _DIFFERS = "…"
 _DIGITS = "0123456789"
+# In a hint, between what holds for all hosts and a command for one.
+_OR = ", or: "
 _COLOURS = re.compile("\x1b\\[[0-9;:]*m")
 
 
@@ -111,11 +113,18 @@ def _common(texts: Iterable[str]) -> str:
     if not different:
         return ""
     phrase = _phrase(different[0])
-    return different[0] if len(different) == 1 or not all(map(phrase.takes, different[1:])) else str(phrase)
+    if len(different) == 1 or not all(map(phrase.takes, different[1:])):
+        return different[0]
+    said, way, command = str(phrase).rpartition(_OR)
+    # A command in which something is left out cannot be typed.
+    return said if way and _DIFFERS in command else str(phrase)
 
 
-def troubles(results: Mapping[str, HostResult]) -> list[Trouble]:
+def troubles(results: Mapping[str, HostResult], *, whole: bool = False) -> list[Trouble]:
     """All hosts that are not `ok`, by how and why; first those that run on or never got the job, last who failed.
+
+    Args:
+        whole: only hosts of which the very same is said share an entry, so that nothing that is said is left out.
 
     Raises:
         CacheError: the output of a host cannot be read from the job cache.
@@ -132,19 +141,19 @@ def troubles(results: Mapping[str, HostResult]) -> list[Trouble]:
             why = _last_line(result.ret)
         key = (_RANK.index(result.state), how, colour(result), "" if problem is None else one_line(problem.kind))
         phrases = kinds.setdefault(key, [])
-        phrase = next((phrase for phrase in phrases if phrase.takes(why)), None)
+        phrase = next((phrase for phrase in phrases if (str(phrase) == why if whole else phrase.takes(why))), None)
         if phrase is None:
             phrases.append(phrase := _phrase(why))
         phrase.names.append(name)
         phrase.hints.append("" if problem is None else one_line(as_typed(problem.hint)))
     told: list[tuple[int, Trouble]] = []
     for (rank, how, painted, kind), phrases in kinds.items():
-        for phrase in _fewer(phrases):
+        for phrase in phrases if whole else _fewer(phrases):
             told.append((rank, Trouble(how, painted, kind, phrase.names, str(phrase), phrase.hint)))
     told.sort(key=lambda item: (item[0], len(item[1].names)))
     ended = [trouble for rank, trouble in told if _RANK[rank] is State.RETURNED]
     others = [trouble for rank, trouble in told if _RANK[rank] is not State.RETURNED]
-    return [*others, *_fewer_ends(ended)]
+    return [*others, *(ended if whole else _fewer_ends(ended))]
 
 
 def _fewer(phrases: list[_Phrase]) -> list[_Phrase]:

@@ -75,6 +75,7 @@ class Contact:
         watch: makes the context manager that is entered around each request to many hosts. It gets `waiting()`, which
             lists the hosts that have not answered, and the number of all.
         spread: what carries calls out elsewhere than in threads of this process; None is nothing.
+        meet: called with the hosts before they are contacted, where a person may be asked about unknown host keys.
     """
 
     connector: Connector
@@ -86,6 +87,7 @@ class Contact:
     sent_alike: Callable[[Job], bool]
     watch: Watch
     spread: Spread | None = None
+    meet: Callable[[Mapping[str, Endpoint]], None] = lambda endpoints: None
 
     def ask(
         self,
@@ -111,6 +113,7 @@ class Contact:
                 that holds the connection end, the host is asked anew, and answers from the start.
             shown: how a host that is waited for is named.
         """
+        self.meet(endpoints)
         payload.pack()
         wanted = self.cache.wanted(endpoints, self.sent_alike)
         left = dict.fromkeys(endpoints)

@@ -59,6 +59,10 @@ class PreparedJob:
         """
         return self.rollout.spec if self.rollout.rendered is None else self.rollout.rendered(host, hides=True)
 
+    def meet(self) -> None:
+        """Where a person may be asked, ask about its hosts whose keys are unknown, before there is a job."""
+        self.contact.meet(self.endpoints)
+
     def send(self, made: Callable[[Job], object] = lambda job: None) -> Run:
         """Make the job and send it; the job and its hosts are in the job cache before the first packet leaves.
 

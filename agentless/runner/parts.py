@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,8 @@ from agentless.inventory.ansible_cfg import AnsibleSettings
 from agentless.inventory.layers import defaults, vault
 from agentless.inventory.search import Sources, search
 from agentless.inventory.selection import Selection
+from agentless.model.endpoint import Endpoint
+from agentless.model.new_key import NewKey
 from agentless.model.requests import Caller
 from agentless.model.secret import Secret
 from agentless.runner.recorded import recorded
@@ -41,7 +43,7 @@ class Parts:
         config: the configuration.
         given: what the caller said about connections.
         inventories: those that the caller named; None looks for one.
-        limit, extra_vars, vault_ids, ask, warn, note, watch: as of `Fleet`.
+        limit, extra_vars, vault_ids, ask, warn, note, watch, trust: as of `Fleet`.
         forks: calls in flight at once; None leaves it to the settings.
         keep: seconds for which connections are kept after their last use; 0 keeps none.
     """
@@ -58,6 +60,7 @@ class Parts:
     note: Callable[[str], None]
     watch: Watch
     keep: float
+    trust: Callable[[Sequence[NewKey]], bool] | None = None
 
     @cached_property
     def user(self) -> str:
@@ -128,15 +131,22 @@ class Parts:
         """Asks hosts."""
         from agentless.runner.contact import Contact
 
+        forks = self.forks or self.ansible.forks or self.config.forks
+        meet: Callable[[Mapping[str, Endpoint]], None] = lambda endpoints: None  # noqa: E731
+        if self.trust is not None:
+            from agentless.runner.first_contact import FirstContact
+
+            meet = FirstContact(self.connector, forks, self.watch, self.trust).meet
         return Contact(
             self.connector,
             self.cache,
-            self.forks or self.ansible.forks or self.config.forks,
+            forks,
             Caller(self.controller, self.config.keep_returns, self.config.keep_bytes),
             self.config.output_cap,
             self.selection.learned,
             self.selection.sent_alike,
             self.watch,
+            meet=meet,
         )
 
     @cached_property

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agentless.errors import Refused
+from agentless.errors import HostError, Refused
 from agentless.model.endpoint import Endpoint
 from agentless.model.secret import Secret
+from agentless.openssh.known_hosts import KnownHosts, OfferedKey, remembers
 from agentless.openssh.resolver import Resolver
+from agentless.openssh.settings import Settings
 from agentless.transport.channel import Link
 from agentless.transport.local import LocalLink
 from agentless.transport.mux.masters import Masters
@@ -52,8 +56,11 @@ class HostConnector:
         self._warn = warn
         self._keeper = keeper
         self.masters = Masters(warn, note)
+        self._known = KnownHosts()
         self._lock = threading.Lock()
         self._made: SshConnector | None = None
+        # By host, of those whose way was looked at and not yet taken.
+        self._resolved: dict[str, tuple[Endpoint, Settings]] = {}
 
     def connect(self, endpoint: Endpoint) -> Link:
         """Connect and log in; see `channel.Connector`."""
@@ -62,7 +69,7 @@ class HostConnector:
         if endpoint.local:
             return LocalLink()
         began = time.monotonic()
-        settings = self.resolver.settings(endpoint)
+        settings = self._settings(endpoint)
 
         def unridden(spent: float) -> Link:
             if self._keeper is None:
@@ -76,9 +83,49 @@ class HostConnector:
     def connect_by_ssh(self, endpoint: Endpoint) -> SshLink:
         """As `connect`, for an endpoint that is not on this machine."""
         began = time.monotonic()
-        settings = self.resolver.settings(endpoint)
+        settings = self._settings(endpoint)
         # Names may have been looked up, and commands run.
         return self._ssh.connect(settings, spent=time.monotonic() - began)
+
+    def _settings(self, endpoint: Endpoint) -> Settings:
+        """How to connect; resolved once for who was looked at before (`unknown`)."""
+        looked_at = self._resolved.pop(endpoint.name, None)
+        if looked_at is not None and looked_at[0] == endpoint:
+            return looked_at[1]
+        return _without_asking(self.resolver.settings(endpoint))
+
+    # --- whose key nobody knows ---
+    def unknown(self, endpoint: Endpoint) -> Settings | None:
+        """The first machine on the way to a host of which no known_hosts file has a word; None where all are known.
+
+        None, too, where nobody may be asked about it (StrictHostKeyChecking), where no file would remember the answer,
+        and where a master of ssh leads there. Nothing is contacted.
+        """
+        if endpoint.problem is not None or endpoint.local:
+            return None
+        try:
+            settings = self.resolver.settings(endpoint)
+            self._resolved[endpoint.name] = (endpoint, _without_asking(settings))
+            for hop in _way(settings):
+                if any(map(os.path.exists, hop.control_paths)):
+                    return None
+                names = {hop.key_name, hop.plain_name} - {""}
+                if any(self._known.find(hop.known_hosts, name) for name in names):
+                    continue
+                may = hop.may_ask and any(map(remembers, hop.known_hosts[: hop.user_files]))
+                return _without_asking(hop) if may else None
+        except (HostError, OSError):
+            # Who connects is told.
+            pass
+        return None
+
+    def offered(self, settings: Settings) -> OfferedKey | None:
+        """The key that such a machine shows; None where it cannot be seen."""
+        return self._ssh.offered(settings)
+
+    def trust(self, settings: Settings, key: OfferedKey) -> None:
+        """Write its key down; raises Unreachable where that cannot be, or another one is known by now."""
+        self._ssh.trust(settings, key)
 
     @property
     def _ssh(self) -> SshConnector:
@@ -86,7 +133,7 @@ class HostConnector:
 
         with self._lock:
             if self._made is None:
-                self._made = SshConnector(ask=self._ask, warn=self._warn, masters=self.masters)
+                self._made = SshConnector(ask=self._ask, warn=self._warn, masters=self.masters, known=self._known)
             return self._made
 
     def close(self) -> None:
@@ -95,3 +142,16 @@ class HostConnector:
             self._keeper.close()
         if self._made is not None:
             self._made.close()
+
+
+def _without_asking(settings: Settings) -> Settings:
+    """Settings as connections have them: whether a person may be asked makes no difference between two of them."""
+    bastion = None if settings.bastion is None else _without_asking(settings.bastion)
+    return replace(settings, may_ask=False, bastion=bastion)
+
+
+def _way(settings: Settings) -> Iterator[Settings]:
+    """The hops to a host, and the host."""
+    if settings.bastion is not None:
+        yield from _way(settings.bastion)
+    yield settings

@@ -18,6 +18,7 @@ SEEN_THROUGH = {
     # Values without behaviour, made and read in the other rooms.
     "model/exit_codes": "tests/cli/test_exit_codes.py",
     "model/answers": "tests/runner/test_reading.py",
+    "model/new_key": "tests/report/test_first_contact.py",
     "model/problem": "tests/model/test_results.py",
     "model/process": "tests/model/test_results.py",
     # Values that each kind of returner takes and raises, and tables that `sql` writes and `register` reads.

@@ -59,7 +59,7 @@ def test_an_unknown_key_is_refused_with_its_fingerprint_and_the_line_to_add(
     server = start_sshd(authorized=home.key)
     error = refused(connector, home, server)
     assert shown(server.directory / "host_ed25519.pub") in error.message
-    subprocess.run(error.hint.split("then: ")[1].split(" (or")[0], shell=True, check=True)
+    subprocess.run(error.hint.split(" or: ")[1], shell=True, check=True)
     HostConnector(home=home.path, system_config=Path("/none")).connect(home.to(server)).close()
 
 

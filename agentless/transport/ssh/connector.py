@@ -16,13 +16,13 @@ import paramiko
 
 from agentless.errors import Unreachable
 from agentless.model.secret import Secret
-from agentless.openssh.known_hosts import KnownHosts
+from agentless.openssh.known_hosts import KnownHosts, OfferedKey
 from agentless.openssh.revoked import RevokedKeys
 from agentless.openssh.settings import Settings
 from agentless.transport.channel import slow
 from agentless.transport.mux.masters import Forward, Masters
 from agentless.transport.ssh import dial
-from agentless.transport.ssh.host_keys import HostKeys
+from agentless.transport.ssh.host_keys import HostKeys, UnknownKey
 from agentless.transport.ssh.key_files import PassphraseNeeded
 from agentless.transport.ssh.keys import Keys, signed_by
 from agentless.transport.ssh.link import SshLink
@@ -53,6 +53,7 @@ class SshConnector:
         bastions: the connections to bastions, where others share them, too; closed with the connector.
         handshakes: counts them, where others connect to the same hosts.
         masters: finds the masters of ssh that bastions have.
+        known: the index of known_hosts, where others look into it, too.
 
     Attributes:
         surroundings: environment and working directory of a ProxyCommand; None are those of this process.
@@ -66,9 +67,10 @@ class SshConnector:
         bastions: Bastions | None = None,
         handshakes: HandshakeLimit | None = None,
         masters: Masters | None = None,
+        known: KnownHosts | None = None,
     ) -> None:
         self.surroundings: tuple[Mapping[str, str], str] | None = None
-        self._known = KnownHosts()
+        self._known = known or KnownHosts()
         self._revoked = RevokedKeys()
         self._keys = Keys(ask, warn)
         self._handshakes = handshakes or HandshakeLimit()
@@ -88,6 +90,25 @@ class SshConnector:
                 return self._connect(settings, timeout, None)
             except PassphraseNeeded as key:
                 self._keys.ring.unlock(key.path)
+
+    def offered(self, settings: Settings) -> OfferedKey | None:
+        """The key that a host shows and that nobody knows; None where it shows none, or a known one."""
+        try:
+            self.connect(settings).close()
+        except UnknownKey as unknown:
+            return unknown.offered
+        except Unreachable:
+            # Whoever connects to it next is told.
+            pass
+        return None
+
+    def trust(self, settings: Settings, key: OfferedKey) -> None:
+        """Write a host's key down, as `accept-new` does.
+
+        Raises:
+            Unreachable: `host-key`: the host is known by another key by now, or it cannot be written.
+        """
+        HostKeys(replace(settings, accept_new=True), self._known, self._revoked, signed_by).check(key.blob)
 
     def close(self) -> None:
         """Disconnect from the bastions and the agent."""

@@ -6,19 +6,34 @@ import base64
 import shlex
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from filelock import Timeout
 
 from agentless.errors import Unreachable
 from agentless.openssh.certificates import CERT, HostCertificate, type_of
-from agentless.openssh.known_hosts import CERT_AUTHORITY, REVOKED, KnownHosts, KnownKey, fingerprint
+from agentless.openssh.known_hosts import (
+    CERT_AUTHORITY,
+    REVOKED,
+    KnownHosts,
+    KnownKey,
+    OfferedKey,
+    fingerprint,
+    remembers,
+)
 from agentless.openssh.revoked import RevokedKeys
 from agentless.openssh.settings import Settings
 
-__all__ = ["HostKeys"]
+__all__ = ["HostKeys", "UnknownKey"]
 
 Verify = Callable[[bytes, bytes, bytes], bool]
+
+
+class UnknownKey(Unreachable):
+    """No line speaks about the host that offers this key."""
+
+    def __init__(self, offered: OfferedKey, message: str, hint: str) -> None:
+        super().__init__("host-key", message, hint)
+        self.offered = offered
 
 
 class HostKeys:
@@ -53,7 +68,7 @@ class HostKeys:
         Raises:
             Unreachable: `host-key`, with fingerprints, the line that contradicts, and what to type.
         """
-        name = self._settings.key_name
+        name, shown = self._settings.key_name, blob
         self._refuse_listed(blob)
         entries, vouching = self._entries()
         complaint = ""
@@ -66,6 +81,10 @@ class HostKeys:
         if any(entry.key == blob for entry in (*plain, *vouching)):
             return
         authorities = [entry for entry in entries if entry.marker == CERT_AUTHORITY]
+        if not self._settings.accept_new and self._known.changed(self._settings.known_hosts):
+            # Somebody has mended it since it was read, by a process that lives for a while.
+            self.check(shown)
+            return
         if plain:
             raise self._changed(blob, plain)
         if complaint or (authorities and self._settings.accept_new):
@@ -167,26 +186,20 @@ class HostKeys:
             f"Somebody may be listening in. If the host was set up anew: {remove}",
         )
 
-    def _unknown(self, blob: bytes) -> Unreachable:
+    def _unknown(self, blob: bytes) -> UnknownKey:
         settings = self._settings
         line = f"{settings.key_name} {type_of(blob)} {base64.b64encode(blob).decode('ascii')}"
-        file = next(filter(_remembers, settings.known_hosts[: settings.user_files]), None)
+        file = next(filter(remembers, settings.known_hosts[: settings.user_files]), None)
         if file is None:
             way = "name a file for its key with UserKnownHostsFile: now there is none that could remember it"
         else:
             way = f"echo {shlex.quote(line)} >> {shlex.quote(file)}"
-        return Unreachable(
-            "host-key",
+        return UnknownKey(
+            OfferedKey(settings.key_name, type_of(blob), blob),
             f"the host key of {settings.key_name} is not known: it offers {type_of(blob)} {fingerprint(blob)}",
             f"Compare it with `ssh-keygen -lf /etc/ssh/ssh_host_{_kind(type_of(blob))}_key.pub` on the host, then: "
-            f"{way} (or `host_key_checking=accept-new`)",
+            f"`host_key_checking=accept-new`, or: {way}",
         )
-
-
-def _remembers(file: str) -> bool:
-    """Whether a line that is added to the file is there afterwards: /dev/null, which inventories name, keeps none."""
-    path = Path(file)
-    return path.is_file() if path.exists() else not path.is_relative_to("/dev")
 
 
 # RFC 8332: one ssh-rsa key makes signatures of several kinds. SHA-1 is last, and only where an option adds it.

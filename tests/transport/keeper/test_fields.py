@@ -22,7 +22,7 @@ def settings(**changes: Any) -> Settings:
         "control_paths",
     ):
         values[name] = ()
-    values |= dict.fromkeys(("accept_new", "hash_names", "identities_only"), False)
+    values |= dict.fromkeys(("accept_new", "may_ask", "hash_names", "identities_only"), False)
     values |= dict.fromkeys(("agent", "password", "bastion", "proxy_command", "bind"))
     return Settings(**{**values, "host": "web1", "port": 22, "user_files": 0, "connect_timeout": 10.0, **changes})
 
