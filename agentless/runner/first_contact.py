@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from agentless.errors import HostError
@@ -10,7 +13,6 @@ from agentless.model.endpoint import Endpoint
 from agentless.model.new_key import NewKey
 from agentless.openssh.known_hosts import OfferedKey
 from agentless.openssh.settings import Settings
-from agentless.runner.fanout import fan_out
 
 if TYPE_CHECKING:
     from agentless.runner.contact import Watch
@@ -80,12 +82,29 @@ class FirstContact:
         """The keys that they show, in the order of the hosts."""
         places = {hosts[0]: (settings, hosts) for settings, hosts in unknown}
         left = dict.fromkeys(places)
+        to_see: SimpleQueue[str] = SimpleQueue()
+        seen: SimpleQueue[tuple[str, OfferedKey | None]] = SimpleQueue()
+        for name in places:
+            to_see.put(name)
+
+        def look() -> None:
+            with suppress(Empty):
+                while True:
+                    name = to_see.get_nowait()
+                    try:
+                        key = self._connector.offered(places[name][0])
+                    except Exception:  # noqa: BLE001  who contacts the host says what is wrong
+                        key = None
+                    seen.put((name, key))
+
         found: dict[str, OfferedKey] = {}
         with self._watch(lambda: tuple(left), len(left)):
-            for name, offered in fan_out(
-                list(places), lambda name: self._connector.offered(places[name][0]), forks=self._forks
-            ):
+            for _ in range(min(self._forks, len(places))):
+                # Nobody waits for them: who is interrupted is not to wait for hosts that are silent.
+                threading.Thread(target=look, daemon=True).start()
+            while left:
+                name, offered = seen.get()
                 del left[name]
-                if isinstance(offered, OfferedKey):
+                if offered is not None:
                     found[name] = offered
         return [(settings, tuple(hosts), found[name]) for name, (settings, hosts) in places.items() if name in found]
