@@ -14,8 +14,8 @@ from agentless.cli.interrupts import ON_INTERRUPT
 from agentless.cli.invocation import Formats, Invocation
 from agentless.cli.options import TARGET, shared_options, verb
 from agentless.cli.printers import Detached, Printer
-from agentless.cli.report_files import Filed, ReportFiles, report_files
-from agentless.cli.reports import printer, render
+from agentless.cli.report_files import Filed, ReportFiles, refuse_outputs, report_files
+from agentless.cli.reports import printer, refuse_diff, render
 from agentless.cli.rows import FORMATS, show, tell_others, tell_problems
 from agentless.cli.words import DURATION, JID, MOMENT, pairs
 from agentless.errors import UsageError
@@ -73,6 +73,7 @@ def active(invocation: Invocation, /, target: str | None) -> int:
 
 _FROM = option("--from", "source", metavar="NAME", help="What the returner of this name was given; its type is sql.")
 _GROUP = option("--group", is_flag=True, help="Identical results under one heading.")
+_DIFF = option("--diff", is_flag=True, help="The largest such group, and how the others differ from it.")
 
 
 @verb(
@@ -88,6 +89,7 @@ _GROUP = option("--group", is_flag=True, help="Identical results under one headi
 @option("--failed", is_flag=True, help="Only hosts that failed, are lost, or never got it.")
 @_FROM
 @_GROUP
+@_DIFF
 @report_files
 def lookup(
     invocation: Invocation,
@@ -97,22 +99,25 @@ def lookup(
     failed: bool,
     source: str | None,
     group: bool,
+    diff: bool,
     junit: Path | None,
     summary: Path | None,
+    outdir: Path | None,
 ) -> int:
     """What a job returned: the text, the JSON and the exit code of its `run`, in the inventory's order.
 
     Hosts whose end is not known yet are asked. A JID of another controller is asked of all hosts, or those of --limit.
     """
     out = invocation.out("text")
-    filed = ReportFiles.given(junit, summary, invocation.environ)
+    refuse_diff(out, diff)
+    filed = ReportFiles.given(junit, summary, outdir, invocation.environ)
     report = invocation.fleet.lookup(invocation.job(jid), target, source=source)
     if failed:
         report = _only_failed(report)
         if not report.results and out in ("text", "table"):
             invocation.screen.say(f"job {report.job.jid}: no host failed")
             return report.exit_code
-    Filed(printer(invocation, report.job.hosts, report.job.jid, out, group=group), filed).end(report)
+    Filed(printer(invocation, report.job.hosts, report.job.jid, out, group=group, diff=diff), filed).end(report)
     return report.exit_code
 
 
@@ -142,6 +147,7 @@ def _only_failed(report: Report) -> Report:
     help="What Ctrl-C does. Default: ask on a terminal, term elsewhere. A closed terminal detaches.",
 )
 @_GROUP
+@_DIFF
 @report_files
 def retry(
     invocation: Invocation,
@@ -154,8 +160,10 @@ def retry(
     seconds: float | None,
     on_interrupt: str | None,
     group: bool,
+    diff: bool,
     junit: Path | None,
     summary: Path | None,
+    outdir: Path | None,
 ) -> int:
     """Send the same job again to hosts where it failed, that never got it, or that were not reached.
 
@@ -169,7 +177,9 @@ def retry(
     screen, out = invocation.screen, invocation.out("text")
     if detach and seconds is not None:
         raise UsageError("--detach leaves at once: it does not go with --wait")
-    filed = ReportFiles.given(junit, summary, invocation.environ)
+    refuse_outputs(detach, outdir, diff)
+    refuse_diff(out, diff)
+    filed = ReportFiles.given(junit, summary, outdir, invocation.environ)
     live = None if out == "text" and not detach and screen.out_look.terminal else False
     how = Delivery(detach, seconds, live=live)
     again = invocation.fleet.retry(invocation.job(jid), target, failed=failed, unreachable=unreachable, how=how)
@@ -188,7 +198,7 @@ def retry(
 
     def show(job: Job) -> Printer:
         detached = detach and out == "text"
-        made = Detached(screen) if detached else printer(invocation, job.hosts, job.jid, out, group=group)
+        made = Detached(screen) if detached else printer(invocation, job.hosts, job.jid, out, group=group, diff=diff)
         return Filed(made, filed)
 
     code = follow(
@@ -304,6 +314,7 @@ def _show_job(invocation: Invocation, jid: str, target: str | None = None) -> in
     help="How long to wait. Default: as long as it takes, but 45 s for hosts that can't be reached.",
 )
 @_GROUP
+@_DIFF
 @report_files
 def wait(
     invocation: Invocation,
@@ -312,19 +323,22 @@ def wait(
     target: str | None,
     seconds: float | None,
     group: bool,
+    diff: bool,
     junit: Path | None,
     summary: Path | None,
+    outdir: Path | None,
 ) -> int:
     """Wait until every host has returned, and show what `run` would have shown. Ctrl-C leaves the job alone."""
     from agentless.cli.attached import follow
 
     out = invocation.out("text")
-    filed = ReportFiles.given(junit, summary, invocation.environ)
+    refuse_diff(out, diff)
+    filed = ReportFiles.given(junit, summary, outdir, invocation.environ)
     jid = invocation.job(jid)
     return follow(
         invocation,
         lambda fleet: fleet.wait(jid, target, wait=seconds),
-        lambda job: Filed(printer(invocation, job.hosts, job.jid, out, group=group), filed),
+        lambda job: Filed(printer(invocation, job.hosts, job.jid, out, group=group, diff=diff), filed),
         jid=jid,
         target=target,
     ).exit_code

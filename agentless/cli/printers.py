@@ -7,7 +7,7 @@ report, and shows what it has not shown yet. `jobs lookup` follows no job: its p
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from agentless.cli.screen import Screen
 from agentless.model.job import Report
@@ -150,9 +150,12 @@ class Grouped(Blocks):
     def end(self, report: Report) -> None:
         results = with_unknown(report)
         with_output = {host: result for host, result in results.items() if result.output is not None}
-        for text in groups(with_output, self.screen.out_look):
+        for text in self._texts(with_output):
             self.screen.result(text)
         self._close(report, results)
+
+    def _texts(self, results: Mapping[str, HostResult]) -> Iterator[bytes]:
+        return groups(results, self.screen.out_look)
 
 
 class _Stream:

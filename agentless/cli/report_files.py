@@ -1,4 +1,4 @@
-"""What a CI server reads besides the log: a JUnit file, a summary in Markdown, and annotations on GitHub."""
+"""What is written beside stdout: a directory of outputs, a JUnit file, a summary in Markdown, annotations on GitHub."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 
 from agentless import files
 from agentless.cli.commands import option
+from agentless.cli.output_files import OutputFiles
 from agentless.cli.printers import Printer
 from agentless.cli.screen import Screen
 from agentless.errors import UsageError
@@ -19,7 +20,7 @@ from agentless.model.job import Report
 from agentless.model.states import HostResult
 from agentless.values import dataclass
 
-__all__ = ["Filed", "ReportFiles", "report_files"]
+__all__ = ["Filed", "ReportFiles", "refuse_outputs", "report_files"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 # GitHub shows ten of a step.
@@ -27,10 +28,13 @@ _ANNOTATIONS = 10
 
 
 def report_files(function: F) -> F:
-    """Give a verb `--junit` and `--summary`."""
+    """Give a verb `--outdir`, `--junit` and `--summary`."""
     declare = partial(option, section="How it is shown", type=click.Path(path_type=Path), metavar="FILE")
+    outdir = partial(option, section="How it is shown", type=click.Path(path_type=Path), metavar="DIR")(
+        "--outdir", help="Write HOST.stdout and HOST.stderr of each host into this directory, too."
+    )
     summary = declare("--summary", help="Append a summary in Markdown to this file, such as $GITHUB_STEP_SUMMARY.")
-    return declare("--junit", help="Write a JUnit report to this file, too.")(summary(function))
+    return outdir(declare("--junit", help="Write a JUnit report to this file, too.")(summary(function)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +45,18 @@ class ReportFiles:
         junit: replaced by the report as JUnit XML.
         summary: gets the report as Markdown at its end.
         annotate: say on stderr, in the words of GitHub's runner, who failed.
+        outputs: get what each host printed.
     """
 
     junit: Path | None = None
     summary: Path | None = None
     annotate: bool = False
+    outputs: OutputFiles | None = None
 
     @classmethod
-    def given(cls, junit: Path | None, summary: Path | None, environ: Mapping[str, str]) -> ReportFiles:
+    def given(
+        cls, junit: Path | None, summary: Path | None, outdir: Path | None, environ: Mapping[str, str]
+    ) -> ReportFiles:
         """Those of a command line.
 
         Raises:
@@ -57,7 +65,7 @@ class ReportFiles:
         for name, path in (("--junit", junit), ("--summary", summary)):
             if path is not None:
                 _check(name, path)
-        return cls(junit, summary, environ.get("GITHUB_ACTIONS") == "true")
+        return cls(junit, summary, environ.get("GITHUB_ACTIONS") == "true", OutputFiles.given(outdir))
 
     def write(self, screen: Screen, report: Report) -> None:
         """Write them; raises UsageError where one cannot be written after all."""
@@ -71,6 +79,8 @@ class ReportFiles:
             from agentless.report.markdown import as_markdown
 
             _write("--summary", self.summary, as_markdown(report), _append)
+        if self.outputs is not None:
+            self.outputs.end(screen, report.job.jid, report.results.items())
 
 
 class Filed(Printer):
@@ -87,12 +97,22 @@ class Filed(Printer):
 
     def done(self, host: str, result: HostResult) -> None:
         self._printer.done(host, result)
+        if self._files.outputs is not None:
+            self._files.outputs.write(host, result)
 
     def end(self, report: Report) -> None:
         try:
             self._printer.end(report)
         finally:
             self._files.write(self.screen, report)
+
+
+def refuse_outputs(detach: bool, outdir: Path | None, diff: bool) -> None:
+    """Raise UsageError where outputs are asked for of a command that leaves before there are any."""
+    for given, name in ((outdir is not None, "--outdir"), (diff, "--diff")):
+        if detach and given:
+            hint = "agentless jobs wait JID takes it, too."
+            raise UsageError(f"--detach leaves before there is any output: it does not go with {name}", hint)
 
 
 def _check(name: str, path: Path) -> None:

@@ -8,9 +8,10 @@ from functools import partial
 from agentless.cli.invocation import Invocation
 from agentless.cli.printers import Blocks, Grouped, HostByHost, Printer, Solo, WholeReport
 from agentless.cli.screen import Screen
+from agentless.errors import UsageError
 from agentless.model.job import Report
 
-__all__ = ["printer", "render"]
+__all__ = ["printer", "refuse_diff", "render"]
 
 
 def _table(screen: Screen, report: Report) -> Iterator[str]:
@@ -42,6 +43,7 @@ def printer(
     out: str,
     *,
     group: bool = False,
+    diff: bool = False,
     tail: bool = False,
     live: bool = False,
 ) -> Printer:
@@ -49,6 +51,7 @@ def printer(
 
     Args:
         group: join identical results.
+        diff: join them, and show how the groups differ.
         tail: show the output as it comes; of several hosts, each line behind the name of its host.
         live: the same, and behind its name also where there is one host and no terminal.
     """
@@ -59,10 +62,20 @@ def printer(
         return HostByHost(screen, lambda host, result: host_line(jid, host, result.to_json()))
     if out != "text":
         return WholeReport(screen, render(invocation, out), summed_up=out == "table")
-    if len(hosts) == 1 and (not live or screen.out_look.terminal):
+    if len(hosts) == 1 and not diff and (not live or screen.out_look.terminal):
         return Solo(screen)
     if tail or live:
         from agentless.cli.live import Live
 
         return Live(screen, hosts)
+    if diff:
+        from agentless.cli.differing import Differing
+
+        return Differing(screen)
     return Grouped(screen) if group else Blocks(screen)
+
+
+def refuse_diff(out: str, diff: bool) -> None:
+    """Raise UsageError where `--diff` is given with a format that shows no differences."""
+    if diff and out != "text":
+        raise UsageError(f"--diff is for people: it does not go with --out {out}")

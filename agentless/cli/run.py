@@ -17,8 +17,8 @@ from agentless.cli.interrupts import ON_INTERRUPT
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import verb
 from agentless.cli.printers import Detached, Printer
-from agentless.cli.report_files import Filed, ReportFiles, report_files
-from agentless.cli.reports import printer
+from agentless.cli.report_files import Filed, ReportFiles, refuse_outputs, report_files
+from agentless.cli.reports import printer, refuse_diff
 from agentless.cli.words import DURATION, SHARE, pairs
 from agentless.errors import InventoryError, UsageError
 from agentless.files import read_stream
@@ -153,6 +153,12 @@ class _Run(Command):
     help="Show output as it comes, of many hosts, too: each line behind the name of its host.",
 )
 @option("--group", section="How it is shown", is_flag=True, help="Identical results under one heading, at the end.")
+@option(
+    "--diff",
+    section="How it is shown",
+    is_flag=True,
+    help="At the end the largest group of hosts with identical results, and how the others differ from it.",
+)
 @report_files
 def run(
     invocation: Invocation,
@@ -162,8 +168,10 @@ def run(
     check: bool,
     live: bool,
     group: bool,
+    diff: bool,
     junit: Path | None,
     summary: Path | None,
+    outdir: Path | None,
     on_interrupt: str | None,
     **options: Any,
 ) -> int:
@@ -181,6 +189,7 @@ def run(
     metadata = pairs("--metadata", options["metadata"])
     if options["detach"] and (options["wait"] is not None or options["batch"] is not None):
         raise UsageError("--detach leaves at once: it goes with neither --wait nor --batch")
+    refuse_outputs(options["detach"], outdir, diff)
     spec = JobSpec(
         "" if options["script"] else shell_text(words, template=options["template"]),
         script=Script.read(options["script"], command) if options["script"] else None,
@@ -190,9 +199,10 @@ def run(
         returners=tuple(options["returners"]),
         **{name: options[name] for name in ("cwd", "shell", "timeout", "template")},
     )
-    filed = ReportFiles.given(junit, summary, invocation.environ)
+    refuse_diff(out, diff)
+    filed = ReportFiles.given(junit, summary, outdir, invocation.environ)
     if live:
-        _refuse_with_live(out, detach=options["detach"], group=group)
+        _refuse_with_live(out, detach=options["detach"], group=group, diff=diff)
     streams = True if live else None if out == "text" and not options["detach"] else False
     how = Delivery(options["detach"], options["wait"], options["batch"], options["max_fail"], streams)
     if check:
@@ -207,7 +217,9 @@ def run(
 
     def show(job: Job) -> Printer:
         made = (
-            shown(invocation.screen) if shown else printer(invocation, job.hosts, job.jid, out, group=group, live=live)
+            shown(invocation.screen)
+            if shown
+            else printer(invocation, job.hosts, job.jid, out, group=group, diff=diff, live=live)
         )
         return Filed(made, filed)
 
@@ -223,8 +235,8 @@ def run(
     ).exit_code
 
 
-def _refuse_with_live(out: str, *, detach: bool, group: bool) -> None:
-    for given, name in ((detach, "--detach"), (group, "--group"), (out != "text", f"--out {out}")):
+def _refuse_with_live(out: str, *, detach: bool, group: bool, diff: bool) -> None:
+    for given, name in ((detach, "--detach"), (group, "--group"), (diff, "--diff"), (out != "text", f"--out {out}")):
         if given:
             raise UsageError(f"--live shows lines as they come, and {name} does not")
 

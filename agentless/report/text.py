@@ -21,11 +21,13 @@ __all__ = [
     "PLAIN",
     "Look",
     "block",
+    "body",
     "colour",
     "duration",
     "ending",
     "folded",
     "gap",
+    "grouped",
     "groups",
     "heading",
     "notes",
@@ -188,7 +190,8 @@ def _lines(data: bytes, look: Look, mark: bytes = b"") -> bytes:
     return b"".join(mark + line + b"\n" for line in data[:-1].split(b"\n"))
 
 
-def _body(result: HostResult, look: Look) -> bytes:
+def body(result: HostResult, look: Look) -> bytes:
+    """What a block has below its heading: stdout, stderr behind its mark, notes; read as a whole."""
     marked_notes = [f"note: {note}\n".encode("utf-8", "backslashreplace") for note in notes(result)]
     output = result.output
     if output is None:
@@ -199,7 +202,7 @@ def _body(result: HostResult, look: Look) -> bytes:
 
 def block(name: str, result: HostResult, look: Look = PLAIN) -> bytes:
     """One of many hosts: a heading, its stdout as it is, its stderr line by line behind `stderr: `, and notes."""
-    return _encode(heading(name, result, look)) + _body(result, look)
+    return _encode(heading(name, result, look)) + body(result, look)
 
 
 def _encode(line: str) -> bytes:
@@ -211,13 +214,19 @@ def groups(results: Mapping[str, HostResult], look: Look = PLAIN) -> Iterator[by
 
     Those that went well come first, and large groups before small ones.
     """
+    for state, names in grouped(results, look):
+        yield _encode(f"{folded(names)}{state}") + body(results[names[0]], look)
+
+
+def grouped(results: Mapping[str, HostResult], look: Look = PLAIN) -> list[tuple[str, list[str]]]:
+    """Those groups: what stands behind the names in their heading (` | ok`), and the names."""
     alike: dict[tuple[bool, str, bytes], list[str]] = {}
     for name, result in results.items():
         good = result.ret is not None and result.ret.ok
         state = heading("", result, look, times=False)
-        alike.setdefault((not good, state, sha256(_body(result, look)).digest()), []).append(name)
-    for (_, state, _), names in sorted(alike.items(), key=lambda item: (item[0][0], -len(item[1]))):
-        yield _encode(f"{folded(names)}{state}") + _body(results[names[0]], look)
+        alike.setdefault((not good, state, sha256(body(result, look)).digest()), []).append(name)
+    ordered = sorted(alike.items(), key=lambda item: (item[0][0], -len(item[1])))
+    return [(state, names) for (_, state, _), names in ordered]
 
 
 def folded(names: Sequence[str]) -> str:
