@@ -114,6 +114,23 @@ def test_it_is_made_of_the_same_arguments_shown_alike_and_replaced_alike(name: s
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_the_hundredth_value_is_made_as_the_first(name: str) -> None:
+    for arguments, keywords in CALLS:
+        made = shapes(OURS)[name]
+        assert len({outcome(lambda: made(*arguments, **keywords)) for _ in range(100)}) == 1  # noqa: B023
+
+
+def test_a_field_may_have_any_name() -> None:
+    @OURS(frozen=True, slots=True)
+    class Odd:
+        value: int
+        given: int = 1
+        named: int = 2
+
+    assert repr(Odd(value=1, named=3)).endswith("Odd(value=1, given=1, named=3)")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_stranger_sees_the_same_class(name: str) -> None:
     mine, theirs = ours[name], library[name]
     assert str(inspect.signature(mine)) == str(inspect.signature(theirs))
