@@ -1,6 +1,6 @@
 """One quick command on many hosts, side by side with what people use today; real sshds on this machine.
 
-    python benchmarks/peers.py [HOSTS] [ROUNDS]
+    python benchmarks/peers.py [HOSTS] [ROUNDS] [--record]
 
 Each round runs every tool that is installed once, in turn, so that a machine which slows down slows all of them. Wall
 and CPU seconds are medians over the rounds, CPU that of the client alone; the last column is the ratio of the wall
@@ -18,6 +18,7 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.figures import record
 from tests.hosts import Sshd
 
 COMMAND = "id -un"
@@ -85,7 +86,7 @@ def measure(argv: list[str], sshd: Sshd) -> tuple[float, float]:
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def main(hosts: int = 100, rounds: int = 3) -> None:
+def main(hosts: int = 100, rounds: int = 3, *, keep: bool = False) -> None:
     with Sshd(hosts, addresses=min(hosts, 100)) as sshd:
         commands = tools(sshd)
         measure(commands["agentless run"], sshd)  # the helper is on the hosts from here on
@@ -96,11 +97,19 @@ def main(hosts: int = 100, rounds: int = 3) -> None:
         print(f"{hosts} hosts, {rounds} rounds, {os.cpu_count()} cores: median seconds")
         print(f"{'':24} {'wall':>8} {'CPU':>8} {'wall ratio':>11}")
         ours = [wall for wall, _ in taken["agentless run"]]
+        medians: dict[str, tuple[float, float]] = {}
         for name, figures in taken.items():
             ratio = statistics.median(wall / mine for (wall, _), mine in zip(figures, ours, strict=True))
             wall, cpu = (statistics.median(column) for column in zip(*figures, strict=True))
             print(f"{name:24} {wall:8.2f} {cpu:8.2f} {ratio:11.2f}")
+            medians[name] = wall, cpu
+    if keep:
+        script = f"benchmarks/peers.py {hosts} {rounds}"
+        what = f"One quick command on {hosts} hosts: seconds until all have answered"
+        for plot, title, column in (("peers", what, 0), ("peers-cpu", "The same: CPU seconds of the client", 1)):
+            rows = sorted(((name, round(both[column], 2)) for name, both in medians.items()), key=lambda row: row[1])
+            record(plot, title, script, rows, unit="s", scale="log")
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*(int(word) for word in sys.argv[1:] if word != "--record"), keep="--record" in sys.argv)

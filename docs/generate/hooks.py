@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT))
 
 from mkdocs.structure.pages import Page  # noqa: E402
 
+from benchmarks import figures  # noqa: E402
 from docs.generate import reference  # noqa: E402
 
 SOURCE = "https://github.com/agentless-jobs/agentless/blob/main/"
@@ -58,12 +59,20 @@ def _include(name: str, page: PurePosixPath) -> str:
     return _relinked(text, PurePosixPath(name).parent, page)
 
 
+def _figures(name: str) -> str:
+    """A plot of the benchmarks, and its figures below it."""
+    one = figures.load()[name]
+    below = "\n".join(f"    {line}" for line in figures.table(one).splitlines())
+    return f'![{one.title}](assets/benchmarks/{name}.svg)\n\n??? note "The figures"\n\n{below}\n'
+
+
 def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
     """Put in what is generated, and lead links out of the docs to the pages that the site has for their files."""
     path = PurePosixPath(page.file.src_uri)
     makers: dict[str, Callable[..., str]] = {
         "json": reference.json_page,
         "exit-codes": reference.exit_codes_page,
+        "figures": _figures,
         "include": lambda name: _include(name, path),
     }
 
