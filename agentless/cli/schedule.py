@@ -41,6 +41,7 @@ _VERBS = {
     "move": Verb(_EDIT, _FILE, "move"),
     "skip": Verb(_EDIT, _FILE, "skip"),
     "postpone": Verb(_EDIT, _FILE, "postpone"),
+    "import": Verb(_EDIT, _FILE, "import_"),
 }
 
 

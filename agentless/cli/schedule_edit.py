@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agentless.cli.commands import option
 from agentless.cli.completion import complete_target
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import SCHEDULE_FILE, verb
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from agentless.schedule.document import Entry, Schedule
     from agentless.schedule.editing import Editor
 
-__all__ = ["add", "copy", "delete", "disable", "enable", "modify", "move", "postpone", "skip"]
+__all__ = ["add", "copy", "delete", "disable", "enable", "import_", "modify", "move", "postpone", "skip"]
 
 _NAME = click.argument("name")
 _NAME_OR_ALL = click.argument("name", required=False)
@@ -112,6 +113,37 @@ def skip(invocation: Invocation, /, name: str, time: str, file: Path | None) -> 
 def postpone(invocation: Invocation, /, name: str, time: str, new_time: str, file: Path | None) -> int:
     """Leave out the fire of that time, and run it at NEW-TIME."""
     return _edit(invocation, file, lambda edit: edit.postpone(name, time, new_time))
+
+
+@verb(
+    "import",
+    examples=[
+        ("agentless schedule import /etc/salt/minion.d/_schedule.conf --target web1", "what that minion has"),
+        ("salt-call pillar.get schedule --out yaml > pillar.yaml", "there, or as the pillar says it"),
+        ("agentless schedule import pillar.yaml --target 'web*' --skip highstate", "without one of them"),
+    ],
+)
+@click.argument("source", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
+@option("--target", metavar="PATTERN", shell_complete=complete_target, help="The hosts that run its entries.")
+@option("--skip", multiple=True, metavar="NAME", help="Leave out this entry; * and ? stand for anything.")
+@SCHEDULE_FILE
+def import_(
+    invocation: Invocation, /, source: Path, target: str | None, skip: tuple[str, ...], file: Path | None
+) -> int:
+    """Take over a schedule of Salt's: _schedule.conf, a pillar, or what schedule.list prints. All of it or nothing.
+
+    Salt's words for times mean the same here. Keywords of cmd.run and cmd.script that change nothing here are left out,
+    runas becomes sudo, and each is told; what cannot be taken is named. A minion runs as root: where an entry needs
+    that, push with -b. Nothing reaches a host before `schedule push`.
+    """
+    schedules = invocation.fleet.schedule(file)
+    before = set(schedules.file.entries) if schedules.path.exists() else set()
+    for word in schedules.take(source, target=target, skip=skip):
+        invocation.screen.say(word)
+    added = [name for name in schedules.file.entries if name not in before]
+    invocation.screen.say(f"imported into {schedules.path}: {', '.join(added)}")
+    invocation.screen.say("the hosts know nothing of it yet: agentless schedule push --check --diff")
+    return 0
 
 
 def _edit(invocation: Invocation, file: Path | None, change: Callable[[Editor], Schedule]) -> int:

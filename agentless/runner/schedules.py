@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentless.config import cache_dir, config_dir
 from agentless.errors import InventoryError, ScheduleError, TargetError, UsageError
+from agentless.files import read_file
 from agentless.model.jid import JID
 from agentless.model.job import JobRow
 from agentless.model.requests import Delivery
@@ -25,7 +27,7 @@ from agentless.schedule.pushes import Pushes
 
 # `schedule list` reads the file and the cache: it is not to wait for what contacts hosts.
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from agentless.runner.dispatcher import PreparedJob
     from agentless.runner.push import Shipment
@@ -87,6 +89,35 @@ class Schedules:
         return Editor(
             self.path, now=time.time(), check_target=self._check_target, check_returners=self._check_returners
         )
+
+    def take(self, path: Path, *, target: str | None = None, skip: Collection[str] = ()) -> Sequence[str]:
+        """Add the entries of a schedule of Salt's to the file, all or none.
+
+        Args:
+            path: `_schedule.conf`, a pillar, or what `schedule.list` prints of a minion.
+            target: the hosts that run them; None takes the minions' ids, where the file names them.
+            skip: shell patterns of entries that are left out.
+
+        Returns:
+            what was left out or put in another way, a line each.
+
+        Raises:
+            ScheduleError: it cannot be read, or something of it cannot be taken: then nothing is.
+            TargetError: the target cannot be read, or selects no host.
+        """
+        from agentless.schedule.salt_import import translated
+
+        try:
+            data = read_file(path, 64)
+        except OSError as error:
+            raise ScheduleError(f"cannot be read: {error.strerror}", file=str(path)) from error
+        taken = translated(data, str(path), target=target, beside=str(self.path), now=time.time(), skip=skip)
+        if target is not None:
+            with contextlib.suppress(InventoryError):
+                # Nothing can be said of it without an inventory.
+                self._parts.selection.inventory.select(target)
+        self.edit.add_all(taken.entries, "Leave it out with --skip, or delete the one that is there.")
+        return taken.words
 
     # --- hosts ---
     def _targets(self, schedule: Schedule, only: str | None = None) -> dict[str, tuple[str, ...]]:

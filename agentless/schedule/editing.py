@@ -108,10 +108,20 @@ class Editor:
     def add(self, name: str, keys: Mapping[str, Any]) -> Schedule:
         """A new entry."""
 
+        return self.add_all({name: keys}, "Change it with `agentless schedule modify`.")
+
+    def add_all(self, entries: Mapping[str, Mapping[str, Any]], hint: str = "") -> Schedule:
+        """Several new entries, all or none.
+
+        Args:
+            entries: the keys of each by its name.
+            hint: what to do where there is one of that name.
+        """
+
         def change(schedule: Schedule, source: Source) -> None:
-            hint = "Change it with `agentless schedule modify`."
-            self._refuse_known(schedule, name, hint)
-            source.add(name, {key: value for key, value in keys.items() if value is not None})
+            for name, keys in entries.items():
+                self._refuse_known(schedule, name, hint)
+                source.add(name, {key: value for key, value in keys.items() if value is not None})
 
         return self._edit(change, create=True)
 

@@ -98,7 +98,9 @@ def said(fields: Mapping[str, Item], whens: Mapping[str, Item]) -> dict[str, str
 
 def _said(node: yaml.Node) -> str:
     if isinstance(node, yaml.MappingNode):
-        return ", ".join(f"{_said(key)} {_said(value)}" for key, value in node.value)
+        words = {_said(key): _said(value) for key, value in node.value}
+        span = f"{words.pop('start')} to {words.pop('end')}" if {"start", "end"} <= words.keys() else ""
+        return ", ".join(filter(None, [span, *(f"{key} {value}" for key, value in words.items())]))
     if isinstance(node, yaml.SequenceNode):
         return ", ".join(map(_said, node.value))
     return str(node.value)

@@ -64,3 +64,24 @@ def test_an_edit_that_makes_no_sense_leaves_the_file_alone(
     assert (code, out) == (2, "")
     assert says in err
     assert (tmp_path / "schedule.yaml").read_text() == before
+
+
+def test_a_schedule_of_salts_is_imported_whole_or_not_at_all(edit: Edit, tmp_path: Path) -> None:
+    salt = tmp_path / "_schedule.conf"
+    salt.write_text(
+        "schedule:\n"
+        "  uptime: {function: cmd.run, args: [uptime], minutes: 5, kwargs: {output_loglevel: quiet}}\n"
+        "  highstate: {function: state.apply, hours: 1}\n"
+    )
+    code, out, err = edit("import", str(salt), "--target", "web*")
+    assert (code, out) == (2, "")
+    assert f"{salt}: 1 thing of it cannot be taken:" in err
+    assert "line 3: highstate: state.apply is Salt's own" in err
+    assert not (tmp_path / "schedule.yaml").exists()
+    assert edit("import", str(salt), "--target", "nowhere", "--skip", "high*")[0] == 2
+    assert not (tmp_path / "schedule.yaml").exists()
+    code, out, err = edit("import", str(salt), "--target", "web*", "--skip", "high*")
+    assert (code, out) == (0, "")
+    assert "uptime: left out, since it changes nothing here: output_loglevel" in err
+    assert "uptime" in edit("list")[1]
+    assert edit("import", str(tmp_path / "none"), "--target", "web*")[0] == 2

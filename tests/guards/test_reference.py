@@ -38,6 +38,7 @@ WITHOUT = {
     "schedule delete",
     "schedule disable",
     "schedule enable",
+    "schedule import",
     "schedule modify",
     "schedule move",
     "schedule postpone",
