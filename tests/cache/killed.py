@@ -2,24 +2,23 @@
 
     python -m tests.cache.killed ROOT SEED SECONDS
 
-Whatever a worker acknowledged before it died must be there afterwards. A fork costs a millisecond and a new Python
-hundreds: hence a program of its own, with one thread, which may fork.
+Whatever a worker acknowledged before it died must be there afterwards.
 """
 
 from __future__ import annotations
 
 import os
 import random
-import signal
 import sys
 import time
-import traceback
+from functools import partial
 from pathlib import Path
 
 from agentless.cache import JobCache
 from agentless.model.jid import JID
 from agentless.model.states import HostResult, State
 from tests.cache.results import returned, running
+from tests.hosts.killing import kill_workers
 
 WORKERS = 3
 SHARED = tuple(f"host{n}" for n in range(300))
@@ -38,7 +37,7 @@ def give_back(jid: str, host: str) -> HostResult:
     return returned(f"{jid} {host}\n".encode() * (400 if sum(map(ord, jid + host)) % 3 == 0 else 1))
 
 
-def work(root: Path, shared: JID, rng: random.Random, acknowledge: int) -> None:
+def work(root: Path, shared: JID, acknowledge: int, rng: random.Random) -> None:
     """Use the cache without end, and tell of each thing once it is done."""
     cache = cache_at(root)
 
@@ -72,24 +71,8 @@ def main(root: Path, seed: int, seconds: float) -> int:
     told: dict[JID, set[str]] = {}
     while time.monotonic() < until:
         readable, writable = os.pipe()
-        pids = []
-        for _ in range(WORKERS):
-            worker_seed = rng.random()
-            if (pid := os.fork()) == 0:
-                try:
-                    work(root, shared, random.Random(worker_seed), writable)
-                finally:  # only a defect gets here: it must not go on as if it were the parent
-                    traceback.print_exc()
-                    os._exit(1)
-            pids.append(pid)
+        kills += kill_workers(partial(work, root, shared, writable), WORKERS, rng, (0.002, 0.08))
         os.close(writable)
-        time.sleep(rng.uniform(0.002, 0.08))
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-        for pid in pids:
-            _, status = os.waitpid(pid, 0)
-            assert os.WIFSIGNALED(status), "a worker ended by itself"
-            kills += 1
         with open(readable, "rb") as file:
             for line in file.read().decode().splitlines():
                 _word, jid, *hosts = line.split()

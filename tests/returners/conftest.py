@@ -36,3 +36,12 @@ def postgres() -> Iterator[Postgres]:
     """A PostgreSQL of the tests' own; each test asks it for a database of its own."""
     with Postgres() as server:
         yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/register.db"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.database()

@@ -8,17 +8,16 @@ file that a command appends to, and rows of a database.
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import sys
 import time
-import traceback
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
 from tests.cache.results import returned
+from tests.hosts.killing import kill_workers
 from tests.returners.bench import Bench
 
 WORKERS = 3
@@ -61,23 +60,7 @@ def main(root: Path, seed: int, seconds: float) -> int:
     bench = bench_at(root)
     until, kills = time.monotonic() + seconds, 0
     while time.monotonic() < until:
-        pids = []
-        for _ in range(WORKERS):
-            worker_seed = rng.random()
-            if (pid := os.fork()) == 0:
-                try:
-                    work(root, random.Random(worker_seed))
-                finally:  # only a defect gets here: it must not go on as if it were the parent
-                    traceback.print_exc()
-                    os._exit(1)
-            pids.append(pid)
-        time.sleep(rng.uniform(0.02, 0.8))
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-        for pid in pids:
-            _, status = os.waitpid(pid, 0)
-            assert os.WIFSIGNALED(status), "a worker ended by itself"
-            kills += 1
+        kills += kill_workers(partial(work, root), WORKERS, rng, (0.02, 0.8))
     told = bench.deliver()
     assert told == [], told
     assert bench.owed() == {}

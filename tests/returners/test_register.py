@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -25,15 +24,6 @@ from tests.cache.results import any_result, returned, running
 from tests.hosts.needs import need
 from tests.returners.bench import Bench
 from tests.returners.postgres import Postgres
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/register.db"
-    server: Postgres = request.getfixturevalue("postgres")
-    return server.database()
 
 
 def archive(bench: Bench, url: str, more: str = "") -> SqlReturner:

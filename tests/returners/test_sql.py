@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -23,15 +22,6 @@ from tests.hosts.client import ROOT
 from tests.hosts.needs import need
 from tests.returners.bench import Bench
 from tests.returners.postgres import Postgres
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/register.db"
-    server: Postgres = request.getfixturevalue("postgres")
-    return server.database()
 
 
 def rows(url: str, query: str) -> list[tuple[object, ...]]:
