@@ -142,7 +142,8 @@ class Answer:
     secret: Secret | None
 
 
-_ERRORS: dict[str, type[HostError]] = {kind.__name__: kind for kind in (Unreachable, NoSession, Refused)}
+# The more special ones first: what is more special than these is told as one of them.
+_ERRORS: dict[str, type[HostError]] = {kind.__name__: kind for kind in (NoSession, Unreachable, Refused)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,7 @@ class Failed:
 
     @classmethod
     def of(cls, error: HostError) -> Failed:
-        name = next(name for name, kind in _ERRORS.items() if type(error) is kind)
+        name = next(name for name, kind in _ERRORS.items() if isinstance(error, kind))
         return cls(name, error.kind, error.message, error.hint)
 
     def raised(self) -> HostError:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
+
 import pytest
 
 from agentless.errors import HostError, NoSession, Refused, Unreachable
 from agentless.model.secret import Secret
 from agentless.transport.keeper import words
 from agentless.transport.mux.protocol import Message, SessionOpened, pack, unpack
+from tests.hosts.client import ROOT
 
 
 def sent(kind: int, value: object) -> Message:
@@ -26,6 +30,14 @@ def test_an_error_is_raised_as_the_one_it_was(error: HostError) -> None:
     assert (raised.kind, raised.message, raised.hint) == (error.kind, error.message, error.hint)
 
 
+def test_an_error_that_only_one_side_tells_apart_is_the_general_one() -> None:
+    class Special(Unreachable):
+        pass
+
+    raised = words.value(sent(words.FAILED, words.Failed.of(Special("host-key", "m"))), words.Failed).raised()
+    assert type(raised) is Unreachable
+
+
 @pytest.mark.parametrize("secret", [None, Secret(""), Secret("zwölf")])
 def test_an_answer_that_is_empty_is_not_none(secret: Secret | None) -> None:
     assert words.value(sent(words.ANSWER, words.Answer(secret)), words.Answer).secret == secret
@@ -37,6 +49,43 @@ def test_no_packet_of_ours_is_one_of_ssh_s() -> None:
     assert len(set(ours)) == len(ours)
     # PROTOCOL.mux: a client's begin at 0x10000001, a server's at 0x80000001.
     assert all(number & 0x0A000000 for number in ours)
+
+
+def test_the_page_of_the_protocol_tells_every_word_of_ours_and_its_fields() -> None:
+    page = (ROOT / "docs" / "dev" / "protocol.md").read_text()
+    rows = re.findall(r"^\| ([0-9A-F]{8}) \| (?:← )?(\w+)(?: →)? \| (?:`([a-z ]+)`|-) \|", page, re.MULTILINE)
+    fields = {
+        words.LEASE: words.Lease,
+        words.CONNECT: words.Connect,
+        words.ANSWER: words.Answer,
+        words.LIST: None,
+        words.CLOSE: words.Close,
+        words.ASK: words.Text,
+        words.WARN: words.Text,
+        words.FAILED: words.Failed,
+        words.CONNECTED: words.Connected,
+        words.HELD: words.HeldAll,
+        words.ENDED: None,
+    }
+    told = {int(number, 16): (name, tuple(names.split())) for number, name, names in rows}
+    assert told == {
+        number: (name, tuple(field.name for field in dataclasses.fields(of)) if of else ())
+        for name in (
+            "lease",
+            "connect",
+            "answer",
+            "list",
+            "close",
+            "ask",
+            "warn",
+            "failed",
+            "connected",
+            "held",
+            "ended",
+        )
+        for number in [getattr(words, name.upper())]
+        for of in [fields[number]]
+    }
 
 
 def test_what_holds_no_value_is_none_of_ours() -> None:
