@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from agentless.runner.run import Run
     from agentless.runner.scheduler import Scheduler
     from agentless.runner.schedules import Schedules
+    from agentless.runner.sender import HandedOver
     from agentless.transport.ssh.fabric_connection import FabricConnection
 
 __all__ = ["Fleet"]
@@ -325,6 +326,18 @@ class Fleet:
         prepared.meet()
         return prepared.send()
 
+    def hand_over(self, prepared: PreparedJob) -> HandedOver:
+        """Have a process of this controller's own send a job that is detached and goes in batches.
+
+        It outlives this one. When this returns, the job is in the job cache.
+
+        Raises:
+            AgentlessError: it could not be started, or could not make the job; nothing was sent.
+        """
+        from agentless.runner import sender
+
+        return sender.hand_over(self._parts, prepared)
+
     def run(
         self,
         target: str,
@@ -345,8 +358,12 @@ class Fleet:
         batch: str | int | None = None,
         max_fail: str | int | None = None,
         live: bool | None = None,
+        batch_wait: float | None = None,
+        subset: int | None = None,
     ) -> Report:
         """Send a job and wait for it: `start` for who wants no events.
+
+        A detached one in batches is handed over (`hand_over`): what is `pending` in the report is sent later.
 
         What follows `stdin` is what the fields of `JobSpec` and `Delivery` are, which tell what each means.
 
@@ -357,7 +374,8 @@ class Fleet:
             script: a file of this machine that hosts run by its own `#!` interpreter, instead of a shell's command.
             stdin: bytes for the job's standard input, or the `Path` of a file of this machine.
             cwd, env, shell, timeout, cap, metadata, returners, template: what hosts run, and how: `JobSpec`.
-            detach, wait, batch, max_fail, live: how it goes over the hosts, and what is waited for: `Delivery`.
+            detach, wait, batch, max_fail, live, batch_wait, subset: how it goes over the hosts, and what is waited for:
+                `Delivery`.
 
         Returns:
             what each host gave back; whatever that is, nothing is raised for it (`Report.check` does that).
@@ -380,7 +398,12 @@ class Fleet:
             returners=tuple(_each(returners)),
             template=template,
         )
-        with self.start(target, spec, Delivery(detach, wait, batch, max_fail, live)) as run:
+        prepared = self.prepare(target, spec, Delivery(detach, wait, batch, max_fail, live, batch_wait, subset))
+        if prepared.in_detached_batches:
+            with self.hand_over(prepared) as handed:
+                handed.first_batch()
+                return handed.report()
+        with prepared.send() as run:
             for _ in run:
                 pass
             return run.report()

@@ -36,6 +36,7 @@ def encode_sent(sent: Sent) -> bytes:
         "returners": list(spec.returners),
         "batch": sent.batch,
         "max_fail": sent.max_fail,
+        "batch_wait": sent.batch_wait,
     }
     return b"".join([dump(raw), b"" if spec.script is None else spec.script.data, spec.stdin or b""])
 
@@ -68,7 +69,12 @@ def decode_sent(data: bytes) -> Sent:
         )
     except UsageError as error:
         raise DamagedRecord(error.message) from error
-    return Sent(spec, field_of(raw, "batch", _share, None), field_of(raw, "max_fail", _share, None))
+    return Sent(
+        spec,
+        field_of(raw, "batch", _share, None),
+        field_of(raw, "max_fail", _share, None),
+        field_of(raw, "batch_wait", _number, None),
+    )
 
 
 def _size(value: object) -> bool:

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from agentless.fleet import Fleet
     from agentless.runner.dispatcher import PreparedJob
     from agentless.runner.run import Event, Run
+    from agentless.runner.sender import HandedOver
 
-__all__ = ["Attachment", "follow"]
+__all__ = ["Attachment", "follow", "hand_over"]
 
 # What a job is given to end after it was signalled, before this command leaves all the same.
 _GRACE = 10.0
@@ -268,6 +269,43 @@ def follow(
     finally:
         if run is not None:
             run.close()
+
+
+def hand_over(
+    invocation: Invocation, prepared: PreparedJob, printer: Callable[[Job], Printer], on_interrupt: str
+) -> Report:
+    """Have a process of this controller's own send a job in batches; wait until the first one has it.
+
+    Args:
+        on_interrupt: what a signal in that time does to the job: `term`, `kill`, else it goes on.
+    """
+    handed: HandedOver | None = None
+    try:
+        try:
+            with invocation.interrupts.held():
+                handed = invocation.fleet.hand_over(prepared)
+            handed.first_batch()
+            report = handed.report()
+        except Interrupted:
+            if handed is None:
+                raise
+            if on_interrupt in ("term", "kill"):
+                fleet, jid = invocation.fleet, handed.job.jid
+                (fleet.term_job if on_interrupt == "term" else fleet.kill_job)(jid)
+            report = handed.report(interrupted=True)
+        report = _end(invocation, printer(report.job), report)
+        jid, pending = report.job.jid, report.summary[State.PENDING.value]
+        if report.interrupted:
+            _say_what_goes_on(invocation.screen, report)
+        elif pending:
+            invocation.screen.say(
+                f"{len(report.results) - pending} of {len(report.results)} hosts have it; the others get it in their "
+                f"batches. How far it is: agentless jobs active. To end it: agentless kill-job {jid}"
+            )
+        return report
+    finally:
+        if handed is not None:
+            handed.close()
 
 
 def _known(

@@ -170,7 +170,7 @@ def retry(
     It has the script, environment, stdin, user, batches and metadata that it had, and a JID of its own. Hosts about
     which it is not known are asked first; one that still runs it, or may have it, is left alone.
     """
-    from agentless.cli.attached import follow
+    from agentless.cli.attached import follow, hand_over
     from agentless.hostlist import fold
     from agentless.model.requests import Delivery
 
@@ -201,6 +201,9 @@ def retry(
         made = Detached(screen) if detached else printer(invocation, job.hosts, job.jid, out, group=group, diff=diff)
         return Filed(made, filed)
 
+    if prepared.in_detached_batches:
+        code = hand_over(invocation, prepared, show, on_interrupt or "detach").exit_code
+        return 3 if again.unasked and code in (0, 1) else code
     code = follow(
         invocation,
         lambda fleet: prepared,

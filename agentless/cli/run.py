@@ -26,6 +26,7 @@ from agentless.model.job import Job
 from agentless.model.requests import INPUT_MIB, Delivery, JobSpec, Script, read_input, shell_text
 
 if TYPE_CHECKING:
+    from agentless.fleet import Fleet
     from agentless.runner.dispatcher import PreparedJob
 
 __all__ = ["run"]
@@ -139,7 +140,21 @@ class _Run(Command):
     type=click.Choice(ON_INTERRUPT),
     help="What Ctrl-C does. Default: ask on a terminal, term elsewhere. A closed terminal detaches.",
 )
-@_how_many("--batch", type=SHARE, metavar="N|N%", help="At most so many hosts at a time.")
+@_how_many(
+    "--batch",
+    type=SHARE,
+    metavar="N|N%",
+    help="At most so many hosts at a time. With --detach, a process here sends the later ones; kill-job ends it.",
+)
+@_how_many(
+    "--batch-wait",
+    type=DURATION,
+    metavar="TIME",
+    help="Pause after a host has ended, before the next one gets its place in the batch.",
+)
+@_how_many(
+    "--subset", type=click.IntRange(min=1), metavar="N", help="Only N of the hosts, picked at random; it says which."
+)
 @_how_many(
     "--max-fail",
     type=SHARE,
@@ -181,14 +196,16 @@ def run(
 
     COMMAND given as one word goes to the shell as it stands; several words are quoted and joined.
     """  # fmt: skip
-    from agentless.cli.attached import follow
+    from agentless.cli.attached import follow, hand_over
 
     out = invocation.out("text")
     words = _command(command, options["script"])
     env = job_environment(options["env"], options["env_files"], invocation.environ)
     metadata = pairs("--metadata", options["metadata"])
-    if options["detach"] and (options["wait"] is not None or options["batch"] is not None):
-        raise UsageError("--detach leaves at once: it goes with neither --wait nor --batch")
+    if options["detach"] and options["wait"] is not None:
+        raise UsageError("--detach leaves at once: it does not go with --wait")
+    if options["batch_wait"] is not None and options["batch"] is None:
+        raise UsageError("--batch-wait is a pause between batches: give --batch, too")
     refuse_outputs(options["detach"], outdir, diff)
     spec = JobSpec(
         "" if options["script"] else shell_text(words, template=options["template"]),
@@ -204,11 +221,20 @@ def run(
     if live:
         _refuse_with_live(out, detach=options["detach"], group=group, diff=diff)
     streams = True if live else None if out == "text" and not options["detach"] else False
-    how = Delivery(options["detach"], options["wait"], options["batch"], options["max_fail"], streams)
+    how = Delivery(
+        live=streams,
+        **{name: options[name] for name in ("detach", "wait", "batch", "max_fail", "batch_wait", "subset")},
+    )
+
+    def prepare(fleet: Fleet) -> PreparedJob:
+        prepared = fleet.prepare(target, spec, how)
+        _tell_subset(invocation, prepared, "; the next run picks anew" if check else "")
+        return prepared
+
     if check:
         return _check(
             invocation,
-            invocation.fleet.prepare(target, spec, how),
+            prepare(invocation.fleet),
             words,
             script=options["script"],
             batch=options["batch"],
@@ -223,9 +249,14 @@ def run(
         )
         return Filed(made, filed)
 
+    if options["detach"] and options["batch"] is not None:
+        prepared = prepare(invocation.fleet)
+        if prepared.in_detached_batches:
+            return hand_over(invocation, prepared, show, on_interrupt or "detach").exit_code
+        return follow(invocation, lambda fleet: prepared, show, on_interrupt=on_interrupt or "ask").exit_code
     return follow(
         invocation,
-        lambda fleet: fleet.prepare(target, spec, how),
+        prepare,
         show,
         on_interrupt=on_interrupt or "ask",
         given=on_interrupt is not None,
@@ -239,6 +270,14 @@ def _refuse_with_live(out: str, *, detach: bool, group: bool, diff: bool) -> Non
     for given, name in ((detach, "--detach"), (group, "--group"), (diff, "--diff"), (out != "text", f"--out {out}")):
         if given:
             raise UsageError(f"--live shows lines as they come, and {name} does not")
+
+
+def _tell_subset(invocation: Invocation, prepared: PreparedJob, more: str) -> None:
+    from agentless.hostlist import fold
+
+    if len(prepared.endpoints) < prepared.selected:
+        count = f"{len(prepared.endpoints)} of {prepared.selected} hosts"
+        invocation.screen.say(f"subset of {count}, picked at random{more}: {fold(prepared.endpoints)}")
 
 
 def _command(command: Sequence[str], script: Path | None) -> str | Sequence[str]:

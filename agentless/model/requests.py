@@ -47,6 +47,7 @@ _TEMPLATE = re.compile(r"(\{\{.*?\}\}|\{%.*?%\})", re.DOTALL)
 INPUT_MIB = 1024
 # 27 years: longer than anybody waits, and shorter than what locks, clocks and time_t overflow at.
 LONGEST = 10_000 * 86_400
+MOST_HOSTS = 2**31
 # 1024 TiB: what every file system can say.
 LARGEST = 1 << 50
 
@@ -209,6 +210,9 @@ class Delivery:
         batch: hosts at once: a number, or `N%` of them; None is all.
         max_fail: start no further host when more than this number, or `N%`, of hosts have failed.
         live: stream output while it grows; None streams when there is one host.
+        batch_wait: seconds for which the place of a host that has ended stays empty, before a host of a later batch
+            gets it.
+        subset: only so many of the hosts, picked at random; None is all.
 
     Raises:
         UsageError: what is asked for excludes each other.
@@ -219,13 +223,21 @@ class Delivery:
     batch: str | int | None = None
     max_fail: str | int | None = None
     live: bool | None = None
+    batch_wait: float | None = None
+    subset: int | None = None
 
     def __post_init__(self) -> None:
         if self.wait is not None and not _is_time(self.wait, 0):
             limits = f"seconds from 0 on, and {LONGEST} at most"
             raise UsageError(f"what is waited for is {limits}, not {shown(self.wait)}; left out, it is no end")
-        if self.detach and (self.wait is not None or self.batch is not None):
-            raise UsageError("a detached job is only to be accepted: there is no waiting, and there are no batches")
+        if self.detach and self.wait is not None:
+            raise UsageError("a detached job is only to be accepted: there is no waiting")
+        if self.batch_wait is not None and self.batch is None:
+            raise UsageError("a pause between batches is nothing without batches", "Give a batch, too.")
+        if self.batch_wait is not None and not _is_time(self.batch_wait, 0):
+            raise UsageError(f"a pause between batches is seconds from 0 on, not {shown(self.batch_wait)}")
+        if self.subset is not None and not (_is_size(self.subset) and self.subset <= MOST_HOSTS):
+            raise UsageError(f"a subset is a number of hosts from 1 on, not {shown(self.subset)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,12 +246,13 @@ class Sent:
 
     Args:
         spec: what it is.
-        batch, max_fail: as of `Delivery`.
+        batch, max_fail, batch_wait: as of `Delivery`.
     """
 
     spec: JobSpec
     batch: str | int | None = None
     max_fail: str | int | None = None
+    batch_wait: float | None = None
 
     @property
     def private(self) -> bool:

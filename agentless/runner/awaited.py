@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from agentless.cache import JobCache
 from agentless.model.jid import JID
-from agentless.model.states import HostResult
+from agentless.model.states import HostResult, State
 
 __all__ = ["EVERY", "Awaited"]
 
@@ -38,6 +38,13 @@ class Awaited:
         Raises:
             CacheError: the record cannot be read.
         """
+        return self._look().get(host)
+
+    def pending(self) -> bool:
+        """Whether it is still to be sent to some host, as of a moment ago; raises as `look`."""
+        return any(result.state is State.PENDING for result in self._look().values())
+
+    def _look(self) -> Mapping[str, HostResult]:
         with self._lock:
             began = time.monotonic()
             if began >= self._due:
@@ -45,4 +52,4 @@ class Awaited:
                 self._results = report.results if report else {}
                 took = time.monotonic() - began
                 self._due = time.monotonic() + max(EVERY, SHARE * took)
-            return self._results.get(host)
+            return self._results

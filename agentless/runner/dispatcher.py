@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from random import SystemRandom
 
-from agentless.errors import InventoryError
+from agentless.errors import InventoryError, UsageError
 from agentless.inventory.selection import Selection
 from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID
@@ -36,6 +37,7 @@ class PreparedJob:
         jid: the JID that it is to have; None takes a new one.
         live: stream output while it grows.
         wait: how many seconds iterating waits; None is to the end.
+        selected: how many hosts the pattern selects, of which these may be a subset.
         sent: what is kept to send it again; None keeps nothing of that.
     """
 
@@ -49,7 +51,13 @@ class PreparedJob:
     jid: JID | None
     live: bool
     wait: float | None
+    selected: int
     sent: Sent | None = None
+
+    @property
+    def in_detached_batches(self) -> bool:
+        """Whether somebody has to send later batches when its sender has left: `sender.hand_over`, not `send`."""
+        return self.rollout.detach and self.rollout.batch is not None
 
     def shown(self, host: str) -> JobSpec:
         """What the job is on a host, with `********` in place of each secret that a template brings.
@@ -70,8 +78,13 @@ class PreparedJob:
             made: told of the job before anybody gets it, for who may be interrupted before there is a Run.
 
         Raises:
+            UsageError: it is detached, in batches.
             CacheError: the job cache cannot be written, or (JobExists) has a job of this JID; nothing was sent.
         """
+        if self.in_detached_batches:
+            raise UsageError(
+                "batches of a detached job have no Run here", "Fleet.hand_over sends them, as Fleet.run does."
+            )
         cache, spec = self.contact.cache, self.rollout.spec
         job = cache.create(
             function=spec.function,
@@ -142,20 +155,22 @@ class Dispatcher:
             how: detached or not, and what is waited for.
         """
         self.check_returners(sent.spec.returners)
-        # All at once, where a detached job cannot have batches.
-        batch = None if how.detach else sent.batch
-        how = replace(how, batch=batch, max_fail=sent.max_fail)
+        how = replace(how, batch=sent.batch, max_fail=sent.max_fail, batch_wait=sent.batch_wait)
         return self._prepared(job.target, endpoints, sent.spec, how, (job.login, job.become), None)
 
     def _prepared(
         self,
         target: str,
-        endpoints: Mapping[str, Endpoint],
+        selected: Mapping[str, Endpoint],
         spec: JobSpec,
         how: Delivery,
         sender: tuple[str | None, str | None],
         jid: JID | None,
     ) -> PreparedJob:
+        endpoints = dict(selected)
+        if how.subset is not None and how.subset < len(selected):
+            picked = frozenset(SystemRandom().sample(list(selected), how.subset))
+            endpoints = {name: endpoint for name, endpoint in selected.items() if name in picked}
         if spec.cap is None:
             spec = replace(spec, cap=self.contact.cap)
         rendered = None
@@ -164,18 +179,23 @@ class Dispatcher:
             rendered = partial(self.selection.rendered, spec)
             endpoints = {name: _with_template(endpoint, rendered) for name, endpoint in endpoints.items()}
         login, become = sender
-        sent = Sent(spec, how.batch, how.max_fail)
+        sent = Sent(spec, how.batch, how.max_fail, how.batch_wait)
+        batch = share(how.batch, len(endpoints))
+        if how.detach and batch is not None and batch >= len(endpoints):
+            # All of them at once: there is no later batch that somebody would have to send.
+            batch = None
         return PreparedJob(
             self.contact,
             endpoints,
             target,
-            Rollout(spec, how.detach, share(how.batch, len(endpoints)), threshold(how.max_fail), rendered),
+            Rollout(spec, how.detach, batch, threshold(how.max_fail), how.batch_wait or 0.0, rendered),
             self.user,
             login,
             become,
             jid,
             live=len(endpoints) == 1 if how.live is None else how.live,
             wait=how.wait,
+            selected=len(selected),
             # What a fire runs stands in its schedule.
             sent=sent if spec.schedule is None and (self.keep_sent or not sent.private) else None,
         )

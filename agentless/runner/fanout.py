@@ -110,6 +110,12 @@ class FanOut:
         self._clock = threading.Condition(self._lock)
         self._ticking = False
 
+    @property
+    def waiting(self) -> int:
+        """How many were not begun yet."""
+        with self._lock:
+            return len(self._waiting)
+
     def pump(self) -> None:
         """Begin what there is room for."""
         starting, refused, leaving = self._pick()

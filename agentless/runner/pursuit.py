@@ -31,6 +31,8 @@ __all__ = ["Errand", "Pursuit"]
 
 # The helper cannot have got the request.
 NOT_ARRIVED = frozenset({"become", "no-python"})
+# While there is nothing to do but wait for the next batch: whether that was called off.
+LOOK_EVERY = 1.0
 # Between an answer that it runs, and following it.
 FOLLOW_AFTER = 0.2
 # Refusals by which the host says that no request of this dispatch has started, nor can start, the job.
@@ -54,6 +56,7 @@ class Errand:
         tell: takes each event: output, or another state.
         follows: called with the host's name once it has the job, so that its place goes to another host.
         called_off: called when the job was to be sent to a host, and a signal has ended it before.
+        more: whether hosts of later batches are still to get the job.
     """
 
     job: Job
@@ -68,6 +71,7 @@ class Errand:
     tell: Callable[[Event], None]
     follows: Callable[[str], None]
     called_off: Callable[[], None]
+    more: Callable[[], bool]
 
     @property
     def cap(self) -> int:
@@ -118,6 +122,7 @@ class Pursuit:
         self._before = result.dispatched
         self._out_of_reach_since: float | None = None
         self._carriers_lost = 0
+        self._rests_until: float | None = None
 
     # --- as of fanout.Part ---
     def next(self) -> Call | float | None:
@@ -125,6 +130,8 @@ class Pursuit:
         errand = self._errand
         if errand.left.is_set():
             return None
+        if self._rests_until is not None:
+            return self._rest()
         if errand.rollout is None and self.result.state is State.PENDING:
             if (pause := self._sent_by_another()) is not None:
                 return pause
@@ -150,6 +157,21 @@ class Pursuit:
 
     def over(self, error: HostError | None, *, reached: bool) -> float | None:
         """The call has ended; after how many seconds there is another one."""
+        pause = self._over(error, reached=reached)
+        return self._rest() if pause is None else pause
+
+    def _rest(self) -> float | None:
+        """Seconds for which the place in the batch is kept, where the job was here and others are still to get it."""
+        rollout = self._errand.rollout
+        if rollout is None or not rollout.rest or self.result.dispatched is Dispatched.NO or not self.result.settled:
+            return None
+        now = time.monotonic()
+        if self._rests_until is None:
+            self._rests_until = now + rollout.rest
+        left = self._rests_until - now
+        return min(left, LOOK_EVERY) if left > 0 and not self._errand.left.is_set() and self._errand.more() else None
+
+    def _over(self, error: HostError | None, *, reached: bool) -> float | None:
         never_sent = isinstance(error, NoSession) or (isinstance(error, Unreachable) and error.kind in NOT_ARRIVED)
         if (never_sent or not reached) and self.result.dispatched is not self._before and not self.result.settled:
             self._note(replace(self.result, dispatched=self._before))

@@ -44,6 +44,7 @@ class Rollout:
         detach: leave each host as soon as it has accepted the job.
         batch: hosts that may be unfinished at once; None is no bound.
         max_fail: when to stop starting further hosts.
+        rest: seconds for which the place of a host that has ended stays empty, where there are batches.
         rendered: `Selection.rendered` of the spec, where that is a template; called with the name of a host.
     """
 
@@ -51,6 +52,7 @@ class Rollout:
     detach: bool = False
     batch: int | None = None
     max_fail: Threshold = field(default_factory=Threshold)
+    rest: float = 0.0
     rendered: Callable[..., JobSpec] | None = None
 
     def spec_for(self, host: str) -> JobSpec:

@@ -91,6 +91,7 @@ class Run:
         }
         self._ledger: Ledger = contact.cache if known else Unrecorded()
         wanted = self._ledger.wanted(todo, lambda other: (other.login, other.become) == (job.login, job.become))
+        self._awaited = Awaited(contact.cache, job.jid)
         errand = Errand(
             job,
             rollout,
@@ -99,11 +100,12 @@ class Run:
             live=live,
             once=once,
             patience=self._patience,
-            awaited=Awaited(contact.cache, job.jid),
+            awaited=self._awaited,
             left=self._closed,
             tell=self._tell,
             follows=lambda name: self._pool.follows(name),
             called_off=self._called_off,
+            more=self._more,
         )
 
         def pursuit(name: str, result: HostResult) -> Pursuit:
@@ -160,7 +162,11 @@ class Run:
     def waiting_for(self) -> tuple[str, ...]:
         """The hosts that are still being waited for, in the job's order."""
         with self._lock:
-            return tuple(self._left)
+            # One that has ended may keep its place in a batch for a while.
+            return tuple(name for name in self._left if not self._has_ended(name))
+
+    def _has_ended(self, name: str) -> bool:
+        return name in self._pursuits and self._pursuits[name].result.state.final
 
     def standing(self) -> Standing:
         """How many hosts stand where, now."""
@@ -227,6 +233,14 @@ class Run:
                     self._unsent.discard(event.host)
                 (self._failed.add if _failure(event.result) else self._failed.discard)(event.host)
         self._events.put(event)
+
+    def _more(self) -> bool:
+        """Whether a later batch is to get the job; who pauses before it looks whether that was called off meanwhile."""
+        if self._pool.waiting and not self._admit():
+            self.stop_dispatching("max-fail")
+        if self._pool.waiting and not self._awaited.pending():
+            self._called_off()
+        return self._pool.waiting > 0
 
     def _refuse(self, names: Sequence[str], kind: str) -> None:
         for name in names:

@@ -26,7 +26,7 @@ FLOORS: list[set[str]] = [
     {"schedule"},
     {"config"},
     {"model"},
-    {"durations", "files", "hostlist", "suggest", "yamlfile"},
+    {"background", "durations", "files", "hostlist", "suggest", "yamlfile"},
     {"errors", "values"},
 ]
 

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agentless import __version__, config
+from agentless.background import launch
 from agentless.files import NotOwn, make_own_directory
 from agentless.transport.mux.control import peer
 
@@ -26,13 +27,10 @@ __all__ = ["Place", "Unusable", "backlog", "code_name"]
 
 _PACKAGE = Path(config.__file__).parent
 # What a keeper runs.
-_ROOMS = ("transport", "openssh", "model", "config.py", "errors.py", "files.py")
+_ROOMS = ("transport", "openssh", "model", "background.py", "config.py", "errors.py", "files.py")
 # Of sun_path, its NUL included: 108 on Linux, 104 on macOS and the BSDs.
 _LONGEST_PATH = 103
 _LOCK_WITHIN = 5.0
-# The shell leaves the keeper to init at once: it is nobody's child, and no leader of a session that could get a
-# terminal.
-_LAUNCH = 'exec 3<&0; "$@" <&3 3<&- >/dev/null 2>&1 &'
 backlog = 512
 
 
@@ -138,17 +136,7 @@ def _launch(listener: socket.socket, directory: Path) -> None:
         "HOME": given.get("HOME") or config.account()[1],
         "LC_ALL": "C.UTF-8",
     }
-    subprocess.run(
-        ["/bin/sh", "-c", _LAUNCH, "sh", sys.executable, "-m", "agentless.transport.keeper"],
-        stdin=listener.fileno(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd=directory,
-        env=environ,
-        start_new_session=True,
-        check=True,
-        timeout=_LOCK_WITHIN,
-    )
+    launch([sys.executable, "-m", "agentless.transport.keeper"], listener.fileno(), environ, directory)
 
 
 def code_name() -> str:

@@ -1,0 +1,280 @@
+"""Batches of a detached job: a process of this controller's own sends them, and outlives the command and its terminal.
+
+The command gives it everything over a socket, as one `Plan`: what was resolved, passwords too, which stand in no
+argument and in no environment. The process makes the job and holds it, sends the first batch, and says so; until then
+it may ask for passphrases through the command. Then it lets go of the socket, and has nothing of the command's left.
+From there on it is a run like any other: the lock on the job tells that it lives, and the job cache tells it what was
+called off.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import nullcontext, suppress
+from dataclasses import replace
+from multiprocessing.connection import Connection, Pipe
+from typing import Any
+
+from agentless import config as configuration
+from agentless.background import harden, launch, leave_terminal
+from agentless.config import Config
+from agentless.errors import AgentlessError, CacheError, InventoryError
+from agentless.inventory import Overrides
+from agentless.inventory.search import Sources
+from agentless.model.endpoint import Endpoint
+from agentless.model.job import Job, Report
+from agentless.model.requests import JobSpec, Sent
+from agentless.model.secret import Secret
+from agentless.model.states import State
+from agentless.runner.dispatcher import PreparedJob
+from agentless.runner.events import Changed
+from agentless.runner.parts import Parts
+from agentless.runner.rollout import Rollout
+from agentless.values import dataclass
+
+__all__ = ["HandedOver", "hand_over", "main"]
+
+# What every user can read in the process list is where Python finds the code.
+_CODE = "import sys; sys.path[:] = sys.argv[1:]; from agentless.runner.sender import main; main()"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the process has to know: the parts of the fleet as they were given, and the job as it was prepared."""
+
+    config: Config
+    given: Overrides
+    inventories: Sources | None
+    limit: str | None
+    forks: int | None
+    extra_vars: tuple[str, ...]
+    vault_ids: tuple[str, ...]
+    keep: float
+    endpoints: Mapping[str, Endpoint]
+    target: str
+    rollout: Rollout
+    user: str
+    login: str | None
+    become: str | None
+    selected: int
+    sent: Sent | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    """What a template came to on each host."""
+
+    specs: Mapping[str, JobSpec]
+
+    def __call__(self, host: str, *, hides: bool = False) -> JobSpec:
+        if host not in self.specs:
+            raise InventoryError(f"{host}: the template could not be rendered")
+        return self.specs[host]
+
+
+class HandedOver:
+    """A job in the hands of the process that sends it; a context manager, by whose end that process is left alone.
+
+    Args:
+        parts: of the fleet.
+        line: the connection to the process.
+        job: the job; it is in the job cache.
+    """
+
+    def __init__(self, parts: Parts, line: Connection, job: Job) -> None:
+        self.job = job
+        self._parts = parts
+        self._line = line
+
+    def first_batch(self) -> None:
+        """Wait until each host of the first batch has accepted the job, or cannot be reached."""
+        with suppress(EOFError, OSError):
+            while _heard(self._parts, self._line)[0] != "through":
+                pass
+
+    def report(self, *, interrupted: bool = False) -> Report:
+        """Where every host stands now; raises CacheError."""
+        report = self._parts.cache.current(self.job.jid)
+        if report is None:
+            raise CacheError(f"job {self.job.jid} is not in the job cache any more")
+        return replace(report, detached=True, interrupted=interrupted)
+
+    def close(self) -> None:
+        """Leave the process alone: nobody answers its questions any more."""
+        self._line.close()
+
+    def __enter__(self) -> HandedOver:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def hand_over(parts: Parts, prepared: PreparedJob) -> HandedOver:
+    """Start the process that makes the job and sends it; when this returns, the job is in the job cache.
+
+    Raises:
+        AgentlessError: the process could not be started, or could not make the job; nothing was sent.
+    """
+    ours, theirs = Pipe()
+    try:
+        with theirs:
+            words = [sys.executable, "-c", _CODE, *sys.path]
+            launch(words, theirs.fileno(), configuration.environment())
+        ours.send(_plan(parts, prepared))
+        while True:
+            kind, value = _heard(parts, ours)
+            if kind == "failed":
+                raise CacheError(*value)
+            if kind == "job":
+                return HandedOver(parts, ours, value)
+    except (EOFError, OSError, subprocess.SubprocessError) as error:
+        ours.close()
+        raise AgentlessError(
+            f"the process that was to send the job ended before that: {error or 'no reason is known'}",
+            "Nothing was sent.",
+        ) from error
+    except BaseException:
+        ours.close()
+        raise
+
+
+def _plan(parts: Parts, prepared: PreparedJob) -> Plan:
+    rollout = replace(prepared.rollout, detach=False)
+    if rollout.rendered is not None:
+        fit = [name for name, endpoint in prepared.endpoints.items() if endpoint.problem is None]
+        rollout = replace(rollout, rendered=_Rendered({name: rollout.spec_for(name) for name in fit}))
+    return Plan(
+        parts.config,
+        parts.given,
+        parts.inventories,
+        parts.limit,
+        parts.forks,
+        tuple(parts.extra_vars),
+        tuple(parts.vault_ids),
+        parts.keep,
+        dict(prepared.endpoints),
+        prepared.target,
+        rollout,
+        prepared.user,
+        prepared.login,
+        prepared.become,
+        prepared.selected,
+        prepared.sent,
+    )
+
+
+def _heard(parts: Parts, line: Connection) -> tuple[str, Any]:
+    """What the process says next; what it asks is answered, and what it has to tell is told."""
+    kind, value = line.recv()
+    if kind == "ask":
+        line.send(parts.ask(value))
+    elif kind == "warn":
+        parts.warn(value)
+    elif kind == "note":
+        parts.note(value)
+    return kind, value
+
+
+class _Command:
+    """The command that started this process, as long as it listens."""
+
+    def __init__(self, line: Connection) -> None:
+        self._line: Connection | None = line
+        self._lock = threading.Lock()
+
+    def say(self, kind: str, value: object = None) -> None:
+        with self._lock:
+            self._say(kind, value)
+
+    def _say(self, kind: str, value: object) -> None:
+        if self._line is not None:
+            try:
+                self._line.send((kind, value))
+            except OSError:
+                # It was interrupted, or killed.
+                self._leave()
+
+    def ask(self, prompt: str) -> Secret | None:
+        with self._lock:
+            self._say("ask", prompt)
+            try:
+                answer = None if self._line is None else self._line.recv()
+            except (EOFError, OSError):
+                self._leave()
+                return None
+        return answer if isinstance(answer, Secret) else None
+
+    def leave(self) -> None:
+        with self._lock:
+            self._leave()
+
+    def _leave(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
+
+
+def main() -> None:
+    """Get the plan, and do it; without a word to anybody once the first batch has the job."""
+    harden()
+    line = Connection(leave_terminal())
+    try:
+        plan = line.recv()
+    except (EOFError, OSError):
+        # The command is gone, and no job was made.
+        return
+    assert isinstance(plan, Plan)
+    command = _Command(line)
+    parts = Parts(
+        plan.config,
+        plan.given,
+        plan.inventories,
+        plan.limit,
+        plan.forks,
+        plan.extra_vars,
+        plan.vault_ids,
+        command.ask,
+        lambda text: command.say("warn", text),
+        lambda text: command.say("note", text),
+        lambda waiting, total: nullcontext(),
+        plan.keep,
+    )
+    try:
+        _send(parts, plan, command)
+    except AgentlessError as error:
+        command.say("failed", (error.message, error.hint))
+    finally:
+        command.leave()
+        parts.close()
+
+
+def _send(parts: Parts, plan: Plan, command: _Command) -> None:
+    prepared = PreparedJob(
+        parts.contact,
+        plan.endpoints,
+        plan.target,
+        plan.rollout,
+        plan.user,
+        plan.login,
+        plan.become,
+        None,
+        live=False,
+        wait=None,
+        selected=plan.selected,
+        sent=plan.sent,
+    )
+    begun: set[str] = set()
+    first = plan.rollout.batch or 1
+    with prepared.send(made=lambda job: command.say("job", job)) as run:
+        for event in run:
+            if isinstance(event, Changed) and event.result.state is not State.PENDING and len(begun) < first:
+                begun.add(event.host)
+                if len(begun) == first:
+                    command.say("through")
+                    command.leave()
+    command.leave()
+    parts.deliver()
