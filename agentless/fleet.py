@@ -19,7 +19,7 @@ from agentless.config import MOST_FORKS, Config
 from agentless.errors import UsageError
 from agentless.inventory import Inventory, Overrides
 from agentless.inventory.search import Sources
-from agentless.model.copies import Copied, Copies
+from agentless.model.copies import Copied, Copies, Paths, ignored
 from agentless.model.endpoint import Endpoint, connect_seconds
 from agentless.model.jid import JID
 from agentless.model.job import Report
@@ -236,22 +236,15 @@ class Fleet:
 
     # --- files ---
     def put(
-        self,
-        target: str,
-        sources: str | Path | Sequence[str | Path],
-        destination: str,
-        *,
-        done: Callable[[str, Copied], None] = lambda host, copied: None,
+        self, target: str, sources: Paths, destination: str, *, done: Callable[[str, Copied], None] = ignored
     ) -> Copies:
-        """Send files and directories of this machine to hosts; no job, and nothing of it is kept.
-
-        Each file is written beside its place and renamed into it when it has come whole; its permissions are kept.
+        """Send files and directories of this machine to hosts, each file whole or not at all; it is no job.
 
         Args:
             target: a pattern; there is no default.
-            sources: paths here. A directory is sent by its name with all that is in it; `directory/` is what is in it.
-            destination: a path on each host, from the home of the user who is acted as where it is relative. With a `/`
-                at its end it is a directory, which is made where it is missing; so it is where a directory is sent.
+            sources: paths here. A directory goes by its name with all that is in it; `directory/` is what is in it.
+            destination: a path on each host, from the home where it is relative. With a `/` at its end it is a
+                directory, made where it is missing; so it is where a directory is sent.
             done: told of each host when it is through.
 
         Raises:
@@ -259,34 +252,20 @@ class Fleet:
         """
         from agentless.runner import copying
 
-        given = [sources] if isinstance(sources, (str, Path)) else sources
-        endpoints = self.endpoints(_target(target))
-        return copying.put(self._parts.contact, endpoints, target, given, destination, done)
+        return copying.put(self._parts.contact, self._parts.selection, target, sources, destination, done)
 
     def get(
-        self,
-        target: str,
-        sources: str | Sequence[str],
-        directory: str | Path,
-        *,
-        done: Callable[[str, Copied], None] = lambda host, copied: None,
+        self, target: str, sources: Paths, directory: str | Path, *, done: Callable[[str, Copied], None] = ignored
     ) -> Copies:
-        """Fetch files and directories from hosts, each host's into a folder with its name; no job.
+        """Fetch files and directories of hosts, each host's into a folder of its name; as `put`.
 
         Args:
-            target: a pattern; there is no default.
-            sources: paths on each host, which may have wildcards; `directory/` is what is in it.
+            sources: paths on each host, which may have wildcards.
             directory: gets the hosts' folders; it is made where it is missing.
-            done: told of each host when it is through.
-
-        Raises:
-            UsageError: something makes no sense; nothing was fetched.
         """
         from agentless.runner import copying
 
-        given = [sources] if isinstance(sources, str) else sources
-        endpoints = self.endpoints(_target(target))
-        return copying.get(self._parts.contact, endpoints, target, given, directory, done)
+        return copying.get(self._parts.contact, self._parts.selection, target, sources, directory, done)
 
     def target_names(self) -> list[str]:
         """What a target may name: `all`, groups that have hosts, and hosts. No inventory script is run for it.
@@ -665,12 +644,6 @@ class Fleet:
         from agentless.runner import procs
 
         return procs.ping(self._parts.contact, self.endpoints(target))
-
-
-def _target(target: str) -> str:
-    if not isinstance(target, str):
-        raise UsageError(f"a target is a pattern, not {shown(target)}", "Write all where you mean all hosts.")
-    return target
 
 
 def _seconds(connect_timeout: float) -> float:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
 from agentless.model.problem import Problem
 from agentless.values import dataclass
 
-__all__ = ["COPY_STATES", "Copied", "Copies", "FileFailure"]
+__all__ = ["COPY_STATES", "Copied", "Copies", "FileFailure", "Paths", "ignored"]
+
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 COPY_STATES = ("copied", "failed", "unreachable")
 
@@ -149,6 +152,10 @@ class Copies:
             "summary": self.summary,
             "exit_code": self.exit_code,
         }
+
+
+def ignored(host: str, copied: Copied) -> None:
+    """Told of each host when it is through, and nobody minds."""
 
 
 def _text(path: str) -> str:

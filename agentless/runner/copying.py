@@ -7,6 +7,7 @@ round trips for each file where a stream takes none.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,11 +16,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agentless.errors import HostError, Refused, Unreachable, UsageError
+from agentless.inventory.selection import Selection
 from agentless.model.answers import Stored
-from agentless.model.copies import Copied, Copies, FileFailure
+from agentless.model.copies import Copied, Copies, FileFailure, Paths, ignored
 from agentless.model.endpoint import Endpoint
 from agentless.model.problem import Problem
-from agentless.model.requests import GetRequest, PutRequest
+from agentless.model.requests import GetRequest, PutRequest, shown
 from agentless.runner.arrival import Arrival, folder_name
 from agentless.runner.contact import Contact, in_order, problem_of
 from agentless.runner.parcel import pack
@@ -50,6 +52,17 @@ def host_path(path: str) -> HostPath:
     return HostPath(path, last in ("", ".", "..") or (last == path and path.startswith("~")))
 
 
+def _endpoints(selection: Selection, target: str) -> dict[str, Endpoint]:
+    if not isinstance(target, str):
+        raise UsageError(f"a target is a pattern, not {shown(target)}", "Write all where you mean all hosts.")
+    return selection.endpoints(target)
+
+
+def _each(paths: Paths) -> tuple[str, ...]:
+    given = [paths] if isinstance(paths, (str, os.PathLike)) else paths
+    return tuple(os.fspath(path) for path in given)
+
+
 class _Course:
     """How far the copies of one command are, and whether they are to go on."""
 
@@ -71,23 +84,19 @@ class _Course:
 
 
 def put(
-    contact: Contact,
-    endpoints: Mapping[str, Endpoint],
-    target: str,
-    sources: Sequence[str | Path],
-    destination: str,
-    done: Done = lambda host, copied: None,
+    contact: Contact, selection: Selection, target: str, sources: Paths, destination: str, done: Done = ignored
 ) -> Copies:
     """Send files to hosts.
 
     Args:
-        sources: paths here, as of `parcel.pack`.
+        sources: one path here or several, as of `parcel.pack`.
         destination: a path on each host.
         done: told of each host when it is through.
 
     Raises:
-        UsageError: as `pack`, or the destination is no path.
+        UsageError: as `pack`, or target or destination are none.
     """
+    endpoints, sources = _endpoints(selection, target), _each(sources)
     if not sources:
         raise UsageError("there is nothing to send")
     place = host_path(destination)
@@ -133,27 +142,23 @@ def put(
         return f"{name} {course.done[name] * 100 // size} %" if size and name in course.done else name
 
     hosts = _all(contact, endpoints, request, take, shown, copied, course, done)
-    return Copies("put", target, tuple(map(str, sources)), destination, hosts)
+    return Copies("put", target, sources, destination, hosts)
 
 
 def get(
-    contact: Contact,
-    endpoints: Mapping[str, Endpoint],
-    target: str,
-    sources: Sequence[str],
-    directory: str | Path,
-    done: Done = lambda host, copied: None,
+    contact: Contact, selection: Selection, target: str, sources: Paths, directory: str | Path, done: Done = ignored
 ) -> Copies:
     """Fetch files from hosts, each into a folder of its own.
 
     Args:
-        sources: paths on each host, which may have wildcards; `directory/` is what is in it.
+        sources: one path on each host or several, which may have wildcards; `directory/` is what is in it.
         directory: has the hosts' folders; it is made where it is missing.
         done: told of each host when it is through.
 
     Raises:
-        UsageError: a source is no path.
+        UsageError: the target is none, or a source is no path.
     """
+    endpoints, sources = _endpoints(selection, target), _each(sources)
     if not sources:
         raise UsageError("there is nothing to fetch")
     wanted = tuple((path or ".", folder) for path, folder in map(host_path, sources))
@@ -196,7 +201,7 @@ def get(
     finally:
         for arrival in arrivals.values():
             arrival.close()
-    return Copies("get", target, tuple(sources), str(directory), hosts)
+    return Copies("get", target, sources, str(directory), hosts)
 
 
 def _all(

@@ -14,7 +14,6 @@ import pytest
 from agentless import Fleet
 from agentless.errors import TargetError, UsageError
 from agentless.model.copies import Copied
-from agentless.model.endpoint import Endpoint
 from agentless.runner import copying
 from agentless.runner.parcel import pack as packed
 from tests.hosts import Sshd
@@ -215,7 +214,6 @@ def test_a_user_who_is_not_there_and_a_socket(place: Place, source: Path, tmp_pa
 def test_a_source_that_vanishes_on_the_way_leaves_the_old_file(place: Place, source: Path) -> None:
     (place.folder / "tree" / "sub").mkdir(parents=True)
     (place.folder / "tree" / "sub" / "empty").write_text("old")
-    endpoints = place.fleet.endpoints(place.host)
     gone = source / "tree" / "sub" / "empty"
 
     def pack(*arguments: object, **options: object) -> object:
@@ -225,8 +223,7 @@ def test_a_source_that_vanishes_on_the_way_leaves_the_old_file(place: Place, sou
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(copying, "pack", pack)
-        contact = place.fleet._parts.contact
-        done = copying.put(contact, endpoints, place.host, [source / "tree"], str(place.folder) + "/").hosts[place.host]
+        done = place.put(source / "tree", f"{place.folder}/")
     assert done.problem is not None
     assert (done.state, done.problem.kind, done.files) == ("failed", "source", 2)
     assert (place.folder / "tree" / "sub" / "empty").read_text() == "old"
@@ -277,8 +274,7 @@ def test_a_host_that_lies_writes_nothing_outside_and_the_others_are_served(bench
         END,
     )
     hosts = LyingHosts(web1=[honest], web2=[(*EVIL, ({"t": "data"}, b"evil"), ({"t": "whole"}, b""), END)])
-    endpoints = {name: Endpoint(name, name) for name in ("web1", "web2")}
-    result = copying.get(bench.contact(hosts), endpoints, "web*", ["/x"], tmp_path / "got")
+    result = copying.get(bench.contact(hosts), bench.selection, "web*", ["/x"], tmp_path / "got")
     assert result.hosts["web1"].ok
     bad = result.hosts["web2"].problem
     assert bad is not None
@@ -292,7 +288,7 @@ def test_whatever_a_host_says_to_a_put_is_a_value_or_a_problem(bench: Bench, tmp
     meta = {"t": frame, "path": 5, "files": -1, "bytes": "x", "failed": {}, "failures": [], "mode": None, "size": 1e300}
     for pieces in ([(meta, b"x"), END], [(meta, b"x")], [END]):
         contact = bench.contact(LyingHosts(web1=[pieces]))
-        result = copying.put(contact, {"web1": Endpoint("web1", "web1")}, "web1", [tmp_path / "a"], "/x")
+        result = copying.put(contact, bench.selection, "web1", [tmp_path / "a"], "/x")
         assert result.hosts["web1"].state == "unreachable"
         assert result.exit_code == 3
 
@@ -309,13 +305,12 @@ def test_who_is_interrupted_leaves_nothing_half(bench: Bench, tmp_path: Path) ->
         yield {"t": "data"}, b"x"
 
     contact = bench.contact(LyingHosts(web1=[endless()], web2=[[END]]))
-    endpoints = {name: Endpoint(name, name) for name in ("web1", "web2")}
 
     def done(host: str, copied: Copied) -> None:
         assert begun.wait(20)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        copying.get(contact, endpoints, "web*", ["/x"], tmp_path / "got", done)
+        copying.get(contact, bench.selection, "web*", ["/x"], tmp_path / "got", done)
     go_on.set()
     assert [path for path in (tmp_path / "got").rglob("*") if path.is_file()] == []
