@@ -56,6 +56,6 @@ def ping(invocation: Invocation, /, target: str | None) -> int:
     """Connect to each host, bring the helper, and say which Python answered."""
     out = invocation.out("table", FORMATS)
     result = invocation.fleet.ping(target)
-    show(invocation, out, result.to_json, tables.PING, lambda: tables.ping(result))
+    show(invocation, out, result.to_json, tables.PING, lambda: tables.ping(result), problems=result.problems)
     tell_problems(invocation, out, result.problems)
     return result.exit_code

@@ -64,8 +64,12 @@ def active(invocation: Invocation, /, target: str | None) -> int:
         key="jid",
         empty="no job is active",
     )
-    for host, problem in result.problems.items():
-        invocation.screen.error(f"{host}: {tables.not_asked(problem)}")
+    if invocation.screen.err_look.terminal and not invocation.screen.verbose:
+        for trouble in tables.unreached(result.problems):
+            invocation.screen.error(trouble.line())
+    else:
+        for host, problem in result.problems.items():
+            invocation.screen.error(f"{host}: {tables.not_asked(problem)}")
     tell_problems(invocation, out, result.problems)
     tell_others(invocation, out, result.others)
     return result.exit_code
@@ -378,7 +382,16 @@ def exit_success(invocation: Invocation, /, jid: str, target: str | None) -> int
 
     out = invocation.out("table", FORMATS)
     result = invocation.fleet.exit_success(invocation.job(jid), target)
-    show(invocation, out, result.to_json, tables.SUCCESS, lambda: tables.success(result), value="success")
+    show(
+        invocation,
+        out,
+        result.to_json,
+        tables.SUCCESS,
+        lambda: tables.success(result),
+        value="success",
+        problems=result.report.unknown_hosts,
+        fold=True,
+    )
     tell_problems(invocation, out, result.report.unknown_hosts)
     return result.exit_code
 

@@ -47,6 +47,7 @@ def running(invocation: Invocation, /, target: str | None) -> int:
         lambda: rows(result, time.time()),
         value="jobs",
         empty="no job is running",
+        problems=result.problems,
     )
     tell_problems(invocation, out, result.problems)
     tell_others(invocation, out, result.others)
@@ -60,7 +61,18 @@ def find_job(invocation: Invocation, /, jid: str, target: str | None) -> int:
     """On which hosts a job runs. Exit code 0: somewhere, 1: nowhere, 3: a host could not be asked."""
     out = invocation.out("table", FORMATS)
     result = invocation.fleet.find_job(invocation.job(jid), target)
-    show(invocation, out, result.to_json, tables.FOUND, lambda: tables.found(result, time.time()), value="proc")
+    folded = out == "table" and invocation.screen.folds
+    headers, rows = (tables.FOUND_ALIKE, tables.found_alike) if folded else (tables.FOUND, tables.found)
+    show(
+        invocation,
+        out,
+        result.to_json,
+        headers,
+        lambda: rows(result, time.time()),
+        value="proc",
+        problems=result.problems,
+        fold=True,
+    )
     tell_problems(invocation, out, result.problems)
     return result.exit_code
 
@@ -96,7 +108,17 @@ def _signal(invocation: Invocation, word: str, send: Callable[[Fleet, str], Sign
     jid = invocation.job(word)
     result = send(invocation.fleet, jid)
     document = result.to_json()
-    show(invocation, out, document, tables.SIGNALLED, lambda: tables.signalled(result), entries=document["hosts"])
+    pids = not (out == "table" and invocation.screen.folds)
+    show(
+        invocation,
+        out,
+        document,
+        tables.SIGNALLED,
+        lambda: tables.signalled(result, pids=pids),
+        entries=document["hosts"],
+        problems=result.problems,
+        fold=True,
+    )
     tell_problems(invocation, out, result.problems)
     if not any(signal.delivered for signal in result.hosts.values()):
         if not result.hosts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from agentless.cli.invocation import Formats, Invocation
@@ -11,7 +12,7 @@ from agentless.hostlist import fold
 from agentless.model.problem import Problem
 from agentless.report import documents
 from agentless.report.spelling import as_typed
-from agentless.report.tables import Row, tabbed, table
+from agentless.report.tables import Row, alike, not_reached, tabbed, table, unreached
 
 __all__ = ["FORMATS", "laid_out", "show", "tell_no_way", "tell_others", "tell_problems"]
 
@@ -40,6 +41,8 @@ def show(
     key: str = "host",
     value: str = "value",
     empty: str = "",
+    problems: Mapping[str, Problem] = MappingProxyType({}),
+    fold: bool = False,
 ) -> int:
     """Write a document, or its rows as a table.
 
@@ -48,10 +51,16 @@ def show(
         entries: what jsonl gives a line each; the document itself where left out.
         key, value: what jsonl calls an entry's name, and an entry that has no keys of its own.
         empty: what is said on stderr where there are no rows.
+        problems: hosts that could not be asked: further rows; where a person looks, folded by why.
+        fold: where a person looks, rows that are the same but for their first cell, the host, are one.
     """
     screen = invocation.screen
     if out in ("table", "text"):
         made_rows = list(rows())
+        folds = out == "table" and screen.folds
+        if fold and folds:
+            headers, made_rows = alike(headers, made_rows)
+        made_rows += not_reached(problems, len(headers), folded=folds)
         if made_rows:
             screen.result_in_pieces(
                 laid_out(screen, headers, made_rows) if out == "table" else [tabbed(headers, made_rows)]
@@ -72,9 +81,8 @@ def show(
 
 def tell_problems(invocation: Invocation, out: str, problems: Mapping[str, Problem]) -> None:
     """Who could not be asked, with the hint; the documents say it themselves."""
-    hints = dict.fromkeys(as_typed(problem.hint) for problem in problems.values() if problem.hint)
     if out in ("table", "text"):
-        for hint in hints:
+        for hint in dict.fromkeys(trouble.hint for trouble in unreached(problems) if trouble.hint):
             invocation.screen.say(f"  {hint}")
 
 

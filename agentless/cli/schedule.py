@@ -138,7 +138,7 @@ def status(invocation: Invocation, /, target: str | None, number: int, file: Pat
 
     out = invocation.out("table", FORMATS)
     seen = invocation.fleet.schedule(file).status(target, log=number)
-    show(invocation, out, seen.to_json, tables.STATUS, lambda: tables.status(seen))
+    show(invocation, out, seen.to_json, tables.STATUS, lambda: tables.status(seen), problems=seen.problems)
     if out in ("table", "text"):
         for line in tables.events(seen):
             invocation.screen.say(line)
@@ -154,7 +154,16 @@ def pull(invocation: Invocation, /, target: str | None, file: Path | None) -> in
 
     out = invocation.out("table", FORMATS)
     seen = invocation.fleet.schedule(file).status(target, log=0)
-    show(invocation, out, seen.to_json, tables.ON_HOSTS, lambda: tables.on_hosts(seen), empty="no host has a schedule")
+    show(
+        invocation,
+        out,
+        seen.to_json,
+        tables.ON_HOSTS,
+        lambda: tables.on_hosts(seen),
+        empty="no host has a schedule",
+        problems=seen.problems,
+        fold=True,
+    )
     return _tell(invocation, out, seen)
 
 
@@ -218,7 +227,15 @@ def purge(invocation: Invocation, /, target: str | None, check: bool, file: Path
 def _placed(invocation: Invocation, out: str, result: Pushed) -> int:
     from agentless.report import schedule_tables as tables
 
-    show(invocation, out, result.to_json, tables.PLACED, lambda: tables.placed(result))
+    show(
+        invocation,
+        out,
+        result.to_json,
+        tables.PLACED,
+        lambda: tables.placed(result),
+        problems=result.problems,
+        fold=True,
+    )
     return _tell(invocation, out, result)
 
 

@@ -37,7 +37,7 @@ _SPARE = ("STARTED", "NODE", "LAST SKIP", "SPLAY", "ZONE", "USER", "FUNCTION", "
 
 _COLOURED = frozenset({"STATE", "SUCCESS", "RESULT"})
 _STATES = re.compile(
-    r"\b(?:(?P<green>ok|yes|returned)|(?P<yellow>running|pending)"
+    r"\b(?:(?P<green>ok|yes|returned)|(?P<yellow>(?<!not )running|pending)"
     r"|(?P<red>failed|killed|timed out|lost|unreachable|not[- ]started))\b(?: \([0-9]+\))?"
 )
 
@@ -61,7 +61,8 @@ def drawn(headers: Row, rows: Iterable[Row], width: int | None, *, colour: bool)
     widths = _widths(headers, natural, shown, width)
     names = [headers[at] for at in shown]
     heading = _line(names, widths, names, PLAIN)
-    yield f"{_BOLD}{heading}{RESET}\n" if colour else f"{heading}\n"
+    if any(text and not reason for row in cells for text, reason in row):
+        yield f"{_BOLD}{heading}{RESET}\n" if colour else f"{heading}\n"
     console = Console(file=io.StringIO(), color_system=None, force_jupyter=False, _environ={})
     look = Look(colour=colour)
     for row in cells:

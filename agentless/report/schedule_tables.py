@@ -108,8 +108,6 @@ def placed(result: Pushed) -> Iterator[Row]:
     for host, one in result.hosts.items():
         names = (", ".join(names) for names in (one.added, one.changed, one.removed))
         yield host, *names, str(len(one.unchanged)), one.crontab
-    for host, problem in result.problems.items():
-        yield host, error(problem), "", "", "", ""
 
 
 def changes(result: Pushed, look: Look) -> Iterator[str]:
@@ -136,14 +134,12 @@ def status(result: Seen) -> Iterator[Row]:
     for host, schedule in result.hosts.items():
         ticked = local(schedule.ticked) if schedule.ticked is not None else "never"
         if schedule.error is not None:
-            yield host, error(schedule.error), "", "", "", "", ""
+            yield host, "", "", "", "", "", error(schedule.error)
         elif not schedule.entries:
             yield host, ticked, "", "", "", "", ""
         for entry in schedule.entries.values():
             skip = f"{entry.last_skip[0]} {local(entry.last_skip[1])}" if entry.last_skip else ""
             yield host, ticked, entry.name, local(entry.last_fire), skip, _next(entry), str(entry.running or "")
-    for host, problem in result.problems.items():
-        yield host, error(problem), "", "", "", "", ""
 
 
 def events(result: Seen) -> Iterator[str]:
@@ -166,12 +162,10 @@ ON_HOSTS = ("HOST", "NAME", "ENABLED", "FUNCTION", "COMMAND", "TARGET", "NEXT", 
 def on_hosts(result: Seen) -> Iterator[Row]:
     for host, schedule in result.hosts.items():
         for entry in schedule.entries.values():
-            command = cut(" ".join(entry.arguments), 60)
+            command = " ".join(entry.arguments)
             enabled = "yes" if entry.enabled else "no"
             by = schedule.pushed_by
             yield host, entry.name, enabled, entry.function, command, entry.target, _next(entry), by
-    for host, problem in result.problems.items():
-        yield host, error(problem), "", "", "", "", "", ""
 
 
 def _next(entry: OnHost) -> str:

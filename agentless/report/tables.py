@@ -5,6 +5,7 @@ Cells are made printable here: none can carry a newline or a control character.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -28,10 +29,12 @@ from agentless.model.results import (
     Running,
     Signalled,
 )
+from agentless.model.states import HostResult, State
 from agentless.model.times import age, local
 from agentless.report.printable import one_line
 from agentless.report.spelling import as_typed
 from agentless.report.text import duration, states, word
+from agentless.report.troubles import Trouble, troubles
 
 Row = Sequence[str]
 
@@ -45,6 +48,8 @@ class Reason(str):
 # Measured: tabulate takes 35 µs a row, which is 0.35 of the 0.5 s for `jobs list` of 10,000 jobs; str.format takes 1.5.
 TABULATE_ROWS = 500
 _GAP = "  "
+# Characters of an output's first line: tables are laid out in memory.
+_LINE = 4000
 
 
 def table(headers: Row, rows: Iterable[Row]) -> str:
@@ -125,6 +130,37 @@ def head(job: Job) -> str:
     return "".join(f"{name + ':':<{width}} {one_line(value)}\n" for name, value in pairs.items() if value) + "\n"
 
 
+def alike(headers: Row, rows: Iterable[Row]) -> tuple[Row, list[Row]]:
+    """Rows that are the same but for their host as one, with these hosts folded in the first column."""
+    hosts: dict[Row, list[str]] = {}
+    for host, *cells in rows:
+        hosts.setdefault(tuple(cells), []).append(host)
+    return ("HOSTS", *headers[1:]), [(fold(names), *cells) for cells, names in hosts.items()]
+
+
+def not_reached(problems: Mapping[str, Problem], columns: int, *, folded: bool) -> Iterator[Row]:
+    """Rows for hosts that could not be asked: why stands in the last column, where its length moves nothing.
+
+    Args:
+        columns: how many the table has.
+        folded: hosts of which the same is said, but for addresses and the like, are one row.
+    """
+    if not folded:
+        for host, problem in problems.items():
+            yield host, *[""] * (columns - 2), not_asked(problem)
+        return
+    for trouble in unreached(problems):
+        yield *[""] * (columns - 1), Reason(trouble.line())
+
+
+def unreached(problems: Mapping[str, Problem]) -> list[Trouble]:
+    """Hosts that could not be asked, by why."""
+    states = {True: State.NOT_STARTED, False: State.UNREACHABLE}
+    return troubles(
+        {host: HostResult(states[problem.kind == "inventory"], problem=problem) for host, problem in problems.items()}
+    )
+
+
 # --- rows; each with its headings -------------------------------------------------------------------------------------
 REPORT = ("HOST", "STATE", "TIME", "OUTPUT")
 
@@ -138,7 +174,7 @@ def report(result: Report) -> Iterator[Row]:
             continue
         first = _first_line(ret.out) or _first_line(ret.err)
         time = "" if ret.duration is None else duration(ret.duration)
-        yield name, word(host), time, cut(first.decode("utf-8", "backslashreplace"), 80)
+        yield name, word(host), time, cut(first.decode("utf-8", "backslashreplace"), _LINE)
     for name, problem in result.unknown_hosts.items():
         yield name, "unreachable", "", error(problem)
 
@@ -164,8 +200,6 @@ def running(result: Running, now: float) -> Iterator[Row]:
         for process in processes:
             since = local(process.started), ago(process.started, now)
             yield host, process.jid, _text(process.pid), *since, process.user, _named(process)
-    for host, problem in result.problems.items():
-        yield host, "", "", "", "", "", not_asked(problem)
 
 
 RUNNING_JOBS = ("JID", "STARTED", "ELAPSED", "USER", "HOSTS", "COMMAND")
@@ -185,8 +219,6 @@ def running_jobs(result: Running, now: float) -> Iterator[Row]:
         process = first[key]
         since = local(process.started), ago(process.started, now)
         yield process.jid, *since, process.user, fold(hosts[key]), _named(process)
-    for host, problem in result.problems.items():
-        yield "", "", "", "", "", Reason(f"{host}: {not_asked(problem)}")
 
 
 FOUND = ("HOST", "STATE", "PID", "STARTED", "ELAPSED", "COMMAND")
@@ -199,20 +231,33 @@ def found(result: Found, now: float) -> Iterator[Row]:
         else:
             since = local(process.started), ago(process.started, now)
             yield host, "running", _text(process.pid), *since, _named(process)
-    for host, problem in result.problems.items():
-        yield host, "unreachable", "", "", "", error(problem)
+
+
+FOUND_ALIKE = ("HOST", "STATE", "ELAPSED", "COMMAND")
+
+
+def found_alike(result: Found, now: float) -> Iterator[Row]:
+    """The same, to be folded: ELAPSED is that of the host where it began first."""
+    starts = [process.started for process in result.hosts.values() if process and process.started is not None]
+    elapsed = ago(min(starts, default=None), now)
+    for host, process in result.hosts.items():
+        yield (host, "not running", "", "") if process is None else (host, "running", elapsed, _named(process))
 
 
 SIGNALLED = ("HOST", "PROCESSES", "MESSAGE")
+_AT_PID = re.compile(r" at pid [0-9]+$")
 
 
-def signalled(result: Signalled) -> Iterator[Row]:
+def signalled(result: Signalled, *, pids: bool = True) -> Iterator[Row]:
+    """One row for each host, and one for each process that survived.
+
+    Args:
+        pids: the message names the PID, so that no two hosts have the same.
+    """
     for host, signal in result.hosts.items():
-        yield host, str(len(signal.delivered)), signal.message
+        yield host, str(len(signal.delivered)), signal.message if pids else _AT_PID.sub("", signal.message)
         for survivor in signal.survivors:
             yield host, "", f"survived: pid {survivor.pid} of {survivor.user}: {survivor.reason}"
-    for host, problem in result.problems.items():
-        yield host, "", not_asked(problem)
 
 
 ACTIVE = ("JID", "STARTED", "AGE", "TARGET", "STATE", "HOSTS", "COMMAND")
@@ -281,9 +326,6 @@ SUCCESS = ("HOST", "SUCCESS", "STATE")
 def success(result: ExitSuccess) -> Iterator[Row]:
     for host, one in result.report.results.items():
         yield host, "yes" if one.ret is not None and one.ret.ok else "no", word(one)
-    for host, problem in result.report.unknown_hosts.items():
-        # In the last column, where its length moves nothing.
-        yield host, "", Reason(f"unreachable: {error(problem)}")
 
 
 HOSTS = ("HOST", "ADDRESS", "PORT", "USER", "BECOME", "GROUPS")
@@ -319,9 +361,6 @@ def ping(result: Pong) -> Iterator[Row]:
     for name, one in result.hosts.items():
         who = one.helper
         yield name, who.user, who.python, who.executable, who.node, who.state_dir, duration(one.seconds)
-    for name, problem in result.problems.items():
-        # In the last column, where its length moves nothing.
-        yield name, "", "", "", "", "", not_asked(problem)
 
 
 COPIES = ("HOST", "STATE", "FILES", "BYTES", "TIME", "PATH", "ERROR")

@@ -127,3 +127,26 @@ def test_a_running_job_is_one_line_on_a_terminal_and_has_its_pid_with_v(tmp_path
         assert "PID" in agentless("running", environ=environ).stdout
     finally:
         agentless("kill-job", jid, environ=environ)
+
+
+def test_300_hosts_that_cannot_be_asked_are_one_line_with_one_hint(tmp_path: Path) -> None:
+    """Whatever their addresses are; a pipe names each."""
+    hosts = "".join(f"    web{n}: {{ansible_host: 127.0.0.{n % 250 + 1}, ansible_port: 1}}\n" for n in range(1, 301))
+    (tmp_path / "inventory.yaml").write_text(f"all:\n  hosts:\n{hosts}")
+    environ = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "AGENTLESS_INVENTORY": f"{tmp_path}/inventory.yaml"}
+    for verb in (["running"], ["jobs", "active"]):
+        lines = [SGR.sub("", line) for line in shown(*verb, environ=environ)]
+        said = " ".join(line.strip() for line in lines)
+        assert "web[1-300] (300) | unreachable | connect: 127.0.0.… port 1: Connection refused" in said, verb
+        assert len(lines) <= 5
+        assert max(map(len, lines)) <= 80 or verb == ["jobs", "active"]
+    assert len(agentless("running", environ=environ).stdout.splitlines()) == 301
+
+
+def test_a_command_is_text_on_a_terminal_whatever_it_holds(tmp_path: Path) -> None:
+    environ = alone(tmp_path)
+    agentless("run", "here", "--", "true '\x1b]0;title\x07\x1b[2J[bold]:smile:'", environ=environ)
+    text = "\n".join(shown("jobs", "list", environ=environ, columns=140))
+    assert "^[]0;title^G^[[2J[bold]:smile:" in text
+    assert "\x1b]" not in text
+    assert "\x1b[2J" not in text

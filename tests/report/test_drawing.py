@@ -66,6 +66,14 @@ def test_states_are_painted_and_only_they() -> None:
     assert line == "8 \x1b[32mreturned\x1b[0m, 2 \x1b[31mfailed\x1b[0m  failed"
 
 
+def test_who_does_not_run_it_is_not_painted_as_running() -> None:
+    assert "\x1b[33m" not in "".join(drawn(("STATE",), [("not running",)], 80, colour=True))
+
+
+def test_where_there_is_nothing_but_reasons_there_are_no_headings() -> None:
+    assert screen(("", "", "", "", "", "", Reason("web1: no answer"))) == ["web1: no answer"]
+
+
 def test_nothing_in_a_cell_is_markup() -> None:
     assert screen(("[red]web1[/red]", ":smile:"), headers=("HOST", "COMMAND"))[1] == "[red]web1[/red]  :smile:"
 

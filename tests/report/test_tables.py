@@ -9,8 +9,8 @@ from agentless.model import jid as model
 from agentless.model.endpoint import Become, Endpoint
 from agentless.model.job import Job, JobRow, Report
 from agentless.model.problem import Problem
-from agentless.model.process import Process
-from agentless.model.results import Active, ActiveJob, Listed, Running
+from agentless.model.process import Process, Signal
+from agentless.model.results import Active, ActiveJob, Found, Listed, Running, Signalled
 from agentless.model.states import HostResult, State
 from agentless.model.times import local
 from agentless.report import tables
@@ -67,13 +67,11 @@ def process(pid: int, started: float, *, schedule: str | None = None, jid: str =
 def test_on_a_terminal_a_job_is_a_line_with_its_hosts_folded_and_its_oldest_start() -> None:
     later = process(9, START, jid=f"{int(JID) + 1}", schedule="nightly")
     hosts = {f"web{n}": [process(n, START + n)] for n in range(1, 41)} | {"db1": [later]}
-    rows = list(tables.running_jobs(Running(hosts, {"web41": Problem("connect", "no answer")}), START + 61))
+    rows = list(tables.running_jobs(Running(hosts, {}), START + 61))
     assert rows == [
         (JID, local(START + 1), "1m00s", "ada", "web[1-40]", "sleep 9"),
         (later.jid, local(START), "1m01s", "ada", "db1", "[nightly] sleep 9"),
-        ("", "", "", "", "", "web41: unreachable: connect: no answer"),
     ]
-    assert isinstance(rows[2][5], tables.Reason)
     assert {len(row) for row in rows} == {len(tables.RUNNING_JOBS)}
 
 
@@ -96,3 +94,34 @@ def test_what_is_only_remembered_says_as_of_when() -> None:
 
 def test_text_for_cut_has_no_column_that_is_different_at_each_look() -> None:
     assert tables.tabbed(("JID", "AGE", "STATE"), [("1", "3s", "ok")]) == "1\tok\n"
+
+
+def test_rows_that_say_the_same_of_their_hosts_are_one() -> None:
+    rows = [("web1", "running", "3s"), ("web2", "running", "3s"), ("db1", "not running", "")]
+    assert tables.alike(("HOST", "STATE", "ELAPSED"), rows) == (
+        ("HOSTS", "STATE", "ELAPSED"),
+        [("web[1-2]", "running", "3s"), ("db1", "not running", "")],
+    )
+
+
+def test_hosts_that_could_not_be_asked_are_rows_or_folded_by_why_whatever_address_is_told() -> None:
+    problems = {f"web{n}": Problem("connect", f"no answer from 192.0.2.{n} port 22 at all") for n in range(1, 31)}
+    problems["db1"] = Problem("inventory", "no such variable")
+    rows = list(tables.not_reached(problems, 4, folded=False))
+    assert rows[0] == ("web1", "", "", "unreachable: connect: no answer from 192.0.2.1 port 22 at all")
+    assert rows[-1] == ("db1", "", "", "not-started: inventory: no such variable")
+    folded = list(tables.not_reached(problems, 4, folded=True))
+    assert [row[3].split(" | ")[:2] for row in folded] == [["db1", "not-started"], ["web[1-30] (30)", "unreachable"]]
+    assert all(isinstance(row[-1], tables.Reason) for row in [*rows, *folded])
+
+
+def test_where_a_job_runs_can_be_folded() -> None:
+    found = Found(JID, {"web1": process(1, START), "web2": process(2, START + 1), "web3": None}, {})
+    assert tables.alike(tables.FOUND_ALIKE, tables.found_alike(found, START + 61))[1] == [
+        ("web[1-2]", "running", "1m01s", "sleep 9"),
+        ("web3", "not running", "", ""),
+    ]
+    sent = {f"web{n}": Signal((n,), (), f"Signal 9 sent to job {JID} at pid {n}") for n in (1, 2)}
+    assert tables.alike(tables.SIGNALLED, tables.signalled(Signalled(JID, 9, sent, {}), pids=False))[1] == [
+        ("web[1-2]", "1", f"Signal 9 sent to job {JID}")
+    ]
