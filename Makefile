@@ -20,6 +20,7 @@ help:
 	@echo 'make test-lowest  quick tests and a scenario with the lowest versions that pyproject.toml allows'
 	@echo 'make test-newest  the same with the newest versions of everything'
 	@echo 'make docs         the documentation as a site: site/index.html'
+	@echo 'make pictures     what the README and the benchmarks show, made anew'
 	@echo 'make dist         sdist and wheel, in dist/'
 	@echo 'make constraints  renew .ci/constraints: what demo and tests install, by version and hash'
 	@echo 'make clean        remove what the others made'
@@ -71,6 +72,11 @@ docs:
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 	@echo 'open site/index.html'
 
+pictures:
+	@sh .ci/venv test
+	@.venv/bin/python docs/generate/picture.py
+	@PYTHONPATH=. .venv/bin/python benchmarks/figures.py
+
 dist:
 	@sh .ci/venv test
 	@mkdir -p dist
@@ -83,4 +89,4 @@ constraints:
 clean:
 	rm -rf .venv .venv-lowest .venv-newest .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist site agentless_jobs.egg-info agentless/_version.py
 
-.PHONY: help demo quick test fire lies test-lowest test-newest check format docs dist constraints clean
+.PHONY: help demo quick test fire lies test-lowest test-newest check format docs pictures dist constraints clean
