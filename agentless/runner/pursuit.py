@@ -138,6 +138,10 @@ class Pursuit:
             if errand.once or self.result.settled or self.result.state is State.PENDING:
                 return None
         self._before = self.result.dispatched
+        if (no_way := self._endpoint.problem) is not None and self._sends():
+            # A template that cannot be rendered for it makes no request either.
+            self._refused(Refused(no_way.kind, no_way.message, no_way.hint))
+            return None
         self._home = Homecoming(errand.ledger, self.host, errand.contact.learned)
         want = [job for job in self._wanted if job.jid != errand.job.jid]
         request = self._request()
