@@ -45,6 +45,7 @@ __all__ = [
     "Config",
     "account",
     "cache_dir",
+    "check_spread",
     "config_dir",
     "environment",
     "keep_seconds",
@@ -61,6 +62,7 @@ class Config:
 
     Args:
         forks: how many hosts are contacted at once.
+        spread: where hosts are contacted from: `auto`, `threads`, `cores`, or the address of a Dask scheduler.
         connect_timeout: seconds for all steps of connecting together; None leaves it to the inventory, then to
             `~/.ssh/config`, then it is 10.
         host_key_checking: `strict` or `accept-new`; None leaves it to the inventory, then to `~/.ssh/config`,
@@ -85,6 +87,7 @@ class Config:
     """
 
     forks: int = 100
+    spread: str = "auto"
     connect_timeout: float | None = None
     host_key_checking: str | None = None
     user: str | None = None
@@ -117,6 +120,17 @@ class Config:
                 raise UsageError(f"the returner {name!r} is given a second time")
             checked.append(name)
         return tuple(checked)
+
+
+def check_spread(word: str) -> str:
+    """A place to contact hosts from, as `Config.spread` has it; raises UsageError."""
+    if word in ("auto", "threads", "cores") or (word.startswith(_CLUSTERS) and word.partition("://")[2]):
+        return word
+    hint = "auto, threads, cores, or a Dask scheduler such as tcp://scheduler:8786"
+    raise UsageError(f"{word!r} is no place to contact hosts from", hint)
+
+
+_CLUSTERS = ("tcp://", "tls://", "ucx://", "ws://", "wss://")
 
 
 # --- directories -----------------------------------------------------------------------------------------------------
@@ -311,6 +325,13 @@ def _path(value: Any, place: _Place) -> str:
     return place.path(_text(value, place))
 
 
+def _spread(value: Any, place: _Place) -> str:
+    try:
+        return check_spread(_text(value, place))
+    except UsageError as error:
+        raise ValueError(f"{error.hint} is needed") from error
+
+
 def _inventory(value: Any, place: _Place) -> tuple[str, ...]:
     sources = value if isinstance(value, list) else [value]
     if not sources or not all(isinstance(source, str) and source for source in sources):
@@ -329,6 +350,7 @@ def _one_of(*words: str) -> _Parser:
 
 _READERS: dict[str, _Parser] = {
     "forks": _count,
+    "spread": _spread,
     "connect_timeout": _seconds,
     "host_key_checking": _one_of("strict", "accept-new"),
     "user": _text,

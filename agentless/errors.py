@@ -15,7 +15,7 @@ AgentlessError
 └── HostError              one host: becomes the `error` of its result, never an exit of the whole
     ├── Unreachable        no answer; `kind` names the step that failed
     │   ├── NoSession      logged in, and no session was given: nothing of the request was sent
-    │   └── CarrierLost    the process that holds the connection for us ended (the keeper, a master of ssh's)
+    │   └── CarrierLost    the process that holds the connection for us ended (the keeper, a master of ssh's, a worker)
     └── Refused            the host answered, and said no
 """
 
@@ -120,6 +120,10 @@ class HostError(AgentlessError):
     def __init__(self, kind: str, message: str, hint: str = "") -> None:
         super().__init__(message, hint)
         self.kind = kind
+
+    def __reduce__(self) -> tuple[type[HostError], tuple[str, str, str]]:
+        # What goes wrong in another process is told here.
+        return type(self), (self.kind, self.message, self.hint)
 
 
 class Unreachable(HostError):

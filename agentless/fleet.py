@@ -34,6 +34,8 @@ from agentless.runner.parts import Parts
 
 # A verb imports what contacts hosts: listing jobs is not to wait for it, nor for paramiko.
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from agentless.runner.contact import Watch
     from agentless.runner.dispatcher import PreparedJob
     from agentless.runner.retry import Retry
@@ -73,6 +75,11 @@ class Fleet:
         password, become_password: for logging in, and for `become`; used where the inventory gives none. A plain `str`
             is made a `Secret`, which no traceback and no log shows.
         host_key_checking: `strict` or `accept-new`.
+        spread: where hosts are contacted from: `threads` of this process, `cores` (a process for each core), the
+            address of a Dask scheduler (`tcp://HOST:8786`, `tls://HOST:8786`), or `auto`: cores from 500 hosts on where
+            there are four or more, else threads. None takes the configuration's, which is `auto` where it says nothing.
+        executor: any `concurrent.futures.Executor` contacts the hosts instead, 25 or fewer of them in a task. It stays
+            the caller's; its workers need agentless of this version, and what they log in with.
         keep: seconds for which connections are kept for the next operation or command, by a process of this user's; 0
             keeps none. None takes `$AGENTLESS_KEEP_CONNECTIONS`, else the configuration's `keep_connections`, else
             `default_keep`.
@@ -111,6 +118,8 @@ class Fleet:
         password: Secret | str | None = None,
         become_password: Secret | str | None = None,
         host_key_checking: str | None = None,
+        spread: str | None = None,
+        executor: Executor | None = None,
         keep: float | None = None,
         default_keep: float = 0.0,
         vault_ids: Sequence[str] = (),
@@ -156,6 +165,8 @@ class Fleet:
             watch,
             configuration.keep_seconds(self.config, default_keep) if keep is None else keep,
             trust,
+            None if spread is None else configuration.check_spread(spread),
+            executor,
         )
 
     @property

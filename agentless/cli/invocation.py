@@ -88,6 +88,7 @@ class Invocation:
                 password=password,
                 become_password=become_password,
                 host_key_checking=given.get("host_key_checking"),
+                spread=given.get("spread"),
                 keep=given.get("keep"),
                 default_keep=KEEP if self.screen.attended else 0.0,
                 vault_ids=self._vault_ids(),

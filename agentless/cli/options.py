@@ -67,6 +67,9 @@ def _declarations() -> list[tuple[tuple[str, ...], dict[str, Any]]]:
           "type": click.Path(path_type=Path), "help": "A file with that password, or a program that prints it."}),
         (("-f", "--forks"), {"section": _CONNECTION, "type": click.IntRange(min=1), "metavar": "N",
           "help": "Hosts that are contacted at once (100). A job that only runs on takes no place."}),
+        (("--spread",), {"section": _CONNECTION, "metavar": "WHERE",
+          "help": "Contact hosts from: threads, cores (a process each), a Dask cluster (tcp://SCHEDULER:8786, tls://), "
+                  "or auto: cores from 500 hosts on where there are four."}),
         (("--ssh-common-args",), {"section": _CONNECTION, "metavar": "ARGS",
           "help": "Arguments of ssh, as Ansible takes them: '-o ProxyJump=bastion'."}),
         (("-T", "--connect-timeout",), {"section": _CONNECTION, "type": CONNECT_SECONDS, "metavar": "SECONDS",

@@ -115,6 +115,7 @@ def resolve(known: Variables, overrides: Overrides, warn: Callable[[str], None])
         python=_python(known, overrides.defaults.python),
         state_dir=known.directory("agentless_state_dir"),
         become=_become(known, overrides),
+        spread_worker=known.text("agentless_spread_worker"),
     )
     return endpoint if endpoint.local else _with_ssh(endpoint, known, overrides, warn)
 

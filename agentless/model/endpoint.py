@@ -69,6 +69,7 @@ class Endpoint:
         become: as whom to act; None stays who logged in.
         connect_timeout: seconds for every phase of connecting together.
         host_key_checking: `strict` or `accept-new`.
+        spread_worker: which workers of a cluster ask this host (`agentless_spread_worker`); None is any.
         problem: why there is no way to this host, such as a variable that cannot be used. The rest is unknown then.
     """
 
@@ -87,3 +88,4 @@ class Endpoint:
     connect_timeout: float | None = None
     host_key_checking: str | None = None
     problem: Problem | None = None
+    spread_worker: str | None = None

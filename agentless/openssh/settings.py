@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from agentless.model.secret import Secret
@@ -14,7 +15,7 @@ from agentless.openssh.tokens import OF_COMMANDS, connection_hash, expand, expan
 from agentless.openssh.words import connect_timeout, port_number
 from agentless.values import dataclass
 
-__all__ = ["CONNECT_TIMEOUT", "TURNS_CHECKING_OFF", "Settings", "resolve"]
+__all__ = ["CONNECT_TIMEOUT", "TURNS_CHECKING_OFF", "Settings", "moved", "resolve"]
 
 # Seconds, where nothing says otherwise.
 CONNECT_TIMEOUT = 10.0
@@ -177,6 +178,30 @@ def resolve(
         kex_algorithms=text("kexalgorithms"),
         ciphers=text("ciphers"),
         macs=text("macs"),
+    )
+
+
+def moved(settings: Settings, home: str, to: str) -> Settings:
+    """The settings as another process has them, whose home is another one: files below `home` are those below `to`."""
+    if home == to:
+        return settings
+
+    def path(file: str) -> str:
+        return to + file[len(home) :] if file.startswith(f"{home}/") else file
+
+    def paths(files: Sequence[str]) -> tuple[str, ...]:
+        return tuple(map(path, files))
+
+    return replace(
+        settings,
+        known_hosts=paths(settings.known_hosts),
+        revoked_host_keys=tuple(Path(path(str(file))) for file in settings.revoked_host_keys),
+        identities=paths(settings.identities),
+        certificates=paths(settings.certificates),
+        default_identities=paths(settings.default_identities),
+        agent=settings.agent and path(settings.agent),
+        control_paths=paths(settings.control_paths),
+        bastion=settings.bastion and moved(settings.bastion, home, to),
     )
 
 

@@ -52,6 +52,9 @@ def problem_of(error: HostError) -> Problem:
 class Spread(Protocol):
     """Where calls are carried out."""
 
+    def check(self, endpoints: Mapping[str, Endpoint], forks: int) -> None:
+        """Raises UsageError where `carrier` would."""
+
     def carrier(self, endpoints: Mapping[str, Endpoint], forks: int) -> Carrier | None:
         """What carries out calls on these hosts; None leaves it to threads of this process.
 

@@ -78,7 +78,7 @@ class PreparedJob:
             made: told of the job before anybody gets it, for who may be interrupted before there is a Run.
 
         Raises:
-            UsageError: it is detached, in batches.
+            UsageError: it is detached, in batches; or hosts cannot be contacted from where they are to be.
             CacheError: the job cache cannot be written, or (JobExists) has a job of this JID; nothing was sent.
         """
         if self.in_detached_batches:
@@ -86,6 +86,9 @@ class PreparedJob:
                 "batches of a detached job have no Run here", "Fleet.hand_over sends them, as Fleet.run does."
             )
         cache, spec = self.contact.cache, self.rollout.spec
+        if self.contact.spread is not None:
+            # Where a secret would go where it must not, there is no job.
+            self.contact.spread.check(self.endpoints, self.contact.forks)
         job = cache.create(
             function=spec.function,
             arguments=spec.arguments,

@@ -27,8 +27,11 @@ from agentless.values import dataclass
 
 # Listing jobs is not to wait for what contacts hosts.
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from agentless.runner.contact import Contact, Watch
     from agentless.runner.dispatcher import Dispatcher
+    from agentless.runner.spread import Spread
     from agentless.transport.connector import HostConnector
     from agentless.transport.keeper.client import KeeperClient
 
@@ -45,6 +48,8 @@ class Parts:
         inventories: those that the caller named; None looks for one.
         limit, extra_vars, vault_ids, ask, warn, note, watch, trust: as of `Fleet`.
         forks: calls in flight at once; None leaves it to the settings.
+        spread: where hosts are contacted from; None leaves it to the configuration.
+        executor: contacts hosts instead of that.
         keep: seconds for which connections are kept after their last use; 0 keeps none.
     """
 
@@ -61,6 +66,8 @@ class Parts:
     watch: Watch
     keep: float
     trust: Callable[[Sequence[NewKey]], bool] | None = None
+    spread: str | None = None
+    executor: Executor | None = None
 
     @cached_property
     def user(self) -> str:
@@ -133,7 +140,8 @@ class Parts:
 
         forks = self.forks or self.ansible.forks or self.config.forks
         meet: Callable[[Mapping[str, Endpoint]], None] = lambda endpoints: None  # noqa: E731
-        if self.trust is not None:
+        # Workers on other machines have known hosts of their own.
+        if self.trust is not None and not self.spreading.remote:
             from agentless.runner.first_contact import FirstContact
 
             meet = FirstContact(self.connector, forks, self.watch, self.trust).meet
@@ -147,7 +155,15 @@ class Parts:
             self.selection.sent_alike,
             self.watch,
             meet=meet,
+            spread=self.spreading,
         )
+
+    @cached_property
+    def spreading(self) -> Spread:
+        """Carries calls out in other processes."""
+        from agentless.runner.spread import Spread
+
+        return Spread(self.spread or self.config.spread, self.executor, ask=self.ask, warn=self.warn)
 
     @cached_property
     def dispatcher(self) -> Dispatcher:
@@ -187,7 +203,10 @@ class Parts:
     def close(self) -> None:
         """Let go of connections; what needs one afterwards opens it anew."""
         connector = self.__dict__.pop("connector", None)
+        spreading = self.__dict__.pop("spreading", None)
         for part in ("contact", "dispatcher"):
             self.__dict__.pop(part, None)
+        if spreading is not None:
+            spreading.close()
         if connector is not None:
             connector.close()

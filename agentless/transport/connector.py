@@ -70,15 +70,19 @@ class HostConnector:
             return LocalLink()
         began = time.monotonic()
         settings = self._settings(endpoint)
+        # Names may have been looked up, and commands run.
+        return self.link(endpoint.name, settings, time.monotonic() - began)
+
+    def link(self, name: str, settings: Settings, spent: float = 0.0) -> Link:
+        """As `connect`, for a host whose settings are resolved, in what is left of its time after `spent` seconds."""
+        began = time.monotonic() - spent
 
         def unridden(spent: float) -> Link:
             if self._keeper is None:
                 return self._ssh.connect(settings, spent)
-            return self._keeper.connect(endpoint.name, settings, lambda: self._ssh.connect(settings, spent), spent)
+            return self._keeper.connect(name, settings, lambda: self._ssh.connect(settings, spent), spent)
 
-        # Names may have been looked up, and commands run.
-        spent = time.monotonic() - began
-        return self.masters.link(endpoint.name, settings, unridden, spent) or unridden(time.monotonic() - began)
+        return self.masters.link(name, settings, unridden, spent) or unridden(time.monotonic() - began)
 
     def connect_by_ssh(self, endpoint: Endpoint) -> SshLink:
         """As `connect`, for an endpoint that is not on this machine."""

@@ -28,6 +28,8 @@ SEEN_THROUGH = {
     "returners/handover": "tests/returners/test_command.py",
     "returners/tables": "tests/returners/test_sql.py",
     "runner/registers": "tests/returners/test_verbs.py",
+    # A call is carried out by threads and by shards.
+    "runner/call": "tests/runner/test_fanout.py",
     "runner/fields": "tests/runner/test_reading.py",
     # The helper's side decides whether what is sent can be started.
     "runner/payload": "tests/remote/test_payload.py",

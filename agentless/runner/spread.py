@@ -1,0 +1,421 @@
+"""Calls in other processes, on this machine or on others: shards of hosts, handed to an executor.
+
+The job cache is written here alone: before a shard is submitted, that its hosts may have the job, and what they answer
+as each shard comes back. A worker that dies has its shard made again, with the same nonces.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import pickle
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
+
+from agentless.errors import CarrierLost, HostError, Refused, Unreachable, UsageError
+from agentless.model.endpoint import Endpoint
+from agentless.model.secret import Secret
+from agentless.openssh.resolver import Resolver
+from agentless.openssh.settings import Settings
+from agentless.runner.call import Call
+from agentless.runner.cores import Cores, cores
+from agentless.runner.fanout import Carrier, FanOut, Part
+from agentless.runner.shard import Outcome, Results, Shard, carry_out
+
+__all__ = ["AUTO_CORES", "AUTO_HOSTS", "Cluster", "Spread"]
+
+# The largest shard: results arrive shard by shard.
+SHARD = 25
+# With `auto`: cores from so many hosts on, where there are so many cores.
+AUTO_HOSTS = 500
+AUTO_CORES = 4
+# Seconds for which a shard follows jobs: a quick one has ended by then, and no worker is held for a long one.
+FOLLOWS = 2.0
+# Threads that write what was learned; the job cache writes for all of them at once.
+WRITERS = 32
+
+
+class Cluster:
+    """An executor, and what is known of it.
+
+    Args:
+        executor: carries out `shard.carry_out`.
+        workers: how many shards it takes at once, as far as that is known.
+        remote: other machines carry out its tasks.
+        private: what is sent there can be read by nobody on the way.
+        of_worker: the executor of those workers that a host's `agentless_spread_worker` names, and raises HostError
+            where there is none; None where that means nothing.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        workers: int = AUTO_CORES,
+        *,
+        remote: bool = False,
+        private: bool = True,
+        of_worker: Callable[[str], Executor] | None = None,
+    ) -> None:
+        self.executor = executor
+        self.workers = workers
+        self.remote = remote
+        self.private = private
+        self.of_worker = of_worker
+
+    @classmethod
+    def of(cls, executor: Executor) -> Cluster:
+        """What is known of an executor that a caller brings."""
+        if isinstance(executor, Cores):
+            return cls(executor, executor.workers)
+        kind = type(executor)
+        if kind.__module__.startswith("distributed."):
+            from agentless.runner.dask_cluster import cluster_of
+
+            return cluster_of(executor)
+        here = isinstance(executor, (ThreadPoolExecutor, concurrent.futures.ProcessPoolExecutor))
+        here = here or kind.__module__.partition(".")[0] == "loky"
+        workers = getattr(executor, "_max_workers", None)
+        known = workers if isinstance(workers, int) and workers > 0 else AUTO_CORES
+        return cls(executor, known, remote=not here, private=here)
+
+
+class Spread:
+    """Where calls are carried out.
+
+    Args:
+        word: `auto`, `threads`, `cores`, or the address of a Dask scheduler.
+        executor: instead of that; it stays the caller's.
+        ask: shows a prompt for the passphrase of a key, and returns the answer.
+        warn: shows one line.
+    """
+
+    def __init__(
+        self,
+        word: str,
+        executor: Executor | None,
+        *,
+        ask: Callable[[str], Secret | None],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._word = word
+        self._given = executor
+        self._ask = ask
+        self._warn = warn
+        self._lock = threading.Lock()
+        self._made: Cluster | None = None
+        self._warned: set[str] = set()
+        self._resolver = Resolver(warn=warn)
+        self._passphrases: dict[str, tuple[Secret | None, ...]] = {}
+
+    @property
+    def remote(self) -> bool:
+        """Whether other machines contact the hosts."""
+        if self._given is not None:
+            return self._cluster().remote
+        return self._word not in ("auto", "threads", "cores")
+
+    def check(self, endpoints: Mapping[str, Endpoint], forks: int) -> None:
+        """As of `contact.Spread`."""
+        self.carrier(endpoints, forks)
+
+    def carrier(self, endpoints: Mapping[str, Endpoint], forks: int) -> Carrier | None:
+        """As of `contact.Spread`."""
+        if self._given is None and (
+            self._word == "threads" or (self._word == "auto" and (len(endpoints) < AUTO_HOSTS or cores() < AUTO_CORES))
+        ):
+            return None
+        cluster = self._cluster()
+        self._check(cluster, endpoints)
+        size = max(1, min(SHARD, forks // (2 * cluster.workers), -(-len(endpoints) // cluster.workers)))
+        return Shards(self, cluster, size)
+
+    def _cluster(self) -> Cluster:
+        with self._lock:
+            if self._made is None:
+                if self._given is not None:
+                    self._made = Cluster.of(self._given)
+                elif self._word in ("auto", "cores"):
+                    self._made = Cluster.of(Cores(cores()))
+                else:
+                    from agentless.runner.dask_cluster import connect
+
+                    self._made = connect(self._word)
+            return self._made
+
+    def _check(self, cluster: Cluster, endpoints: Mapping[str, Endpoint]) -> None:
+        """Refuse to send a secret where others can read it; raises UsageError, before anything is sent."""
+        if cluster.private:
+            return
+        for name, endpoint in endpoints.items():
+            become = endpoint.become
+            if not endpoint.local and (endpoint.password or (become and become.password)):
+                what = "the password to log in" if endpoint.password else f"the password of {become and become.method}"
+                raise UsageError(
+                    f"{name}: {what} would go to workers on other machines, and this cluster does not encrypt",
+                    "Use a cluster with TLS (--spread tls://…), keys that the workers have, or --spread threads.",
+                )
+
+    def settings(self, endpoint: Endpoint) -> Settings:
+        """How to connect to a host; raises HostError."""
+        if endpoint.problem is not None:
+            raise Refused(endpoint.problem.kind, endpoint.problem.message, endpoint.problem.hint)
+        return self._resolver.settings(endpoint)
+
+    # --- prompts ---
+    @property
+    def passphrases(self) -> Mapping[str, tuple[Secret | None, ...]]:
+        """What was answered so far."""
+        with self._lock:
+            return dict(self._passphrases)
+
+    def answer(self, prompt: str, private: bool, known: int) -> None:
+        """Ask a person once for what workers need to log in, unless another host's worker needed it before.
+
+        Args:
+            private: the answer can go to the workers.
+            known: how many answers to this prompt the worker had.
+        """
+        with self._lock:
+            answers = self._passphrases.get(prompt, ())
+            if len(answers) > known:
+                return
+            if private:
+                answer = self._ask(prompt)
+            else:
+                answer = None
+                self._warn_once(f"{prompt.strip(' :')}: not asked for, this cluster does not encrypt: use its agent")
+            self._passphrases[prompt] = (*answers, answer)
+
+    def warn(self, line: str) -> None:
+        """Show a line of a worker's, once."""
+        with self._lock:
+            self._warn_once(line)
+
+    def _warn_once(self, line: str) -> None:
+        if line not in self._warned:
+            self._warned.add(line)
+            self._warn(line)
+
+    def close(self) -> None:
+        """End the workers that were started here; an executor of the caller's stays."""
+        with self._lock:
+            made, self._made = self._made, None
+        if made is not None and self._given is None:
+            made.executor.shutdown(wait=False, cancel_futures=True)
+
+
+class _Batch:
+    """Calls that go into one shard, while they are prepared; the last one sends it."""
+
+    def __init__(self, count: int) -> None:
+        self.calls: dict[str, Call] = {}
+        self.settings: dict[str, Settings] = {}
+        self._left = count
+        self._lock = threading.Lock()
+
+    def one_less(self) -> bool:
+        with self._lock:
+            self._left -= 1
+            return not self._left
+
+
+class Shards:
+    """Carries out calls as shards (`fanout.Carrier`).
+
+    Args:
+        size: hosts in a shard.
+    """
+
+    def __init__(self, spread: Spread, cluster: Cluster, size: int) -> None:
+        self._spread = spread
+        self._cluster = cluster
+        self._size = size
+        self._writers = _Writers()
+        self._local: list[ThreadPoolExecutor] = []
+        self._futures: set[Future[bytes]] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def start(self, pool: FanOut, names: Sequence[str]) -> None:
+        for start in range(0, len(names), self._size):
+            some = names[start : start + self._size]
+            batch = _Batch(len(some))
+            for name in some:
+                self._writers.put(lambda name=name, batch=batch: self._prepare(pool, name, batch))  # type: ignore[misc]
+
+    def leave(self, name: str) -> None:
+        """A shard ends by itself."""
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            futures, self._futures = self._futures, set()
+        for future in futures:
+            future.cancel()
+        self._writers.close()
+
+    # --- out ---
+    def _prepare(self, pool: FanOut, name: str, batch: _Batch) -> None:
+        part = pool.part(name)
+        pause: float | None = None
+        goes = False
+        try:
+            call = part.next()
+            if isinstance(call, Call):
+                try:
+                    settings = None if call.endpoint.local else self._spread.settings(call.endpoint)
+                except HostError as error:
+                    pause = part.over(error, reached=False)
+                else:
+                    if part.ready():
+                        batch.calls[name] = call
+                        if settings is not None:
+                            batch.settings[name] = settings
+                        goes = True
+                    else:
+                        pause = part.over(None, reached=False)
+            else:
+                pause = call
+        except BaseException as error:  # noqa: BLE001 - whatever it is, a thread must not end unseen
+            part.failed(error)
+        if not goes:
+            pool.went(name, pause)
+        if batch.one_less() and batch.calls:
+            self._submit(pool, batch)
+
+    def _submit(self, pool: FanOut, batch: _Batch) -> None:
+        """Hand the shard over, in parts where its hosts are reached by different workers."""
+        groups: dict[str | None, dict[str, Call]] = {}
+        for name, call in batch.calls.items():
+            here = call.endpoint.local and self._cluster.remote
+            groups.setdefault("" if here else call.endpoint.spread_worker, {})[name] = call
+        for worker, calls in groups.items():
+            known = self._spread.passphrases
+            settings = {name: batch.settings[name] for name in calls if name in batch.settings}
+            shard = Shard(calls, settings, str(Path.home()), FOLLOWS, known)
+            counts = {prompt: len(answers) for prompt, answers in known.items()}
+            try:
+                future = self._send(worker, pickle.dumps(shard, pickle.HIGHEST_PROTOCOL))
+            except HostError as error:
+                self._lost(pool, calls, error)
+                continue
+            except Exception as error:  # noqa: BLE001 - whatever an executor says that takes no task
+                self._lost(pool, calls, _lost(error))
+                continue
+            with self._lock:
+                self._futures.add(future)
+            future.add_done_callback(
+                lambda future, calls=calls, counts=counts: self._writers.put(  # type: ignore[misc]
+                    lambda: self._arrived(pool, calls, counts, future)
+                )
+            )
+
+    def _send(self, worker: str | None, data: bytes) -> Future[bytes]:
+        from agentless import __version__
+
+        if worker == "":
+            # This machine means the controller's own, wherever the other hosts are asked from.
+            here = ThreadPoolExecutor(1, thread_name_prefix="agentless-here")
+            future = here.submit(carry_out, __version__, data)
+            here.shutdown(wait=False)
+            return future
+        executor = self._cluster.executor
+        if worker is not None and self._cluster.of_worker is not None:
+            executor = self._cluster.of_worker(worker)
+        return executor.submit(carry_out, __version__, data)
+
+    # --- back ---
+    def _arrived(
+        self, pool: FanOut, calls: Mapping[str, Call], counts: Mapping[str, int], future: Future[bytes]
+    ) -> None:
+        with self._lock:
+            self._futures.discard(future)
+        if self._closed:
+            return
+        try:
+            results: Results = pickle.loads(future.result())
+        except BaseException as error:  # noqa: BLE001 - a worker's death comes as what its executor calls it
+            self._lost(pool, calls, _lost(error))
+            return
+        for line in results.warnings:
+            self._spread.warn(line)
+        for name in calls:
+            outcome = results.outcomes.get(name) or Outcome(error=Unreachable("spread", "the worker left it out"))
+            self._writers.put(lambda name=name, outcome=outcome: self._take(pool, name, outcome, counts))  # type: ignore[misc]
+
+    def _take(self, pool: FanOut, name: str, outcome: Outcome, counts: Mapping[str, int]) -> None:
+        if outcome.prompt is not None:
+            self._spread.answer(outcome.prompt, self._cluster.private, counts.get(outcome.prompt, 0))
+        if outcome.prompt is not None or outcome.again:
+            pool.went(name, 0.0)
+            return
+        self._absorb(pool, name, outcome)
+
+    def _lost(self, pool: FanOut, calls: Mapping[str, Call], error: HostError) -> None:
+        for name in calls:
+            # Nobody knows how far the worker came.
+            outcome = Outcome(error=error, reached=isinstance(error, CarrierLost))
+            self._writers.put(lambda name=name, outcome=outcome: self._absorb(pool, name, outcome))  # type: ignore[misc]
+
+    @staticmethod
+    def _absorb(pool: FanOut, name: str, outcome: Outcome) -> None:
+        part: Part = pool.part(name)
+        pause: float | None = None
+        try:
+            error = outcome.error
+            try:
+                for answer in outcome.answers:
+                    part.take(answer)
+            except HostError as problem:
+                error = problem
+            pause = part.over(error, reached=outcome.reached)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, a thread must not end unseen
+            part.failed(error)
+        pool.went(name, pause)
+
+
+def _lost(error: BaseException) -> HostError:
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    hint = "The job may run: agentless jobs wait asks the host."
+    return CarrierLost("spread", f"the worker that asked it gave no result ({what})"[:500], hint)
+
+
+class _Writers:
+    """Threads that do small tasks in the order in which they come; as many as there is work for, up to `WRITERS`."""
+
+    def __init__(self) -> None:
+        self._tasks: deque[Callable[[], None]] = deque()
+        self._changed = threading.Condition()
+        self._threads = 0
+        self._idle = 0
+        self._closed = False
+
+    def put(self, task: Callable[[], None]) -> None:
+        with self._changed:
+            if self._closed:
+                return
+            self._tasks.append(task)
+            if self._idle < len(self._tasks) and self._threads < WRITERS:
+                self._threads += 1
+                threading.Thread(target=self._work, name="agentless-writer", daemon=True).start()
+            else:
+                self._changed.notify()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._idle += 1
+                self._changed.wait_for(lambda: self._tasks or self._closed)
+                self._idle -= 1
+                if not self._tasks:
+                    return
+                task = self._tasks.popleft()
+            task()
+
+    def close(self) -> None:
+        """What has come is done; nothing more is taken."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()

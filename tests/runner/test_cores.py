@@ -1,0 +1,91 @@
+"""The pool of processes: tasks and their answers, workers that die, and an end with the parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import pytest
+
+from agentless.runner.cores import Cores
+from tests.hosts import until
+from tests.hosts.client import ROOT
+from tests.hosts.waiting import patience
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there, and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_tasks_are_done_by_other_processes_as_many_as_there_are() -> None:
+    pool = Cores(2)
+    try:
+        pids = {pool.submit(os.getpid).result(patience(30)) for _ in range(4)}
+        many = [pool.submit(pow, base, 2) for base in range(20)]
+        assert [one.result(patience(30)) for one in many] == [base * base for base in range(20)]
+        assert os.getpid() not in pids
+    finally:
+        pool.shutdown()
+    until(lambda: not any(map(alive, pids)), "the workers have ended")
+    with pytest.raises(RuntimeError):
+        pool.submit(os.getpid)
+
+
+def test_what_a_task_raises_is_raised_where_its_result_is_taken_and_what_it_prints_is_no_answer() -> None:
+    pool = Cores(1)
+    try:
+        with pytest.raises(ZeroDivisionError):
+            pool.submit(divmod, 1, 0).result(patience(30))
+        assert pool.submit(print, "not an answer").result(patience(30)) is None
+    finally:
+        pool.shutdown()
+
+
+def test_a_worker_that_dies_takes_only_its_own_task_along() -> None:
+    pool = Cores(1)
+    try:
+        pid = pool.submit(os.getpid).result(patience(30))
+        killed = pool.submit(time.sleep, 600)
+        until(killed.running, "it runs")
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(BrokenProcessPool):
+            killed.result(patience(30))
+        assert pool.submit(os.getpid).result(patience(30)) != pid
+    finally:
+        pool.shutdown()
+
+
+def test_what_is_under_way_is_not_waited_for_where_nobody_wants_it() -> None:
+    pool = Cores(1)
+    pid = pool.submit(os.getpid).result(patience(30))
+    pool.submit(time.sleep, 600)
+    queued = pool.submit(time.sleep, 600)
+    pool.shutdown(wait=False)
+    assert queued.cancelled()
+    until(lambda: not alive(pid), "the worker has ended")
+
+
+def test_workers_end_with_a_parent_that_is_killed_and_its_main_is_not_run_again(tmp_path: Path) -> None:
+    """A script without `if __name__ == '__main__'`, which the standard library's pool would run once more."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, time\nfrom agentless.runner.cores import Cores\nprint('begun', flush=True)\n"
+        "pool = Cores(1)\nprint(pool.submit(os.getpid).result(), flush=True)\npool.submit(time.sleep, 600).result()\n"
+    )
+    with subprocess.Popen([sys.executable, str(script)], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+                          stdout=subprocess.PIPE, text=True) as parent:  # fmt: skip
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "begun\n"
+        worker = int(parent.stdout.readline())
+        assert alive(worker)
+        parent.kill()
+    until(lambda: not alive(worker), "the worker has ended")
