@@ -7,9 +7,11 @@ And they end with the parent, however that ends: their stdin does.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
+import queue
 import struct
 import subprocess
 import sys
@@ -163,29 +165,24 @@ def _read(pipe: IO[bytes]) -> bytes:
 
 
 def _work() -> None:
-    """A worker's life: tasks from stdin, answers to stdout, until stdin ends; then it is gone at once."""
-    tasks: deque[bytes] = deque()
-    came = threading.Semaphore(0)
+    """A worker's life: tasks from stdin, answers to stdout. When stdin ends, so does it, with whatever it is at: the
+    parent has ended, or wants no more."""
+    tasks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     # Whatever a task prints must not be taken for an answer.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     source = os.fdopen(os.dup(0), "rb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-
-    def listen() -> None:
+    threading.Thread(target=_do, args=(tasks, answers), daemon=True).start()
+    with contextlib.suppress(EOFError, OSError):
         while True:
-            try:
-                tasks.append(_read(source))
-            except (EOFError, OSError):
-                # The parent has ended, or is done: a task that is under way is nobody's any more.
-                os._exit(0)
-            came.release()
+            tasks.put(_read(source))
 
-    threading.Thread(target=listen, daemon=True).start()
+
+def _do(tasks: queue.SimpleQueue[bytes], answers: IO[bytes]) -> None:
     while True:
-        came.acquire()
         try:
-            fn, args, kwargs = pickle.loads(tasks.popleft())
+            fn, args, kwargs = pickle.loads(tasks.get())
             answer = pickle.dumps((True, fn(*args, **kwargs)), pickle.HIGHEST_PROTOCOL)
         except BaseException as error:  # noqa: BLE001 - raised where the result is taken
             try:
@@ -195,4 +192,4 @@ def _work() -> None:
         try:
             _write(answers, answer)
         except OSError:
-            os._exit(0)
+            return

@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from typing import Any
 
 from agentless.errors import Unreachable, UsageError
-from agentless.runner.spread import AUTO_CORES, Cluster
+from agentless.runner.cluster import WORKERS, Cluster
 
 __all__ = ["cluster_of", "connect"]
 
@@ -67,7 +67,7 @@ class _Dask(Executor):
         threads = sum(int(worker.get("nthreads", 1)) for worker in workers.values())
         address = str(self._client.scheduler.address if self._client.scheduler else "")
         encrypted = address.startswith(("tls://", "wss://", "inproc://"))
-        return Cluster(self, threads or AUTO_CORES, remote=True, private=encrypted, of_worker=self._of_worker)
+        return Cluster(self, threads or WORKERS, remote=True, private=encrypted, of_worker=self._of_worker)
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         if not self._workers():

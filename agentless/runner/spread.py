@@ -20,11 +20,12 @@ from agentless.model.secret import Secret
 from agentless.openssh.resolver import Resolver
 from agentless.openssh.settings import Settings
 from agentless.runner.call import Call
+from agentless.runner.cluster import WORKERS, Cluster
 from agentless.runner.cores import Cores, cores
 from agentless.runner.fanout import Carrier, FanOut, Part
 from agentless.runner.shard import Outcome, Results, Shard, carry_out
 
-__all__ = ["AUTO_CORES", "AUTO_HOSTS", "Cluster", "Spread"]
+__all__ = ["AUTO_CORES", "AUTO_HOSTS", "Spread"]
 
 # The largest shard: results arrive shard by shard.
 SHARD = 25
@@ -37,48 +38,20 @@ FOLLOWS = 2.0
 WRITERS = 32
 
 
-class Cluster:
-    """An executor, and what is known of it.
+def cluster_of(executor: Executor) -> Cluster:
+    """What is known of an executor that a caller brings."""
+    if isinstance(executor, Cores):
+        return Cluster(executor, executor.workers)
+    kind = type(executor)
+    if kind.__module__.startswith("distributed."):
+        from agentless.runner import dask_cluster
 
-    Args:
-        executor: carries out `shard.carry_out`.
-        workers: how many shards it takes at once, as far as that is known.
-        remote: other machines carry out its tasks.
-        private: what is sent there can be read by nobody on the way.
-        of_worker: the executor of those workers that a host's `agentless_spread_worker` names, and raises HostError
-            where there is none; None where that means nothing.
-    """
-
-    def __init__(
-        self,
-        executor: Executor,
-        workers: int = AUTO_CORES,
-        *,
-        remote: bool = False,
-        private: bool = True,
-        of_worker: Callable[[str], Executor] | None = None,
-    ) -> None:
-        self.executor = executor
-        self.workers = workers
-        self.remote = remote
-        self.private = private
-        self.of_worker = of_worker
-
-    @classmethod
-    def of(cls, executor: Executor) -> Cluster:
-        """What is known of an executor that a caller brings."""
-        if isinstance(executor, Cores):
-            return cls(executor, executor.workers)
-        kind = type(executor)
-        if kind.__module__.startswith("distributed."):
-            from agentless.runner.dask_cluster import cluster_of
-
-            return cluster_of(executor)
-        here = isinstance(executor, (ThreadPoolExecutor, concurrent.futures.ProcessPoolExecutor))
-        here = here or kind.__module__.partition(".")[0] == "loky"
-        workers = getattr(executor, "_max_workers", None)
-        known = workers if isinstance(workers, int) and workers > 0 else AUTO_CORES
-        return cls(executor, known, remote=not here, private=here)
+        return dask_cluster.cluster_of(executor)
+    here = isinstance(executor, (ThreadPoolExecutor, concurrent.futures.ProcessPoolExecutor))
+    here = here or kind.__module__.partition(".")[0] == "loky"
+    workers = getattr(executor, "_max_workers", None)
+    known = workers if isinstance(workers, int) and workers > 0 else WORKERS
+    return Cluster(executor, known, remote=not here, private=here)
 
 
 class Spread:
@@ -135,9 +108,9 @@ class Spread:
         with self._lock:
             if self._made is None:
                 if self._given is not None:
-                    self._made = Cluster.of(self._given)
+                    self._made = cluster_of(self._given)
                 elif self._word in ("auto", "cores"):
-                    self._made = Cluster.of(Cores(cores()))
+                    self._made = cluster_of(Cores(cores()))
                 else:
                     from agentless.runner.dask_cluster import connect
 
