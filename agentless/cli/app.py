@@ -32,6 +32,7 @@ _VERBS = {
     "signal-job": Verb(_RUN, "agentless.cli.proc", "signal_job"),
     "term-job": Verb(_RUN, "agentless.cli.proc", "term_job"),
     "kill-job": Verb(_RUN, "agentless.cli.proc", "kill_job"),
+    "top": Verb(_SEE, "agentless.cli.top", "top"),
     "running": Verb(_SEE, "agentless.cli.proc", "running"),
     "find-job": Verb(_SEE, "agentless.cli.proc", "find_job"),
     "jobs": Verb(_SEE, "agentless.cli.jobs", "jobs"),

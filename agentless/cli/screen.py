@@ -67,6 +67,7 @@ class Screen:
         self._prompts = Prompts()
         self._progress: Progress | None = None
         self._wrote_result = False
+        self.occupant: Callable[[str], object] | None = None
 
     def colour(self, wish: str) -> None:
         """Say where colours go: `always`, `never`, or `auto`: to terminals that have them."""
@@ -175,6 +176,9 @@ class Screen:
             self._tell("")
 
     def _tell(self, line: str) -> None:
+        if self.occupant is not None:
+            self.occupant(line.removeprefix("agentless: "))
+            return
         self._write_stderr(line + "\n")
 
     def _write_stderr(self, data: bytes | str) -> None:
@@ -197,7 +201,7 @@ class Screen:
         """
         terminal = self.err_look.terminal
         wanted = terminal and not self.quiet if self.show_progress is None else self.show_progress
-        if not wanted or self._progress is not None:
+        if not wanted or self._progress is not None or self.occupant is not None:
             yield None
             return
         columns = lambda: shutil.get_terminal_size().columns  # noqa: E731
@@ -222,7 +226,7 @@ class Screen:
     # --- questions ---
     def can_ask(self) -> bool:
         """Whether there is a terminal to ask on, whatever stdin is."""
-        if not self.err_look.terminal:
+        if not self.err_look.terminal or self.occupant is not None:
             return False
         try:
             os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
@@ -280,6 +284,15 @@ class Screen:
                     if answer.startswith(word):
                         return answer
                 self._tell("; ".join(f"{answer}: {meaning}" for answer, meaning in answers.items()))
+
+    @contextmanager
+    def occupied(self, occupant: Callable[[str], object]) -> Iterator[None]:
+        """While the block runs, another program draws on the terminal: `occupant` gets what is to be said."""
+        self.occupant = occupant
+        try:
+            yield
+        finally:
+            self.occupant = None
 
     @contextmanager
     def _quiet_progress(self) -> Iterator[None]:

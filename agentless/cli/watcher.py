@@ -1,0 +1,417 @@
+"""What `agentless top` shows: the fleet's jobs, kept up to date by threads that nobody waits for.
+
+One thread reads the job cache, which is quick; others ask hosts, those that did not answer apart from the others and
+seldom; each job that runs on few hosts has one that follows its output. `snapshot` only reads.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from agentless.errors import AgentlessError, TargetError
+from agentless.model.answers import Output
+from agentless.model.job import Job, JobRow, Report
+from agentless.model.states import HostResult, State
+from agentless.report.printable import plain
+from agentless.report.text import colour, word
+from agentless.values import dataclass
+
+if TYPE_CHECKING:
+    from agentless.fleet import Fleet
+    from agentless.runner.run import Run
+
+__all__ = ["ComingFire", "HostPart", "JobPart", "Note", "Snapshot", "Watcher"]
+
+# Jobs that ended longer ago are for `jobs list`.
+_RECENT = 15 * 60.0
+_JOBS_MAX = 50
+# Into how many parts the fleet is divided at first, and how many of them are asked at once.
+_PARTS = 32
+_AT_ONCE = 6
+_CACHE_EVERY, _LOOK_EVERY, _SLOW_EVERY, _SCHEDULE_EVERY = 1.0, 3.0, 20.0, 20.0
+# Of a job on more hosts, the output is followed when somebody asks for it.
+_FOLLOWED_HOSTS = 50
+_FOLLOWED_JOBS = 12
+_FIRES = 3
+_LINE = 400
+
+
+@dataclass(frozen=True, slots=True)
+class HostPart:
+    """A host of a job.
+
+    Args:
+        host: its inventory name.
+        word: where it stands, in people's words.
+        colour: of that word.
+        running: it runs there, or may.
+        since: Unix seconds at which it began there, or None.
+        seconds: how long it took; None while it is not over.
+        last_line: what it printed last, or why it did not end well.
+    """
+
+    host: str
+    word: str
+    colour: str
+    running: bool = False
+    since: float | None = None
+    seconds: float | None = None
+    last_line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobPart:
+    """A job with its hosts; those that go on or went wrong come first.
+
+    Args:
+        job: the job.
+        ok, failed, running, pending: hosts.
+        hosts: all of them.
+    """
+
+    job: Job
+    ok: int
+    failed: int
+    running: int
+    pending: int
+    hosts: tuple[HostPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ComingFire:
+    """A fire of the schedule to come: Unix seconds, and the entry's name and target."""
+
+    at: float
+    entry: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something to be said, and since when: Unix seconds."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What is known at one moment.
+
+    Args:
+        jobs: the newest first.
+        fires: the next ones.
+        hosts: how many hosts there are; None before that is known.
+        asked: how many of them have answered, or have been waited for in vain.
+        problems: why hosts could not be asked, by name.
+        notes: what else there is to say, the newest last.
+    """
+
+    jobs: tuple[JobPart, ...] = ()
+    fires: tuple[ComingFire, ...] = ()
+    hosts: int | None = None
+    asked: int = 0
+    problems: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+
+
+class Watcher:
+    """Keeps a snapshot of a fleet's jobs.
+
+    Args:
+        fleet: whose public methods are called, from threads.
+        target: only jobs and parts of jobs on these hosts; None is all.
+        clock: Unix seconds.
+    """
+
+    def __init__(self, fleet: Fleet, target: str | None = None, clock: Callable[[], float] = time.time) -> None:
+        self._fleet = fleet
+        self._target = target
+        self._clock = clock
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._room = threading.Semaphore(_AT_ONCE)
+        self._threads: list[threading.Thread] = []
+        self._hosts: tuple[str, ...] | None = None
+        self._asked: set[str] = set()
+        self._problems: dict[str, str] = {}
+        self._rows: dict[str, JobRow] = {}
+        self._reports: dict[str, Report] = {}
+        # What each host that answered runs, and of which jobs nothing could be learned from a host.
+        self._running: dict[str, dict[str, Job]] = {}
+        self._silent: dict[str, frozenset[str]] = {}
+        self._seen: set[tuple[str, str]] = set()
+        self._last_lines: dict[tuple[str, str], str] = {}
+        self._runs: dict[str, Run] = {}
+        self._followed: dict[str, float] = {}
+        self._fires: tuple[ComingFire, ...] = ()
+        self._notes: list[Note] = []
+
+    def start(self) -> None:
+        """Begin; `close` ends it."""
+        self._spawn("cache", self._every(_CACHE_EVERY, self._read_cache))
+        self._spawn("look", self._look)
+        self._spawn("schedule", self._every(_SCHEDULE_EVERY, self._read_schedule))
+
+    def close(self, seconds: float = 0.5) -> None:
+        """End all threads; calls that are under way are left after these seconds, and what they bring is dropped."""
+        if self._stop.is_set():
+            return
+        self._stop.set()
+        with self._lock:
+            runs = list(self._runs.values())
+        for run in runs:
+            run.close()
+        until = time.monotonic() + seconds
+        for thread in list(self._threads):
+            thread.join(max(0.0, until - time.monotonic()))
+
+    def note(self, line: str) -> None:
+        """Something to be shown to the person."""
+        with self._lock:
+            self._notes = [*self._notes[-20:], Note(self._clock(), line)]
+
+    def job(self, jid: str) -> JobPart | None:
+        """One job as it is known now."""
+        return next((part for part in self.snapshot().jobs if part.job.jid == jid), None)
+
+    # --- the reader's side ---
+    def snapshot(self) -> Snapshot:
+        """What is known now; it waits for nobody."""
+        with self._lock:
+            parts = [self._part(report) for report in self._reports.values()]
+            known = set(self._reports)
+            parts += self._foreign(known)
+            parts.sort(key=lambda part: part.job.jid, reverse=True)
+            return Snapshot(
+                tuple(parts[:_JOBS_MAX]),
+                self._fires,
+                None if self._hosts is None else len(self._hosts),
+                len(self._asked),
+                dict(self._problems),
+                tuple(self._notes),
+            )
+
+    def _part(self, report: Report) -> JobPart:
+        jid = report.job.jid
+        hosts = tuple(
+            self._host(jid, name, result, jid in self._silent.get(name, ())) for name, result in report.results.items()
+        )
+        rank = {"red": 1, "yellow": 0, "green": 2}
+        ordered = sorted(hosts, key=lambda part: (not part.running, rank.get(part.colour, 2)))
+        counts = report.summary
+        settled = [result for result in report.results.values() if result.settled]
+        ok = counts["returned"] - counts["failed"]
+        return JobPart(
+            report.job,
+            ok,
+            len(settled) - ok,
+            len(hosts) - len(settled) - counts["pending"],
+            counts["pending"],
+            tuple(ordered),
+        )
+
+    def _host(self, jid: str, name: str, result: HostResult, silent: bool) -> HostPart:
+        ret = result.ret
+        running = not result.settled and result.state is not State.PENDING
+        said = word(result)
+        if result.state is State.RUNNING and silent:
+            said = "unreachable"
+        elif result.state is State.RUNNING and (jid, name) not in self._seen:
+            # Remembered, and not seen yet.
+            said = "running?"
+        problem = result.problem
+        last = self._last_lines.get((jid, name), "")
+        if problem is not None and (not last or said == "unreachable"):
+            last = f"{problem.kind}: {problem.message}"
+        return HostPart(
+            name,
+            said,
+            "red" if said == "unreachable" else colour(result),
+            running,
+            (ret.started if ret else result.started),
+            ret.duration if ret else None,
+            plain(last).replace("\n", " ")[:_LINE],
+        )
+
+    def _foreign(self, known: set[str]) -> list[JobPart]:
+        """Jobs that hosts run and the cache does not have."""
+        found: dict[str, tuple[Job, dict[str, HostPart]]] = {}
+        for name, running in self._running.items():
+            for jid, job in running.items():
+                if jid not in known:
+                    _, hosts = found.setdefault(jid, (job, {}))
+                    hosts[name] = HostPart(name, "running", "yellow", True, job.start_time or None)
+        return [JobPart(job, 0, 0, len(hosts), 0, tuple(hosts.values())) for job, hosts in found.values()]
+
+    # --- the threads ---
+    def _spawn(self, name: str, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=self._guarded, args=(work,), name=f"top-{name}", daemon=True)
+        with self._lock:
+            self._threads = [each for each in self._threads if each.is_alive()] + [thread]
+        thread.start()
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except AgentlessError as error:
+            if not self._stop.is_set():
+                self.note(error.message)
+        except Exception as error:  # noqa: BLE001  a defect is told, and the view goes on
+            if not self._stop.is_set():
+                self.note(f"{type(error).__name__}: {error}")
+
+    def _every(self, seconds: float, work: Callable[[], None]) -> Callable[[], None]:
+        def loop() -> None:
+            while not self._stop.is_set():
+                begun = time.monotonic()
+                self._guarded(work)
+                # What takes long (a cache of ten thousand jobs) is done the less often.
+                self._stop.wait(max(seconds, 4 * (time.monotonic() - begun)))
+
+        return loop
+
+    def _read_cache(self) -> None:
+        """Jobs that are not over or were lately: those of which something was learned are read again."""
+        now = self._clock()
+        rows: dict[str, JobRow] = {}
+        for row in self._fleet.list_jobs(limit=4 * _JOBS_MAX).rows:
+            counts = row.summary
+            open_ = counts["pending"] or counts["running"] or counts["unreachable"]
+            if (open_ and now - row.job.start_time < 7 * 86400) or now - row.last_event < _RECENT:
+                rows[row.job.jid] = row
+        reports: dict[str, Report] = {}
+        for jid, row in list(rows.items())[:_JOBS_MAX]:
+            if self._stop.is_set():
+                return
+            if self._rows.get(jid) == row and jid in self._reports:
+                reports[jid] = self._reports[jid]
+                continue
+            try:
+                reports[jid] = self._fleet.show(jid, self._target)
+            except TargetError:
+                # It was sent to other hosts.
+                continue
+        last_lines = {
+            (jid, name): line
+            for jid, report in reports.items()
+            if self._rows.get(jid) != rows[jid]
+            for name, result in report.results.items()
+            if (jid, name) not in self._last_lines and (line := _last_of(result))
+        }
+        with self._lock:
+            self._rows = rows
+            self._reports = reports
+            self._last_lines.update(last_lines)
+        self._follow_some(reports)
+
+    def _read_schedule(self) -> None:
+        try:
+            coming = self._fleet.schedule().coming(count=_FIRES)
+        except AgentlessError:
+            # No schedule, or one that `schedule list` says more about.
+            coming = {}
+        fires = [
+            ComingFire(float(fire.at), name, each.entry.target or "")
+            for name, each in coming.items()
+            for fire in each.fires or ()
+        ]
+        with self._lock:
+            self._fires = tuple(sorted(fires, key=lambda fire: fire.at)[:_FIRES])
+
+    def _look(self) -> None:
+        """Ask hosts what runs: those that answer often, the others seldom."""
+        names = tuple(self._fleet.endpoints(self._target))
+        with self._lock:
+            self._hosts = names
+        # At first in many parts, so that a host that does not answer holds up few.
+        size = -(-len(names) // _PARTS)
+        for number, begin in enumerate(range(0, len(names), size)):
+            self._spawn(f"look-{number}", partial(self._ask, names[begin : begin + size]))
+        self._spawn("slow", self._every(_SLOW_EVERY, lambda: self._ask(list(self._problems))))
+        self._every(_LOOK_EVERY, self._look_again)()
+
+    def _look_again(self) -> None:
+        self._ask([name for name in self._hosts or () if name in self._asked and name not in self._problems])
+
+    def _ask(self, names: Sequence[str]) -> None:
+        if not names or self._stop.is_set():
+            return
+        with self._room:
+            active = self._fleet.active(",".join(names))
+        with self._lock:
+            self._asked.update(names)
+            for name in names:
+                self._problems.pop(name, None)
+            self._problems.update(
+                {
+                    name: f"{problem.kind}: {problem.message}"
+                    for name, problem in active.problems.items()
+                    if name in names
+                }
+            )
+            for name in names:
+                self._running[name] = {jid: one.job for jid, one in active.jobs.items() if name in one.running}
+                self._silent[name] = frozenset(jid for jid, one in active.jobs.items() if name in one.unreachable)
+                self._seen.update((jid, name) for jid in self._running[name])
+                self._seen.difference_update((jid, name) for jid in self._silent[name])
+
+    # --- output ---
+    def _follow_some(self, reports: Mapping[str, Report]) -> None:
+        now = time.monotonic()
+        for jid, report in reports.items():
+            running = [name for name, result in report.results.items() if result.state is State.RUNNING]
+            with self._lock:
+                due = now - self._followed.get(jid, -60.0) > 5.0
+                if not running or len(running) > _FOLLOWED_HOSTS or jid in self._runs or not due:
+                    continue
+                if len(self._runs) >= _FOLLOWED_JOBS or self._stop.is_set():
+                    return
+                self._followed[jid] = now
+            self._spawn(f"follow-{jid}", partial(self._follow, jid))
+
+    def _follow(self, jid: str) -> None:
+        with self._fleet.tail(jid, self._target, follow=True) as run:
+            with self._lock:
+                if jid in self._runs or self._stop.is_set():
+                    return
+                self._runs[jid] = run
+            begun: dict[tuple[str, int], bytes] = {}
+            try:
+                for event in run:
+                    if self._stop.is_set():
+                        return
+                    if isinstance(event, Output):
+                        place = (event.host, event.stream)
+                        text = begun.get(place, b"") + event.data
+                        begun[place] = text[-_LINE:].rpartition(b"\n")[2]
+                        if line := _last_line(text):
+                            with self._lock:
+                                self._last_lines[jid, event.host] = line
+                                self._seen.add((jid, event.host))
+                    elif event.result.state is State.RUNNING:
+                        with self._lock:
+                            self._seen.add((jid, event.host))
+            finally:
+                with self._lock:
+                    self._runs.pop(jid, None)
+                    self._followed[jid] = time.monotonic()
+
+
+def _last_of(result: HostResult) -> str:
+    output = result.output
+    if output is None:
+        return ""
+    good = result.ret is not None and result.ret.ok
+    first, second = (output.out, output.err) if good else (output.err, output.out)
+    return _last_line(first.tail(_LINE)) or _last_line(second.tail(_LINE))
+
+
+def _last_line(data: bytes) -> str:
+    lines = plain(data[-4 * _LINE :].decode("utf-8", "backslashreplace")).split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
