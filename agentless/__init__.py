@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     from agentless.schedule.coming import Fire as Fire
     from agentless.schedule.coming import Forecast as Forecast
     from agentless.schedule.coming import Upcoming as Upcoming
+    from agentless.schedule.difference import Change as Change
     from agentless.schedule.document import Entry as Entry
     from agentless.schedule.document import Schedule as Schedule
     from agentless.schedule.editing import Editor as Editor
@@ -218,6 +219,7 @@ _HOMES = {
     "agentless.schedule.editing": ("Editor",),
     "agentless.schedule.history": ("Past",),
     "agentless.schedule.pushes": ("OnHosts",),
+    "agentless.schedule.difference": ("Change",),
     "agentless.schedule.hosts": (
         "HostSchedule",
         "OnHost",

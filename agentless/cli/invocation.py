@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "Formats", "Invocation"]
 
-FORMATS = ("table", "text", "json", "jsonl", "yaml", "junit")
+FORMATS = ("table", "text", "json", "jsonl", "yaml", "junit", "html")
 Formats = tuple[str, ...]
 # Seconds for which connections are kept for a person at a terminal.
 KEEP = 60.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,7 +13,7 @@ from agentless.cli.interrupts import ON_INTERRUPT
 from agentless.cli.invocation import Formats, Invocation
 from agentless.cli.options import TARGET, shared_options, verb
 from agentless.cli.printers import Detached, Printer
-from agentless.cli.report_files import Filed, ReportFiles, refuse_outputs, report_files
+from agentless.cli.report_files import Filed, ReportFiles, ReportPaths, refuse_outputs, report_files
 from agentless.cli.reports import printer, refuse_diff, render
 from agentless.cli.rows import FORMATS, show, tell_others, tell_problems
 from agentless.cli.words import DURATION, JID, MOMENT, pairs
@@ -85,6 +84,7 @@ _DIFF = option("--diff", is_flag=True, help="The largest such group, and how the
         ("agentless jobs lookup last", "the newest job's results, as `run` gave them"),
         ("agentless jobs lookup last 'web*'", "of these hosts alone"),
         ("agentless jobs lookup last --out junit > results.xml", "for a CI server"),
+        ("agentless jobs lookup last --out html > report.html", "for people; one file, which can be mailed"),
         ("agentless jobs lookup 20260203040506070809 --from archive", "from a register, a year later"),
     ]
 )
@@ -104,9 +104,7 @@ def lookup(
     source: str | None,
     group: bool,
     diff: bool,
-    junit: Path | None,
-    summary: Path | None,
-    outdir: Path | None,
+    paths: ReportPaths,
 ) -> int:
     """What a job returned: the text, the JSON and the exit code of its `run`, in the inventory's order.
 
@@ -114,7 +112,7 @@ def lookup(
     """
     out = invocation.out("text")
     refuse_diff(out, diff)
-    filed = ReportFiles.given(junit, summary, outdir, invocation.environ)
+    filed = ReportFiles.given(paths, invocation.environ)
     report = invocation.fleet.lookup(invocation.job(jid), target, source=source)
     if failed:
         report = _only_failed(report)
@@ -165,9 +163,7 @@ def retry(
     on_interrupt: str | None,
     group: bool,
     diff: bool,
-    junit: Path | None,
-    summary: Path | None,
-    outdir: Path | None,
+    paths: ReportPaths,
 ) -> int:
     """Send the same job again to hosts where it failed, that never got it, or that were not reached.
 
@@ -181,9 +177,9 @@ def retry(
     screen, out = invocation.screen, invocation.out("text")
     if detach and seconds is not None:
         raise UsageError("--detach leaves at once: it does not go with --wait")
-    refuse_outputs(detach, outdir, diff)
+    refuse_outputs(detach, paths.outdir, diff)
     refuse_diff(out, diff)
-    filed = ReportFiles.given(junit, summary, outdir, invocation.environ)
+    filed = ReportFiles.given(paths, invocation.environ)
     live = None if out == "text" and not detach and screen.out_look.terminal else False
     how = Delivery(detach, seconds, live=live)
     again = invocation.fleet.retry(invocation.job(jid), target, failed=failed, unreachable=unreachable, how=how)
@@ -268,8 +264,13 @@ def list_jobs(
         if filters["schedule"] is not None:
             raise click.UsageError("--schedule and --no-schedule together leave no job")
         filters["schedule"] = ""
-    out = invocation.out("table", FORMATS)
+    out = invocation.out("table", (*FORMATS, "html"))
     result = invocation.fleet.list_jobs(limit=number, metadata=pairs("--metadata", metadata), **filters)
+    if out == "html":
+        from agentless.report.html import jobs_html
+
+        invocation.screen.result_in_pieces(jobs_html(result, time.time()), utf8=True)
+        return result.exit_code
     ages = invocation.screen.folds
     show(
         invocation,
@@ -331,16 +332,14 @@ def wait(
     seconds: float | None,
     group: bool,
     diff: bool,
-    junit: Path | None,
-    summary: Path | None,
-    outdir: Path | None,
+    paths: ReportPaths,
 ) -> int:
     """Wait until every host has returned, and show what `run` would have shown. Ctrl-C leaves the job alone."""
     from agentless.cli.attached import follow
 
     out = invocation.out("text")
     refuse_diff(out, diff)
-    filed = ReportFiles.given(junit, summary, outdir, invocation.environ)
+    filed = ReportFiles.given(paths, invocation.environ)
     jid = invocation.job(jid)
     return follow(
         invocation,

@@ -59,20 +59,29 @@ class Printer:
 
 
 class WholeReport(Printer):
-    """One document for the whole job, at the end: json, yaml, junit or table.
+    """One document for the whole job, at the end: json, yaml, junit, html or table.
 
     Args:
         render: makes the document.
         summed_up: print the summary below it, on stderr.
+        utf8: as of `Screen.result_in_pieces`.
     """
 
-    def __init__(self, screen: Screen, render: Callable[[Report], Iterable[str]], *, summed_up: bool = False) -> None:
+    def __init__(
+        self,
+        screen: Screen,
+        render: Callable[[Report], Iterable[str]],
+        *,
+        summed_up: bool = False,
+        utf8: bool = False,
+    ) -> None:
         super().__init__(screen)
         self._render = render
         self._summed_up = summed_up
+        self._utf8 = utf8
 
     def end(self, report: Report) -> None:
-        self.screen.result_in_pieces(self._render(report))
+        self.screen.result_in_pieces(self._render(report), utf8=self._utf8)
         if self._summed_up:
             self._summary(report)
 

@@ -1,12 +1,14 @@
-"""What is written beside stdout: a directory of outputs, a JUnit file, a summary in Markdown, annotations on GitHub."""
+"""What is written beside stdout: outputs, a JUnit file, a page, a summary in Markdown, annotations on GitHub."""
 
 from __future__ import annotations
 
+import functools
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -20,21 +22,39 @@ from agentless.model.job import Report
 from agentless.model.states import HostResult
 from agentless.values import dataclass
 
-__all__ = ["Filed", "ReportFiles", "refuse_outputs", "report_files"]
+__all__ = ["Filed", "ReportFiles", "ReportPaths", "refuse_outputs", "report_files"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 # GitHub shows ten of a step.
 _ANNOTATIONS = 10
 
 
+@dataclass(frozen=True, slots=True)
+class ReportPaths:
+    """What `--junit`, `--html`, `--summary` and `--outdir` were given."""
+
+    junit: Path | None
+    html: Path | None
+    summary: Path | None
+    outdir: Path | None
+
+
 def report_files(function: F) -> F:
-    """Give a verb `--outdir`, `--junit` and `--summary`."""
+    """Give a verb `--outdir`, `--junit`, `--html` and `--summary`; its function gets them as `paths`."""
+
+    @functools.wraps(function)
+    def run(*arguments: Any, **options: Any) -> Any:
+        given = {name: options.pop(name) for name in ("junit", "html", "summary", "outdir")}
+        return function(*arguments, paths=ReportPaths(**given), **options)
+
     declare = partial(option, section="How it is shown", type=click.Path(path_type=Path), metavar="FILE")
     outdir = partial(option, section="How it is shown", type=click.Path(path_type=Path), metavar="DIR")(
         "--outdir", help="Write HOST.stdout and HOST.stderr of each host into this directory, too."
     )
     summary = declare("--summary", help="Append a summary in Markdown to this file, such as $GITHUB_STEP_SUMMARY.")
-    return outdir(declare("--junit", help="Write a JUnit report to this file, too.")(summary(function)))
+    html = declare("--html", help="Write a page for people to this file, too; it can be mailed.")
+    junit = declare("--junit", help="Write a JUnit report to this file, too.")
+    return cast("F", outdir(junit(html(summary(run)))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,29 +63,30 @@ class ReportFiles:
 
     Args:
         junit: replaced by the report as JUnit XML.
+        html: replaced by the report as a page.
         summary: gets the report as Markdown at its end.
         annotate: say on stderr, in the words of GitHub's runner, who failed.
         outputs: get what each host printed.
     """
 
     junit: Path | None = None
+    html: Path | None = None
     summary: Path | None = None
     annotate: bool = False
     outputs: OutputFiles | None = None
 
     @classmethod
-    def given(
-        cls, junit: Path | None, summary: Path | None, outdir: Path | None, environ: Mapping[str, str]
-    ) -> ReportFiles:
+    def given(cls, paths: ReportPaths, environ: Mapping[str, str]) -> ReportFiles:
         """Those of a command line.
 
         Raises:
             UsageError: one of them could not be written, which is said before anything is sent.
         """
-        for name, path in (("--junit", junit), ("--summary", summary)):
+        for name, path in (("--junit", paths.junit), ("--html", paths.html), ("--summary", paths.summary)):
             if path is not None:
                 _check(name, path)
-        return cls(junit, summary, environ.get("GITHUB_ACTIONS") == "true", OutputFiles.given(outdir))
+        annotate = environ.get("GITHUB_ACTIONS") == "true"
+        return cls(paths.junit, paths.html, paths.summary, annotate, OutputFiles.given(paths.outdir))
 
     def write(self, screen: Screen, report: Report) -> None:
         """Write them; raises UsageError where one cannot be written after all."""
@@ -75,6 +96,10 @@ class ReportFiles:
             from agentless.report.junit import as_junit
 
             _write("--junit", self.junit, as_junit(report), files.replace_file_by)
+        if self.html is not None:
+            from agentless.report.html import report_html
+
+            _write("--html", self.html, report_html(report, time.time()), files.replace_file_by)
         if self.summary is not None:
             from agentless.report.markdown import as_markdown
 

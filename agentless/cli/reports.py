@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
@@ -33,6 +34,10 @@ def render(invocation: Invocation, out: str) -> Callable[[Report], Iterable[str]
         from agentless.report.junit import as_junit
 
         return as_junit
+    if out == "html":
+        from agentless.report.html import report_html
+
+        return lambda report: report_html(report, time.time())
     return partial(_table, invocation.screen)
 
 
@@ -61,7 +66,7 @@ def printer(
 
         return HostByHost(screen, lambda host, result: host_line(jid, host, result.to_json()))
     if out != "text":
-        return WholeReport(screen, render(invocation, out), summed_up=out == "table")
+        return WholeReport(screen, render(invocation, out), summed_up=out == "table", utf8=out in ("junit", "html"))
     if len(hosts) == 1 and not diff and (not live or screen.out_look.terminal):
         return Solo(screen)
     if tail or live:

@@ -17,7 +17,7 @@ from agentless.cli.interrupts import ON_INTERRUPT
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import verb
 from agentless.cli.printers import Detached, Printer
-from agentless.cli.report_files import Filed, ReportFiles, refuse_outputs, report_files
+from agentless.cli.report_files import Filed, ReportFiles, ReportPaths, refuse_outputs, report_files
 from agentless.cli.reports import printer, refuse_diff
 from agentless.cli.words import DURATION, SHARE, pairs
 from agentless.errors import InventoryError, UsageError
@@ -184,9 +184,7 @@ def run(
     live: bool,
     group: bool,
     diff: bool,
-    junit: Path | None,
-    summary: Path | None,
-    outdir: Path | None,
+    paths: ReportPaths,
     on_interrupt: str | None,
     **options: Any,
 ) -> int:
@@ -206,7 +204,7 @@ def run(
         raise UsageError("--detach leaves at once: it does not go with --wait")
     if options["batch_wait"] is not None and options["batch"] is None:
         raise UsageError("--batch-wait is a pause between batches: give --batch, too")
-    refuse_outputs(options["detach"], outdir, diff)
+    refuse_outputs(options["detach"], paths.outdir, diff)
     spec = JobSpec(
         "" if options["script"] else shell_text(words, template=options["template"]),
         script=Script.read(options["script"], command) if options["script"] else None,
@@ -217,7 +215,7 @@ def run(
         **{name: options[name] for name in ("cwd", "shell", "timeout", "template")},
     )
     refuse_diff(out, diff)
-    filed = ReportFiles.given(junit, summary, outdir, invocation.environ)
+    filed = ReportFiles.given(paths, invocation.environ)
     if live:
         _refuse_with_live(out, detach=options["detach"], group=group, diff=diff)
     streams = True if live else None if out == "text" and not options["detach"] else False

@@ -105,8 +105,13 @@ def next_fires(invocation: Invocation, /, name: str | None, number: int, file: P
     """
     from agentless.report import schedule_tables as tables
 
-    out = invocation.out("table", FORMATS)
+    out = invocation.out("table", (*FORMATS, "html"))
     fires = invocation.fleet.schedule(file).coming(name, number)
+    if out == "html":
+        from agentless.report.html import fires_html
+
+        invocation.screen.result_in_pieces(fires_html(fires, time.time()), utf8=True)
+        return 0
     document = {entry: upcoming.to_json() for entry, upcoming in fires.items()}
     show(
         invocation,

@@ -104,17 +104,25 @@ class Screen:
         except OSError as error:
             raise ReaderGone(error.strerror or str(error)) from None
 
-    def result_in_pieces(self, pieces: Iterable[str]) -> None:
-        """Write one document to stdout as it is made. Raises ReaderGone."""
+    def result_in_pieces(self, pieces: Iterable[str], *, utf8: bool = False) -> None:
+        """Write one document to stdout as it is made. Raises ReaderGone.
+
+        Args:
+            utf8: it says of itself that it is UTF-8, and is that wherever it goes.
+        """
+
+        def write(text: str) -> None:
+            self.result(text.encode("utf-8", "backslashreplace") if utf8 else text)
+
         waiting: list[str] = []
         size = 0
         for piece in pieces:
             waiting.append(piece)
             size += len(piece)
             if size > _WRITE:
-                self.result("".join(waiting))
+                write("".join(waiting))
                 waiting, size = [], 0
-        self.result("".join(waiting))
+        write("".join(waiting))
 
     def conclude(self, document: str) -> None:
         """Write a document where no result was written; nobody minds whether it finds a reader."""

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
-from agentless.report.interruption import JUNIT, wanted_format
+from agentless.report.interruption import HTML, JUNIT, wanted_format
 from agentless.report.printable import one_line
 
 __all__ = ["failure"]
@@ -27,8 +27,9 @@ def failure(words: Sequence[str], kind: str, message: str, hint: str, exit_code:
         exit_code (integer): what this command exits with.
     """
     wanted = wanted_format(words)
-    if wanted == "junit":
-        return JUNIT % {"name": kind, "message": escape(one_line(message), {'"': "&quot;"})}
+    if wanted in ("junit", "html"):
+        text = escape(one_line(message), {'"': "&quot;"})
+        return (JUNIT if wanted == "junit" else HTML) % {"name": kind, "message": text}
     if wanted in ("json", "jsonl", "yaml"):
         # Every JSON document is a YAML document.
         error = {"kind": kind, "message": message, "hint": hint}

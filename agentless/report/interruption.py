@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["JUNIT", "document", "wanted_format"]
+__all__ = ["HTML", "JUNIT", "document", "wanted_format"]
 
 _OBJECT = '{"error": {"kind": "%(name)s", "message": "%(message)s", "hint": ""}, "exit_code": 130}\n'
 JUNIT = """\
@@ -19,8 +19,13 @@ JUNIT = """\
   </testsuite>
 </testsuites>
 """
+HTML = """\
+<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>agentless: %(name)s</title></head>
+<body><h1>%(name)s</h1><p>%(message)s</p></body></html>
+"""
 # Every JSON document is a YAML document.
-_DOCUMENTS = {"json": _OBJECT, "jsonl": _OBJECT, "yaml": _OBJECT, "junit": JUNIT}
+_DOCUMENTS = {"json": _OBJECT, "jsonl": _OBJECT, "yaml": _OBJECT, "junit": JUNIT, "html": HTML}
 
 
 def document(words: Sequence[str], message: str) -> str:

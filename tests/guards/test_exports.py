@@ -29,6 +29,7 @@ EXPORTS = {
     "Become",
     "CacheError",
     "CarrierLost",
+    "Change",
     "Changed",
     "CommandReturner",
     "Config",

@@ -1,0 +1,480 @@
+"""Results as one HTML file that people mail: it loads nothing, is whole without its script, and dark where it is to be.
+
+What hosts, inventories and people say is text from outside: Jinja2 escapes all of it, after it went through the door of
+`printable`, so that no control character and no reordering of text is left in it. A policy in the page itself forbids
+the network, and every script and style but its own two, which it names by their hashes. Outputs are read and written
+piece by piece.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from agentless.hostlist import fold
+from agentless.model.job import Report
+from agentless.model.output import StreamOutput
+from agentless.model.problem import Problem
+from agentless.model.results import Listed
+from agentless.model.states import HostResult, State
+from agentless.model.times import iso, local
+from agentless.report.printable import Printable, one_line, plain
+from agentless.report.spelling import as_typed
+from agentless.report.summary import next_commands, with_unknown
+from agentless.report.tables import command
+from agentless.report.text import duration, notes, outcome, states
+from agentless.values import dataclass
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from agentless.schedule.coming import Upcoming
+
+__all__ = ["fires_html", "jobs_html", "report_html"]
+
+# Characters that are written at once.
+_CHUNK = 1 << 16
+# Bytes of an output that stands open at once; a browser lays out a longer one when somebody asks for it.
+_OPEN_BYTES = 1 << 16
+_SGR = re.compile("\x1b\\[[0-9;:]*m")
+# For who sees no colours: each kind of outcome has a sign and a pattern, too.
+_TONES = {
+    "ok": ("good", "✓"),
+    "running": ("open", "▶"),
+    "pending": ("open", "…"),
+    "not-started": ("bad", "–"),
+    "lost": ("bad", "?"),
+    "unreachable": ("bad", "⊘"),
+    "failed": ("bad", "✗"),
+}
+# Quarters of the time that a timeline spans, in seconds; from a day on, whole days.
+_QUARTERS = (
+    *(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0),
+    *(60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10800.0, 21600.0, 43200.0, 86400.0),
+)
+# A host's clock that is this far from ours says nothing of when its job ran.
+_CLOCK_SLACK = 60.0
+
+
+# --- one job ---------------------------------------------------------------------------------------------------------
+def report_html(report: Report, now: float) -> Iterator[str]:
+    """A job: counts, when each host worked, and what it wrote; the same output of several hosts stands once.
+
+    Args:
+        now: Unix seconds.
+
+    Raises:
+        CacheError: the output of a host cannot be read from the job cache.
+    """
+    job, results = report.job, with_unknown(report)
+    groups = _groups(results)
+    counts = _counts([_kind(result) for result in results.values()])
+    heading = job.metadata.get("step") or command(job, 120) or job.function or f"Job {job.jid}"
+    verdict = _verdict(report, len(results))
+    line = _Timeline.of(report, now)
+    commands = [f"agentless jobs lookup {job.jid}", *(text.strip() for text in next_commands(report))]
+    return _page(
+        "report.html.j2",
+        now,
+        title=f"{heading}: {verdict}",
+        tone="good" if report.ok else "bad" if any(count.tone == "bad" for count in counts) else "open",
+        verdict=verdict,
+        heading=heading,
+        command=command(job, None),
+        job=job,
+        counts=counts,
+        ticks=line.ticks(),
+        rows=[line.row(name, results[name], group.name) for name, group in _in_order(results, groups)],
+        groups=groups,
+        commands=commands,
+    )
+
+
+def _kind(result: HostResult) -> str:
+    """Which of the kinds of outcome a host's is."""
+    return ("failed" if result.failed else "ok") if result.state is State.RETURNED else result.state.value
+
+
+def _outcome(result: HostResult) -> str:
+    return outcome(result.ret) if result.ret is not None else result.state.value
+
+
+def _verdict(report: Report, total: int) -> str:
+    hosts = "1 host" if total == 1 else f"{total} hosts"
+    if report.interrupted:
+        return f"Interrupted, on {hosts}"
+    if report.ok:
+        word = "Accepted" if report.detached else "OK"
+        return f"{word} on {'its one host' if total == 1 else f'all of {hosts}'}"
+    counts = dict(report.summary)
+    counts[State.UNREACHABLE.value] += len(report.unknown_hosts)
+    return f"Of {hosts}: {states(counts)}" if total else "No host that answered knows of it"
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """How many hosts, or jobs, have this kind of outcome; `at` and `width` are percents of all."""
+
+    word: str
+    tone: str
+    symbol: str
+    number: int
+    at: str
+    width: str
+
+
+def _counts(kinds: Iterable[str]) -> list[_Count]:
+    numbers = dict.fromkeys(_TONES, 0)
+    for kind in kinds:
+        numbers[kind] += 1
+    total, before, counts = sum(numbers.values()), 0, []
+    for word, number in numbers.items():
+        if number:
+            tone, symbol = _TONES[word]
+            counts.append(_Count(word, tone, symbol, number, _percent(before / total), _percent(number / total)))
+        before += number
+    return counts
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3f}".rstrip("0").rstrip(".")
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """One stream of a group's output."""
+
+    name: str
+    output: StreamOutput
+
+    def text(self) -> Iterator[str]:
+        """Its printable form without colours, in pieces."""
+        shown = Printable()
+        for piece in self.output.pieces():
+            yield _SGR.sub("", shown.feed(piece))
+        yield _SGR.sub("", shown.feed(b"", final=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Hosts whose outcome and output are the same to the byte."""
+
+    name: str
+    hosts: tuple[str, ...]
+    outcome: str
+    tone: str
+    symbol: str
+    problem: Problem | None
+    notes: tuple[str, ...]
+    streams: tuple[_Stream, ...]
+    opened: bool
+
+    @property
+    def folded(self) -> str:
+        return fold(self.hosts)
+
+    @property
+    def count(self) -> int:
+        return len(self.hosts)
+
+    @property
+    def silent(self) -> bool:
+        return not self.streams and self.problem is None
+
+
+def _groups(results: Mapping[str, HostResult]) -> list[_Group]:
+    """What went wrong first, then by how many hosts are alike."""
+    alike: dict[tuple[Any, ...], list[str]] = {}
+    for name, result in results.items():
+        output = result.output
+        digests = (_digest(output.out), _digest(output.err)) if output is not None else ()
+        alike.setdefault((_kind(result), _outcome(result), result.problem, *notes(result), *digests), []).append(name)
+    ordered = sorted(alike.values(), key=lambda names: (_kind(results[names[0]]) == "ok", -len(names)))
+    return [
+        _group(f"g{number}", tuple(names), results[names[0]], few=len(ordered) <= 3)
+        for number, names in enumerate(ordered, 1)
+    ]
+
+
+def _digest(output: StreamOutput) -> bytes:
+    sha = hashlib.sha256()
+    for piece in output.pieces():
+        sha.update(piece)
+    return sha.digest()
+
+
+def _group(name: str, hosts: tuple[str, ...], result: HostResult, *, few: bool) -> _Group:
+    output = result.output
+    both = (("stdout", output.out), ("stderr", output.err)) if output is not None else ()
+    heads = {stream: len(data.head(_OPEN_BYTES + 1)) for stream, data in both}
+    tone, symbol = _TONES[_kind(result)]
+    return _Group(
+        name,
+        hosts,
+        _outcome(result),
+        tone,
+        symbol,
+        result.problem,
+        tuple(notes(result)),
+        tuple(_Stream(stream, data) for stream, data in both if heads[stream]),
+        opened=(few or tone != "good") and sum(heads.values()) <= _OPEN_BYTES,
+    )
+
+
+def _in_order(results: Mapping[str, HostResult], groups: Sequence[_Group]) -> Iterator[tuple[str, _Group]]:
+    by_host = {host: group for group in groups for host in group.hosts}
+    return ((name, by_host[name]) for name in results)
+
+
+# --- when ------------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class _Tick:
+    at: str
+    anchor: str
+    text: str
+
+
+def _ticks(quarter: float) -> list[_Tick]:
+    anchors = ("start", "middle", "middle", "middle", "end")
+    return [_Tick(str(25 * number), anchor, _length(number * quarter)) for number, anchor in enumerate(anchors)]
+
+
+def _length(seconds: float) -> str:
+    """`2.5 s`, `15 min`, `1.5 h`, `3 d`: of round numbers."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size and seconds * 4 % size == 0:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s" if seconds else "0"
+
+
+def _quarter(span: float) -> float:
+    """The round quarter of a timeline on which so many seconds have room."""
+    days = -(-span // (4 * 86400)) * 86400
+    return next((each for each in _QUARTERS if 4 * each >= span), days)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A host: how it ended, and where its bar lies, in percents; `width` is empty where it has none."""
+
+    name: str
+    group: str
+    word: str
+    outcome: str
+    tone: str
+    symbol: str
+    took: str
+    at: str
+    width: str
+    span: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Timeline:
+    """From the begin of a job on, by the clock of each host.
+
+    Args:
+        origin: Unix seconds at its left end.
+        quarter: seconds from one tick to the next.
+        now: Unix seconds.
+    """
+
+    origin: float
+    quarter: float
+    now: float
+
+    @classmethod
+    def of(cls, report: Report, now: float) -> _Timeline:
+        began = report.job.start_time
+        told = [span for result in report.results.values() if (span := _span(result, now)) is not None]
+        fits = [span for span in told if _believed(span[0], began, now)]
+        origin = min([span[0] for span in fits] + ([began] if began else []), default=now)
+        lengths = [start - origin + seconds for start, seconds in fits] + [seconds for _, seconds in told]
+        return cls(origin, _quarter(max(lengths, default=0.0)), now)
+
+    def ticks(self) -> list[_Tick]:
+        return _ticks(self.quarter)
+
+    def row(self, name: str, result: HostResult, group: str) -> _Row:
+        kind = _kind(result)
+        tone, symbol = _TONES[kind]
+        at, width, text = "", "", ""
+        took = duration(result.ret.duration) if result.ret and result.ret.duration is not None else ""
+        why = f"{result.problem.kind}: {as_typed(result.problem.message)}" if result.problem is not None else ""
+        if (span := _span(result, self.now)) is not None:
+            start, seconds = span
+            over = "" if result.ret is not None else ", and was not over"
+            text = f"{name}: {_outcome(result)}; from {local(start)}, for {duration(seconds)}{over}"
+            if not _believed(start, self.origin, self.now):
+                why = why or f"its clock differs: it says {local(start)}"
+                start = self.origin
+            whole = 4 * self.quarter
+            left = min(max((start - self.origin) / whole, 0.0), 0.994)
+            at, width = _percent(left), _percent(min(max(seconds / whole, 0.006), 1 - left))
+        return _Row(name, group, kind, _outcome(result), tone, symbol, took, at, width, text, why)
+
+
+def _believed(start: float, began: float, now: float) -> bool:
+    return (not began or start >= began - _CLOCK_SLACK) and start <= now + _CLOCK_SLACK
+
+
+def _span(result: HostResult, now: float) -> tuple[float, float] | None:
+    """When a job began on a host, in Unix seconds, and how long it ran there, up to now where it still does."""
+    ret = result.ret
+    if ret is not None and ret.started is not None:
+        seconds = (ret.finished or ret.started) - ret.started if ret.duration is None else ret.duration
+        return ret.started, max(seconds, 0.0)
+    if result.state is State.RUNNING and result.started is not None:
+        return result.started, max(now - result.started, 0.0)
+    return None
+
+
+# --- many jobs, and those to come ------------------------------------------------------------------------------------
+def jobs_html(listed: Listed, now: float) -> Iterator[str]:
+    """The jobs of a list, newest first.
+
+    Args:
+        now: Unix seconds.
+    """
+    counts = _counts(_of_job(row.summary) for row in listed.rows)
+    bad = sum(count.number for count in counts if count.tone == "bad")
+    total = "1 job" if len(listed.rows) == 1 else f"{len(listed.rows)} jobs"
+
+    def rows() -> Iterator[dict[str, str]]:
+        for row in listed.rows:
+            job, kind = row.job, _of_job(row.summary)
+            tone, symbol = _TONES[kind]
+            text = command(job, None) if job.schedule is None else f"[{job.schedule}] {command(job, None)}"
+            as_of = f" (as of {local(row.as_of)})" if row.as_of is not None else ""
+            yield {
+                "jid": job.jid,
+                "started": local(job.start_time or None),
+                "command": text,
+                "target": job.target,
+                "user": job.user,
+                "word": kind,
+                "tone": tone,
+                "symbol": symbol,
+                "outcome": (states(row.summary) or "no hosts") + as_of,
+                "text": " ".join((text, job.target, job.user, job.jid, *job.metadata.values())),
+            }
+
+    return _page(
+        "jobs.html.j2",
+        now,
+        title=f"agentless: {total}",
+        tone="bad" if bad else "good",
+        verdict=f"{total}: {bad} went wrong" if bad else f"{total}: none went wrong",
+        controller=os.uname().nodename,
+        counts=counts,
+        rows=rows,
+    )
+
+
+def _of_job(summary: Mapping[str, int]) -> str:
+    """What a job counts as: the worst of its hosts' outcomes."""
+    worst = ("failed", "lost", "unreachable", "not-started", "running", "pending")
+    return next((kind for kind in worst if summary.get(kind)), "ok")
+
+
+def fires_html(by_entry: Mapping[str, Upcoming], now: float) -> Iterator[str]:
+    """The fires to come, of each entry on a line of time, and of all by time.
+
+    Args:
+        now: Unix seconds.
+    """
+    from agentless.report.schedule_tables import fires
+
+    every = [fire for upcoming in by_entry.values() for fire in upcoming.fires or ()]
+    quarter = _quarter(max((fire.at - now for fire in every), default=0.0))
+
+    def lane(name: str, upcoming: Upcoming) -> dict[str, Any]:
+        return {
+            "name": name,
+            "zone": upcoming.entry.timezone or "local",
+            "runs_on": upcoming.entry.runs_on,
+            "known": upcoming.fires is not None,
+            "fires": [
+                {
+                    "at": _percent(min(max((fire.at - now) / (4 * quarter), 0.0), 1.0)),
+                    "tone": "none" if fire.reason else "good",
+                    "when": datetime.fromtimestamp(fire.at, timezone(timedelta(seconds=fire.shift))).isoformat(" "),
+                    "skipped": fire.reason or "",
+                }
+                for fire in upcoming.fires or ()
+            ],
+        }
+
+    skipped = sum(fire.reason is not None for fire in every)
+    told = "1 fire to come" if len(every) == 1 else f"{len(every)} fires to come"
+    return _page(
+        "fires.html.j2",
+        now,
+        title="agentless: the schedule's next fires",
+        verdict=f"{told}, {skipped} of them to be skipped" if skipped else told,
+        controller=os.uname().nodename,
+        ticks=_ticks(quarter),
+        entries=[lane(name, upcoming) for name, upcoming in by_entry.items()],
+        fires=list(fires(by_entry, now)),
+    )
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+def _page(template: str, now: float, **context: Any) -> Iterator[str]:
+    """A page in pieces that are worth a write."""
+    from agentless import __version__
+
+    environment, style, script = _environment(), _file("page.css"), _file("filter.js")
+    pieces = environment.get_template(template).generate(
+        now=now,
+        version=__version__,
+        style=style,
+        style_hash=_hash(style),
+        script=script,
+        script_hash=_hash(script),
+        **context,
+    )
+    held: list[str] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= _CHUNK:
+            yield "".join(held)
+            held, size = [], 0
+    yield "".join(held)
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FunctionLoader(_file), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(line=_line, lines=_lines, typed=as_typed, iso=iso, local=local)
+    return environment
+
+
+def _line(value: object) -> str:
+    return one_line(str(value))
+
+
+def _lines(value: object) -> str:
+    return plain(str(value))
+
+
+def _file(name: str) -> str:
+    return (resources.files("agentless.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
