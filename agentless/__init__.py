@@ -82,10 +82,12 @@ if TYPE_CHECKING:
     from agentless.runner.dispatcher import PreparedJob as PreparedJob
     from agentless.runner.events import Changed as Changed
     from agentless.runner.events import Event as Event
+    from agentless.runner.events import Standing as Standing
     from agentless.runner.retry import Retry as Retry
     from agentless.runner.run import Run as Run
     from agentless.runner.scheduler import Scheduler as Scheduler
     from agentless.runner.schedules import Schedules as Schedules
+    from agentless.runner.sender import HandedOver as HandedOver
     from agentless.schedule.coming import Fire as Fire
     from agentless.schedule.coming import Forecast as Forecast
     from agentless.schedule.coming import Upcoming as Upcoming
@@ -200,6 +202,7 @@ _HOMES = {
     "agentless.runner.contact": ("Watch",),
     "agentless.runner.dispatcher": ("PreparedJob",),
     "agentless.runner.events": (
+        "Standing",
         "Changed",
         "Event",
     ),
@@ -220,6 +223,7 @@ _HOMES = {
     "agentless.schedule.history": ("Past",),
     "agentless.schedule.pushes": ("OnHosts",),
     "agentless.schedule.difference": ("Change",),
+    "agentless.runner.sender": ("HandedOver",),
     "agentless.schedule.hosts": (
         "HostSchedule",
         "OnHost",

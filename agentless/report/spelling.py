@@ -28,6 +28,7 @@ OPTIONS = {
     "wait": "--wait",
     "shell": "--shell",
     "env": "--env",
+    "skip": "--skip",
     "list_jobs": "jobs list",
     "source": "--from",
 }

@@ -116,7 +116,7 @@ class Schedules:
             with contextlib.suppress(InventoryError):
                 # Nothing can be said of it without an inventory.
                 self._parts.selection.inventory.select(target)
-        self.edit.add_all(taken.entries, "Leave it out with --skip, or delete the one that is there.")
+        self.edit.add_all(taken.entries, "Leave it out with `skip`, or delete the one that is there.")
         return taken.words
 
     # --- hosts ---

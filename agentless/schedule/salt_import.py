@@ -112,7 +112,7 @@ def translated(
             minions.setdefault(name, []).extend([minion] if minion else [])
     if faults:
         what = "1 thing" if len(faults) == 1 else f"{len(faults)} things"
-        hint = "Nothing was imported. Change them there, or leave such entries out: --skip NAME"
+        hint = "Nothing was imported. Change them there, or leave such entries out: `skip=NAME`"
         lines = "\n".join([f"{what} of it cannot be taken:", *faults])
         raise ScheduleError(lines, hint, file=file)
     if not entries:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import agentless
-from agentless import Delivery, Fleet, JobSpec
+from agentless import Delivery, Fleet, JobSpec, Schedules
 from agentless.report.spelling import OPTIONS
 from tests.guards.test_exports import names
 from tests.guards.test_floors import MODULES, room
@@ -179,6 +179,7 @@ def test_each_parameter_that_is_spelled_as_an_option_is_one() -> None:
         *inspect.signature(Fleet).parameters,
         *inspect.signature(Fleet.run).parameters,
         *inspect.signature(Fleet.list_jobs).parameters,
+        *inspect.signature(Schedules.take).parameters,
     }
     for parameter, option in OPTIONS.items():
         assert option in spellings or option == "jobs list", option
