@@ -41,7 +41,7 @@ def manuals(root: click.Command, version: str, name: str = "agentless") -> dict[
         for child in _children(ctx):
             walk(child)
 
-    walk(click.Context(root, info_name=name))
+    walk(click.Context(root, info_name=name, **root.context_settings))
     return pages
 
 

@@ -44,7 +44,7 @@ def test_where_no_password_is_wanted_one_does_no_harm(host: Host) -> None:
 def test_a_missing_password_is_told_with_the_ways_to_give_it(host: Host) -> None:
     message, hint = refused(host.run())
     assert message == "sudo asks for a password to become root"
-    assert "-K" in hint
+    assert "`become_password`" in hint
     assert "ansible_become_password" in hint
 
 
@@ -156,7 +156,7 @@ def test_a_user_that_does_not_exist_refuses_the_job(host: Host) -> None:
     assert result.state is State.NOT_STARTED
     message, hint = refused(result, "no-such-user")
     assert "there is no user nosuch" in message
-    assert "--become-user" in hint
+    assert "`become_user`" in hint
 
 
 def test_a_host_without_sudo_is_told_apart(host: Host) -> None:

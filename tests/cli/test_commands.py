@@ -35,7 +35,9 @@ def test_the_examples_of_the_help_are_command_lines_that_can_be_read(say: Say) -
                 found += examples(inner, click.Context(inner, parent=ctx))
         return found
 
-    lines = [line for line in examples(cli, click.Context(cli)) if line.startswith("agentless ")]
+    lines = [
+        line for line in examples(cli, click.Context(cli, **cli.context_settings)) if line.startswith("agentless ")
+    ]
     assert len(lines) > 20
     Path("backup.sh").touch()
     for line in lines:

@@ -40,13 +40,16 @@ def plain(page: str) -> str:
 
 
 def test_there_is_a_page_for_each_verb() -> None:
-    names = {f"{ctx.command_path.replace(' ', '-')}.1" for ctx in contexts(click.Context(cli, info_name="agentless"))}
+    names = {
+        f"{ctx.command_path.replace(' ', '-')}.1"
+        for ctx in contexts(click.Context(cli, info_name="agentless", **cli.context_settings))
+    }
     assert set(PAGES) == names
     assert {"agentless.1", "agentless-run.1", "agentless-jobs-list.1", "agentless-schedule-push.1"} <= names
 
 
 def test_a_page_has_every_option_and_what_the_help_says() -> None:
-    for ctx in contexts(click.Context(cli, info_name="agentless")):
+    for ctx in contexts(click.Context(cli, info_name="agentless", **cli.context_settings)):
         page = plain(PAGES[f"{ctx.command_path.replace(' ', '-')}.1"])
         for param in ctx.command.get_params(ctx):
             record = param.get_help_record(ctx)
