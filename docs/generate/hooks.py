@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -29,6 +30,7 @@ _PAGES = {
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
     "README.md": "index.md",
+    "changelog.d/README.md": "changelog.md",
     "benchmarks/README.md": "benchmarks.md",
 }
 
@@ -66,12 +68,20 @@ def _figures(name: str) -> str:
     return f'![{one.title}](assets/benchmarks/{name}.svg)\n\n??? note "The figures"\n\n{below}\n'
 
 
+def _changelog(page: PurePosixPath) -> str:
+    """What is not released yet, from the fragments, and then what was."""
+    new = subprocess.run([sys.executable, ROOT / ".ci/changelog"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    head = f"## Not released yet\n\n{new}\n" if new else ""
+    return _relinked(head, PurePosixPath(), page) + _include("CHANGELOG.md", page)
+
+
 def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
     """Put in what is generated, and lead links out of the docs to the pages that the site has for their files."""
     path = PurePosixPath(page.file.src_uri)
     makers: dict[str, Callable[..., str]] = {
         "json": reference.json_page,
         "exit-codes": reference.exit_codes_page,
+        "changelog": lambda: _changelog(path),
         "figures": _figures,
         "include": lambda name: _include(name, path),
     }
