@@ -322,16 +322,22 @@ def _rendered(prepared: PreparedJob) -> dict[str, dict[str, Any]]:
     return gets
 
 
+def _shell_words(gets: Mapping[str, Any]) -> str:
+    """Environment and command as a shell would be given both."""
+    import shlex
+
+    pairs = [f"{name}={shlex.quote(value)}" for name, value in gets.get("env", {}).items()]
+    return " ".join([*pairs, gets["command"] or ""])
+
+
 def _show_scripts(invocation: Invocation, gets: Mapping[str, Mapping[str, Any]]) -> None:
-    """What each script and environment came to, once for hosts that get the same."""
+    """What each script came to, once for hosts that get the same."""
     from agentless.hostlist import fold
     from agentless.report.printable import one_line, plain
 
     alike: dict[str, list[str]] = {}
     for name, one in gets.items():
-        text = "".join(f"{key}={one_line(value)}\n" for key, value in one.get("env", {}).items())
-        text += plain(one.get("script", ""))
-        if text:
+        if text := plain(one.get("script", "")):
             alike.setdefault(text, []).append(name)
     for text, names in alike.items():
         invocation.screen.result(f"\n{one_line(fold(names))} |\n{text}" + ("" if text.endswith("\n") else "\n"))
@@ -372,7 +378,7 @@ def _check(
         batches = f", {batch} at a time" if batch else ""
         invocation.screen.say(f"would run on {count} {'host' if count == 1 else 'hosts'}{batches}: {one_line(text)}")
     heads = (*tables.CHECK, "COMMAND") if gets else tables.CHECK
-    rows = ((*row, gets[row[0]]["command"] or "") if gets else row for row in tables.endpoints(endpoints))
+    rows = ((*row, _shell_words(gets[row[0]])) if gets else row for row in tables.endpoints(endpoints))
     show(invocation, out, document, heads, lambda: rows, entries=hosts)
     if out in ("table", "text"):
         _show_scripts(invocation, gets)

@@ -52,7 +52,7 @@ def rendered(spec: JobSpec, variables: Variables) -> JobSpec:
             template=False,
         )
     except (TemplateProblem, CannotQuote, UsageError) as problem:
-        raise InventoryError(f"the job cannot be made for {variables.host}: {problem}", _HINT) from None
+        raise InventoryError(f"the job's template cannot be rendered: {problem}", _HINT) from None
 
 
 _HINT = "`agentless hosts HOST --out json` shows its variables; {{ name | default(…) }} stands in for a missing one."

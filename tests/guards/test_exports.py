@@ -189,7 +189,7 @@ def test_commands_that_need_no_ssh_load_no_ssh(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    for heavy in ("paramiko", "fabric", "cryptography", "yaml", "rich", "asyncio", "sqlalchemy"):
+    for heavy in ("paramiko", "fabric", "cryptography", "yaml", "rich", "textual", "jinja2", "asyncio", "sqlalchemy"):
         assert f"'{heavy}'" not in done.stderr
 
 

@@ -94,7 +94,7 @@ def test_in_a_script_of_another_language_values_are_plain_or_marked(inventory: I
 
 def test_what_is_undefined_is_an_error_of_the_host_that_lacks_it(inventory: Inventory) -> None:
     assert rendered(inventory, "echo {{ port }}").command == "echo 80"
-    with pytest.raises(InventoryError, match="made for web2: 'port' is undefined"):
+    with pytest.raises(InventoryError, match="cannot be rendered: 'port' is undefined"):
         rendered(inventory, "echo {{ port }}", "web2")
     with pytest.raises(InventoryError, match=r"role of web2 .*'port' is undefined"):
         rendered(inventory, "echo {{ role }}", "web2")
