@@ -210,6 +210,7 @@ _HOMES = {
     "agentless.runner.run": ("Run",),
     "agentless.runner.scheduler": ("Scheduler",),
     "agentless.runner.schedules": ("Schedules",),
+    "agentless.runner.sender": ("HandedOver",),
     "agentless.schedule.coming": (
         "Fire",
         "Forecast",
