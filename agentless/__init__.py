@@ -224,7 +224,6 @@ _HOMES = {
     "agentless.schedule.history": ("Past",),
     "agentless.schedule.pushes": ("OnHosts",),
     "agentless.schedule.difference": ("Change",),
-    "agentless.runner.sender": ("HandedOver",),
     "agentless.schedule.hosts": (
         "HostSchedule",
         "OnHost",
