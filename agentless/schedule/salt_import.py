@@ -85,7 +85,7 @@ def translated(
         whole = root(_PYTHON_TEXT.sub("", text).encode("utf-8", "surrogateescape"), file, ScheduleError)
     except ScheduleError as error:
         if "{%" in text or "{{" in text:
-            hint = "It is a template. Let Salt render it: salt-call pillar.get schedule --out yaml > FILE"
+            hint = "It is a template. Let Salt render it: `salt-call pillar.get schedule --out yaml > FILE`"
             raise ScheduleError(error.message, hint) from error
         raise
     entries: dict[str, dict[str, Any]] = {}

@@ -14,6 +14,7 @@ import pytest
 from tests.cli.terminal import agentless
 from tests.hosts.client import Client
 from tests.hosts.needs import need
+from tests.report.test_html import check
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 JID = re.compile(r"\b20\d{18}\b")
@@ -85,10 +86,31 @@ def test_lookup_and_wait_write_the_files_of_the_run(run: Run, tmp_path: Path) ->
     need("many seconds")
     run("run", "web", "--junit", "run.xml", "--", FAILS)
     for verb in ("lookup", "wait"):
-        done = run("jobs", verb, "last", "--junit", f"{verb}.xml", "--out", "json")
+        done = run("jobs", verb, "last", "--junit", f"{verb}.xml", "--html", f"{verb}.html", "--out", "json")
         assert done.returncode == 1
         assert json.loads(done.stdout)["exit_code"] == 1
         assert (tmp_path / f"{verb}.xml").read_text() == (tmp_path / "run.xml").read_text()
+        assert "gone wrong" in (tmp_path / f"{verb}.html").read_text()
+
+
+def test_a_page_for_people_stands_beside_the_text_or_in_its_place(run: Run, tmp_path: Path) -> None:
+    need("many seconds")
+    done = run("run", "all", "--html", "report.html", "--metadata", "ticket=<OPS>", "--", FAILS)
+    assert done.returncode == 3
+    assert "web1 | failed (3)" in done.stdout
+    page = (tmp_path / "report.html").read_text()
+    check(page)
+    for text in (JID.findall(done.stderr)[0], "gone wrong", "failed (3)", "&lt;OPS&gt;", "unreachable", "Is "):
+        assert text in page, text
+    # In a locale that has no signs, too: the page says of itself that it is UTF-8.
+    looked_up = run("jobs", "lookup", "last", "--out", "html", PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
+    assert looked_up.returncode == 3
+    assert check(looked_up.stdout).having("data-text") == ["web1", "web2", "db"]
+    assert "✗ failed (3)" in looked_up.stdout
+    listed = check(run("jobs", "list", "--out", "html").stdout)
+    assert listed.having("data-state") == ["failed"]
+    for words in (("running",), ("ping",), ("hosts",)):
+        assert "--out html does not fit here" in run(*words, "--out", "html").stderr
 
 
 def test_github_is_told_who_failed_ten_at_most(run: Run) -> None:
@@ -102,7 +124,7 @@ def test_github_is_told_who_failed_ten_at_most(run: Run) -> None:
     assert "::" not in run("run", "web", "--", "true", GITHUB_ACTIONS="true").stderr
 
 
-@pytest.mark.parametrize("option", ["--junit", "--summary"])
+@pytest.mark.parametrize("option", ["--junit", "--html", "--summary"])
 def test_a_file_that_cannot_be_written_is_told_before_anything_is_sent(run: Run, tmp_path: Path, option: str) -> None:
     need("many seconds")
     for path, reason in (("missing/report", "there is no directory missing"), (str(tmp_path), "it is a directory")):
