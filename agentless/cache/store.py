@@ -331,6 +331,16 @@ class JobCache:
         """
         return self._journal.report(jid, outputs=outputs)
 
+    def result(self, jid: JID, host: str) -> HostResult | None:
+        """Where a host of a job stands, without its output; None where the cache has no such job, or it no such host.
+
+        Of an open record only what is new is read: each host of thousands is asked about by a call of its own.
+        """
+        with self._folder.guard("read", jid), self._folder.locked():
+            record = self._journal.opened(jid) or self._journal.read(jid)
+        line = record.lines.get(host) if record else None
+        return None if line is None else line.result
+
     def current(self, jid: JID, *, outputs: bool = True) -> Report | None:
         """As `load`, after `abandon` where hosts are `pending`; what holds of them holds also on a full disk."""
         report = self.load(jid, outputs=outputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from concurrent.futures import Executor
@@ -108,7 +109,10 @@ class _Dask(Executor):
         return executor
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        # A scheduler that has died cannot be told, and is nobody's concern any more.
         for executor in (*self._of.values(), *([self._any] if self._own else [])):
-            executor.shutdown(wait=wait)
+            with contextlib.suppress(Exception):
+                executor.shutdown(wait=wait)
         if self._own:
-            self._client.close(timeout=2.0)
+            with contextlib.suppress(Exception):
+                self._client.close(timeout=2.0)

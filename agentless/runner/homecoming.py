@@ -34,6 +34,7 @@ class Ledger(Protocol):
     def record(self, jid: JID, host: str, result: HostResult) -> HostResult | None: ...
     def adopt(self, job: Job, results: Mapping[str, HostResult]) -> None: ...
     def load(self, jid: JID, *, outputs: bool) -> Report | None: ...
+    def result(self, jid: JID, host: str) -> HostResult | None: ...
     def wanted(
         self, hosts: Iterable[str], where: Callable[[Job], bool] | None = None
     ) -> Mapping[str, tuple[Wanted, ...]]: ...
@@ -53,6 +54,9 @@ class Unrecorded:
         return
 
     def load(self, jid: JID, *, outputs: bool) -> Report | None:
+        return None
+
+    def result(self, jid: JID, host: str) -> HostResult | None:
         return None
 
     def wanted(
@@ -172,8 +176,7 @@ class Homecoming:
                     f"{self._host} names {job.jid} as a job of its schedule, which is another job here: left out"
                 )
             return
-        report = self._ledger.load(answer.jid, outputs=False)
-        known = report.results.get(self._host) if report else None
+        known = self._ledger.result(answer.jid, self._host)
         if known is None or known.settled:
             return
         after = settle(known, answer, self._clock())

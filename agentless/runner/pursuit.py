@@ -256,8 +256,7 @@ class Pursuit:
         if recorded is not None or self.result.dispatched is not Dispatched.NO:
             self.result = recorded or result
             return True
-        report = self._errand.ledger.load(jid, outputs=False)
-        self.result = report.results[self.host] if report else result
+        self.result = self._errand.ledger.result(jid, self.host) or result
         return False
 
     def _sent_by_another(self) -> float | None:

@@ -21,7 +21,7 @@ from typing import Any
 from agentless import config as configuration
 from agentless.background import harden, launch, leave_terminal
 from agentless.config import Config
-from agentless.errors import AgentlessError, CacheError, InventoryError
+from agentless.errors import AgentlessError, CacheError, InventoryError, UsageError
 from agentless.inventory import Overrides
 from agentless.inventory.search import Sources
 from agentless.model.endpoint import Endpoint
@@ -61,6 +61,7 @@ class Plan:
     become: str | None
     selected: int
     sent: Sent | None
+    spread: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,12 @@ def hand_over(parts: Parts, prepared: PreparedJob) -> HandedOver:
 
     Raises:
         AgentlessError: the process could not be started, or could not make the job; nothing was sent.
+        UsageError: the fleet has an executor, which is this process's own.
     """
+    if parts.executor is not None:
+        raise UsageError(
+            "the process that sends a detached job in batches has no executor of this one's", "Give `spread` instead."
+        )
     ours, theirs = Pipe()
     try:
         with theirs:
@@ -164,6 +170,7 @@ def _plan(parts: Parts, prepared: PreparedJob) -> Plan:
         prepared.become,
         prepared.selected,
         prepared.sent,
+        parts.spread,
     )
 
 
@@ -242,6 +249,7 @@ def main() -> None:
         lambda text: command.say("note", text),
         lambda waiting, total: nullcontext(),
         plan.keep,
+        spread=plan.spread,
     )
     try:
         _send(parts, plan, command)
