@@ -44,6 +44,7 @@ WITHOUT = {
     "schedule postpone",
     "schedule skip",
     "scheduler",
+    "top",
 }
 # Objects with keys that people choose.
 FREE = {"env", "metadata", "timing", "vars"}
