@@ -86,8 +86,10 @@ def translated(
     except ScheduleError as error:
         if "{%" in text or "{{" in text:
             hint = "It is a template. Let Salt render it: `salt-call pillar.get schedule --out yaml > FILE`"
-            raise ScheduleError(error.message, hint) from error
-        raise
+        else:
+            hint = "What Salt prints is YAML with: `salt-call schedule.list --out yaml > FILE`"
+        raise ScheduleError(error.message, hint) from error
+    unused = set(skip)
     entries: dict[str, dict[str, Any]] = {}
     minions: dict[str, list[str]] = {}
     words: list[str] = []
@@ -95,7 +97,9 @@ def translated(
     for minion, fields, whens in _schedules(whole, file):
         shared = {key: fields[key] for key in _GLOBAL if key in fields}
         for name, item in fields.items():
-            if name in _GLOBAL or any(fnmatchcase(name, pattern) for pattern in skip):
+            skipped = {pattern for pattern in skip if fnmatchcase(name, pattern)}
+            unused -= skipped
+            if name in _GLOBAL or skipped:
                 continue
             if name.startswith("__"):
                 words.append(f"{name} is left out: it keeps Salt itself going")
@@ -110,6 +114,8 @@ def translated(
             words += [f"{name}: {word}" for word in one.words if f"{name}: {word}" not in words]
             entries[name] = made
             minions.setdefault(name, []).extend([minion] if minion else [])
+    if unused:
+        raise ScheduleError(f"there is no entry {min(unused)!r} in it that could be left out", file=file)
     if faults:
         what = "1 thing" if len(faults) == 1 else f"{len(faults)} things"
         hint = "Nothing was imported. Change them there, or leave such entries out: `skip=NAME`"

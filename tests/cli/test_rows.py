@@ -12,7 +12,7 @@ import yaml
 
 from agentless.cli.interrupts import Interrupts
 from agentless.cli.invocation import Invocation
-from agentless.cli.rows import show, tell_no_way, tell_problems
+from agentless.cli.rows import show, tell_no_way, tell_others, tell_problems
 from agentless.cli.screen import Screen
 from agentless.fleet import Fleet
 from agentless.model.problem import Problem
@@ -92,3 +92,14 @@ def test_each_hint_is_said_once_and_only_to_people(caught: Caught) -> None:
     another = Caught()
     tell_no_way(another.invocation, problems)
     assert another.err == "agentless: web1: no answer\nagentless: web2: no answer\n  Is it up?\n"
+
+
+def test_whose_jobs_another_look_would_show_is_said_with_the_options_for_it(caught: Caught) -> None:
+    others = {"web1": ("root",), "web2": ("root", "deploy"), "db1": ("deploy",)}
+    tell_others(caught.invocation, "json", others)
+    assert caught.err == ""
+    tell_others(caught.invocation, "table", others)
+    assert caught.err.splitlines() == [
+        "jobs of root run on web[1-2] too: -b shows them",
+        "jobs of deploy run on web2,db1 too: -b --become-user deploy shows them",
+    ]

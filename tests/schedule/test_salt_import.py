@@ -134,6 +134,8 @@ schedule:
         ["line 6", "mail", "return_config means nothing here"],
     ]
     assert set(taken(tmp_path, text, skip=["[hulm]*"]).entries) == {"good"}
+    with pytest.raises(ScheduleError, match="there is no entry 'higstate' in it that could be left out"):
+        taken(tmp_path, text, skip=["higstate"])
 
 
 def test_without_a_target_the_minions_are_asked_for_or_taken(tmp_path: Path) -> None:
@@ -153,7 +155,7 @@ def test_what_is_no_schedule_is_refused_with_what_is_needed(tmp_path: Path, text
     with pytest.raises(ScheduleError) as caught:
         taken(tmp_path, text)
     assert caught.value.message.startswith("salt.conf")
-    assert ("salt-call" in caught.value.hint) == ("{%" in text)
+    assert ("template" in caught.value.hint) == ("{%" in text)
 
 
 def test_nothing_of_the_file_that_is_imported_into_is_lost(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.hosts import until
 from tests.schedule_hosts.test_local import Local
 
 ENTRIES = """\
@@ -82,3 +84,23 @@ def test_what_hosts_do_not_show_is_named_as_that(local: Local) -> None:
     local.write(ENTRIES.replace("hidden", "other"))
     out = local.agentless("schedule", "push", "--check", "--diff").stdout
     assert out.endswith("tidy is changed on web[1-2]:\n  in what hosts do not show, such as env\n")
+
+
+def test_a_job_that_runs_says_which_entry_fired_it(local: Local) -> None:
+    """In JSON by a key of its own, else before its command."""
+    local.write("  slow: {function: cmd.run, args: ['sleep 600'], target: web1, hours: 1}\n")
+    local.agentless("schedule", "push")
+
+    def look() -> list[dict[str, Any]]:
+        local.tick("web1")
+        running: list[dict[str, Any]] = local.said("running", "web1")["web1"]
+        return running
+
+    (one,) = until(look, "a fire")
+    try:
+        assert one["schedule"] == "slow"
+        assert "[slow] sleep 600" in local.agentless("running").stdout
+        assert "[slow] sleep 600" in local.agentless("jobs", "active").stdout
+        assert local.said("jobs", "active")[one["jid"]]["schedule"] == "slow"
+    finally:
+        local.agentless("kill-job", one["jid"])
