@@ -29,6 +29,7 @@ OPTIONS = {
     "shell": "--shell",
     "env": "--env",
     "skip": "--skip",
+    "target": "--target",
     "list_jobs": "jobs list",
     "source": "--from",
 }

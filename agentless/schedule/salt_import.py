@@ -287,7 +287,7 @@ class _Entry:
         for key in given:
             self.faults.append(f"{key}: {function} has no such keyword here")
         if target is None and "target" not in fields:
-            self.faults.append("whom it is for stands in Salt's top file, or on the minion: say --target PATTERN")
+            self.faults.append("whom it is for stands in Salt's top file, or on the minion: give `target=PATTERN`")
         else:
             made["target"] = target if target is not None else fields["target"].node
         return made

@@ -140,7 +140,7 @@ schedule:
 
 def test_without_a_target_the_minions_are_asked_for_or_taken(tmp_path: Path) -> None:
     entry = "{function: cmd.run, args: [uptime], hours: 1}"
-    assert "--target" in faults(tmp_path, f"schedule: {{it: {entry}}}", target=None)[0]
+    assert "target=PATTERN" in faults(tmp_path, f"schedule: {{it: {entry}}}", target=None)[0]
     both = f"web1: {{schedule: {{it: {entry}}}}}\ndb1: {{schedule: {{it: {entry}, own: {entry}}}}}\n"
     targets = {name: made["target"] for name, made in taken(tmp_path, both, target=None).entries.items()}
     assert targets == {"it": "web1,db1", "own": "db1"}
