@@ -44,8 +44,9 @@ def hosts(invocation: Invocation, /, target: str | None, graph: bool, show_passw
     else:
         for one in invocation.fleet.connections(target).connections:
             names = [name for name in one.names if name in result.hosts]
-            if one.socket is not None and names:
-                invocation.screen.detail(f"agentless: {fold(names)}: over the master of ssh at {one.socket}")
+            if names:
+                way = f"the master of ssh at {one.socket}" if one.socket else "a connection that is kept"
+                invocation.screen.detail(f"agentless: {fold(names)}: over {way}")
     tell_no_way(invocation, result.problems)
     return result.exit_code
 

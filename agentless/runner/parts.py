@@ -123,7 +123,12 @@ class Parts:
         from agentless.transport.keeper.client import KeeperClient
 
         return KeeperClient(
-            self.keep, ask=self.ask, warn=self.warn, explain=self.note, environ=configuration.environment()
+            self.keep,
+            ask=self.ask,
+            warn=self.warn,
+            explain=self.note,
+            note=self.note,
+            environ=configuration.environment(),
         )
 
     @cached_property

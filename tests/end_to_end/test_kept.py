@@ -53,7 +53,9 @@ def test_commands_one_after_another_log_in_once(sshd: Sshd, commands: Commands) 
     commands("run", "host1", "--", "echo one")
     assert commands("run", "host1", "--", "echo two").stdout == "two\n"
     commands("jobs", "active", "host1")
-    commands("ping", "host1")
+    assert "agentless: host1: over a connection that was kept\n" in commands("-v", "ping", "host1").stderr
+    assert "agentless: host1: over a connection that is kept\n" in commands("-v", "hosts", "host1").stderr
+    assert "kept" not in commands("ping", "host1").stderr
     assert sshd.logins() == 1
 
 

@@ -50,6 +50,7 @@ class KeeperClient:
         ask: shows a prompt for the passphrase of a key and returns the answer; None where nobody can be asked.
         warn: shows one line.
         explain: shows a line about why no keeper is used.
+        note: shows a line about a connection that was there before.
         environ: the environment of this command.
         place: where the keeper is; None finds it.
     """
@@ -61,6 +62,7 @@ class KeeperClient:
         ask: Callable[[str], Secret | None] | None,
         warn: Callable[[str], None],
         explain: Callable[[str], None],
+        note: Callable[[str], None] = lambda line: None,
         environ: Mapping[str, str],
         place: Place | None = None,
     ) -> None:
@@ -68,6 +70,7 @@ class KeeperClient:
         self._ask = ask
         self.warn = warn
         self._explain = explain
+        self.note = note
         self._environ = environ
         self._lock = threading.Lock()
         self._place = place
@@ -257,6 +260,8 @@ class _KeeperLink:
             self._client.give_up(str(problem))
             self.close()
             return self._make_direct()
+        if self.kept:
+            self._client.note(f"{self._name}: over a connection that was kept")
         return self
 
     def _connected(self) -> Line:
