@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from agentless import files
+from agentless.digests import sha256
 from agentless.errors import CacheError
 
 __all__ = ["Cursors"]
@@ -71,7 +71,7 @@ class Cursors:
         self._write(host, dict(list(seen.items())[-SEQUENCES:]))
 
     def _path(self, host: str) -> Path:
-        return self._root / (hashlib.sha256(host.encode("utf-8", "surrogateescape")).hexdigest()[:24] + ".json")
+        return self._root / (sha256(host.encode("utf-8", "surrogateescape")).hexdigest()[:24] + ".json")
 
     def _write(self, host: str, seen: Mapping[str, int]) -> None:
         path = self._path(host)

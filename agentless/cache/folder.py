@@ -8,20 +8,17 @@ import os
 import stat
 import threading
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from agentless import files
 from agentless.cache import names
 from agentless.errors import CacheError
+from agentless.locks import Lock
 from agentless.model.jid import JID
-
-if TYPE_CHECKING:
-    from filelock import FileLock
 
 __all__ = ["NO_FILE", "Folder"]
 
 LOCK_TIMEOUT = 30.0
-LOCK_POLL = 0.002  # filelock's own 50 ms is long beside an append
+LOCK_POLL = 0.002
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _CHUNK = 4096
 NO_FILE = (errno.EISDIR, errno.ELOOP, errno.ENXIO)  # what open and read say of a directory, a link, a socket
@@ -37,7 +34,7 @@ class Folder:
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = os.fspath(root)
         self._thread = threading.RLock()
-        self._lock: FileLock | None = None
+        self._lock: Lock | None = None
 
     def path(self, name: str) -> str:
         return f"{self.root}/{name}"
@@ -93,19 +90,15 @@ class Folder:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Be the only writer, over threads and processes; raises CacheError after 30 s."""
-        from filelock import FileLock, Timeout  # 50 ms, which those who only read need not spend
-
         with self._thread:
             if self._lock is None or not self._lock.is_locked:
                 self.make()
             if self._lock is None:
-                self._lock = FileLock(
-                    self.path(names.LOCK), timeout=LOCK_TIMEOUT, mode=0o600, thread_local=False, poll_interval=LOCK_POLL
-                )
+                self._lock = Lock(self.path(names.LOCK), timeout=LOCK_TIMEOUT, poll=LOCK_POLL)
             with self.guard("lock", names.LOCK):
                 try:
                     self._lock.acquire()
-                except Timeout as error:
+                except TimeoutError as error:
                     raise CacheError(
                         f"another process has held {self.path(names.LOCK)} for {LOCK_TIMEOUT:.0f} s",
                         "look for a stopped agentless process",
@@ -115,25 +108,20 @@ class Folder:
             finally:
                 self._lock.release()
 
-    def take_live(self, jid: JID) -> FileLock:
+    def take_live(self, jid: JID) -> Lock:
         """The lock that says: the run of this job lives; raises CacheError where another process has it."""
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(
-            self.path(jid + names.LIVE), timeout=1.0, mode=0o600, thread_local=False, poll_interval=LOCK_POLL
-        )
+        lock = Lock(self.path(jid + names.LIVE), timeout=1.0, poll=LOCK_POLL)
         with self.guard("lock", jid + names.LIVE):
             try:
                 lock.acquire()
-            except Timeout as error:
+            except TimeoutError as error:
                 raise CacheError(f"job {jid} is in the hands of another agentless process") from error
         return lock
 
     def is_live(self, jid: JID) -> bool:
         """Whether some process holds the job's lock.
 
-        Asks with a shared lock, so that two who ask do not see each other, and without filelock, whose import costs
-        more than all the rest of a command that only reads.
+        Asks with a shared lock, so that two who ask do not see each other.
         """
         import fcntl
 

@@ -34,7 +34,7 @@ from agentless.model.requests import Sent, Wanted
 from agentless.model.states import LEARNED, Dispatched, HostResult, State
 
 if TYPE_CHECKING:
-    from filelock import FileLock
+    from agentless.locks import Lock
 
 __all__ = ["JobCache"]
 
@@ -87,7 +87,7 @@ class JobCache:
         self._folder = Folder(root)
         self._journal = Journal(self._folder, warn)
         self._listing = Listing(self._folder, self._journal)
-        self._live: dict[JID, FileLock] = {}
+        self._live: dict[JID, Lock] = {}
         self._turns = Turns(self.record_many)
 
     # --- writing ------------------------------------------------------------------------------------------------
@@ -295,7 +295,7 @@ class JobCache:
             try:
                 self._folder.remove(jid + names.LIVE)
             finally:
-                lock.release(force=True)
+                lock.release()
             with _unless_full():
                 self._finish(jid)
 

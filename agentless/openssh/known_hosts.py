@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 import os
 import re
 import threading
@@ -12,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field
 from pathlib import Path
 
+from agentless.digests import sha256
 from agentless.values import dataclass
 
 __all__ = ["KnownHosts", "KnownKey", "OfferedKey", "fingerprint", "lookup_name", "remembers"]
@@ -23,7 +22,7 @@ _APPEND_WAIT = 10.0
 
 def fingerprint(key: bytes) -> str:
     """The SHA256 fingerprint of a public key blob, as OpenSSH prints it."""
-    return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode("ascii").rstrip("=")
+    return "SHA256:" + base64.b64encode(sha256(key).digest()).decode("ascii").rstrip("=")
 
 
 def lookup_name(host: str, port: int) -> str:
@@ -124,9 +123,11 @@ class _File:
             if matches(patterns, name):
                 yield entry
         wanted = name.encode("utf-8", "surrogateescape")
-        for salt, digest, entry in self.hashed:
-            if hmac.digest(salt, wanted, "sha1") == digest:
-                yield entry
+        if self.hashed:
+            # It loads OpenSSL.
+            import hmac
+
+            yield from (entry for salt, digest, entry in self.hashed if hmac.digest(salt, wanted, "sha1") == digest)
 
 
 def _stamp(path: str) -> tuple[int, int, int] | None:
@@ -239,6 +240,8 @@ class KnownHosts:
 
 
 def _hash(name: str) -> str:
+    import hmac
+
     salt = os.urandom(20)
     digest = hmac.digest(salt, name.encode("utf-8", "surrogateescape"), "sha1")
     return f"|1|{base64.b64encode(salt).decode('ascii')}|{base64.b64encode(digest).decode('ascii')}"

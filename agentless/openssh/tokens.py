@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import socket
 from collections.abc import Mapping
+
+from agentless.digests import sha1
 
 __all__ = ["OF_COMMANDS", "connection_hash", "expand", "expand_path", "table"]
 
@@ -45,7 +46,7 @@ def table(
 def connection_hash(*parts: str) -> str:
     """What `%C` is made of its parts: `%l%h%p%r%j`, in releases of ssh before 9.6 without the last."""
     whole = "".join(parts).encode("utf-8", "surrogateescape")
-    return hashlib.sha1(whole, usedforsecurity=False).hexdigest()
+    return sha1(whole, usedforsecurity=False).hexdigest()
 
 
 def expand(text: str, tokens: Mapping[str, str], *, variables: bool = False) -> str:

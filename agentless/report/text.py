@@ -7,8 +7,8 @@ order, those that went wrong last. On a terminal, a single host has no block: it
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import sha256
 
+from agentless.digests import sha256
 from agentless.hostlist import fold
 from agentless.model.returns import Remains, Return
 from agentless.model.states import HostResult, State

@@ -6,7 +6,6 @@ import ast
 import base64
 import contextlib
 import functools
-import hashlib
 import importlib.util
 import json
 import os
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from agentless import remote
+from agentless.digests import sha256
 from agentless.files import replace_file
 from agentless.model.endpoint import INTERPRETER
 from agentless.values import dataclass
@@ -107,7 +107,7 @@ def command(
     jid = request["jid"] if request["op"] == "run" else "-"
 
     def line(encoded: str) -> str:
-        words = [loader, unpack, nonce, hashlib.sha256(payload).hexdigest(), str(len(payload)), str(unpacked)]
+        words = [loader, unpack, nonce, sha256(payload).hexdigest(), str(len(payload)), str(unpacked)]
         words += [_base64((state_dir or "").encode()), jid, str(len(request_json)), str(sections_len), encoded]
         quoted = " ".join(f"'{word}'" for word in words)
         return f"exec /bin/sh -c '{SHELL}' agentless '{python}' {quoted}"
@@ -144,7 +144,7 @@ def _packed() -> Pack:
     path = _kept_at()
     try:
         digest, _, kept = path.read_bytes().partition(b"\n")
-        if hashlib.sha256(kept).hexdigest().encode() != digest:
+        if sha256(kept).hexdigest().encode() != digest:
             raise ValueError(f"{path} is damaged")
         package, unpacked, *rest = json.loads(kept)
         return base64.b64decode(package), unpacked, *rest
@@ -155,7 +155,7 @@ def _packed() -> Pack:
         kept = json.dumps([_base64(package), *others]).encode()
         with contextlib.suppress(OSError):  # another user's directory
             path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(path, b"%s\n%s" % (hashlib.sha256(kept).hexdigest().encode(), kept), mode=None, sync=False)
+            replace_file(path, b"%s\n%s" % (sha256(kept).hexdigest().encode(), kept), mode=None, sync=False)
             for old in path.parent.glob("payload-*"):
                 if old != path:
                     old.unlink()
@@ -165,7 +165,7 @@ def _packed() -> Pack:
 def _kept_at() -> Path:
     """Where the pack is kept that was made of these sources, by this module."""
     texts = [Path(__file__).read_bytes(), *(name.encode() + text for name, text in _sources().items())]
-    digest = hashlib.sha256(b"\0".join(texts)).hexdigest()
+    digest = sha256(b"\0".join(texts)).hexdigest()
     return Path(importlib.util.cache_from_source(str(remote.__file__))).with_name(f"payload-{digest[:16]}")
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from agentless.digests import sha256
 from agentless.model.job import Job
 from agentless.model.requests import (
     Caller,
@@ -183,7 +183,7 @@ def _files(spec: JobSpec) -> dict[str, bytes]:
 @lru_cache(maxsize=1000)
 def _digest(data: bytes) -> str:
     """Asked for each host of a push, of the same few files."""
-    return hashlib.sha256(data).hexdigest()
+    return sha256(data).hexdigest()
 
 
 def _told_hosts(names: Sequence[str]) -> list[str] | None:

@@ -26,7 +26,7 @@ FLOORS: list[set[str]] = [
     {"schedule"},
     {"config"},
     {"model"},
-    {"background", "durations", "files", "hostlist", "suggest", "yamlfile"},
+    {"background", "digests", "durations", "files", "hostlist", "locks", "suggest", "yamlfile"},
     {"errors", "values"},
 ]
 

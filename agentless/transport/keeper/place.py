@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import socket
 import subprocess
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from agentless import __version__, config
 from agentless.background import launch
+from agentless.digests import sha256
 from agentless.files import NotOwn, make_own_directory
 from agentless.transport.mux.control import peer
 
@@ -142,7 +142,7 @@ def _launch(listener: socket.socket, directory: Path) -> None:
 def code_name() -> str:
     """The version, and a hash of what would run: other code has another keeper, and so has another machine that shares
     the directory."""
-    state = hashlib.sha256()
+    state = sha256()
     for words in (sys.version, sys.prefix, os.uname().nodename, str(_PACKAGE)):
         state.update(f"{words}\0".encode("utf-8", "surrogateescape"))
     for room in _ROOMS:
