@@ -27,7 +27,17 @@ __all__ = ["Place", "Unusable", "backlog", "code_name"]
 
 _PACKAGE = Path(config.__file__).parent
 # What a keeper runs.
-_ROOMS = ("transport", "openssh", "model", "background.py", "config.py", "errors.py", "files.py")
+_ROOMS = (
+    "transport",
+    "openssh",
+    "model",
+    "background.py",
+    "config.py",
+    "digests.py",
+    "errors.py",
+    "files.py",
+    "values.py",
+)
 # Of sun_path, its NUL included: 108 on Linux, 104 on macOS and the BSDs.
 _LONGEST_PATH = 103
 _LOCK_WITHIN = 5.0
