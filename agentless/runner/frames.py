@@ -15,6 +15,7 @@ from agentless.values import dataclass
 __all__ = ["Decoder", "Frame"]
 
 NOISE_KEPT = 4096
+_LENGTHS = re.compile(rb"(\d{1,8}) (\d{1,8})\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,6 @@ class Decoder:
 
     def __init__(self, nonce: str) -> None:
         self._mark = b"\x1e" + nonce.encode("ascii") + b" "
-        self._header = re.compile(re.escape(self._mark) + rb"(\d{1,8}) (\d{1,8})\n")
         self._header_room = len(self._mark) + 18
         self._buffer = bytearray()
         self._noise = b""
@@ -70,7 +70,7 @@ class Decoder:
             self._drop(max(0, len(self._buffer) - len(self._mark) + 1))
             return None
         self._drop(start)
-        header = self._header.match(self._buffer)
+        header = _LENGTHS.match(self._buffer, len(self._mark))
         if header is None:
             if len(self._buffer) >= self._header_room:
                 raise Unreachable("protocol", "the reply has a damaged frame header")
