@@ -147,6 +147,9 @@ class Watcher:
         self._silent: dict[str, frozenset[str]] = {}
         self._seen: set[tuple[str, str]] = set()
         self._last_lines: dict[tuple[str, str], str] = {}
+        # Hosts whose last line is that of the record; jobs that are over, as they are shown.
+        self._recorded: set[tuple[str, str]] = set()
+        self._over: dict[str, tuple[Report, JobPart]] = {}
         self._runs: dict[str, Run] = {}
         self._followed: dict[str, float] = {}
         self._fires: tuple[ComingFire, ...] = ()
@@ -184,7 +187,7 @@ class Watcher:
     def snapshot(self) -> Snapshot:
         """What is known now; it waits for nobody."""
         with self._lock:
-            parts = [self._part(report) for report in self._reports.values()]
+            parts = [self._kept(report) for report in self._reports.values()]
             known = set(self._reports)
             parts += self._foreign(known)
             parts.sort(key=lambda part: part.job.jid, reverse=True)
@@ -196,6 +199,16 @@ class Watcher:
                 dict(self._problems),
                 tuple(self._notes),
             )
+
+    def _kept(self, report: Report) -> JobPart:
+        """What is over is made once: a screen with fifty jobs on a thousand hosts is drawn twice a second."""
+        jid = report.job.jid
+        known, part = self._over.get(jid, (None, None))
+        if part is None or known is not report:
+            part = self._part(report)
+            if not part.running and not part.pending:
+                self._over[jid] = (report, part)
+        return part
 
     def _part(self, report: Report) -> JobPart:
         jid = report.job.jid
@@ -298,17 +311,30 @@ class Watcher:
                 # It was sent to other hosts.
                 continue
         last_lines = {
-            (jid, name): line
+            (jid, name): _last_of(result)
             for jid, report in reports.items()
             if self._rows.get(jid) != rows[jid]
             for name, result in report.results.items()
-            if (jid, name) not in self._last_lines and (line := _last_of(result))
+            if result.state.final and (jid, name) not in self._recorded
         }
         with self._lock:
             self._rows = rows
             self._reports = reports
-            self._last_lines.update(last_lines)
+            self._recorded.update(last_lines)
+            self._last_lines.update({place: line for place, line in last_lines.items() if line})
+            self._forget(reports)
         self._follow_some(reports)
+
+    def _forget(self, reports: Mapping[str, Report]) -> None:
+        """Of jobs that are not shown any more nothing is kept: the view may stand open for weeks."""
+        if not any(jid not in reports for jid in self._over):
+            return
+        running = {jid for jobs in self._running.values() for jid in jobs}
+        for places in (self._recorded, self._seen):
+            places.difference_update([place for place in places if place[0] not in reports and place[0] not in running])
+        self._last_lines = {place: line for place, line in self._last_lines.items() if place[0] in reports}
+        self._over = {jid: kept for jid, kept in self._over.items() if jid in reports}
+        self._followed = {jid: at for jid, at in self._followed.items() if jid in reports}
 
     def _read_schedule(self) -> None:
         try:

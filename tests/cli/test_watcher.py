@@ -55,9 +55,7 @@ def test_a_job_is_seen_with_its_last_line_and_then_with_its_end(sshd: Sshd, flee
         flag.touch()
         until(lambda: (one := part(watcher, jid, "host1")) and one.word == "failed (3)", "its end")
         until(lambda: (one := part(watcher, jid, "host1")) and one.last_line == "over", "its last line")
-        job = watcher.job(jid)
-        assert job is not None
-        assert (job.failed, job.running, job.pending) == (2, 0, 0)
+        until(lambda: (job := watcher.job(jid)) and (job.failed, job.running, job.pending) == (2, 0, 0), "both ends")
     until(lambda: not our_threads(), "the threads are gone")
 
 
