@@ -17,6 +17,7 @@ from agentless.cli.interrupts import Interrupts
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import shared_options
 from agentless.cli.screen import ReaderGone, Screen
+from agentless.cli.synonyms import retyped
 from agentless.errors import AgentlessError, UsageError
 from agentless.model import exit_codes
 from agentless.report.interruption import document
@@ -180,7 +181,7 @@ def _run(words: Sequence[str], invocation: Invocation) -> int:
         context = error.ctx
         verb = context.command_path if context is not None else PROGRAM
         hint = f"{verb} --help tells more." if verb != PROGRAM else f"{PROGRAM} help lists the verbs."
-        habit = translated(words)
+        habit = _in_our_words(words)
         screen.error(_lower(error.format_message()), f"In agentless's words: {habit}" if habit else hint)
         return exit_codes.USAGE
     except click.ClickException as error:
@@ -217,6 +218,14 @@ def _conclude(screen: Screen, words: Sequence[str], kind: str, message: str, hin
     from agentless.report.failure import failure
 
     screen.conclude(failure(words, kind, message, hint, exit_code))
+
+
+def _in_our_words(words: Sequence[str]) -> str | None:
+    """What was probably meant, where a line is in the words of another tool."""
+    from agentless.cli.jobs import jobs
+
+    assert isinstance(jobs, VerbGroup)
+    return retyped(words, _VERBS, jobs.verbs) or translated(words)
 
 
 def _check_words(words: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ __all__ = ["Command", "Example", "Left", "Option", "Verb", "VerbGroup", "option"
 Example = tuple[str, str]
 
 _MORE = "The options for inventory, connection and output are accepted here too: `agentless --help` lists them."
+_ALL = "There are more of these: `agentless --help` lists them. They are accepted before the verb, too."
 
 
 class Left(Exception):
@@ -60,6 +61,13 @@ def option_records(command: click.Command, ctx: click.Context, *, shared: bool) 
     return found
 
 
+def _records(command: click.Command, ctx: click.Context, names: Sequence[str]) -> list[tuple[str, str]]:
+    """The help of these options, in this order; of a long one, the first sentence."""
+    options = {name: param for param in command.get_params(ctx) for name in param.opts}
+    records = (param.get_help_record(ctx) for name in names if isinstance(param := options[name], click.Option))
+    return [(option, text.partition(". ")[0].rstrip(".") + ".") for option, text in filter(None, records)]
+
+
 def _write(formatter: click.HelpFormatter, sections: Mapping[str, Sequence[tuple[str, str]]]) -> None:
     for name, records in sections.items():
         with formatter.section(name):
@@ -84,18 +92,23 @@ class _Helped(click.Command):
 
 
 class Command(_Helped):
-    """A verb. Its callback returns the exit code."""
+    """A verb. Its callback returns the exit code; `needed` names shared options that its help shows, too."""
 
-    def __init__(self, *args: Any, examples: Sequence[Example] = (), **attributes: Any) -> None:
+    def __init__(
+        self, *args: Any, examples: Sequence[Example] = (), needed: Sequence[str] = (), **attributes: Any
+    ) -> None:
         super().__init__(*args, **attributes)
         self.examples = examples
+        self.needed = needed
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         _write_examples(formatter, self.examples)
         _write(formatter, option_records(self, ctx, shared=False))
         if option_records(self, ctx, shared=True):
+            if self.needed:
+                _write(formatter, {"Hosts, connection, output": _records(self, ctx, self.needed)})
             formatter.write_paragraph()
-            formatter.write_text(_MORE)
+            formatter.write_text(_ALL if self.needed else _MORE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
@@ -11,7 +12,7 @@ from agentless.cli.commands import Command
 from agentless.cli.invocation import Invocation
 from agentless.report.printable import one_line
 
-__all__ = ["complete_jid", "complete_signal", "complete_target", "completion"]
+__all__ = ["complete_entry", "complete_jid", "complete_signal", "complete_target", "completion"]
 
 PROGRAM = "agentless"
 VARIABLE = "_AGENTLESS_COMPLETE"
@@ -71,6 +72,19 @@ def complete_jid(ctx: click.Context, param: click.Parameter, incomplete: str) ->
     return [item for item in items if item.value.startswith(incomplete)]
 
 
+def _entries(invocation: Invocation, file: Path | None) -> Iterable[CompletionItem]:
+    """The entries of a schedule file, with what they run."""
+    for entry in invocation.fleet.schedule(file).file.entries.values():
+        yield CompletionItem(entry.name, help=one_line(f"{entry.function} {' '.join(entry.args)}".strip()[:60]))
+
+
+def complete_entry(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of the schedule's entries."""
+    file = ctx.params.get("file")
+    items = _items(ctx, lambda invocation: _entries(invocation, None if file is None else Path(file)))
+    return [item for item in items if item.value.startswith(incomplete)]
+
+
 def complete_signal(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(name) for name in _SIGNALS if name.startswith(incomplete.upper())]
 
@@ -96,6 +110,7 @@ def completion(ctx: click.Context, shell: str) -> int:
         script = script.replace("    local response\n", f"    local response\n{_BASH_WORDS}", 1)
         script = script.replace(_BASH_CALL, 'env COMP_WORDS="$line" COMP_CWORD=$cword')
         script = script.replace(_BASH_REPLY, 'COMPREPLY+=("${value#"$kept"}")')
-    # click's script for fish cuts a word at its first comma, and patterns have commas.
-    invocation.screen.result(script.replace('string split ","', 'string split --max 1 ","'))
+    # click's script for fish cuts a word at its first comma, and patterns have commas; and jobs come newest first.
+    script = script.replace('string split ","', 'string split --max 1 ","')
+    invocation.screen.result(script.replace("complete --no-files", "complete --keep-order --no-files"))
     return 0

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from agentless.cli.commands import Verb, VerbGroup, option, show_help
+from agentless.cli.completion import complete_entry
 from agentless.cli.interrupts import ON_INTERRUPT
 from agentless.cli.invocation import Formats, Invocation
 from agentless.cli.options import TARGET, shared_options, verb
@@ -240,6 +241,7 @@ def retry(
     is_flag=False,
     flag_value="*",
     metavar="[NAME]",
+    shell_complete=complete_entry,
     help="Fired by this entry of a schedule, * and ? as above; by any, where no NAME follows.",
 )
 @option("--no-schedule", "unscheduled", is_flag=True, help="Fired by no schedule.")

@@ -107,6 +107,7 @@ def verb(
     cls: type[Command] = Command,
     taken: str = "",
     refused: Mapping[str, str] = MappingProxyType({}),
+    needed: Sequence[str] = (),
 ) -> Callable[[Callable[..., int]], Command]:
     """Make a function a verb: it gets the `Invocation` and its own options and arguments, and returns the exit code.
 
@@ -114,6 +115,7 @@ def verb(
         name: where the function's name is not the verb's.
         taken: as for `shared_options`.
         refused: shared options that this verb could only ignore, each with what to do instead.
+        needed: shared options that its help shows, for they are needed most.
     """
 
     def decorate(function: Callable[..., int]) -> Command:
@@ -122,7 +124,7 @@ def verb(
             invocation.refuse(refused)
             return function(invocation, *arguments, **options)
 
-        command = click.command(name, cls=cls, examples=examples)(click.pass_obj(run))
+        command = click.command(name, cls=cls, examples=examples, needed=needed)(click.pass_obj(run))
         return shared_options(taken=taken)(command)
 
     return decorate

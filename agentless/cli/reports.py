@@ -54,6 +54,9 @@ def printer(
 ) -> Printer:
     """What shows a job's results.
 
+    On a terminal, a single host's output stands alone, and is live; elsewhere it has the heading that each of many has,
+    so that the shape of text does not depend on the inventory.
+
     Args:
         group: join identical results.
         diff: join them, and show how the groups differ.
@@ -67,7 +70,7 @@ def printer(
         return HostByHost(screen, lambda host, result: host_line(jid, host, result.to_json()))
     if out != "text":
         return WholeReport(screen, render(invocation, out), summed_up=out == "table", utf8=out in ("junit", "html"))
-    if len(hosts) == 1 and not diff and (not live or screen.out_look.terminal):
+    if len(hosts) == 1 and not diff and (tail or screen.out_look.terminal):
         return Solo(screen)
     if tail or live:
         from agentless.cli.live import Live

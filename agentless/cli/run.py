@@ -76,7 +76,10 @@ class _Run(Command):
         return rest
 
 
-@verb(cls=_Run, examples=_EXAMPLES)
+_NEEDED = ("-i", "-l", "-u", "-k", "-b", "-K", "-f", "--host-key-checking", "--out", "-v")
+
+
+@verb(cls=_Run, examples=_EXAMPLES, needed=_NEEDED)
 @click.argument("target", shell_complete=complete_target)
 @click.argument("command", nargs=-1, metavar="-- COMMAND...")
 @_what(
@@ -218,7 +221,8 @@ def run(
     filed = ReportFiles.given(paths, invocation.environ)
     if live:
         _refuse_with_live(out, detach=options["detach"], group=group, diff=diff)
-    streams = True if live else None if out == "text" and not options["detach"] else False
+    alone = out == "text" and not options["detach"] and invocation.screen.out_look.terminal
+    streams = True if live else None if alone else False
     how = Delivery(
         live=streams,
         **{name: options[name] for name in ("detach", "wait", "batch", "max_fail", "batch_wait", "subset")},

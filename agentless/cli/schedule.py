@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agentless.cli.commands import Verb, VerbGroup, option, show_help
+from agentless.cli.completion import complete_entry
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import SCHEDULE_FILE, TARGET, shared_options, verb
 from agentless.cli.rows import FORMATS, show, tell_problems
@@ -94,7 +95,7 @@ def list_entries(invocation: Invocation, /, file: Path | None) -> int:
         ("agentless schedule next nightly -n 5", "the next five of one entry"),
     ],
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_entry)
 @option("-n", "number", type=click.IntRange(min=1, max=1000), default=10, metavar="N", help="How many (10).")
 @SCHEDULE_FILE
 def next_fires(invocation: Invocation, /, name: str | None, number: int, file: Path | None) -> int:
@@ -246,7 +247,7 @@ def _placed(invocation: Invocation, out: str, result: Pushed) -> int:
 
 # --- now ---
 @verb("run", examples=[("agentless schedule run nightly", "now, whatever its times say")])
-@click.argument("name")
+@click.argument("name", shell_complete=complete_entry)
 @option("--detach", is_flag=True, help="Only print the JID.")
 @SCHEDULE_FILE
 def run_entry(invocation: Invocation, /, name: str, detach: bool, file: Path | None) -> int:

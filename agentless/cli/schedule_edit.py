@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agentless.cli.commands import option
-from agentless.cli.completion import complete_target
+from agentless.cli.completion import complete_entry, complete_target
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import SCHEDULE_FILE, verb
 from agentless.errors import UsageError
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["add", "copy", "delete", "disable", "enable", "import_", "modify", "move", "postpone", "skip"]
 
-_NAME = click.argument("name")
-_NAME_OR_ALL = click.argument("name", required=False)
+_NEW_NAME = click.argument("name")
+_NAME = click.argument("name", shell_complete=complete_entry)
+_NAME_OR_ALL = click.argument("name", required=False, shell_complete=complete_entry)
 _OTHER_HOSTS = click.argument("target", metavar="HOST-PATTERN", shell_complete=complete_target)
 
 
@@ -31,7 +32,7 @@ _OTHER_HOSTS = click.argument("target", metavar="HOST-PATTERN", shell_complete=c
         ("agentless schedule add nightly function=cmd.script args='[backup.sh]' target=db cron='30 2 * * *'", ""),
     ]
 )
-@_NAME
+@_NEW_NAME
 @click.argument("keys", nargs=-1, metavar="KEY=VALUE...")
 @SCHEDULE_FILE
 def add(invocation: Invocation, /, name: str, keys: tuple[str, ...], file: Path | None) -> int:

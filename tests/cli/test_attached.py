@@ -19,7 +19,7 @@ from tests.hosts import Sshd
 
 def begin(sshd: Sshd, *options: str) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "agentless", "run", "host1", *options, "--", "echo begun; exec sleep 300"],
+        [sys.executable, "-m", "agentless", "run", "host1", "--live", *options, "--", "echo begun; exec sleep 300"],
         env=sshd.client.environ,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -27,7 +27,7 @@ def begin(sshd: Sshd, *options: str) -> subprocess.Popen[bytes]:
         start_new_session=True,
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == b"begun\n"
+    assert process.stdout.readline() == b"host1 | begun\n"
     return process
 
 
@@ -181,14 +181,14 @@ def test_interrupted_when_the_job_was_just_made_it_asks_on_a_terminal(sshd: Sshd
 def test_a_reader_that_goes_away_ends_the_command_quietly_and_not_the_job(sshd: Sshd) -> None:
     command = "echo begun; for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.3; done; exec sleep 300"
     process = subprocess.Popen(
-        [sys.executable, "-m", "agentless", "run", "host1", "--", command],
+        [sys.executable, "-m", "agentless", "run", "host1", "--live", "--", command],
         env=sshd.client.environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
     assert process.stdout is not None
     assert process.stderr is not None
-    assert process.stdout.readline() == b"begun\n"
+    assert process.stdout.readline() == b"host1 | begun\n"
     process.stdout.close()
     stderr = process.stderr.read().decode()
     process.stderr.close()
@@ -200,7 +200,7 @@ def test_a_reader_that_goes_away_ends_the_command_quietly_and_not_the_job(sshd: 
 
 
 def test_output_that_cannot_be_written_is_no_defect_and_the_job_goes_on(sshd: Sshd) -> None:
-    run = ("run", "host1", "--", "echo begun; exec sleep 300")
+    run = ("run", "host1", "--live", "--", "echo begun; exec sleep 300")
     for words in (("jobs", "list"), run, ("hosts", "--out", "json"), ("--help",), ("hosts", "--help"), ("jobs",)):
         with open("/dev/full", "w") as full:
             done = subprocess.run(
@@ -244,7 +244,7 @@ def test_an_ignored_hangup_stays_ignored(sshd: Sshd) -> None:
     flag = sshd.directory / "go-on"
     process = subprocess.Popen(
         [
-            *("nohup", sys.executable, "-m", "agentless", "run", "host1", "--"),
+            *("nohup", sys.executable, "-m", "agentless", "run", "host1", "--live", "--"),
             f"echo begun; until [ -e {flag} ]; do sleep 0.1; done; echo done",
         ],
         env=sshd.client.environ,
@@ -253,10 +253,10 @@ def test_an_ignored_hangup_stays_ignored(sshd: Sshd) -> None:
         stderr=subprocess.DEVNULL,
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == b"begun\n"
+    assert process.stdout.readline() == b"host1 | begun\n"
     process.send_signal(signal.SIGHUP)
     os.sched_yield()
     flag.touch()
-    assert process.stdout.read() == b"done\n"
+    assert process.stdout.read() == b"host1 | done\n"
     assert process.wait(timeout=PATIENCE) == 0
     process.stdout.close()

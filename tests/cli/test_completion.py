@@ -47,7 +47,12 @@ def job(environ: Mapping[str, str]) -> str:
 
 
 def complete(shell: str, line: str, environ: Mapping[str, str]) -> list[str]:
-    """What the shell offers for the last word of a line, after it has read the completion script."""
+    """What the shell offers for the last word of a line, after it has read the completion script; sorted."""
+    return sorted(word.split("\t")[0] for word in offered(shell, line, environ))
+
+
+def offered(shell: str, line: str, environ: Mapping[str, str]) -> list[str]:
+    """The same in the shell's order; fish tells descriptions behind a tab."""
     if shutil.which(shell) is None:
         pytest.skip(f"no {shell} on this machine")
     if shell == "bash":
@@ -70,7 +75,7 @@ def complete(shell: str, line: str, environ: Mapping[str, str]) -> list[str]:
         command = ["zsh", "-f", "-c", script, "zsh", *line.split(" ")]
     done = subprocess.run(command, env=dict(environ), capture_output=True, text=True, check=False, timeout=120)
     assert done.stderr == ""
-    return sorted(word.split("\t")[0] for word in done.stdout.splitlines() if word)
+    return [word for word in done.stdout.splitlines() if word]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -86,6 +91,27 @@ def test_verbs_options_hosts_groups_and_jids_complete(shell: str, environ: dict[
     assert complete(shell, "agentless jobs lookup ", environ) == [jid, "last"]
     assert complete(shell, "agentless jobs tail last dat", environ) == ["database1"]
     assert complete(shell, "agentless signal-job last US", environ) == ["USR1", "USR2"]
+
+
+def test_jobs_come_newest_first_with_their_commands(environ: dict[str, str]) -> None:
+    need("every shell")
+    jids = [job(environ) for _ in range(3)]
+    shown = offered("fish", "agentless jobs lookup ", environ)
+    assert [word.split("\t")[0] for word in shown] == ["last", *reversed(jids)]
+    assert shown[1].split("\t")[1:] == ["web: uptime"]
+    assert offered("zsh", "agentless jobs lookup ", environ) == ["last", *reversed(jids)]
+    assert "_describe -V unsorted" in agentless("completion", "zsh", environ=environ).stdout
+
+
+def test_entries_of_the_schedule_complete(environ: dict[str, str], tmp_path: Path) -> None:
+    text = "schedule:\n  nightly: {function: cmd.run, args: [df -h], target: web, hours: 1}\n"
+    (tmp_path / "schedule.yaml").write_text(text)
+    (tmp_path / "other.yaml").write_text(text.replace("nightly", "weekly"))
+    for words in ("schedule run ", "schedule next n", "schedule delete ", "schedule disable ", "jobs list --schedule "):
+        assert complete("bash", f"agentless {words}", environ) == ["nightly"], words
+    assert complete("bash", "agentless schedule add n", environ) == []
+    other = f"agentless schedule run --schedule-file {tmp_path}/other.yaml "
+    assert complete("bash", other, environ) == ["weekly"]
 
 
 def test_a_pattern_completes_behind_its_marks(environ: dict[str, str]) -> None:

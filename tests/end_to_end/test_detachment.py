@@ -29,6 +29,11 @@ def read_line(process: subprocess.Popen[str], text: str) -> None:
         assert line, process.communicate()
 
 
+def said(host: str, lines: str) -> str:
+    """Lines as they are followed, each behind the name of its host."""
+    return "".join(f"{host} | {line}" for line in lines.splitlines(keepends=True))
+
+
 def through(sshd: Sshd, proxy: Proxy) -> None:
     """Have host1 reached by way of the proxy."""
     tree = json.loads(sshd.client.agentless("hosts", "host1", "--out", "json").stdout)
@@ -39,7 +44,7 @@ def through(sshd: Sshd, proxy: Proxy) -> None:
 
 def test_the_job_outlives_a_killed_controller(sshd: Sshd) -> None:
     """`jobs wait` attaches again; the output is complete, in order, and of one copy."""
-    with sshd.client.start("run", "host1", "--", COUNTING) as process:
+    with sshd.client.start("run", "host1", "--live", "--", COUNTING) as process:
         read_line(process, "line 3")
         process.kill()
     jid = sshd.client.agentless("jobs", "last", "--out", "json")
@@ -88,22 +93,22 @@ def test_a_run_survives_a_lost_connection(sshd: Sshd, start_proxy: Callable[...,
     """It comes back by itself, goes on where the output stopped, and shows every line once."""
     proxy = start_proxy("127.0.0.1", sshd.port)
     through(sshd, proxy)
-    with sshd.client.start("run", "host1", "--", COUNTING) as process:
+    with sshd.client.start("run", "host1", "--live", "--", COUNTING) as process:
         read_line(process, "line 5")
         proxy.cut()
         output, errors = process.communicate(timeout=patience(100))
-    assert output == COUNTED[COUNTED.index("line 6") :], errors
+    assert output == said("host1", COUNTED[COUNTED.index("line 6") :]), errors
     assert process.returncode == 0
     assert lookup(sshd.client, "lookup", "last")["hosts"]["host1"]["stdout"] == COUNTED
 
 
 def test_a_killed_session_does_not_take_the_job_along(start_nodes: Callable[..., Nodes]) -> None:
     nodes = start_nodes(1)
-    with nodes.client.start("run", "node1", "--", COUNTING) as process:
+    with nodes.client.start("run", "node1", "--live", "--", COUNTING) as process:
         read_line(process, "line 2")
         assert nodes["node1"].kill_sshd_sessions() > 0
         output, errors = process.communicate(timeout=patience(100))
-    assert output == COUNTED[COUNTED.index("line 3") :], errors
+    assert output == said("node1", COUNTED[COUNTED.index("line 3") :]), errors
     assert process.returncode == 0
 
 
@@ -161,7 +166,7 @@ def test_a_delayed_request_cannot_start_any_more(
 def test_an_interrupted_run_in_a_pipeline_leaves_nothing_running(sshd: Sshd, number: signal.Signals) -> None:
     """Without a terminal the job is TERM'ed, given time to clean up, and its JID is told."""
     command = "trap 'echo cleaned; exit 9' TERM; echo up; sleep 100 & wait"
-    with sshd.client.start("run", "host1", "--", command) as process:
+    with sshd.client.start("run", "host1", "--live", "--", command) as process:
         read_line(process, "up")
         process.send_signal(number)
         output, errors = process.communicate(timeout=patience(60))
@@ -175,7 +180,7 @@ def test_an_interrupted_run_in_a_pipeline_leaves_nothing_running(sshd: Sshd, num
 
 
 def test_on_interrupt_detach_leaves_it_running(sshd: Sshd) -> None:
-    with sshd.client.start("run", "host1", "--on-interrupt", "detach", "--", "echo up; sleep 100") as process:
+    with sshd.client.start("run", "host1", "--live", "--on-interrupt", "detach", "--", "echo up; sleep 100") as process:
         read_line(process, "up")
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=patience(60))

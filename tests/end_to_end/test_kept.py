@@ -19,7 +19,7 @@ import pytest
 from agentless.transport.keeper.client import held
 from agentless.transport.keeper.place import Place
 from tests.hosts import Master, Nodes, Proxy, Sshd, need, patience, until
-from tests.hosts.client import Client, make_key
+from tests.hosts.client import Client, make_key, printed
 from tests.transport.keeper.conftest import keepers
 
 
@@ -51,7 +51,7 @@ def commands(sshd: Sshd) -> Iterator[Commands]:
 
 def test_commands_one_after_another_log_in_once(sshd: Sshd, commands: Commands) -> None:
     commands("run", "host1", "--", "echo one")
-    assert commands("run", "host1", "--", "echo two").stdout == "two\n"
+    assert printed(commands("run", "host1", "--", "echo two")) == "two\n"
     commands("jobs", "active", "host1")
     assert "agentless: host1: over a connection that was kept\n" in commands("-v", "ping", "host1").stderr
     assert "agentless: host1: over a connection that is kept\n" in commands("-v", "hosts", "host1").stderr
@@ -103,7 +103,7 @@ def test_a_keeper_that_is_killed_at_any_instant_costs_a_connection_and_nothing_e
             count = tmp_path / f"count{number}"
             line = f"echo run >>{count}; echo begun; sleep 0.2; seq 20000 | tail -n 1; exit 7"
             done = commands("run", "host1", "--", line, code=1)
-            assert done.stdout == "begun\n20000\n"
+            assert printed(done) == "begun\n20000\n"
             assert count.read_text() == "run\n"
             assert "unreachable" not in done.stderr
             commands("find-job", "last", code=1)
@@ -116,36 +116,39 @@ def test_a_keeper_that_is_killed_at_any_instant_costs_a_connection_and_nothing_e
 def test_a_job_goes_on_when_its_keeper_is_killed(sshd: Sshd, commands: Commands) -> None:
     go = sshd.directory / "go"
     process = subprocess.Popen(
-        commands.client.command("run", "host1", "--", f"echo begun; until [ -e {go} ]; do sleep 0.05; done; echo done"),
+        commands.client.command(
+            "run", "host1", "--live", "--", f"echo begun; until [ -e {go} ]; do sleep 0.05; done; echo done"
+        ),
         env=commands.environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
+    assert process.stdout.readline() == "host1 | begun\n"
     (pid,) = commands.keepers()
     os.kill(pid, signal.SIGKILL)
     go.touch()
     out, err = process.communicate(timeout=patience(60))
-    assert (out, process.returncode) == ("done\n", 0), err
+    assert (out, process.returncode) == ("host1 | done\n", 0), err
 
 
 def test_a_job_goes_on_when_its_keeper_hangs(sshd: Sshd, commands: Commands) -> None:
     need("many seconds")
     go = sshd.directory / "go"
     process = sshd.client.start(
-        *("run", "host1", "--", f"echo begun; until [ -e {go} ]; do sleep 0.05; done; echo done"), env=commands.environ
+        *("run", "host1", "--live", "--", f"echo begun; until [ -e {go} ]; do sleep 0.05; done; echo done"),
+        env=commands.environ,
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
+    assert process.stdout.readline() == "host1 | begun\n"
     logins = sshd.logins()
     (pid,) = commands.keepers()
     os.kill(pid, signal.SIGSTOP)
     until(lambda: sshd.logins() > logins, "the run has come back by itself", seconds=60)
     go.touch()
     out, err = process.communicate(timeout=patience(60))
-    assert (out, process.returncode) == ("done\n", 0), err
+    assert (out, process.returncode) == ("host1 | done\n", 0), err
 
 
 def test_a_host_that_was_restarted_is_come_back_to_without_a_word(sshd: Sshd, commands: Commands) -> None:
@@ -218,7 +221,7 @@ def test_where_there_can_be_no_keeper_connections_are_made_without_one(sshd: Ssh
     commands.place.directory.parent.mkdir(parents=True)
     commands.place.directory.write_text("in the way")
     done = commands("-v", "run", "host1", "--", "echo hi")
-    assert done.stdout == "hi\n"
+    assert printed(done) == "hi\n"
     assert "connections are not kept" in done.stderr
     assert "connections are not kept" not in commands("run", "host1", "--", "echo hi").stderr
     assert commands.keepers() == []
@@ -249,7 +252,7 @@ def test_a_person_at_a_terminal_has_connections_kept(sshd: Sshd, commands: Comma
     )
     os.close(side)
     os.close(main)
-    assert done.stdout == "hi\n"
+    assert printed(done) == "hi\n"
     assert len(commands.keepers()) == 1
 
 
@@ -300,15 +303,15 @@ def test_another_network_or_one_that_was_away_costs_a_connection_at_most(start_n
         commands("run", "node1", "--", "true")
         node.cut()
         node.heal()
-        assert commands("run", "node1", "--", "echo back").stdout == "back\n"
+        assert printed(commands("run", "node1", "--", "echo back")) == "back\n"
         # The laptop is given another address; packets of the old one go nowhere.
         for change in (("del", 1), ("add", 254)):
             address = f"{nodes.network}.{change[1]}/24"
             subprocess.run(["ip", "addr", change[0], address, "dev", f"al{nodes.slot}br"], check=True)
-        assert commands("run", "node1", "--", "echo moved").stdout == "moved\n"
+        assert printed(commands("run", "node1", "--", "echo moved")) == "moved\n"
         assert commands("signal-job", "last", "0", code=2).stdout == ""
         node.reboot()
-        assert commands("run", "node1", "--", "echo rebooted").stdout == "rebooted\n"
+        assert printed(commands("run", "node1", "--", "echo rebooted")) == "rebooted\n"
     finally:
         for pid in commands.keepers():
             os.kill(pid, signal.SIGKILL)
@@ -333,7 +336,7 @@ def test_a_job_that_is_followed_from_another_network_is_come_back_to(
             env=commands.environ,
         )
         assert process.stdout is not None
-        assert process.stdout.readline() == "begun\n"
+        assert process.stdout.readline() == "host1 | begun\n"
         for change in (("del", 1), ("add", 254)):
             address = f"{nodes.network}.{change[1]}/24"
             subprocess.run(["ip", "addr", change[0], address, "dev", f"al{nodes.slot}br"], check=True)
@@ -342,6 +345,6 @@ def test_a_job_that_is_followed_from_another_network_is_come_back_to(
         )
         node.run("touch /tmp/go")
         out, err = process.communicate(timeout=patience(60))
-        assert (out, process.returncode) == ("done\n", 0), err
+        assert (out, process.returncode) == ("host1 | done\n", 0), err
     for pid in commands.keepers():
         os.kill(pid, signal.SIGKILL)

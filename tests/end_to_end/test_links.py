@@ -87,14 +87,18 @@ def test_a_job_that_runs_is_found_followed_and_killed(linked: Linked) -> None:
 def test_a_host_that_went_away_is_come_back_to_and_nothing_starts_twice(linked: Linked) -> None:
     go, starts = linked.sshd.directory / "go", linked.sshd.directory / "starts"
     process = linked.start(
-        "run", "host1", "--", f"echo x >> {starts}; echo begun; until [ -e {go} ]; do sleep 0.05; done; echo done"
+        "run",
+        "host1",
+        "--live",
+        "--",
+        f"echo x >> {starts}; echo begun; until [ -e {go} ]; do sleep 0.05; done; echo done",
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
+    assert process.stdout.readline() == "host1 | begun\n"
     linked.cut()
     go.touch()
     out, errors = process.communicate(timeout=patience(90))
-    assert (out, process.returncode) == ("done\n", 0), errors
+    assert (out, process.returncode) == ("host1 | done\n", 0), errors
     assert starts.read_text() == "x\n"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.hosts import Master, Nodes, Sshd, patience, until
-from tests.hosts.client import Client
+from tests.hosts.client import Client, printed
 
 RUN_ON = "echo begun; until [ -e {go} ]; do sleep 0.05; done; echo done; exit 3"
 
@@ -49,42 +49,42 @@ def test_all_of_agentless_rides_and_says_so(sshd: Sshd, person: Person, master: 
     listed = person("connections", "-l", "host1").stdout
     assert "master" in listed
     assert str(person.socket) in person("connections", "-l", "host1", "--out", "json").stdout
-    assert person("run", "host1", "--", "echo out; echo err >&2; exit 3", code=1).stdout == "out\n"
+    assert printed(person("run", "host1", "--", "echo out; echo err >&2; exit 3", code=1)) == "out\nstderr: err\n"
     jid = person("run", "host1", "--detach", "--", "echo so far; exec sleep 300").stdout.strip()
     until(lambda: person("jobs", "tail", jid, code=4).stdout == "so far\n", "it printed")
     assert '"delivered": [' in person("kill-job", jid, "--out", "json").stdout
-    assert "signal 9" in person("jobs", "lookup", jid, code=1).stderr
+    assert "killed (KILL)" in person("jobs", "lookup", jid, code=1).stderr
     assert sshd.logins() == logins, "nobody has logged in"
     assert note not in person("ping", "host1").stderr
 
 
 def test_a_run_goes_on_when_its_master_is_killed(sshd: Sshd, person: Person, master: Master) -> None:
     go = sshd.directory / "go"
-    process = sshd.client.start("run", "host1", "--", RUN_ON.format(go=go))
+    process = sshd.client.start("run", "host1", "--live", "--", RUN_ON.format(go=go))
     assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
+    assert process.stdout.readline() == "host1 | begun\n"
     logins = sshd.logins()
     os.kill(master.pid, signal.SIGKILL)
     until(lambda: sshd.logins() > logins, "the run has come back")
     go.touch()
     out, err = process.communicate(timeout=patience(60))
-    assert (out, process.returncode) == ("done\n", 1), err
+    assert (out, process.returncode) == ("host1 | done\n", 1), err
     assert "failed (3)" in err
 
 
 @pytest.mark.parametrize("word", ["stop", "exit"])
 def test_a_master_that_was_told_to_go_takes_no_job_along(sshd: Sshd, person: Person, master: Master, word: str) -> None:
     go = sshd.directory / "go"
-    process = sshd.client.start("run", "host1", "--", RUN_ON.format(go=go))
+    process = sshd.client.start("run", "host1", "--live", "--", RUN_ON.format(go=go))
     assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
+    assert process.stdout.readline() == "host1 | begun\n"
     assert master.control(word).returncode == 0
     logins = sshd.logins()
-    assert person("run", "host1", "--", "echo beside it").stdout == "beside it\n"
+    assert printed(person("run", "host1", "--", "echo beside it")) == "beside it\n"
     assert sshd.logins() > logins, "over a connection of its own"
     go.touch()
     out, err = process.communicate(timeout=patience(60))
-    assert (out, process.returncode) == ("done\n", 1), err
+    assert (out, process.returncode) == ("host1 | done\n", 1), err
 
 
 # Each code is good for one login.
@@ -130,10 +130,10 @@ def test_where_only_a_one_time_code_logs_in_who_has_done_so_once_has_all_of_agen
         person.socket, ["-F", str(client.openssh_config), "-o", "BatchMode=no", "node1"], environ=environ
     ) as master:
         assert node.run("cat /etc/codes").stdout == "", "the code was good for this login alone"
-        assert person("run", "node1", "--", "id -un").stdout == "root\n"
+        assert printed(person("run", "node1", "--", "id -un")) == "root\n"
         jid = person("run", "node1", "--detach", "--", "echo so far; exec sleep 300").stdout.strip()
         until(lambda: person("jobs", "tail", jid, code=4).stdout == "so far\n", "it printed")
         person("kill-job", jid)
-        assert "signal 9" in person("jobs", "wait", jid, code=1).stderr
+        assert "killed (KILL)" in person("jobs", "wait", jid, code=1).stderr
         master.kill()
     assert "permission denied" in person("ping", code=3).stdout

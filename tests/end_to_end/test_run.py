@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.hosts import Sshd
+from tests.hosts.client import printed
 
 
 def run_json(sshd: Sshd, *arguments: str) -> dict[str, Any]:
@@ -20,11 +22,14 @@ def run_json(sshd: Sshd, *arguments: str) -> dict[str, Any]:
     return document
 
 
-def test_one_host_gives_its_output_as_it_is(sshd: Sshd) -> None:
-    done = sshd.client.agentless("run", "host1", "--", "printf 'a\\nb'; echo oops >&2; exit 3")
-    assert done.stdout == "a\nb"
-    assert "oops\n" in done.stderr
-    assert done.returncode == 1
+def test_text_has_the_same_shape_for_one_host_and_for_many(sshd: Sshd) -> None:
+    for verb in ("run", "lookup"):
+        words = ["run", "host1", "--", "printf 'a\\nb'; echo oops >&2; exit 3"]
+        done = sshd.client.agentless(*(words if verb == "run" else ("jobs", "lookup", "last")))
+        assert re.fullmatch(r"host1 \| failed \(3\) \| 0\.\d{3} s\na\nb\nstderr: oops\n", done.stdout)
+        assert done.returncode == 1
+    alone = sshd.client.agentless("jobs", "tail", "last")
+    assert (alone.stdout, "oops\n" in alone.stderr) == ("a\nb", True), "what wants the output alone"
 
 
 def test_every_host_has_one_connection_and_one_command(start_sshd: Callable[..., Sshd]) -> None:
@@ -232,5 +237,5 @@ def test_much_output_is_capped_in_the_record_and_said(sshd: Sshd) -> None:
     assert host["stdout"].endswith("\nEND\n")
     assert len(host["stdout"]) + host["stdout_truncated"] == 30_000_000 + 5
     assert len(host["stdout"]) <= 10 << 20
-    live = sshd.client.agentless("run", "host1", "--", "seq 1 200000")
-    assert live.stdout == "".join(f"{number}\n" for number in range(1, 200_001))
+    much = sshd.client.agentless("run", "host1", "--", "seq 1 200000")
+    assert printed(much) == "".join(f"{number}\n" for number in range(1, 200_001))

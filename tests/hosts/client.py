@@ -16,6 +16,11 @@ from tests.hosts.waiting import patience
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def printed(done: subprocess.CompletedProcess[str]) -> str:
+    """What the only host of a job printed: the text below its heading."""
+    return done.stdout.partition("\n")[2]
+
+
 class Client:
     """A private home; nothing of the real user's is read or written when `environ` is used.
 

@@ -1,0 +1,124 @@
+"""Other tools' words for our verbs (docker's, kubectl's, systemctl's, Salt's), and their ways to ask for JSON."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Sequence
+
+from agentless.cli.invocation import FORMATS
+
+__all__ = ["retyped"]
+
+# What ends a job is told with a JID to fill in; what looks at one takes the newest.
+_VERBS = {
+    # docker, kubectl, systemctl
+    "ps": "jobs active", "status": "jobs active", "history": "jobs list",
+    "logs": "jobs tail", "log": "jobs tail", "attach": "jobs tail", "follow": "jobs tail", "output": "jobs lookup",
+    "result": "jobs lookup", "results": "jobs lookup", "inspect": "jobs show",
+    "stop": "term-job", "cancel": "term-job", "abort": "term-job", "term": "term-job", "terminate": "term-job",
+    "kill": "kill-job", "signal": "signal-job",
+    "exec": "run", "execute": "run", "start": "run", "submit": "run",
+    "rerun": "jobs retry", "repeat": "jobs retry", "redo": "jobs retry",
+    "cp": "put", "copy": "put", "scp": "put", "upload": "put", "fetch": "get", "download": "get",
+    "list-hosts": "hosts", "nodes": "hosts", "cron": "schedule list",
+    # the jobs runner, without its name
+    "active": "jobs active", "lookup": "jobs lookup", "lookup-jid": "jobs lookup", "list": "jobs list",
+    "list-jobs": "jobs list", "show": "jobs show", "last": "jobs last", "wait": "jobs wait", "tail": "jobs tail",
+    "retry": "jobs retry", "exit-success": "jobs exit-success", "prune": "jobs prune", "find": "find-job",
+    # Salt
+    "cmd.run": "run", "cmd.script": "run", "test.ping": "ping",
+    "saltutil.running": "running", "saltutil.find_job": "find-job", "saltutil.signal_job": "signal-job",
+    "saltutil.term_job": "term-job", "saltutil.kill_job": "kill-job",
+    "jobs.active": "jobs active", "jobs.lookup_jid": "jobs lookup", "jobs.list_jobs": "jobs list",
+    "jobs.list_job": "jobs show", "jobs.print_job": "jobs show", "jobs.last_run": "jobs last",
+    "jobs.exit_success": "jobs exit-success",
+}  # fmt: skip
+_OF_A_JOB = ("jobs tail", "jobs lookup", "jobs show", "jobs wait", "jobs retry", "jobs exit-success")
+_ENDS_A_JOB = ("term-job", "kill-job", "find-job")
+_FORMAT_OPTIONS = ("-o", "--output", "--format", "-O")
+# Options before the verb whose value is the next word.
+_WITH_VALUE = (
+    *("-i", "--inventory", "-l", "--limit", "-e", "--extra-vars", "--config", "-u", "--user", "--private-key", "-f"),
+    *("--forks", "--become-user", "--become-method", "-T", "--connect-timeout", "--ssh-common-args", "--keep", "--out"),
+    *("--color", "--host-key-checking"),
+)
+
+
+def retyped(words: Sequence[str], verbs: Collection[str], jobs_verbs: Collection[str]) -> str | None:
+    """The line with our words for those of other tools; None where there are none of theirs.
+
+    Args:
+        words: the command line as it was typed.
+        verbs, jobs_verbs: our own, which stay what they are.
+    """
+    ours = _with_format(words)
+    changed = ours != list(words)
+    at = _verb_at(ours)
+    if at is not None:
+        verb, rest = ours[at], ours[at + 1 :]
+        if verb == "jobs" and rest and rest[0] not in jobs_verbs and rest[0] in _VERBS:
+            verb, rest = rest[0], rest[1:]
+        elif verb in verbs:
+            verb = ""
+        if here := _VERBS.get(verb):
+            ours = [*ours[:at], *here.split(), *_arguments(here, rest)]
+            changed = True
+        elif verb and changed:
+            # Still not a line of ours: somebody else may know it.
+            return None
+    return f"agentless {shlex.join(ours)}" if changed else None
+
+
+def _verb_at(words: Sequence[str]) -> int | None:
+    """Where the first word stands that is neither an option nor the value of one."""
+    skip = False
+    for number, word in enumerate(words):
+        if word == "--":
+            return None
+        if skip or word.startswith("-"):
+            skip = not skip and word in _WITH_VALUE
+            continue
+        return number
+    return None
+
+
+def _with_format(words: Sequence[str]) -> list[str]:
+    """`-o json`, `--json` and their like as `--out json`; what stands behind `--` is the job's."""
+    cut = list(words).index("--") if "--" in words else len(words)
+    ours: list[str] = []
+    rest = iter(words[:cut])
+    for word in rest:
+        name, _, value = word.partition("=")
+        if word.startswith("--") and word[2:] in FORMATS:
+            ours += ["--out", word[2:]]
+        elif name in _FORMAT_OPTIONS and value in FORMATS:
+            ours += ["--out", value]
+        elif word[:2] == "-o" and word[2:] in FORMATS:
+            ours += ["--out", word[2:]]
+        elif word in _FORMAT_OPTIONS:
+            following = next(rest, None)
+            if following in FORMATS:
+                ours += ["--out", str(following)]
+            else:
+                ours += [word] if following is None else [word, following]
+        else:
+            ours.append(word)
+    return [*ours, *words[cut:]]
+
+
+def _arguments(verb: str, rest: Sequence[str]) -> list[str]:
+    """What stands behind one of our verbs, where it stood behind another tool's."""
+    words = list(rest)
+    named = [word for word in words if not word.startswith("-")]
+    if verb == "run":
+        if "--" in words:
+            return words
+        if len(named) < 2:
+            return [*words, *(["TARGET"] if not named else []), "--", "COMMAND"]
+        at = words.index(named[1])
+        return [*words[:at], "--", *words[at:]]
+    if verb in _OF_A_JOB and not named:
+        return ["last", *words]
+    if verb in _ENDS_A_JOB and not named:
+        return ["JID", *words]
+    return words
