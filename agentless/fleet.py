@@ -88,8 +88,9 @@ class Fleet:
         ask: shows a prompt for a password or the passphrase of a key, and returns the answer; None where nobody
             answers.
         warn: shows a hint or a warning, one line.
-        note: shows which inventory and which ansible.cfg count, when they are first needed, and why connections are
-            not kept, where they were to be.
+        note: shows what was decided and why, a line each: which inventory, configuration and ansible.cfg count, how
+            each host was reached and logged in to, whether its connection is kept, and why not.
+        step: shows each step on the way to a host as it begins.
         trust: shows keys of hosts that no known_hosts file has a word about, and returns whether to add them, as
             `accept-new` does; called once for the hosts of an operation, and again for what is behind a bastion. None
             asks nobody. Where somebody has said that checking is strict, nobody is asked either.
@@ -128,6 +129,7 @@ class Fleet:
         note: Callable[[str], None] = lambda line: None,
         watch: Watch = lambda waiting, total: nullcontext(),
         trust: Callable[[Sequence[NewKey]], bool] | None = None,
+        step: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.config = config if isinstance(config, Config) else configuration.load(config)
         if forks is not None and (
@@ -167,6 +169,7 @@ class Fleet:
             trust,
             None if spread is None else configuration.check_spread(spread),
             executor,
+            step,
         )
 
     @property

@@ -21,6 +21,7 @@ from agentless.model.answers import Output
 from agentless.model.job import Job, Report
 from agentless.model.states import State
 from agentless.report.spelling import as_typed
+from agentless.report.text import heading
 from agentless.values import dataclass
 
 # The runner is imported when there is something to follow: help is not to wait for it.
@@ -108,6 +109,7 @@ class Attachment:
             self.printer.output(event.host, event.stream, event.data, event.dropped)
             return
         host, result = event.host, event.result
+        self.invocation.step(heading(host, result))
         if result.settled:
             self.printer.done(host, result)
         elif result.problem is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from functools import partial
@@ -37,6 +38,7 @@ class Invocation:
         interrupts: what catches the signals that ask this command to end.
         environ: the environment of this command.
         given: values of the shared options that were given.
+        began: when, on the monotonic clock.
     """
 
     screen: Screen
@@ -44,6 +46,7 @@ class Invocation:
     interrupts: Interrupts
     environ: Mapping[str, str]
     given: dict[str, Any] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
     _fleet: Fleet | None = None
 
     def take(self, name: str, value: Any) -> None:
@@ -95,10 +98,15 @@ class Invocation:
                 ask=self.screen.passphrase,
                 warn=self.screen.warn,
                 note=lambda line: self.screen.detail(f"agentless: {as_typed(line)}"),
+                step=self.step,
                 watch=self.screen.progress,
                 trust=self._trust(),
             )
         return self._fleet
+
+    def step(self, line: str) -> None:
+        """Show what happens now, with the seconds since this command began, where `-vv` asks for it."""
+        self.screen.detail(f"{time.monotonic() - self.began:8.3f} s  {line}", level=2)
 
     def refuse(self, options: Mapping[str, str]) -> None:
         """Raise UsageError where one of these shared options was given; the values say what to do instead."""

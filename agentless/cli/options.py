@@ -83,7 +83,8 @@ def _declarations() -> list[tuple[tuple[str, ...], dict[str, Any]]]:
           "help": "Colours: on terminals (auto), also into pipes (always), nowhere. $NO_COLOR and $FORCE_COLOR too."}),
         (("--progress/--no-progress",), {"section": _OUTPUT, "default": None,
           "help": "Name the hosts still waited for, on stderr. Default: on a terminal."}),
-        (("-v", "--verbose"), {"section": _OUTPUT, "count": True, "help": "Say more on stderr."}),
+        (("-v", "--verbose"), {"section": _OUTPUT, "count": True,
+          "help": "Say on stderr what was decided and why: inventory, settings, logins. -vv: each step, too."}),
         (("-q", "--quiet"), {"section": _OUTPUT, "is_flag": True, "help": "No summaries and hints on stderr."}),
     ]  # fmt: skip
 

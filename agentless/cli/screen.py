@@ -155,9 +155,9 @@ class Screen:
         if not self.quiet:
             self._tell(note(line) if painted else one_line(line))
 
-    def detail(self, line: str) -> None:
-        """What only `-v` shows."""
-        if self.verbose:
+    def detail(self, line: str, level: int = 1) -> None:
+        """What only `-v` shows, or with `level` 2 only `-vv`."""
+        if self.verbose >= level:
             self._tell(one_line(line))
 
     def annotation(self, line: str) -> None:

@@ -125,7 +125,7 @@ class Selection:
     def inventory(self) -> Inventory:
         """The inventory, read once; raises InventoryError."""
         scripts = Scripts.RUN if self.sources.named else Scripts.IF_ONLY_OURS
-        for line in self.origins:
+        for line in self._decided:
             self._note(line)
         if self._ansible.passed_over:
             self._warn(f"{self._ansible.passed_over} does not count: everybody can write its directory")
@@ -176,12 +176,15 @@ class Selection:
 
         None where there is but one inventory that could count, and no ansible.cfg.
         """
+        return self._decided if self._ansible.file or self.sources.passed_over else []
+
+    @property
+    def _decided(self) -> list[str]:
+        """The same, whether there was anything to decide or not."""
         sources = self.sources
         over = f"; not {', '.join(sources.passed_over)}" if sources.passed_over else ""
         lines = [f"inventory: {', '.join(sources.names)} ({sources.origin}){over}"]
-        if self._ansible.file:
-            return [*lines, f"settings: {self._ansible.file}"]
-        return lines if sources.passed_over else []
+        return [*lines, f"settings: {self._ansible.file}"] if self._ansible.file else lines
 
     def names(self) -> list[str]:
         """What a target may name: `all`, groups that have hosts, and hosts. No script is run for it."""

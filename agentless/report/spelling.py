@@ -24,6 +24,7 @@ OPTIONS = {
     "become_password": "-K",
     "host_key_checking": "--host-key-checking",
     "vault_ids": "--vault-id",
+    "keep": "--keep",
     "max_fail": "--max-fail",
     "wait": "--wait",
     "shell": "--shell",

@@ -46,7 +46,7 @@ class Parts:
         config: the configuration.
         given: what the caller said about connections.
         inventories: those that the caller named; None looks for one.
-        limit, extra_vars, vault_ids, ask, warn, note, watch, trust: as of `Fleet`.
+        limit, extra_vars, vault_ids, ask, warn, note, watch, trust, step: as of `Fleet`.
         forks: calls in flight at once; None leaves it to the settings.
         spread: where hosts are contacted from; None leaves it to the configuration.
         executor: contacts hosts instead of that.
@@ -68,6 +68,7 @@ class Parts:
     trust: Callable[[Sequence[NewKey]], bool] | None = None
     spread: str | None = None
     executor: Executor | None = None
+    step: Callable[[str], None] = lambda line: None
 
     @cached_property
     def user(self) -> str:
@@ -87,6 +88,8 @@ class Parts:
     @cached_property
     def selection(self) -> Selection:
         """The hosts of a target."""
+        if self.config.source:
+            self.note(f"configuration: {self.config.source}")
         return Selection(
             self._sources,
             replace(self.given, defaults=defaults(self.ansible, self.config)),
@@ -119,6 +122,7 @@ class Parts:
 
     def _keeper(self) -> KeeperClient | None:
         if self.keep <= 0:
+            self.note("connections are not kept for the next command: `keep=60` and the like keep them")
             return None
         from agentless.transport.keeper.client import KeeperClient
 
@@ -136,7 +140,7 @@ class Parts:
         """Connects to hosts."""
         from agentless.transport.connector import HostConnector
 
-        return HostConnector(ask=self.ask, warn=self.warn, keeper=self._keeper(), note=self.note)
+        return HostConnector(ask=self.ask, warn=self.warn, keeper=self._keeper(), note=self.note, step=self.step)
 
     @cached_property
     def contact(self) -> Contact:

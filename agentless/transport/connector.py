@@ -36,7 +36,8 @@ class HostConnector:
         ask: shows a prompt for the passphrase of a key and returns the answer; None where nobody can be asked.
         warn: shows a line about what ssh's configuration asks for and is not done here.
         keeper: keeps connections; None makes one for each operation.
-        note: shows a line about which way was taken.
+        note: shows a line about which way was taken to a host, and how it was logged in there.
+        step: shows a line when a step on the way begins.
         home: whose `.ssh` is read; the user's by default.
         system_config: the system's ssh_config, read after the user's.
     """
@@ -48,6 +49,7 @@ class HostConnector:
         warn: Callable[[str], None] = lambda line: None,
         keeper: KeeperClient | None = None,
         note: Callable[[str], None] = lambda line: None,
+        step: Callable[[str], None] = lambda line: None,
         home: Path | None = None,
         system_config: Path = Path("/etc/ssh/ssh_config"),
     ) -> None:
@@ -56,6 +58,8 @@ class HostConnector:
         self._warn = warn
         self._keeper = keeper
         self.masters = Masters(warn, note)
+        self._note = note
+        self._step = step
         self._known = KnownHosts()
         self._lock = threading.Lock()
         self._made: SshConnector | None = None
@@ -67,9 +71,13 @@ class HostConnector:
         if endpoint.problem is not None:
             raise Refused(endpoint.problem.kind, endpoint.problem.message, endpoint.problem.hint)
         if endpoint.local:
+            self._note(f"{endpoint.name}: this machine, without SSH")
             return LocalLink()
         began = time.monotonic()
+        self._step(f"{endpoint.name}: resolving how to connect")
         settings = self._settings(endpoint)
+        if by_ssh := _not_given(endpoint, settings):
+            self._note(f"{endpoint.name}: {by_ssh} by ~/.ssh/config or ssh's defaults")
         # Names may have been looked up, and commands run.
         return self.link(endpoint.name, settings, time.monotonic() - began)
 
@@ -78,9 +86,13 @@ class HostConnector:
         began = time.monotonic() - spent
 
         def unridden(spent: float) -> Link:
+            self._step(f"{name}: connecting to {settings.host} port {settings.port}")
             if self._keeper is None:
-                return self._ssh.connect(settings, spent)
-            return self._keeper.connect(name, settings, lambda: self._ssh.connect(settings, spent), spent)
+                link: Link = self._ssh.connect(settings, spent)
+            else:
+                link = self._keeper.connect(name, settings, lambda: self._ssh.connect(settings, spent), spent)
+            self._note(f"{name}: {_told(settings)}: {getattr(link, 'way', 'connected')}")
+            return link
 
         return self.masters.link(name, settings, unridden, spent) or unridden(time.monotonic() - began)
 
@@ -146,6 +158,27 @@ class HostConnector:
             self._keeper.close()
         if self._made is not None:
             self._made.close()
+
+
+def _not_given(endpoint: Endpoint, settings: Settings) -> str:
+    """What of the way neither the inventory nor the command line has said."""
+    name = endpoint.address.rpartition("@")[2].strip("[]")
+    said = {
+        "user": endpoint.user is None and "@" not in endpoint.address,
+        "address": name.lower() != settings.host.lower(),
+        "port": endpoint.port is None and settings.port != 22,
+    }
+    return ", ".join(word for word, by_ssh in said.items() if by_ssh)
+
+
+def _told(settings: Settings) -> str:
+    """Where a connection leads."""
+    via = ""
+    if settings.bastion is not None:
+        via = f", by way of {settings.bastion.user}@{settings.bastion.host}"
+    elif settings.proxy_command is not None:
+        via = ", by way of its ProxyCommand"
+    return f"{settings.user}@{settings.host} port {settings.port}{via}"
 
 
 def _without_asking(settings: Settings) -> Settings:

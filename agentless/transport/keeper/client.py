@@ -162,6 +162,13 @@ class KeeperClient:
         if not told:
             self._explain(f"connections are not kept: {reason}")
 
+    def told(self, connected: words.Connected) -> str:
+        """What a person hears of a connection."""
+        stays = f"stays {self._keep:g} s after its last use"
+        if connected.kept:
+            return f"over the connection that was kept, {connected.way}; it {stays}"
+        return f"{connected.way}; the connection {stays}"
+
     def answer(self, prompt: str) -> words.Answer:
         """What a person answers to a prompt."""
         return words.Answer(self._ask(prompt) if self._ask is not None else None)
@@ -236,6 +243,7 @@ class _KeeperLink:
     ) -> None:
         self.user = settings.user
         self.kept = False
+        self.way = ""
         self._client = client
         self._name = name
         self._settings = settings
@@ -278,7 +286,9 @@ class _KeeperLink:
             message = self._answer(line)
             if message.kind != words.CONNECTED:
                 raise Unusable(f"it answers {message.kind:#x}")
-            self.kept = words.value(message, words.Connected).kept
+            connected = words.value(message, words.Connected)
+            self.kept = connected.kept
+            self.way = self._client.told(connected)
         except (OSError, ValueError) as problem:
             line.close()
             raise Unusable(f"it broke off: {problem}") from None

@@ -200,7 +200,7 @@ class _Conversation:
             self._say(words.FAILED, words.Failed.of(problem))
             return
         self._way = way
-        self._say(words.CONNECTED, words.Connected(kept))
+        self._say(words.CONNECTED, words.Connected(kept, way.told))
 
     def _close(self, which: words.Close) -> None:
         held = self._pool.held()
@@ -289,6 +289,11 @@ class _Way:
     def _take(self, kept: Kept, *, new: bool) -> None:
         kept.names.add(self._request.name)
         self._kept, self._new = kept, new
+
+    @property
+    def told(self) -> str:
+        """How its connection was logged in."""
+        return "" if self._kept is None else self._kept.link.way
 
     def start(self, line: str, *, pty: bool, once: bool) -> tuple[Attempt, Relay]:
         """Start a command; raises HostError."""

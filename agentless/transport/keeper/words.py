@@ -123,9 +123,11 @@ class Connected:
 
     Args:
         kept: whether it was there before.
+        way: how it was logged in.
     """
 
     kept: bool
+    way: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,11 @@ class SshLink:
         return self._transport.is_active()
 
     @property
+    def way(self) -> str:
+        """How it was logged in."""
+        return self._transport.way
+
+    @property
     def budget(self) -> float:
         """Seconds of the connect timeout that are left for the first command to start."""
         return self._budget

@@ -79,6 +79,9 @@ def _log_in(transport: Transport, login: Login, keys: Keys, deadline: float, *, 
         if outcome:
             tried.append(now.label)
         if outcome == "success":
+            refused = [label for label in dict.fromkeys(tried) if label != now.label]
+            after = f"; refused was {', '.join(refused)}" if refused else ""
+            transport.way = f"logged in by {now.label}{after}"
             return login.waited
         if outcome == "expired":
             hint = "Log in by hand once and choose a new one."
@@ -88,6 +91,7 @@ def _log_in(transport: Transport, login: Login, keys: Keys, deadline: float, *, 
             steps = [other for other in steps if other is not now]
             waiting = list(steps)
     if not tried and login.attempt("none", lambda message: None) == "success":
+        transport.way = "logged in without being asked for anything"
         return login.waited
     if login.more:
         notes.append(f"the host asked for something more: {' / '.join(login.more)}")

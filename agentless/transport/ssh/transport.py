@@ -69,6 +69,8 @@ class Transport(TransportInnards):
         self.refusal: Unreachable | None = None
         self.offer: dict[str, list[str]] = {}
         self.disconnected = ""
+        # How it was logged in: by what, and what was refused before.
+        self.way = ""
         self._broke = threading.Lock()
         self._why: Unreachable | None = None
         self._host_keys = host_keys
