@@ -88,12 +88,10 @@ class Fleet:
         ask: shows a prompt for a password or the passphrase of a key, and returns the answer; None where nobody
             answers.
         warn: shows a hint or a warning, one line.
-        note: shows what was decided and why, a line each: which inventory, configuration and ansible.cfg count, how
-            each host was reached and logged in to, whether its connection is kept, and why not.
-        step: shows each step on the way to a host as it begins.
-        trust: shows keys of hosts that no known_hosts file has a word about, and returns whether to add them, as
-            `accept-new` does; called once for the hosts of an operation, and again for what is behind a bastion. None
-            asks nobody. Where somebody has said that checking is strict, nobody is asked either.
+        note, step: show what was decided and why (inventory, configuration, how each host was logged in to, whether its
+            connection is kept), and each step on the way to a host.
+        trust: shows host keys of which no known_hosts file has a word, and returns whether to add them, as `accept-new`
+            does. None asks nobody, and nobody is asked where somebody has said that checking is strict.
         watch: makes the context manager that is entered around each request to many hosts. It gets `waiting()`, which
             lists the hosts that have not answered, and the number of all.
 
@@ -428,9 +426,9 @@ class Fleet:
         """
         from agentless.runner import retry
 
-        parts, lists = self._parts, {"@failed": failed, "@unreachable": unreachable}
-        wanted = tuple(each for each, given in lists.items() if given)
-        return retry.prepare(parts.contact, parts.selection, parts.dispatcher, self._jid(jid), target, wanted, how)
+        lists = (*(("@failed",) if failed else ()), *(("@unreachable",) if unreachable else ()))
+        parts = self._parts
+        return retry.prepare(parts.contact, parts.selection, parts.dispatcher, self._jid(jid), target, lists, how)
 
     # --- the proc system ---
     def running(self, target: str | None = None) -> Running:

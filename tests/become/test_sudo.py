@@ -11,6 +11,7 @@ from agentless.model.states import State
 from tests.become.conftest import PASSWORD, Host, refused
 from tests.cli.terminal import agentless
 from tests.hosts import until
+from tests.hosts.client import printed
 from tests.hosts.fleet import out
 from tests.shells.view import programs
 
@@ -26,9 +27,10 @@ def test_a_password_comes_from_a_file_of_the_command_line_or_of_ansible_cfg(host
     with host.fleet():
         inventory = str(host.inventory)
     words = ("-i", inventory, "run", "web1", "-b", "--", "id", "-un")
-    assert agentless("--become-password-file", f"{tmp_path}/password", *words, environ=os.environ).stdout == "root\n"
+    done = agentless("--become-password-file", f"{tmp_path}/password", *words, environ=os.environ)
+    assert printed(done) == "root\n"
     (tmp_path / "ansible.cfg").write_text("[defaults]\nbecome_password_file = ./password\n")
-    assert agentless(*words, environ=os.environ, cwd=tmp_path).stdout == "root\n"
+    assert printed(agentless(*words, environ=os.environ, cwd=tmp_path)) == "root\n"
     (tmp_path / "password").unlink()
     done = agentless(*words, environ=os.environ, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")

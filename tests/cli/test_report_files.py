@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.cli.terminal import agentless
-from tests.hosts.client import Client
+from tests.hosts.client import Client, printed
 from tests.hosts.needs import need
 from tests.report.test_html import check
 
@@ -137,7 +137,7 @@ def test_a_file_that_cannot_be_written_is_told_before_anything_is_sent(run: Run,
 
 def test_a_disk_that_is_full_by_then_is_told_beside_the_results(run: Run) -> None:
     done = run("run", "web1", "--summary", "/dev/full", "--", "echo here")
-    assert (done.returncode, done.stdout) == (2, "here\n")
+    assert (done.returncode, printed(done)) == (2, "here\n")
     assert "agentless: --summary /dev/full: No space left on device" in done.stderr
 
 

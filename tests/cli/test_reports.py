@@ -27,7 +27,7 @@ def invocation() -> Invocation:
 @pytest.mark.parametrize(
     ("hosts", "out", "options", "expected"),
     [
-        (["a"], "text", {}, Solo),
+        (["a"], "text", {}, Blocks),
         (["a"], "text", {"group": True, "tail": True}, Solo),
         (["a", "b"], "text", {}, Blocks),
         (["a", "b"], "text", {"group": True}, Grouped),

@@ -156,7 +156,7 @@ def test_a_host_that_was_restarted_is_come_back_to_without_a_word(sshd: Sshd, co
     sshd.stop()
     sshd.start()
     done = commands("run", "-q", "host1", "--", "echo hi")
-    assert (done.stdout, done.stderr) == ("hi\n", "")
+    assert (printed(done), done.stderr) == ("hi\n", "")
     assert sshd.logins() == 1
 
 

@@ -34,8 +34,8 @@ def test_a_job_that_prints_more_than_a_file_may_hold_ends_by_itself(limited: Nod
 
 def test_what_fits_is_whole_also_live(limited: Nodes) -> None:
     assert returned(limited, "yes | head -c 60000")["stdout"] == "y\n" * 30000
-    live = limited.client.agentless("run", "node1", "--", "for i in 1 2 3; do echo $i; sleep 0.1; done")
-    assert (live.returncode, live.stdout) == (0, "1\n2\n3\n")
+    live = limited.client.agentless("run", "node1", "--live", "--", "for i in 1 2 3; do echo $i; sleep 0.1; done")
+    assert (live.returncode, live.stdout) == (0, "node1 | 1\nnode1 | 2\nnode1 | 3\n")
 
 
 def test_a_child_that_is_left_behind_writes_on_and_leaves_nothing(limited: Nodes) -> None:
