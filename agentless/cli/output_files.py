@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +10,7 @@ from string import ascii_letters, digits
 
 from agentless import files
 from agentless.cli.screen import Screen
+from agentless.digests import sha256
 from agentless.errors import CacheError, UsageError
 from agentless.model.states import HostResult
 from agentless.report.text import gap
@@ -35,7 +35,7 @@ def file_name(host: str) -> str:
         name = f"%{ord(name[0]):02X}{name[1:]}" if name else "%"
     if len(name) > _NAME_MAX:
         # No name has `%-` otherwise.
-        name = f"{name[: _NAME_MAX - 34]}%-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+        name = f"{name[: _NAME_MAX - 34]}%-{sha256(name.encode()).hexdigest()[:32]}"
     return name
 
 

@@ -19,7 +19,6 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from concurrent.futures.process import BrokenProcessPool
 from typing import IO, Any, TypeVar
 
 __all__ = ["Cores", "cores"]
@@ -99,6 +98,9 @@ class Cores(Executor):
             except (OSError, EOFError, pickle.UnpicklingError) as error:
                 status = self._end(process)
                 process = None
+                # It brings multiprocessing along, which no command needs before that.
+                from concurrent.futures.process import BrokenProcessPool
+
                 future.set_exception(BrokenProcessPool(f"a worker ended ({status}) over its task: {error}"))
                 continue
             if done:

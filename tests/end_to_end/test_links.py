@@ -6,13 +6,15 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.hosts import Master, Sshd, patience, until
+from tests.hosts import Master, Sshd, need, patience, until
 from tests.transport.keeper.conftest import keepers
 
 
@@ -121,3 +123,53 @@ def test_an_interruption_ends_the_job_and_names_it(linked: Linked) -> None:
     assert process.returncode == 130, errors
     host = json.loads(out)["hosts"]["host1"]
     assert (host["state"], host["retcode"], host["stdout"]) == ("returned", 5, "a\ncleaned\n")
+
+
+# A process begins with the largest resident set of the one that started it (fork(2), execve(2)): a small one must.
+MEASURE = """
+import resource, subprocess, sys
+code = subprocess.call([sys.executable, "-m", "agentless", *sys.argv[1:]], stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
+
+
+def test_much_output_is_in_nobody_s_memory(linked: Linked) -> None:
+    """200 MB pass through the command, and the keeper where there is one; a reader that is slow changes nothing."""
+    need("many seconds")
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", MEASURE, "run", "host1", "--", "head -c 200000000 /dev/zero"],
+        env=linked.environ,
+        cwd=linked.sshd.client.home,
+        capture_output=True,
+        text=True,
+        timeout=patience(120),
+        check=True,
+    )
+    assert int(done.stdout) < 120_000
+    for pid in keepers(f"HOME={linked.sshd.client.home}\0"):
+        (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
+        assert int(line.split()[1]) < 80_000
+
+
+def test_a_host_that_cannot_be_reached_any_more_is_told_in_the_same_words(linked: Linked) -> None:
+    linked.sshd.stop()
+    host = linked.document("run", "host1", "--", "true")["hosts"]["host1"]
+    assert (host["state"], host["error"]["kind"]) == ("unreachable", "connect")
+    assert host["error"]["message"].endswith("Connection refused")
+    assert linked.document("find-job", "last")["host1"]["error"]["kind"] == "connect"
+    linked.sshd.start()
+    assert linked.document("run", "host1", "--", "true")["exit_code"] == 0
+
+
+@pytest.mark.parametrize("choice", ["detach", "kill"])
+def test_an_interruption_does_to_the_job_what_was_asked_for(linked: Linked, choice: str) -> None:
+    process = linked.start("run", "host1", "--on-interrupt", choice, "--", "echo up; exec sleep 300")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=patience(60))
+    assert process.returncode == 130
+    assert linked("find-job", "last").returncode == (0 if choice == "detach" else 1)
+    linked("kill-job", "last")
+    assert linked.document("jobs", "lookup", "last")["hosts"]["host1"]["signal"] == 9
