@@ -327,6 +327,7 @@ class Fleet:
         """
         from agentless.runner import sender
 
+        prepared.meet()
         return sender.hand_over(self._parts, prepared)
 
     def run(
@@ -394,6 +395,7 @@ class Fleet:
             with self.hand_over(prepared) as handed:
                 handed.first_batch()
                 return handed.report()
+        prepared.meet()
         with prepared.send() as run:
             for _ in run:
                 pass

@@ -284,13 +284,14 @@ def hand_over(
     handed: HandedOver | None = None
     try:
         try:
+            prepared.meet()
             with invocation.interrupts.held():
                 handed = invocation.fleet.hand_over(prepared)
             handed.first_batch()
             report = handed.report()
-        except Interrupted:
+        except Interrupted as interruption:
             if handed is None:
-                raise
+                raise Interrupted(interruption.number, "interrupted; nothing was sent") from None
             if on_interrupt in ("term", "kill"):
                 fleet, jid = invocation.fleet, handed.job.jid
                 (fleet.term_job if on_interrupt == "term" else fleet.kill_job)(jid)

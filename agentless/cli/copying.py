@@ -10,6 +10,7 @@ import click
 
 from agentless.cli.commands import option
 from agentless.cli.completion import complete_target
+from agentless.cli.interrupts import Interrupted
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import verb
 from agentless.cli.places import place
@@ -88,11 +89,10 @@ def _copy(invocation: Invocation, copy: Callable[[Fleet, Callable[[str, Copied],
     through: dict[str, Copied] = {}
     try:
         result = copy(invocation.fleet, through.__setitem__)
-    except KeyboardInterrupt:
-        copied = [name for name, one in through.items() if one.ok]
-        if copied:
-            invocation.screen.say(f"copied before the interruption: {fold(copied)}")
-        raise
+    except Interrupted as interruption:
+        copied = fold(name for name, one in through.items() if one.ok)
+        whole = f"all was copied on {copied}" if copied else "no host has all of it"
+        raise Interrupted(interruption.number, f"interrupted; {whole}, and no file is half") from None
     document = result.to_json()
     show(invocation, out, document, tables.COPIES, lambda: tables.copies(result), entries=document["hosts"])
     if out in ("table", "text"):
