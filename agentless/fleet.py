@@ -269,11 +269,10 @@ class Fleet:
     def get(
         self, target: str, sources: Paths, directory: str | Path, *, done: Callable[[str, Copied], None] = ignored
     ) -> Copies:
-        """Fetch files and directories of hosts, each host's into a folder of its name; as `put`.
+        """Fetch files and directories of hosts, each host's into a folder of its name in `directory`; as `put`.
 
         Args:
             sources: paths on each host, which may have wildcards.
-            directory: gets the hosts' folders; it is made where it is missing.
         """
         from agentless.runner import copying
 
@@ -318,9 +317,7 @@ class Fleet:
         return prepared.send()
 
     def hand_over(self, prepared: PreparedJob) -> HandedOver:
-        """Have a process of this controller's own send a job that is detached and goes in batches.
-
-        It outlives this one. When this returns, the job is in the job cache.
+        """Have a process that outlives this one send a job in detached batches; it is in the job cache on return.
 
         Raises:
             AgentlessError: it could not be started, or could not make the job; nothing was sent.
