@@ -20,6 +20,9 @@ def test_it_is_one_document_in_every_format_whatever_the_message_holds() -> None
         assert read(text) == {"error": {"kind": "cache", "message": HOSTILE, "hint": "hint"}, "exit_code": 2}
     tree = ElementTree.fromstring(failure(["--out", "junit"], "internal", f'<"&{HOSTILE}', "", 70))
     assert [case.get("name") for case in tree.iter("testcase")] == ["internal"]
+    page = failure(["--out", "html"], "internal", f"<script>{HOSTILE}", "", 70)
+    assert page.startswith("<!doctype html>")
+    assert "<p>&lt;script&gt;we^[[2Jb" in page
 
 
 @pytest.mark.parametrize("words", [[], ["--out", "text"], ["--out", "nonsense"], ["run", "a", "--", "--out", "json"]])

@@ -31,5 +31,6 @@ def test_the_document_is_one_in_every_format() -> None:
         assert read(document(["--out", form], "stopped")) == expected
     tree = ElementTree.fromstring(document(["--out", "junit"], "stopped"))
     assert [error.get("message") for error in tree.iter("error")] == ["stopped"]
+    assert "<p>stopped</p>" in document(["--out=html"], "stopped")
     for words in ([], ["--out", "text"], ["--out", "table"]):
         assert document(words, "stopped") == ""
