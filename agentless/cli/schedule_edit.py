@@ -13,6 +13,7 @@ from agentless.cli.completion import complete_entry, complete_target
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import SCHEDULE_FILE, verb
 from agentless.errors import UsageError
+from agentless.report.spelling import as_typed
 
 if TYPE_CHECKING:
     from agentless.schedule.document import Entry, Schedule
@@ -140,7 +141,7 @@ def import_(
     schedules = invocation.fleet.schedule(file)
     before = set(schedules.file.entries) if schedules.path.exists() else set()
     for word in schedules.take(source, target=target, skip=skip):
-        invocation.screen.say(word)
+        invocation.screen.say(as_typed(word))
     added = [name for name in schedules.file.entries if name not in before]
     invocation.screen.say(f"imported into {schedules.path}: {', '.join(added)}")
     invocation.screen.say("the hosts know nothing of it yet: agentless schedule push --check --diff")

@@ -29,6 +29,7 @@ OPTIONS = {
     "wait": "--wait",
     "shell": "--shell",
     "env": "--env",
+    "spread": "--spread",
     "skip": "--skip",
     "target": "--target",
     "list_jobs": "jobs list",

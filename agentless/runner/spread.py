@@ -127,7 +127,7 @@ class Spread:
                 what = "the password to log in" if endpoint.password else f"the password of {become and become.method}"
                 raise UsageError(
                     f"{name}: {what} would go to workers on other machines, and this cluster does not encrypt",
-                    "Use a cluster with TLS (--spread tls://…), keys that the workers have, or --spread threads.",
+                    "Use a cluster with TLS (`spread=tls://…`), keys that the workers have, or `spread=threads`.",
                 )
 
     def settings(self, endpoint: Endpoint) -> Settings:

@@ -336,7 +336,7 @@ class _Entry:
                 self.faults.append(f"python_shell: the command is no list of words: {error}")
         user = given.pop("runas", None) or given.pop("user", None)
         if user == "root":
-            self.words.append("runas root: push it with -b, so that it is root's schedule")
+            self.words.append("runas root: push it with `become`, so that it is root's schedule")
         elif user is not None:
             shell = shlex.quote(str(given.pop("shell", "/bin/sh")))
             text = words[0] if len(words) == 1 else shlex.join(words)
@@ -344,7 +344,7 @@ class _Entry:
             names = ",".join(_environment(given.get("env")) or ())
             keep = f" --preserve-env={shlex.quote(names)}" if names else ""
             words = [f"sudo -n -H{keep} -u {shlex.quote(str(user))} -- {shell} -c {shlex.quote(text)}"]
-            self.words.append(f"runas {user}: by sudo, which root may: push it with -b")
+            self.words.append(f"runas {user}: by sudo, which root may: push it with `become`")
         return words
 
     def _script(self, given: dict[str, Any]) -> list[str]:
