@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 from concurrent.futures import Executor
 from typing import Any
 
@@ -15,6 +16,8 @@ __all__ = ["cluster_of", "connect"]
 
 # Seconds within which the scheduler answers.
 PATIENCE = 10.0
+# Seconds for which it is known which workers there are.
+FRESH = 1.0
 RESOURCE = "resource:"
 
 
@@ -61,6 +64,9 @@ class _Dask(Executor):
         self._any = executor or client.get_executor(pure=False)
         self._of: dict[str, Any] = {}
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
+        self._asked = -FRESH
+        self._known: dict[str, Any] = {}
 
     def cluster(self) -> Cluster:
         """What is known of it."""
@@ -76,9 +82,20 @@ class _Dask(Executor):
         return self._any.submit(fn, *args, **kwargs)
 
     def _workers(self) -> dict[str, Any]:
-        info = self._client.scheduler_info(n_workers=-1)
-        workers: dict[str, Any] = info.get("workers", {})
-        return workers
+        """The workers that the scheduler knows, by address, as of a moment ago.
+
+        `Client.scheduler_info` will not do: a refresh of the client's own, which asks for none, may come between.
+        """
+        with self._asking:
+            if self._client.status != "running":
+                raise Unreachable(
+                    "spread", "the Dask scheduler is gone", "What runs goes on: agentless jobs wait asks."
+                )
+            if time.monotonic() >= self._asked + FRESH:
+                answer = self._client.sync(self._client.scheduler.identity, callback_timeout=PATIENCE)
+                self._known = answer.get("workers", {})
+                self._asked = time.monotonic()
+            return self._known
 
     def _of_worker(self, word: str) -> Executor:
         """The workers that `agentless_spread_worker` names: their names, addresses or hosts with commas, or
