@@ -157,7 +157,8 @@ def many_hosts(controller: Controller, hosts: int, rounds: int) -> None:
         }
         if tool := shutil.which("clush", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}"):
             ssh = f"-F {sshd.client.openssh_config} -o ControlMaster=auto -o ControlPersist=60"
-            ssh += f" -o ControlPath={sshd.directory}/%C"
+            # ClusterShell reads it as a value of its configuration, where %% is a %.
+            ssh += f" -o ControlPath={sshd.directory}/%%C"
             clush = quiet([tool, "-f", "100", "-o", ssh, "-w", ",".join(sshd.names), COMMAND], sshd)
             clush()
             actions["clush, ControlPersist, warm"] = [clush]
