@@ -13,7 +13,7 @@ _SPELLINGS = {
     "-m": "-m=", "--module-name": "-m=", "-a": "-a=", "--args": "-a=",
     "-B": "-B=", "--background": "-B=", "-P": "-P=", "--poll": "-P=",
     "-t": "--tree=", "--tree": "--tree=", "-c": "-c=", "--connection": "-c=", "--host": "--host=",
-    "-o": "-o", "--one-line": "-o", "-C": "-C", "--check": "-C", "-D": "-D", "--diff": "-D",
+    "-o": "-o", "--one-line": "-o", "-C": "-C", "--check": "--check", "-D": "-D", "--diff": "--diff",
     "--list-hosts": "--list-hosts", "--list": "--list", "--graph": "--graph", "-y": "--list", "--yaml": "--list",
     "-i": "-i=", "--inventory": "-i=", "-l": "-l=", "--limit": "-l=", "-u": "-u=", "--user": "-u=",
     "-f": "-f=", "--forks": "-f=", "-e": "-e=", "--extra-vars": "-e=", "-T": "-T=", "--timeout": "-T=",

@@ -67,3 +67,8 @@ def test_the_translation_is_a_line_that_works(tmp_path: Path, capsys: pytest.Cap
     here = translated(shlex.split(typed))
     assert here is not None
     assert main(shlex.split(here)[1:]) == 0, capsys.readouterr().err
+
+
+def test_options_that_are_ours_too_make_no_line_of_ansible_s() -> None:
+    assert translated(["run", "all", "--diff", "--nosuch", "--", "true"]) is None
+    assert translated(["run", "all", "--check", "--nosuch", "--", "true"]) is None
