@@ -208,13 +208,15 @@ def test_what_is_imported_is_declared() -> None:
 
     with (ROOT / "pyproject.toml").open("rb") as file:
         project = tomllib.load(file)["project"]
-    declared = [*project["dependencies"], *project["optional-dependencies"]["sql"]]
+    extras = [line for name in ("dask", "sql", "top") for line in project["optional-dependencies"][name]]
+    declared = [*project["dependencies"], *extras]
     wanted = {line.split(">")[0].split("[")[0].strip().lower() for line in declared}
     providers = metadata.packages_distributions()
     used = set()
     for module, tree in MODULES.items():
         for name in imported(tree, module):
             top = name.split(".")[0]
-            if top not in sys.stdlib_module_names and top not in ("agentless", "__future__"):
+            # `_sha2` is the standard library's from Python 3.12 on.
+            if top not in sys.stdlib_module_names and top not in ("agentless", "__future__", "_sha2"):
                 used |= {provider.lower() for provider in providers.get(top, [top])}
     assert used == wanted
