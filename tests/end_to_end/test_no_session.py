@@ -36,5 +36,5 @@ def test_a_refused_session_is_told_at_once_and_the_job_was_not_dispatched(
     for word in ("MaxSessions", "forced-commands-only"):
         assert word in host["error"]["hint"]
     shown = sshd.client.agentless("run", "all", "--", "echo", "hi")
-    assert "--limit @unreachable" in shown.stderr
+    assert "agentless jobs retry" in shown.stderr
     assert "jobs wait" not in shown.stderr

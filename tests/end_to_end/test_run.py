@@ -149,7 +149,7 @@ def test_hosts_of_batches_that_nobody_waits_for_are_not_started(sshd: Sshd) -> N
     document = json.loads(done.stdout)
     assert [host["state"] for host in document["hosts"].values()] == ["running", "not-started", "not-started"]
     assert document["hosts"]["host2"]["error"]["kind"] == "wait-over"
-    assert "--wait" in document["hosts"]["host2"]["error"]["message"]
+    assert "`wait` was over" in document["hosts"]["host2"]["error"]["message"]
     assert (document["exit_code"], done.returncode) == (4, 4)
     waited = json.loads(sshd.client.agentless("jobs", "wait", "last", "--out", "json").stdout)
     assert waited["hosts"]["host1"]["retcode"] == 0
@@ -157,7 +157,7 @@ def test_hosts_of_batches_that_nobody_waits_for_are_not_started(sshd: Sshd) -> N
         name: document["hosts"][name] for name in ("host2", "host3")
     }
     text = sshd.client.agentless("run", "all", "--batch", "1", "--wait", "1.5", "--", "sleep 4")
-    assert "host3 | not-started" in text.stdout
+    assert "host[2-3] (2) | not-started" in text.stdout
     assert "2 not-started" in text.stderr
 
 
