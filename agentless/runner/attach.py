@@ -48,4 +48,5 @@ def attach(
     endpoints, missing = selection.of_job(report.job, [*report.open_hosts, *pending, *report.unknown_hosts])
     # Of a host that this inventory lacks nothing is known but that its run is at it.
     missing = {name: problem for name, problem in missing.items() if name not in pending}
+    contact.meet({name: endpoint for name, endpoint in endpoints.items() if name not in pending})
     return Run(report.unreached(missing), endpoints, contact, known=known, live=live, once=once, wait=wait)

@@ -53,6 +53,21 @@ def test_all_keys_are_asked_about_once_and_the_command_goes_on(
     assert again.returncode == 0
 
 
+@pytest.mark.parametrize("verb", [("jobs", "wait"), ("jobs", "tail", "-f")])
+def test_who_comes_back_to_a_job_is_asked_about_hosts_that_became_unknown(
+    start_sshd: Callable[..., Sshd], verb: tuple[str, ...]
+) -> None:
+    sshd = start_sshd(5, addresses=5)
+    assert agentless("run", "all", "--detach", "--", "echo met", environ=sshd.client.environ).returncode == 0
+    sshd.client.known_hosts.unlink()
+    with Terminal(*verb, "last", environ=sshd.client.environ) as terminal:
+        terminal.until(QUESTION)
+        terminal.type("y\n")
+        assert terminal.end() == 0
+        assert terminal.text.count("[y/N]") == 1
+    assert len(sshd.client.known_hosts.read_text().splitlines()) == 5
+
+
 @pytest.mark.parametrize("answer", ["\n", "n\n", "\x04"])
 def test_without_a_yes_nothing_is_added_and_nothing_is_sent(strangers: Sshd, answer: str) -> None:
     environ = strangers.client.environ
