@@ -85,7 +85,7 @@ def test_verbs_options_hosts_groups_and_jids_complete(shell: str, environ: dict[
     jid = job(environ)
     assert complete(shell, "agentless ki", environ) == ["kill-job"]
     assert "lookup" in complete(shell, "agentless jobs l", environ)
-    assert complete(shell, "agentless run --bat", environ) == ["--batch"]
+    assert complete(shell, "agentless run --batch", environ) == ["--batch", "--batch-wait"]
     assert complete(shell, "agentless run we", environ) == ["web", "web1", "web2"]
     assert complete(shell, "agentless -i other,one run o", environ) == ["one", "other"]
     assert complete(shell, "agentless jobs lookup ", environ) == [jid, "last"]
