@@ -101,7 +101,7 @@ def slow(home: Home) -> Iterator[Path]:
 def test_on_a_terminal_it_says_how_far_it_is_and_ctrl_c_leaves_nothing_half(home: Home, slow: Path) -> None:
     drop = home.folder / "drop"
     with Terminal("-i", f"{home.folder}/inventory.yaml", "put", str(slow), f"web1:{drop}/", environ=home.environ) as it:
-        it.until("web1 1 %")
+        it.until(" % · 0/1 · ")
         assert [path.name[:5] for path in drop.iterdir()] == [".big."]
         it.type("\x03")
         assert it.end() == 130

@@ -86,7 +86,7 @@ sys.exit(main())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("place", ["Journal.write", "JobCache.prune", "run.payload.pack", "run.Run._pump"])
+@pytest.mark.parametrize("place", ["Journal.write", "JobCache.prune", "run.payload.pack", "run.FanOut.pump"])
 @pytest.mark.parametrize("words", [["--detach"], ["--out", "json"], []])
 def test_a_run_that_is_interrupted_twice_while_it_sends_names_its_job(
     words: list[str], place: str, number: int, environ: dict[str, str]

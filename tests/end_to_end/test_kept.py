@@ -78,7 +78,7 @@ def test_what_waits_for_the_end_of_the_output_returns_at_once(sshd: Sshd, comman
 def test_twenty_commands_at_once_have_one_keeper(sshd: Sshd, commands: Commands) -> None:
     with concurrent.futures.ThreadPoolExecutor(20) as threads:
         every = list(threads.map(lambda number: commands("run", "host1", "--", f"echo {number}"), range(20)))
-    assert [done.stdout for done in every] == [f"{number}\n" for number in range(20)]
+    assert [printed(done) for done in every] == [f"{number}\n" for number in range(20)]
     assert len(commands.keepers()) == 1
 
 
@@ -332,11 +332,11 @@ def test_a_job_that_is_followed_from_another_network_is_come_back_to(
             (home / ".ssh" / "config").write_text(f"Host *\n  ControlPath {home}/m\n")
             stack.enter_context(Master(home / "m", ["-F", str(nodes.client.openssh_config), "node1"]))
         process = nodes.client.start(
-            *("run", "node1", "--", "echo begun; until [ -e /tmp/go ]; do sleep 0.05; done; echo done"),
+            *("run", "node1", "--live", "--", "echo begun; until [ -e /tmp/go ]; do sleep 0.05; done; echo done"),
             env=commands.environ,
         )
         assert process.stdout is not None
-        assert process.stdout.readline() == "host1 | begun\n"
+        assert process.stdout.readline() == "node1 | begun\n"
         for change in (("del", 1), ("add", 254)):
             address = f"{nodes.network}.{change[1]}/24"
             subprocess.run(["ip", "addr", change[0], address, "dev", f"al{nodes.slot}br"], check=True)
@@ -345,6 +345,6 @@ def test_a_job_that_is_followed_from_another_network_is_come_back_to(
         )
         node.run("touch /tmp/go")
         out, err = process.communicate(timeout=patience(60))
-        assert (out, process.returncode) == ("host1 | done\n", 0), err
+        assert (out, process.returncode) == ("node1 | done\n", 0), err
     for pid in commands.keepers():
         os.kill(pid, signal.SIGKILL)

@@ -164,9 +164,9 @@ def test_a_host_that_cannot_be_reached_any_more_is_told_in_the_same_words(linked
 
 @pytest.mark.parametrize("choice", ["detach", "kill"])
 def test_an_interruption_does_to_the_job_what_was_asked_for(linked: Linked, choice: str) -> None:
-    process = linked.start("run", "host1", "--on-interrupt", choice, "--", "echo up; exec sleep 300")
+    process = linked.start("run", "host1", "--live", "--on-interrupt", choice, "--", "echo up; exec sleep 300")
     assert process.stdout is not None
-    assert process.stdout.readline() == "up\n"
+    assert process.stdout.readline() == "host1 | up\n"
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=patience(60))
     assert process.returncode == 130

@@ -158,7 +158,8 @@ def code_name() -> str:
     for room in _ROOMS:
         for path, size, changed in sorted(_files(str(_PACKAGE / room))):
             state.update(f"{path}\0{size}\0{changed}\0".encode("utf-8", "surrogateescape"))
-    return f"{__version__}-{state.hexdigest()[:16]}"
+    # A socket's name has little room (unix(7)); of a build between two versions the hash tells enough.
+    return f"{__version__.partition('+')[0]}-{state.hexdigest()[:16]}"
 
 
 def _files(path: str) -> Iterator[tuple[str, int, int]]:
