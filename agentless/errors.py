@@ -137,6 +137,11 @@ class Unreachable(HostError):
 class NoSession(Unreachable):
     """The host let us log in and gave no session, so that nothing of the request was sent."""
 
+    @classmethod
+    def of(cls, problem: Unreachable) -> NoSession:
+        """An error of connecting, before anything of a request was sent."""
+        return cls(problem.kind, problem.message, problem.hint)
+
 
 class CarrierLost(Unreachable):
     """Another process held the connection, and ended: says nothing of the host, which is asked again without it."""

@@ -342,7 +342,7 @@ class _KeeperLink:
                     # Whether the host got it is not known, and it must not get it twice.
                     raise CarrierLost("connection-lost", f"the keeper of connections broke: {problem}") from None
             except Unreachable as problem:
-                raise problem if sent else _unsent(problem) from None
+                raise problem if sent else NoSession.of(problem) from None
             else:
                 undo.pop_all()
                 self._channels.append(channel)
@@ -350,7 +350,7 @@ class _KeeperLink:
         try:
             self._direct = self._make_direct()
         except Unreachable as problem:
-            raise problem if sent else _unsent(problem) from None
+            raise problem if sent else NoSession.of(problem) from None
         return self._direct.exec(line, pty=pty, once=once)
 
     def _ask(
@@ -400,11 +400,6 @@ class _KeeperLink:
             self._line.close()
         if self._direct is not None:
             self._direct.close()
-
-
-def _unsent(problem: Unreachable) -> NoSession:
-    """An error of connecting, before anything of a command was sent."""
-    return NoSession(problem.kind, problem.message, problem.hint)
 
 
 class _Session:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from agentless.errors import HostError, NoSession
+from agentless.errors import HostError, NoSession, Unreachable
 from agentless.model.secret import Secret
 from agentless.openssh.settings import Settings
 from agentless.transport.keeper import words
@@ -342,9 +342,24 @@ class _Race:
         self._news = threading.Event()
         self._attempts: list[Attempt] = []
         self._another: Future[Kept] | None = None
+        self._sent = False
         self._until = 0.0
 
     def run(self, kept: Kept, *, new: bool) -> tuple[Attempt, Relay]:
+        """The attempt that the host has confirmed.
+
+        Raises:
+            NoSession: the command was sent over none of the connections.
+            HostError: none of them was any good.
+        """
+        try:
+            return self._first_of(kept, new=new)
+        except Unreachable as problem:
+            if self._sent:
+                raise
+            raise NoSession.of(problem) from None
+
+    def _first_of(self, kept: Kept, *, new: bool) -> tuple[Attempt, Relay]:
         self._until = time.monotonic() + (max(1.0, kept.link.budget) if new else self._way.timeout)
         first = self._start(kept, prove=self._once and not new)
         winner: Attempt | None = None
@@ -369,6 +384,7 @@ class _Race:
                     else:
                         wait = min(wait, first.patience + 0.01)
                 if self._another is None and now >= self._until:
+                    self._sent = self._sent or any(attempt.sent for attempt in self._attempts)
                     raise self._attempts[-1].overdue()
                 self._news.wait(wait)
         finally:
@@ -389,6 +405,7 @@ class _Race:
         full = alive and isinstance(problem, NoSession) and not attempt.sent and attempt.kept.opened
         repeatable = (full or (spare and not alive)) and self._may_repeat(attempt) and self._another is None
         self._attempts.remove(attempt)
+        self._sent = self._sent or attempt.sent
         attempt.give_up()
         if repeatable:
             self._another = self._way.another(self._news.set)

@@ -106,6 +106,24 @@ def test_who_made_a_connection_and_was_slower_than_those_who_share_it_makes_anot
     other.close()
 
 
+def test_where_a_full_connection_cannot_have_a_second_beside_it_nothing_was_sent(
+    home: Home, start_sshd: Callable[..., Server], keeper: Make
+) -> None:
+    server = start_sshd("MaxSessions 1", authorized=home.key)
+    home.knows(server.known_line())
+    connector = HostConnector(keeper=keeper(), home=home.path, system_config=home.path / "none")
+    with connector.connect(home.to(server)) as link:
+        channel = link.exec("read line; echo got $line")
+        server.process.terminate()
+        server.process.wait()
+        with pytest.raises(NoSession, match="Connection refused") as caught:
+            run(keeper(), home, home.to(server))
+        assert caught.value.kind == "connect"
+        channel.send(b"it\n", 5)
+        assert drain(channel) == (b"got it\n", b"")
+    connector.close()
+
+
 def test_a_host_that_gives_no_session_at_all_says_so_as_ever(
     home: Home, start_sshd: Callable[..., Server], keeper: Make
 ) -> None:
