@@ -136,10 +136,14 @@ def _macs() -> "list[str]":
         lines = system.read("/proc/net/dev").decode("ascii", "replace").split("\n")
         addresses = {}
         s = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM, 0)
-        for line in lines[2:]:
-            name = line.partition(":")[0].strip()
-            if name:
-                addresses[name] = fcntl.ioctl(s.fileno(), SIOCGIFHWADDR, name.encode().ljust(40, b"\0"))[18:24].hex()
+        try:
+            for line in lines[2:]:
+                name = line.partition(":")[0].strip()
+                if name:
+                    request = name.encode().ljust(40, b"\0")
+                    addresses[name] = fcntl.ioctl(s.fileno(), SIOCGIFHWADDR, request)[18:24].hex()
+        finally:
+            s.close()
     except (OSError, ImportError, AttributeError):
         return []
     real = [name for name in addresses if os.path.exists("/sys/class/net/%s/device" % name)]

@@ -166,9 +166,21 @@ class Records:
         except FileNotFoundError:
             return []
         if self.emptied:
-            names = sorted(system.table.jids().union(names))
-        states = [self.find(name) for name in names]
+            names = sorted(self.alive().union(names))
+        end = time.monotonic() + FOUND_WITHIN
+        states = [self.find(name, end) for name in names]
         return [state for state in states if state["state"] == wire.RUNNING]
+
+    def alive(self) -> "set[str]":
+        """The JIDs that live processes of this user carry, without the jobs whose records are somewhere else."""
+        jobs = system.table.jobs()
+        return {jid for jid in jobs if not any(self._elsewhere(jid, path) for path in jobs[jid])}
+
+    def _elsewhere(self, jid: str, path: str) -> bool:
+        # A directory that was moved away says where it was: its supervisor writes the record anew there.
+        root, found, _ = path.partition("/jobs/%s/" % jid)
+        record = load("%s/jobs/%s/job.json" % (root, jid)) if found and root != os.path.realpath(self.root) else None
+        return record is not None and record.get("root") == root
 
     def state(self, jid: str) -> "dict[str, Any]":
         """What is known of a job: `state`, and with it the fields of its return, its proc file or its end.
@@ -206,14 +218,17 @@ class Records:
             return proc
         return self.lost(proc)
 
-    def find(self, jid: str) -> "dict[str, Any]":
-        """As `state`. Where the record of a live job was deleted, wait until its supervisor writes it anew."""
-        end = time.monotonic() + FOUND_WITHIN
+    def find(self, jid: str, end: float = 0.0) -> "dict[str, Any]":
+        """As `state`. Where the record of a live job was deleted, wait until its supervisor writes it anew.
+
+        `end`, of time.monotonic(): how long at most; else FOUND_WITHIN.
+        """
+        end = end or time.monotonic() + FOUND_WITHIN
         while True:
             state = self.state(jid)
             # One that is only about to start has no PID yet, either.
             if state["state"] == wire.UNKNOWN:
-                missing = jid in system.table.jids()
+                missing = jid in self.alive()
             else:
                 missing = state["state"] == wire.RUNNING and "pid" not in state
             if not missing or time.monotonic() > end:

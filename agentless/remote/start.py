@@ -88,7 +88,7 @@ class JobProcess:
         record.update((key, request.get(key)) for key in wire.KEPT)
         record.update(boot=system.table.boot_id(), supervisor_pid=me, supervisor_start=this and this.start)
         record.update(cap=request["cap"], keep_returns=request.get("keep_returns"), ooms=system.ooms())
-        records.put(start.new + "/job.json", record)
+        records.put(start.new + "/job.json", self._kept())
         records.reserve(start.new + "/" + records.RETURN + ".new")
         for name in output.NAMES:
             stream = output.Capped(start.new + "/" + name, request["cap"])
@@ -210,7 +210,7 @@ class JobProcess:
             new = "%s/.new-%s-%d" % (book.jobs, self.jid, os.getpid())
             if not os.path.isdir(new):
                 os.mkdir(new, 0o700)
-            records.put(new + "/job.json", self.record)
+            records.put(new + "/job.json", self._kept())
             records.reserve(new + "/" + records.RETURN + ".new")
             for name, stream in zip(output.NAMES, self.streams):
                 if not os.path.islink(new + "/" + name):
@@ -219,6 +219,9 @@ class JobProcess:
                 records.remove(book.job(self.jid))
             os.rename(new, book.job(self.jid))
         records.write(book.proc(self.jid), self.record)
+
+    def _kept(self) -> "dict[str, Any]":
+        return dict(self.record, root=os.path.realpath(self.book.root))
 
     def _whole(self) -> bool:
         names = ("job.json", records.RETURN + ".new") + output.NAMES

@@ -98,18 +98,20 @@ class ProcTable:
             pass
         return None
 
-    def jids(self) -> "set[str]":
-        """The JIDs that this user's live processes carry in their environment."""
-        jids = set()
+    def jobs(self) -> "dict[str, set[str]]":
+        """The JIDs that this user's live processes carry in their environment, with the files that these write to."""
+        jobs = {}  # type: dict[str, set[str]]
         for name in os.listdir("/proc"):
             try:
                 if name.isdigit() and os.stat("/proc/" + name).st_uid == os.geteuid():
                     data = b"\0" + read("/proc/%s/environ" % name, 1 << 21)
-                    jids.add(data.partition(b"\0AGENTLESS_JID=")[2][:20].decode("ascii", "replace"))
+                    jid = data.partition(b"\0AGENTLESS_JID=")[2][:20].decode("ascii", "replace")
+                    if wire.is_jid(jid):
+                        jobs.setdefault(jid, set()).update(os.readlink("/proc/%s/fd/%d" % (name, fd)) for fd in (1, 2))
             except OSError:
-                # It has ended meanwhile.
+                # It has ended meanwhile, or closed these.
                 continue
-        return set(filter(wire.is_jid, jids))
+        return jobs
 
     def machine_id(self) -> str:
         return ""
@@ -157,10 +159,11 @@ class PsTable:
         text = _output(["ps", "-o", "uid=", "-p", str(pid)]).strip()
         return int(text) if text.isdigit() else None
 
-    def jids(self) -> "set[str]":
+    def jobs(self) -> "dict[str, set[str]]":
+        """The JIDs that this user's live processes carry in their environment; which files these write to, ps hides."""
         words = _output(["ps", "-xEww", "-o", "command="]).split()
         jids = {word[14:] for word in words if word.startswith("AGENTLESS_JID=")}
-        return set(filter(wire.is_jid, jids))
+        return {jid: set() for jid in jids if wire.is_jid(jid)}
 
     def machine_id(self) -> str:
         return _output(["sysctl", "-n", "kern.uuid"]).strip() or _output(["sysctl", "-n", "kern.hostuuid"]).strip()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from agentless.remote.records import Records
 from tests.hosts.needs import need
 from tests.hosts.waiting import until
 from tests.remote.conftest import PYTHONS
@@ -332,6 +333,26 @@ def test_a_job_whose_records_somebody_deleted_is_found_and_its_return_comes_home
     assert not (one_host.root / "jobs" / jid / "stdout").is_symlink()
     assert one_host.kill(left)["delivered"]
     assert one_host.ended(left).one("return")["signal"] == 9
+
+
+def test_a_job_that_has_its_records_elsewhere_on_this_machine_is_not_waited_for(
+    start_host: Callable[..., Host], tmp_path: Path
+) -> None:
+    """Where they were moved away or deleted, its supervisor writes them anew: that is waited for."""
+    one, other = start_host(), start_host()
+    jid, _ = one.start("exec sleep 300")
+    assert other.call("running").one("running")["jobs"] == []
+    of_one, of_other = Records(str(one.state)), Records(str(other.state))
+    assert jid in of_one.alive()
+    assert jid not in of_other.alive()
+    supervisor = one.proc(jid)["supervisor_pid"]
+    os.kill(supervisor, signal.SIGSTOP)
+    one.state.rename(tmp_path / "gone")
+    assert jid in Records(str(other.state)).alive()
+    one.state.mkdir(0o700)
+    assert jid in Records(str(one.state)).alive()
+    os.kill(supervisor, signal.SIGCONT)
+    until(lambda: (one.root / "proc" / jid).exists(), "the record is there again")
 
 
 def test_a_supervisor_whose_helper_was_deleted_with_all_else_writes_its_record_anew(
