@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -30,7 +31,10 @@ def pytest_configure(config: pytest.Config) -> None:
     # Where nothing compiled may be kept, each worker of each run compiles all tests, which takes it twenty seconds.
     sys.dont_write_bytecode = False
     # A `python3` of pyenv's is a script that looks for one at each call, and takes longer than what it then runs.
-    os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+    folder = tempfile.TemporaryDirectory(prefix="agentless-python3-")
+    config.add_cleanup(folder.cleanup)
+    (Path(folder.name) / "python3").symlink_to(Path(sys.executable).resolve())
+    os.environ["PATH"] = os.pathsep.join((folder.name, os.environ.get("PATH", os.defpath)))
     # Who starts the tests in the background of a script has them ignore what tests send to their commands.
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         if signal.getsignal(number) is signal.SIG_IGN:
