@@ -80,6 +80,7 @@ def test_twenty_commands_at_once_have_one_keeper(sshd: Sshd, commands: Commands)
         every = list(threads.map(lambda number: commands("run", "host1", "--", f"echo {number}"), range(20)))
     assert [printed(done) for done in every] == [f"{number}\n" for number in range(20)]
     assert len(commands.keepers()) == 1
+    assert not any("without the keeper" in done.stderr for done in every), "it was busy, and nothing else"
 
 
 def test_a_keeper_that_is_killed_at_any_instant_costs_a_connection_and_nothing_else(
@@ -133,8 +134,27 @@ def test_a_job_goes_on_when_its_keeper_is_killed(sshd: Sshd, commands: Commands)
     assert (out, process.returncode) == ("host1 | done\n", 0), err
 
 
+def test_one_command_says_that_the_keeper_hangs_and_the_next_has_another(sshd: Sshd, commands: Commands) -> None:
+    commands("run", "host1", "--", "true")
+    (pid,) = commands.keepers()
+    os.kill(pid, signal.SIGSTOP)
+    done = commands("run", "host1", "--", "echo hi")
+    assert printed(done) == "hi\n"
+    assert (
+        f"agentless: warning: connecting without the keeper of connections: it does not answer (PID {pid})"
+        in done.stderr
+    )
+    assert commands("run", "-q", "host1", "--", "echo hi").stderr == ""
+    assert set(commands.keepers()) > {pid}
+    (other,) = set(commands.keepers()) - {pid}
+    os.kill(other, signal.SIGSTOP)
+    # What it holds is not known, and not nothing.
+    for words in (["connections"], ["connections", "close"]):
+        done = commands(*words, code=2 if words == ["connections"] else 0)
+        assert ("kill -9" in done.stderr) is (words == ["connections"])
+
+
 def test_a_job_goes_on_when_its_keeper_hangs(sshd: Sshd, commands: Commands) -> None:
-    need("many seconds")
     go = sshd.directory / "go"
     process = sshd.client.start(
         *("run", "host1", "--live", "--", f"echo begun; until [ -e {go} ]; do sleep 0.05; done; echo done"),

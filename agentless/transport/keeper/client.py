@@ -13,13 +13,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from agentless.errors import CarrierLost, HostError, NoSession, Unreachable
+from agentless.errors import AgentlessError, CarrierLost, HostError, NoSession, Unreachable
 from agentless.model.secret import Secret
 from agentless.openssh.settings import Settings
 from agentless.transport.channel import Channel, Link
 from agentless.transport.keeper import words
 from agentless.transport.keeper.place import Place, Unusable
+from agentless.transport.keeper.signs import SILENCE, Silence
 from agentless.transport.mux.client import MuxChannel, streams
+from agentless.transport.mux.control import listener_pid
 from agentless.transport.mux.line import Line
 from agentless.transport.mux.protocol import (
     VERSION,
@@ -34,10 +36,14 @@ from agentless.transport.mux.protocol import (
 
 __all__ = ["KeeperClient", "held", "let_go"]
 
-# Seconds for a keeper to say hello; one that has just been started is loading.
-_HELLO_WITHIN = 5.0
-# A keeper that is silent for this long is asked whether it lives; logging in may take a person's time.
-_ASK_AFTER = 5.0
+# A keeper is looked at so often while its hello is waited for.
+_LOOK = 0.2
+# One that is silent for this long is asked whether it lives; logging in may take a person's time.
+_ASK_AFTER = 0.5
+# The same while a job is followed, which may have nothing to say for hours.
+_FOLLOWED_ASK_AFTER = 5.0
+# What it is told, it takes at once, unless it hangs: a buffer is full.
+_TAKE_WITHIN = 5.0
 # Descriptors of a command that rides: the control socket and its three streams.
 _DESCRIPTORS = 4
 
@@ -76,10 +82,11 @@ class KeeperClient:
         self._place = place
         self._lease: Line | None = None
         self._command = os.urandom(8).hex()
-        self._given_up = False
+        self._given_up = self._told = False
+        self._unusable: Unusable | None = None
         self._asking = threading.Lock()
         self._ask_again = 0.0
-        self._lives = True
+        self._hangs: Unusable | None = None
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._room = (limit if limit > 0 else 1024) // (2 * _DESCRIPTORS)
 
@@ -95,9 +102,10 @@ class KeeperClient:
             Unreachable, Refused: as `direct`.
         """
         with self._lock:
-            if self._given_up or self._room <= 0:
-                return direct()
-            self._room -= 1
+            kept = not self._given_up and self._room > 0
+            self._room -= kept
+        if not kept:
+            return direct()
         link = _KeeperLink(self, name, self._resolved(settings), direct, spent)
         try:
             return link.opened()
@@ -125,42 +133,85 @@ class KeeperClient:
         """A connection to the keeper; raises Unusable."""
         with self._lock:
             if self._given_up:
-                raise Unusable("it is not used any more")
+                raise self._unusable or Unusable("it is not used any more")
             if self._lease is None:
                 self._place = self._place or Place()
-                lease = _greeted(self._place)
                 try:
-                    lease.send(words.said(words.LEASE, 0, words.Lease(self._command, self._keep)))
-                    if not isinstance(lease.receive(time.monotonic() + _HELLO_WITHIN), Alive):
-                        raise Unusable("it hung up")
-                except (OSError, ValueError) as problem:
-                    lease.close()
-                    raise Unusable(f"it does not answer: {problem}") from None
-                self._lease = lease
+                    self._lease = self._leased(self._place)
+                except Unusable as problem:
+                    # Others wait for the lock, and would meet the same.
+                    self._given_up, self._unusable = True, problem
+                    raise
             place = self._place
         assert place is not None
         return _greeted(place, start=False)
 
-    def lives(self) -> bool:
-        """Whether the keeper says hello; what was learned a moment ago for one host holds for all."""
+    def _leased(self, place: Place) -> Line:
+        lease = _greeted(place)
+        try:
+            self.tell(lease, words.said(words.LEASE, 0, words.Lease(self._command, self._keep)))
+            # It loads what connects first.
+            if not isinstance(self.heard(lease), Alive):
+                raise Unusable("it hung up")
+        except (OSError, ValueError) as problem:
+            lease.close()
+            raise Unusable(f"it does not answer: {problem}") from None
+        except BaseException:
+            lease.close()
+            raise
+        return lease
+
+    @staticmethod
+    def tell(line: Line, message: Message, descriptors: Sequence[int] = ()) -> None:
+        """Send the keeper a message; raises OSError, ValueError."""
+        line.send(message, descriptors=descriptors, until=time.monotonic() + _TAKE_WITHIN)
+
+    def heard(self, line: Line) -> Message | None:
+        """What the keeper says next, however long it takes; None where it has hung up.
+
+        Raises:
+            Unusable: it hangs.
+            OSError, ValueError: as `Line.receive`.
+        """
+        while True:
+            try:
+                return line.receive(time.monotonic() + _ASK_AFTER)
+            except TimeoutError:
+                self.ask_whether_it_lives()
+
+    def ask_whether_it_lives(self) -> None:
+        """Raise Unusable unless the keeper says hello; what was learned a moment ago for one host holds for all."""
         with self._asking:
             if self._place is None:
-                return False
+                raise Unusable("there is none")
             if time.monotonic() >= self._ask_again:
                 try:
-                    _greeted(self._place, start=False).close()
-                    self._lives = True
-                except Unusable:
-                    self._lives = False
-                self._ask_again = time.monotonic() + _ASK_AFTER / 2
-            return self._lives
+                    _greeted(self._place, start=False, silent_for=_ASK_AFTER).close()
+                    self._hangs = None
+                except Unusable as problem:
+                    self._hangs = problem
+                self._ask_again = time.monotonic() + _ASK_AFTER
+            if self._hangs is not None:
+                raise self._hangs
 
-    def give_up(self, reason: str) -> None:
+    def give_up(self, problem: Unusable) -> None:
         """From now on, this command connects without a keeper."""
         with self._lock:
-            told, self._given_up = self._given_up, True
-        if not told:
-            self._explain(f"connections are not kept: {reason}")
+            self._given_up = True
+            told, self._told = self._told, True
+            place = self._place
+        if told:
+            return
+        if not isinstance(problem, _Hangs):
+            self._explain(f"connections are not kept: {problem}")
+        elif problem.pid is None or place is None:
+            self.warn(f"connecting without the keeper of connections: {problem}")
+        else:
+            place.pass_over(problem.pid)
+            self.warn(
+                f"connecting without the keeper of connections: {problem}; the next command starts another, "
+                f"and `kill -9 {problem.pid}` ends this one"
+            )
 
     def told(self, connected: words.Connected) -> str:
         """What a person hears of a connection."""
@@ -181,14 +232,14 @@ class KeeperClient:
     def close(self) -> None:
         """The command is over; the keeper forgets its passphrases."""
         with self._lock:
-            self._given_up = True
+            self._given_up = self._told = True
             lease, self._lease = self._lease, None
         if lease is not None:
             lease.close()
 
 
 def held(place: Place | None = None) -> words.HeldAll | None:
-    """What this user's keeper keeps; None where no keeper runs."""
+    """What this user's keeper keeps; None where no keeper runs. Raises AgentlessError where it does not answer."""
     return _asked(place, words.LIST, None)
 
 
@@ -199,31 +250,67 @@ def let_go(ways: Sequence[tuple[str, str, int]] | None, place: Place | None = No
 
     Returns:
         What was let go of; None where no keeper runs.
+
+    Raises:
+        AgentlessError: it does not answer.
     """
     return _asked(place, words.CLOSE, words.Close(None if ways is None else tuple(ways)))
 
 
 def _asked(place: Place | None, kind: int, value: object) -> words.HeldAll | None:
+    """What the keeper answers; None where none runs. Raises AgentlessError: it hangs."""
+    place = place or Place()
     try:
-        line = _greeted(place or Place(), start=False)
-    except Unusable:
+        with contextlib.closing(_greeted(place, start=False)) as line:
+            line.send(words.said(kind, 1, value), until=time.monotonic() + SILENCE)
+            # One that says hello and nothing else is still being loaded.
+            message = line.receive(time.monotonic() + _TAKE_WITHIN)
+            return None if message is None else words.value(message, words.HeldAll)
+    except _Hangs as problem:
+        if problem.pid is None:
+            raise AgentlessError(f"the keeper of connections: {problem}") from None
+        place.pass_over(problem.pid)
+        hint = f"`kill -9 {problem.pid}` ends it and closes what it keeps; the next command starts another keeper."
+        raise AgentlessError(f"the keeper of connections: {problem}", hint) from None
+    except TimeoutError:
+        raise AgentlessError("the keeper of connections does not answer", "Try again.") from None
+    except (Unusable, OSError, ValueError):
         return None
-    try:
-        line.send(words.said(kind, 1, value))
-        message = line.receive(time.monotonic() + _HELLO_WITHIN)
-        return None if message is None else words.value(message, words.HeldAll)
-    except (OSError, ValueError):
-        return None
-    finally:
-        line.close()
 
 
-def _greeted(place: Place, *, start: bool = True) -> Line:
-    """A connection to the keeper, which has said hello; raises Unusable."""
+class _Hangs(Unusable):
+    """It says nothing.
+
+    Attributes:
+        pid: its process; None where that is not known.
+    """
+
+    def __init__(self, pid: int | None) -> None:
+        super().__init__("it does not answer" if pid is None else f"it does not answer (PID {pid})")
+        self.pid = pid
+
+
+def _greeted(place: Place, *, start: bool = True, silent_for: float = 0.0) -> Line:
+    """A connection to the keeper, which has said hello.
+
+    Args:
+        silent_for: seconds for which it has been silent elsewhere.
+
+    Raises:
+        Unusable: it does not say so, or not in time.
+    """
     line = words.line(place.connect(start=start))
     try:
-        line.send(Hello())
-        hello = line.receive(time.monotonic() + _HELLO_WITHIN)
+        pid = listener_pid(line.sock)
+        silence = Silence(pid, silent_for)
+        line.send(Hello(), until=time.monotonic() + SILENCE)
+        while True:
+            try:
+                hello = line.receive(time.monotonic() + _LOOK)
+                break
+            except TimeoutError:
+                if silence.hopeless:
+                    raise _Hangs(pid) from None
         if not isinstance(hello, Hello) or hello.version != VERSION:
             raise Unusable("it does not say hello")
     except (OSError, ValueError) as problem:
@@ -265,7 +352,7 @@ class _KeeperLink:
         try:
             self._line = self._connected()
         except Unusable as problem:
-            self._client.give_up(str(problem))
+            self._client.give_up(problem)
             self.close()
             return self._make_direct()
         if self.kept:
@@ -282,7 +369,7 @@ class _KeeperLink:
         line = self._client.line()
         try:
             wanted = self._client.request(self._name, self._settings, self._spent)
-            line.send(words.said(words.CONNECT, 1, wanted))
+            self._client.tell(line, words.said(words.CONNECT, 1, wanted))
             message = self._answer(line)
             if message.kind != words.CONNECTED:
                 raise Unusable(f"it answers {message.kind:#x}")
@@ -305,16 +392,12 @@ class _KeeperLink:
             HostError: it failed on the host.
         """
         while True:
-            try:
-                message = line.receive(time.monotonic() + _ASK_AFTER)
-            except TimeoutError:
-                if self._client.lives():
-                    continue
-                raise Unusable("it hangs") from None
+            message = self._client.heard(line)
             if message is None:
                 raise Unusable("it is gone")
             if message.kind == words.ASK:
-                line.send(words.said(words.ANSWER, 1, self._client.answer(words.value(message, words.Text).text)))
+                answer = self._client.answer(words.value(message, words.Text).text)
+                self._client.tell(line, words.said(words.ANSWER, 1, answer))
             elif message.kind == words.WARN:
                 self._client.warn(words.value(message, words.Text).text)
             elif message.kind == words.FAILED:
@@ -337,7 +420,7 @@ class _KeeperLink:
                 sent = True
                 channel = self._started(control, stdin, outputs)
             except Unusable as problem:
-                self._client.give_up(str(problem))
+                self._client.give_up(problem)
                 if once and sent:
                     # Whether the host got it is not known, and it must not get it twice.
                     raise CarrierLost("connection-lost", f"the keeper of connections broke: {problem}") from None
@@ -370,7 +453,7 @@ class _KeeperLink:
             environment=(words.ONCE,) if once else (),
         )
         try:
-            control.send(asked, descriptors=theirs)
+            self._client.tell(control, asked, theirs)
         except (OSError, ValueError) as problem:
             raise Unusable(f"it broke off: {problem}") from None
         finally:
@@ -387,7 +470,15 @@ class _KeeperLink:
         if not isinstance(answer, SessionOpened):
             raise Unusable(f"it answers {answer.kind:#x}")
         session = _Session(control, self._client)
-        return MuxChannel(self._settings.host, session, stdin, outputs, session.lives, lost=session.lost)
+        return MuxChannel(
+            self._settings.host,
+            session,
+            stdin,
+            outputs,
+            session.lives,
+            lost=session.lost,
+            ask_after=_FOLLOWED_ASK_AFTER,
+        )
 
     def close(self) -> None:
         if self._closed:
@@ -418,7 +509,7 @@ class _Session:
         try:
             message = self._line.receive(until)
             if message is None:
-                self._broke("it is gone")
+                self._broke(Unusable("it is gone"))
             elif isinstance(message, ExitMessage):
                 return message
             elif message.kind == words.FAILED:
@@ -428,16 +519,19 @@ class _Session:
         except TimeoutError:
             raise
         except (OSError, ValueError) as problem:
-            self._broke(str(problem))
+            self._broke(Unusable(str(problem)))
         return None
 
     def lives(self) -> bool:
         """Whether the keeper answers, and the host's connection has not broken as far as it knows."""
-        if self.error is None and not self._ended and not self._client.lives():
-            self._broke("it hangs")
+        if self.error is None and not self._ended:
+            try:
+                self._client.ask_whether_it_lives()
+            except Unusable as problem:
+                self._broke(problem)
         return self.error is None
 
-    def _broke(self, how: str) -> None:
+    def _broke(self, how: Unusable) -> None:
         self.error = CarrierLost("connection-lost", f"the keeper of connections broke: {how}")
         self._client.give_up(how)
 

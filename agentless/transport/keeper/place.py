@@ -21,9 +21,11 @@ from agentless import __version__, config
 from agentless.background import launch
 from agentless.digests import sha256
 from agentless.files import NotOwn, make_own_directory
-from agentless.transport.mux.control import peer
+from agentless.transport.keeper.signs import MODULE, SILENCE
+from agentless.transport.keeper.words import BACKLOG
+from agentless.transport.mux.control import knock, listener_pid, peer
 
-__all__ = ["Place", "Unusable", "backlog", "code_name"]
+__all__ = ["Place", "Unusable", "code_name"]
 
 _PACKAGE = Path(config.__file__).parent
 # What a keeper runs.
@@ -41,7 +43,6 @@ _ROOMS = (
 # Of sun_path, its NUL included: 108 on Linux, 104 on macOS and the BSDs.
 _LONGEST_PATH = 103
 _LOCK_WITHIN = 5.0
-backlog = 512
 
 
 class Unusable(Exception):
@@ -81,6 +82,20 @@ class Place:
             raise Unusable(f"{self.path}: nobody listens")
         return sock
 
+    def pass_over(self, pid: int) -> None:
+        """Take the name of a keeper that hangs away, so that the next command starts another; it ends if it goes on."""
+        with contextlib.suppress(NotOwn, OSError, Unusable):
+            make_own_directory(self.directory)
+            with self._open() as (folder, path):
+                # Whoever holds the lock starts a keeper.
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # By now the name may be another one's.
+                sock = _knock(path)
+                if sock is not None:
+                    with sock:
+                        if listener_pid(sock) == pid:
+                            os.unlink(self.name, dir_fd=folder)
+
     @contextlib.contextmanager
     def _open(self) -> Iterator[tuple[int, str]]:
         """The directory as a descriptor, and a path of the socket that fits into an address."""
@@ -113,7 +128,7 @@ class Place:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             listener.bind(path)
             os.chmod(self.name, 0o600, dir_fd=folder)
-            listener.listen(backlog)
+            listener.listen(BACKLOG)
             _launch(listener, self.directory)
         return _knock(path)
 
@@ -122,7 +137,7 @@ def _knock(path: str) -> socket.socket | None:
     """A connection to who listens; None where nobody does."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        sock.connect(path)
+        knock(sock, path, time.monotonic() + SILENCE)
         uid = peer(sock)
     except (FileNotFoundError, ConnectionRefusedError):
         sock.close()
@@ -132,7 +147,8 @@ def _knock(path: str) -> socket.socket | None:
         raise
     if uid != os.geteuid():
         sock.close()
-        raise Unusable(f"{path}: uid {uid} listens there")
+        raise Unusable(f"{path}: {'nobody knows who' if uid is None else f'uid {uid}'} listens there")
+    sock.setblocking(True)
     return sock
 
 
@@ -146,7 +162,7 @@ def _launch(listener: socket.socket, directory: Path) -> None:
         "HOME": given.get("HOME") or config.account()[1],
         "LC_ALL": "C.UTF-8",
     }
-    launch([sys.executable, "-m", "agentless.transport.keeper"], listener.fileno(), environ, directory)
+    launch([sys.executable, "-m", MODULE], listener.fileno(), environ, directory)
 
 
 def code_name() -> str:

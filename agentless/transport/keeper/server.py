@@ -41,6 +41,8 @@ class Keeper:
 
     def __init__(self, listener: socket.socket, folder: int, directory: str) -> None:
         self._listener = listener
+        # The kernel tells commands the process that has called this last: until now, the one that started us.
+        listener.listen(words.BACKLOG)
         self._folder = folder
         self._directory = directory
         self._name = os.path.basename(os.fsdecode(listener.getsockname()))

@@ -23,6 +23,7 @@ from agentless.values import dataclass
 __all__ = [
     "ANSWER",
     "ASK",
+    "BACKLOG",
     "CLOSE",
     "CONNECT",
     "CONNECTED",
@@ -54,6 +55,8 @@ _LONGEST = 4 << 20
 
 # Beside those of PROTOCOL.mux: 0x1…: what a command says; 0x8…: what the keeper says.
 LEASE, CONNECT, ANSWER, LIST, CLOSE = range(0x1A000001, 0x1A000006)
+BACKLOG = 512
+"""How many commands may wait at the socket for a keeper that is being loaded."""
 # In the environment of a session: the command must not be sent twice.
 ONCE = b"AGENTLESS_ONCE="
 ASK, WARN, FAILED, CONNECTED, HELD, ENDED = range(0x8A000001, 0x8A000007)

@@ -62,6 +62,7 @@ class MuxChannel:
         stdin, outputs: our ends of its descriptors; the streams are 1 and 2.
         lives: whether the server is still there, and answers.
         lost: why the connection is gone; None says that it is.
+        ask_after: seconds of silence after which the server is asked whether it lives; None says how long.
     """
 
     def __init__(
@@ -73,12 +74,14 @@ class MuxChannel:
         lives: Callable[[], bool],
         *,
         lost: Callable[[], Exception] | None = None,
+        ask_after: float | None = None,
     ) -> None:
         os.set_blocking(stdin, False)
         self._host = host
         self._control = control
         self._lives = lives
         self._why = lost
+        self._ask_after = _ASK_AFTER if ask_after is None else ask_after
         self._stdin = stdin
         self._outputs = outputs
         self._ours = [stdin, *outputs]
@@ -153,7 +156,7 @@ class MuxChannel:
     def _wait(self, descriptors: dict[int, int], until: float) -> dict[int, int]:
         """As `wait`; a server that has been silent for long, and does not answer, has gone."""
         while True:
-            ready = wait(descriptors, min(until, self._heard + _ASK_AFTER))
+            ready = wait(descriptors, min(until, self._heard + self._ask_after))
             now = time.monotonic()
             if ready:
                 self._heard = now

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import sys
 import time
 from pathlib import Path
 
@@ -19,12 +20,13 @@ from agentless.transport.mux.protocol import (
     StdioForward,
 )
 
-__all__ = ["Control", "NotServed", "peer"]
+__all__ = ["Control", "NotServed", "knock", "listener_pid", "peer"]
 
 # Between two tries where the server has a queue of clients that it has not accepted yet.
 _QUEUE_PAUSE = 0.01
 _PEERCRED = struct.Struct("3i")  # Linux, unix(7): pid, uid, gid
-_XUCRED = struct.Struct("2I")  # macOS and the BSDs, unix(4): version, uid, …
+# macOS, unix(4), <sys/un.h>; Python has no names for them.
+_SOL_LOCAL, _LOCAL_PEERPID = 0, 2
 
 
 class NotServed(Exception):
@@ -57,7 +59,7 @@ class Control(Line):
         super().__init__(socket.socket(socket.AF_UNIX))
         self._request = 0
         try:
-            self._connect(path, until)
+            knock(self.sock, path, until)
             uid = peer(self.sock)
             if uid not in (os.getuid(), 0):
                 raise NotServed(f"what listens at {path} belongs to another user ({uid})")
@@ -100,26 +102,52 @@ class Control(Line):
         self._request += 1
         return self._request
 
-    def _connect(self, path: Path, until: float) -> None:
-        self.sock.setblocking(False)
-        while True:
-            try:
-                self.sock.connect(os.fspath(path))
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(_QUEUE_PAUSE)
-            else:
-                return
+
+def knock(sock: socket.socket, path: str | os.PathLike[str], until: float) -> None:
+    """Connect to who listens at a path; raises OSError, also where its queue has no room until then."""
+    sock.setblocking(False)
+    while True:
+        try:
+            sock.connect(os.fspath(path))
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise TimeoutError("its queue of clients is full") from None
+            time.sleep(_QUEUE_PAUSE)
+        else:
+            return
 
 
 def peer(sock: socket.socket) -> int | None:
     """The user whose process is at the other end of a unix socket, as the kernel says; None where it cannot say."""
     try:
-        if hasattr(socket, "SO_PEERCRED"):
-            size = _PEERCRED.size
-            return int(_PEERCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[1])
-        # SOL_LOCAL and LOCAL_PEERCRED, which Python has no names for.
-        return int(_XUCRED.unpack_from(sock.getsockopt(0, 1, 128))[1])
-    except (OSError, struct.error):
+        return _peercred(sock)[1] if sys.platform == "linux" else _getpeereid(sock)
+    except (OSError, AttributeError, struct.error):
         return None
+
+
+def listener_pid(sock: socket.socket) -> int | None:
+    """The process that has called listen(2) last for what a client is connected to, as the kernel says.
+
+    None where it cannot say: the system has no word for it, or the process is in another PID namespace.
+    """
+    try:
+        if sys.platform == "darwin":
+            return sock.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID) or None
+        return _peercred(sock)[0] or None
+    except (OSError, AttributeError, struct.error):
+        return None
+
+
+def _peercred(sock: socket.socket) -> tuple[int, int, int]:
+    pid, uid, gid = _PEERCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEERCRED.size))
+    return pid, uid, gid
+
+
+def _getpeereid(sock: socket.socket) -> int:
+    """As getpeereid(3) of macOS and the BSDs, which have SO_PEERCRED each in their own way, or not at all."""
+    import ctypes
+
+    uid, gid = ctypes.c_uint32(), ctypes.c_uint32()
+    if ctypes.CDLL(None, use_errno=True).getpeereid(sock.fileno(), ctypes.byref(uid), ctypes.byref(gid)) != 0:
+        raise OSError(ctypes.get_errno(), "getpeereid")
+    return uid.value

@@ -22,10 +22,10 @@ from agentless.transport.mux.protocol import Failure, Malformed, PermissionDenie
 __all__ = ["Forward", "Masters", "RiddenLink"]
 
 # Seconds for a master to say who it is; it is on this machine.
-_HELLO_WITHIN = 2.0
+_HELLO_WITHIN = 1.0
 # Seconds for the host to give a session, before a connection of our own is raced against the master's: that may have
 # died unnoticed, while the machine slept.
-_SILENCE = 1.5
+_SILENCE = 1.0
 _HANGS = "`ssh -O exit` ends a master whose connection is dead."
 _FORBIDDEN = "Is the host up, and does the bastion know it by this name, and permit it (AllowTcpForwarding)?"
 
@@ -68,7 +68,7 @@ class Masters:
             return None
         link = MuxLink(path, settings.host, settings.user, timeout, control)
         note = f"{name}: over the master of ssh at {path}"
-        return RiddenLink(link, settings, direct, lambda: self._note(note), lambda: self._pass_over(path))
+        return RiddenLink(link, settings, direct, lambda: self._note(note), lambda: self._silent(path))
 
     def forward(self, hop: Settings, host: str, port: int, until: float) -> Forward | None:
         """A connection from a bastion to a host, over the bastion's master; None where there is none.
@@ -105,8 +105,16 @@ class Masters:
                 return Control(path, min(until, time.monotonic() + _HELLO_WITHIN)), path
             except NotServed as problem:
                 if problem.silent:
-                    self._pass_over(path)
+                    self._silent(path)
         return None, Path()
+
+    def _silent(self, path: Path) -> None:
+        """Say that a master, or its connection, does not answer, and do not try it again."""
+        with self._lock:
+            told = path in self._passed_over
+            self._passed_over.add(path)
+        if not told:
+            self._warn(f"the master of ssh at {path} does not answer, and is not ridden. {_HANGS}")
 
     def _pass_over(self, path: Path) -> None:
         with self._lock:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,14 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from agentless.errors import CarrierLost, NoSession, Unreachable
+from agentless.errors import AgentlessError, CarrierLost, NoSession, Unreachable
+from agentless.model.endpoint import Endpoint
 from agentless.model.secret import Secret
+from agentless.openssh.resolver import Resolver
+from agentless.transport.channel import Link
 from agentless.transport.connector import HostConnector
-from agentless.transport.keeper import client
+from agentless.transport.keeper import client, signs
 from agentless.transport.keeper.client import KeeperClient, held, let_go
 from agentless.transport.keeper.place import Place
 from agentless.transport.keeper.words import HeldAll
-from agentless.transport.mux import client as mux
+from agentless.transport.local import LocalLink
 from tests.hosts import Proxy, patience, until
 from tests.transport.conftest import USER, Home, Server, drain, keygen
 from tests.transport.keeper.conftest import connections, logins, run
@@ -264,26 +269,139 @@ def test_what_a_proxy_command_leads_to_is_kept_and_named_with_the_environment_of
     until(lambda: not connections(place), "it is closed")
 
 
+@pytest.fixture
+def stubborn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No silence is long enough: only that the keeper was stopped tells that it says nothing any more."""
+    monkeypatch.setattr(signs, "_PATIENCE", 1e9)
+    monkeypatch.setattr(signs, "SILENCE", 1e9)
+
+
+def stopped(place: Place) -> int:
+    """The PID of the keeper, which hangs from now on."""
+    running = held(place)
+    assert running is not None
+    os.kill(running.pid, signal.SIGSTOP)
+    return running.pid
+
+
+@pytest.mark.usefixtures("stubborn")
+def test_a_keeper_that_hangs_is_connected_without_said_to_be_so_and_replaced(
+    home: Home, server: Server, keeper: Make, place: Place, alone: Callable[[], list[int]]
+) -> None:
+    run(keeper(), home, home.to(server))
+    pid = stopped(place)
+    warnings: list[str] = []
+    connector = HostConnector(keeper=keeper(warn=warnings.append), home=home.path, system_config=home.path / "none")
+    for _ in range(2):
+        with connector.connect(home.to(server)) as link:
+            assert drain(link.exec("echo hi")) == (b"hi\n", b"")
+    connector.close()
+    (warning,) = warnings
+    assert f"it does not answer (PID {pid})" in warning
+    assert logins(server) == 3
+    # The next command has another keeper, and the one that goes on finds that it was replaced.
+    assert run(keeper(), home, home.to(server)) == b"hi\n"
+    assert set(alone()) > {pid}
+    os.kill(pid, signal.SIGCONT)
+    until(lambda: pid not in alone(), "it ends")
+    assert run(keeper(), home, home.to(server)) == b"hi\n"
+    assert logins(server) == 4
+
+
+@pytest.mark.usefixtures("stubborn")
+@pytest.mark.parametrize("once", [False, True])
+@pytest.mark.parametrize("moment", ["connecting", "connected", "asked for a session"])
+def test_a_keeper_that_hangs_at_any_step_starts_nothing_twice(
+    moment: str,
+    once: bool,
+    home: Home,
+    server: Server,
+    keeper: Make,
+    place: Place,
+    start_proxy: Callable[..., Proxy],
+    alone: Callable[[], list[int]],
+) -> None:
+    proxy = start_proxy("127.0.0.1", server.port)
+    home.knows(server.known_line(f"[127.0.0.1]:{proxy.port}"))
+    warnings: list[str] = []
+    connector = HostConnector(keeper=keeper(warn=warnings.append), home=home.path, system_config=home.path / "none")
+    endpoint = home.to(server, port=proxy.port)
+    with contextlib.closing(connector), ThreadPoolExecutor(1) as thread:
+        if moment == "connecting":
+            proxy.hole()
+            connecting = thread.submit(connector.connect, endpoint)
+            until(lambda: proxy.connections == 1, "the keeper connects")
+            stopped(place)
+            proxy.heal()
+            link = connecting.result()
+        else:
+            link = connector.connect(endpoint)
+        with link:
+            if moment == "connected":
+                stopped(place)
+            if moment != "asked for a session":
+                channel = link.exec("echo hi", once=once) if moment == "connecting" or not once else None
+            else:
+                proxy.hole()
+                starting = thread.submit(link.exec, "echo hi", once=once)
+                until(lambda: [one.sessions for one in connections(place)] == [1], "it was asked for")
+                stopped(place)
+                proxy.heal()
+                channel = None if once else starting.result()
+            if channel is None:
+                # Whether the host got it is not known, and it must not get it twice.
+                with pytest.raises(CarrierLost):
+                    starting.result() if moment != "connected" else link.exec("echo hi", once=True)
+            else:
+                assert drain(channel) == (b"hi\n", b"")
+    assert len(warnings) == 1
+
+
+@pytest.mark.usefixtures("stubborn")
+def test_what_a_keeper_that_hangs_keeps_is_not_said_to_be_nothing(
+    home: Home, server: Server, keeper: Make, place: Place, alone: Callable[[], list[int]]
+) -> None:
+    run(keeper(), home, home.to(server))
+    pid = stopped(place)
+    with pytest.raises(AgentlessError) as caught:
+        let_go(None, place)
+    assert f"(PID {pid})" in caught.value.message
+    assert f"kill -9 {pid}" in caught.value.hint
+    assert held(place) is None, "nobody asks it again"
+
+
 def test_a_keeper_that_hangs_under_a_command_is_noticed(
     home: Home, server: Server, keeper: Make, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mux, "_ASK_AFTER", 0.2)
-    monkeypatch.setattr(client, "_ASK_AFTER", 0.2)
+    monkeypatch.setattr(client, "_FOLLOWED_ASK_AFTER", 0.2)
     told: list[str] = []
-    connector = HostConnector(keeper=keeper(explain=told.append), home=home.path, system_config=home.path / "none")
+    connector = HostConnector(keeper=keeper(warn=told.append), home=home.path, system_config=home.path / "none")
     with connector.connect(home.to(server)) as link:
         channels = [link.exec("echo begun; sleep 600") for _ in range(2)]
         assert [channel.recv(patience(20)) for channel in channels] == [(1, b"begun\n")] * 2
         # One that only has nothing to say is not given up.
         assert channels[0].recv(1.0) is None
-        running = held(place)
-        assert running is not None
-        monkeypatch.setattr(client, "_HELLO_WITHIN", 0.5)
-        os.kill(running.pid, signal.SIGSTOP)
+        pid = stopped(place)
         for channel in channels:
             with pytest.raises(CarrierLost):
                 drain(channel)
         assert len(told) == 1
         assert drain(link.exec("echo on")) == (b"on\n", b"")
-        os.kill(running.pid, signal.SIGCONT)
+        os.kill(pid, signal.SIGCONT)
     connector.close()
+
+
+def test_connections_without_a_keeper_are_made_side_by_side(keeper: Make, tmp_path: Path) -> None:
+    """Once a command has given its keeper up."""
+    (tmp_path / "keeper").touch()
+    client = keeper(explain=lambda line: None)
+    settings = Resolver(home=tmp_path, system_config=tmp_path / "none").settings(Endpoint("web1", "web1.invalid"))
+    both = threading.Barrier(2, timeout=patience(20))
+
+    def direct() -> Link:
+        both.wait()
+        return LocalLink()
+
+    client.connect("web1", settings, LocalLink)
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda name: client.connect(name, settings, direct), ["web1", "web2"]))

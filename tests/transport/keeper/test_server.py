@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import signal
 import socket
 import time
 from collections.abc import Callable
@@ -15,6 +13,7 @@ import pytest
 
 from agentless.transport.keeper import client, words
 from agentless.transport.keeper.place import Place
+from agentless.transport.mux.control import listener_pid
 from agentless.transport.mux.protocol import Alive, Hello
 from tests.hosts import patience, until
 from tests.hosts.needs import need
@@ -82,11 +81,10 @@ def test_who_speaks_nonsense_is_hung_up_on_and_others_are_served(place: Place, a
     assert started(place) == pid
 
 
-def test_one_that_hangs_is_passed_over(place: Place, alone: Pids, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_can_ask_the_kernel_which_process_it_is(place: Place, alone: Pids) -> None:
     pid = started(place)
-    os.kill(pid, signal.SIGSTOP)
-    monkeypatch.setattr(client, "_HELLO_WITHIN", 0.2)
-    assert client.held(place) is None
+    with place.connect() as sock:
+        assert listener_pid(sock) == pid
 
 
 def test_no_thread_and_no_descriptor_is_left_of_those_who_came(place: Place, alone: Pids) -> None:
