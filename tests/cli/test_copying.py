@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.terminal import Terminal, agentless
+from tests.hosts import until
 
 
 class Home:
@@ -102,14 +103,9 @@ def test_on_a_terminal_it_says_how_far_it_is_and_ctrl_c_leaves_nothing_half(home
     drop = home.folder / "drop"
     with Terminal("-i", f"{home.folder}/inventory.yaml", "put", str(slow), f"web1:{drop}/", environ=home.environ) as it:
         it.until(" % · 0/1 · ")
-        assert [path.name[:5] for path in drop.iterdir()] == [".big."]
+        until(lambda: drop.exists() and [path.name[:5] for path in drop.iterdir()] == [".big."], "it comes in")
         it.type("\x03")
         assert it.end() == 130
     assert "interrupted; no host has all of it, and no file is half" in it.text
 
-    def left() -> list[Path]:
-        return list(drop.iterdir())
-
-    from tests.hosts import until
-
-    until(lambda: not left(), "the host has taken away what had come")
+    until(lambda: not list(drop.iterdir()), "the host has taken away what had come")
