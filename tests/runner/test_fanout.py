@@ -167,7 +167,7 @@ def test_no_more_jobs_are_followed_at_once_than_there_are_places_and_each_in_its
             most = max(most, len(following))
             seen.append(name)
         bench.pool.follows(name)
-        left[name].wait(0.5)
+        left[name].wait(0.05)
         left[name].clear()
         with lock:
             following.discard(name)

@@ -11,14 +11,17 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from agentless import Delivery, Fleet, JobSpec
+from agentless.cache import JobCache
+from agentless.cli.app import main
 from agentless.errors import UsageError
+from agentless.model.jid import JID
+from agentless.model.job import Report
 from tests.cli.terminal import Terminal, agentless
-from tests.hosts import until
+from tests.hosts import need, until
 
 HOSTS = [f"web{number}" for number in range(1, 7)]
 
@@ -69,16 +72,31 @@ class Desk:
         for name in names:
             (self.folder / f"go-{name}").touch()
 
-    def states(self, jid: str) -> dict[str, str]:
-        hosts = json.loads(self("jobs", "show", jid, "--out", "json", code=None).stdout)["hosts"]
-        return {name: host["state"] for name, host in hosts.items()}
+    def report(self, jid: str) -> Report:
+        """What the job cache has, with who is not sent to any more."""
+        cache = JobCache(self.folder / ".cache/agentless/jobs", keep_jobs=24, max_bytes=1 << 30)
+        report = cache.current(JID(jid))
+        assert report is not None
+        return report
 
-    def kinds(self, jid: str) -> dict[str, Any]:
-        hosts = json.loads(self("jobs", "show", jid, "--out", "json", code=None).stdout)["hosts"]
-        return {name: host["error"] and host["error"]["kind"] for name, host in hosts.items()}
+    def states(self, jid: str) -> dict[str, str]:
+        return {name: result.state.value for name, result in self.report(jid).results.items()}
+
+    def kinds(self, jid: str) -> dict[str, str | None]:
+        results = self.report(jid).results
+        return {name: result.problem.kind if result.problem else None for name, result in results.items()}
 
     def senders(self) -> list[int]:
         return senders(f"HOME={self.folder}\0")
+
+    def processes(self) -> list[int]:
+        """What runs on its hosts, and what supervises that."""
+        pids = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if f"{self.folder}/".encode() in (process / "cmdline").read_bytes():
+                    pids.append(int(process.name))
+        return pids
 
 
 @pytest.fixture
@@ -88,8 +106,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     for pid in made.senders():
         os.kill(pid, signal.SIGKILL)
     (tmp_path / "go").touch()
-    for jid in json.loads(made("jobs", "list", "--out", "json").stdout):
-        made("kill-job", jid, code=None)
+    until(lambda: not made.processes(), "its jobs have ended")
 
 
 def test_the_command_leaves_at_once_and_the_batches_follow_each_other(desk: Desk) -> None:
@@ -156,6 +173,7 @@ def test_a_terminal_that_is_closed_ends_neither_the_job_nor_its_batches(desk: De
 
 
 def test_its_death_is_told_of_the_hosts_that_it_had_not_sent_to(desk: Desk) -> None:
+    need("many seconds")
     jid = desk.detach("--batch", "2")
     (pid,) = desk.senders()
     waiting = subprocess.Popen(
@@ -179,6 +197,7 @@ def test_its_death_is_told_of_the_hosts_that_it_had_not_sent_to(desk: Desk) -> N
 
 def test_as_when_the_machine_is_reset_nobody_is_left_and_the_next_command_tells_all(desk: Desk) -> None:
     """The process and what its hosts (on this machine) run die together, and nobody tidies up."""
+    need("many seconds")
     jid = desk.detach("--batch", "3")
     doomed = desk.senders()
     for process in Path("/proc").glob("[0-9]*"):
@@ -216,6 +235,7 @@ def test_a_signal_ends_it_and_no_later_batch_starts(desk: Desk, verb: str) -> No
 
 
 def test_kill_job_ends_it_also_while_it_pauses(desk: Desk) -> None:
+    need("many seconds")
     (desk.folder / "go").touch()
     jid = desk.detach("--batch", "1", "--batch-wait", "1h")
     until(lambda: desk.states(jid)["web1"] == "returned", "the first one has ended")
@@ -236,6 +256,7 @@ def test_max_fail_holds(desk: Desk) -> None:
 
 
 def test_many_may_wait_for_it_and_see_it_to_its_end(desk: Desk) -> None:
+    need("many seconds")
     jid = desk.detach("--batch", "50%", "--batch-wait", "0.2s")
     waiting = [
         subprocess.Popen(
@@ -272,12 +293,14 @@ def test_what_cannot_be_sent_is_told_and_leaves_neither_job_nor_process(desk: De
 
 
 @pytest.mark.parametrize("options", [("--detach", "--wait", "5"), ("--batch-wait", "5"), ("--subset", "0")])
-def test_nonsense_is_refused(desk: Desk, options: tuple[str, ...]) -> None:
-    assert desk("run", "all", *options, "--", "true", code=2).stdout == ""
+def test_nonsense_is_refused(options: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-i", "web1,", "run", "all", *options, "--", "true"], environ={}) == 2
+    assert capsys.readouterr().out == ""
 
 
 def test_a_pause_keeps_the_place_of_a_host_that_has_ended(desk: Desk) -> None:
     """Attached, too; and the last host is not waited for."""
+    need("many seconds")
     began = time.monotonic()
     words = ("--batch", "1", "--batch-wait", "1", "--out", "json", "--", "true")
     document = json.loads(desk("run", "web1:web2:web3", *words).stdout)
@@ -294,22 +317,31 @@ def _seconds(iso: str) -> float:
     return datetime.fromisoformat(iso).timestamp()
 
 
-def test_a_subset_is_picked_at_random_and_told(desk: Desk) -> None:
-    picked = set()
-    for _ in range(8):
-        done = desk("run", "all", "--subset", "2", "--out", "json", "--", "true")
-        hosts = list(json.loads(done.stdout)["hosts"])
-        assert len(hosts) == 2
-        assert hosts == [name for name in HOSTS if name in hosts], "in the inventory's order"
-        assert "subset of 2 of 6 hosts, picked at random" in done.stderr
-        picked.add(tuple(hosts))
-    assert len(picked) > 1
-    jid = desk("jobs", "list", "--out", "json", "-n", "1").stdout[2:22]
-    assert list(desk.states(jid)) == hosts
-    assert len(json.loads(desk("run", "all", "--subset", "9", "--out", "json", "--", "true").stdout)["hosts"]) == 6
+def test_a_subset_is_picked_and_told(desk: Desk) -> None:
+    done = desk("run", "all", "--subset", "2", "--out", "json", "--", "true")
+    document = json.loads(done.stdout)
+    hosts = list(document["hosts"])
+    assert len(hosts) == 2
+    assert hosts == [name for name in HOSTS if name in hosts], "in the inventory's order"
+    assert "subset of 2 of 6 hosts, picked at random" in done.stderr
+    assert list(desk.states(document["jid"])) == hosts
     checked = desk("run", "all", "--subset", "3", "--check", "--out", "json", "--", "true")
     assert len(json.loads(checked.stdout)["hosts"]) == 3
     assert "picks anew" in checked.stderr
+
+
+def test_each_subset_is_picked_at_random(desk: Desk) -> None:
+    with Fleet(desk.folder / "inventory.yaml") as fleet:
+
+        def pick(number: int) -> tuple[str, ...]:
+            return tuple(fleet.prepare("all", JobSpec("true"), Delivery(subset=number)).endpoints)
+
+        picks = {pick(2) for _ in range(20)}
+        assert len(picks) > 1
+        for hosts in picks:
+            assert len(hosts) == 2
+            assert list(hosts) == [name for name in HOSTS if name in hosts], "in the inventory's order"
+        assert list(pick(9)) == HOSTS
 
 
 def test_the_python_api_hands_it_over_as_well(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
