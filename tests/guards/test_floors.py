@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -53,40 +54,62 @@ BOTH_SIDES = {
 READS_ENVIRONMENT = {"config", "cli.app"}
 
 
-def modules() -> Iterator[tuple[str, ast.Module]]:
-    """Modules of the controller: (name below agentless, syntax tree)."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
-        if not name.startswith("remote."):
-            yield name, ast.parse(path.read_text(), str(path))
+class Modules(Mapping[str, ast.Module]):
+    """Syntax trees of the controller's modules, by the name below agentless; each is parsed when it is asked for."""
+
+    def __init__(self) -> None:
+        names = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")}
+        self._paths = {name: names[name] for name in sorted(names) if not name.startswith("remote.")}
+        self._trees: dict[str, ast.Module] = {}
+
+    def __getitem__(self, name: str) -> ast.Module:
+        if name not in self._trees:
+            path = self._paths[name]
+            self._trees[name] = ast.parse(path.read_text(), str(path))
+        return self._trees[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
 
 
-MODULES = dict(modules())
+MODULES = Modules()
 
 
 def room(module: str) -> str:
     return module.split(".")[0]
 
 
-def imported(tree: ast.AST, module: str) -> Iterator[str]:
-    """Full names of what a tree imports, wherever in it, also inside functions and for types only."""
+@cache
+def imported(module: str) -> tuple[str, ...]:
+    """Full names of what a module imports, wherever in it, also inside functions and for types only."""
     package = ["agentless", *module.split(".")[:-1]]
-    for node in ast.walk(tree):
+    names = []
+    for node in ast.walk(MODULES[module]):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 base = ".".join(package[: len(package) - node.level + 1] + ([base] if base else []))
-            for alias in node.names:
-                yield f"{base}.{alias.name}"
+            names += [f"{base}.{alias.name}" for alias in node.names]
+    return tuple(names)
 
 
-def ours(tree: ast.AST, module: str) -> Iterator[str]:
+def ours(module: str) -> Iterator[str]:
     """What of it is ours, by the name below agentless: `runner.frames.Decoder`."""
-    for name in imported(tree, module):
+    for name in imported(module):
         if name == "agentless" or name.startswith("agentless."):
             yield name.removeprefix("agentless").lstrip(".")
+
+
+def imports() -> Iterator[tuple[str, str]]:
+    """Each module with each name of ours that it imports."""
+    for module in MODULES:
+        for name in ours(module):
+            yield module, name
 
 
 def level(of: str) -> int:
@@ -96,38 +119,37 @@ def level(of: str) -> int:
     raise AssertionError(f"{of} has no floor: put it into FLOORS of {__file__}, and DESIGN's picture")
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_go_down_only(module: str) -> None:
-    own = room(module)
-    for name in ours(MODULES[module], module):
-        other = room(name) if name else "__init__"
+def test_imports_go_down_only() -> None:
+    above = []
+    for module, name in imports():
+        own, other = room(module), room(name) if name else "__init__"
         if other in ("__version__", "_version", "remote"):
             continue
         if not (PACKAGE / other).is_dir() and not (PACKAGE / f"{other}.py").exists():
             other = "__init__"
-        assert other == own or level(own) <= level(other), f"{module} imports {name}, which is above it"
+        if other != own and level(own) > level(other):
+            above.append(f"{module} imports {name}, which is above it")
+    assert above == []
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_of_the_helper_only_what_both_sides_need_is_known_here(module: str) -> None:
-    for name in ours(MODULES[module], module):
-        if room(name) == "remote":
-            if (module, name) == ("runner.payload", "remote"):
-                # It reads the helper's files, and runs none of them.
-                continue
-            shared = BOTH_SIDES.get(room(module), ())
-            assert any(f"{name}.".startswith(f"{part}.") for part in shared), f"{module} imports {name}"
+def test_of_the_helper_only_what_both_sides_need_is_known_here() -> None:
+    # `runner.payload` reads the helper's files, and runs none of them.
+    used = [pair for pair in imports() if room(pair[1]) == "remote" and pair != ("runner.payload", "remote")]
+    assert used
+    for module, name in used:
+        shared = BOTH_SIDES.get(room(module), ())
+        assert any(f"{name}.".startswith(f"{part}.") for part in shared), f"{module} imports {name}"
 
 
 def test_no_module_imports_itself_through_others() -> None:
     graph = {
         module: {
             target
-            for name in ours(tree, module)
+            for name in ours(module)
             for target in (name, name.rpartition(".")[0], f"{name}.__init__")
             if target in MODULES and target != module
         }
-        for module, tree in modules()
+        for module in MODULES
     }
     done: set[str] = set()
 
@@ -145,52 +167,46 @@ def test_no_module_imports_itself_through_others() -> None:
 
 @pytest.mark.parametrize("library", KEPT_APART)
 def test_a_library_stays_in_its_room(library: str) -> None:
-    users = {
-        module for module, tree in MODULES.items() if library in {name.split(".")[0] for name in imported(tree, module)}
-    }
+    users = {module for module in MODULES if library in {name.split(".")[0] for name in imported(module)}}
     kept = KEPT_APART[library]
     assert not {module for module in users if not any(f"{module}.".startswith(f"{room}.") for room in kept)}
 
 
-def helper_modules() -> list[Path]:
-    return sorted((PACKAGE / "remote").glob("*.py"))
+def test_the_helper_imports_the_standard_library_and_itself_only() -> None:
+    for path in sorted((PACKAGE / "remote").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            for name in names:
+                assert name.split(".")[0] in {*sys.stdlib_module_names, "remote"}, f"{path.name} imports {name}"
 
 
-@pytest.mark.parametrize("path", helper_modules(), ids=lambda path: path.stem)
-def test_the_helper_imports_the_standard_library_and_itself_only(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            continue
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module or ""]
-        for name in names:
-            assert name.split(".")[0] in {*sys.stdlib_module_names, "remote"}, f"{path.name} imports {name}"
+def nodes(allowed: Callable[[str], bool]) -> Iterator[tuple[str, ast.AST]]:
+    """Each node of the modules that are not allowed to have what a test looks for, with its place."""
+    for module, tree in MODULES.items():
+        if not allowed(module):
+            for node in ast.walk(tree):
+                yield f"{module}:{getattr(node, 'lineno', 0)}", node
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if name not in READS_ENVIRONMENT])
-def test_the_environment_is_read_in_config_alone(module: str) -> None:
-    for node in ast.walk(MODULES[module]):
+def test_the_environment_is_read_in_config_alone() -> None:
+    for place, node in nodes(READS_ENVIRONMENT.__contains__):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os":
-            assert node.attr not in ("environ", "environb", "getenv", "getenvb"), f"{module}:{node.lineno}"
+            assert node.attr not in ("environ", "environb", "getenv", "getenvb"), place
         if isinstance(node, ast.ImportFrom) and node.module == "os":
-            assert not {alias.name for alias in node.names} & {"environ", "environb", "getenv"}, (
-                f"{module}:{node.lineno}"
-            )
+            assert not {alias.name for alias in node.names} & {"environ", "environb", "getenv"}, place
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if room(name) not in ("cli", "__main__")])
-def test_only_the_command_line_prints_asks_and_exits(module: str) -> None:
-    for node in ast.walk(MODULES[module]):
+def test_only_the_command_line_prints_asks_and_exits() -> None:
+    for place, node in nodes(lambda module: room(module) in ("cli", "__main__")):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            assert node.func.id not in ("print", "input", "exit", "quit"), f"{module}:{node.lineno}"
+            assert node.func.id not in ("print", "input", "exit", "quit"), place
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             named = f"{node.value.id}.{node.attr}"
-            assert named not in ("sys.exit", "os._exit", "sys.stdout", "sys.stderr", "sys.stdin"), (
-                f"{module}:{node.lineno}"
-            )
+            assert named not in ("sys.exit", "os._exit", "sys.stdout", "sys.stderr", "sys.stdin"), place
 
 
 def test_every_room_has_its_name() -> None:

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,7 @@ def literals(node: ast.expr) -> set[str]:
     return set()
 
 
+@cache
 def kinds_of_the_code() -> dict[str, set[str]]:
     """Every kind of error that the code can raise or send, with the modules where."""
     found: dict[str, set[str]] = {}
