@@ -34,6 +34,7 @@ from agentless.model.returner import (
     WebhookReturner,
 )
 from agentless.model.secret import Secret
+from agentless.regex import regex
 from agentless.suggest import one_of
 from agentless.values import dataclass
 
@@ -273,7 +274,7 @@ _UNITS = {"": 1, "K": 1024, "M": MIB, "G": 1024 * MIB, "T": 1024 * 1024 * MIB}
 _CENTURY = 876_000  # hours
 MOST_FORKS = 1_000_000
 _LARGEST = 1024 * 1024 * 1024 * MIB  # what every file system and struct can say
-_SIZE = re.compile(r"(\d{1,15}(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.ASCII | re.IGNORECASE)
+_SIZE = regex(r"(\d{1,15}(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.ASCII | re.IGNORECASE)
 
 
 def _count(value: Any, place: _Place) -> int:
@@ -379,7 +380,7 @@ _KINDS = {
 }
 _RETURNER_TIMEOUT = 10.0
 _RETURNER_LONGEST = 3600.0
-_LOGIN_IN_URL = re.compile(r"[^:/?#]+://[^/?#]*:[^/?#]*@")
+_LOGIN_IN_URL = regex(r"[^:/?#]+://[^/?#]*:[^/?#]*@")
 
 
 def _returners(item: Item, place: _Place) -> dict[str, AnyReturner]:

@@ -6,6 +6,8 @@ import contextlib
 import re
 from datetime import datetime, timedelta
 
+from agentless.regex import regex
+
 __all__ = ["LONGEST", "LONGEST_DAYS", "UNITS", "parse", "past"]
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -17,9 +19,9 @@ _UNIT_WORDS = {
     "d": "d day days", "w": "w week weeks",
 }  # fmt: skip
 _UNIT_OF = {word: unit for unit, words in _UNIT_WORDS.items() for word in words.split()}
-_PART = re.compile(r"([0-9]{1,9})\s*([a-z]+),?\s*", re.ASCII)
-_CLOCK = re.compile(r"(?:(today|yesterday)\s+)?(?:at\s+)?([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?\s*([ap]m)?", re.ASCII)
-_DURATION = re.compile(r"([0-9]{1,300}(?:\.[0-9]{1,300})?)\s*([smhd]?)", re.ASCII)
+_PART = regex(r"([0-9]{1,9})\s*([a-z]+),?\s*", re.ASCII)
+_CLOCK = regex(r"(?:(today|yesterday)\s+)?(?:at\s+)?([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?\s*([ap]m)?", re.ASCII)
+_DURATION = regex(r"([0-9]{1,300}(?:\.[0-9]{1,300})?)\s*([smhd]?)", re.ASCII)
 
 
 def parse(text: str, *, bare: bool = True) -> float:

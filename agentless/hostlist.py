@@ -5,16 +5,17 @@ What is folded for a person can be given back: targets and limits take it (`agen
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from agentless.regex import regex
+
 __all__ = ["fold", "parts", "shorten", "unfold"]
 
-_NUMBER = re.compile(r"(?<![0-9])[0-9]{1,18}(?![0-9])")
+_NUMBER = regex(r"(?<![0-9])[0-9]{1,18}(?![0-9])")
 _RANGES = r"\[[0-9]{1,18}(?:-[0-9]{1,18})?(?:,[0-9]{1,18}(?:-[0-9]{1,18})?)*\]"
-_FOLDED = re.compile(rf"([^\[\],]*)({_RANGES})([^\[\],]*)")
-_COMMA = re.compile(rf"{_RANGES}|,")
+_FOLDED = regex(rf"([^\[\],]*)({_RANGES})([^\[\],]*)")
+_COMMA = regex(rf"{_RANGES}|,")
 # A name with one of these means something else where a pattern is read, or is cut there.
 _NOT_FOLDED = frozenset("[],:*?")
 _OPERATORS = "!&~@"

@@ -71,6 +71,8 @@ def _with_fields(cls: type, *, slots: bool) -> type:
     It takes annotations that are text apart to find a ClassVar, for a third of its time; so it is shown only those.
     """
     annotations = inspect.get_annotations(cls)
+    # Else it parses a signature, for a millisecond.
+    cls.__doc__ = cls.__doc__ or cls.__qualname__
     if not annotations:
         return dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots)(cls)
     cls.__annotations__ = {

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import reprlib
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-import yaml
-
 from agentless.errors import FileError
+from agentless.regex import deferred, regex
 from agentless.values import dataclass
 
-__all__ = ["FAULTS", "LONGEST", "Item", "fault", "line_of", "refuse_deep", "root"]
+# The patterns of its pure parser, for which its C parser has no use, take half of its import.
+with deferred():
+    import yaml
+
+__all__ = ["FAULTS", "LONGEST", "Item", "fault", "line_of", "refuse_deep", "root", "yaml"]
 
 # A hundred years, in seconds; beyond, system calls about time begin to fail.
 LONGEST = 100 * 366 * 86400
@@ -24,7 +26,7 @@ FAULTS = (yaml.YAMLError, ValueError, AttributeError, IndexError, KeyError, Type
 
 # Levels that a person's file never has, and that every version of PyYAML reads.
 _DEEPEST = 1000
-_OPENERS = re.compile(r"[\[{]|[-?](?=\s)")
+_OPENERS = regex(r"[\[{]|[-?](?=\s)")
 
 _brief = reprlib.Repr()
 _brief.maxlevel, _brief.maxstring, _brief.maxlong, _brief.maxother = 2, 80, 80, 80

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from agentless.model.jid import JID
+from agentless.regex import regex
 
 # Of a job: its record while it grows and when all hosts have ended, the output that is too large for it, and the lock
 # of the run that sends it; and what was sent, as long as somebody may send it again.
@@ -13,7 +14,7 @@ FINISHED = ".jsonl"
 OUTPUT = ".output.jsonl"
 LIVE = ".live"
 SENT = ".sent"
-_OF_A_JOB = re.compile(r"(\d{20})(\.open\.jsonl|\.jsonl|\.output\.jsonl|\.live|\.sent)", re.ASCII)
+_OF_A_JOB = regex(r"(\d{20})(\.open\.jsonl|\.jsonl|\.output\.jsonl|\.live|\.sent)", re.ASCII)
 
 LOCK = "lock"  # held by whoever writes
 LAST = "last"  # the JID of the job that was sent last

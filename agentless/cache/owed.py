@@ -22,13 +22,14 @@ from agentless.cache.record import Record
 from agentless.errors import CacheError
 from agentless.model.jid import JID
 from agentless.model.job import Job
+from agentless.regex import regex
 from agentless.values import dataclass
 
 __all__ = ["Debt", "Delivered", "Owed", "debt_of"]
 
 OWED = ".owed"
 HAD = ".had"
-_NAME = re.compile(r"(\d{20})(\.owed|\.had)", re.ASCII)
+_NAME = regex(r"(\d{20})(\.owed|\.had)", re.ASCII)
 
 Delivered = tuple[str, str]
 """A returner and a host whose return it has had."""

@@ -5,19 +5,19 @@ The last two keep a value out of the argument list, which every `ps` on the cont
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from agentless.errors import FileError, UsageError
+from agentless.regex import regex
 
 __all__ = ["job_environment", "parse_env_file"]
 
 # `export A=b` and a line that was cut in the middle are none.
-_NAME = re.compile(r"[^\s=\"'`$\0]+")
+_NAME = regex(r"[^\s=\"'`$\0]+")
 # What a backslash takes its meaning from between double quotes, as in a shell and in systemd's EnvironmentFile.
-_ESCAPED = re.compile(r'\\(["\\$`])')
-_ENDS = {"'": re.compile(r"'"), '"': re.compile(r'(?<!\\)(?:\\\\)*"')}
+_ESCAPED = regex(r'\\(["\\$`])')
+_ENDS = {"'": regex(r"'"), '"': regex(r'(?<!\\)(?:\\\\)*"')}
 # Far above what execve takes; a device would never end.
 _MOST_BYTES = 1 << 20
 

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Iterator
 
 import click
 
 from agentless.cli.commands import option_records
+from agentless.regex import regex
 
 __all__ = ["manual", "manuals"]
 
@@ -24,7 +24,7 @@ _AS_TYPED = {
     "\b": "\\&",
     "\n": " ",
 }
-_CODE = re.compile(r"`([^`]+)`")
+_CODE = regex(r"`([^`]+)`")
 
 
 def manuals(root: click.Command, version: str, name: str = "agentless") -> dict[str, str]:

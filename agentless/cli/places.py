@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 
 from agentless.errors import UsageError
+from agentless.regex import regex
 
 __all__ = ["place"]
 
 # A path that is known by its beginning. ~NAME is a home; ~web.*, with anything else in it, is a pattern's expression.
-_PATH = re.compile(r"/|\.{1,2}(?:/|$)|~(?:[A-Za-z_][A-Za-z0-9_.-]*\$?)?(?:/|$)")
+_PATH = regex(r"/|\.{1,2}(?:/|$)|~(?:[A-Za-z_][A-Za-z0-9_.-]*\$?)?(?:/|$)")
 # Colons of a subscript (web[0:2]) and of an address in brackets part nothing.
-_BRACKETS = re.compile(r"\[[^\]/]*\]")
+_BRACKETS = regex(r"\[[^\]/]*\]")
 
 
 def place(word: str) -> tuple[str, str]:

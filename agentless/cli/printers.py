@@ -6,12 +6,12 @@ report, and shows what it has not shown yet. `jobs lookup` follows no job: its p
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from agentless.cli.screen import Screen
 from agentless.model.job import Report
 from agentless.model.states import HostResult, State
+from agentless.regex import regex
 from agentless.report.printable import RESET, Printable
 from agentless.report.summary import summary, with_unknown
 from agentless.report.text import Look, block, gap, groups, heading
@@ -19,7 +19,7 @@ from agentless.report.troubles import troubles
 
 __all__ = ["Blocks", "Detached", "Followed", "Grouped", "HostByHost", "Printer", "Solo", "WholeReport"]
 
-_COLOURS = re.compile("\x1b\\[[0-9;:]*m")
+_COLOURS = regex("\x1b\\[[0-9;:]*m")
 
 
 class Printer:

@@ -14,11 +14,12 @@ from agentless import durations
 from agentless.cli.completion import complete_jid
 from agentless.model.endpoint import connect_seconds
 from agentless.model.jid import JID as CheckedJid
+from agentless.regex import regex
 
 __all__ = ["CONNECT_SECONDS", "DURATION", "JID", "MOMENT", "SHARE", "pairs"]
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
-_SHARE = re.compile(r"[0-9]+(?:\.[0-9]+)?%|[0-9]+", re.ASCII)
+_SHARE = regex(r"[0-9]+(?:\.[0-9]+)?%|[0-9]+", re.ASCII)
 
 
 if TYPE_CHECKING:

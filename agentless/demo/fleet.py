@@ -11,9 +11,8 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-import yaml
-
 from agentless.errors import AgentlessError
+from agentless.yamlfile import yaml
 
 __all__ = ["DemoFleet"]
 

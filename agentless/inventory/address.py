@@ -9,25 +9,27 @@ from __future__ import annotations
 import re
 import string
 
+from agentless.regex import regex
+
 __all__ = ["expand", "split_port"]
 
 _RANGE = r"\[(?:[a-z]:[a-z]|[0-9]+:[0-9]+)(?::[0-9]+)?\]"
 _LABEL = rf"(?:\w|{_RANGE})(?:[\w-]|{_RANGE})*(?<![_-])"
-_HOSTNAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.IGNORECASE)
+_HOSTNAME = regex(rf"{_LABEL}(?:\.{_LABEL})*", re.IGNORECASE)
 
 _PIECE = r"(?:[0-9a-f]{1,4}|\[[0-9a-f]+:[0-9a-f]+(?::[0-9]+)?\])"
-_PIECES = re.compile(rf"{_PIECE}(?::{_PIECE})*", re.IGNORECASE)
-_FULL_IPV6 = re.compile(rf"(?:{_PIECE}:){{7}}{_PIECE}", re.IGNORECASE)
-_MAPPED_IPV4 = re.compile(
+_PIECES = regex(rf"{_PIECE}(?::{_PIECE})*", re.IGNORECASE)
+_FULL_IPV6 = regex(rf"(?:{_PIECE}:){{7}}{_PIECE}", re.IGNORECASE)
+_MAPPED_IPV4 = regex(
     rf"(?:(?:0:){{6}}|::(?:ffff:)?|(?:0:){{5}}ffff:)(?:{_PIECE}\.){{3}}{_PIECE}",
     re.IGNORECASE,
 )
-_PIECE_ONLY = re.compile(_PIECE, re.IGNORECASE)
+_PIECE_ONLY = regex(_PIECE, re.IGNORECASE)
 
 # More than any fleet has under one name: a slip of the finger shall not fill the memory.
 _MOST = 100_000
-_BRACKETED_PORT = re.compile(r"\[(.+)\]:([0-9]{1,9})")
-_PORT = re.compile(r"((?:[^:\[\]]|\[[^\]]*\])*):([0-9]{1,9})")
+_BRACKETED_PORT = regex(r"\[(.+)\]:([0-9]{1,9})")
+_PORT = regex(r"((?:[^:\[\]]|\[[^\]]*\])*):([0-9]{1,9})")
 
 
 def split_port(text: str) -> tuple[str, int | None] | None:

@@ -7,10 +7,8 @@ import json
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-import yaml
-
 from agentless.errors import InventoryError
-from agentless.yamlfile import fault, line_of, refuse_deep
+from agentless.yamlfile import fault, line_of, refuse_deep, yaml
 
 __all__ = ["Document", "load_json", "unsafe"]
 

@@ -11,11 +11,12 @@ from agentless.errors import InventoryError, UsageError
 from agentless.files import read_file
 from agentless.inventory.tree import Layer, VariablePlace
 from agentless.inventory.vault import Vault, VaultClosed, is_encrypted
+from agentless.regex import regex
 
 __all__ = ["extra_layer"]
 
 _OPTION = "`extra_vars`"
-_TEMPLATE = re.compile(r"(\w+)=([^=]*\{[{%].*)", re.DOTALL)
+_TEMPLATE = regex(r"(\w+)=([^=]*\{[{%].*)", re.DOTALL)
 
 
 def extra_layer(words: Iterable[str], vault: Vault, warn: Callable[[str], None]) -> Layer:

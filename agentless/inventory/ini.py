@@ -14,20 +14,21 @@ from agentless.errors import InventoryError
 from agentless.inventory.address import expand, split_port
 from agentless.inventory.secrets import is_secret
 from agentless.inventory.tree import Tree, VariablePlace
+from agentless.regex import regex
 from agentless.values import dataclass
 
 __all__ = ["parse"]
 
-_SECTION = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:#.*)?")
-_GROUP_NAME = re.compile(r"([^:\]\s]+)\s*(?:#.*)?")
+_SECTION = regex(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:#.*)?")
+_GROUP_NAME = regex(r"([^:\]\s]+)\s*(?:#.*)?")
 # What literal_eval could only refuse, so that it needs no asking (20,000 hosts ask it 60,000 times).
-_PLAIN_WORD = re.compile(r"(?:[a-zA-Z_/][\w./:@-]*|[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+)", re.ASCII)
-_PLAIN_INT = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
+_PLAIN_WORD = regex(r"(?:[a-zA-Z_/][\w./:@-]*|[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+)", re.ASCII)
+_PLAIN_INT = regex(r"0|[1-9][0-9]{0,17}", re.ASCII)
 # Python writes no number of more than 4,300 digits.
 _BITS = 13_000
 _LITERAL_WORDS = frozenset({"True", "False", "None"})
-_TOKEN = re.compile(r"""(?:[^ \t'"]+|'[^']*'|"[^"]*")+""")
-_QUOTED = re.compile(r"""'([^']*)'|"([^"]*)\"""")
+_TOKEN = regex(r"""(?:[^ \t'"]+|'[^']*'|"[^"]*")+""")
+_QUOTED = regex(r"""'([^']*)'|"([^"]*)\"""")
 
 
 @dataclass(slots=True)

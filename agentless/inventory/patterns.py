@@ -15,12 +15,13 @@ from dataclasses import replace
 
 from agentless import hostlist
 from agentless.errors import TargetError
+from agentless.regex import regex
 from agentless.values import dataclass
 
 __all__ = ["Names", "check", "select", "split"]
 
-_SUBSCRIPT = re.compile(r"(.+)\[(?:(-?[0-9]+)|([0-9]+)[:-]([0-9]*))\]")
-_PIECE = re.compile(r"(?:[^\s:\[\]]|\[[^\]]*\])+")
+_SUBSCRIPT = regex(r"(.+)\[(?:(-?[0-9]+)|([0-9]+)[:-]([0-9]*))\]")
+_PIECE = regex(r"(?:[^\s:\[\]]|\[[^\]]*\])+")
 _GLOB = frozenset("?*[")
 # Python reads no number of more than 4,300 digits, and no inventory has hosts of this many.
 _DIGITS = 18

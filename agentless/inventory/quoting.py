@@ -11,13 +11,15 @@ import re
 from collections.abc import Iterable
 from shlex import quote
 
+from agentless.regex import regex
+
 __all__ = ["CannotQuote", "Safe", "Value", "interpreter_of", "is_posix_shell", "joined", "quoted"]
 
 # The same word to every shell, wherever it stands.
-_PLAIN = re.compile(r"[A-Za-z0-9_@%+:,./-]+", re.ASCII)
-_NUMBER = re.compile(r"-?[0-9]+", re.ASCII)
+_PLAIN = regex(r"[A-Za-z0-9_@%+:,./-]+", re.ASCII)
+_NUMBER = regex(r"-?[0-9]+", re.ASCII)
 _SHELLS = frozenset({"ash", "bash", "dash", "ksh", "mksh", "rbash", "sh", "yash", "zsh"})
-_HERE = re.compile(r"<<(-?)[ \t]*((?:\\.|'[^'\n]*'|\"[^\"\n]*\"|[^\s;&|<>()'\"\\])+)", re.DOTALL)
+_HERE = regex(r"<<(-?)[ \t]*((?:\\.|'[^'\n]*'|\"[^\"\n]*\"|[^\s;&|<>()'\"\\])+)", re.DOTALL)
 _INSTEAD = 'give it with `env=NAME={{ … }}`, and write "$NAME"; or mark it `| safe`'
 
 

@@ -14,6 +14,7 @@ from agentless.errors import InventoryError
 from agentless.inventory.document import load_json
 from agentless.inventory.groupfile import parse_listing
 from agentless.inventory.tree import Tree
+from agentless.regex import regex
 
 __all__ = ["parse", "parse_by_ansible"]
 
@@ -23,7 +24,7 @@ _PATIENCE = 10.0
 _MOST_BYTES = 256 * 1024 * 1024
 _STDERR_TAIL = 64 * 1024
 # Ansible wraps its warnings over several lines.
-_WARNING = re.compile(r"^\[(?:WARNING|ERROR)\]:? (.*(?:\n(?!\[|\n).+)*)", re.MULTILINE)
+_WARNING = regex(r"^\[(?:WARNING|ERROR)\]:? (.*(?:\n(?!\[|\n).+)*)", re.MULTILINE)
 
 
 def parse(tree: Tree, path: str) -> bool:

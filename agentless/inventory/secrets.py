@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from agentless.regex import regex
 
 __all__ = ["MASK", "is_secret", "masked", "unmasked"]
 
 MASK = "********"
 # What is nested more deeply than that is shown by nobody.
 _DEEPEST = 100
-_WORD = re.compile(r"[a-z0-9]+|[A-Z]+(?![a-z])|[A-Z][a-z0-9]*")
-_SECRET = re.compile(
+_WORD = regex(r"[a-z0-9]+|[A-Z]+(?![a-z])|[A-Z][a-z0-9]*")
+_SECRET = regex(
     r".*passw(or)?ds?|.*passphrases?|.*secrets?|.*tokens?|.*credentials?|.*apikeys?|p?pwd|.*vault"
     r"|(?!.*(?:by|com|tres|over|under|en)pass$).*pass"
 )
@@ -21,9 +22,9 @@ _SECRET = re.compile(
 _PAIRS = frozenset({("private", "key"), ("api", "key"), ("access", "key"), ("signing", "key"), ("encryption", "key")})
 # What only says where a secret lies, how long it is, or what it is called.
 _ABOUT = frozenset({"file", "files", "path", "dir", "directory", "prompt", "length", "min", "max", "id", "store"})
-_IN_URL = re.compile(r"(://[^/\s:@'\"]*:)[^/\s@'\"]+(?=@)")
-_SSHPASS = re.compile(r"(\bsshpass\s+(?:-\w\s+)*-p\s*)(?:'[^']*'|\"[^\"]*\"|\S+)")
-_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+_IN_URL = regex(r"(://[^/\s:@'\"]*:)[^/\s@'\"]+(?=@)")
+_SSHPASS = regex(r"(\bsshpass\s+(?:-\w\s+)*-p\s*)(?:'[^']*'|\"[^\"]*\"|\S+)")
+_PEM = regex(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 
 def is_secret(name: str) -> bool:

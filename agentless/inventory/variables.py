@@ -17,6 +17,7 @@ from agentless.inventory.tree import Layer, Sealed
 from agentless.inventory.vault import Vault, VaultClosed
 from agentless.model.endpoint import connect_seconds
 from agentless.model.secret import Secret
+from agentless.regex import regex
 from agentless.values import dataclass
 
 # Jinja takes a tenth of a second to import, which inventories without templates need not spend.
@@ -27,7 +28,7 @@ __all__ = ["TemplateScope", "Variables"]
 
 _TRUE = frozenset({"y", "yes", "on", "1", "true", "t", "1.0"})
 _FALSE = frozenset({"n", "no", "off", "0", "false", "f", "0.0", ""})
-_NO_SUCH_NAME = re.compile(r"'[A-Za-z_][A-Za-z0-9_]*' is undefined")
+_NO_SUCH_NAME = regex(r"'[A-Za-z_][A-Za-z0-9_]*' is undefined")
 _TEMPLATE_MARKS = ("{{", "{%", "{#")
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from agentless.model.problem import Problem
 from agentless.model.secret import Secret
+from agentless.regex import regex
 from agentless.values import dataclass
 
 __all__ = ["INTERPRETER", "Become", "Endpoint", "Option", "connect_seconds"]
 
 # Plain to every login shell between single quotes: no quote, backslash, `!` or newline.
-INTERPRETER = re.compile(r"[A-Za-z0-9_./+:@%~ =,-]+")
+INTERPRETER = regex(r"[A-Za-z0-9_./+:@%~ =,-]+")
 
 # A keyword of ssh_config(5) in lower case, and the words of its value.
 Option = tuple[str, tuple[str, ...]]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timezone
+
+from agentless.regex import regex
 
 __all__ = ["JID", "jid_time", "new_jid"]
 
-_DIGITS = re.compile(r"[0-9]{20}")
+_DIGITS = regex(r"[0-9]{20}")
 
 
 class JID(str):

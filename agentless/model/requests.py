@@ -13,6 +13,7 @@ from agentless.errors import UsageError
 from agentless.files import read_file
 from agentless.model.jid import JID
 from agentless.model.job import Job
+from agentless.regex import regex
 from agentless.values import dataclass
 
 __all__ = [
@@ -42,7 +43,7 @@ __all__ = [
 ]
 
 
-_TEMPLATE = re.compile(r"(\{\{.*?\}\}|\{%.*?%\})", re.DOTALL)
+_TEMPLATE = regex(r"(\{\{.*?\}\}|\{%.*?%\})", re.DOTALL)
 # A script, or what stands on stdin: it is held in memory, and sent to each host.
 INPUT_MIB = 1024
 # 27 years: longer than anybody waits, and shorter than what locks, clocks and time_t overflow at.

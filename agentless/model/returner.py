@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 from agentless.errors import ConfigError
 from agentless.model.secret import Secret
+from agentless.regex import regex
 from agentless.values import dataclass
 
 __all__ = ["NAME", "AnyReturner", "CommandReturner", "Returner", "SecretSource", "SqlReturner", "WebhookReturner"]
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
+NAME = regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 """What a returner may be called: its name stands in records, and in the name of a lock."""
 
 

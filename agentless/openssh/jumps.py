@@ -15,21 +15,22 @@ from agentless.model.endpoint import Option
 from agentless.openssh import arguments
 from agentless.openssh.names import check_host, check_user
 from agentless.openssh.words import port_number
+from agentless.regex import regex
 from agentless.values import dataclass
 
 __all__ = ["Jump", "Way", "jump_of_command", "parse_jumps", "way"]
 
 # misc.c, valid_domain: what stands for a host in a URI.
-_DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.))*", re.ASCII)
+_DOMAIN = regex(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.))*", re.ASCII)
 # What only a shell can do; -W and netcat need none.
-_SHELL = re.compile(r"[$`;|&<>]")
+_SHELL = regex(r"[$`;|&<>]")
 _SHELLS = ("sh", "bash", "dash", "ksh", "zsh")
-_QUIET = re.compile(r"\s+2>\s*/dev/null\s*$")
+_QUIET = regex(r"\s+2>\s*/dev/null\s*$")
 # An agent forwarded to the bastion serves nothing that runs there.
 _HARMLESS = ("-o forwardagent=yes", "-o forwardagent=true")
-_VARIABLE = re.compile(r"\$(?:\w+|\{\w+\})")
+_VARIABLE = regex(r"\$(?:\w+|\{\w+\})")
 # What a shell takes for one word, and for nothing but itself.
-_PLAIN = re.compile(r"[\w./@:+-]+")
+_PLAIN = regex(r"[\w./@:+-]+")
 
 
 @dataclass(frozen=True, slots=True)

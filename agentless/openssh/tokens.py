@@ -8,12 +8,13 @@ import socket
 from collections.abc import Mapping
 
 from agentless.digests import sha1
+from agentless.regex import regex
 
 __all__ = ["OF_COMMANDS", "connection_hash", "expand", "expand_path", "table"]
 
 # ProxyCommand and ProxyJump know these alone.
 OF_COMMANDS = ("%h", "%k", "%n", "%p", "%r")
-_VARIABLE = re.compile(r"\$\{([^}]*)\}|%(.?)", re.DOTALL)
+_VARIABLE = regex(r"\$\{([^}]*)\}|%(.?)", re.DOTALL)
 
 
 def table(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import socket
 
+from agentless.regex import regex
+
 __all__ = ["connect_timeout", "directive", "port_number", "seconds", "words"]
 
 _BLANKS = " \t\r\n"
-_LINE = re.compile(r'[ \t\r\n]*(?:"([^"]*)"|([^ \t\r\n="]+))[ \t\r\n]*=?[ \t\r\n]*(.*)', re.DOTALL)
-_TIME = re.compile(r"([0-9]+)([smhdw]?)", re.IGNORECASE | re.ASCII)
+_LINE = regex(r'[ \t\r\n]*(?:"([^"]*)"|([^ \t\r\n="]+))[ \t\r\n]*=?[ \t\r\n]*(.*)', re.DOTALL)
+_TIME = regex(r"([0-9]+)([smhdw]?)", re.IGNORECASE | re.ASCII)
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 # Nobody waits longer, and clocks and selectors overflow.
 _LONGEST = 86400.0

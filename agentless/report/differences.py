@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 
 from agentless.model.states import HostResult
+from agentless.regex import regex
 from agentless.report.text import PLAIN, Look, body, folded, grouped, paint
 
 __all__ = ["differences"]
@@ -15,7 +15,7 @@ __all__ = ["differences"]
 _CONTEXT = 3
 # Lines that are compared one by one; the time that it takes grows with their square.
 _LINES_MAX = 3000
-_COLOURS = re.compile(b"\x1b\\[[0-9;:]*m")
+_COLOURS = regex(b"\x1b\\[[0-9;:]*m")
 
 
 def differences(results: Mapping[str, HostResult], look: Look = PLAIN) -> Iterator[bytes]:

@@ -39,7 +39,7 @@ def _finite(value: Any) -> Any:
 
 def as_yaml(document: Mapping[str, Any]) -> str:
     """The same document in YAML, keys in the same order; pure ASCII for the same reason."""
-    import yaml
+    from agentless.yamlfile import yaml
 
     plain = json.loads(json.dumps(document, default=str))
 

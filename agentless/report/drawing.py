@@ -8,7 +8,6 @@ What identifies (names, JIDs, times) is never cut: a terminal too narrow for the
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 
@@ -16,6 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from agentless.regex import regex
 from agentless.report.printable import RESET, one_line
 from agentless.report.tables import Reason, Row
 from agentless.report.text import PLAIN, Look, paint
@@ -36,7 +36,7 @@ _CUT = frozenset({"COMMAND", "OUTPUT", "TARGET", "EXECUTABLE", "STATE DIRECTORY"
 _SPARE = ("STARTED", "NODE", "LAST SKIP", "SPLAY", "ZONE", "USER", "FUNCTION", "RESULT", "LAST")
 
 _COLOURED = frozenset({"STATE", "SUCCESS", "RESULT"})
-_STATES = re.compile(
+_STATES = regex(
     r"\b(?:(?P<green>ok|yes|returned)|(?P<yellow>(?<!not )running|pending)"
     r"|(?P<red>failed|killed|timed out|lost|unreachable|not[- ]started))\b(?: \([0-9]+\))?"
 )

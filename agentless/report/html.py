@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import cache
@@ -25,6 +24,7 @@ from agentless.model.problem import Problem
 from agentless.model.results import Listed
 from agentless.model.states import HostResult, State
 from agentless.model.times import iso, local
+from agentless.regex import regex
 from agentless.report.printable import Printable, one_line, plain
 from agentless.report.spelling import as_typed
 from agentless.report.summary import next_commands, with_unknown
@@ -43,7 +43,7 @@ __all__ = ["fires_html", "jobs_html", "report_html"]
 _CHUNK = 1 << 16
 # Bytes of an output that stands open at once; a browser lays out a longer one when somebody asks for it.
 _OPEN_BYTES = 1 << 16
-_SGR = re.compile("\x1b\\[[0-9;:]*m")
+_SGR = regex("\x1b\\[[0-9;:]*m")
 # For who sees no colours: each kind of outcome has a sign and a pattern, too.
 _TONES = {
     "ok": ("good", "✓"),

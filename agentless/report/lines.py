@@ -6,9 +6,9 @@ pieces, of which all but the first stand behind `host1  + `.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
+from agentless.regex import regex
 from agentless.report.printable import RESET, Printable, one_line
 from agentless.report.text import Look, paint
 
@@ -18,7 +18,7 @@ __all__ = ["Lines", "Marks"]
 _LINE_MAX = 64 << 10
 # Longer names stand out of the column: what is printed must have room, too.
 _NAME_MAX = 32
-_SGR = re.compile("\x1b\\[([0-9;:]*)m")
+_SGR = regex("\x1b\\[([0-9;:]*)m")
 # What no colour of an output is longer than when it goes on over several lines.
 _KEPT_COLOUR = 256
 _PALETTE = ("\x1b[36m", "\x1b[33m", "\x1b[32m", "\x1b[35m", "\x1b[34m")

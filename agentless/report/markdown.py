@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterator
 
 from agentless.hostlist import fold
 from agentless.model.job import Job, Report
 from agentless.model.states import HostResult, State
+from agentless.regex import regex
 from agentless.report.printable import one_line
 from agentless.report.spelling import as_typed
 from agentless.report.summary import next_commands
@@ -19,7 +19,7 @@ __all__ = ["as_markdown"]
 
 # A summary may have 1 MiB on GitHub; whoever has more failures reads the first ones.
 _SHOWN = 20
-_MARKUP = re.compile(r"[\\`*_{}\[\]<>()#+!|~&@]")
+_MARKUP = regex(r"[\\`*_{}\[\]<>()#+!|~&@]")
 
 
 def as_markdown(report: Report) -> Iterator[str]:

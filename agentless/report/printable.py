@@ -18,6 +18,8 @@ from __future__ import annotations
 import codecs
 import re
 
+from agentless.regex import regex
+
 __all__ = ["RESET", "Printable", "note", "one_line", "plain", "printable"]
 
 RESET = "\x1b[0m"
@@ -36,13 +38,13 @@ _CONTROL = (
     # What no encoding (lone surrogates) or no XML 1.0 document (section 2.2) can hold.
     "\\ud800-\\udfff\\ufffe\\uffff"
 )
-_OUTPUT = re.compile(f"{_SGR}|[{_CONTROL}]")
-_PLAIN = re.compile(f"[{_CONTROL}]")
-_LINE = re.compile(rf"[{_CONTROL}\t\n\r]")
-_NOTE = re.compile(rf"{_OUR_SGR}|[{_CONTROL}\t\n\r]")
-_RETURN = re.compile(r"\r\n?")
+_OUTPUT = regex(f"{_SGR}|[{_CONTROL}]")
+_PLAIN = regex(f"[{_CONTROL}]")
+_LINE = regex(rf"[{_CONTROL}\t\n\r]")
+_NOTE = regex(rf"{_OUR_SGR}|[{_CONTROL}\t\n\r]")
+_RETURN = regex(r"\r\n?")
 # The end of a piece that may be the beginning of a colour or of a line's end.
-_UNFINISHED = re.compile(r"(?:\x1b(?:\[[0-9;:]{0,64})?|\r)$")
+_UNFINISHED = regex(r"(?:\x1b(?:\[[0-9;:]{0,64})?|\r)$")
 _NAMED = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 

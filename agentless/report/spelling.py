@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from agentless.regex import regex
+
 __all__ = ["OPTIONS", "as_typed"]
 
 OPTIONS = {
@@ -39,7 +41,7 @@ OPTIONS = {
 
 # Where a parameter alone is named, and several options give it.
 _SEVERAL = {"vault_ids": "--ask-vault-pass, --vault-password-file FILE or --vault-id LABEL@SOURCE"}
-_NAMED = re.compile(rf"`({'|'.join(OPTIONS)})(?:=([^`]*))?`")
+_NAMED = regex(rf"`({'|'.join(OPTIONS)})(?:=([^`]*))?`")
 
 
 def as_typed(text: str) -> str:

@@ -5,7 +5,6 @@ Cells are made printable here: none can carry a newline or a control character.
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -31,6 +30,7 @@ from agentless.model.results import (
 )
 from agentless.model.states import HostResult, State
 from agentless.model.times import age, local
+from agentless.regex import regex
 from agentless.report.printable import one_line
 from agentless.report.spelling import as_typed
 from agentless.report.text import duration, states, word
@@ -245,7 +245,7 @@ def found_alike(result: Found, now: float) -> Iterator[Row]:
 
 
 SIGNALLED = ("HOST", "PROCESSES", "MESSAGE")
-_AT_PID = re.compile(r" at pid [0-9]+$")
+_AT_PID = regex(r" at pid [0-9]+$")
 
 
 def signalled(result: Signalled, *, pids: bool = True) -> Iterator[Row]:

@@ -9,6 +9,7 @@ from dataclasses import field
 
 from agentless.model.returns import Return
 from agentless.model.states import HostResult, State
+from agentless.regex import regex
 from agentless.report.printable import one_line
 from agentless.report.spelling import as_typed
 from agentless.report.text import PLAIN, Look, colour, folded, paint, word
@@ -28,7 +29,7 @@ _DIFFERS = "…"
 _DIGITS = "0123456789"
 # In a hint, between what holds for all hosts and a command for one.
 _OR = ", or: "
-_COLOURS = re.compile("\x1b\\[[0-9;:]*m")
+_COLOURS = regex("\x1b\\[[0-9;:]*m")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlsplit
 
 from agentless.model.returner import WebhookReturner
+from agentless.regex import regex
 from agentless.returners.handover import HostEnd, NotTaken, Unavailable
 
 __all__ = ["Webhook"]
@@ -23,7 +24,7 @@ _FIRST_DELAY = 0.25
 _LONGEST_DELAY = 5.0
 _AGAIN = frozenset({408, 425, 429})
 _READ = 65536
-_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*:\s*([\x20-\x7e\t]*)", re.ASCII)
+_HEADER = regex(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*:\s*([\x20-\x7e\t]*)", re.ASCII)
 _OURS = ("content-type", "content-length", "transfer-encoding", "idempotency-key", "host", "connection")
 
 

@@ -8,6 +8,7 @@ import shlex
 from agentless.errors import HostError, Refused, Unreachable
 from agentless.model.endpoint import Become
 from agentless.model.secret import Secret
+from agentless.regex import regex
 
 __all__ = ["Dialogue", "wants_tty", "wrap"]
 
@@ -23,27 +24,25 @@ ENTER = (
     '(cd .) 2>/dev/null || { cd "${HOME:-/}" 2>/dev/null || cd /; unset OLDPWD; }; exec "$@"'
 )
 
-NEEDS_TTY = re.compile(rb"\btty\b|\bterminal\b", re.IGNORECASE)
+NEEDS_TTY = regex(rb"\btty\b|\bterminal\b", re.IGNORECASE)
 # The words of sudo, su (PAM) and doas for a password that is wrong, and for one that is missing.
-WRONG = re.compile(
-    r"try again|incorrect password|authentication (?:failure|failed)|password .*incorrect", re.IGNORECASE
-)
-MISSING = re.compile(r"password is required|(?:authentication|authorization) required", re.IGNORECASE)
-UNKNOWN_USER = re.compile(r"unknown user|user \S+ does not exist|no passwd entry for|unknown login", re.IGNORECASE)
-NOT_ALLOWED = re.compile(
+WRONG = regex(r"try again|incorrect password|authentication (?:failure|failed)|password .*incorrect", re.IGNORECASE)
+MISSING = regex(r"password is required|(?:authentication|authorization) required", re.IGNORECASE)
+UNKNOWN_USER = regex(r"unknown user|user \S+ does not exist|no passwd entry for|unknown login", re.IGNORECASE)
+NOT_ALLOWED = regex(
     r"not in the sudoers|may not run sudo|not allowed to (?:run|execute)|operation not permitted", re.IGNORECASE
 )
 # sudo repeats the whole command, which is ours and long.
-COMMAND = re.compile(r"not allowed to execute '.*' as", re.DOTALL)
+COMMAND = regex(r"not allowed to execute '.*' as", re.DOTALL)
 # In other messages (`argv[5] mismatch, expected "…"`) as well: base64, of which nobody reads a line.
-SENT = re.compile(r"[A-Za-z0-9+/=]{100,}")
+SENT = regex(r"[A-Za-z0-9+/=]{100,}")
 # dash, bash and busybox under a rule that is NOEXEC, where the shell that sudo started cannot start anything.
-NO_EXEC = re.compile(r"exec: .*/bin/sh: .*permission denied", re.IGNORECASE)
-NO_SHELL = re.compile(r"account is currently not available", re.IGNORECASE)
-LAST_LINE = re.compile(rb"[^\r\n]*\Z")
+NO_EXEC = regex(r"exec: .*/bin/sh: .*permission denied", re.IGNORECASE)
+NO_SHELL = regex(r"account is currently not available", re.IGNORECASE)
+LAST_LINE = regex(rb"[^\r\n]*\Z")
 # su and doas take no prompt of ours: a line without an end that closes with a colon is one.
-ANY_PROMPT = re.compile(rb"(?:[:?>]|\xef\xbc\x9a) ?\Z")
-PASSWORD_PROMPT = re.compile(rb"password[^\r\n]*: ?\Z", re.IGNORECASE)
+ANY_PROMPT = regex(rb"(?:[:?>]|\xef\xbc\x9a) ?\Z")
+PASSWORD_PROMPT = regex(rb"password[^\r\n]*: ?\Z", re.IGNORECASE)
 HEARD_MAX = 16 << 10
 NOT_FOUND = (126, 127)
 METHODS = ("sudo", "su", "doas")

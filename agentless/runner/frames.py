@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
 from agentless.errors import Unreachable
+from agentless.regex import regex
 from agentless.remote import wire
 from agentless.values import dataclass
 
 __all__ = ["Decoder", "Frame"]
 
 NOISE_KEPT = 4096
-_LENGTHS = re.compile(rb"(\d{1,8}) (\d{1,8})\n")
+_LENGTHS = regex(rb"(\d{1,8}) (\d{1,8})\n")
 
 
 @dataclass(frozen=True, slots=True)

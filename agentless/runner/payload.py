@@ -21,6 +21,7 @@ from agentless import remote
 from agentless.digests import sha256
 from agentless.files import replace_file
 from agentless.model.endpoint import INTERPRETER
+from agentless.regex import regex
 from agentless.values import dataclass
 
 __all__ = ["LINE_MAX", "CallCommand", "command", "pack"]
@@ -45,7 +46,7 @@ ORDER = (
     *("wire", "supervisor", "tree", "scope"),
 )
 # Spaces that only people need: beside what is no word, but for indents; strings are taken whole.
-SPACES = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?<=[^\w\s]) +|(?<=\S) +(?=[^\w\s])""")
+SPACES = regex(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?<=[^\w\s]) +|(?<=\S) +(?=[^\w\s])""")
 PYTHONS = ("python3", *(f"python3.{minor}" for minor in range(15, 5, -1)), "/usr/libexec/platform-python")
 PYTHONS += ("/usr/bin/python3", "/usr/local/bin/python3", "/opt/homebrew/bin/python3")
 

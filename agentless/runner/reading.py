@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from agentless.cache.scratch import Scratch, Spool
@@ -37,6 +36,7 @@ from agentless.model.problem import Problem
 from agentless.model.process import Process, Signal, Survivor
 from agentless.model.returner import NAME as RETURNER
 from agentless.model.returns import Remains, Return
+from agentless.regex import regex
 from agentless.remote import course, evaluator, wire
 from agentless.remote.evaluator import Fire
 from agentless.runner.bounds import records_max
@@ -50,8 +50,8 @@ __all__ = ["Answer", "Reading"]
 Answer = JobAnswer | model.Answer | OnHost | ScheduleEvent
 
 # Who a job runs as on other hosts is believed as far as it can be a name.
-LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@$-]{0,63}")
-BECOME = re.compile(rf"((sudo|su|doas):{LOGIN.pattern})?")
+LOGIN = regex(r"[A-Za-z0-9_][A-Za-z0-9_.@$-]{0,63}")
+BECOME = regex(rf"((sudo|su|doas):{LOGIN.pattern})?")
 RETURNERS_MAX = 16
 OTHERS_MAX = 8
 STATES = (wire.RUNNING, wire.LOST, wire.NOT_STARTED, wire.UNKNOWN)

@@ -8,12 +8,13 @@ from dataclasses import field
 
 from agentless.errors import UsageError
 from agentless.model.requests import JobSpec, shown
+from agentless.regex import regex
 from agentless.values import dataclass
 
 __all__ = ["Rollout", "Threshold", "share", "threshold"]
 
 
-SHARE = re.compile(r"([0-9]{1,10}|[0-9]{1,3}(?:\.[0-9]{1,20})?(?=%))(%?)", re.ASCII)
+SHARE = regex(r"([0-9]{1,10}|[0-9]{1,3}(?:\.[0-9]{1,20})?(?=%))(%?)", re.ASCII)
 MOST = 2**31
 
 

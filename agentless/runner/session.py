@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 
@@ -10,6 +9,7 @@ from agentless.cache.scratch import Scratch
 from agentless.errors import HostError, Unreachable
 from agentless.model.endpoint import Endpoint
 from agentless.model.secret import Secret
+from agentless.regex import regex
 from agentless.remote import wire
 from agentless.runner import become as becoming
 from agentless.runner import payload
@@ -23,7 +23,7 @@ __all__ = ["Session"]
 
 # sudo's own prompt is answered at once; one that PAM put there is known by silence after it.
 QUIET = 1.0
-NO_PYTHON = re.compile(r"no Python .* looked for: .*")
+NO_PYTHON = regex(r"no Python .* looked for: .*")
 # Operations that a host cannot tell from their repetition: a signal would be sent twice, a schedule be told unchanged.
 NOT_TWICE = ("signal", "schedule")
 # Operations that are as long as files are large.

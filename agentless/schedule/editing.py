@@ -9,7 +9,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import yaml
 from filelock import FileLock
 
 from agentless.errors import ScheduleError, UsageError
@@ -20,7 +19,7 @@ from agentless.schedule.coming import offset
 from agentless.schedule.document import ALIASES, KEYS, Entry, Schedule, load, parse
 from agentless.schedule.source import NotEditable, Source
 from agentless.suggest import one_of
-from agentless.yamlfile import FAULTS
+from agentless.yamlfile import FAULTS, yaml
 
 __all__ = ["Editor", "values"]
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import bisect
 import copy
-import re
 from typing import Any
 
-import yaml
-
+from agentless.regex import regex
 from agentless.schedule.meaning import BREAKS, braced, pairs
+from agentless.yamlfile import yaml
 
 __all__ = ["LAST_BREAK", "Marks", "NotEditable"]
 
-_BREAK = re.compile(f"\r\n|[{BREAKS}]")
-LAST_BREAK = re.compile(f"(?:\r\n|[{BREAKS}])[ \t]*\\Z")
-_COMMENT = re.compile(f"#[^{BREAKS}]*")
-_BLOCK_SCALAR = re.compile(f"[|>]([-+0-9]*)[ \t]*(#[^{BREAKS}]*)?")
+_BREAK = regex(f"\r\n|[{BREAKS}]")
+LAST_BREAK = regex(f"(?:\r\n|[{BREAKS}])[ \t]*\\Z")
+_COMMENT = regex(f"#[^{BREAKS}]*")
+_BLOCK_SCALAR = regex(f"[|>]([-+0-9]*)[ \t]*(#[^{BREAKS}]*)?")
 _STEP = 2
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
+from agentless.regex import regex
+from agentless.yamlfile import yaml
 
 __all__ = ["BREAKS", "Fields", "Pair", "braced", "fields_of", "inline", "meaning", "null", "own", "pairs", "plain"]
 
 BREAKS = "\r\n\x85\u2028\u2029"
-_BREAK = re.compile(f"[{BREAKS}]")
+_BREAK = regex(f"[{BREAKS}]")
 _MAP, _SEQUENCE = "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"
 _MERGE, _NULL = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:null"
 

@@ -14,13 +14,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-import yaml
-
 from agentless.errors import ScheduleError
+from agentless.regex import regex
 from agentless.schedule import timing, work
 from agentless.schedule.document import ALIASES, parse
 from agentless.values import dataclass
-from agentless.yamlfile import Item, root
+from agentless.yamlfile import Item, root, yaml
 
 __all__ = ["Taken", "translated"]
 
@@ -48,7 +47,7 @@ _FALSE = ("false", "no", "off")
 _CONTROLLER = ", ".join(work.CONTROLLER_FUNCTIONS)
 # Keywords with the value that is the only one here.
 _AS_HERE = {("python_shell", "true"), ("clean_env", "false"), ("use_vt", "false"), ("encoded_cmd", "false")}
-_PYTHON_TEXT = re.compile(r"!!python/(?:unicode|str) ")
+_PYTHON_TEXT = regex(r"!!python/(?:unicode|str) ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import yaml
-
 from agentless.schedule.marks import LAST_BREAK, Marks, NotEditable
 from agentless.schedule.meaning import Fields, Pair, braced, fields_of, inline, meaning, null, own, pairs, plain
+from agentless.yamlfile import yaml
 
 __all__ = ["NotEditable", "Source"]
 

@@ -8,11 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from zoneinfo import available_timezones
 
-import yaml
-
 from agentless.schedule import dates
 from agentless.suggest import one_of
-from agentless.yamlfile import LONGEST, Item
+from agentless.yamlfile import LONGEST, Item, yaml
 
 if TYPE_CHECKING:
     from agentless.remote.course import Timing

@@ -6,12 +6,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from agentless import durations
 from agentless.model.states import State
 from agentless.suggest import one_of
-from agentless.yamlfile import Item
+from agentless.yamlfile import Item, yaml
 
 __all__ = [
     "CONTROLLER_FUNCTIONS", "HOST_FUNCTIONS", "KWARGS",

@@ -38,6 +38,7 @@ _ROOMS = (
     "digests.py",
     "errors.py",
     "files.py",
+    "regex.py",
     "values.py",
 )
 # Of sun_path, its NUL included: 108 on Linux, 104 on macOS and the BSDs.
