@@ -79,6 +79,9 @@ def encode_head(head: Head) -> bytes:
         raw["keep_returns"] = job.keep_returns
     if job.returners:
         raw["returners"] = list(job.returners)
+    for key in ("retry_of", "batch"):
+        if (value := getattr(job, key)) is not None:
+            raw[key] = value
     raw["origin"] = job.origin.value
     raw[LAST] = head.last
     if head.summary is not None:
@@ -124,6 +127,8 @@ def decode_head(data: bytes, jid: JID) -> Head:
             time_of(raw, "keep_returns", _KEEP_RETURNS),
             Origin(raw["origin"]) if "origin" in raw else _origin_of(raw),
             tuple(list_of(raw, "returners", is_text)) if "returners" in raw else (),
+            JID(field_of(raw, "retry_of", is_text)) if "retry_of" in raw else None,
+            field_of(raw, "batch", _is_batch, None),
         )
         summary = field_of(raw, SUMMARY, lambda value: isinstance(value, dict), None)
         if summary is not None and not (_STATES.issuperset(summary) and all(map(is_whole, summary.values()))):
@@ -131,6 +136,10 @@ def decode_head(data: bytes, jid: JID) -> Head:
         return Head(job, time_of(raw, LAST), summary)
     except (DamagedRecord, ValueError, TypeError) as error:
         raise DamagedRecord(f"its first line is no job: {error}") from error
+
+
+def _is_batch(value: object) -> bool:
+    return value is None or (is_whole(value) and isinstance(value, int) and value > 0)
 
 
 def _origin_of(raw: Raw) -> Origin:

@@ -105,6 +105,8 @@ class JobCache:
         schedule: str | None = None,
         keep_returns: float = 168.0,
         returners: Iterable[str] = (),
+        retry_of: JID | None = None,
+        batch: int | None = None,
         jid: JID | None = None,
         sent: Sent | None = None,
     ) -> Job:
@@ -131,7 +133,7 @@ class JobCache:
                 own, function, tuple(arguments), target, tuple(dict.fromkeys(hosts)), user, moment.timestamp(),
                 dict(metadata or {}), login, become, schedule, keep_returns,
                 Origin.RUN if schedule is None else Origin.SCHEDULE,
-                tuple(dict.fromkeys((*self._returners, *returners))),
+                tuple(dict.fromkeys((*self._returners, *returners))), retry_of, batch,
             )  # fmt: skip
             self._live[own] = self._folder.take_live(own)
             try:

@@ -239,8 +239,9 @@ def follow(
         """The job is in the cache, and no packet has left: from here on its name is all that must not be lost."""
         sent.append(job)
         if announced and not invocation.screen.err_look.terminal:
+            repeats = f", as a retry of job {job.retry_of}" if job.retry_of else ""
             count = "1 host" if len(job.hosts) == 1 else f"{len(job.hosts)} hosts"
-            invocation.screen.say(f"job {job.jid}: sending it to {count}")
+            invocation.screen.say(f"job {job.jid}: sending it to {count}{repeats}")
 
     try:
         early = None

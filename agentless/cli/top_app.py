@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Input, Static
 
 from agentless.cli.top_rows import HEADINGS, TopRow, fires, heading, rows, status
-from agentless.cli.top_screens import FollowScreen, Question, SignalInput
+from agentless.cli.top_screens import FollowScreen, Keys, Question, SignalInput
 from agentless.cli.watcher import JobPart, Watcher
 from agentless.errors import AgentlessError
 from agentless.hostlist import fold
@@ -64,6 +65,7 @@ class TopApp(App[None]):
         ("s", "signal_other", "signal"),
         ("r", "retry", "retry"),
         ("slash", "filter", "filter"),
+        ("question_mark", "keys", "keys"),
         ("q", "quit", "quit"),
         # Also from where keys are typed into a field.
         Binding("ctrl+c", "quit", "quit", show=False, priority=True),
@@ -91,9 +93,10 @@ class TopApp(App[None]):
 
     def on_mount(self) -> None:
         self._columns()
-        self._watcher.start()
         self.refresh_view()
         self.set_interval(_EVERY, self.refresh_view)
+        # What asks hundreds of hosts takes this process's time: the screen is drawn first.
+        self.call_after_refresh(self._watcher.start)
 
     def on_unmount(self) -> None:
         self._watcher.close()
@@ -125,7 +128,8 @@ class TopApp(App[None]):
         self._show_rows(rows(snapshot, now, self._wanted))
         base = self.screen_stack[0]
         texts = {"heading": heading(snapshot, now, self._target), "fires": fires(snapshot, now)}
-        texts["status"] = f"filter: {one_line(self._wanted)}" if self._wanted else status(snapshot, now)
+        wanted = f"filter: {one_line(self._wanted)}" if self._wanted else ""
+        texts["status"] = " · ".join(filter(None, (wanted, status(snapshot, now))))
         for name, text in texts.items():
             base.query_one(f"#{name}", Static).update(Text(text, no_wrap=True, overflow="ellipsis"))
         self._ask_about_prepared()
@@ -164,6 +168,11 @@ class TopApp(App[None]):
         return self._rows[at] if 0 <= at < len(self._rows) else None
 
     # --- acting ---
+    def action_keys(self) -> None:
+        """List all keys."""
+        if not isinstance(self.screen_stack[-1], ModalScreen):
+            self.push_screen(Keys())
+
     def on_data_table_row_selected(self) -> None:
         self.action_follow()
 

@@ -25,10 +25,22 @@ if TYPE_CHECKING:
     from agentless.fleet import Fleet
     from agentless.runner.run import Run
 
-__all__ = ["FollowScreen", "Question", "SignalInput"]
+__all__ = ["FollowScreen", "Keys", "Question", "SignalInput"]
 
 _LOOK = Look(terminal=True)
 _LINES_MAX = 10_000
+_KEYS = (
+    ("up, down", "select a job, or a job's host"),
+    ("pgup, pgdn", "a screen further"),
+    ("enter", "follow its output; escape or q leads back"),
+    ("k", "send KILL to it, after a question"),
+    ("t", "send TERM to it, after a question"),
+    ("s", "send another signal to it"),
+    ("r", "send the job again where it did not end well"),
+    ("/", "show only rows with these words; escape shows all"),
+    ("?", "these keys"),
+    ("q, ctrl+c", "leave; the jobs go on"),
+)
 
 
 class Question(ModalScreen[bool]):
@@ -51,6 +63,25 @@ class Question(ModalScreen[bool]):
     def on_key(self, event: Key) -> None:
         event.stop()
         self.dismiss(event.key == "y")
+
+
+class Keys(ModalScreen[None]):
+    """All keys, until one is pressed."""
+
+    CSS = """
+    Keys { align: center middle; }
+    Keys > Static {
+        width: 70; max-width: 95%; height: auto; max-height: 100%; padding: 0 2; border: round $primary;
+        background: $surface;
+    }
+    """
+
+    def compose(self) -> ComposeResult:
+        yield Static(Text("\n".join(f"{key:<10} {does}" for key, does in _KEYS)))
+
+    def on_key(self, event: Key) -> None:
+        event.stop()
+        self.dismiss()
 
 
 class SignalInput(ModalScreen[str]):

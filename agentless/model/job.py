@@ -50,6 +50,8 @@ class Job:
         keep_returns: hours for which the hosts keep its record.
         origin: how it came into the job cache.
         returners: the names of those that get what its hosts return, besides the job cache.
+        retry_of: the job that it repeats, or None.
+        batch: to how many hosts at once it goes; None is to all.
     """
 
     jid: JID
@@ -66,6 +68,8 @@ class Job:
     keep_returns: float = 168.0
     origin: Origin = Origin.RUN
     returners: tuple[str, ...] = ()
+    retry_of: JID | None = None
+    batch: int | None = None
 
     @property
     def started_at(self) -> datetime | None:
@@ -73,7 +77,9 @@ class Job:
         return utc(self.start_time or None)
 
     def to_json(self) -> dict[str, Any]:
-        """The head that every JSON document about this job starts with; `schedule` is there where an entry fired it.
+        """The head that every JSON document about this job starts with.
+
+        `schedule` is there where an entry fired it, `retry_of` where it repeats another.
 
         Where no host has described a job of another controller, what only that could tell is null.
 
@@ -86,6 +92,7 @@ class Job:
             start_time (time or null): when it was sent, by the controller's clock.
             metadata (object or null): what `--metadata` attached, strings by name.
             schedule (string, only where an entry fired it): the entry's name.
+            retry_of (string, only where `jobs retry` sent it): the JID of the job that it repeats.
         """
         described = bool(self.function)
         document: dict[str, Any] = {
@@ -99,6 +106,8 @@ class Job:
         }
         if self.schedule is not None:
             document["schedule"] = self.schedule
+        if self.retry_of is not None:
+            document["retry_of"] = self.retry_of
         return document
 
 

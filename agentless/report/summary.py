@@ -108,4 +108,7 @@ def _next(report: Report) -> Iterator[_Next]:
         yield _Next(f"agentless jobs lookup {jid} --failed", "what they printed")
     again = sum(result.repeatable for result in results.values())
     if again and report.job.origin is Origin.RUN:
-        yield _Next(f"agentless jobs retry {jid}", "sends it again" + (f" to {again}" if len(results) > 1 else ""))
+        yield _Next(
+            f"agentless jobs retry {jid}",
+            "sends it again" + (f" to {again} host{'s' * (again > 1)}" if len(results) > 1 else ""),
+        )

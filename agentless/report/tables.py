@@ -123,6 +123,7 @@ def head(job: Job) -> str:
         "login": job.login,
         "become": job.become,
         "schedule": job.schedule,
+        "retry of": job.retry_of,
         "start_time": local(job.start_time or None),
         "metadata": ", ".join(f"{key}={value}" for key, value in job.metadata.items()),
     }

@@ -127,6 +127,7 @@ class Register:
                 start_time=0.0 if raw["start_time"] is None else stamp(raw["start_time"]),
                 metadata={str(key): str(value) for key, value in (raw["metadata"] or {}).items()},
                 schedule=raw.get("schedule"),
+                retry_of=JID(raw["retry_of"]) if raw.get("retry_of") else None,
                 origin=Origin(raw["origin"]),
             )
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

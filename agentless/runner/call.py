@@ -79,7 +79,14 @@ class Talk:
             self.reached = True
             for acting, message in call.users():
                 session = Session(
-                    link, acting, message, self._scratch, follows=call.follows, cap=call.cap, seconds=self._seconds
+                    link,
+                    acting,
+                    message,
+                    self._scratch,
+                    follows=call.follows,
+                    cap=call.cap,
+                    seconds=self._seconds,
+                    step=self._connector.step,
                 )
                 self._session = session
                 try:

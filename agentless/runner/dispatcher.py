@@ -39,6 +39,7 @@ class PreparedJob:
         wait: how many seconds iterating waits; None is to the end.
         selected: how many hosts the pattern selects, of which these may be a subset.
         sent: what is kept to send it again; None keeps nothing of that.
+        retry_of: the job that it repeats, or None.
     """
 
     contact: Contact
@@ -53,6 +54,7 @@ class PreparedJob:
     wait: float | None
     selected: int
     sent: Sent | None = None
+    retry_of: JID | None = None
 
     @property
     def in_detached_batches(self) -> bool:
@@ -101,6 +103,8 @@ class PreparedJob:
             schedule=spec.schedule,
             keep_returns=self.contact.caller.keep_returns,
             returners=spec.returners,
+            retry_of=self.retry_of,
+            batch=self.rollout.batch,
             jid=self.jid,
             sent=self.sent,
         )
@@ -159,7 +163,8 @@ class Dispatcher:
         """
         self.check_returners(sent.spec.returners)
         how = replace(how, batch=sent.batch, max_fail=sent.max_fail, batch_wait=sent.batch_wait)
-        return self._prepared(job.target, endpoints, sent.spec, how, (job.login, job.become), None)
+        prepared = self._prepared(job.target, endpoints, sent.spec, how, (job.login, job.become), None)
+        return replace(prepared, retry_of=job.jid)
 
     def _prepared(
         self,

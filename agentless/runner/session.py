@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from agentless.cache.scratch import Scratch
 from agentless.errors import HostError, Unreachable
@@ -43,6 +43,7 @@ class Session:
         follows: the call waits for a job.
         cap: bytes of each output stream that records keep.
         seconds: the job is left so long after the host said that it runs, and the answers end; None waits for its end.
+        step: told whether the helper is there or is brought.
     """
 
     def __init__(
@@ -55,9 +56,11 @@ class Session:
         follows: bool = False,
         cap: int = wire.CAP,
         seconds: float | None = None,
+        step: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._link = link
         self._endpoint = endpoint
+        self._step = step
         self._scratch = scratch
         self._pieces_to_send = message.pieces
         self._once = message.fields["op"] in NOT_TWICE
@@ -95,6 +98,8 @@ class Session:
             except Exception as error:
                 raise _unreadable(error) from error
             for frame in frames:
+                if not self._bounds.spoke and frame.kind != "need":
+                    self._step(f"{self._endpoint.name}: this version's helper is there, and answers")
                 self._bounds.frame(frame)
                 if frame.kind == "end":
                     return
@@ -161,6 +166,8 @@ class Session:
 
     def _supply(self, kind: str) -> None:
         if kind == "need":
+            size = f"{len(self._command.payload):,} bytes"
+            self._step(f"{self._endpoint.name}: this version's helper is not there yet: bringing it, {size}")
             self._send(self._command.payload)
         if self._command.stdin:
             self._send(self._command.stdin)

@@ -115,6 +115,9 @@ class _Ways:
         settings = self._settings.get(endpoint.name)
         return self._connector.connect(endpoint) if settings is None else self._connector.link(endpoint.name, settings)
 
+    def step(self, line: str) -> None:
+        self._connector.step(line)
+
     def close(self) -> None:
         self._connector.close()
 

@@ -75,6 +75,10 @@ class Connector(Protocol):
             Refused: the inventory leaves no way to it (`Endpoint.problem`).
         """
 
+    def step(self, line: str) -> None:
+        """Say what is done now on the way to a host's answer; nobody needs to listen."""
+        return
+
     def close(self) -> None:
         """Let go of what the connections share, such as those to bastions."""
 

@@ -66,6 +66,10 @@ class HostConnector:
         # By host, of those whose way was looked at and not yet taken.
         self._resolved: dict[str, tuple[Endpoint, Settings]] = {}
 
+    def step(self, line: str) -> None:
+        """Say what is done now; see `channel.Connector`."""
+        self._step(line)
+
     def connect(self, endpoint: Endpoint) -> Link:
         """Connect and log in; see `channel.Connector`."""
         if endpoint.problem is not None:

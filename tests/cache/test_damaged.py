@@ -195,6 +195,8 @@ def test_a_line_with_any_value_is_read_with_the_types_that_it_has_or_refused(dat
         "schedule": "s",
         "keep_returns": 1.0,
         "origin": "run",
+        "retry_of": "20261122095039579206",
+        "batch": 3,
         "last": 2.0,
         "summary": {"returned": 1},
     }

@@ -32,6 +32,8 @@ jobs = st.builds(
     schedule=st.none() | words,
     keep_returns=st.floats(0, 1e5),
     origin=st.sampled_from(Origin),
+    retry_of=st.none() | st.just(JID("20261122095039579206")),
+    batch=st.none() | st.integers(1, 1000),
 )
 
 

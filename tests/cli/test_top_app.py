@@ -84,6 +84,7 @@ def test_the_picture_of_the_docs_is_what_is_drawn(monkeypatch: pytest.MonkeyPatc
     assert picture is not None
 
     async def play(pilot: Pilot[None]) -> None:
+        await becomes(pilot, lambda: "q quit" in shown(app), "the footer")
         assert shown(app) + "\n" == picture[1]
 
     drive(app, play)
@@ -101,6 +102,30 @@ def test_a_filter_narrows_the_rows_and_escape_takes_it_away() -> None:
         assert "filter: failed" in shown(app)
         await pilot.press("escape")
         await becomes(pilot, lambda: "web12" in shown(app), "all rows")
+
+    drive(app, play)
+
+
+def test_a_question_mark_lists_every_key_of_the_footer() -> None:
+    app = still()
+
+    async def play(pilot: Pilot[None]) -> None:
+        await pilot.press("question_mark")
+        await becomes(pilot, lambda: "with these words" in flat(app), "the keys")
+        for key, word in (("k", "KILL"), ("t", "TERM"), ("s", "signal"), ("r", "again"), ("q", "leave")):
+            assert re.search(rf"(?m)^.* {key}\b.* {word}\b", shown(app)), shown(app)
+        await pilot.press("escape")
+        await becomes(pilot, lambda: len(app.screen_stack) == 1, "the view of all")
+
+    drive(app, play)
+
+
+def test_what_became_of_a_signal_is_said_beside_a_filter() -> None:
+    app = still()
+
+    async def play(pilot: Pilot[None]) -> None:
+        await pilot.press("slash", *"web", "enter")
+        await becomes(pilot, lambda: "filter: web · web20: connect-timeout: no answer" in shown(app), "both")
 
     drive(app, play)
 

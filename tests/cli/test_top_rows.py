@@ -79,6 +79,13 @@ def test_a_filter_takes_words_of_jobs_and_of_hosts(words: str, hosts: list[str |
     assert [row.host for row in rows(SNAPSHOT, NOW, words)] == hosts
 
 
+def test_hosts_that_wait_for_their_batch_say_which_one_is_under_way() -> None:
+    part = dataclasses.replace(SNAPSHOT.jobs[0], job=job(JID_1, "./deploy.sh", batch=4))
+    assert rows(Snapshot((part,)), NOW)[0].cells[3] == "━━━━╌╌ 10/15, 4 pending (batch 3 of 4) by ada"
+    over = dataclasses.replace(part, ok=14, pending=0, running=0)
+    assert "batch" not in rows(Snapshot((over,)), NOW)[0].cells[3]
+
+
 def test_what_is_more_than_fits_is_counted() -> None:
     shown = rows(SNAPSHOT, NOW, "deploy ok")
     assert len(shown) == 10

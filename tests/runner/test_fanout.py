@@ -41,6 +41,9 @@ class Hosts:
         self._open = 0
         self._lock = threading.Lock()
 
+    def step(self, line: str) -> None:
+        pass
+
     def connect(self, endpoint: Endpoint) -> Link:
         with self._lock:
             self.calls.append(endpoint.name)

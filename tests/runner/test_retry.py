@@ -80,6 +80,8 @@ def test_it_goes_with_all_that_it_had_to_those_where_it_did_not_end_well(
                 pass
             report = job.report()
     assert report.job.jid != jid
+    assert report.job.retry_of == report.to_json()["retry_of"] == jid
+    assert report.job.batch == 2
     assert (report.job.function, report.job.arguments, report.job.target) == ("cmd.script", ("check", "a b"), "all")
     assert report.job.metadata == {"ticket": "4711"}
     assert report.job.become == ""
@@ -88,6 +90,8 @@ def test_it_goes_with_all_that_it_had_to_those_where_it_did_not_end_well(
     assert (first.ok, first.stdout) == (True, b"web2 secret given\n")
     assert report.results["web4"].state is State.UNREACHABLE
     with made() as fleet:
+        assert fleet.show(report.job.jid).job == report.job
+        assert "retry_of" not in fleet.show(jid).to_json()
         last = fleet.retry("last").prepared
         assert last is not None
         assert list(last.endpoints) == ["web4"]
