@@ -1,6 +1,7 @@
 """A pool of processes, one for each core: each is a Python of its own, started anew, that carries out what it is sent.
 
-It differs from the standard library's where a command needs that. A worker that dies takes only its own task along. The
+It differs from the standard library's where a command needs that. A worker carries out some tasks at once, since a task
+mostly waits for hosts. One that dies takes only its own tasks along, and so does one that gives no sign of life. The
 caller's `__main__` is not imported again, so any script may use it. Workers have no terminal: Ctrl-C is the parent's.
 And they end with the parent, however that ends: their stdin does.
 """
@@ -8,14 +9,17 @@ And they end with the parent, however that ends: their stdin does.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import pickle
 import queue
+import select
 import struct
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -24,7 +28,17 @@ from typing import IO, Any, TypeVar
 __all__ = ["Cores", "cores"]
 
 T = TypeVar("T")
-_HEADER = struct.Struct(">Q")
+# The number of a task, and the bytes that follow. Number 0 is a sign of life.
+_HEADER = struct.Struct(">QQ")
+BEAT = 0
+# Tasks that a worker carries out at once.
+AT_ONCE = 4
+# Seconds between signs of life.
+BEATS_EVERY = 2.0
+# Seconds without one, after which a worker counts as dead: it was stopped, or its machine has no memory left.
+SILENCE = 30.0
+# Seconds for which a worker is waited for that has been told to end, or was killed.
+ENDS_WITHIN = 2.0
 
 
 def cores() -> int:
@@ -36,17 +50,20 @@ class Cores(Executor):
     """Processes that carry out calls of functions which pickle by name.
 
     Args:
-        workers: how many, at most; each is started when there is work for it.
+        workers: how many processes, at most; each is started when there is work for it.
+        at_once: tasks that each carries out at once.
+        silence: seconds without a sign of life, after which a process is killed.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, at_once: int = AT_ONCE, *, silence: float = SILENCE) -> None:
         self.workers = workers
+        self.at_once = at_once
+        self._silence = silence
         self._tasks: deque[tuple[Future[Any], bytes]] = deque()
         self._changed = threading.Condition()
-        self._threads: list[threading.Thread] = []
-        self._idle = 0
+        self._cores: list[_Core] = []
+        self._numbers = itertools.count(BEAT + 1)
         self._over = False
-        self._processes: set[subprocess.Popen[bytes]] = set()
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         future: Future[T] = Future()
@@ -55,11 +72,7 @@ class Cores(Executor):
             if self._over:
                 raise RuntimeError("the pool is shut down")
             self._tasks.append((future, task))
-            if self._idle < len(self._tasks) and len(self._threads) < self.workers:
-                thread = threading.Thread(target=self._serve, name="agentless-core", daemon=True)
-                self._threads.append(thread)
-                thread.start()
-            self._changed.notify()
+            self._feed()
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -70,128 +83,228 @@ class Cores(Executor):
                 for future, _ in self._tasks:
                     future.cancel()
                 self._tasks.clear()
-            self._changed.notify_all()
-            if not wait:
-                for process in self._processes:
-                    process.kill()
-        if wait:
-            for thread in self._threads:
-                thread.join()
+            if wait:
+                self._changed.wait_for(lambda: not self._tasks and not any(core.futures for core in self._cores))
+            ending = list(self._cores)
+        for core in ending:
+            core.end(at_once=not wait)
+        for core in ending:
+            core.gone.wait(ENDS_WITHIN)
 
-    def _serve(self) -> None:
-        """Hand tasks to one worker, one after the other; where it has died, to a new one."""
-        process: subprocess.Popen[bytes] | None = None
-        while True:
-            with self._changed:
-                self._idle += 1
-                self._changed.wait_for(lambda: self._tasks or self._over)
-                self._idle -= 1
-                if not self._tasks:
-                    break
-                future, task = self._tasks.popleft()
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                if process is None:
-                    process = self._start()
-                done, value = self._done_by(process, task)
-            except (OSError, EOFError, pickle.UnpicklingError) as error:
-                status = self._end(process)
-                process = None
-                # It brings multiprocessing along, which no command needs before that.
-                from concurrent.futures.process import BrokenProcessPool
+    def _feed(self) -> None:
+        """Hand out what waits, while somebody has room for it; the lock is held."""
+        while self._tasks and (core := self._least_busy()) is not None:
+            future, task = self._tasks.popleft()
+            if future.set_running_or_notify_cancel():
+                number = next(self._numbers)
+                core.futures[number] = future
+                core.give(number, task)
 
-                future.set_exception(BrokenProcessPool(f"a worker ended ({status}) over its task: {error}"))
-                continue
-            if done:
-                future.set_result(value)
-            else:
-                future.set_exception(value)
-        self._end(process)
+    def _least_busy(self) -> _Core | None:
+        core = min(self._cores, key=lambda core: len(core.futures), default=None)
+        if (core is None or core.futures) and len(self._cores) < self.workers:
+            core = _Core(self._answered, self._ended, self._silence)
+            self._cores.append(core)
+        return core if core is not None and len(core.futures) < self.at_once else None
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        words = [sys.executable, "-c", "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "]
-        words[-1] += f"from {__name__} import _work; _work()"
-        process = subprocess.Popen(
-            [*words, json.dumps(sys.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-        )
+    def _answered(self, core: _Core, number: int, answer: bytes) -> None:
+        done, value = pickle.loads(answer)
+        future = core.futures[number]
+        if done:
+            future.set_result(value)
+        else:
+            future.set_exception(value)
         with self._changed:
-            self._processes.add(process)
-            if self._over:
-                process.kill()
-        return process
+            del core.futures[number]
+            self._feed()
+            self._changed.notify_all()
+
+    def _ended(self, core: _Core, how: str) -> None:
+        # It brings multiprocessing along, which no command needs before that.
+        from concurrent.futures.process import BrokenProcessPool
+
+        with self._changed:
+            self._cores.remove(core)
+            lost, core.futures = core.futures, {}
+            self._feed()
+            self._changed.notify_all()
+        for future in lost.values():
+            future.set_exception(BrokenProcessPool(f"a worker ended over its task: {how}"))
+
+
+class _Core:
+    """One process, from its start to its end, with a thread that writes to it and one that reads.
+
+    Args:
+        answered: called with the number of a task and its answer; raises where that is none.
+        ended: called when the process has ended, with how that came.
+        silence: as of `Cores`.
+
+    Attributes:
+        futures: of the tasks that it has, by number; the lock of `Cores` guards them.
+        gone: it has ended.
+    """
+
+    def __init__(
+        self,
+        answered: Callable[[_Core, int, bytes], None],
+        ended: Callable[[_Core, str], None],
+        silence: float,
+    ) -> None:
+        self.futures: dict[int, Future[Any]] = {}
+        self.gone = threading.Event()
+        self._answered = answered
+        self._ended = ended
+        self._silence = silence
+        self._tasks: queue.SimpleQueue[tuple[int, bytes] | None] = queue.SimpleQueue()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        self._killed = False
+        threading.Thread(target=self._live, name="agentless-core", daemon=True).start()
+
+    def give(self, number: int, task: bytes) -> None:
+        """Let it carry out a task."""
+        self._tasks.put((number, task))
+
+    def end(self, *, at_once: bool) -> None:
+        """Let it end when it has nothing left to do, or now."""
+        self._tasks.put(None)
+        if at_once:
+            with self._lock:
+                self._killed = True
+                if self._process is not None:
+                    self._process.kill()
+
+    def _live(self) -> None:
+        how = "it could not be started"
+        try:
+            with self._lock:
+                process = self._process = self._start()
+                if self._killed:
+                    process.kill()
+            threading.Thread(target=self._write, args=(process,), name="agentless-core", daemon=True).start()
+            try:
+                how = self._read(process)
+            finally:
+                how = f"{how}, {self._reap(process)}"
+        except OSError as error:
+            how = f"{how}: {error}"
+        finally:
+            self.gone.set()
+            self._ended(self, how)
 
     @staticmethod
-    def _done_by(process: subprocess.Popen[bytes], task: bytes) -> tuple[bool, Any]:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        _write(process.stdin, task)
-        done, value = pickle.loads(_read(process.stdout))
-        return done, value
+    def _start() -> subprocess.Popen[bytes]:
+        words = [sys.executable, "-c", "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "]
+        words[-1] += f"from {__name__} import _work; _work()"
+        return subprocess.Popen(
+            [*words, json.dumps(sys.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
 
-    def _end(self, process: subprocess.Popen[bytes] | None) -> str:
-        if process is None:
-            return "before it began"
-        with self._changed:
-            self._processes.discard(process)
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                try:
-                    pipe.close()
-                except OSError:
-                    continue
+    def _write(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None
+        # Who reads is told of an end.
+        with contextlib.suppress(OSError, ValueError), process.stdin:
+            while (task := self._tasks.get()) is not None:
+                _write(process.stdin, *task)
+
+    def _read(self, process: subprocess.Popen[bytes]) -> str:
+        """Take answers until there is none to come; why."""
+        assert process.stdout is not None
         try:
-            status = process.wait(2.0)
-        except subprocess.TimeoutExpired:
+            while True:
+                number, answer = _read(process.stdout.fileno(), self._silence)
+                if number != BEAT:
+                    self._answered(self, number, answer)
+        except EOFError as error:
+            return str(error)
+        except Exception as error:  # noqa: BLE001 - an answer that cannot be read ends it, and its tasks
+            return f"{type(error).__name__}: {error}"
+
+    def _reap(self, process: subprocess.Popen[bytes]) -> str:
+        self._tasks.put(None)
+        assert process.stdout is not None
+        process.stdout.close()
+        if process.poll() is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.0 if self.futures else ENDS_WITHIN)
             process.kill()
-            status = process.wait()
+        status = process.wait()
         return f"signal {-status}" if status < 0 else f"status {status}"
 
 
-def _write(pipe: IO[bytes], data: bytes) -> None:
-    pipe.write(_HEADER.pack(len(data)))
+def _write(pipe: IO[bytes], number: int, data: bytes) -> None:
+    pipe.write(_HEADER.pack(number, len(data)))
     pipe.write(data)
     pipe.flush()
 
 
-def _read(pipe: IO[bytes]) -> bytes:
-    """One message; raises EOFError where the other side has ended."""
-    header = pipe.read(_HEADER.size)
-    if len(header) < _HEADER.size:
-        raise EOFError("no answer came")
-    (length,) = _HEADER.unpack(header)
-    data = pipe.read(length)
-    if len(data) < length:
-        raise EOFError("half an answer came")
-    return data
+def _read(fd: int, silence: float | None = None) -> tuple[int, bytes]:
+    """One message.
+
+    Raises:
+        EOFError: the other side has ended, or nothing came for `silence` seconds.
+    """
+    number, length = _HEADER.unpack(_exactly(fd, _HEADER.size, silence))
+    return number, _exactly(fd, length, silence)
+
+
+def _exactly(fd: int, count: int, silence: float | None) -> bytes:
+    pieces: list[bytes] = []
+    # No `select`, which knows no descriptor above 1023.
+    ready = select.poll()
+    ready.register(fd, select.POLLIN)
+    while count:
+        if not ready.poll(None if silence is None else silence * 1000):
+            raise EOFError(f"it gave no sign of life for {silence:g} s")
+        piece = os.read(fd, min(count, 1 << 20))
+        if not piece:
+            raise EOFError("no answer came")
+        pieces.append(piece)
+        count -= len(piece)
+    return b"".join(pieces)
 
 
 def _work() -> None:
     """A worker's life: tasks from stdin, answers to stdout. When stdin ends, so does it, with whatever it is at: the
     parent has ended, or wants no more."""
-    tasks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     # Whatever a task prints must not be taken for an answer.
-    answers = os.fdopen(os.dup(1), "wb")
+    answers = _Answers(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)
-    source = os.fdopen(os.dup(0), "rb")
+    source = os.dup(0)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    threading.Thread(target=_do, args=(tasks, answers), daemon=True).start()
+    threading.Thread(target=answers.beat, daemon=True).start()
     with contextlib.suppress(EOFError, OSError):
         while True:
-            tasks.put(_read(source))
+            threading.Thread(target=_do, args=(*_read(source), answers), daemon=True).start()
 
 
-def _do(tasks: queue.SimpleQueue[bytes], answers: IO[bytes]) -> None:
-    while True:
+class _Answers:
+    """What a worker tells its parent, of each thread in its turn."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self._pipe = pipe
+        self._lock = threading.Lock()
+
+    def give(self, number: int, answer: bytes) -> None:
+        with self._lock:
+            _write(self._pipe, number, answer)
+
+    def beat(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                self.give(BEAT, b"")
+                time.sleep(BEATS_EVERY)
+
+
+def _do(number: int, task: bytes, answers: _Answers) -> None:
+    try:
+        fn, args, kwargs = pickle.loads(task)
+        answer = pickle.dumps((True, fn(*args, **kwargs)), pickle.HIGHEST_PROTOCOL)
+    except BaseException as error:  # noqa: BLE001 - raised where the result is taken
         try:
-            fn, args, kwargs = pickle.loads(tasks.get())
-            answer = pickle.dumps((True, fn(*args, **kwargs)), pickle.HIGHEST_PROTOCOL)
-        except BaseException as error:  # noqa: BLE001 - raised where the result is taken
-            try:
-                answer = pickle.dumps((False, error), pickle.HIGHEST_PROTOCOL)
-            except Exception:  # noqa: BLE001 - an error that does not pickle
-                answer = pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
-        try:
-            _write(answers, answer)
-        except OSError:
-            return
+            answer = pickle.dumps((False, error), pickle.HIGHEST_PROTOCOL)
+        except Exception:  # noqa: BLE001 - an error that does not pickle
+            answer = pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
+    with contextlib.suppress(OSError):
+        answers.give(number, answer)

@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from agentless.errors import CarrierLost, HostError, Refused, Unreachable, UsageError
@@ -41,7 +42,7 @@ WRITERS = 32
 def cluster_of(executor: Executor) -> Cluster:
     """What is known of an executor that a caller brings."""
     if isinstance(executor, Cores):
-        return Cluster(executor, executor.workers)
+        return Cluster(executor, executor.workers * executor.at_once)
     kind = type(executor)
     if kind.__module__.startswith("distributed."):
         from agentless.runner import dask_cluster
@@ -101,7 +102,7 @@ class Spread:
             return None
         cluster = self._cluster()
         self._check(cluster, endpoints)
-        size = max(1, min(SHARD, forks // (2 * cluster.workers), -(-len(endpoints) // cluster.workers)))
+        size = max(1, min(SHARD, forks // cluster.workers, -(-len(endpoints) // cluster.workers)))
         return Shards(self, cluster, size)
 
     def _cluster(self) -> Cluster:
@@ -179,12 +180,10 @@ class Spread:
             made.executor.shutdown(wait=False, cancel_futures=True)
 
 
-class _Batch:
-    """Calls that go into one shard, while they are prepared; the last one sends it."""
+class _Countdown:
+    """Tells the last of so many that it is the last."""
 
     def __init__(self, count: int) -> None:
-        self.calls: dict[str, Call] = {}
-        self.settings: dict[str, Settings] = {}
         self._left = count
         self._lock = threading.Lock()
 
@@ -192,6 +191,15 @@ class _Batch:
         with self._lock:
             self._left -= 1
             return not self._left
+
+
+class _Batch(_Countdown):
+    """Calls that go into one shard, while they are prepared; the last one sends it."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.calls: dict[str, Call] = {}
+        self.settings: dict[str, Settings] = {}
 
 
 class Shards:
@@ -208,15 +216,38 @@ class Shards:
         self._writers = _Writers()
         self._local: list[ThreadPoolExecutor] = []
         self._futures: set[Future[bytes]] = set()
+        self._gathered: deque[str] = deque()
+        # Shards that are prepared, carried out or taken in.
+        self._out = 0
         self._lock = threading.Lock()
         self._closed = False
 
     def start(self, pool: FanOut, names: Sequence[str]) -> None:
-        for start in range(0, len(names), self._size):
-            some = names[start : start + self._size]
+        with self._lock:
+            self._gathered.extend(names)
+        self._fill(pool)
+
+    def _fill(self, pool: FanOut) -> None:
+        """Make shards of what has gathered: whole ones, and a smaller one only where a worker has nothing to do.
+
+        Hosts that come one by one, as the places of others become free, would else each be a shard of its own.
+        """
+        while True:
+            with self._lock:
+                idle = self._out < self._cluster.workers
+                if self._closed or not self._gathered or (len(self._gathered) < self._size and not idle):
+                    return
+                some = [self._gathered.popleft() for _ in range(min(self._size, len(self._gathered)))]
+                self._out += 1
             batch = _Batch(len(some))
             for name in some:
                 self._writers.put(lambda name=name, batch=batch: self._prepare(pool, name, batch))  # type: ignore[misc]
+
+    def _done(self, pool: FanOut) -> None:
+        """All hosts of a shard have been heard, and others may have taken their places."""
+        with self._lock:
+            self._out -= 1
+        self._fill(pool)
 
     def leave(self, name: str) -> None:
         """A shard ends by itself."""
@@ -255,8 +286,9 @@ class Shards:
             part.failed(error)
         if not goes:
             pool.went(name, pause)
-        if batch.one_less() and batch.calls:
+        if batch.one_less():
             self._submit(pool, batch)
+            self._done(pool)
 
     def _submit(self, pool: FanOut, batch: _Batch) -> None:
         """Hand the shard over, in parts where its hosts are reached by different workers."""
@@ -266,6 +298,8 @@ class Shards:
             groups.setdefault("" if here else call.endpoint.spread_worker, {})[name] = call
         for worker, calls in groups.items():
             known = self._spread.passphrases
+            with self._lock:
+                self._out += 1
             settings = {name: batch.settings[name] for name in calls if name in batch.settings}
             shard = Shard(calls, settings, str(Path.home()), FOLLOWS, known)
             counts = {prompt: len(answers) for prompt, answers in known.items()}
@@ -275,7 +309,8 @@ class Shards:
                 self._lost(pool, calls, error)
                 continue
             except Exception as error:  # noqa: BLE001 - whatever an executor says that takes no task
-                self._lost(pool, calls, _lost(error))
+                what = f"{type(error).__name__}: {error}"[:500]
+                self._lost(pool, calls, Unreachable("spread", f"no worker takes it ({what})", "Nothing was sent."))
                 continue
             with self._lock:
                 self._futures.add(future)
@@ -314,9 +349,19 @@ class Shards:
             return
         for line in results.warnings:
             self._spread.warn(line)
-        for name in calls:
-            outcome = results.outcomes.get(name) or Outcome(error=Unreachable("spread", "the worker left it out"))
-            self._writers.put(lambda name=name, outcome=outcome: self._take(pool, name, outcome, counts))  # type: ignore[misc]
+        missing = Outcome(error=Unreachable("spread", "the worker left it out"))
+        self._absorb_all(pool, {name: results.outcomes.get(name) or missing for name in calls}, counts)
+
+    def _absorb_all(self, pool: FanOut, outcomes: Mapping[str, Outcome], counts: Mapping[str, int]) -> None:
+        left = _Countdown(len(outcomes))
+
+        def take(name: str, outcome: Outcome) -> None:
+            self._take(pool, name, outcome, counts)
+            if left.one_less():
+                self._done(pool)
+
+        for name, outcome in outcomes.items():
+            self._writers.put(partial(take, name, outcome))
 
     def _take(self, pool: FanOut, name: str, outcome: Outcome, counts: Mapping[str, int]) -> None:
         if outcome.prompt is not None:
@@ -327,10 +372,9 @@ class Shards:
         self._absorb(pool, name, outcome)
 
     def _lost(self, pool: FanOut, calls: Mapping[str, Call], error: HostError) -> None:
-        for name in calls:
-            # Nobody knows how far the worker came.
-            outcome = Outcome(error=error, reached=isinstance(error, CarrierLost))
-            self._writers.put(lambda name=name, outcome=outcome: self._absorb(pool, name, outcome))  # type: ignore[misc]
+        # Nobody knows how far the worker came.
+        outcome = Outcome(error=error, reached=isinstance(error, CarrierLost))
+        self._absorb_all(pool, dict.fromkeys(calls, outcome), {})
 
     @staticmethod
     def _absorb(pool: FanOut, name: str, outcome: Outcome) -> None:

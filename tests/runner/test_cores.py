@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -64,8 +65,38 @@ def test_a_worker_that_dies_takes_only_its_own_task_along() -> None:
         pool.shutdown()
 
 
+def meet(folder: str, name: str, count: int) -> int:
+    """Wait until so many tasks have come here; the process that each is in."""
+    Path(folder, name).touch()
+    until(lambda: len(os.listdir(folder)) == count, "all are at work at once", seconds=60)
+    return os.getpid()
+
+
+def test_a_worker_carries_out_some_tasks_at_once(tmp_path: Path) -> None:
+    pool = Cores(2, 3)
+    try:
+        pids = [pool.submit(meet, str(tmp_path), str(number), 6) for number in range(6)]
+        assert sorted(Counter(pid.result(patience(60)) for pid in pids).values()) == [3, 3]
+    finally:
+        pool.shutdown()
+
+
+def test_a_worker_that_gives_no_sign_of_life_is_ended_and_its_tasks_are_told_as_lost() -> None:
+    pool = Cores(1, silence=6.0)
+    try:
+        pid = pool.submit(os.getpid).result(patience(30))
+        stuck = pool.submit(time.sleep, 600)
+        os.kill(pid, signal.SIGSTOP)
+        with pytest.raises(BrokenProcessPool, match="no sign of life"):
+            stuck.result(patience(60))
+        until(lambda: not alive(pid), "it has ended")
+        assert pool.submit(os.getpid).result(patience(30)) != pid
+    finally:
+        pool.shutdown()
+
+
 def test_what_is_under_way_is_not_waited_for_where_nobody_wants_it() -> None:
-    pool = Cores(1)
+    pool = Cores(1, 1)
     pid = pool.submit(os.getpid).result(patience(30))
     pool.submit(time.sleep, 600)
     queued = pool.submit(time.sleep, 600)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ import pytest
 from agentless import Fleet, UsageError
 from agentless.model.endpoint import Endpoint
 from agentless.model.secret import Secret
-from agentless.model.states import State
+from agentless.model.states import Dispatched, State
 from agentless.runner.spread import Spread
 from tests.hosts import Sshd, until
 from tests.hosts.client import Client
@@ -160,6 +161,31 @@ def test_a_task_that_is_run_twice_starts_each_job_once(fleet_of: Callable[..., F
     assert starts(mark) == 3
 
 
+class Counting(ThreadPoolExecutor):
+    """Notes how many hosts are in each task."""
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers)
+        self.sizes: list[int] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.sizes.append(len(pickle.loads(args[1]).calls))
+        return super().submit(fn, *args, **kwargs)
+
+
+def test_hosts_whose_turn_comes_when_others_have_ended_go_in_shards_too(
+    start_sshd: Callable[..., Sshd], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them used to be a shard of its own, so that a worker asked one host at a time."""
+    sshd = start_sshd(24)
+    for name, value in sshd.client.environ.items():
+        monkeypatch.setenv(name, value)
+    with Counting(2) as executor, Fleet(sshd.client.inventory, executor=executor, forks=8) as fleet:
+        assert fleet.ping().exit_code == 0
+    assert sum(executor.sizes) == 24
+    assert sum(executor.sizes) / len(executor.sizes) > 2, executor.sizes
+
+
 class Dying(Executor):
     """Carries out the first tasks and loses what they gave, as a worker that dies at the end."""
 
@@ -178,6 +204,20 @@ class Dying(Executor):
             return result
 
         return self._threads.submit(work)
+
+
+def test_an_executor_that_is_shut_down_is_told_and_nothing_was_sent(
+    fleet_of: Callable[..., Fleet], tmp_path: Path
+) -> None:
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+    report = fleet_of(executor=executor).run("all", f"touch {tmp_path / 'mark'}")
+    assert report.exit_code == 3
+    for result in report.results.values():
+        assert (result.state, result.dispatched) == (State.UNREACHABLE, Dispatched.NO)
+        assert result.problem is not None
+        assert "after shutdown" in result.problem.message
+    assert not (tmp_path / "mark").exists()
 
 
 def test_what_a_dead_worker_had_is_asked_again(fleet_of: Callable[..., Fleet], tmp_path: Path) -> None:
