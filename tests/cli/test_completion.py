@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,12 @@ def job(environ: Mapping[str, str]) -> str:
     return cache.create(function="cmd.run", arguments=("uptime",), target="web", hosts=("web1",), user="ada").jid
 
 
+@cache
+def script_for(shell: str) -> str:
+    """What `agentless completion` prints, and the shell's start-up file has it evaluate."""
+    return agentless("completion", shell, environ={"PATH": os.environ["PATH"]}).stdout
+
+
 def complete(shell: str, line: str, environ: Mapping[str, str]) -> list[str]:
     """What the shell offers for the last word of a line, after it has read the completion script; sorted."""
     return sorted(word.split("\t")[0] for word in offered(shell, line, environ))
@@ -57,23 +64,24 @@ def offered(shell: str, line: str, environ: Mapping[str, str]) -> list[str]:
         pytest.skip(f"no {shell} on this machine")
     if shell == "bash":
         script = (
-            'eval "$(agentless completion bash)"; COMP_LINE=$1; COMP_POINT=${#1}; COMP_WORDBREAKS=$2;'
+            'eval "$SCRIPT"; COMP_LINE=$1; COMP_POINT=${#1}; COMP_WORDBREAKS=$2;'
             '_agentless_completion agentless; printf "%s\\n" "${COMPREPLY[@]}"'
         )
         # What readline has by default (bash(1), COMP_WORDBREAKS).
         command = ["bash", "--norc", "-c", script, "bash", line, " \t\n\"'@><=;|&(:"]
     elif shell == "fish":
-        command = ["fish", "--no-config", "-c", "agentless completion fish | source; complete -C $argv[1]", line]
+        command = ["fish", "--no-config", "-c", "echo $SCRIPT | source; complete -C $argv[1]", line]
     else:
         # The line editor of zsh needs a terminal: what it would be given is asked for instead.
         script = (
-            'autoload -U compinit; compinit -D; eval "$(agentless completion zsh)";'
+            'autoload -U compinit; compinit -D; eval "$SCRIPT";'
             "compadd() { while [[ $1 != -a ]]; do shift; done; print -l -- ${(P)2} };"
             "_describe() { print -l -- ${${(P)3}%%:*} };"
             'words=("$@"); CURRENT=$#; _agentless_completion'
         )
         command = ["zsh", "-f", "-c", script, "zsh", *line.split(" ")]
-    done = subprocess.run(command, env=dict(environ), capture_output=True, text=True, check=False, timeout=120)
+    environ = {**environ, "SCRIPT": script_for(shell)}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=120)
     assert done.stderr == ""
     return [word for word in done.stdout.splitlines() if word]
 

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.terminal import Terminal, agentless
+from tests.cli.conftest import Say
+from tests.cli.terminal import Terminal
 from tests.hosts import until
 
 
 class Home:
     """Two names of this machine, one that nothing leads to, and what a person types here."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, say: Say) -> None:
         self.folder = folder
+        self.say = say
         self.environ = {"HOME": str(folder), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
         lines = [
             f"      {name}: {{ansible_connection: local, agentless_state_dir: {folder}/{name}}}"
@@ -30,15 +32,14 @@ class Home:
         (folder / "a").write_text("hello\n")
 
     def __call__(self, *words: str, code: int = 0) -> str:
-        done = agentless(*words, environ=self.environ, cwd=self.folder)
-        assert done.returncode == code, done.stdout + done.stderr
-        self.stderr = done.stderr
-        return done.stdout
+        exit_code, stdout, self.stderr = self.say(*words)
+        assert exit_code == code, stdout + self.stderr
+        return stdout
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path)
+def home(tmp_path: Path, say: Say) -> Home:
+    return Home(tmp_path, say)
 
 
 def test_a_file_goes_there_and_back(home: Home) -> None:

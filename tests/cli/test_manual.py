@@ -6,7 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import click
@@ -17,9 +18,13 @@ from agentless.cli.manual import manuals
 from tests.hosts.client import ROOT
 from tests.hosts.needs import need
 
-PAGES = manuals(cli, "1.2.3")
 # Requests of man(7), and roff's fill and comment.
 KNOWN = {"TH", "SH", "PP", "TP", "nf", "fi"}
+
+
+@cache
+def pages() -> Mapping[str, str]:
+    return manuals(cli, "1.2.3")
 
 
 def contexts(ctx: click.Context) -> Iterator[click.Context]:
@@ -44,13 +49,13 @@ def test_there_is_a_page_for_each_verb() -> None:
         f"{ctx.command_path.replace(' ', '-')}.1"
         for ctx in contexts(click.Context(cli, info_name="agentless", **cli.context_settings))
     }
-    assert set(PAGES) == names
+    assert set(pages()) == names
     assert {"agentless.1", "agentless-run.1", "agentless-jobs-list.1", "agentless-schedule-push.1"} <= names
 
 
 def test_a_page_has_every_option_and_what_the_help_says() -> None:
     for ctx in contexts(click.Context(cli, info_name="agentless", **cli.context_settings)):
-        page = plain(PAGES[f"{ctx.command_path.replace(' ', '-')}.1"])
+        page = plain(pages()[f"{ctx.command_path.replace(' ', '-')}.1"])
         for param in ctx.command.get_params(ctx):
             record = param.get_help_record(ctx)
             if record is not None and (ctx.parent is None or not getattr(param, "shared", False)):
@@ -58,9 +63,8 @@ def test_a_page_has_every_option_and_what_the_help_says() -> None:
                 assert " ".join(record[1].replace("`", "").split()) in page, (ctx.command_path, record[1])
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_each_line_of_a_page_is_text_or_a_request_that_is_known(name: str) -> None:
-    for line in PAGES[name].splitlines():
+def test_each_line_of_a_page_is_text_or_a_request_that_is_known() -> None:
+    for line in [line for page in pages().values() for line in page.splitlines()]:
         assert line.strip(), "an empty line is a warning of mandoc"
         if line.startswith((".", "'")):
             assert line[1:].split()[0] in KNOWN, line
@@ -72,7 +76,7 @@ def test_each_line_of_a_page_is_text_or_a_request_that_is_known(name: str) -> No
 def test_man_reads_the_pages_without_a_complaint(tool: str) -> None:
     need("many seconds")
     words = {"groff": ["-man", "-ww", "-z", "-Tutf8", "-"], "mandoc": ["-T", "lint", "-W", "warning"]}[tool]
-    for name, page in PAGES.items():
+    for name, page in pages().items():
         done = subprocess.run([tool, *words], input=page, capture_output=True, text=True, timeout=60)
         told = [line for line in (done.stdout + done.stderr).splitlines() if "missing date" not in line]
         assert told == [], (name, told)

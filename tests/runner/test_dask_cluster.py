@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from tests.hosts import Sshd, until
 from tests.hosts.client import ROOT, Client
 from tests.hosts.nodes import Nodes
 
-pytest.importorskip("distributed")
+if find_spec("distributed") is None:
+    pytest.skip("the extra `dask` is not installed", allow_module_level=True)
 DASK = Path(sys.executable).with_name("dask")
 
 
