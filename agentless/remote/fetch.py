@@ -24,8 +24,12 @@ def answer(call: "Call", jid: str, state: "dict[str, Any]", streamed: bool = Fal
 
         for s, name in enumerate(output.NAMES, 1):
             head, tail, size = state["cuts"][s - 1]
+            sent = 0
             for data in output.pieces(call.book.job(jid, name), head, tail, size):
                 call.pour("rec", data, jid=jid, s=s)
+                sent += len(data)
+            # Also what somebody has deleted since.
+            state[name + "_truncated"] = size - sent
     t, keys = ("return", wire.RETURN) if state["state"] == wire.RETURNED else ("state", wire.STATE)
     call.say(t, jid=jid, streamed=streamed, **{key: state.get(key) for key in keys})
 

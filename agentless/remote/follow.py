@@ -84,7 +84,7 @@ def _growing(call: "Call", jid: str, at: "list[int]") -> "list[output.Growing]":
     cap = int((records.load(call.book.job(jid, "job.json")) or {}).get("cap") or wire.CAP)
     try:
         return [output.Growing(call.book.job(jid, name), start, cap) for name, start in zip(output.NAMES, at)]
-    except FileNotFoundError:
+    except OSError:
         return []
 
 

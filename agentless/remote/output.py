@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# What lies there may be another's by now: nobody is waited for at the other end of a pipe.
+READING = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 PAGE = 4096
 # What a pipe may hold, and more than is taken from it at once.
 PIPE_MAX = 1 << 20
@@ -147,8 +149,8 @@ def remains(folder: str, cap: int) -> "dict[str, object]":
     cuts = []
     for name in NAMES:
         try:
-            fd = os.open(folder + "/" + name, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
+            fd = os.open(folder + "/" + name, READING)
+        except OSError:
             return {}
         try:
             cuts.append(_cut(fd, cap - cap // 2, cap // 2))
@@ -166,14 +168,21 @@ def cut_fields(cuts: "list[list[int]]") -> "dict[str, object]":
 
 
 def pieces(path: str, head: int, tail: int, size: int) -> "Iterator[bytes]":
-    """The record of one output file, in chunks."""
+    """The record of one output file, in chunks; as far as it can be read."""
     if not head + tail:
         return
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fd = os.open(path, READING)
+    except OSError:
+        return
     try:
         for start, end in ((0, head), (size - tail, size)):
             while start < end:
-                data = os.pread(fd, min(wire.CHUNK, end - start), start)
+                try:
+                    data = os.pread(fd, min(wire.CHUNK, end - start), start)
+                except OSError:
+                    # A pipe in its place, or a disk that fails.
+                    return
                 if not data:
                     break
                 start += len(data)
@@ -186,7 +195,7 @@ class Growing:
     """One output file read while the job appends to it, from an offset on; never a byte of a hole."""
 
     def __init__(self, path: str, at: int, cap: int) -> None:
-        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.fd = os.open(path, READING)
         self.at = at
         self.whole = at == 0
         self._head = cap - cap // 2

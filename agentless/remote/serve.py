@@ -120,7 +120,11 @@ def bring(call: Call) -> None:
     # Where no schedule ever was, nothing is loaded to look for what it brought.
     scheduled = call.request.get("seen") is not None and os.path.exists(call.book.schedule_lock)
     if call.request.get("want") or scheduled:
-        load("fetch").wanted(call)
+        try:
+            load("fetch").wanted(call)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, DamagedHelper):
+            # A full disk, or a damaged record: what is asked is not to fail for what comes beside it.
+            pass
 
 
 def _sweep(call: Call) -> None:

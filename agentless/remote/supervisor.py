@@ -142,20 +142,24 @@ class Supervisor:
         folder = job.book.job(job.jid)
         try:
             names = sorted(os.listdir(folder))
-        except FileNotFoundError:
-            # Somebody deleted the record: it is written anew at the next look.
+        except OSError:
+            # Somebody deleted the record, or closed a directory above it: at the next look it is written anew.
             return
         for name in names:
             if name.startswith("signal-") and name.endswith(".json"):
                 path = folder + "/" + name
                 wanted = records.load(path) or {}
                 sent = wanted.get("signal")
-                if not isinstance(sent, int) or job.status is not None:
-                    os.unlink(path)
-                    continue
                 # On a full disk, the room that the request takes is that of the answer.
                 done = path[:-5] + ".done"
-                os.rename(path, done + ".new")
+                try:
+                    if not isinstance(sent, int) or job.status is not None:
+                        os.unlink(path)
+                        continue
+                    os.rename(path, done + ".new")
+                except OSError:
+                    # Deleted since: who asked signals the job himself.
+                    continue
                 self.signals.append((time.monotonic(), sent, str(wanted.get("by"))))
                 survivors = []  # type: list[dict[str, object]]
                 if sent == tree.SIGKILL:

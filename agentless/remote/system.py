@@ -34,8 +34,8 @@ class ProcessRow:
 
 
 def read(path: str, limit: int = 1 << 16) -> bytes:
-    """At most `limit` bytes of a small file."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    """At most `limit` bytes of a small file; of a pipe in its place, what is there."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         return os.read(fd, limit)
     finally:

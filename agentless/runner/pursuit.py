@@ -197,10 +197,12 @@ class Pursuit:
         return self._unreachable(error)
 
     def _refused(self, error: Refused) -> None:
-        if self.result.state.final:
+        # What fails once the job was accepted is not the job's start.
+        if self.result.state.final or self._accepted():
             return
-        # It says that the job never ran only where no earlier request of ours may have started it.
-        never = self._before is Dispatched.NO or error.kind in NEVER_RAN
+        # It says that the job never ran only where no request of ours may have started it, this one included.
+        unsent = self._before is Dispatched.NO and self.result.dispatched is not Dispatched.YES
+        never = unsent or error.kind in NEVER_RAN
         if never:
             refused = replace(self.result, state=State.NOT_STARTED, dispatched=Dispatched.NO)
         else:

@@ -335,6 +335,38 @@ def test_with_any_operation_what_never_arrived_is_kept_from_starting(host: Host,
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("damage", ["deleted", "a pipe", "a directory", "a link to nowhere", "cut off"])
+def test_a_record_that_somebody_damaged_fails_no_other_operation(one_host: Host, damage: str) -> None:
+    """Its end is told all the same, and what is gone of its output is counted as dropped."""
+    damaged, whole = new_jid(), new_jid()
+    for jid in (damaged, whole):
+        one_host.run("echo output", jid)
+    stdout = one_host.root / "jobs" / damaged / "stdout"
+    stdout.unlink()
+    if damage == "a pipe":
+        os.mkfifo(stdout)
+    elif damage == "a directory":
+        stdout.mkdir()
+    elif damage == "a link to nowhere":
+        stdout.symlink_to("nowhere")
+    elif damage == "cut off":
+        stdout.write_bytes(b"out")
+    want = [{"jid": jid, "nonce": NONCE} for jid in (damaged, whole)]
+    answers = [
+        one_host.run("true", want=want, detach=True),
+        one_host.call("fetch", jobs=want),
+        one_host.call("follow", jid=damaged, want=want[1:]),
+    ]
+    for answer in answers:
+        assert not answer.all("error")
+        assert not answer.all("refused")
+        returns = {meta["jid"]: (meta["retcode"], meta["stdout_truncated"]) for meta in answer.all("return")}
+        assert returns == {damaged: (0, 4 if damage == "cut off" else 7), whole: (0, 0)}
+        records = {frame.meta["jid"]: frame.body for frame in answer.frames if frame.kind == "rec"}
+        assert records == {whole: b"output\n"} | ({damaged: b"out"} if damage == "cut off" else {})
+    assert answers[0].one("accepted")
+
+
 def test_wanted_returns_come_in_bounded_portions(one_host: Host) -> None:
     jids = [new_jid() for _ in range(3)]
     for jid in jids:

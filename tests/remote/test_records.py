@@ -7,10 +7,11 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,21 @@ def test_on_a_full_disk_a_job_is_refused_and_nothing_is_half_written(
 
 
 @ROOT
+def test_a_full_disk_that_keeps_out_a_tombstone_takes_nothing_from_what_is_asked_beside_it(one_host: Host) -> None:
+    """A job that was accepted is not refused for another one, of which nothing is known."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(one_host.state)], check=True)
+    try:
+        jid, pid = one_host.start("exec sleep 60")
+        fill(one_host.state / "filler")
+        answer = one_host.run("true", jid, detach=True, want=[{"jid": new_jid(), "nonce": NONCE, "maybe": True}])
+        assert answer.one("accepted")["pid"] == pid
+        assert not answer.all("refused")
+        assert one_host.kill(jid)["delivered"] == [pid]
+    finally:
+        subprocess.run(["umount", "-l", str(one_host.state)], check=True)
+
+
+@ROOT
 def test_a_job_that_fills_the_disk_still_has_its_return_and_can_be_killed(one_host: Host) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(one_host.state)], check=True)
     try:
@@ -293,6 +309,31 @@ def test_a_return_that_is_there_wins_over_a_proc_file_that_stayed(one_host: Host
     sweep_now(one_host)
     assert not (one_host.root / "proc" / jid).exists()
     assert state_of(one_host, jid) == ("returned", None)
+
+
+@pytest.fixture
+def nobody_host() -> Iterator[Host]:
+    """A host whose user is not root, where every user may look."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="agentless-host-") as folder:
+        host = Host(Path(folder), "/usr/bin/python3")
+        for path in (host.state.parent, host.state):
+            os.chown(path, 65534, 65534)
+        host.argv = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/bin/sh", "-c")
+        yield host
+        host.close()
+
+
+@ROOT
+def test_a_state_directory_that_is_closed_for_a_while_takes_no_return(
+    nobody_host: Host,
+) -> None:
+    """Whoever is not root cannot even list it then; the return is written once one can again."""
+    host = nobody_host
+    jid, pid = host.start(f"while ls {host.state}; do sleep 0.05; done; exit 3")
+    host.state.chmod(0)
+    until(lambda: not alive(pid), "it has ended")
+    host.state.chmod(0o700)
+    assert host.ended(jid).one("return")["retcode"] == 3
 
 
 @pytest.mark.parametrize("deleted", ["the state directory", "the node", "the records", "the job", "the proc file"])

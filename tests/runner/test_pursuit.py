@@ -59,6 +59,21 @@ def test_a_detached_job_that_was_accepted_is_running_however_the_connection_ende
     assert (done.results["web1"].state, done.exit_code, hosts.calls) == (State.RUNNING, 0, {"web1": 1})
 
 
+@pytest.mark.parametrize("detach", [True, False])
+@pytest.mark.parametrize("kind", ["error", "refused"])
+def test_what_fails_behind_the_acceptance_does_not_make_the_job_not_started(
+    bench: Bench, kind: str, detach: bool
+) -> None:
+    """It runs: whoever calls it not started makes somebody start a second one."""
+    report = bench.job(web1=PENDING)
+    failure = {"t": kind, "kind": "os-error", "message": "Input/output error"}
+    hosts = LyingHosts(web1=[[*told(report.job.jid, ACCEPTED, failure), END]])
+    done = run(bench, report, hosts, Rollout(JobSpec("true"), detach=detach))
+    result = done.results["web1"]
+    assert (result.state, result.dispatched) == (State.RUNNING if detach else State.UNREACHABLE, Dispatched.YES)
+    assert bench.report(report.job.jid).results["web1"].state is result.state
+
+
 def test_where_the_request_may_have_arrived_the_end_is_waited_for_whatever_the_first_answer_was(
     bench: Bench,
 ) -> None:
