@@ -13,7 +13,7 @@ from agentless.report.interruption import document
 _INTERRUPTED = 130
 # Objects between two collections of garbage, in place of 700: what a command loads is no garbage, and looking through
 # it again and again takes a tenth of its start.
-_COLLECT_AFTER = 50_000
+_COLLECT_AFTER = 200_000
 # What the command line writes is its own matter, once there is one.
 _loaded: list[object] = []
 

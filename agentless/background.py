@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import resource
 import signal
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -32,19 +30,24 @@ def launch(
         cwd: its directory; None is the caller's.
 
     Raises:
-        OSError, subprocess.SubprocessError: it cannot be started.
+        OSError: it cannot be started.
     """
-    subprocess.run(
-        ["/bin/sh", "-c", _LAUNCH, "sh", *words],
-        stdin=stdin,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd=cwd,
-        env=dict(environ),
-        start_new_session=True,
-        check=True,
-        timeout=SECONDS,
-    )
+    import subprocess
+
+    try:
+        subprocess.run(
+            ["/bin/sh", "-c", _LAUNCH, "sh", *words],
+            stdin=stdin,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=cwd,
+            env=dict(environ),
+            start_new_session=True,
+            check=True,
+            timeout=SECONDS,
+        )
+    except subprocess.SubprocessError as problem:
+        raise OSError(str(problem)) from None
 
 
 def leave_terminal() -> int:
@@ -61,7 +64,9 @@ def harden() -> None:
     """What is in this process's memory is in no core dump, and no other process of this user can read it."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+        from ctypes import CDLL
+
+        CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     # The shell that started it has it ignore these.
     for number in (signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -206,7 +205,9 @@ def _run(words: Sequence[str], invocation: Invocation) -> int:
         screen.error(f"cannot write to stdout: {gone.reason}")
         return exit_codes.OUTPUT
     except Exception as error:  # noqa: BLE001  the last boundary: it shows the traceback
-        screen.defect(traceback.format_exc())
+        from traceback import format_exc
+
+        screen.defect(format_exc())
         screen.error("this is a defect of agentless, not of your hosts; please report it with the lines above")
         _conclude(screen, words, "internal", f"{type(error).__name__}: {error}", "", exit_codes.DEFECT)
         return exit_codes.DEFECT

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -81,7 +79,7 @@ class Screen:
         """How wide stdout's terminal is now; None where it is none."""
         if not self.out_look.terminal:
             return None
-        return shutil.get_terminal_size().columns
+        return _columns()
 
     @property
     def folds(self) -> bool:
@@ -91,7 +89,7 @@ class Screen:
     @property
     def err_columns(self) -> int | None:
         """How wide stderr's terminal is now; None where it is none."""
-        return shutil.get_terminal_size().columns if self.err_look.terminal else None
+        return _columns() if self.err_look.terminal else None
 
     # --- results ---
     def result(self, data: bytes | str) -> None:
@@ -212,13 +210,12 @@ class Screen:
         if not wanted or self._progress is not None or self.occupant is not None:
             yield None
             return
-        columns = lambda: shutil.get_terminal_size().columns  # noqa: E731
         with Progress(
             self._stderr,
             waiting,
             total,
             terminal=terminal,
-            width=columns,
+            width=_columns,
             lock=self._lock,
             standing=standing,
             colour=self.err_look.colour,
@@ -256,7 +253,9 @@ class Screen:
                 "ansible_become_password), or use keys.",
             ) from None
         with self._quiet_progress():
-            return Secret(getpass.getpass(one_line(prompt)))
+            from getpass import getpass
+
+            return Secret(getpass(one_line(prompt)))
 
     def passphrase(self, prompt: str) -> Secret | None:
         """Ask for a key's passphrase; None where nobody can be asked. Called from any thread."""
@@ -332,3 +331,10 @@ def _open_standard_files() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  it stays open to the end
+
+
+def _columns() -> int:
+    """Of the terminal, or what COLUMNS says."""
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns

@@ -6,19 +6,21 @@ variable is stronger than the file, and of several names of one setting the last
 
 from __future__ import annotations
 
-import configparser
 import contextlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentless.config import MOST_FORKS
 from agentless.errors import ConfigError
 from agentless.inventory.cfg_values import Convert, Value, absolute, flag, items, number, path, paths, text, word
 from agentless.values import dataclass
+
+if TYPE_CHECKING:
+    import configparser
 
 __all__ = ["AnsibleSettings", "load"]
 
@@ -117,6 +119,8 @@ def _find(environ: Mapping[str, str], directory: Path) -> tuple[str | None, str 
 
 
 def _parse(file: str) -> configparser.ConfigParser:
+    import configparser
+
     parser = configparser.ConfigParser(inline_comment_prefixes=(";",), interpolation=None)
     try:
         parser.read_string(Path(file).read_text(encoding="utf-8"), file)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import decimal
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -45,8 +44,10 @@ def flag(value: Value) -> bool:
 
 def number(least: int, most: int) -> Convert:
     def convert(value: Value) -> int:
-        with contextlib.suppress(decimal.DecimalException):
-            number = decimal.Decimal(value.text)
+        from decimal import Decimal, DecimalException
+
+        with contextlib.suppress(DecimalException):
+            number = Decimal(value.text)
             # Only then: the whole number of 1e999999999 fills the memory.
             if least <= number <= most and number == int(number):
                 return int(number)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import gc
 import os
-import shutil
 import sys
 from collections.abc import Callable, Container, Mapping, Sequence
 from functools import cached_property
@@ -298,7 +297,9 @@ def load(
             for source in sources:
                 read(tree, source, rules)
         except NeedsAnsibleError:
-            program = shutil.which("ansible-inventory", path=environment().get("PATH"))
+            from shutil import which
+
+            program = which("ansible-inventory", path=environment().get("PATH"))
             if program is None or not all(may_run(source, scripts) for source in sources):
                 raise
             from agentless.inventory.script import parse_by_ansible

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,6 +62,8 @@ def password_of(path: Path, what: str, arguments: Sequence[str] = ()) -> Secret:
 
 
 def _printed(path: Path, name: str, arguments: Sequence[str]) -> bytes:
+    import subprocess
+
     argv = [str(path.absolute()), *arguments]
     try:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS)

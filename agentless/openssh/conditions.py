@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
 
@@ -95,6 +94,8 @@ class Commands:
             ValueError: it does not end.
         """
         if command not in self._passed:
+            import subprocess
+
             null = subprocess.DEVNULL
             try:
                 done = subprocess.run(["/bin/sh", "-c", command], stdin=null, stdout=null, timeout=_EXEC_WAIT)

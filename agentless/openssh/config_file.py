@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -173,7 +172,9 @@ class SshConfig:
         patterns = [tokens.expand_path(word, {}, str(self._home)) for word in sshwords.words(value)]
         if not patterns:
             raise ValueError("include needs a value")
-        return [Path(file) for pattern in patterns for file in sorted(glob.glob(os.path.join(base, pattern)))]
+        from glob import glob
+
+        return [Path(file) for pattern in patterns for file in sorted(glob(os.path.join(base, pattern)))]
 
 
 def _take(line: _OptionLine, facts: Facts, places: dict[str, str]) -> None:

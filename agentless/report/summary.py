@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 
 from agentless.hostlist import fold, parts, shorten
@@ -73,7 +72,9 @@ def _wrapped(text: str, width: int | None, indent: str) -> list[str]:
     """A line of ours as several that fit; no word is cut, so that keys and commands can be copied."""
     if width is None:
         return [indent + text]
-    return textwrap.wrap(
+    from textwrap import wrap
+
+    return wrap(
         text,
         max(width, 40),
         initial_indent=indent,

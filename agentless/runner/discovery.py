@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Iterable
@@ -132,7 +131,9 @@ class Search:
             left = self._until - time.monotonic()
             if problem.kind not in MENDED_BY_WAITING or left <= 0:
                 return None
-            return min(random.uniform(0.5, 3.0), left)
+            from random import uniform
+
+            return min(uniform(0.5, 3.0), left)
         self.problem = None
         self.found = None if result is None else (result, answers)
         return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from random import SystemRandom
 
 from agentless.errors import InventoryError, UsageError
 from agentless.inventory.selection import Selection
@@ -177,6 +176,8 @@ class Dispatcher:
     ) -> PreparedJob:
         endpoints = dict(selected)
         if how.subset is not None and how.subset < len(selected):
+            from random import SystemRandom
+
             picked = frozenset(SystemRandom().sample(list(selected), how.subset))
             endpoints = {name: endpoint for name, endpoint in selected.items() if name in picked}
         if spec.cap is None:

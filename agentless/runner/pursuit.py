@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -217,7 +216,9 @@ class Pursuit:
         given_up = now - self._out_of_reach_since >= self._errand.patience
         if given_up or self.result.dispatched is Dispatched.NO or error.kind not in MENDED_BY_WAITING:
             return None
-        return random.uniform(0.5, 3.0)
+        from random import uniform
+
+        return uniform(0.5, 3.0)
 
     def failed(self, error: BaseException) -> None:
         """Whatever fails besides (a cache that cannot be written, a defect of ours) makes the host unreachable: it must

@@ -9,7 +9,6 @@ called off.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import threading
 from collections.abc import Mapping
@@ -137,7 +136,7 @@ def hand_over(parts: Parts, prepared: PreparedJob) -> HandedOver:
                 raise CacheError(*value)
             if kind == "job":
                 return HandedOver(parts, ours, value)
-    except (EOFError, OSError, subprocess.SubprocessError) as error:
+    except (EOFError, OSError) as error:
         ours.close()
         raise AgentlessError(
             f"the process that was to send the job ended before that: {error or 'no reason is known'}",

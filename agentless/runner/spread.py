@@ -1,30 +1,25 @@
-"""Calls in other processes, on this machine or on others: shards of hosts, handed to an executor.
+"""Calls in other processes, on this machine or on others: whether, and by what.
 
-The job cache is written here alone: before a shard is submitted, that its hosts may have the job, and what they answer
-as each shard comes back. A worker that dies has its shard made again, with the same nonces.
+What carries them out is in `shards.py`, which most commands do without: it is loaded where it is needed.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
-import pickle
 import threading
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from agentless.errors import CarrierLost, HostError, Refused, Unreachable, UsageError
+from agentless.errors import Refused, UsageError
 from agentless.model.endpoint import Endpoint
 from agentless.model.secret import Secret
 from agentless.openssh.resolver import Resolver
 from agentless.openssh.settings import Settings
-from agentless.runner.call import Call
-from agentless.runner.cluster import WORKERS, Cluster
-from agentless.runner.cores import Cores, cores
-from agentless.runner.fanout import Carrier, FanOut, Part
-from agentless.runner.shard import Outcome, Results, Shard, carry_out
+from agentless.runner.fanout import Carrier
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from agentless.runner.cluster import Cluster
 
 __all__ = ["AUTO_CORES", "AUTO_HOSTS", "Spread"]
 
@@ -33,26 +28,6 @@ SHARD = 25
 # With `auto`: cores from so many hosts on, where there are so many cores.
 AUTO_HOSTS = 500
 AUTO_CORES = 4
-# Seconds for which a shard follows jobs: a quick one has ended by then, and no worker is held for a long one.
-FOLLOWS = 2.0
-# Threads that write what was learned; the job cache writes for all of them at once.
-WRITERS = 32
-
-
-def cluster_of(executor: Executor) -> Cluster:
-    """What is known of an executor that a caller brings."""
-    if isinstance(executor, Cores):
-        return Cluster(executor, executor.workers * executor.at_once)
-    kind = type(executor)
-    if kind.__module__.startswith("distributed."):
-        from agentless.runner import dask_cluster
-
-        return dask_cluster.cluster_of(executor)
-    here = isinstance(executor, (ThreadPoolExecutor, concurrent.futures.ProcessPoolExecutor))
-    here = here or kind.__module__.partition(".")[0] == "loky"
-    workers = getattr(executor, "_max_workers", None)
-    known = workers if isinstance(workers, int) and workers > 0 else WORKERS
-    return Cluster(executor, known, remote=not here, private=here)
 
 
 class Spread:
@@ -97,15 +72,20 @@ class Spread:
     def carrier(self, endpoints: Mapping[str, Endpoint], forks: int) -> Carrier | None:
         """As of `contact.Spread`."""
         if self._given is None and (
-            self._word == "threads" or (self._word == "auto" and (len(endpoints) < AUTO_HOSTS or cores() < AUTO_CORES))
+            self._word == "threads" or (self._word == "auto" and (len(endpoints) < AUTO_HOSTS or _cores() < AUTO_CORES))
         ):
             return None
         cluster = self._cluster()
         self._check(cluster, endpoints)
         size = max(1, min(SHARD, forks // cluster.workers, -(-len(endpoints) // cluster.workers)))
+        from agentless.runner.shards import Shards
+
         return Shards(self, cluster, size)
 
     def _cluster(self) -> Cluster:
+        from agentless.runner.cores import Cores, cores
+        from agentless.runner.shards import cluster_of
+
         with self._lock:
             if self._made is None:
                 if self._given is not None:
@@ -180,259 +160,7 @@ class Spread:
             made.executor.shutdown(wait=False, cancel_futures=True)
 
 
-class _Countdown:
-    """Tells the last of so many that it is the last."""
+def _cores() -> int:
+    from agentless.runner.cores import cores
 
-    def __init__(self, count: int) -> None:
-        self._left = count
-        self._lock = threading.Lock()
-
-    def one_less(self) -> bool:
-        with self._lock:
-            self._left -= 1
-            return not self._left
-
-
-class _Batch(_Countdown):
-    """Calls that go into one shard, while they are prepared; the last one sends it."""
-
-    def __init__(self, count: int) -> None:
-        super().__init__(count)
-        self.calls: dict[str, Call] = {}
-        self.settings: dict[str, Settings] = {}
-
-
-class Shards:
-    """Carries out calls as shards (`fanout.Carrier`).
-
-    Args:
-        size: hosts in a shard.
-    """
-
-    def __init__(self, spread: Spread, cluster: Cluster, size: int) -> None:
-        self._spread = spread
-        self._cluster = cluster
-        self._size = size
-        self._writers = _Writers()
-        self._local: list[ThreadPoolExecutor] = []
-        self._futures: set[Future[bytes]] = set()
-        self._gathered: deque[str] = deque()
-        # Shards that are prepared, carried out or taken in.
-        self._out = 0
-        self._lock = threading.Lock()
-        self._closed = False
-
-    def start(self, pool: FanOut, names: Sequence[str]) -> None:
-        with self._lock:
-            self._gathered.extend(names)
-        self._fill(pool)
-
-    def _fill(self, pool: FanOut) -> None:
-        """Make shards of what has gathered: whole ones, and a smaller one only where a worker has nothing to do.
-
-        Hosts that come one by one, as the places of others become free, would else each be a shard of its own.
-        """
-        while True:
-            with self._lock:
-                idle = self._out < self._cluster.workers
-                if self._closed or not self._gathered or (len(self._gathered) < self._size and not idle):
-                    return
-                some = [self._gathered.popleft() for _ in range(min(self._size, len(self._gathered)))]
-                self._out += 1
-            batch = _Batch(len(some))
-            for name in some:
-                self._writers.put(lambda name=name, batch=batch: self._prepare(pool, name, batch))  # type: ignore[misc]
-
-    def _done(self, pool: FanOut) -> None:
-        """All hosts of a shard have been heard, and others may have taken their places."""
-        with self._lock:
-            self._out -= 1
-        self._fill(pool)
-
-    def leave(self, name: str) -> None:
-        """A shard ends by itself."""
-
-    def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            futures, self._futures = self._futures, set()
-        for future in futures:
-            future.cancel()
-        self._writers.close()
-
-    # --- out ---
-    def _prepare(self, pool: FanOut, name: str, batch: _Batch) -> None:
-        part = pool.part(name)
-        pause: float | None = None
-        goes = False
-        try:
-            call = part.next()
-            if isinstance(call, Call):
-                try:
-                    settings = None if call.endpoint.local else self._spread.settings(call.endpoint)
-                except HostError as error:
-                    pause = part.over(error, reached=False)
-                else:
-                    if part.ready():
-                        batch.calls[name] = call
-                        if settings is not None:
-                            batch.settings[name] = settings
-                        goes = True
-                    else:
-                        pause = part.over(None, reached=False)
-            else:
-                pause = call
-        except BaseException as error:  # noqa: BLE001 - whatever it is, a thread must not end unseen
-            part.failed(error)
-        if not goes:
-            pool.went(name, pause)
-        if batch.one_less():
-            self._submit(pool, batch)
-            self._done(pool)
-
-    def _submit(self, pool: FanOut, batch: _Batch) -> None:
-        """Hand the shard over, in parts where its hosts are reached by different workers."""
-        groups: dict[str | None, dict[str, Call]] = {}
-        for name, call in batch.calls.items():
-            here = call.endpoint.local and self._cluster.remote
-            groups.setdefault("" if here else call.endpoint.spread_worker, {})[name] = call
-        for worker, calls in groups.items():
-            known = self._spread.passphrases
-            with self._lock:
-                self._out += 1
-            settings = {name: batch.settings[name] for name in calls if name in batch.settings}
-            shard = Shard(calls, settings, str(Path.home()), FOLLOWS, known)
-            counts = {prompt: len(answers) for prompt, answers in known.items()}
-            try:
-                future = self._send(worker, pickle.dumps(shard, pickle.HIGHEST_PROTOCOL))
-            except HostError as error:
-                self._lost(pool, calls, error)
-                continue
-            except Exception as error:  # noqa: BLE001 - whatever an executor says that takes no task
-                what = f"{type(error).__name__}: {error}"[:500]
-                self._lost(pool, calls, Unreachable("spread", f"no worker takes it ({what})", "Nothing was sent."))
-                continue
-            with self._lock:
-                self._futures.add(future)
-            future.add_done_callback(
-                lambda future, calls=calls, counts=counts: self._writers.put(  # type: ignore[misc]
-                    lambda: self._arrived(pool, calls, counts, future)
-                )
-            )
-
-    def _send(self, worker: str | None, data: bytes) -> Future[bytes]:
-        from agentless import __version__
-
-        if worker == "":
-            # This machine means the controller's own, wherever the other hosts are asked from.
-            here = ThreadPoolExecutor(1, thread_name_prefix="agentless-here")
-            future = here.submit(carry_out, __version__, data)
-            here.shutdown(wait=False)
-            return future
-        executor = self._cluster.executor
-        if worker is not None and self._cluster.of_worker is not None:
-            executor = self._cluster.of_worker(worker)
-        return executor.submit(carry_out, __version__, data)
-
-    # --- back ---
-    def _arrived(
-        self, pool: FanOut, calls: Mapping[str, Call], counts: Mapping[str, int], future: Future[bytes]
-    ) -> None:
-        with self._lock:
-            self._futures.discard(future)
-        if self._closed:
-            return
-        try:
-            results: Results = pickle.loads(future.result())
-        except BaseException as error:  # noqa: BLE001 - a worker's death comes as what its executor calls it
-            self._lost(pool, calls, _lost(error))
-            return
-        for line in results.warnings:
-            self._spread.warn(line)
-        missing = Outcome(error=Unreachable("spread", "the worker left it out"))
-        self._absorb_all(pool, {name: results.outcomes.get(name) or missing for name in calls}, counts)
-
-    def _absorb_all(self, pool: FanOut, outcomes: Mapping[str, Outcome], counts: Mapping[str, int]) -> None:
-        left = _Countdown(len(outcomes))
-
-        def take(name: str, outcome: Outcome) -> None:
-            self._take(pool, name, outcome, counts)
-            if left.one_less():
-                self._done(pool)
-
-        for name, outcome in outcomes.items():
-            self._writers.put(partial(take, name, outcome))
-
-    def _take(self, pool: FanOut, name: str, outcome: Outcome, counts: Mapping[str, int]) -> None:
-        if outcome.prompt is not None:
-            self._spread.answer(outcome.prompt, self._cluster.private, counts.get(outcome.prompt, 0))
-        if outcome.prompt is not None or outcome.again:
-            pool.went(name, 0.0)
-            return
-        self._absorb(pool, name, outcome)
-
-    def _lost(self, pool: FanOut, calls: Mapping[str, Call], error: HostError) -> None:
-        # Nobody knows how far the worker came.
-        outcome = Outcome(error=error, reached=isinstance(error, CarrierLost))
-        self._absorb_all(pool, dict.fromkeys(calls, outcome), {})
-
-    @staticmethod
-    def _absorb(pool: FanOut, name: str, outcome: Outcome) -> None:
-        part: Part = pool.part(name)
-        pause: float | None = None
-        try:
-            error = outcome.error
-            try:
-                for answer in outcome.answers:
-                    part.take(answer)
-            except HostError as problem:
-                error = problem
-            pause = part.over(error, reached=outcome.reached)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, a thread must not end unseen
-            part.failed(error)
-        pool.went(name, pause)
-
-
-def _lost(error: BaseException) -> HostError:
-    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    hint = "The job may run: agentless jobs wait asks the host."
-    return CarrierLost("spread", f"the worker that asked it gave no result ({what})"[:500], hint)
-
-
-class _Writers:
-    """Threads that do small tasks in the order in which they come; as many as there is work for, up to `WRITERS`."""
-
-    def __init__(self) -> None:
-        self._tasks: deque[Callable[[], None]] = deque()
-        self._changed = threading.Condition()
-        self._threads = 0
-        self._idle = 0
-        self._closed = False
-
-    def put(self, task: Callable[[], None]) -> None:
-        with self._changed:
-            if self._closed:
-                return
-            self._tasks.append(task)
-            if self._idle < len(self._tasks) and self._threads < WRITERS:
-                self._threads += 1
-                threading.Thread(target=self._work, name="agentless-writer", daemon=True).start()
-            else:
-                self._changed.notify()
-
-    def _work(self) -> None:
-        while True:
-            with self._changed:
-                self._idle += 1
-                self._changed.wait_for(lambda: self._tasks or self._closed)
-                self._idle -= 1
-                if not self._tasks:
-                    return
-                task = self._tasks.popleft()
-            task()
-
-    def close(self) -> None:
-        """What has come is done; nothing more is taken."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+    return cores()

@@ -17,7 +17,6 @@ from agentless.openssh.known_hosts import KnownHosts, OfferedKey, remembers
 from agentless.openssh.resolver import Resolver
 from agentless.openssh.settings import Settings
 from agentless.transport.channel import Link
-from agentless.transport.local import LocalLink
 from agentless.transport.mux.masters import Masters
 
 # paramiko takes a while to import, and a fleet on this machine has no use for it.
@@ -76,6 +75,8 @@ class HostConnector:
             raise Refused(endpoint.problem.kind, endpoint.problem.message, endpoint.problem.hint)
         if endpoint.local:
             self._note(f"{endpoint.name}: this machine, without SSH")
+            from agentless.transport.local import LocalLink
+
             return LocalLink()
         began = time.monotonic()
         self._step(f"{endpoint.name}: resolving how to connect")

@@ -33,6 +33,7 @@ SEEN_THROUGH = {
     # A call is carried out by threads and by shards.
     "runner/call": "tests/runner/test_fanout.py",
     "runner/cluster": "tests/runner/test_spread.py",
+    "runner/shards": "tests/runner/test_spread.py",
     "runner/fields": "tests/runner/test_reading.py",
     # The helper's side decides whether what is sent can be started.
     "runner/payload": "tests/remote/test_payload.py",

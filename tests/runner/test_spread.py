@@ -289,7 +289,7 @@ def test_auto_takes_cores_where_there_are_many_hosts_and_some_cores(monkeypatch:
     hosts = {f"web{number}": Endpoint(f"web{number}", "192.0.2.1") for number in range(500)}
     few = dict(list(hosts.items())[:499])
     for count, many, chosen in ((4, hosts, True), (4, few, False), (3, hosts, False)):
-        monkeypatch.setattr("agentless.runner.spread.cores", lambda count=count: count)
+        monkeypatch.setattr("agentless.runner.cores.cores", lambda count=count: count)
         spread = Spread("auto", None, ask=lambda prompt: None, warn=lambda line: None)
         assert (spread.carrier(many, 100) is not None) == chosen
         spread.close()

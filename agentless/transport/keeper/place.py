@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import os
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -77,7 +76,7 @@ class Place:
                     sock = self._start(folder, path)
         except NotOwn as problem:
             raise Unusable(f"{self.directory} {problem}") from None
-        except (OSError, subprocess.SubprocessError) as problem:
+        except OSError as problem:
             raise Unusable(f"{self.path}: {getattr(problem, 'strerror', None) or problem}") from None
         if sock is None:
             raise Unusable(f"{self.path}: nobody listens")

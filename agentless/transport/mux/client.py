@@ -11,7 +11,6 @@ import struct
 import termios
 import threading
 import time
-import tty
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
@@ -413,7 +412,9 @@ def streams(pty: bool, undo: contextlib.ExitStack) -> tuple[tuple[int, int, int]
             stdin, ours = ours, stdin
         opened += [stdin, ours]
         if pty:
-            tty.setraw(stdin)
+            from tty import setraw
+
+            setraw(stdin)
             fcntl.ioctl(stdin, termios.TIOCSWINSZ, _WINDOW)
         for _ in range(2):
             opened += os.pipe()
