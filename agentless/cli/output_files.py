@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from string import ascii_letters, digits
+from string import ascii_letters, ascii_uppercase, digits
 
 from agentless import files
 from agentless.cli.screen import Screen
@@ -18,18 +19,23 @@ from agentless.report.text import gap
 __all__ = ["OutputFiles", "file_name"]
 
 _AS_THEY_ARE = frozenset(ascii_letters + digits + "._-+@:,=")
+_CASELESS = _AS_THEY_ARE - frozenset(ascii_uppercase)
 # What file systems take is 255 bytes, with `.stdout` behind.
 _NAME_MAX = 200
 
 
-def file_name(host: str) -> str:
+def file_name(host: str, *, caseless: bool = False) -> str:
     """A host's name as the beginning of a file name: no two hosts have the same, and none leads elsewhere.
 
     Every byte that is no ASCII letter, digit or one of `._-+@:,=` is written as `%2F`; so is a dot or dash at the
     beginning. Of a name that is too long, the end is a digest.
+
+    Args:
+        caseless: where the file system takes `Web1` and `web1` for one name, capitals are written so, too.
     """
+    kept = _CASELESS if caseless else _AS_THEY_ARE
     name = "".join(
-        chr(byte) if chr(byte) in _AS_THEY_ARE else f"%{byte:02X}" for byte in host.encode("utf-8", "surrogateescape")
+        chr(byte) if chr(byte) in kept else f"%{byte:02X}" for byte in host.encode("utf-8", "surrogateescape")
     )
     if name[:1] in ("", ".", "-"):
         name = f"%{ord(name[0]):02X}{name[1:]}" if name else "%"
@@ -51,6 +57,7 @@ class OutputFiles:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._caseless = _is_caseless(directory)
         self._written: set[str] = set()
         self._failure: str | None = None
 
@@ -85,7 +92,7 @@ class OutputFiles:
             self._replace(self._path(host, stream), pieces)
 
     def _path(self, host: str, stream: str) -> Path:
-        return self._directory / f"{file_name(host)}.{stream}"
+        return self._directory / f"{file_name(host, caseless=self._caseless)}.{stream}"
 
     def _replace(self, path: Path, pieces: Iterable[bytes]) -> None:
         try:
@@ -117,3 +124,14 @@ class OutputFiles:
             raise UsageError(
                 f"--outdir: {self._failure}", f"Nothing else is lost: agentless jobs lookup {jid} --outdir DIR"
             )
+
+
+def _is_caseless(directory: Path) -> bool:
+    """Whether the file system of a directory takes capitals and small letters for the same, as macOS's does."""
+    try:
+        with tempfile.NamedTemporaryFile(prefix=".agentless-", dir=directory) as probe:
+            path = Path(probe.name)
+            return path.with_name(path.name.swapcase()).exists()
+    except OSError:
+        # What cannot be written there is told when it is.
+        return False

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 from agentless.hostlist import shorten
+from agentless.report.cells import cells
 from agentless.report.printable import one_line
 from agentless.report.text import duration
 
@@ -44,10 +45,14 @@ def line(waiting: Sequence[str], count: str, seconds: float, width: int, *, befo
     counts = f" · {count} · {since}" if count else f" · {since}"
     for most in (2, 1):
         text = before + "waiting for " + one_line(shorten(waiting, most)) + counts
-        if len(text) <= width:
+        if cells(text) <= width:
             return text
     room = width - len(counts) - 1
-    return f"{text[:room]}…{counts}" if room > len("waiting for ") else counts.removeprefix(" · ")[:width]
+    if room <= len("waiting for "):
+        return counts.removeprefix(" · ")[:width]
+    while cells(text) > room:
+        text = text[:-1] if len(text) <= room else text[:room]
+    return f"{text}…{counts}"
 
 
 class Progress:

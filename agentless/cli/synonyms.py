@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Collection, Sequence
 
@@ -17,7 +18,8 @@ _VERBS = {
     "result": "jobs lookup", "results": "jobs lookup", "inspect": "jobs show",
     "stop": "term-job", "cancel": "term-job", "abort": "term-job", "term": "term-job", "terminate": "term-job",
     "kill": "kill-job", "signal": "signal-job",
-    "exec": "run", "execute": "run", "start": "run", "submit": "run",
+    "exec": "run", "execute": "run", "start": "run", "submit": "run", "ssh": "run",
+    "ls": "jobs list", "watch": "top", "monitor": "top", "htop": "top",
     "rerun": "jobs retry", "repeat": "jobs retry", "redo": "jobs retry",
     "cp": "put", "copy": "put", "scp": "put", "upload": "put", "fetch": "get", "download": "get",
     "list-hosts": "hosts", "nodes": "hosts", "cron": "schedule list",
@@ -35,6 +37,8 @@ _VERBS = {
 }  # fmt: skip
 _OF_A_JOB = ("jobs tail", "jobs lookup", "jobs show", "jobs wait", "jobs retry", "jobs exit-success")
 _ENDS_A_JOB = ("term-job", "kill-job", "find-job")
+_SALTS = frozenset(word for word in _VERBS if "." in word)
+_JID = re.compile(r"last|[0-9]{8,20}(?:\.[0-9]+)?")
 _FORMAT_OPTIONS = ("-o", "--output", "--format", "-O")
 # Options before the verb whose value is the next word.
 _WITH_VALUE = (
@@ -63,10 +67,34 @@ def retyped(words: Sequence[str], verbs: Collection[str], jobs_verbs: Collection
         if here := _VERBS.get(verb):
             ours = [*ours[:at], *here.split(), *_arguments(here, rest)]
             changed = True
+        elif verb and (line := _led_by_the_target(ours, at)):
+            return f"agentless {shlex.join(line)}"
         elif verb and changed:
             # Still not a line of ours: somebody else may know it.
             return None
     return f"agentless {shlex.join(ours)}" if changed else None
+
+
+def _led_by_the_target(words: Sequence[str], at: int) -> list[str]:
+    """A line that begins with its target, as Salt's (`'web*' test.ping`) and clush's (`-w web1 uptime`), as ours.
+
+    Args:
+        at: where its first word stands that is neither an option nor the value of one.
+    """
+    before, target, rest = words[:at], words[at], words[at + 1 :]
+    if before[-1:] in (["-w"], ["-g"]):
+        return [*before[:-1], "run", target, *_arguments("run", ["", *rest])[1:]]
+    if rest[:1] == ["--"] and rest[1:]:
+        return [*before, "run", target, *rest]
+    if rest and rest[0] in _SALTS:
+        here = _VERBS[rest[0]]
+        if here == "run":
+            return [*before, "run", target, *_arguments("run", ["", *rest[1:]])[1:]]
+        jid = [word for word in rest[1:] if _JID.fullmatch(word)]
+        others = [word for word in rest[1:] if word not in jid]
+        needs = here in _ENDS_A_JOB or here in _OF_A_JOB or here == "signal-job"
+        return [*before, *here.split(), *(jid or ["JID"] if needs else jid), *others, target]
+    return []
 
 
 def _verb_at(words: Sequence[str]) -> int | None:
@@ -117,8 +145,9 @@ def _arguments(verb: str, rest: Sequence[str]) -> list[str]:
             return [*words, *(["TARGET"] if not named else []), "--", "COMMAND"]
         at = words.index(named[1])
         return [*words[:at], "--", *words[at:]]
-    if verb in _OF_A_JOB and not named:
-        return ["last", *words]
-    if verb in _ENDS_A_JOB and not named:
-        return ["JID", *words]
+    if verb == "jobs list" and named:
+        # It is about all jobs.
+        return [each for word in words for each in (("--host", word) if word == named[0] else (word,))]
+    if verb in _OF_A_JOB + _ENDS_A_JOB and not (named and _JID.fullmatch(named[0])):
+        return ["last" if verb in _OF_A_JOB else "JID", *words]
     return words

@@ -6,13 +6,14 @@ import codecs
 import gc
 import os
 import sys
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 
 from agentless.config import environment
 from agentless.errors import InventoryError, TargetError
 from agentless.files import read_file
+from agentless.hostlist import fold, parts, shorten
 from agentless.inventory import patterns
 from agentless.inventory.address import split_port
 from agentless.inventory.ansible_cfg import AnsibleSettings
@@ -32,6 +33,10 @@ from agentless.values import dataclass
 __all__ = ["Group", "Host", "Inventory", "load"]
 
 _NAME_ONE = "Name one with `inventory=FILE`, or hosts with `inventory=host1,host2`."
+
+# Unknown names that are warned of one by one, and parts of more of them that are named.
+_MOST_WARNINGS = 3
+_MOST_PARTS = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,10 +145,10 @@ class Inventory:
             implicit=self._localhost,
             unmatched=lambda name: unmatched.update({name: None}),
         )
-        parts = patterns.split(pattern, _is_address)
-        patterns.check(parts, f"the target {pattern!r}")
+        selecting = patterns.split(pattern, _is_address)
+        patterns.check(selecting, f"the target {pattern!r}")
         limits = None if limit is None else _limit_parts(limit, names.hosts)
-        chosen = patterns.select(parts, names)
+        chosen = patterns.select(selecting, names)
         if limits is not None and chosen:
             kept = set(patterns.select(limits, names))
             chosen = [name for name in chosen if name in kept]
@@ -153,6 +158,9 @@ class Inventory:
         hints = {name: did_you_mean(name, known, 3) if at < 3 else "" for at, name in enumerate(unmatched)}
         if not chosen:
             raise TargetError(self._nothing(pattern, limit, list(unmatched)), " ".join(filter(None, hints.values())))
+        if len(hints) > _MOST_WARNINGS:
+            self._tree.warn(f"{len(hints)} names match no host and no group: {_folded(hints)}")
+            return chosen
         for name, hint in hints.items():
             self._tree.warn(f"{name!r} matches no host and no group. {hint}".rstrip())
         return chosen
@@ -161,7 +169,7 @@ class Inventory:
         if not self.hosts:
             return f"{pattern!r} matches nothing: the inventory has no hosts"
         if unmatched:
-            return f"no host or group is called {', '.join(unmatched)}"
+            return f"no host or group is called {_folded(unmatched)}"
         return f"{pattern!r}" + (f" limited to {limit!r}" if limit else "") + " matches no host"
 
     def _localhost(self, name: str) -> str | None:
@@ -322,16 +330,21 @@ def load(
             gc.enable()
 
 
+def _folded(names: Iterable[str]) -> str:
+    """Names that are unknown, in one line: a slip in `web[1-4]` shall not scroll all else away."""
+    return shorten(parts(fold(names)), _MOST_PARTS)
+
+
 def _is_address(text: str) -> bool:
     return split_port(text) is not None
 
 
 def _limit_parts(limit: str, hosts: Container[str]) -> list[str]:
-    parts: list[str] = []
+    limiting: list[str] = []
     for part in patterns.split(limit, _is_address):
-        parts.extend([part] if part[0] != "@" or part in hosts else _limit_file(part[1:]))
-    patterns.check(parts, f"the limit {limit!r}")
-    return parts
+        limiting.extend([part] if part[0] != "@" or part in hosts else _limit_file(part[1:]))
+    patterns.check(limiting, f"the limit {limit!r}")
+    return limiting
 
 
 def _limit_file(path: str) -> list[str]:

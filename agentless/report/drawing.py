@@ -32,6 +32,9 @@ _WRAPPED = frozenset(
     ("HOSTS", "MESSAGE", "GROUPS", "ADDED", "CHANGED", "REMOVED", "STATE", "RESULT", "LAST SKIP", "WHEN", "PUSHED")
 )
 _CUT = frozenset({"COMMAND", "OUTPUT", "TARGET", "EXECUTABLE", "STATE DIRECTORY", "SOCKET", "RUNS"})
+# Where the columns that are left are too wide all the same, these are, and free text may be as narrow as this.
+_LAST_RESORT = ("STATE DIRECTORY", "EXECUTABLE", "PORT", "BECOME", "TARGET", "TIME", "AGE", "ELAPSED")
+_LEAST_OF_ALL = 8
 # The first goes first.
 _SPARE = ("STARTED", "NODE", "LAST SKIP", "SPLAY", "ZONE", "USER", "FUNCTION", "RESULT", "LAST")
 
@@ -85,6 +88,11 @@ def _shown(headers: Row, natural: Sequence[int], width: int | None) -> list[int]
         if comfortable + len(_GAP) * (len(shown) - 1) <= width:
             break
         shown = [at for at in shown if headers[at] != name]
+    for name in _LAST_RESORT:
+        least = sum(min(natural[at], _LEAST) if _free(headers, at) else natural[at] for at in shown)
+        if least + len(_GAP) * (len(shown) - 1) <= width:
+            break
+        shown = [at for at in shown if headers[at] != name]
     return shown
 
 
@@ -101,8 +109,9 @@ def _widths(headers: Row, natural: Sequence[int], shown: Sequence[int], width: i
         return widths
     free = [place for place, at in enumerate(shown) if _free(headers, at)]
     room -= sum(size for place, size in enumerate(widths) if place not in free)
+    least = _LEAST if room >= _LEAST * len(free) else _LEAST_OF_ALL
     for number, place in enumerate(sorted(free, key=lambda place: widths[place])):
-        share = max(room // (len(free) - number), _LEAST)
+        share = max(room // (len(free) - number), least)
         widths[place] = min(widths[place], share)
         room -= widths[place]
     return widths
@@ -122,7 +131,7 @@ def _spanned(row: Sequence[tuple[str, bool]], widths: Sequence[int], width: int 
                 start -= 1
             fits[start:place] = [0] * (place - start)
             edge = cell_len(row[place][0]) if width is None else width - _width(widths[:start]) - len(_GAP)
-            fits[place] = max(edge, 2 * _LEAST)
+            fits[place] = max(edge, _LEAST)
     return fits
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from agentless.model.new_key import NewKey
+from agentless.report.cells import cells, padded
 from agentless.report.printable import one_line
 from agentless.report.text import folded
 
@@ -22,14 +23,14 @@ def introduction(keys: Sequence[NewKey], width: int | None = None) -> Iterator[s
     whose = "one host; it shows" if len(keys) == 1 else f"{len(keys)} hosts; they show"
     yield f"No known_hosts file has a key of {whose}:"
     rows = [(folded(key.hosts), one_line(key.address), _kind(key.type), one_line(key.fingerprint)) for key in keys]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
     fits = width is None or 2 + sum(widths) + 3 * len(_GAP) <= width
     for row in rows:
-        cells = _GAP.join(cell.ljust(size) for cell, size in zip(row[:3], widths, strict=False))
+        line = _GAP.join(padded(cell, size) for cell, size in zip(row[:3], widths, strict=False))
         if fits:
-            yield f"  {cells}{_GAP}{row[3]}"
+            yield f"  {line}{_GAP}{row[3]}"
         else:
-            yield f"  {cells.rstrip()}"
+            yield f"  {line.rstrip()}"
             yield f"      {row[3]}"
     kinds = sorted({_kind(key.type) for key in keys})
     command = f"ssh-keygen -lf /etc/ssh/ssh_host_{kinds[0]}_key.pub"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from agentless.regex import regex
+from agentless.report.cells import cells, padded
 from agentless.report.printable import RESET, Printable, one_line
 from agentless.report.text import Look, paint
 
@@ -33,12 +34,12 @@ class Marks:
 
     def __init__(self, hosts: Iterable[str]) -> None:
         names = {host: one_line(host) for host in hosts}
-        self._width = min(max(map(len, names.values()), default=0), _NAME_MAX)
+        self._width = min(max(map(cells, names.values()), default=0), _NAME_MAX)
         self._places: Mapping[str, int] = {host: place for place, host in enumerate(names)}
 
     def mark(self, host: str, look: Look, *, goes_on: bool = False) -> str:
         """`host1  | `, or `host1  + ` where the line before goes on."""
-        text = f"{one_line(host):<{self._width}} {'+' if goes_on else '|'} "
+        text = f"{padded(one_line(host), self._width)} {'+' if goes_on else '|'} "
         if not look.colour:
             return text
         return f"{_PALETTE[self._places.get(host, 0) % len(_PALETTE)]}{text.rstrip()}{RESET} "

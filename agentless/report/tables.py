@@ -31,6 +31,7 @@ from agentless.model.results import (
 from agentless.model.states import HostResult, State
 from agentless.model.times import age, local
 from agentless.regex import regex
+from agentless.report.cells import cells, padded
 from agentless.report.printable import one_line
 from agentless.report.spelling import as_typed
 from agentless.report.text import duration, states, word
@@ -54,22 +55,28 @@ _LINE = 4000
 
 def table(headers: Row, rows: Iterable[Row]) -> str:
     """Aligned columns under headings, without lines; empty where there are no rows."""
-    cells = [[one_line(cell) for cell in row] for row in rows]
-    if not cells:
+    shown = [[one_line(cell) for cell in row] for row in rows]
+    if not shown:
         return ""
-    if len(cells) > TABULATE_ROWS:
-        return _aligned([list(headers), *cells])
+    # tabulate takes all characters for one column wide.
+    if len(shown) > TABULATE_ROWS or not all(cell.isascii() for row in shown for cell in row):
+        return _aligned([list(headers), *shown])
     from tabulate import tabulate
 
-    text = tabulate(cells, headers=list(headers), tablefmt="plain", disable_numparse=True, preserve_whitespace=True)
+    text = tabulate(shown, headers=list(headers), tablefmt="plain", disable_numparse=True, preserve_whitespace=True)
     return "".join(line.rstrip() + "\n" for line in text.split("\n"))
 
 
 def _aligned(rows: Sequence[Row]) -> str:
     # As tabulate: a heading takes two more than its length.
-    widths = [max(len(heading) + 2, *map(len, cells)) for heading, *cells in zip(*rows, strict=True)]
+    widths = [max(len(heading) + 2, *map(cells, column)) for heading, *column in zip(*rows, strict=True)]
     layout = _GAP.join(f"{{:<{width}}}" for width in widths)
-    return "".join([layout.format(*row).rstrip() + "\n" for row in rows])
+    return "".join(
+        [
+            (layout.format(*row) if all(map(str.isascii, row)) else _GAP.join(map(padded, row, widths))).rstrip() + "\n"
+            for row in rows
+        ]
+    )
 
 
 # Columns that are different at each look, and say what others say too.
@@ -134,9 +141,9 @@ def head(job: Job) -> str:
 def alike(headers: Row, rows: Iterable[Row]) -> tuple[Row, list[Row]]:
     """Rows that are the same but for their host as one, with these hosts folded in the first column."""
     hosts: dict[Row, list[str]] = {}
-    for host, *cells in rows:
-        hosts.setdefault(tuple(cells), []).append(host)
-    return ("HOSTS", *headers[1:]), [(fold(names), *cells) for cells, names in hosts.items()]
+    for host, *others in rows:
+        hosts.setdefault(tuple(others), []).append(host)
+    return ("HOSTS", *headers[1:]), [(fold(names), *others) for others, names in hosts.items()]
 
 
 def not_reached(problems: Mapping[str, Problem], columns: int, *, folded: bool) -> Iterator[Row]:

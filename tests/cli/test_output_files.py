@@ -44,6 +44,13 @@ def test_no_two_hosts_share_a_file_and_none_leads_elsewhere(one: str, other: str
     assert file_name("ä" * 300) != file_name("ä" * 301)
 
 
+@quick
+@given(st.text("aAbB%ä"), st.text("aAbB%ä"))
+def test_where_capitals_count_for_nothing_no_two_hosts_share_a_file_either(one: str, other: str) -> None:
+    names = [file_name(host, caseless=True).lower() for host in (one, other)]
+    assert (names[0] == names[1]) == (one == other)
+
+
 def test_each_host_that_gave_output_has_a_file_for_each_stream(sshd: Sshd, tmp_path: Path) -> None:
     environ, directory = sshd.client.environ, tmp_path / "out"
     directory.mkdir()

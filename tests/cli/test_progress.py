@@ -8,6 +8,7 @@ import threading
 
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from agentless.cli.progress import Progress, line
 from agentless.cli.progress_bar import bar
@@ -27,11 +28,16 @@ def test_where_even_one_name_is_too_long_the_cut_is_marked() -> None:
     assert text == "waiting for node1.example.… · 0/4 · 2 s"
 
 
+def test_wide_names_are_cut_by_the_columns_that_they_take() -> None:
+    assert line(["机器1", "机器2"], "0/2", 2, 40) == "waiting for 机器1, 机器2 · 0/2 · 2 s"
+    assert line(["机器1", "机器2"], "0/2", 2, 33) == "waiting for 机器1, … · 0/2 · 2 s"
+
+
 @quick
 @given(st.lists(texts, min_size=1), st.integers(0, 10**6), st.floats(0, 1e7), st.integers(1, 200))
 def test_it_fits_any_width_on_one_line(waiting: list[str], done: int, seconds: float, width: int) -> None:
     text = line(waiting, f"{done}/{done + len(waiting)}", seconds, width)
-    assert len(text) <= width
+    assert cell_len(text) <= width
     assert not set(text) & set("\r\n\x1b\x9b")
 
 

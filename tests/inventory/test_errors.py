@@ -190,6 +190,18 @@ def test_one_unknown_name_among_others_is_told(tmp_path: Path) -> None:
     assert warning.startswith("'wbe2' matches no host and no group. Did you mean web2")
 
 
+def test_many_unknown_names_are_one_folded_warning(tmp_path: Path) -> None:
+    told: list[str] = []
+    inventory = load(["web1,web2"], directory=str(tmp_path), warn=told.append)
+    assert [host.name for host in inventory.select("web[1-99]")] == ["web1", "web2"]
+    assert told == ["97 names match no host and no group: web[3-99]"]
+    with pytest.raises(TargetError, match=r"^no host or group is called db\[1-50\]$"):
+        inventory.select("db[1-50]")
+    letters = ",".join(f"gone-{letter}" for letter in "abcdefghijkl")
+    with pytest.raises(TargetError, match=r"gone-h and 4 more\Z"):
+        inventory.select(letters)
+
+
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [

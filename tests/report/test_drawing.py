@@ -31,7 +31,7 @@ def screen(*rows: tuple[str, ...], headers: tuple[str, ...] = JOBS, width: int |
     return "".join(drawn(headers, rows, width, colour=False)).splitlines()
 
 
-@pytest.mark.parametrize("width", [80, 100, 140])
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 140])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     lines = screen(JOB, ("web1", *[""] * 5, Reason("unreachable: " + "no answer " * 30)), width=width)
     assert max(map(cell_len, lines)) <= width
@@ -40,6 +40,15 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
 def test_what_others_say_too_is_left_out_where_there_is_no_room() -> None:
     assert screen(JOB)[0].split() == ["JID", "AGE", "TARGET", "STATE", "COMMAND"]
     assert screen(JOB, width=140)[0].split() == list(JOBS)
+
+
+def test_on_a_narrow_terminal_what_identifies_and_how_it_ended_are_left() -> None:
+    lines = screen(JOB, width=40)
+    assert lines[0].split() == ["JID", "STATE", "COMMAND"]
+    assert lines[1].startswith("20261122095039579207  8 ")
+    ping = ("web1", "root", "3.11.2", "/usr/bin/python3", "node1", "/var/lib/agentless", "0.100 s")
+    headers = ("HOST", "USER", "PYTHON", "EXECUTABLE", "NODE", "STATE DIRECTORY", "TIME")
+    assert screen(ping, headers=headers, width=40)[0].split() == ["HOST", "PYTHON", "EXECUTABLE", "TIME"]
 
 
 def test_a_command_is_cut_and_a_state_goes_on() -> None:

@@ -26,6 +26,11 @@ def test_names_are_aligned_and_stderr_is_marked() -> None:
     assert Lines(MARKS, "host10", 1, PLAIN).feed(b"a\n") == b"host10 | a\n"
 
 
+def test_marks_are_aligned_by_what_a_terminal_takes_for_a_name() -> None:
+    marks = Marks(["web10", "机器1", "ünï"])
+    assert [marks.mark(host, PLAIN) for host in ("web10", "机器1", "ünï")] == ["web10 | ", "机器1 | ", "ünï   | "]
+
+
 def test_a_line_is_given_when_it_has_ended_and_the_last_one_gets_its_end() -> None:
     made = Lines(MARKS, "host1", 1, PLAIN)
     assert made.feed(b"be") == b""

@@ -28,6 +28,16 @@ def test_tables_are_harmless_and_have_a_line_a_row(rows: list[tuple[str, str]]) 
     assert tables.tabbed(("ONE", "TWO"), rows).count("\n") == len(rows)
 
 
+def test_columns_stand_below_each_other_also_behind_wide_names() -> None:
+    rows = [("机器1", "ok"), ("web1", "failed (3)"), ("u\u0308", "机器")]
+    for some in (rows, rows * tables.TABULATE_ROWS):
+        assert tables.table(("HOST", "STATE"), some).split("\n")[1:4] == [
+            "机器1   ok",
+            "web1    failed (3)",
+            "u\u0308       机器",
+        ]
+
+
 @quick
 @given(st.lists(st.tuples(*[st.text("ab 0123456789.e-", max_size=6)] * 3), min_size=1, max_size=5))
 def test_long_tables_look_like_short_ones(rows: list[tuple[str, str, str]]) -> None:
