@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import signal as signals
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
 
 from agentless import config as configuration
 from agentless.cache import JobCache, JobFilter, Pruned
@@ -25,7 +25,7 @@ from agentless.model.jid import JID
 from agentless.model.job import Report
 from agentless.model.new_key import NewKey
 from agentless.model.problem import Problem
-from agentless.model.requests import Delivery, JobSpec, Script, read_input, shell_text, shown
+from agentless.model.requests import LONGEST, Delivery, JobSpec, Script, read_input, shell_text, shown
 from agentless.model.results import Active, Connections, ExitSuccess, Found, Hosts, Listed, Pong, Running, Signalled
 from agentless.model.secret import Secret
 from agentless.model.states import State
@@ -106,7 +106,7 @@ class Fleet:
         config: Config | str | Path | None = None,
         limit: str | None = None,
         user: str | None = None,
-        private_key: str | None = None,
+        private_key: str | Path | None = None,
         forks: int | None = None,
         connect_timeout: float | None = None,
         become: bool = False,
@@ -134,14 +134,25 @@ class Fleet:
             not isinstance(forks, int) or isinstance(forks, bool) or not 1 <= forks <= MOST_FORKS
         ):
             raise UsageError(f"forks is a number of hosts from 1 to {MOST_FORKS}, not {shown(forks)}")
-        named = {"user": user, "private_key": private_key, "become_user": become_user, "become_method": become_method}
-        for option, text in named.items():
-            if text is not None and not text.strip():
-                # Else the job would run as another user than the empty variable was to name, by default as root.
-                raise UsageError(f"{option} is empty", "Is a variable empty there?")
+        key_file = str(private_key) if isinstance(private_key, Path) else private_key
+        for option, text in {"user": user, "private_key": key_file, "become_user": become_user}.items():
+            _check_text(option, text)
+        _check_word("become_method", become_method, "sudo", "su", "doas")
+        _check_word("host_key_checking", host_key_checking, "strict", "accept-new")
+        if not isinstance(become, bool):
+            raise UsageError(f"become is True or False, not {shown(become)}", "Whom is said by `become_user`.")
+        for option, text in {"limit": limit, "ssh_common_args": ssh_common_args}.items():
+            if text is not None and not isinstance(text, str):
+                raise UsageError(f"{option} is a text, not {shown(text)}")
+        if keep is not None and (
+            isinstance(keep, bool) or not isinstance(keep, (int, float)) or not 0 <= keep <= LONGEST
+        ):
+            raise UsageError(f"keep is seconds from 0 on, and {LONGEST} at most, not {shown(keep)}")
+        if executor is not None and not hasattr(executor, "submit"):
+            raise UsageError(f"an executor has submit(), as concurrent.futures have it: not {shown(executor)}")
         given = Overrides(
             user=user,
-            key_file=private_key,
+            key_file=key_file,
             become=become or None,
             become_user=become_user,
             become_method=become_method,
@@ -158,7 +169,7 @@ class Fleet:
             limit,
             forks,
             _variables(extra_vars),
-            _each(vault_ids),
+            _each("vault_ids", vault_ids),
             lambda prompt: _secret(ask(prompt)),
             warn,
             note,
@@ -248,7 +259,12 @@ class Fleet:
 
     # --- files ---
     def put(
-        self, target: str, sources: Paths, destination: str, *, done: Callable[[str, Copied], None] = ignored
+        self,
+        target: str,
+        sources: Paths,
+        destination: str | PurePath,
+        *,
+        done: Callable[[str, Copied], None] = ignored,
     ) -> Copies:
         """Send files and directories of this machine to hosts, each file whole or not at all; it is no job.
 
@@ -373,7 +389,7 @@ class Fleet:
             UsageError: a file cannot be read, or as `start`; nothing was sent.
             CacheError: as `start`.
         """
-        words = [command] if isinstance(command, str) and command else list(command)
+        words = _each("command", command or ())
         spec = JobSpec(
             "" if script is not None else shell_text(words, template=template),
             script=None if script is None else Script.read(script, words),
@@ -384,7 +400,7 @@ class Fleet:
             timeout=timeout,
             cap=cap,
             metadata=metadata or {},
-            returners=tuple(_each(returners)),
+            returners=tuple(_each("returners", returners)),
             template=template,
         )
         prepared = self.prepare(target, spec, Delivery(detach, wait, batch, max_fail, live, batch_wait, subset))
@@ -664,14 +680,34 @@ def _seconds(connect_timeout: float) -> float:
         raise UsageError(f"connect_timeout: {error}") from error
 
 
-def _each(words: Sequence[str]) -> Sequence[str]:
-    """Of a string, its letters would be meant else."""
-    return (words,) if isinstance(words, str) else words
+def _each(name: str, words: object) -> list[Any]:
+    """One word or several; of a string, its letters would be meant else."""
+    if isinstance(words, str):
+        return [words]
+    if isinstance(words, bytes) or not isinstance(words, Iterable):
+        raise UsageError(f"{name} is a text or several, not {shown(words)}")
+    return list(words)
+
+
+def _check_text(option: str, text: object) -> None:
+    if text is None:
+        return
+    if not isinstance(text, str):
+        raise UsageError(f"{option} is a text, not {shown(text)}")
+    if not text.strip():
+        # Else the job would run as another user than the empty variable was to name, by default as root.
+        raise UsageError(f"{option} is empty", "Is a variable empty there?")
+
+
+def _check_word(option: str, word: object, *words: str) -> None:
+    _check_text(option, word)
+    if word is not None and word not in words:
+        raise UsageError(f"{option} is {' or '.join(words)}, not {shown(word)}")
 
 
 def _variables(given: Mapping[str, object] | Sequence[str]) -> Sequence[str]:
     if not isinstance(given, Mapping):
-        return _each(given)
+        return _each("extra_vars", given)
     try:
         return [json.dumps(dict(given))] if given else []
     except (TypeError, ValueError) as error:
@@ -681,6 +717,8 @@ def _variables(given: Mapping[str, object] | Sequence[str]) -> Sequence[str]:
 
 
 def _stamp(moment: float | datetime | None) -> float | None:
+    if moment is not None and not isinstance(moment, (int, float, datetime)):
+        raise UsageError(f"a moment is Unix seconds or a datetime, not {shown(moment)}")
     if not isinstance(moment, datetime):
         return moment
     if moment.utcoffset() is None:
@@ -690,9 +728,14 @@ def _stamp(moment: float | datetime | None) -> float | None:
 
 
 def _secret(password: Secret | str | None) -> Secret | None:
+    if password is not None and not isinstance(password, (str, Secret)):
+        # It is not shown: it may be one.
+        raise UsageError(f"a password is a text, not a {type(password).__name__}")
     return Secret(password) if isinstance(password, str) else password
 
 
 def _named(inventory: str | Path | Sequence[str | Path] | None) -> Sources | None:
     given = [inventory] if isinstance(inventory, (str, Path)) else inventory
+    if given is not None and (isinstance(given, (bytes, Mapping)) or not isinstance(given, Iterable)):
+        raise UsageError(f"an inventory is a path, or hosts with commas, or several, not {shown(given)}")
     return None if given is None else Sources(tuple(map(str, given)), "`inventory`")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agentless.cache import JobCache
-from agentless.errors import CacheError, UsageError
+from agentless.errors import CacheError, TargetError, UsageError
 from agentless.fleet import Fleet
 from agentless.model.jid import JID
 from agentless.model.problem import Problem
@@ -87,6 +87,58 @@ def test_a_retry_list_is_what_it_was_when_the_command_began(fleet: Fleet) -> Non
 
 
 NAN = float("nan")
+
+
+@pytest.mark.parametrize("target", [None, 5, ["a"], b"a", ("a", "b")])
+def test_a_target_that_is_no_text_is_nobody(fleet: Fleet, target: Any) -> None:
+    """`run(os.environ.get("TARGET"), …)` without the variable is not run on all hosts."""
+    with pytest.raises(TargetError, match="a target is a pattern, not"):
+        fleet.run(target, "true")
+    with pytest.raises(TargetError):
+        fleet.connection(target)
+    if target is not None:
+        for verb in (fleet.hosts, fleet.running, fleet.ping, fleet.active):
+            with pytest.raises(TargetError):
+                verb(target)
+    assert not fleet.list_jobs().rows
+
+
+def test_a_moment_that_is_no_time_is_refused(fleet: Fleet) -> None:
+    with pytest.raises(UsageError, match="not '1h'"):
+        fleet.list_jobs(since="1h")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"user": 5},
+        {"limit": 5},
+        {"ssh_common_args": ["-o"]},
+        {"become": "yes"},
+        {"become_method": "runas"},
+        {"host_key_checking": "no"},
+        {"host_key_checking": False},
+        {"password": 5},
+        {"become_password": b"x"},
+        {"keep": -1},
+        {"keep": NAN},
+        {"keep": "5m"},
+        {"keep": True},
+        {"executor": 5},
+        {"vault_ids": 5},
+        {"extra_vars": 5},
+        {"inventory": 5},
+        {"inventory": b"a,"},
+        {"inventory": {"all": {}}},
+    ],
+)
+def test_a_fleet_refuses_what_is_none_of_what_is_asked_for(options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        Fleet(**{"inventory": "l1,", **options})
+
+
+def test_a_key_file_may_be_a_path() -> None:
+    assert Fleet("l1,", private_key=Path("/keys/id")).endpoints()["l1"].key_files == ("/keys/id",)
 
 
 def test_a_fleet_takes_a_plain_password_and_shows_it_nowhere() -> None:
@@ -166,6 +218,14 @@ def test_a_returner_is_taken_as_one_name_and_not_as_its_letters(fleet: Fleet) ->
         ("cat", {"script": "/no/such"}, "script /no/such: No such file"),
         ("cat", {"detach": True, "wait": 1}, "only to be accepted"),
         ("cat", {"env": {"A": 1}}, "are strings"),
+        ("cat", {"env": [("A", "1")]}, "env is a mapping"),
+        ("cat", {"metadata": ["a=b"]}, "metadata is a mapping"),
+        ("cat", {"returners": 5}, "returners is a text or several, not 5"),
+        (None, {}, "no command"),
+        (5, {}, "command is a text or several, not 5"),
+        (b"cat", {}, "command is a text or several, not b'cat'"),
+        ("echo \ud800", {}, "half a character"),
+        ("cat", {"env": {"A": "\ud800"}}, "half a character"),
     ],
 )
 def test_a_run_that_makes_no_sense_is_refused_before_anything_is_sent(

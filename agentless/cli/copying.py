@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,6 +53,9 @@ def put(invocation: Invocation, /, sources: tuple[str, ...], destination: str) -
     unreachable.
     """  # fmt: skip
     target, path = place(destination)
+    if "-" in sources and not os.path.lexists("-"):
+        hint = "agentless run TARGET --stdin - -- 'cat > FILE' takes it; a file of that name is ./-"
+        raise UsageError("put sends files, and not stdin", hint)
     if not path:
         path = "./"
     return _copy(invocation, lambda fleet, done: fleet.put(target, sources, path, done=done))
@@ -80,7 +84,13 @@ def get(invocation: Invocation, /, sources: tuple[str, ...], directory: Path) ->
         raise UsageError(
             f"these are files of several targets: {', '.join(targets)}", "Fetch from one target after the other."
         )
-    paths = [path or "./" for _, path in places]
+    for source, (target, path) in zip(sources, places, strict=True):
+        if not path:
+            raise UsageError(f"{source!r} names no file", f"Is a variable empty there? The whole home is {target}:./")
+    if str(directory) == "-":
+        hint = "agentless run TARGET -- cat FILE prints a file; a directory of that name is ./-"
+        raise UsageError("files are not fetched to stdout", hint)
+    paths = [path for _, path in places]
     return _copy(invocation, lambda fleet, done: fleet.get(targets[0], paths, directory, done=done))
 
 

@@ -20,12 +20,12 @@ from agentless.inventory.vault import Vault
 from agentless.model.endpoint import Endpoint
 from agentless.model.job import Job, Report
 from agentless.model.problem import Problem
-from agentless.model.requests import JobSpec
+from agentless.model.requests import JobSpec, shown
 from agentless.model.results import Hosts, InventoryHost
 from agentless.model.secret import Secret
 from agentless.model.states import HostResult, State
 
-__all__ = ["Places", "Selection"]
+__all__ = ["Places", "Selection", "pattern"]
 
 RETRY_LISTS: Mapping[str, Callable[[HostResult], bool]] = {
     "@failed": lambda result: result.failed or result.state in (State.LOST, State.NOT_STARTED),
@@ -37,6 +37,22 @@ GONE_FROM_INVENTORY = Problem(
     "the job was sent to this host, and the inventory does not name it any more",
     "Give the inventory that has it: `inventory=FILE`.",
 )
+
+
+def pattern(target: object) -> str:
+    """A target as a program gives it.
+
+    Raises:
+        TargetError: it is no text: None is not everybody where a target is needed.
+    """
+    if isinstance(target, str):
+        return target
+    hint = (
+        "Write all where you mean all hosts."
+        if target is None
+        else "Several hosts have commas between them: web1,web2."
+    )
+    raise TargetError(f"a target is a pattern, not {shown(target)}", hint)
 
 
 def _is_retry_list(word: str | None) -> TypeGuard[str]:
@@ -235,7 +251,7 @@ class Selection:
 
     def _selected(self, report: Report, target: str | None) -> Sequence[str]:
         """What a target and the limit select, of the inventory's hosts and the job's."""
-        words = (target or "").split(",")
+        words = ("" if target is None else pattern(target)).split(",")
         if self.limit is None and all(word in report.job.hosts for word in words):
             # Names of the job's hosts need no inventory, which may be gone.
             return words
@@ -243,11 +259,13 @@ class Selection:
 
     def _match(self, target: str | None, beside: Sequence[str] = ()) -> list[str]:
         """The names that a target and the limit select, of the inventory's hosts and of those `beside` it."""
+        if target is not None:
+            pattern(target)
         retries = {word: self._retried(word) for word in (target, self.limit) if _is_retry_list(word)}
-        pattern = "all" if target is None or target in retries else target
+        wanted = "all" if target is None or target in retries else target
         limit = None if self.limit in retries else self.limit
         picked = [_picked(word, report) for word, report in retries.items()]
-        matched = self.inventory.match(pattern, limit, beside)
+        matched = self.inventory.match(wanted, limit, beside)
         names = [name for name in matched if all(name in names for names in picked)]
         left_out = [text for text in map(_not_ended, retries.values()) if text]
         if not names:
@@ -285,7 +303,7 @@ class Selection:
 
     def endpoint(self, name: str) -> Endpoint:
         """The one host of this name; TargetError where there is none, or more than one."""
-        endpoints = self.endpoints(name)
+        endpoints = self.endpoints(pattern(name))
         if len(endpoints) != 1:
             raise TargetError(f"a connection leads to one host, and {name!r} selects {len(endpoints)}")
         return endpoints.popitem()[1]

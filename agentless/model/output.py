@@ -46,6 +46,10 @@ class StreamOutput(ABC):
             data = (data + piece)[-limit:]
         return data
 
+    def __reduce__(self) -> tuple[type[StreamOutput], tuple[bytes]]:
+        # A report goes to another process, or into a file, with its bytes: where they lie is known here only.
+        return InMemory, (self.read(),)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, StreamOutput) and self.read() == other.read()
 

@@ -65,6 +65,15 @@ def _is_time(value: object, least: float) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= LONGEST
 
 
+def _is_writable(text: str) -> bool:
+    """Whether it can be bytes; half a character can not, and what stands for a byte that is not UTF-8 (PEP 383) can."""
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _is_size(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST
 
@@ -171,6 +180,9 @@ class JobSpec:
             raise UsageError(f"a timeout is {limits}, not {shown(self.timeout)}; left out, there is none")
         if self.cap is not None and not _is_size(self.cap):
             raise UsageError(f"a cap is a number of bytes, 1024 TiB at most, not {shown(self.cap)}")
+        for name, given in (("env", self.env), ("metadata", self.metadata)):
+            if not isinstance(given, Mapping):
+                raise UsageError(f"{name} is a mapping of names to values, not {shown(given)}")
         texts = (self.command, self.cwd or "", self.shell, *(self.script.arguments if self.script else ()))
         pairs = (*self.env.items(), *self.metadata.items())
         if not all(isinstance(text, str) for text in (*texts, *(text for pair in pairs for text in pair))):
@@ -183,6 +195,8 @@ class JobSpec:
             raise UsageError("the directory to run in is empty", "Is a variable empty there? Left out, it is the home.")
         if not self.shell.strip():
             raise UsageError("the shell is empty", "Is a variable empty there? Left out, it is /bin/sh.")
+        if not all(map(_is_writable, (*texts, *(text for pair in pairs for text in pair)))):
+            raise UsageError("a text of the job has half a character (a surrogate), which no program can be given")
         if any("\0" in text for text in texts):
             raise UsageError("no program can be given a NUL byte", "What stdin brings may have any.")
         for name, value in self.env.items():

@@ -27,8 +27,8 @@ def get(call: "Call") -> None:
                 found = sorted(glob.glob(path)) or found
             for one in found:
                 departure.take(one, b"" if source["inside"] else os.path.basename(one.rstrip(b"/")))
-        except KeyError as e:
-            departure.failures.add(paths.Unfit("no-such-user", e.args[0], ""), given)
+        except KeyError:
+            departure.failures.add(paths.Unfit("no-such-user", "there is no such user", ""), given)
         except OSError as e:
             departure.failures.add(e, given)
     told = departure.failures

@@ -41,8 +41,8 @@ def put(call: "Call") -> None:
     given = wire.raw(request["path"])
     try:
         base = arrival.base(given, request)
-    except KeyError as e:
-        call.refuse("no-such-user", "%s: %s" % (request["path"], e.args[0]))
+    except KeyError:
+        call.refuse("no-such-user", "%s: there is no such user" % request["path"])
     except (OSError, paths.Unfit) as e:
         call.refuse(*paths.problem(e, given))
     else:
@@ -50,7 +50,7 @@ def put(call: "Call") -> None:
             arrival.take(base)
         except OSError as e:
             kind, message, hint = paths.problem(e, base)
-            done = "%d files had come before, whole" % arrival.files if arrival.files else ""
+            done = "Files that had come before, whole: %d." % arrival.files if arrival.files else ""
             call.refuse(kind, message, " ".join(filter(None, (hint, done))))
         else:
             told = arrival.failures
@@ -87,7 +87,10 @@ class Arrival:
         if request["make"]:
             # An existing one keeps its mode; others are made as mkdir(1) makes them.
             os.umask(request["umask"])
-            os.makedirs(path, exist_ok=True)
+            try:
+                os.makedirs(path, exist_ok=True)
+            except FileExistsError:
+                raise paths.Unfit("not-a-directory", "something else than a directory is there", "") from None
             os.umask(0o77)
         elif self._into and not os.path.isdir(path):
             there = os.path.lexists(path)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from agentless.errors import HostError, Refused, Unreachable, UsageError
-from agentless.inventory.selection import Selection
+from agentless.inventory.selection import Selection, pattern
 from agentless.model.answers import Stored
 from agentless.model.copies import Copied, Copies, FileFailure, Paths, ignored
 from agentless.model.endpoint import Endpoint
@@ -46,6 +46,9 @@ class HostPath(NamedTuple):
 
 def host_path(path: str) -> HostPath:
     """A path on hosts as people write it; raises UsageError."""
+    if not path.strip():
+        # Else an empty variable would fetch everybody's home.
+        raise UsageError("a path on hosts is empty", "Is a variable empty there? The home is ./")
     if "\0" in path:
         raise UsageError("no file name has a NUL byte")
     last = path.rsplit("/", 1)[-1]
@@ -53,14 +56,21 @@ def host_path(path: str) -> HostPath:
 
 
 def _endpoints(selection: Selection, target: str) -> dict[str, Endpoint]:
-    if not isinstance(target, str):
-        raise UsageError(f"a target is a pattern, not {shown(target)}", "Write all where you mean all hosts.")
-    return selection.endpoints(target)
+    return selection.endpoints(pattern(target))
 
 
 def _each(paths: Paths) -> tuple[str, ...]:
-    given = [paths] if isinstance(paths, (str, os.PathLike)) else paths
-    return tuple(os.fspath(path) for path in given)
+    given = [paths] if isinstance(paths, (str, bytes, os.PathLike)) else paths
+    if not isinstance(given, Iterable):
+        raise UsageError(f"files are named by a path or several, not {shown(given)}")
+    return tuple(map(_path, given))
+
+
+def _path(path: object) -> str:
+    """A path as a program gives it."""
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise UsageError(f"a path is a string or a Path, not {shown(path)}")
+    return os.fsdecode(path)
 
 
 class _Course:
@@ -84,7 +94,12 @@ class _Course:
 
 
 def put(
-    contact: Contact, selection: Selection, target: str, sources: Paths, destination: str, done: Done = ignored
+    contact: Contact,
+    selection: Selection,
+    target: str,
+    sources: Paths,
+    destination: str | PurePath,
+    done: Done = ignored,
 ) -> Copies:
     """Send files to hosts.
 
@@ -99,6 +114,7 @@ def put(
     endpoints, sources = _endpoints(selection, target), _each(sources)
     if not sources:
         raise UsageError("there is nothing to send")
+    destination = _path(destination)
     place = host_path(destination)
     parcel = pack(sources, into=place.folder)
     course = _Course()
@@ -161,10 +177,13 @@ def get(
     endpoints, sources = _endpoints(selection, target), _each(sources)
     if not sources:
         raise UsageError("there is nothing to fetch")
-    wanted = tuple((path or ".", folder) for path, folder in map(host_path, sources))
+    wanted = tuple(map(host_path, sources))
     names = [path.rsplit("/", 1)[-1] for path, folder in wanted if not folder]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UsageError(f"two files named {twice} would come into one folder", "Fetch them one after the other.")
+    directory = _path(directory)
+    if not directory.strip():
+        raise UsageError("the directory to fetch into is empty", "Is a variable empty there? This one is .")
     top = Path(directory)
     if top.exists() and not top.is_dir():
         raise UsageError(f"{directory} is no directory", "A folder for each host is made in it.")
@@ -201,7 +220,7 @@ def get(
     finally:
         for arrival in arrivals.values():
             arrival.close()
-    return Copies("get", target, sources, str(directory), hosts)
+    return Copies("get", target, sources, directory, hosts)
 
 
 def _all(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from agentless.errors import InventoryError, UsageError
-from agentless.inventory.selection import Selection
+from agentless.inventory.selection import Selection, pattern
 from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID
 from agentless.model.job import Job, Report
@@ -150,7 +150,7 @@ class Dispatcher:
             jid: the JID that it is to have; None takes a new one.
         """
         self.check_returners(spec.returners)
-        return self._prepared(target, self.selection.endpoints(target), spec, how, self.selection.sender, jid)
+        return self._prepared(target, self.selection.endpoints(pattern(target)), spec, how, self.selection.sender, jid)
 
     def again(self, job: Job, endpoints: Mapping[str, Endpoint], sent: Sent, how: Delivery) -> PreparedJob:
         """The same job once more, as the same user, on these of its hosts.

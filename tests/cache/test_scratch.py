@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import copy
 import gc
 import os
+import pickle
 import resource
 import threading
 from collections.abc import Iterator
@@ -12,7 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentless.cache.scratch import HELD, Scratch, Spool
+from agentless.model.jid import JID
+from agentless.model.job import Job, JobError, Report
 from agentless.model.output import PIECE
+from agentless.model.returns import Return
+from agentless.model.states import HostResult, State
 from tests.hosts.needs import examples, need
 
 
@@ -35,6 +41,19 @@ def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, size
             wanted[index] += data
     assert [spool.read() for spool in spools] == wanted
     assert [len(spool) for spool in spools] == list(map(len, wanted))
+
+
+@pytest.mark.parametrize("size", [0, 7, HELD + PIECE])
+def test_a_report_goes_to_another_process_with_its_output(tmp_path: Path, size: int) -> None:
+    spool = Spool(Scratch(tmp_path))
+    spool.write(b"x" * size)
+    job = Job(JID("20261122095039579207"), "cmd.run", ("false",), "web1", ("web1",), "ada", 0.0)
+    report = Report(job, {"web1": HostResult(State.RETURNED, ret=Return(1, None, "exit", out=spool))})
+    for there in (pickle.loads(pickle.dumps(report)), copy.deepcopy(report)):
+        assert [result.ret and result.ret.stdout for result in there.results.values()] == [b"x" * size]
+        assert there == report
+    error = pickle.loads(pickle.dumps(JobError(report)))
+    assert (error.jid, str(error)) == (job.jid, str(JobError(report)))
 
 
 def test_what_is_short_costs_no_file_and_the_file_has_no_name(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 
@@ -104,6 +105,22 @@ def test_where_a_file_goes(place: Place, source: Path) -> None:
     assert done.problem.kind == "no-such-directory"
     assert "/ at its end" in done.problem.hint
     assert place.put([source / "a", source / "tree" / "run.sh"], f"{place.folder}/there").files == 2
+
+
+def test_a_path_may_be_a_path_of_pathlib_or_bytes(place: Place, source: Path, tmp_path: Path) -> None:
+    assert place.fleet.put(place.host, source / "a", PurePosixPath(place.folder, "a")).ok
+    assert place.fleet.get(place.host, PurePosixPath(place.folder, "a"), tmp_path / "got").ok
+    assert (tmp_path / "got" / "host1" / "a").read_bytes() == (source / "a").read_bytes()
+
+
+def test_a_file_where_a_directory_is_to_be_is_named_as_that(place: Place, source: Path) -> None:
+    (place.folder / "file").write_text("old")
+    for destination in (f"{place.folder}/file", f"{place.folder}/file/"):
+        done = place.put(f"{source}/tree", destination)
+        assert done.problem is not None
+        assert (done.state, done.problem.kind) == ("failed", "not-a-directory")
+        assert "something else than a directory is there" in done.problem.message
+    assert (place.folder / "file").read_text() == "old"
 
 
 def test_a_relative_path_begins_at_home(place: Place, source: Path) -> None:
@@ -204,6 +221,7 @@ def test_a_user_who_is_not_there_and_a_socket(place: Place, source: Path, tmp_pa
     done = place.put(source / "a", "~no-such-user-here/x")
     assert done.problem is not None
     assert (done.state, done.problem.kind) == ("failed", "no-such-user")
+    assert done.problem.message == "~no-such-user-here/x: there is no such user"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(place.folder / "s"))
         done = place.get(f"{place.folder}/s", tmp_path / "got")
@@ -231,13 +249,22 @@ def test_a_source_that_vanishes_on_the_way_leaves_the_old_file(place: Place, sou
 
 def test_nonsense_is_refused_before_anybody_is_contacted(place: Place, source: Path, tmp_path: Path) -> None:
     fleet = place.fleet
-    for target in ("", " ", ",", "nobody"):
+    for target in ("", " ", ",", "nobody", None, ["host1"], 5):
         with pytest.raises(TargetError):
-            fleet.put(target, source / "a", "/x")
+            fleet.put(target, source / "a", "/x")  # type: ignore[arg-type]
         with pytest.raises(TargetError):
-            fleet.get(target, "/x", tmp_path)
-    with pytest.raises(UsageError):
-        fleet.put(None, source / "a", "/x")  # type: ignore[arg-type]
+            fleet.get(target, "/x", tmp_path)  # type: ignore[arg-type]
+    wrong: Any
+    for wrong in ("", " ", None, 5):
+        with pytest.raises(UsageError):
+            fleet.put("host1", source / "a", wrong)
+        with pytest.raises(UsageError):
+            fleet.get("host1", "/x", wrong)
+        # Of an empty variable, everybody's whole home would come.
+        with pytest.raises(UsageError):
+            fleet.get("host1", wrong, tmp_path)
+    with pytest.raises(UsageError, match="not 5"):
+        fleet.put("host1", [source / "a", 5], "/x")  # type: ignore[list-item]
     for nothing in ([], [source / "missing"]):
         with pytest.raises(UsageError):
             fleet.put("host1", nothing, "/x")
