@@ -5,27 +5,25 @@ Each verb is a function of `runner`, called with the parts that it needs; nothin
 
 from __future__ import annotations
 
-import json
 import signal as signals
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agentless import config as configuration
+from agentless import parameters
 from agentless.cache import JobCache, JobFilter, Pruned
-from agentless.config import MOST_FORKS, Config
-from agentless.errors import UsageError
+from agentless.config import Config
 from agentless.inventory import Inventory, Overrides
-from agentless.inventory.search import Sources
 from agentless.model.copies import Copied, Copies, Paths, ignored
-from agentless.model.endpoint import Endpoint, connect_seconds
+from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID
 from agentless.model.job import Report
 from agentless.model.new_key import NewKey
 from agentless.model.problem import Problem
-from agentless.model.requests import LONGEST, Delivery, JobSpec, Script, read_input, shell_text, shown
+from agentless.model.requests import Delivery, JobSpec, Script, read_input, shell_text
 from agentless.model.results import Active, Connections, ExitSuccess, Found, Hosts, Listed, Pong, Running, Signalled
 from agentless.model.secret import Secret
 from agentless.model.states import State
@@ -130,26 +128,16 @@ class Fleet:
         step: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.config = config if isinstance(config, Config) else configuration.load(config)
-        if forks is not None and (
-            not isinstance(forks, int) or isinstance(forks, bool) or not 1 <= forks <= MOST_FORKS
-        ):
-            raise UsageError(f"forks is a number of hosts from 1 to {MOST_FORKS}, not {shown(forks)}")
+        parameters.check_forks(forks)
         key_file = str(private_key) if isinstance(private_key, Path) else private_key
         for option, text in {"user": user, "private_key": key_file, "become_user": become_user}.items():
-            _check_text(option, text)
-        _check_word("become_method", become_method, "sudo", "su", "doas")
-        _check_word("host_key_checking", host_key_checking, "strict", "accept-new")
-        if not isinstance(become, bool):
-            raise UsageError(f"become is True or False, not {shown(become)}", "Whom is said by `become_user`.")
+            parameters.check_text(option, text)
+        parameters.check_word("become_method", become_method, "sudo", "su", "doas")
+        parameters.check_word("host_key_checking", host_key_checking, "strict", "accept-new")
         for option, text in {"limit": limit, "ssh_common_args": ssh_common_args}.items():
-            if text is not None and not isinstance(text, str):
-                raise UsageError(f"{option} is a text, not {shown(text)}")
-        if keep is not None and (
-            isinstance(keep, bool) or not isinstance(keep, (int, float)) or not 0 <= keep <= LONGEST
-        ):
-            raise UsageError(f"keep is seconds from 0 on, and {LONGEST} at most, not {shown(keep)}")
-        if executor is not None and not hasattr(executor, "submit"):
-            raise UsageError(f"an executor has submit(), as concurrent.futures have it: not {shown(executor)}")
+            parameters.check_text(option, text, may_be_empty=True)
+        parameters.check_become(become)
+        parameters.check_executor(executor)
         given = Overrides(
             user=user,
             key_file=key_file,
@@ -157,24 +145,24 @@ class Fleet:
             become_user=become_user,
             become_method=become_method,
             ssh_common_args=ssh_common_args,
-            password=_secret(password),
-            become_password=_secret(become_password),
-            connect_timeout=None if connect_timeout is None else _seconds(connect_timeout),
+            password=parameters.secret(password),
+            become_password=parameters.secret(become_password),
+            connect_timeout=None if connect_timeout is None else parameters.timeout(connect_timeout),
             host_key_checking=host_key_checking or self.config.host_key_checking,
         )
         self._parts = Parts(
             self.config,
             given,
-            _named(inventory),
+            parameters.sources(inventory),
             limit,
             forks,
-            _variables(extra_vars),
-            _each("vault_ids", vault_ids),
-            lambda prompt: _secret(ask(prompt)),
+            parameters.variables(extra_vars),
+            parameters.each("vault_ids", vault_ids),
+            lambda prompt: parameters.secret(ask(prompt)),
             warn,
             note,
             watch,
-            configuration.keep_seconds(self.config, default_keep) if keep is None else keep,
+            configuration.keep_seconds(self.config, default_keep) if keep is None else parameters.keep(keep),
             trust,
             None if spread is None else configuration.check_spread(spread),
             executor,
@@ -389,7 +377,7 @@ class Fleet:
             UsageError: a file cannot be read, or as `start`; nothing was sent.
             CacheError: as `start`.
         """
-        words = _each("command", command or ())
+        words = parameters.each("command", command or ())
         spec = JobSpec(
             "" if script is not None else shell_text(words, template=template),
             script=None if script is None else Script.read(script, words),
@@ -400,7 +388,7 @@ class Fleet:
             timeout=timeout,
             cap=cap,
             metadata=metadata or {},
-            returners=tuple(_each("returners", returners)),
+            returners=tuple(parameters.each("returners", returners)),
             template=template,
         )
         prepared = self.prepare(target, spec, Delivery(detach, wait, batch, max_fail, live, batch_wait, subset))
@@ -568,7 +556,17 @@ class Fleet:
             CacheError: the cache or the register cannot be read.
         """
         word = state.value if isinstance(state, State) else state
-        wanted = JobFilter(function, target, by, _stamp(since), _stamp(until), metadata or {}, word, schedule, host)
+        wanted = JobFilter(
+            function,
+            target,
+            by,
+            parameters.moment(since),
+            parameters.moment(until),
+            metadata or {},
+            word,
+            schedule,
+            host,
+        )
         if source is not None:
             from agentless.runner import registers
 
@@ -671,71 +669,3 @@ class Fleet:
         from agentless.runner import procs
 
         return procs.ping(self._parts.contact, self.endpoints(target))
-
-
-def _seconds(connect_timeout: float) -> float:
-    try:
-        return connect_seconds(connect_timeout)
-    except ValueError as error:
-        raise UsageError(f"connect_timeout: {error}") from error
-
-
-def _each(name: str, words: object) -> list[Any]:
-    """One word or several; of a string, its letters would be meant else."""
-    if isinstance(words, str):
-        return [words]
-    if isinstance(words, bytes) or not isinstance(words, Iterable):
-        raise UsageError(f"{name} is a text or several, not {shown(words)}")
-    return list(words)
-
-
-def _check_text(option: str, text: object) -> None:
-    if text is None:
-        return
-    if not isinstance(text, str):
-        raise UsageError(f"{option} is a text, not {shown(text)}")
-    if not text.strip():
-        # Else the job would run as another user than the empty variable was to name, by default as root.
-        raise UsageError(f"{option} is empty", "Is a variable empty there?")
-
-
-def _check_word(option: str, word: object, *words: str) -> None:
-    _check_text(option, word)
-    if word is not None and word not in words:
-        raise UsageError(f"{option} is {' or '.join(words)}, not {shown(word)}")
-
-
-def _variables(given: Mapping[str, object] | Sequence[str]) -> Sequence[str]:
-    if not isinstance(given, Mapping):
-        return _each("extra_vars", given)
-    try:
-        return [json.dumps(dict(given))] if given else []
-    except (TypeError, ValueError) as error:
-        raise UsageError(
-            f"extra_vars: {error}", "Values are what JSON has: texts, numbers, lists, mappings."
-        ) from error
-
-
-def _stamp(moment: float | datetime | None) -> float | None:
-    if moment is not None and not isinstance(moment, (int, float, datetime)):
-        raise UsageError(f"a moment is Unix seconds or a datetime, not {shown(moment)}")
-    if not isinstance(moment, datetime):
-        return moment
-    if moment.utcoffset() is None:
-        zone = "Give it a zone: datetime.now(timezone.utc), or moment.astimezone() for the local one."
-        raise UsageError(f"{moment.isoformat()} could be a time of any zone", zone)
-    return moment.timestamp()
-
-
-def _secret(password: Secret | str | None) -> Secret | None:
-    if password is not None and not isinstance(password, (str, Secret)):
-        # It is not shown: it may be one.
-        raise UsageError(f"a password is a text, not a {type(password).__name__}")
-    return Secret(password) if isinstance(password, str) else password
-
-
-def _named(inventory: str | Path | Sequence[str | Path] | None) -> Sources | None:
-    given = [inventory] if isinstance(inventory, (str, Path)) else inventory
-    if given is not None and (isinstance(given, (bytes, Mapping)) or not isinstance(given, Iterable)):
-        raise UsageError(f"an inventory is a path, or hosts with commas, or several, not {shown(given)}")
-    return None if given is None else Sources(tuple(map(str, given)), "`inventory`")

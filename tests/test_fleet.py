@@ -86,9 +86,6 @@ def test_a_retry_list_is_what_it_was_when_the_command_began(fleet: Fleet) -> Non
     assert list(again.hosts().hosts) == ["a"]
 
 
-NAN = float("nan")
-
-
 @pytest.mark.parametrize("target", [None, 5, ["a"], b"a", ("a", "b")])
 def test_a_target_that_is_no_text_is_nobody(fleet: Fleet, target: Any) -> None:
     """`run(os.environ.get("TARGET"), …)` without the variable is not run on all hosts."""
@@ -108,75 +105,10 @@ def test_a_moment_that_is_no_time_is_refused(fleet: Fleet) -> None:
         fleet.list_jobs(since="1h")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"user": 5},
-        {"limit": 5},
-        {"ssh_common_args": ["-o"]},
-        {"become": "yes"},
-        {"become_method": "runas"},
-        {"host_key_checking": "no"},
-        {"host_key_checking": False},
-        {"password": 5},
-        {"become_password": b"x"},
-        {"keep": -1},
-        {"keep": NAN},
-        {"keep": "5m"},
-        {"keep": True},
-        {"executor": 5},
-        {"vault_ids": 5},
-        {"extra_vars": 5},
-        {"inventory": 5},
-        {"inventory": b"a,"},
-        {"inventory": {"all": {}}},
-    ],
-)
-def test_a_fleet_refuses_what_is_none_of_what_is_asked_for(options: dict[str, Any]) -> None:
-    with pytest.raises(UsageError):
-        Fleet(**{"inventory": "l1,", **options})
-
-
-def test_a_key_file_may_be_a_path() -> None:
-    assert Fleet("l1,", private_key=Path("/keys/id")).endpoints()["l1"].key_files == ("/keys/id",)
-
-
 def test_a_fleet_takes_a_plain_password_and_shows_it_nowhere() -> None:
     fleet = Fleet("l1,", password="hunter2", become_password="hunter2")
     assert fleet.endpoints()["l1"].password == Secret("hunter2")
     assert "hunter2" not in repr(fleet.endpoints())
-
-
-@pytest.mark.parametrize("option", ["user", "private_key", "become_user", "become_method"])
-@pytest.mark.parametrize("text", ["", "  "])
-def test_a_name_that_comes_to_nothing_is_nobody_else(option: str, text: str) -> None:
-    """`-b --become-user "$APP"` with APP empty is not root."""
-    with pytest.raises(UsageError, match="is empty"):
-        Fleet("l1,", **{option: text})  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"forks": 0},
-        {"forks": NAN},
-        {"forks": True},
-        {"forks": 10**5000},
-        {"connect_timeout": NAN},
-        {"connect_timeout": 0},
-    ],
-)
-def test_a_fleet_refuses_numbers_by_which_it_would_wait_for_ever(options: dict[str, Any]) -> None:
-    with pytest.raises(UsageError):
-        Fleet("l1,", **options)
-
-
-def test_variables_are_taken_by_name_or_as_one_text() -> None:
-    for given in ({"ansible_port": 2200, "ansible_user": "ada"}, '{"ansible_port": 2200, "ansible_user": "ada"}'):
-        end = Fleet("l1,", extra_vars=given).endpoints()["l1"]
-        assert (end.port, end.user) == (2200, "ada")
-    with pytest.raises(UsageError, match=r"extra_vars: .*not JSON serializable"):
-        Fleet("l1,", extra_vars={"ansible_port": b"22"})
 
 
 def test_what_asks_for_a_password_may_answer_with_a_plain_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

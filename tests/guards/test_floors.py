@@ -18,6 +18,7 @@ FLOORS: list[set[str]] = [
     {"cli", "__main__"},
     {"demo", "__init__"},
     {"fleet"},
+    {"parameters"},
     {"report"},
     {"runner"},
     {"transport"},
