@@ -58,7 +58,7 @@ def test_to_look_at_the_output_of_a_pending_host_asks_nobody(fleet: Fleet) -> No
 def test_who_waits_for_a_pending_host_asks_nobody_either(fleet: Fleet) -> None:
     jid = new_job(fleet)
     fleet.cache.record(jid, "a", HostResult(State.PENDING, Dispatched.MAYBE, nonce="0" * 16))
-    with fleet.wait(jid, "a", wait=1.5) as run:
+    with fleet.wait(jid, "a", wait=0.3) as run:
         assert list(run) == []
         assert run.report().results["a"].state is State.PENDING
 

@@ -86,6 +86,7 @@ def test_a_host_that_a_live_run_may_still_reach_has_not_ended(bench: Bench) -> N
 
 
 def test_one_that_fails_holds_up_no_other(bench: Bench, web: Web) -> None:
+    need("many seconds")
     hangs = f"  hangs: {{type: webhook, url: '{web.url}', timeout: 2}}\n"
     configure(bench, "one", more=hangs + "  refuses: {type: command, command: 'exit 1'}\n")
     bench.job(returners=("hangs", "refuses", "one"))
@@ -99,6 +100,7 @@ def test_one_that_fails_holds_up_no_other(bench: Bench, web: Web) -> None:
 
 
 def test_a_return_that_hangs_comes_last_the_next_time(bench: Bench) -> None:
+    need("many seconds")
     stuck = "test $AGENTLESS_HOST = web0 && exec sleep 60; cat >>one"
     bench.configure(f"returners: {{one: {{type: command, timeout: 1, command: '{stuck}'}}}}")
     bench.job({f"web{n}": returned() for n in range(4)}, returners=("one",))

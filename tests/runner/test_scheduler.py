@@ -10,6 +10,7 @@ import pytest
 
 from agentless import Fleet
 from agentless.errors import ScheduleError
+from tests.hosts import need
 
 PRUNE = "  {name}: {{function: jobs.prune, hours: 1{more}}}\n"
 
@@ -41,6 +42,7 @@ def test_a_skip_is_told_with_its_reason(home: Path) -> None:
 
 def test_a_wrong_file_fires_nothing_at_the_start_and_changes_nothing_later(home: Path) -> None:
     """Later, the last good one holds, and the error is told once."""
+    need("many seconds")
     with pytest.raises(ScheduleError, match="never says when"):
         once(home, "  bad: {function: jobs.prune}\n")
     path = home / "schedule.yaml"
