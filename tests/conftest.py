@@ -9,11 +9,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.hosts import Nodes, Proxy, Sshd
+from tests.hosts import Links, Nodes, Proxy, Sshd
 from tests.hosts.needs import PASSED_OVER, be_quick
 
 # Folders of tests that go through all rooms, on real hosts.
@@ -74,17 +75,36 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 
 @pytest.fixture
-def start_sshd() -> Iterator[Callable[..., Sshd]]:
-    """Start real sshds of the current user, with the arguments of `Sshd`; they end with the test."""
-    with contextlib.ExitStack() as stack:
-        yield lambda *args, **kwargs: stack.enter_context(Sshd(*args, **kwargs))
+def links(request: pytest.FixtureRequest) -> Iterator[Links]:
+    """By which way commands reach hosts: as it comes, or as `over_every_link` says."""
+    with Links(getattr(request, "param", None)) as made:
+        yield made
 
 
 @pytest.fixture
-def start_nodes() -> Iterator[Callable[..., Nodes]]:
+def start_sshd(links: Links) -> Iterator[Callable[..., Sshd]]:
+    """Start real sshds of the current user, with the arguments of `Sshd`; they end with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*args: Any, **kwargs: Any) -> Sshd:
+            sshd = stack.enter_context(Sshd(*args, **kwargs))
+            links.lay(sshd.client)
+            return sshd
+
+        yield start
+
+
+@pytest.fixture
+def start_nodes(links: Links) -> Iterator[Callable[..., Nodes]]:
     """Boot hosts in namespaces, with the arguments of `Nodes`; they end with the test. Needs root."""
     with contextlib.ExitStack() as stack:
-        yield lambda *args, **kwargs: stack.enter_context(Nodes(*args, **kwargs))
+
+        def start(*args: Any, **kwargs: Any) -> Nodes:
+            nodes = stack.enter_context(Nodes(*args, **kwargs))
+            links.lay(nodes.client)
+            return nodes
+
+        yield start
 
 
 @pytest.fixture

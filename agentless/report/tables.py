@@ -383,7 +383,7 @@ def copies(result: Copies) -> Iterator[Row]:
         yield name, one.state, _text(one.files), _text(one.bytes), seconds, one.path or "", why
 
 
-CONNECTIONS = ("HOST", "KIND", "USER", "ADDRESS", "VIA", "SINCE", "COMMANDS", "CLOSES IN")
+CONNECTIONS = ("HOSTS", "KIND", "USER", "ADDRESS", "VIA", "SINCE", "COMMANDS", "CLOSES IN")
 
 
 def connections(result: Connections) -> Iterator[Row]:
@@ -392,5 +392,6 @@ def connections(result: Connections) -> Iterator[Row]:
         address = f"[{one.host}]:{one.port}" if ":" in one.host else f"{one.host}:{one.port}"
         sessions = "" if one.sessions is None else str(one.sessions)
         closes = "in use" if one.in_use else "" if one.closes_in is None else duration(one.closes_in)
-        way = one.via or one.socket or ""
-        yield ", ".join(one.names), one.kind, one.user, address, way, local(one.since), sessions, closes
+        if one.kind == "master":
+            closes = "ssh decides"
+        yield fold(one.names), one.kind, one.user, address, one.via or "", local(one.since), sessions, closes

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agentless.model.states import Dispatched, HostResult
-from tests.hosts import Nodes, User
+from tests.hosts import Links, Nodes, User
 from tests.hosts.fleet import OneHost, problem
 
 # Everything that a shell, a terminal or a prompt could trip over.
@@ -44,8 +44,9 @@ def booted() -> Iterator[Host]:
 
 
 @pytest.fixture
-def host(booted: Host, monkeypatch: pytest.MonkeyPatch) -> Host:
+def host(booted: Host, monkeypatch: pytest.MonkeyPatch, links: Links) -> Host:
     """The host with `ada` allowed to become anybody by her password, in sudo and doas, and nothing cached."""
+    links.lay(booted.nodes.client)
     booted.act_as_client(monkeypatch)
     booted.sudoers("ada ALL=(ALL) ALL")
     booted.node.write("/etc/doas.conf", "permit ada\n", 0o600)

@@ -15,7 +15,7 @@ from agentless.model.secret import Secret
 from agentless.model.states import State
 from agentless.runner.run import Run
 from tests.become.conftest import PASSWORD, Host
-from tests.hosts import until
+from tests.hosts import over_every_link, until
 from tests.hosts.fleet import out
 
 # Each with its password, as ada, who logs in.
@@ -128,6 +128,7 @@ def test_environment_stdin_and_scripts_reach_the_other_user(host: Host, tmp_path
 
 
 # --- what a terminal must not do to it ---
+@over_every_link
 @each_method
 @pytest.mark.parametrize("live", [True, False])
 def test_a_terminal_harms_no_output(host: Host, method: str, live: bool) -> None:
@@ -143,6 +144,7 @@ def test_a_terminal_harms_no_output(host: Host, method: str, live: bool) -> None
     assert result.ret.stderr == b"\n\x04\x03"
 
 
+@over_every_link
 @each_method
 def test_a_terminal_harms_no_input(host: Host, method: str) -> None:
     """A megabyte of all bytes, among them those that mean end, interrupt and stop to a terminal."""
@@ -155,6 +157,7 @@ def test_a_terminal_harms_no_input(host: Host, method: str) -> None:
     assert result.ret.stderr == b""
 
 
+@over_every_link
 @each_method
 def test_live_output_comes_as_it_grows(host: Host, method: str) -> None:
     with host.fleet(ansible_become=True, **METHODS[method]) as fleet:
@@ -184,6 +187,7 @@ def test_a_detached_job_outlives_its_method(host: Host, method: str) -> None:
         assert out(fleet.lookup(run.job.jid).results["web1"]) == "went on\n"
 
 
+@over_every_link
 @each_method
 def test_a_job_outlives_a_broken_connection(host: Host, method: str) -> None:
     with host.fleet(ansible_become=True, **METHODS[method]) as fleet:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli.conftest import Cli, hosts, state
 from tests.cli.terminal import PATIENCE, Terminal, agentless
-from tests.hosts import Sshd
+from tests.hosts import Sshd, over_every_link
 
 
 def begin(sshd: Sshd, *options: str) -> subprocess.Popen[bytes]:
@@ -31,6 +31,7 @@ def begin(sshd: Sshd, *options: str) -> subprocess.Popen[bytes]:
     return process
 
 
+@over_every_link
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_without_a_terminal_an_interruption_ends_the_job_and_waits_for_its_return(sshd: Sshd, number: int) -> None:
     process = begin(sshd)
@@ -41,6 +42,7 @@ def test_without_a_terminal_an_interruption_ends_the_job_and_waits_for_its_retur
     assert state(sshd.client.environ) == ("returned", 15)
 
 
+@over_every_link
 def test_a_closed_terminal_leaves_the_job_running_and_says_how_to_come_back(sshd: Sshd) -> None:
     process = begin(sshd)
     process.send_signal(signal.SIGHUP)
@@ -59,6 +61,7 @@ def test_on_interrupt_decides(sshd: Sshd) -> None:
     assert state(sshd.client.environ) == ("returned", 9)
 
 
+@over_every_link
 @pytest.mark.parametrize(
     ("reply", "ended"),
     [
@@ -178,6 +181,7 @@ def test_interrupted_when_the_job_was_just_made_it_asks_on_a_terminal(sshd: Sshd
     assert agentless("kill-job", "last", environ=sshd.client.environ).returncode == 0
 
 
+@over_every_link
 def test_a_reader_that_goes_away_ends_the_command_quietly_and_not_the_job(sshd: Sshd) -> None:
     command = "echo begun; for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.3; done; exec sleep 300"
     process = subprocess.Popen(

@@ -10,9 +10,10 @@ import pytest
 
 from tests.cli.conftest import Cli, hosts
 from tests.cli.terminal import PATIENCE, agentless
-from tests.hosts import Sshd, until
+from tests.hosts import Sshd, over_every_link, until
 
 
+@over_every_link
 def test_lookup_gives_the_blocks_the_json_and_the_exit_code_of_the_run(cli: Cli) -> None:
     command = 'echo "$AGENTLESS_JID"; echo oops >&2; exit $((RANDOM * 0))'
     ran = cli("run", "all", "--", command)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.emulator import Emulator
 from tests.cli.terminal import Terminal, agentless
-from tests.hosts import Sshd
+from tests.hosts import Sshd, over_every_link
 
 # Pieces of lines, bytes that are no text, a progress bar, a colour that stays on, and no newline at the end.
 CHATTY = (
@@ -19,6 +19,7 @@ CHATTY = (
 WHOLE = "host{n} | begin 1 end\nhost{n} | begin 2 end\nhost{n} | begin 3 end\nhost{n} | "
 
 
+@over_every_link
 def test_lines_of_several_hosts_are_whole_and_behind_their_names(sshd: Sshd) -> None:
     command = ["run", "all", "--live", "--", CHATTY]
     done = subprocess.run(
@@ -58,6 +59,7 @@ def test_on_a_terminal_the_bar_stands_below_and_leaves_nothing_behind(sshd: Sshd
     assert "1 failed" in "".join(lines[last_output + 1 :])
 
 
+@over_every_link
 def test_tail_follows_several_hosts(sshd: Sshd) -> None:
     environ = sshd.client.environ
     sent = agentless("run", "all", "--detach", "--", "echo early; sleep 1; printf late; exit 2", environ=environ)

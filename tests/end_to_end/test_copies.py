@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.test_links import Linked, linked
-from tests.hosts import Node, Nodes, User, until
+from tests.hosts import Node, Nodes, User, over_every_link, until
 from tests.hosts.client import Client
-from tests.transport.keeper.conftest import keepers
+from tests.hosts.links import keepers
 
 __all__ = ["linked"]
 
@@ -208,6 +208,7 @@ def test_no_job_is_made_and_what_hosts_have_for_us_comes_home(fleet: Fleet) -> N
     assert listed[jid]["summary"]["returned"] == 1
 
 
+@over_every_link
 def test_over_a_master_and_a_keeper_it_is_the_same(linked: Linked) -> None:
     there = linked.sshd.directory / "there"
     given = linked.sshd.client.home / "given"
@@ -221,7 +222,7 @@ def test_over_a_master_and_a_keeper_it_is_the_same(linked: Linked) -> None:
     assert (linked.sshd.logins() == logins) is (linked.kind != "direct")
 
 
-@pytest.mark.parametrize("linked", ["keeper"], indirect=True)
+@pytest.mark.parametrize("links", ["keeper"], indirect=True)
 def test_a_keeper_that_is_killed_on_the_way_costs_a_new_connection(linked: Linked) -> None:
     there, home = linked.sshd.directory / "there", linked.sshd.client.home
     there.mkdir()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.hosts import Nodes, Proxy, Sshd, patience, until
+from tests.hosts import Links, Nodes, Proxy, Sshd, over_every_link, patience, until
 
 LINES = 40
 COUNTING = f"i=0; while [ $i -lt {LINES} ]; do i=$((i+1)); echo line $i; sleep 0.1; done"
@@ -34,14 +34,16 @@ def said(host: str, lines: str) -> str:
     return "".join(f"{host} | {line}" for line in lines.splitlines(keepends=True))
 
 
-def through(sshd: Sshd, proxy: Proxy) -> None:
+def through(sshd: Sshd, proxy: Proxy, links: Links) -> None:
     """Have host1 reached by way of the proxy."""
     tree = json.loads(sshd.client.agentless("hosts", "host1", "--out", "json").stdout)
     variables = {**tree["host1"]["vars"], "ansible_port": proxy.port}
     sshd.client.write_inventory({"host1": variables})
     sshd.client.trust({f"[127.0.0.1]:{proxy.port}": sshd.public_host_key})
+    links.lay(sshd.client)
 
 
+@over_every_link
 def test_the_job_outlives_a_killed_controller(sshd: Sshd) -> None:
     """`jobs wait` attaches again; the output is complete, in order, and of one copy."""
     with sshd.client.start("run", "host1", "--live", "--", COUNTING) as process:
@@ -55,6 +57,7 @@ def test_the_job_outlives_a_killed_controller(sshd: Sshd) -> None:
     assert json.loads(jid.stdout)["jid"] == waited["jid"]
 
 
+@over_every_link
 def test_the_laptop_may_sleep_through_the_end(sshd: Sshd) -> None:
     """Nobody is connected when the job ends; `jobs lookup` brings its end home."""
     go = sshd.directory / "go"
@@ -89,10 +92,11 @@ def test_hosts_that_were_not_sent_to_are_said_to_be_not_started(sshd: Sshd) -> N
     assert waited["exit_code"] == 3
 
 
-def test_a_run_survives_a_lost_connection(sshd: Sshd, start_proxy: Callable[..., Proxy]) -> None:
+@over_every_link
+def test_a_run_survives_a_lost_connection(sshd: Sshd, start_proxy: Callable[..., Proxy], links: Links) -> None:
     """It comes back by itself, goes on where the output stopped, and shows every line once."""
     proxy = start_proxy("127.0.0.1", sshd.port)
-    through(sshd, proxy)
+    through(sshd, proxy, links)
     with sshd.client.start("run", "host1", "--live", "--", COUNTING) as process:
         read_line(process, "line 5")
         proxy.cut()
@@ -102,6 +106,7 @@ def test_a_run_survives_a_lost_connection(sshd: Sshd, start_proxy: Callable[...,
     assert lookup(sshd.client, "lookup", "last")["hosts"]["host1"]["stdout"] == COUNTED
 
 
+@over_every_link
 def test_a_killed_session_does_not_take_the_job_along(start_nodes: Callable[..., Nodes]) -> None:
     nodes = start_nodes(1)
     with nodes.client.start("run", "node1", "--live", "--", COUNTING) as process:
@@ -112,16 +117,24 @@ def test_a_killed_session_does_not_take_the_job_along(start_nodes: Callable[...,
     assert process.returncode == 0
 
 
+@over_every_link
 def test_wherever_the_connection_breaks_the_job_starts_once_or_never(
-    sshd: Sshd, start_proxy: Callable[..., Proxy], tmp_path: Path
+    sshd: Sshd, start_proxy: Callable[..., Proxy], tmp_path: Path, links: Links
 ) -> None:
-    """The connection is cut after ever more bytes, in either direction: through connect, dispatch and the answer."""
+    """The connection is cut after ever more bytes, in either direction: through connect, dispatch and the answer.
+
+    One that is ridden is there already.
+    """
     proxy = start_proxy("127.0.0.1", sshd.port)
-    through(sshd, proxy)
+    through(sshd, proxy, links)
     assert sshd.client.agentless("ping").returncode == 0
     outcomes = set()
-    for size in [*range(2200, 9800, 950), *range(9800, 10400, 300)]:
+    connecting = [*range(2200, 9800, 950), *range(9800, 10400, 300)]
+    for size in connecting if links.kind == "direct" else [1, 100, 400, 1000, 2500, 6000]:
         for direction in ("server", "client"):
+            links.lay(sshd.client)
+            if links.kind == "keeper":
+                assert sshd.client.agentless("ping").returncode == 0
             mark = tmp_path / f"{size}-{direction}"
             proxy.cut_after(size, to=direction)
             command = f"echo x >> {mark}; echo said"
@@ -139,11 +152,11 @@ def test_wherever_the_connection_breaks_the_job_starts_once_or_never(
 
 @pytest.mark.parametrize("contact", [("jobs", "lookup", "last"), ("ping",), ("run", "host1", "--detach", "--", "true")])
 def test_a_delayed_request_cannot_start_any_more(
-    sshd: Sshd, start_proxy: Callable[..., Proxy], tmp_path: Path, contact: tuple[str, ...]
+    sshd: Sshd, start_proxy: Callable[..., Proxy], tmp_path: Path, contact: tuple[str, ...], links: Links
 ) -> None:
     """Where the request may never have arrived, the host makes sure that it can't; then it is `not-started`."""
     proxy = start_proxy("127.0.0.1", sshd.port, delay=0.5)
-    through(sshd, proxy)
+    through(sshd, proxy, links)
     assert sshd.client.agentless("ping").returncode == 0
     mark = tmp_path / "mark"
     with sshd.client.start("run", "host1", "--", f"echo x >> {mark}") as process:
@@ -162,6 +175,7 @@ def test_a_delayed_request_cannot_start_any_more(
     assert not mark.exists()
 
 
+@over_every_link
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_in_a_pipeline_leaves_nothing_running(sshd: Sshd, number: signal.Signals) -> None:
     """Without a terminal the job is TERM'ed, given time to clean up, and its JID is told."""
@@ -179,6 +193,7 @@ def test_an_interrupted_run_in_a_pipeline_leaves_nothing_running(sshd: Sshd, num
     assert "cleaned" in output
 
 
+@over_every_link
 def test_on_interrupt_detach_leaves_it_running(sshd: Sshd) -> None:
     with sshd.client.start("run", "host1", "--live", "--on-interrupt", "detach", "--", "echo up; sleep 100") as process:
         read_line(process, "up")

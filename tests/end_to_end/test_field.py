@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.cli.terminal import Terminal
-from tests.hosts import Client, Nodes, Sshd, patience, until
+from tests.hosts import Client, Nodes, Sshd, over_every_link, patience, until
 from tests.hosts.client import printed
 
 NOBODY = {"ansible_host": "127.0.0.1", "ansible_port": 1}
@@ -34,6 +34,7 @@ def entries(sshd: Sshd) -> dict[str, dict[str, object]]:
 
 
 # --- crowds ---
+@over_every_link
 def test_an_sshd_as_it_comes_loses_none_of_many_hosts_of_two_runs_at_once(start_sshd: Callable[..., Sshd]) -> None:
     """Ansible #18188: of eleven logins that are under way at once, sshd's default lets three in ten fall."""
     sshd = start_sshd(60, config="MaxStartups 10:30:100")
@@ -55,6 +56,7 @@ runpy.run_module("agentless", run_name="__main__")
 """
 
 
+@over_every_link
 @pytest.mark.skipif(
     0 <= resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 1300, reason="this user may not have 1,300 open files"
 )
@@ -92,6 +94,7 @@ while data := line.recv(65536):
 """
 
 
+@pytest.mark.parametrize("links", ["direct", "keeper"], indirect=True)
 def test_few_descriptors_are_enough_for_many_hosts(start_sshd: Callable[..., Sshd]) -> None:
     """The limit of macOS, and of many a CI runner, is 256."""
     sshd = start_sshd(100, addresses=10)
@@ -125,6 +128,7 @@ def test_sixty_thousand_hosts_fit_into_half_a_gigabyte(sshd: Sshd) -> None:
 
 
 # --- hosts in trouble ---
+@pytest.mark.parametrize("links", ["direct", "keeper"], indirect=True)
 def test_a_host_that_is_stuck_is_named_and_holds_up_no_other(start_nodes: Callable[..., Nodes]) -> None:
     """Its kernel takes the connection, and nobody behind it answers (Ansible #13327, Salt #34161)."""
     nodes = start_nodes(3)
@@ -140,6 +144,7 @@ def test_a_host_that_is_stuck_is_named_and_holds_up_no_other(start_nodes: Callab
         assert terminal.end() == 0
 
 
+@over_every_link
 def test_a_run_learns_by_itself_that_a_host_was_rebooted(start_nodes: Callable[..., Nodes]) -> None:
     nodes = start_nodes(2)
     go = "/var/tmp/go"
@@ -214,6 +219,7 @@ def test_a_full_disk_of_the_controller_loses_no_return(sshd: Sshd, small_cache: 
     assert sshd.client.agentless("jobs", "show", started, env=environ).returncode == 0
 
 
+@over_every_link
 def test_a_child_that_is_left_behind_holds_nobody_up(sshd: Sshd) -> None:
     """It keeps the job's stdout and stderr open (fabric #1828)."""
     pid = sshd.directory / "pid"
@@ -226,6 +232,7 @@ def test_a_child_that_is_left_behind_holds_nobody_up(sshd: Sshd) -> None:
         os.kill(int(pid.read_text()), signal.SIGKILL)
 
 
+@over_every_link
 @pytest.mark.parametrize(("verb", "number"), [("term-job", 15), ("kill-job", 9)])
 def test_a_signalled_job_leaves_no_child_and_has_its_return(sshd: Sshd, verb: str, number: int) -> None:
     """Salt lets both sleeps live on, and never gets a return (Salt #26490, #66501)."""
@@ -286,6 +293,7 @@ def test_timeouts_and_refusals_count_against_the_threshold_of_a_batch(sshd: Sshd
         assert kinds[1:] == ["max-fail", "max-fail"], ran
 
 
+@over_every_link
 def test_every_verb_tells_an_unknown_target_from_a_host_that_does_not_answer(sshd: Sshd) -> None:
     """Salt #37802, #61505, #66274: exit code 0 for both."""
     sshd.client.write_inventory({**entries(sshd), "gone": NOBODY})
@@ -326,6 +334,7 @@ def test_what_somebody_did_to_the_files_of_the_cache_changes_no_age(sshd: Sshd) 
     assert kept_after(4_102_444_800, keep_jobs=0.0001) == 0
 
 
+@over_every_link
 def test_an_interrupted_pipeline_still_has_one_whole_document_on_stdout(sshd: Sshd) -> None:
     for out in ("json", "junit"):
         with sshd.client.start("run", "all", "--out", out, "--", "echo up; exec sleep 1000") as process:

@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import random
+import shutil
 import signal
 import subprocess
 import threading
@@ -20,7 +21,7 @@ from agentless.transport.keeper.client import held
 from agentless.transport.keeper.place import Place
 from tests.hosts import Master, Nodes, Proxy, Sshd, need, patience, until
 from tests.hosts.client import Client, make_key, printed
-from tests.transport.keeper.conftest import keepers
+from tests.hosts.links import keepers
 
 
 class Commands:
@@ -134,6 +135,34 @@ def test_a_job_goes_on_when_its_keeper_is_killed(sshd: Sshd, commands: Commands)
     assert (out, process.returncode) == ("host1 | done\n", 0), err
 
 
+def test_where_the_keepers_directory_is_removed_jobs_go_on_and_the_next_command_has_another(
+    sshd: Sshd, commands: Commands
+) -> None:
+    go = sshd.directory / "go"
+    process = sshd.client.start(
+        *("run", "host1", "--live", "--", f"echo begun; until [ -e {go} ]; do sleep 0.05; done; echo done"),
+        env=commands.environ,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "host1 | begun\n"
+    (pid,) = commands.keepers()
+    shutil.rmtree(commands.place.directory)
+    assert printed(commands("run", "host1", "--", "echo hi")) == "hi\n"
+    assert len(commands.keepers()) == 2
+    go.touch()
+    out, err = process.communicate(timeout=patience(60))
+    assert (out, process.returncode) == ("host1 | done\n", 0), err
+    assert sshd.logins() == 2, "each keeper has logged in, and nobody was cut off"
+    until(lambda: pid not in commands.keepers(), "the one that nobody finds ends")
+
+
+def test_who_forgets_a_host_s_key_is_not_carried_there(sshd: Sshd, commands: Commands) -> None:
+    commands("run", "host1", "--", "true")
+    sshd.client.known_hosts.write_text("")
+    document = json.loads(commands("run", "host1", "--out", "json", "--", "true", code=3).stdout)
+    assert document["hosts"]["host1"]["error"]["kind"] == "host-key"
+
+
 def test_one_command_says_that_the_keeper_hangs_and_the_next_has_another(sshd: Sshd, commands: Commands) -> None:
     commands("run", "host1", "--", "true")
     (pid,) = commands.keepers()
@@ -230,9 +259,10 @@ def test_what_is_kept_is_listed_and_let_go_of(sshd: Sshd, commands: Commands) ->
         "socket": None,
     }
     table = commands("connections").stdout
-    assert "host1, host2" in table
+    assert table.split()[:8] == ["HOSTS", "KIND", "USER", "ADDRESS", "VIA", "SINCE", "COMMANDS", "CLOSES"]
+    assert "host[1-2]" in table
     commands("connections", "close", "nobody", code=2)
-    assert "host1, host2" in commands("connections", "close", "host1").stdout
+    assert "host[1-2]" in commands("connections", "close", "host1").stdout
     assert commands("connections").stdout == ""
     assert commands("connections", "close").stderr == "no connection was kept\n"
 

@@ -7,15 +7,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.hosts import Master, Sshd, need, patience, until
-from tests.transport.keeper.conftest import keepers
+from tests.hosts import Links, Sshd, need, over_every_link, patience, until
+from tests.hosts.links import keepers
+
+pytestmark = over_every_link
 
 
 def children(pid: int) -> list[int]:
@@ -26,10 +26,10 @@ def children(pid: int) -> list[int]:
 class Linked:
     """Commands to host1 over one kind of link."""
 
-    def __init__(self, sshd: Sshd, kind: str) -> None:
+    def __init__(self, sshd: Sshd, links: Links) -> None:
         self.sshd = sshd
-        self.kind = kind
-        self.environ = {**sshd.client.environ, "AGENTLESS_KEEP_CONNECTIONS": "60" if kind == "keeper" else "0"}
+        self.kind = links.kind
+        self.environ = sshd.client.environ
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.sshd.client.agentless(*arguments, env=self.environ)
@@ -50,21 +50,14 @@ class Linked:
         return self.sshd.client.start(*arguments, env=self.environ)
 
 
-@pytest.fixture(params=["direct", "master", "keeper"])
-def linked(request: pytest.FixtureRequest, sshd: Sshd) -> Iterator[Linked]:
-    made = Linked(sshd, request.param)
-    home = sshd.client.home
-    with ExitStack() as stack:
-        if made.kind == "master":
-            (home / ".ssh" / "config").write_text(f"Host *\n  ControlPath {home}/m\n")
-            stack.enter_context(Master(home / "m", ["-F", str(sshd.client.openssh_config), "host1"]))
-        assert made("ping", "host1").returncode == 0
-        logins = sshd.logins()
-        assert made("ping", "host1").returncode == 0
-        assert (sshd.logins() == logins) is (made.kind != "direct")
-        yield made
-    for pid in keepers(f"HOME={home}\0"):
-        os.kill(pid, signal.SIGKILL)
+@pytest.fixture
+def linked(links: Links, sshd: Sshd) -> Linked:
+    made = Linked(sshd, links)
+    assert made("ping", "host1").returncode == 0
+    logins = sshd.logins()
+    assert made("ping", "host1").returncode == 0
+    assert (sshd.logins() == logins) is (made.kind != "direct")
+    return made
 
 
 def test_streams_retcode_sections_and_lookup(linked: Linked) -> None:
@@ -106,7 +99,7 @@ def test_a_host_that_went_away_is_come_back_to_and_nothing_starts_twice(linked: 
 
 def test_what_fails_fails_in_the_same_words(linked: Linked) -> None:
     kinds = []
-    for words in (["-e", "agentless_state_dir=/proc/none"], ["--cwd", "/nonexistent"], ["--shell", "/nonexistent"]):
+    for words in (["-e", "agentless_state_dir=/proc/none"], ["--cwd", "/proc/none"], ["--shell", "/proc/none"]):
         document = linked.document("run", "host1", *words, "--", "true")
         host = document["hosts"]["host1"]
         kinds.append((host["state"], host["error"] and host["error"]["kind"], document["exit_code"]))

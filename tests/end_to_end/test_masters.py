@@ -48,6 +48,8 @@ def test_all_of_agentless_rides_and_says_so(sshd: Sshd, person: Person, master: 
     assert note in person("-v", "hosts", "host1").stderr
     listed = person("connections", "-l", "host1").stdout
     assert "master" in listed
+    assert "ssh decides" in listed
+    assert str(person.socket) not in listed, "it is long, and who wants it has it in JSON"
     assert str(person.socket) in person("connections", "-l", "host1", "--out", "json").stdout
     assert printed(person("run", "host1", "--", "echo out; echo err >&2; exit 3", code=1)) == "out\nstderr: err\n"
     jid = person("run", "host1", "--detach", "--", "echo so far; exec sleep 300").stdout.strip()

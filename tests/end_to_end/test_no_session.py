@@ -9,9 +9,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.hosts import Sshd
+from tests.hosts import Sshd, over_every_link
 
 
+@over_every_link
 @pytest.mark.parametrize(
     ("config", "kind"),
     [

@@ -15,8 +15,8 @@ import pytest
 from tests.cli.terminal import Terminal
 from tests.hosts import Nodes, Sshd, until
 from tests.hosts.client import Client
+from tests.hosts.links import keepers
 from tests.hosts.nodes import User
-from tests.transport.keeper.conftest import keepers
 
 DIRECT, KEEPER = "0", "60"
 

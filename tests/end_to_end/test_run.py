@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.hosts import Sshd
+from tests.hosts import Sshd, over_every_link
 from tests.hosts.client import printed
 
 
@@ -41,6 +41,7 @@ def test_every_host_has_one_connection_and_one_command(start_sshd: Callable[...,
         assert (sshd.logins() - logins, sshd.commands() - commands) == (8, 8)
 
 
+@pytest.mark.parametrize("links", ["direct", "keeper"], indirect=True)
 def test_two_hundred_hosts_run_at_once(start_sshd: Callable[..., Sshd]) -> None:
     """A long job that is only followed holds no place, so -f 20 starts 200 that wait for one another."""
     sshd = start_sshd(200, addresses=40)
@@ -70,6 +71,7 @@ def test_lines_of_json_are_the_same_for_run_and_lookup(sshd: Sshd) -> None:
     assert len(ran.stdout.splitlines()) == 3
 
 
+@over_every_link
 def test_a_script_runs_by_its_own_interpreter_with_its_arguments(sshd: Sshd, tmp_path: Path) -> None:
     script = tmp_path / "report"
     script.write_text("#!/usr/bin/awk -f\nBEGIN { print ARGV[1], ARGC }\n")
@@ -79,6 +81,7 @@ def test_a_script_runs_by_its_own_interpreter_with_its_arguments(sshd: Sshd, tmp
     assert {host["stdout"] for host in document["hosts"].values()} == {"a b 2\n"}
 
 
+@over_every_link
 def test_the_job_gets_stdin_environment_directory_and_shell(sshd: Sshd, tmp_path: Path) -> None:
     (tmp_path / "in").write_bytes(b"line\n" * 100_000)
     options = ["--stdin", str(tmp_path / "in"), "--env", "A=x y", "--env", "B="]
@@ -96,6 +99,7 @@ def test_the_job_finds_the_inventory_name_of_its_host(sshd: Sshd) -> None:
     }
 
 
+@over_every_link
 def test_the_environment_is_that_of_ssh(sshd: Sshd) -> None:
     """Python sets LC_CTYPE and ignores SIGPIPE: the job sees neither."""
     ours = "".join(f" -e ^{name}=" for name in ("AGENTLESS_.*", "SSH_.*", "_", "SHLVL", "OLDPWD", "PWD"))
@@ -106,6 +110,7 @@ def test_the_environment_is_that_of_ssh(sshd: Sshd) -> None:
     assert run_json(sshd, "host1", "--shell", "/bin/bash", "--", pipe)["hosts"]["host1"]["stdout"] == "y\n141\n"
 
 
+@over_every_link
 def test_what_cannot_start_is_not_started_and_says_why(sshd: Sshd) -> None:
     for option, value, kind in (("--cwd", "/no/such", "cwd"), ("--shell", "/no/shell", "shell")):
         document = run_json(sshd, "host1", option, value, "--", "true")
@@ -115,6 +120,7 @@ def test_what_cannot_start_is_not_started_and_says_why(sshd: Sshd) -> None:
         assert document["exit_code"] == 3
 
 
+@over_every_link
 def test_the_deadline_is_the_hosts_and_keeps_the_output(sshd: Sshd) -> None:
     document = run_json(
         sshd, "host1", "--timeout", "0.5", "--", "trap '' TERM; echo begun; sleep 100 & wait; sleep 100"
@@ -125,6 +131,7 @@ def test_the_deadline_is_the_hosts_and_keeps_the_output(sshd: Sshd) -> None:
     assert document["exit_code"] == 1
 
 
+@over_every_link
 def test_waiting_is_not_the_jobs_deadline(sshd: Sshd) -> None:
     document = run_json(sshd, "host1", "--wait", "4", "--", "sleep 1000")
     assert document["exit_code"] == 4
@@ -231,6 +238,7 @@ def test_check_contacts_nobody(sshd: Sshd) -> None:
     assert sshd.logins() == logins
 
 
+@over_every_link
 def test_much_output_is_capped_in_the_record_and_said(sshd: Sshd) -> None:
     document = run_json(sshd, "host1", "--", "yes 0123456789abcde | head -c 30000000; echo; echo END")
     host = document["hosts"]["host1"]

@@ -6,12 +6,13 @@ import subprocess
 
 from agentless.remote import wire
 from agentless.runner.events import UNREAD_MAX
-from tests.hosts import Sshd, until
+from tests.hosts import Sshd, over_every_link, until
 
 # Slow enough for every piece to be sent while it is the newest, which the host's cap takes nothing of.
 PRINTS = "i=0; while [ $i -lt 100 ]; do yes 1234567 | head -c 1000000; i=$((i+1)); sleep 0.02; done"
 
 
+@over_every_link
 def test_output_waits_at_the_host_until_it_is_read(sshd: Sshd) -> None:
     client = sshd.client
     command = client.command("run", "host1", "--", PRINTS)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.hosts import Client, Nodes, Sshd, User, patience, until
+from tests.hosts import Client, Nodes, Sshd, User, over_every_link, patience, until
 from tests.hosts.client import printed
 
 BOMB = "f() { f & f & wait; }; while :; do f; done"
@@ -26,6 +26,7 @@ def ask(client: Client, *arguments: str) -> dict[str, Any]:
     return document
 
 
+@over_every_link
 def test_a_reboot_and_a_cut_are_told_apart(start_nodes: Callable[..., Nodes]) -> None:
     nodes = start_nodes(3)
     jid = nodes.client.agentless("run", "all", "--detach", "--", "echo up; sleep 3; echo end").stdout.strip()
@@ -122,6 +123,7 @@ def test_any_contact_brings_home_what_is_waited_for(start_nodes: Callable[..., N
     assert [host["stdout"] for host in shown["hosts"].values()] == ["home\n", "home\n"]
 
 
+@over_every_link
 def test_another_controller_with_only_the_jid_finds_follows_and_kills(start_nodes: Callable[..., Nodes]) -> None:
     nodes = start_nodes(3)
     command = "echo up; trap '' TERM; setsid sleep 500 & sleep 501"
@@ -215,6 +217,7 @@ def test_hosts_that_cannot_be_asked_about_a_foreign_job_stay_in_its_report(start
     assert [one.returncode for one in waits] == [1, 0, 2]
 
 
+@over_every_link
 def test_nothing_is_left_after_kill_job(start_nodes: Callable[..., Nodes]) -> None:
     """A daemon, a session of its own, one that ignores TERM, and one that forks as fast as it can."""
     nodes = start_nodes(1, users=[User("ada")], login="ada")
@@ -234,6 +237,7 @@ def test_nothing_is_left_after_kill_job(start_nodes: Callable[..., Nodes]) -> No
         assert ended["ended_by"].startswith("signal-job:"), name
 
 
+@over_every_link
 def test_term_job_leaves_the_job_its_clean_up(sshd: Sshd) -> None:
     jid = sshd.client.agentless("run", "all", "--detach", "--", "trap 'echo bye; exit 5' TERM; sleep 100 & wait").stdout
     assert sshd.client.agentless("term-job", jid.strip()).returncode == 0
@@ -242,6 +246,7 @@ def test_term_job_leaves_the_job_its_clean_up(sshd: Sshd) -> None:
     assert all(host["ended_by"].startswith("signal-job:") for host in waited["hosts"].values())
 
 
+@over_every_link
 def test_a_signal_to_a_job_that_has_ended_says_so(sshd: Sshd) -> None:
     assert sshd.client.agentless("run", "all", "--", "true").returncode == 0
     done = sshd.client.agentless("signal-job", "last", "USR1", "--out", "json")
@@ -377,6 +382,7 @@ def test_jobs_are_listed_and_filtered_without_contacting_anybody(sshd: Sshd) -> 
     assert sshd.logins() == logins
 
 
+@over_every_link
 def test_tail_follows_to_the_end(sshd: Sshd) -> None:
     go = sshd.directory / "go"
     sshd.client.agentless(

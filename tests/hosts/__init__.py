@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.hosts.client import Client
+from tests.hosts.links import Links, over_every_link
 from tests.hosts.master import Master
 from tests.hosts.needs import need
 from tests.hosts.nodes import Node, Nodes, User
@@ -10,4 +11,17 @@ from tests.hosts.proxy import Proxy
 from tests.hosts.sshd import Sshd
 from tests.hosts.waiting import patience, until
 
-__all__ = ["Client", "Master", "Node", "Nodes", "Proxy", "Sshd", "User", "need", "patience", "until"]
+__all__ = [
+    "Client",
+    "Links",
+    "Master",
+    "Node",
+    "Nodes",
+    "Proxy",
+    "Sshd",
+    "User",
+    "need",
+    "over_every_link",
+    "patience",
+    "until",
+]

@@ -26,7 +26,12 @@ class Client:
 
     Args:
         home: a directory that may be filled.
+
+    Attributes:
+        keep: how long connections are kept; None leaves it to the commands.
     """
+
+    keep: str | None = None
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -52,6 +57,7 @@ class Client:
             "LOGNAME": "tester",
             "AGENTLESS_INVENTORY": str(self.inventory),
             "PYTHONPATH": str(ROOT),
+            **({} if self.keep is None else {"AGENTLESS_KEEP_CONNECTIONS": self.keep}),
         }
 
     def trust(self, keys: Mapping[str, str]) -> None:

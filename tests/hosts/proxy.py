@@ -104,7 +104,9 @@ class Proxy:
         self._do(self._cut_all)
 
     def cut_after(self, size: int, *, to: Direction = "server") -> None:
-        """Reset each connection, also future ones, once `size` bytes have gone `to` that side of it."""
+        """Reset each connection, also future ones, once `size` bytes have gone `to` that side of it from now on."""
+        for line in list(self._lines):
+            line.passed[to] = 0
         self._limit[to] = size
 
     def hole(self, *, to: Direction | None = None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -15,19 +14,8 @@ from agentless.transport.connector import HostConnector
 from agentless.transport.keeper.client import KeeperClient, held
 from agentless.transport.keeper.place import Place
 from agentless.transport.keeper.words import Held
+from tests.hosts.links import keepers
 from tests.transport.conftest import Home, Server, drain
-
-
-def keepers(mark: str) -> list[int]:
-    """The PIDs of keepers whose environment, or whose directory, has `mark`."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if b"agentless.transport.keeper" in (process / "cmdline").read_bytes() and (
-                mark.encode() in (process / "environ").read_bytes()
-            ):
-                found.append(int(process.name))
-    return found
 
 
 def run(client: KeeperClient, home: Home, endpoint: Endpoint, line: str = "echo hi", *, once: bool = False) -> bytes:

@@ -25,7 +25,7 @@ from agentless.transport.keeper.client import KeeperClient, held, let_go
 from agentless.transport.keeper.place import Place
 from agentless.transport.keeper.words import HeldAll
 from agentless.transport.local import LocalLink
-from tests.hosts import Proxy, patience, until
+from tests.hosts import Proxy, need, patience, until
 from tests.transport.conftest import USER, Home, Server, drain, keygen
 from tests.transport.keeper.conftest import connections, logins, run
 
@@ -389,6 +389,65 @@ def test_a_keeper_that_hangs_under_a_command_is_noticed(
         assert drain(link.exec("echo on")) == (b"on\n", b"")
         os.kill(pid, signal.SIGCONT)
     connector.close()
+
+
+def test_a_hundred_commands_at_once_share_one_connection(
+    home: Home, start_sshd: Callable[..., Server], keeper: Make, place: Place
+) -> None:
+    server = start_sshd("MaxSessions 200", authorized=home.key)
+    home.knows(server.known_line())
+    connector = HostConnector(keeper=keeper(), home=home.path, system_config=home.path / "none")
+    all_run = threading.Barrier(100, timeout=patience(60))
+
+    def one(number: int) -> bytes:
+        with connector.connect(home.to(server)) as link:
+            channel = link.exec(f"read line; echo {number} $line", once=number % 2 == 1)
+            all_run.wait()
+            channel.send(b"times\n", patience(60))
+            return drain(channel)[0]
+
+    with contextlib.closing(connector), ThreadPoolExecutor(100) as threads:
+        assert list(threads.map(one, range(100))) == [b"%d times\n" % number for number in range(100)]
+    assert logins(server) == 1
+    running = held(place)
+    assert running is not None
+    until(lambda: not any(one.in_use for one in connections(place)), "nobody rides it")
+    # The one that listens, and the transport's; one may serve who asks.
+    until(lambda: len(os.listdir(f"/proc/{running.pid}/task")) == 2, "no thread is left")
+
+
+@pytest.mark.parametrize("to", ["the command", "the host"])
+def test_gigabytes_pass_and_nothing_of_them_is_kept(
+    to: str, home: Home, server: Server, keeper: Make, place: Place
+) -> None:
+    need("many seconds")
+    run(keeper(), home, home.to(server))
+    running = held(place)
+    assert running is not None
+    processes = (running.pid, os.getpid())
+    before = [peak(pid) for pid in processes]
+    size = 2 << 30 if to == "the command" else 1 << 30
+    connector = HostConnector(keeper=keeper(), home=home.path, system_config=home.path / "none")
+    with contextlib.closing(connector), connector.connect(home.to(server)) as link:
+        if to == "the command":
+            channel = link.exec(f"head -c {size} /dev/zero")
+            received = 0
+            while (piece := channel.recv(patience(60))) is not None and piece[0]:
+                received += len(piece[1])
+        else:
+            channel = link.exec(f"head -c {size} | wc -c")
+            for _ in range(size >> 20):
+                channel.send(bytes(1 << 20), patience(60))
+            received = int(drain(channel)[0])
+        assert received == size
+        assert channel.exit_status() == 0
+    assert all(peak(pid) - was < 24 << 20 for pid, was in zip(processes, before, strict=True))
+
+
+def peak(pid: int) -> int:
+    """The most memory that a process has ever had, in bytes."""
+    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) << 10
 
 
 def test_connections_without_a_keeper_are_made_side_by_side(keeper: Make, tmp_path: Path) -> None:

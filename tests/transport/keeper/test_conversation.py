@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agentless.errors import NoSession, Unreachable
+from agentless.model.secret import Secret
+from agentless.openssh.resolver import Resolver
 from agentless.transport.connector import HostConnector
+from agentless.transport.keeper import words
 from agentless.transport.keeper.client import KeeperClient, held
+from agentless.transport.keeper.conversation import Conversations
 from agentless.transport.keeper.place import Place
+from agentless.transport.mux.line import Line
+from agentless.transport.mux.protocol import Alive
 from tests.hosts import Proxy, patience, until
 from tests.transport.conftest import Home, Server, drain
 from tests.transport.keeper.conftest import connections, logins, run
@@ -168,6 +177,11 @@ def test_many_commands_ride_one_connection_at_once(home: Home, server: Server, k
 
 
 def test_a_command_that_is_killed_leaves_no_session(home: Home, server: Server, keeper: Make, place: Place) -> None:
+    warm(home, server, keeper, place)
+    running = held(place)
+    assert running is not None
+    until(lambda: len(os.listdir(f"/proc/{running.pid}/task")) == 2, "it has settled")
+    descriptors = len(os.listdir(f"/proc/{running.pid}/fd"))
     connector = HostConnector(keeper=keeper(), home=home.path, system_config=home.path / "none")
     link = connector.connect(home.to(server))
     channel = link.exec("echo $$; cat")
@@ -177,12 +191,9 @@ def test_a_command_that_is_killed_leaves_no_session(home: Home, server: Server, 
     connector.close()
     until(lambda: not Path(f"/proc/{int(piece[1])}").exists(), "the host's process ends")
     until(lambda: [one.sessions for one in connections(place)] == [0], "it is free again")
-    running = held(place)
-    assert running is not None
-    threads = Path(f"/proc/{running.pid}/task")
     # The one that listens, and the transport's.
-    until(lambda: len(list(threads.iterdir())) == 2, "no thread is left")
-    assert os.listdir(f"/proc/{running.pid}/fd")
+    until(lambda: len(os.listdir(f"/proc/{running.pid}/task")) == 2, "no thread is left")
+    until(lambda: len(os.listdir(f"/proc/{running.pid}/fd")) == descriptors, "no descriptor is left")
 
 
 def test_a_command_that_rides_costs_one_round_trip(
@@ -208,3 +219,42 @@ def test_a_command_that_rides_costs_one_round_trip(
     assert min(cost(once=False) for _ in range(3)) <= 1.0
     assert min(cost(once=True) for _ in range(3)) <= 2.0
     assert proxy.connections == 0
+
+
+def test_nothing_in_a_keeper_has_a_password_whose_command_has_ended(home: Home, server: Server) -> None:
+    everything = Conversations()
+    password = f"p {os.urandom(8).hex()}"
+    resolver = Resolver(home=home.path, system_config=home.path / "none")
+    settings = replace(resolver.settings(replace(home.to(server), password=Secret(password))), agent="")
+
+    def begin() -> tuple[Line, threading.Thread]:
+        ours, theirs = map(words.line, socket.socketpair())
+
+        def serve() -> None:
+            everything.serve(theirs)
+            theirs.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        return ours, thread
+
+    def has_it() -> bool:
+        gc.collect()
+        held = (one for one in gc.get_objects() if isinstance(one, Secret) and one is not settings.password)
+        return any(one.reveal() == password for one in held)
+
+    (lease, leased), (line, connected) = begin(), begin()
+    lease.send(words.said(words.LEASE, 0, words.Lease("command", 60.0)))
+    assert isinstance(lease.receive(), Alive)
+    line.send(words.said(words.CONNECT, 1, words.Connect("command", "web1", settings, 0.0, None)))
+    answer = line.receive()
+    assert answer is not None
+    assert words.value(answer, words.Connected).kept is False
+    del answer
+    assert has_it(), "a race would log in with it once more"
+    for one, thread in ((line, connected), (lease, leased)):
+        one.close()
+        thread.join()
+    assert len(everything.pool.held()) == 1, "the connection stays"
+    assert not has_it()
+    everything.drop_all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -88,7 +89,19 @@ def test_two_versions_side_by_side_have_a_keeper_each(place: Place, alone: Pids)
 
 
 def test_the_name_is_that_of_the_code(tmp_path: Path) -> None:
-    assert code_name() == code_name() == Place(tmp_path).name
+    assert code_name() == Place(tmp_path).name
+
+    def name() -> str:
+        """Of the copy."""
+        words = "from agentless.transport.keeper.place import code_name; print(code_name())"
+        command = [sys.executable, "-c", words]
+        return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    shutil.copytree(ROOT / "agentless", tmp_path / "agentless", ignore=shutil.ignore_patterns("__pycache__"))
+    assert len({code_name(), before := name()}) == 2, "it is elsewhere"
+    assert name() == before
+    (tmp_path / "agentless" / "transport" / "ssh" / "link.py").touch()
+    assert name() != before
 
 
 def test_directory_and_socket_are_this_users_alone(place: Place, alone: Pids) -> None:
