@@ -362,9 +362,15 @@ class RunningRequest:
 
 @dataclass(frozen=True, slots=True)
 class FindRequest:
-    """Whether a job runs."""
+    """Whether a job runs.
+
+    Args:
+        nonce: of its dispatch to this host: what the host runs under the JID by another name is not meant. Empty where
+            this controller does not know it, for any.
+    """
 
     jid: JID
+    nonce: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,11 +380,12 @@ class PingRequest:
 
 @dataclass(frozen=True, slots=True)
 class SignalRequest:
-    """Signal a job's whole tree; `by` is `USER@CONTROLLER`, whom the return names."""
+    """Signal a job's whole tree; `by` is `USER@CONTROLLER`, whom the return names; `nonce` as of `FindRequest`."""
 
     jid: JID
     signal: int
     by: str
+    nonce: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from . import system, wire
+from . import records, system, wire
 from .call import jid_of
 
 TYPE_CHECKING = False
@@ -75,5 +75,6 @@ def _is_ours(line: bytes) -> bool:
 def find(call: "Call") -> None:
     """The proc record of one job, empty where it does not run here."""
     state = call.book.find(jid_of(call.request))
-    call.say("found", proc={k: state.get(k) for k in wire.PROC} if state["state"] == wire.RUNNING else {})
+    here = state["state"] == wire.RUNNING and not records.is_another(state, call.request.get("nonce"))
+    call.say("found", proc={k: state.get(k) for k in wire.PROC} if here else {})
     call.bring()

@@ -23,6 +23,11 @@ YOUNG = 30.0
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+def is_another(state: "dict[str, Any]", nonce: "object") -> bool:
+    """Whether a state is that of another dispatch under the same JID: what the same host has under another name."""
+    return bool(nonce and state.get("nonce") and state["nonce"] != nonce)
+
+
 def write(path: str, value: "dict[str, Any]") -> None:
     """Replace the file by `value` as JSON, all of it or nothing."""
     new = "%s.%d" % (path, os.getpid())

@@ -24,7 +24,7 @@ def signal(call: "Call") -> None:
     number = call.request.get("signal")
     if not isinstance(number, int) or not 0 < number < 65:
         raise ValueError("no signal %r" % (number,))
-    done = deliver(call.book, jid, number, str(call.request.get("by")))
+    done = deliver(call.book, jid, number, str(call.request.get("by")), call.request.get("nonce"))
     call.say("signalled", jid=jid, **done)
     # Where it has ended, the controller that waits for its return shall have it from this very contact.
     end = time.monotonic() + RETURN_WITHIN
@@ -35,10 +35,13 @@ def signal(call: "Call") -> None:
     call.bring()
 
 
-def deliver(book: records.Records, jid: str, number: int, by: str) -> "dict[str, Any]":
-    """Signal a job's tree; return the `signalled` answer: who got it, who lives on, and a sentence."""
+def deliver(book: records.Records, jid: str, number: int, by: str, nonce: "str | None" = None) -> "dict[str, Any]":
+    """Signal a job's tree; return the `signalled` answer: who got it, who lives on, and a sentence.
+
+    With a `nonce`, another dispatch under the same JID gets nothing.
+    """
     state = book.find(jid)
-    if state["state"] == wire.UNKNOWN:
+    if state["state"] == wire.UNKNOWN or records.is_another(state, nonce):
         return dict(_answer([], [], "Job %s is not running: nothing is known of it here" % jid, False), known=False)
     if state["state"] != wire.RUNNING or "pid" not in state:
         return _answer([], [], "Job %s is not running" % jid, False)

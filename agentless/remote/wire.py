@@ -12,9 +12,9 @@ run       JOB, KEPT without `keep`, and jid cap live detach; sections `env` (JSO
 follow    jid at live once                          at: offsets in stdout and stderr; once: to the end of what is there
 fetch     jobs describe                             jobs: a list of {jid, nonce, maybe}; describe: answer `job` first
 running   -
-find      jid
+find      jid nonce                                 nonce: another dispatch under the JID is not meant; none: any
 ping      -
-signal    jid signal by                             by: `USER@CONTROLLER`
+signal    jid nonce signal by                       nonce: as of `find`; by: `USER@CONTROLLER`
 schedule  rooms: a package of those that only it needs
            do=push entries zones PUSHED local check; sections `env` (JSON, by entry) and one for each file, by its hash
           do=show plan log                          plan: fires to come of each entry; log: events

@@ -83,7 +83,9 @@ def find_job(contact: Contact, selection: Selection, jid: JID, target: str | Non
     def process(_: str, answers: list[Answer]) -> Process | None:
         return next((answer.process for answer in answers if isinstance(answer, FoundJob) and answer.process), None)
 
-    running, problems = contact.gather(to_ask, lambda _: FindRequest(jid), process, both_users=True)
+    running, problems = contact.gather(
+        to_ask, lambda name: FindRequest(jid, _nonce(report, name)), process, both_users=True
+    )
     hosts = {name: running.get(name) for name in places.endpoints if name not in problems}
     return Found(jid, {**hosts, **dict.fromkeys(places.strangers)}, {**problems, **places.missing})
 
@@ -140,13 +142,22 @@ def signal_job(contact: Contact, selection: Selection, jid: JID, signal: int, ta
     places = selection.places(report, target)
     answered = call_off(contact.cache, report, signal, by, places.endpoints) if report else {}
     to_ask = {name: endpoint for name, endpoint in places.endpoints.items() if name not in answered}
-    request = SignalRequest(jid, signal, by)
-    done, problems = contact.gather(to_ask, lambda _: request, lambda _, answers: _joined(answers), both_users=True)
+    done, problems = contact.gather(
+        to_ask,
+        lambda name: SignalRequest(jid, signal, by, _nonce(report, name)),
+        lambda _, answers: _joined(answers),
+        both_users=True,
+    )
     if report is None and not problems and not any(host.known for host in done.values()):
         raise known_to_nobody(jid)
     strangers = {name: Signal((), (), f"Job {jid} was not sent to {name}", known=False) for name in places.strangers}
     hosts = in_order(places.endpoints, {**answered, **done})
     return Signalled(jid, signal, {**hosts, **strangers}, {**problems, **places.missing})
+
+
+def _nonce(report: Report | None, host: str) -> str:
+    """Of a job's dispatch to a host, as far as this controller knows it."""
+    return report.results[host].nonce if report and host in report.results else ""
 
 
 def ping(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Pong:

@@ -122,10 +122,10 @@ def _fields(request: Request) -> tuple[dict[str, object], tuple[Section, ...]]:
             return {"jobs": wanted, "describe": describe}, ()
         case RunningRequest() | PingRequest():
             return {}, ()
-        case FindRequest(jid):
-            return {"jid": jid}, ()
-        case SignalRequest(jid, signal, by):
-            return {"jid": jid, "signal": signal, "by": by}, ()
+        case FindRequest(jid, nonce):
+            return {"jid": jid, "nonce": nonce or None}, ()
+        case SignalRequest(jid, signal, by, nonce):
+            return {"jid": jid, "nonce": nonce or None, "signal": signal, "by": by}, ()
         case PushRequest():
             return _push(request)
         case ShowRequest(plan, log):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from agentless import Fleet, Output
 from agentless.model.requests import Delivery, JobSpec
@@ -223,6 +224,35 @@ def test_jobs_of_both_users_are_found_and_killed(host: Host, become_user: str) -
             result = fleet.lookup(jid).results["web1"]
             assert result.ret is not None
             assert result.ret.ended_by.startswith("signal-job:")
+
+
+def test_two_names_of_a_host_for_two_users_have_each_its_own_job(host: Host) -> None:
+    """One job has one JID on both, and with the login user lies the other's record: it says nothing of this one."""
+    host.sudoers(NOPASSWD)
+    way = {"ansible_host": host.node.address, "ansible_user": "ada"}
+    hosts = {"web1": way, "web1-root": {**way, "ansible_become": True}}
+    with host.fleet() as fleet:
+        host.inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
+        run = fleet.start("all", JobSpec("exec sleep 7005"), Delivery(detach=True))
+        list(run)
+        jid = run.job.jid
+        pids = {name: result.pid for name, result in run.report().results.items()}
+        run.close()
+        # Each contact brings home what is waited for, also from the login user.
+        fleet.ping()
+        assert {name: result.state for name, result in fleet.lookup(jid).results.items()} == dict.fromkeys(
+            pids, State.RUNNING
+        )
+        found = fleet.find_job(jid).hosts
+        assert {name: process and process.pid for name, process in found.items()} == pids
+        assert fleet.kill_job(jid, "web1-root").hosts["web1-root"].delivered == (pids["web1-root"],)
+        [left] = processes(host, "sleep 7005")
+        assert left.startswith("ada ")
+        assert fleet.find_job(jid, "web1-root").hosts["web1-root"] is None
+        assert fleet.kill_job(jid).hosts["web1"].delivered == (pids["web1"],)
+        assert processes(host, "sleep 7005") == []
+        ends = {name: result.ret and result.ret.signal for name, result in fleet.lookup(jid).results.items()}
+        assert ends == dict.fromkeys(pids, 9)
 
 
 def test_a_job_is_waited_for_as_the_user_it_was_sent_as_and_a_missing_password_is_told_at_once(host: Host) -> None:

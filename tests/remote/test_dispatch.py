@@ -197,8 +197,19 @@ def test_the_same_jid_with_another_nonce_is_a_collision(host: Host) -> None:
     jid = new_jid()
     host.run("true", jid)
     assert host.run("true", jid, nonce="f" * 16).one("refused")["kind"] == "same-host"
-    state = host.call("fetch", jobs=[{"jid": jid, "nonce": "f" * 16}]).one("state")
-    assert (state["state"], state["kind"]) == ("not-started", "same-host")
+    for maybe, known in ((True, ("not-started", "same-host")), (False, ("unknown", None))):
+        state = host.call("fetch", jobs=[{"jid": jid, "nonce": "f" * 16, "maybe": maybe}]).one("state")
+        assert (state["state"], state["kind"]) == known
+
+
+def test_the_same_jid_with_another_nonce_is_neither_found_nor_signalled(host: Host) -> None:
+    """The same machine has it under another name; one that was accepted lies with another user."""
+    jid, pid = host.start("exec sleep 60")
+    assert host.call("find", jid=jid, nonce="f" * 16).one("found")["proc"] == {}
+    answer = host.call("signal", jid=jid, nonce="f" * 16, signal=9, by="ada@laptop").one("signalled")
+    assert (answer["delivered"], answer["known"]) == ([], False)
+    assert host.call("find", jid=jid, nonce=NONCE).one("found")["proc"]["pid"] == pid
+    assert host.call("signal", jid=jid, nonce=NONCE, signal=9, by="ada@laptop").one("signalled")["delivered"] == [pid]
 
 
 def test_a_dispatch_that_never_arrived_can_not_start_any_more(host: Host, tmp_path: Path) -> None:
