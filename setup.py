@@ -1,12 +1,24 @@
-"""What pyproject.toml cannot say: the manual pages are made from the commands when a wheel is built."""
+"""What pyproject.toml cannot say: the manual pages are made from the commands when a wheel is built, and the README's
+links lead somewhere also outside the repository, as on the page of a package index."""
 
 import os
+import re
 import sys
 
 from setuptools import setup
 from setuptools.command.bdist_wheel import bdist_wheel
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+REPOSITORY = "agentless-jobs/agentless"
+
+
+def readme():
+    """README.md with links and pictures that are whole addresses."""
+    with open(os.path.join(HERE, "README.md"), encoding="utf-8") as file:
+        text = file.read()
+    pictures = rf"\1(https://raw.githubusercontent.com/{REPOSITORY}/main/\2)"
+    text = re.sub(r"(!\[[^]]*\])\((?!https?:|#)([^)]+)\)", pictures, text)
+    return re.sub(r"\]\((?!https?:|#)([^)]+)\)", rf"](https://github.com/{REPOSITORY}/blob/main/\1)", text)
 
 
 class Wheel(bdist_wheel):
@@ -31,4 +43,4 @@ class Wheel(bdist_wheel):
         return files
 
 
-setup(cmdclass={"bdist_wheel": Wheel})
+setup(cmdclass={"bdist_wheel": Wheel}, long_description=readme(), long_description_content_type="text/markdown")

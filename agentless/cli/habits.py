@@ -141,8 +141,8 @@ def _manner(line: _Typed) -> list[str]:
         words += ["--detach"] if line.value("-P") == "0" else []
     words += ["--check"] if line.value("-C") is not None else []
     words += ["-e", f"ansible_connection={line.value('-c')}"] if line.value("-c") else []
-    if line.value("--tree"):
-        words += ["--out", "json"]
+    if tree := line.value("--tree"):
+        words += ["--outdir", tree]
     elif line.value("-o") is not None:
         words += ["--out", "table"]
     return words

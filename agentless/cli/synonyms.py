@@ -40,6 +40,8 @@ _ENDS_A_JOB = ("term-job", "kill-job", "find-job")
 _SALTS = frozenset(word for word in _VERBS if "." in word)
 _JID = re.compile(r"last|[0-9]{8,20}(?:\.[0-9]+)?")
 _FORMAT_OPTIONS = ("-o", "--output", "--format", "-O")
+# Options of our own, of some verbs: what they are elsewhere, no other spelling makes right.
+_WRITES_A_FILE = ("--junit", "--html")
 # Options before the verb whose value is the next word.
 _WITH_VALUE = (
     *("-i", "--inventory", "-l", "--limit", "-e", "--extra-vars", "--config", "-u", "--user", "--private-key", "-f"),
@@ -117,7 +119,7 @@ def _with_format(words: Sequence[str]) -> list[str]:
     rest = iter(words[:cut])
     for word in rest:
         name, _, value = word.partition("=")
-        if word.startswith("--") and word[2:] in FORMATS:
+        if word.startswith("--") and word[2:] in FORMATS and word not in _WRITES_A_FILE:
             ours += ["--out", word[2:]]
         elif name in _FORMAT_OPTIONS and value in FORMATS:
             ours += ["--out", value]

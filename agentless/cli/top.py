@@ -9,6 +9,7 @@ import sys
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import TARGET, verb
 from agentless.errors import UsageError
+from agentless.extras import way_to_install
 
 __all__ = ["top"]
 
@@ -30,7 +31,7 @@ def top(invocation: Invocation, /, target: str | None) -> int:
     where it did not end well; / filters; q leaves. The jobs go on.
     """
     if importlib.util.find_spec("textual") is None:
-        raise UsageError("top needs Textual, which is not installed", "pip install 'agentless-jobs[top]'")
+        raise UsageError("top needs Textual, which is not installed", way_to_install("top"))
     if not (sys.stdin.isatty() and invocation.screen.out_look.terminal):
         raise UsageError("top needs a terminal", _ONCE)
     from agentless.cli.top_app import TopApp

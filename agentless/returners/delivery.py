@@ -10,6 +10,7 @@ from itertools import groupby
 from agentless.cache import JobCache
 from agentless.cache.owed import Debt
 from agentless.errors import AgentlessError, CacheError
+from agentless.extras import way_to_install
 from agentless.model.jid import JID
 from agentless.model.returner import AnyReturner, CommandReturner, SqlReturner
 from agentless.returners.handover import Handover, HostEnd, NotTaken, Unavailable
@@ -54,7 +55,7 @@ def need_sqlalchemy(settings: SqlReturner) -> None:
     from importlib.util import find_spec
 
     if find_spec("sqlalchemy") is None:
-        raise settings.url.error("SQLAlchemy is not installed", "pip install 'agentless-jobs[sql]'")
+        raise settings.url.error("SQLAlchemy is not installed", way_to_install("sql"))
 
 
 def check(settings: AnyReturner, environ: Mapping[str, str]) -> None:

@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from typing import Any
 
 from agentless.errors import Unreachable, UsageError
+from agentless.extras import way_to_install
 from agentless.runner.cluster import WORKERS, Cluster
 
 __all__ = ["cluster_of", "connect"]
@@ -30,7 +31,7 @@ def connect(address: str) -> Cluster:
     try:
         from distributed import Client
     except ImportError as error:
-        hint = "pip install 'agentless-jobs[dask]'"
+        hint = way_to_install("dask")
         raise UsageError(f"--spread {address} needs Dask distributed, which is not installed here", hint) from error
     # It tells of every connection that breaks: what became of the hosts is told anyway.
     for name in ("distributed", "tornado", "asyncio"):

@@ -25,7 +25,7 @@ LINES = [
     ("web -m fetch -a 'src=/etc/hosts dest=got'", "agentless get web:/etc/hosts got"),
     ("web --list-hosts", "agentless hosts web"),
     ("web -o -a id", "agentless run web --out table -- id"),
-    ("web --tree /tmp/out -a id", "agentless run web --out json -- id"),
+    ("web --tree /tmp/out -a id", "agentless run web --outdir /tmp/out -- id"),
     ("web -C -a id", "agentless run web --check -- id"),
     ("web -c local -a id", "agentless run web -e ansible_connection=local -- id"),
     ("shell web uptime", "agentless run web -- uptime"),

@@ -82,3 +82,9 @@ def test_what_is_named_is_a_verb() -> None:
         for word in further:
             assert isinstance(command, VerbGroup)
             assert word in command.verbs, line
+
+
+@pytest.mark.parametrize("typed", ["get web:/x got --junit f", "ping --html f", "hosts --junit=f"])
+def test_an_option_that_other_verbs_have_is_not_spelled_as_another(typed: str) -> None:
+    """`--out junit f` is no more right there than `--junit f`."""
+    assert retyped(shlex.split(typed), _VERBS, jobs.verbs) is None

@@ -28,7 +28,7 @@ FLOORS: list[set[str]] = [
     {"schedule"},
     {"config"},
     {"model"},
-    {"background", "digests", "durations", "files", "hostlist", "locks", "suggest", "yamlfile"},
+    {"background", "digests", "durations", "extras", "files", "hostlist", "locks", "suggest", "yamlfile"},
     {"errors", "regex", "values"},
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -120,6 +121,22 @@ def test_the_distribution_has_its_own_name_and_the_version_of_the_tag(built: Bui
     assert {"dask", "sql", "top"} <= set(told.get_all("Provides-Extra", []))
     words = [url.split(",")[0] for url in told.get_all("Project-URL", [])]
     assert words == ["Documentation", "Source", "Issues", "Changelog"]
+
+
+def test_on_the_page_of_a_package_index_every_link_leads_somewhere(built: Built) -> None:
+    """There, docs/start.md is no page, and docs/assets/run.svg no picture."""
+    told = metadata(built.wheel)
+    assert told["Description-Content-Type"] == "text/markdown"
+    text = told.get_payload()
+    assert isinstance(text, str)
+    targets = re.findall(r"\]\(([^)]+)\)", text)
+    assert len(targets) > 10
+    source = next(url.split(", ")[1] for url in told.get_all("Project-URL", []) if url.startswith("Source,"))
+    raw = source.replace("https://github.com/", "https://raw.githubusercontent.com/")
+    for target in targets:
+        assert target.startswith((f"{source}/blob/main/", f"{raw}/main/")), target
+        assert (ROOT / target.split("/main/")[1].split("#")[0]).exists()
+    assert f"]({raw}/main/docs/assets/run.svg)" in text
 
 
 def test_the_sdist_has_all_that_the_tree_has(built: Built) -> None:
