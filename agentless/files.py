@@ -47,10 +47,15 @@ def read_file(path: StrPath, mib: int) -> bytes:
 
 def read_stream(file: IO[bytes], mib: int) -> bytes:
     """As `read_file`, of what is open."""
-    data = file.read((mib << 20) + 1)
-    if len(data) > mib << 20:
+    # All at once, room for the most would be asked for, which `ulimit -v` may deny.
+    pieces = []
+    left = (mib << 20) + 1
+    while left and (piece := file.read(min(left, 1 << 20))):
+        pieces.append(piece)
+        left -= len(piece)
+    if not left:
         raise OSError(errno.EFBIG, f"it has more than {mib} MiB")
-    return data
+    return b"".join(pieces)
 
 
 def replace_file(path: StrPath, data: bytes, *, mode: int | None = 0o600, sync: bool = True) -> None:
@@ -134,7 +139,20 @@ def make_own_directory(directory: StrPath) -> None:
     """
     if close_to_others(directory):
         return
-    os.makedirs(os.path.dirname(os.path.abspath(directory)), 0o700, exist_ok=True)
-    with contextlib.suppress(FileExistsError):  # another process was faster; below is looked at what it made
-        os.mkdir(directory, 0o700)
+    _make_above(os.path.dirname(os.path.abspath(directory)))
+    _make(directory)
     close_to_others(directory)
+
+
+def _make_above(directory: str) -> None:
+    """Make a directory and those above it, where they are missing."""
+    if not os.path.isdir(directory):
+        _make_above(os.path.dirname(directory))
+        _make(directory)
+
+
+def _make(directory: StrPath) -> None:
+    """Make one directory, which its user can enter whatever the umask; that another process was faster is no error."""
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(directory, 0o700)
+        os.chmod(directory, 0o700)

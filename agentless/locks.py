@@ -55,6 +55,9 @@ class Lock:
         file = os.open(self._path, _FLAGS, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The umask may have taken the user's own rights, and the next command could not open it.
+            if os.fstat(file).st_mode & 0o600 != 0o600:
+                os.fchmod(file, 0o600)
             # Who held it may have removed it: others make it anew then.
             if os.fstat(file).st_nlink:
                 taken, file = file, -1

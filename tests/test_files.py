@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from agentless.files import TEMPORARY, NotOwn, close_to_others, make_own_directory, read_file, replace_file
+from agentless.locks import Lock
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,6 +41,31 @@ def test_a_new_file_is_its_owners_whatever_the_umask(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert (mode(tmp_path / "a"), (tmp_path / "a").read_bytes()) == (0o600, b"one")
+
+
+def test_directories_and_locks_are_their_owners_whatever_the_umask(tmp_path: Path) -> None:
+    """Else the next command of whoever is not root could not open what this one made."""
+    own = tmp_path / "above" / "it" / "own"
+    before = os.umask(0o777)
+    try:
+        make_own_directory(own)
+        lock = Lock(str(own / "lock"), timeout=0, poll=0)
+        lock.acquire()
+        lock.release()
+    finally:
+        os.umask(before)
+    assert [mode(path) for path in (own.parents[1], own.parent, own)] == [0o700] * 3
+    assert mode(own / "lock") == 0o600
+
+
+def test_a_small_file_takes_little_room_whatever_it_may_have(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * 100)
+    script = (
+        "import resource; from agentless.files import read_file; "
+        "room = 150 << 20; resource.setrlimit(resource.RLIMIT_AS, (room, room)); "
+        f"assert len(read_file({str(tmp_path / 'a')!r}, 1024)) == 100"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
 
 
 def test_a_persons_file_keeps_its_mode_and_a_new_one_follows_the_umask(tmp_path: Path) -> None:

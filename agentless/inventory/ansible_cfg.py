@@ -84,8 +84,13 @@ def load(environ: Mapping[str, str], directory: Path) -> AnsibleSettings:
         directory: the working directory.
 
     Raises:
-        ConfigError: the file is no ansible.cfg, or a setting in it or in the environment has an impossible value.
+        ConfigError: the file is no ansible.cfg, or a setting in it or in the environment has an impossible value; or
+            the working directory is gone.
     """
+    try:
+        directory = directory.absolute()
+    except FileNotFoundError:
+        raise ConfigError("the working directory is gone: somebody removed it", "Change to another one: cd ~") from None
     file, passed_over = _find(environ, directory)
     parser = _parse(file) if file else None
     reader = _CfgReader(environ, directory, file, parser)

@@ -147,6 +147,14 @@ def test_a_working_directory_that_everybody_can_write_is_passed_over(oracle: Ora
     assert load(environ, repo).passed_over is None
 
 
+def test_a_working_directory_that_is_gone_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(ConfigError, match="working directory is gone"):
+        load({}, Path())
+
+
 @pytest.mark.parametrize(
     "text",
     [
