@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.cli.terminal import Terminal
-from tests.hosts import Client, Nodes, Sshd, over_every_link, patience, until
+from tests.hosts import Client, Links, Nodes, Sshd, over_every_link, patience, until
 from tests.hosts.client import printed
 
 NOBODY = {"ansible_host": "127.0.0.1", "ansible_port": 1}
@@ -94,8 +94,8 @@ while data := line.recv(65536):
 """
 
 
-@pytest.mark.parametrize("links", ["direct", "keeper"], indirect=True)
-def test_few_descriptors_are_enough_for_many_hosts(start_sshd: Callable[..., Sshd]) -> None:
+@over_every_link
+def test_few_descriptors_are_enough_for_many_hosts(start_sshd: Callable[..., Sshd], links: Links) -> None:
     """The limit of macOS, and of many a CI runner, is 256."""
     sshd = start_sshd(100, addresses=10)
     go = sshd.directory / "go"
@@ -114,6 +114,7 @@ def test_few_descriptors_are_enough_for_many_hosts(start_sshd: Callable[..., Ssh
     go.touch()
     output, errors = run.communicate(timeout=patience(120))
     assert {host["stdout"] for host in json.loads(output)["hosts"].values()} == {"went\n"}, errors
+    assert ("Raise `ulimit -n`" in errors) is (links.kind == "master"), "who can only ride has to know"
 
 
 def test_sixty_thousand_hosts_fit_into_half_a_gigabyte(sshd: Sshd) -> None:

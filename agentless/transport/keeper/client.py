@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +21,7 @@ from agentless.transport.keeper.place import Place, Unusable
 from agentless.transport.keeper.signs import SILENCE, Silence
 from agentless.transport.mux.client import MuxChannel, streams
 from agentless.transport.mux.control import listener_pid
+from agentless.transport.mux.descriptors import Room
 from agentless.transport.mux.line import Line
 from agentless.transport.mux.protocol import (
     VERSION,
@@ -44,8 +44,6 @@ _ASK_AFTER = 0.5
 _FOLLOWED_ASK_AFTER = 5.0
 # What it is told, it takes at once, unless it hangs: a buffer is full.
 _TAKE_WITHIN = 5.0
-# Descriptors of a command that rides: the control socket and its three streams.
-_DESCRIPTORS = 4
 
 
 class KeeperClient:
@@ -87,8 +85,7 @@ class KeeperClient:
         self._asking = threading.Lock()
         self._ask_again = 0.0
         self._hangs: Unusable | None = None
-        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self._room = (limit if limit > 0 else 1024) // (2 * _DESCRIPTORS)
+        self.room = Room()
 
     def connect(self, name: str, settings: Settings, direct: Callable[[], Link], spent: float = 0.0) -> Link:
         """A connection as `settings` say.
@@ -101,10 +98,7 @@ class KeeperClient:
         Raises:
             Unreachable, Refused: as `direct`.
         """
-        with self._lock:
-            kept = not self._given_up and self._room > 0
-            self._room -= kept
-        if not kept:
+        if self._given_up or not self.room.take():
             return direct()
         link = _KeeperLink(self, name, self._resolved(settings), direct, spent)
         try:
@@ -223,11 +217,6 @@ class KeeperClient:
     def answer(self, prompt: str) -> words.Answer:
         """What a person answers to a prompt."""
         return words.Answer(self._ask(prompt) if self._ask is not None else None)
-
-    def freed(self) -> None:
-        """A connection's descriptors are free again."""
-        with self._lock:
-            self._room += 1
 
     def close(self) -> None:
         """The command is over; the keeper forgets its passphrases."""
@@ -444,7 +433,10 @@ class _KeeperLink:
         Raises:
             Unusable: the keeper has not got it whole, and starts nothing.
         """
-        theirs, stdin, outputs = streams(False, undo)
+        try:
+            theirs, stdin, outputs = streams(False, undo)
+        except OSError as problem:
+            raise Unusable(str(problem)) from None
         asked = NewSession(
             2,
             line.encode("utf-8", "surrogateescape"),
@@ -484,7 +476,7 @@ class _KeeperLink:
         if self._closed:
             return
         self._closed = True
-        self._client.freed()
+        self._client.room.give()
         for channel in self._channels:
             channel.close()
         if self._line is not None:

@@ -39,6 +39,7 @@ _ANSWER_WAIT = 5.0
 # A server that has said nothing for this long is asked whether it lives; a job that is followed beats more often.
 _ASK_AFTER = 35.0
 _WINDOW = struct.pack("4H", 24, 80, 0, 0)
+_FEW = "Raise `ulimit -n`, or lower `forks`."
 _NO_SESSION = "sshd's log there tells why: MaxSessions, limits of PAM, PermitRootLogin forced-commands-only?"
 
 
@@ -278,7 +279,10 @@ class Opening:
         self._lives = lives
         with contextlib.ExitStack() as undo:
             undo.callback(control.close)
-            theirs, self._stdin, self._outputs = streams(pty, undo)
+            try:
+                theirs, self._stdin, self._outputs = streams(pty, undo)
+            except OSError as problem:
+                raise NoSession("connect", f"{host}: {problem.strerror or problem}", _FEW) from None
             try:
                 self._request = control.new_session(line.encode("utf-8", "surrogateescape"), theirs, until, tty=pty)
             except OSError as problem:

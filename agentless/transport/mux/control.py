@@ -56,7 +56,10 @@ class Control(Line):
     """
 
     def __init__(self, path: Path, until: float) -> None:
-        super().__init__(socket.socket(socket.AF_UNIX))
+        try:
+            super().__init__(socket.socket(socket.AF_UNIX))
+        except OSError as problem:
+            raise NotServed(str(problem)) from None
         self._request = 0
         try:
             knock(self.sock, path, until)

@@ -16,6 +16,7 @@ from agentless.openssh.settings import Settings
 from agentless.transport.channel import Channel, Link, slow
 from agentless.transport.mux.client import MuxChannel, MuxLink, Opening, printable
 from agentless.transport.mux.control import Control, NotServed
+from agentless.transport.mux.descriptors import Room
 from agentless.transport.mux.line import wait
 from agentless.transport.mux.protocol import Failure, Malformed, PermissionDenied, SessionOpened
 
@@ -26,6 +27,8 @@ _HELLO_WITHIN = 1.0
 # Seconds for the host to give a session, before a connection of our own is raced against the master's: that may have
 # died unnoticed, while the machine slept.
 _SILENCE = 1.0
+# Descriptors that are left for connections of our own, files, and what else there is.
+_REST = 256
 _HANGS = "`ssh -O exit` ends a master whose connection is dead."
 _FORBIDDEN = "Is the host up, and does the bastion know it by this name, and permit it (AllowTcpForwarding)?"
 
@@ -49,6 +52,9 @@ class Masters:
         # Whom each socket is known to lead to, and those that did not answer.
         self._ways: dict[Path, tuple[str, str, int]] = {}
         self._passed_over: set[Path] = set()
+        # Whoever has a master can perhaps not log in without it.
+        self._room = Room(rest=_REST)
+        self._told_of_room = False
 
     def link(self, name: str, settings: Settings, direct: Callable[[float], Link], spent: float) -> RiddenLink | None:
         """A link over the master of a host; None where there is none.
@@ -66,9 +72,13 @@ class Masters:
         control, path = self._living(settings, time.monotonic() + max(0.1, timeout - spent))
         if control is None:
             return None
+        if not self._room.take():
+            control.close()
+            self._tell_of_room(name)
+            return None
         link = MuxLink(path, settings.host, settings.user, timeout, control)
         note = f"{name}: over the master of ssh at {path}"
-        return RiddenLink(link, settings, direct, lambda: self._note(note), lambda: self._silent(path))
+        return RiddenLink(link, settings, direct, lambda: self._note(note), lambda: self._silent(path), self._room.give)
 
     def forward(self, hop: Settings, host: str, port: int, until: float) -> Forward | None:
         """A connection from a bastion to a host, over the bastion's master; None where there is none.
@@ -116,6 +126,15 @@ class Masters:
         if not told:
             self._warn(f"the master of ssh at {path} does not answer, and is not ridden. {_HANGS}")
 
+    def _tell_of_room(self, name: str) -> None:
+        with self._lock:
+            told, self._told_of_room = self._told_of_room, True
+        if not told:
+            self._warn(
+                f"{name}, and perhaps others: connecting without their masters of ssh, for this process may open no "
+                "more files. Raise `ulimit -n`, or take fewer hosts at once"
+            )
+
     def _pass_over(self, path: Path) -> None:
         with self._lock:
             self._passed_over.add(path)
@@ -145,6 +164,7 @@ class RiddenLink:
         direct: as of `Masters.link`.
         ridden: called when a command goes over the master.
         pass_over: called when the master's connection seems dead.
+        closed: called when the link is closed.
     """
 
     def __init__(
@@ -154,6 +174,7 @@ class RiddenLink:
         direct: Callable[[float], Link],
         ridden: Callable[[], None],
         pass_over: Callable[[], None],
+        closed: Callable[[], None],
     ) -> None:
         self.user = settings.user
         self._host = settings.host
@@ -162,6 +183,8 @@ class RiddenLink:
         self._direct = direct
         self._ridden = ridden
         self._pass_over = pass_over
+        self._tell_closed = closed
+        self._closed = False
         self._own: Link | None = None
 
     def __enter__(self) -> RiddenLink:
@@ -199,6 +222,9 @@ class RiddenLink:
         self._link.close()
         if self._own is not None:
             self._own.close()
+        if not self._closed:
+            self._closed = True
+            self._tell_closed()
 
     def _own_after(self, refusal: NoSession, spent: float) -> Link:
         try:
