@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Collection, Sequence
 
 from agentless.cli.invocation import FORMATS
+from agentless.regex import regex
 
 __all__ = ["retyped"]
 
@@ -38,7 +38,7 @@ _VERBS = {
 _OF_A_JOB = ("jobs tail", "jobs lookup", "jobs show", "jobs wait", "jobs retry", "jobs exit-success")
 _ENDS_A_JOB = ("term-job", "kill-job", "find-job")
 _SALTS = frozenset(word for word in _VERBS if "." in word)
-_JID = re.compile(r"last|[0-9]{8,20}(?:\.[0-9]+)?")
+_JID = regex(r"last|[0-9]{8,20}(?:\.[0-9]+)?")
 _FORMAT_OPTIONS = ("-o", "--output", "--format", "-O")
 # Options of our own, of some verbs: what they are elsewhere, no other spelling makes right.
 _WRITES_A_FILE = ("--junit", "--html")
