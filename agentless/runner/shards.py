@@ -30,6 +30,9 @@ __all__ = ["Shards", "cluster_of"]
 
 # Seconds for which a shard follows jobs: a quick one has ended by then, and no worker is held for a long one.
 FOLLOWS = 2.0
+# Seconds until a host is asked without the passphrase that nobody gave: who answered with Ctrl-C wants nothing sent, as
+# another thread hears.
+UNANSWERED = 0.5
 # Threads that write what was learned; the job cache writes for all of them at once.
 WRITERS = 32
 
@@ -80,7 +83,7 @@ class Home(Protocol):
 
     def settings(self, endpoint: Endpoint) -> Settings: ...
 
-    def answer(self, prompt: str, private: bool, known: int) -> None: ...
+    def answer(self, prompt: str, private: bool, known: int) -> bool: ...
 
     def warn(self, line: str) -> None: ...
 
@@ -248,8 +251,12 @@ class Shards:
 
     def _take(self, pool: FanOut, name: str, outcome: Outcome, counts: Mapping[str, int]) -> None:
         if outcome.prompt is not None:
-            self._spread.answer(outcome.prompt, self._cluster.private, counts.get(outcome.prompt, 0))
-        if outcome.prompt is not None or outcome.again:
+            # Who is interrupted at the question has sent nothing.
+            pool.part(name).over(None, reached=False)
+            answered = self._spread.answer(outcome.prompt, self._cluster.private, counts.get(outcome.prompt, 0))
+            pool.went(name, 0.0 if answered else UNANSWERED)
+            return
+        if outcome.again:
             pool.went(name, 0.0)
             return
         self._absorb(pool, name, outcome)

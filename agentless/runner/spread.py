@@ -124,8 +124,9 @@ class Spread:
         with self._lock:
             return dict(self._passphrases)
 
-    def answer(self, prompt: str, private: bool, known: int) -> None:
-        """Ask a person once for what workers need to log in, unless another host's worker needed it before.
+    def answer(self, prompt: str, private: bool, known: int) -> bool:
+        """Ask a person once for what workers need to log in, unless another host's worker needed it before; whether
+        there was an answer.
 
         Args:
             private: the answer can go to the workers.
@@ -134,13 +135,14 @@ class Spread:
         with self._lock:
             answers = self._passphrases.get(prompt, ())
             if len(answers) > known:
-                return
+                return answers[known] is not None
             if private:
                 answer = self._ask(prompt)
             else:
                 answer = None
                 self._warn_once(f"{prompt.strip(' :')}: not asked for, this cluster does not encrypt: use its agent")
             self._passphrases[prompt] = (*answers, answer)
+            return answer is not None
 
     def warn(self, line: str) -> None:
         """Show a line of a worker's, once."""

@@ -103,6 +103,7 @@ def secretive(start_nodes: Callable[..., Nodes]) -> Iterator[Person]:
     """Who logs in with a password."""
     nodes = start_nodes(1, users=[User("ada", password=PASSWORD)])
     node = nodes["node1"]
+    node.write("/etc/sudoers.d/test", "ada ALL=(ALL) ALL\n", 0o440)
     nodes.client.write_inventory({"node1": {"ansible_host": node.address, "ansible_user": "ada"}})
     nodes.client.key.unlink()
     person = Person(nodes.client)
@@ -138,3 +139,46 @@ def test_ctrl_c_at_a_password_sends_nothing(secretive: Person) -> None:
     assert shown[0] == shown[1]
     assert shown[0][0] == 130
     assert secretive.keepers() == []
+
+
+# --- where other processes contact the hosts ---
+CORES = ("--spread", "cores", "--no-progress")
+
+
+def test_workers_get_a_passphrase_that_was_asked_for_once(locked: Person) -> None:
+    command = ("run", "host1,host2", *CORES, "--", "echo hi")
+    answers = (("Enter passphrase", "wrong\n"), ("Wrong. Enter passphrase", "sesame\n"))
+    code, text = locked.types(DIRECT, *command, answers=answers)
+    assert (code, text.count("assphrase for")) == (0, 2), text
+    assert "sesame" not in text
+    code, text = locked.types(DIRECT, *command, answers=(("Enter passphrase", "\n"),))
+    assert (code, text.count("assphrase for")) == (3, 1), text
+
+
+def test_ctrl_c_at_a_passphrase_that_workers_need_sends_nothing(locked: Person) -> None:
+    command = ("run", "host1", *CORES, "--", "echo hi")
+    code, text = locked.types(DIRECT, *command, answers=(("Enter passphrase", "\x03"),))
+    assert (code, "not-started" in text) == (130, True), text
+
+
+def test_workers_get_the_passwords_that_were_asked_for_once(secretive: Person) -> None:
+    words = ("run", "node1", *CORES, "-k", "-K", "--become", "--", "id -un")
+    answers = (("SSH password: ", f"{PASSWORD}\n"), ("BECOME password", "\n"))
+    code, text = secretive.types(DIRECT, *words, answers=answers)
+    assert (code, "root" in text) == (0, True), text
+    assert PASSWORD not in text
+    code, text = secretive.types(DIRECT, *words, answers=(("SSH password: ", "wrong\n"), ("BECOME password", "\n")))
+    assert (code, "permission denied" in text) == (3, True), text
+
+
+def test_an_unknown_key_is_asked_about_once_before_workers_contact_the_hosts(start_sshd: Callable[..., Sshd]) -> None:
+    sshd = start_sshd(4, addresses=4)
+    sshd.client.known_hosts.unlink()
+    person = Person(sshd.client)
+    words = ("run", "all", *CORES, "--", "echo hi")
+    code, text = person.types(DIRECT, *words, answers=(("add 4 keys? [y/N]", "n\n"),))
+    assert (code, text.count("[y/N]")) == (3, 1), text
+    code, text = person.types(DIRECT, *words, answers=(("add 4 keys? [y/N]", "y\n"),))
+    assert (code, text.count("[y/N]")) == (0, 1), text
+    assert len(sshd.client.known_hosts.read_text().splitlines()) == 4
+    assert person.types(DIRECT, *words, answers=())[0] == 0

@@ -119,6 +119,62 @@ def test_a_killed_worker_has_its_shard_made_by_the_other_and_nothing_starts_twic
     assert starts(mark) == 3
 
 
+# The watch over workers, with less patience than it has.
+IMPATIENT = (
+    "import sys; from agentless.runner import dask_cluster; dask_cluster.SILENCE = 6.0; "
+    "from agentless.cli.app import main; sys.exit(main(sys.argv[1:]))"
+)
+
+
+def impatient(client: Client, cluster: Cluster, *words: str) -> subprocess.Popen[str]:
+    """Start a command over the cluster that gives up a worker which is silent for some seconds."""
+    command = [sys.executable, "-c", IMPATIENT, "--spread", cluster.address, "--out", "json", *words]
+    environ = {**client.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_the_hosts_of_a_worker_that_stands_still_are_asked_by_the_other(
+    sshd: Sshd, cluster: Cluster, tmp_path: Path
+) -> None:
+    """Its connection does not break, so that Dask goes on waiting for it."""
+    mark = tmp_path / "mark"
+    with impatient(sshd.client, cluster, "run", "all", "--", f"echo x >> {mark}; sleep 8; echo out") as run:
+        until(lambda: starts(mark) == 3, "all have begun", seconds=60)
+        cluster.processes["a"].send_signal(signal.SIGSTOP)
+        output, errors = run.communicate()
+        cluster.processes["a"].send_signal(signal.SIGCONT)
+    assert {host["stdout"] for host in json.loads(output)["hosts"].values()} == {"out\n"}, errors
+    assert starts(mark) == 3
+
+
+def test_where_nobody_else_fits_a_worker_that_stands_still_is_told_and_the_job_is_found_when_it_goes_on(
+    sshd: Sshd, cluster: Cluster, tmp_path: Path
+) -> None:
+    mark = tmp_path / "mark"
+    only = ("-e", "agentless_spread_worker=a")
+    with impatient(sshd.client, cluster, "run", "host1", *only, "--", f"echo x >> {mark}; sleep 8; echo out") as run:
+        until(lambda: starts(mark) == 1, "it has begun", seconds=60)
+        cluster.processes["a"].send_signal(signal.SIGSTOP)
+        output, errors = run.communicate()
+    ran = json.loads(output)
+    assert (run.returncode, ran["hosts"]["host1"]["error"]["kind"]) == (3, "spread"), errors
+    assert "sign of life" in ran["hosts"]["host1"]["error"]["message"]
+    cluster.processes["a"].send_signal(signal.SIGCONT)
+    waited = made(sshd.client, cluster, "jobs", "wait", ran["jid"], *only)
+    assert waited["hosts"]["host1"]["stdout"] == "out\n"
+    assert starts(mark) == 1
+
+
+def test_a_scheduler_that_stands_still_is_told(sshd: Sshd, cluster: Cluster, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    with impatient(sshd.client, cluster, "run", "host1", "--", f"echo x >> {mark}; sleep 8") as run:
+        until(lambda: starts(mark) == 1, "it has begun", seconds=60)
+        cluster.processes["scheduler"].send_signal(signal.SIGSTOP)
+        output, errors = run.communicate()
+        cluster.processes["scheduler"].send_signal(signal.SIGCONT)
+    assert (run.returncode, json.loads(output)["hosts"]["host1"]["error"]["kind"]) == (3, "spread"), errors
+
+
 def test_a_killed_scheduler_loses_nothing(sshd: Sshd, cluster: Cluster, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     command = ("--spread", cluster.address, "--out", "json", "run", "all", "--", f"echo x >> {mark}; sleep 6; echo out")
@@ -232,3 +288,27 @@ def test_a_signal_to_the_command_ends_the_job_as_ever(sshd: Sshd, cluster: Clust
     assert run.returncode == 130
     waited = made(sshd.client, cluster, "jobs", "wait", "last", code=1)
     assert {host["signal"] for host in waited["hosts"].values()} == {15}
+
+
+def test_a_worker_whose_machine_has_no_network_any_more_is_told_and_the_job_is_found_by_way_of_another(
+    start_nodes: Callable[..., Nodes], tmp_path: Path
+) -> None:
+    """Packets vanish, so that no connection breaks."""
+    nodes = start_nodes(3)
+    nodes["node1"].hide()
+    mark = nodes["node1"].path("/tmp/mark")
+    with Cluster(tmp_path, nodes.client.environ, host=f"{nodes.network}.1") as cluster:
+        for name, machine in (("east", "node2"), ("west", "node3")):
+            inside = ["ip", "netns", "exec", f"al{nodes.slot}-{machine.removeprefix('node')}"]
+            cluster.worker(name, before=inside, host=nodes[machine].address)
+        host = {"ansible_host": nodes["node1"].address, "ansible_user": "root", "agentless_spread_worker": "east"}
+        nodes.client.write_inventory({"web1": host})
+        with impatient(nodes.client, cluster, "run", "web1", "--", "echo x >> /tmp/mark; sleep 15; hostname") as run:
+            until(lambda: starts(mark) == 1, "it has begun", seconds=60)
+            nodes["node2"].cut()
+            output, errors = run.communicate()
+        ran = json.loads(output)
+        assert (run.returncode, ran["hosts"]["web1"]["error"]["kind"]) == (3, "spread"), errors
+        waited = made(nodes.client, cluster, "jobs", "wait", ran["jid"], "-e", "agentless_spread_worker=west")
+        assert waited["hosts"]["web1"]["stdout"] == "node1\n"
+    assert starts(mark) == 1
