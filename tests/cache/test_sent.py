@@ -21,7 +21,8 @@ from agentless.model.requests import JobSpec, Script, Sent
 from agentless.model.states import HostResult, State
 from tests.report.values import quick, returned
 
-words = st.text(st.characters(codec=None, exclude_characters="\0"), max_size=5)
+# With what stands for a byte that is not UTF-8 (PEP 383).
+words = st.text(st.characters(codec="utf-8", exclude_characters="\0") | st.sampled_from("\udc80\udcff"), max_size=5)
 pairs = st.dictionaries(words.filter(lambda word: word and "=" not in word), words, max_size=2)
 specs = st.builds(
     JobSpec,
