@@ -1,11 +1,10 @@
 """A job that is followed: its output while it grows, then its end."""
 
-import gc
 import os
 import select
 import time
 
-from . import fetch, output, records, wire
+from . import fetch, output, records, system, wire
 from .call import Gone, jid_of
 
 TYPE_CHECKING = False
@@ -46,8 +45,8 @@ def follow_job(call: "Call", jid: str, at: "list[int]", end_pipe: "int | None") 
     poll.register(1, 0)
     if end_pipe is not None:
         poll.register(end_pipe, select.POLLIN)
-    # This may last for days; the loader has switched it off.
-    gc.enable()
+    # This may last for days.
+    system.collect()
     pause, checked = POLL_FIRST, 0.0
     said = time.monotonic()
     while not os.path.exists(book.job(jid, records.RETURN)):

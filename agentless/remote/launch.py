@@ -1,11 +1,10 @@
 """The launch of a supervisor: a child of the helper, in a scope of its own where logind would end it."""
 # ruff: noqa: SIM105 (contextlib costs an import)
 
-import gc
 import os
 import sys
 
-from . import records, rooms, scope, wire
+from . import records, rooms, scope, system, wire
 from .start import CannotStart, JobProcess, Start
 from .supervisor import Supervisor
 
@@ -126,7 +125,7 @@ def supervise(start: Start, tell: int) -> None:
             # What writes the records anew, while this helper, which may be deleted with them, is there.
             from . import identity  # noqa: F401
         os.chdir("/")
-        gc.enable()
+        system.collect()
         try:
             supervisor.wait()
             os.close(tell)

@@ -3,6 +3,7 @@
 Start times are opaque texts, compared for equality only: field 22 of /proc/PID/stat, proc(5), or `lstart` of ps in UTC.
 """
 
+import gc
 import os
 
 from . import wire
@@ -186,6 +187,16 @@ def _output(argv: "list[str]") -> str:
 
 
 table = ProcTable() if os.path.exists("/proc/self/stat") else PsTable()  # type: ProcTable | PsTable
+
+
+def collect() -> None:
+    """Collect garbage from here on, which the loader has switched off, of what is made from here on.
+
+    To look through all that is loaded would write to each of its pages, and a fork shares those.
+    """
+    if hasattr(gc, "freeze"):
+        gc.freeze()  # novm
+    gc.enable()
 
 
 def space() -> str:
