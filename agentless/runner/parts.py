@@ -191,20 +191,26 @@ class Parts:
         Raises:
             UsageError: a name is unknown or given twice, or what says how its returner is reached cannot be read.
         """
+        wanted = {*self.config.check_returners(names), *self.config.returner}
+        if not wanted:
+            return
         from agentless.returners.delivery import check
 
-        for name in {*self.config.check_returners(names), *self.config.returner}:
+        for name in wanted:
             check(self.config.returners[name], configuration.environment())
 
     def deliver(self) -> None:
         """Hand over to returners what they have not had, where hosts were contacted; who takes nothing is told."""
         if "contact" not in self.__dict__:
             return
-        from agentless.returners.delivery import Delivery
-
         config, environ = self.config, configuration.environment()
         source = config.source or "the configuration"
         try:
+            # As a rule there are none, and what pays them is not loaded.
+            if not any(True for _ in self.cache.debts()):
+                return
+            from agentless.returners.delivery import Delivery
+
             Delivery(self.cache, config.returners, source, environ, self.warn, self.note).run()
         except AgentlessError as error:
             self.warn(f"nothing was handed over to returners: {error.message}")

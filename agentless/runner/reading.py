@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from agentless.cache.scratch import Scratch, Spool
 from agentless.errors import Refused, Unreachable
@@ -37,17 +38,20 @@ from agentless.model.process import Process, Signal, Survivor
 from agentless.model.returner import NAME as RETURNER
 from agentless.model.returns import Remains, Return
 from agentless.regex import regex
-from agentless.remote import course, evaluator, wire
-from agentless.remote.evaluator import Fire
+from agentless.remote import wire
 from agentless.runner.bounds import records_max
-from agentless.runner.fields import Meta, build, count, flag, items, mapping, matched, number, pairs, stamp, text, texts
+from agentless.runner.fields import Meta, build, count, flag, items, matched, number, pairs, stamp, text, texts
 from agentless.runner.frames import Frame
-from agentless.schedule.difference import shown
-from agentless.schedule.hosts import OnHost, ScheduleEvent
 
 __all__ = ["Answer", "Reading"]
 
-Answer = JobAnswer | model.Answer | OnHost | ScheduleEvent
+# Few calls are about a schedule, and what it takes to read one is loaded for those.
+if TYPE_CHECKING:
+    from agentless.schedule.hosts import OnHost, ScheduleEvent
+
+    Answer = JobAnswer | model.Answer | OnHost | ScheduleEvent
+else:
+    Answer = object
 
 # Who a job runs as on other hosts is believed as far as it can be a name.
 LOGIN = regex(r"[A-Za-z0-9_][A-Za-z0-9_.@$-]{0,63}")
@@ -55,9 +59,6 @@ BECOME = regex(rf"((sudo|su|doas):{LOGIN.pattern})?")
 RETURNERS_MAX = 16
 OTHERS_MAX = 8
 STATES = (wire.RUNNING, wire.LOST, wire.NOT_STARTED, wire.UNKNOWN)
-# Of fires: what a table has room for.
-COUNT_MAX = 10**9
-DAY = 86400
 # Of a file's mode: what makes it run as its owner is not copied.
 PERMISSIONS = 0o777
 # The name of a sequence of fires is 16 hex digits.
@@ -109,9 +110,13 @@ class Reading:
             case "schedule":
                 return build(ScheduleState, meta)
             case "entry":
-                return _entry(meta)
+                from agentless.runner.reading_schedules import entry
+
+                return entry(meta)
             case "event":
-                return _event(meta)
+                from agentless.runner.reading_schedules import event
+
+                return event(meta)
             case "stored" | "gathering" | "item" | "data" | "whole" | "gathered":
                 return _file(kind, meta, frame.body)
         return self._about_job(frame, kind, meta)
@@ -237,49 +242,3 @@ def _signal(meta: Meta) -> Signal:
     pids = tuple(pid for pid in items(meta, "delivered") if isinstance(pid, int))
     alive = [build(Survivor, one) for one in items(meta, "survivors") if isinstance(one, Mapping) and count(one, "pid")]
     return Signal(pids, tuple(alive), text(meta, "message"), known=bool(meta.get("known", True)))
-
-
-def _entry(meta: Meta) -> OnHost | None:
-    raw, history = mapping(meta, "entry"), mapping(meta, "history")
-    job = mapping(raw, "job")
-    if not job:
-        return None
-    fired, skipped = items(history, course.FIRED), items(history, course.SKIPPED)
-    skip = stamp({"at": skipped[1]}, "at") if len(skipped) == 2 else None
-    planned = (_planned(row, text(raw, "id")) for row in items(meta, "plan"))
-    return OnHost(
-        name=text(raw, "name"),
-        function=text(job, "fun"),
-        arguments=texts(job, "arg"),
-        target=text(job, "tgt"),
-        enabled=bool(raw.get("enabled", 1)),
-        last_fire=stamp({"at": fired[1]}, "at") if len(fired) == 2 else None,
-        last_skip=None if skip is None else (text({"why": skipped[0]}, "why"), skip),
-        running=min(count(meta, "running"), COUNT_MAX),
-        coming=tuple(fire for fire in planned if fire is not None),
-        timezone=text(raw, "zone") or None,
-        shown=shown(raw),
-    )
-
-
-def _planned(row: object, digits: str) -> Fire | None:
-    """A fire to come as a host works it out: nominal time, time, reason, seconds ahead of UTC."""
-    if not isinstance(row, list) or len(row) != 4:
-        return None
-    values = dict(zip(("nominal", "at", "reason", "shift"), row, strict=True))
-    nominal, at, shift = stamp(values, "nominal"), stamp(values, "at"), number(values, "shift")
-    if nominal is None or at is None or shift is None or abs(shift) >= DAY:
-        return None
-    jid = evaluator.jid({"id": digits}, int(nominal))
-    return Fire(int(nominal), int(at), jid, shift, text(values, "reason") or None)
-
-
-def _event(meta: Meta) -> ScheduleEvent:
-    return ScheduleEvent(
-        at=stamp(meta, "at") or 0.0,
-        name=text(meta, "name"),
-        jid=text(meta, "jid") or None,
-        reason=text(meta, "skip") or None,
-        count=min(count(meta, "count"), COUNT_MAX) or 1,
-        error=text(meta, "error") or None,
-    )

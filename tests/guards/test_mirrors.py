@@ -35,6 +35,7 @@ SEEN_THROUGH = {
     "runner/cluster": "tests/runner/test_spread.py",
     "runner/shards": "tests/runner/test_spread.py",
     "runner/fields": "tests/runner/test_reading.py",
+    "runner/reading_schedules": "tests/runner/test_reading.py",
     # The helper's side decides whether what is sent can be started.
     "runner/payload": "tests/remote/test_payload.py",
     # A kept connection is right where commands ride it.
