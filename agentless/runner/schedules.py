@@ -151,11 +151,18 @@ class Schedules:
             target: the hosts; None is all, since an entry may have left any of them.
             check: only tell what would change.
             diff: ask them first what they have, and tell what of each entry differs.
+
+        Raises:
+            ScheduleError: the file is wrong, or has no `schedule`, as an empty one.
         """
         from agentless.runner import push as hosts
 
         parts = self._parts
         schedule = self.file
+        if not schedule.stated:
+            # A file that lost its content is not to take everything from everybody.
+            hint = "Where hosts are to have none, write `schedule: {}`; agentless schedule purge takes all away."
+            raise ScheduleError("there is no schedule in it", hint, file=schedule.file)
         endpoints = parts.selection.endpoints(target)
         shipment = self._shipment(schedule, self._targets(schedule))
         before = hosts.show(parts.contact, endpoints, plan=0, log=0) if diff else None

@@ -100,12 +100,14 @@ class Schedule:
         entries: by name, in the file's order.
         enabled: the global switch; it is in each entry's timing already.
         zones: the tables of the zones that entries name, for `clock.Zone`.
+        stated: the file has the key `schedule`, so that where no entry is, none is meant.
     """
 
     file: str
     entries: Mapping[str, Entry]
     enabled: bool
     zones: Mapping[str, list[list[int]]]
+    stated: bool = True
 
     def entry(self, name: str) -> Entry:
         """An entry by its name.
@@ -176,7 +178,8 @@ def parse(text: str | bytes, file: str, *, identity: str | None = None, now: flo
             raise item.error(reason, "Give one of them another name.")
         entries[entry.name] = entry
     named = sorted({entry.timezone for entry in entries.values() if entry.timezone})
-    return Schedule(file, entries, enabled, {name: dates.zone(name, now) for name in named})
+    zones = {name: dates.zone(name, now) for name in named}
+    return Schedule(file, entries, enabled, zones, stated="schedule" in top)
 
 
 def _entry(
@@ -202,6 +205,8 @@ def _entry(
     arguments = work.arguments(fields["args"]) if "args" in fields else ()
     if on_hosts and not arguments:
         raise item.error(f"{function} needs args", "args: ['uptime']" if function == "cmd.run" else "args: [backup.sh]")
+    if on_hosts and not arguments[0].strip():
+        raise fields["args"].error("there is no command to run")
     if arguments and not on_hosts:
         raise fields["args"].error(f"{function} has no args")
     kwargs = work.kwargs(fields["kwargs"], function) if "kwargs" in fields else {}

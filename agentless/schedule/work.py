@@ -55,8 +55,12 @@ def kwargs(item: Item, function: str) -> dict[str, Any]:
             values[key] = _past(value)
         elif key == "state":
             values[key] = _state(value)
+        elif key == "stdin":
+            values[key] = _text(value)
         else:
-            values[key] = _text(value) if key == "stdin" else _word(value)
+            values[key] = _word(value)
+            if key in ("cwd", "shell") and not values[key].strip():
+                raise value.error("it is empty", "Left out, it is the home." if key == "cwd" else "Left out: /bin/sh.")
     return values
 
 

@@ -114,6 +114,11 @@ def test_what_is_wrong_is_named_with_its_line_and_key(lines: str, line: int, rea
             "since: 'yesterdayy' is not a time",
         ),
         ("schedule: {it: {function: jobs.list_jobs, kwargs: {state: borken}, hours: 1}}", "'borken' is no state"),
+        ("schedule: {it: {function: cmd.run, args: ' ', target: all, minutes: 5}}", "it: args: there is no command"),
+        (
+            "schedule: {it: {function: cmd.run, args: x, kwargs: {cwd: ''}, target: all, minutes: 5}}",
+            "it: kwargs: cwd: it is empty",
+        ),
         ("schedule: {enabled: 5}", "true or false"),
         ("schedule: {splay: -1}", "a whole number"),
         ("whens: {tea: soon}", "not a date"),

@@ -104,3 +104,17 @@ def test_a_job_that_runs_says_which_entry_fired_it(local: Local) -> None:
         assert local.said("jobs", "active")[one["jid"]]["schedule"] == "slow"
     finally:
         local.agentless("kill-job", one["jid"])
+
+
+@pytest.mark.parametrize("left", ["", "# nothing\n", "whens: {}\n"])
+def test_a_file_that_lost_its_content_takes_nothing_from_hosts(local: Local, left: str) -> None:
+    local.agentless("schedule", "push")
+    (local.client.home / "schedule.yaml").write_text(left)
+    for check in ([], ["--check"]):
+        refused = local.agentless("schedule", "push", *check, code=2).stderr
+        assert "there is no schedule in it" in refused
+        assert "schedule purge" in refused
+    assert len(local.crontab.read_text().splitlines()) == 2
+    local.write("")
+    assert "tidy" in local.agentless("schedule", "push").stdout
+    assert not local.crontab.exists() or not local.crontab.read_text()
