@@ -111,5 +111,5 @@ def _next(report: Report) -> Iterator[_Next]:
     if again and report.job.origin is Origin.RUN:
         yield _Next(
             f"agentless jobs retry {jid}",
-            "sends it again" + (f" to {again} host{'s' * (again > 1)}" if len(results) > 1 else ""),
+            "repeats it" + (f" on {again} host{'s' * (again > 1)}" if len(results) > 1 else ""),
         )

@@ -162,15 +162,20 @@ def _nonce(report: Report | None, host: str) -> str:
 
 def ping(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Pong:
     """Connect, bring the helper, and say which Python answered."""
-    began = time.monotonic()
+    began: dict[str, float] = {}
 
-    def answered(_: str, answers: list[Answer]) -> Answered:
+    def request(name: str) -> PingRequest:
+        # Not before: a person may have been asked about host keys first.
+        began.setdefault(name, time.monotonic())
+        return PingRequest()
+
+    def answered(name: str, answers: list[Answer]) -> Answered:
         for helper in answers:
             if isinstance(helper, Helper):
-                return Answered(helper, seconds=round(time.monotonic() - began, 3))
+                return Answered(helper, seconds=round(time.monotonic() - began[name], 3))
         raise Refused("protocol", "the helper did not say who it is")
 
-    return Pong(*contact.gather(endpoints, lambda _: PingRequest(), answered))
+    return Pong(*contact.gather(endpoints, request, answered))
 
 
 def _look(answers: Iterable[Answer]) -> Look:

@@ -68,7 +68,7 @@ def test_one_screen_says_how_many_which_why_and_what_next(environ: dict[str, str
     assert "  web[1-10] (10) | failed (3) | cat: /srv/web…/release: No such file or\n    directory" in text
     assert shown[-2:] == [
         f"  agentless jobs lookup {jid} --failed  what they printed",
-        f"  agentless jobs retry {jid}            sends it again to 40 hosts",
+        f"  agentless jobs retry {jid}            repeats it on 40 hosts",
     ]
     assert "260 ok, 10 unreachable, 30 failed" in agentless("jobs", "list", environ=environ).stdout
 

@@ -37,7 +37,7 @@ def test_the_summary_counts_names_and_says_what_to_type() -> None:
         "  web[2-3] (2) | failed (1) | no such file",
         f"  agentless jobs wait {JID}             asks the unreachable again",
         f"  agentless jobs lookup {JID} --failed  what they printed",
-        f"  agentless jobs retry {JID}            sends it again to 2 hosts",
+        f"  agentless jobs retry {JID}            repeats it on 2 hosts",
     ]
     assert list(summary(report(web1=returned(), web2=returned()))) == [f"job {JID}: 2 hosts: 2 ok"]
 
@@ -45,7 +45,7 @@ def test_the_summary_counts_names_and_says_what_to_type() -> None:
 def test_hosts_that_the_job_never_reached_are_not_waited_for_but_tried_again() -> None:
     gone = HostResult(State.UNREACHABLE, problem=Problem("auth", "permission denied"))
     some = report(web1=returned(), db=gone)
-    assert list(summary(some))[-1] == f"  agentless jobs retry {JID}  sends it again to 1 host"
+    assert list(summary(some))[-1] == f"  agentless jobs retry {JID}  repeats it on 1 host"
     fire = replace(some, job=replace(some.job, origin=Origin.LEARNED))
     assert "retry" not in "".join(summary(fire))
 
@@ -53,7 +53,7 @@ def test_hosts_that_the_job_never_reached_are_not_waited_for_but_tried_again() -
 def test_a_single_host_is_told_in_one_line() -> None:
     assert list(summary(report(web1=returned(retcode=3)))) == [
         f"job {JID}: web1 | failed (3) | 1.000 s",
-        f"  agentless jobs retry {JID}  sends it again",
+        f"  agentless jobs retry {JID}  repeats it",
     ]
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from agentless.errors import TargetError, UnknownJob, Unreachable, UsageError
+from agentless.model.answers import Helper
+from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.runner import procs
@@ -96,3 +98,23 @@ def test_a_ping_takes_only_text_for_text(bench: Bench) -> None:
     endpoints = bench.selection.endpoints("web1")
     pong = procs.ping(bench.contact(LyingHosts(web1=[one(meta)])), endpoints).hosts["web1"]
     assert (pong.helper.python, pong.helper.user, pong.helper.time) == ("", "ada", None)
+
+
+def test_a_ping_counts_from_when_the_host_is_asked_and_not_from_a_question_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(procs.time, "monotonic", lambda: now)
+
+    class AfterAQuestion:
+        def gather(self, endpoints: Any, request: Any, answered: Any) -> Any:
+            nonlocal now
+            now += 60
+            for name in endpoints:
+                request(name)
+            now += 0.5
+            helper = Helper("3.11.2", "/usr/bin/python3", "root", "node1", "/var/lib/agentless", "linux", None)
+            return {name: answered(name, [helper]) for name in endpoints}, {}
+
+    answer = procs.ping(AfterAQuestion(), {"web1": Endpoint("web1", "web1")})  # type: ignore[arg-type]
+    assert answer.hosts["web1"].seconds == 0.5
