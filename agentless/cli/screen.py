@@ -75,6 +75,11 @@ class Screen:
         )
 
     @property
+    def draws(self) -> bool:
+        """Whether a terminal, where there is one, can be drawn over: TERM does not say `dumb`."""
+        return not self._dumb
+
+    @property
     def columns(self) -> int | None:
         """How wide stdout's terminal is now; None where it is none."""
         if not self.out_look.terminal:
@@ -205,8 +210,9 @@ class Screen:
             waiting: the hosts that are waited for, of `total`.
             standing: how many hosts of a job stand where.
         """
-        terminal = self.err_look.terminal
-        wanted = terminal and not self.quiet if self.show_progress is None else self.show_progress
+        # A dumb terminal (Emacs's shell, some screen readers) cannot be drawn over: a line now and then, as in a log.
+        terminal = self.err_look.terminal and self.draws
+        wanted = self.err_look.terminal and not self.quiet if self.show_progress is None else self.show_progress
         if not wanted or self._progress is not None or self.occupant is not None:
             yield None
             return

@@ -32,8 +32,8 @@ def top(invocation: Invocation, /, target: str | None) -> int:
     """
     if importlib.util.find_spec("textual") is None:
         raise UsageError("top needs Textual, which is not installed", way_to_install("top"))
-    if not (sys.stdin.isatty() and invocation.screen.out_look.terminal):
-        raise UsageError("top needs a terminal", _ONCE)
+    if not (sys.stdin.isatty() and invocation.screen.out_look.terminal and invocation.screen.draws):
+        raise UsageError("top needs a terminal that can be drawn on", _ONCE)
     from agentless.cli.top_app import TopApp
     from agentless.cli.watcher import Watcher
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Input, Static
 
@@ -92,7 +93,7 @@ class TopApp(App[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        self._columns()
+        self._columns(self.size.width)
         self.refresh_view()
         self.set_interval(_EVERY, self.refresh_view)
         # What asks hundreds of hosts takes this process's time: the screen is drawn first.
@@ -101,16 +102,17 @@ class TopApp(App[None]):
     def on_unmount(self) -> None:
         self._watcher.close()
 
-    def on_resize(self) -> None:
-        self._columns()
+    def on_resize(self, event: Resize) -> None:
+        # `size` is still that of before.
+        self._columns(event.size.width)
         self.refresh_view()
 
     @property
     def _table(self) -> JobTable:
         return self.screen_stack[0].query_one(JobTable)
 
-    def _columns(self) -> None:
-        table, width = self._table, self.size.width
+    def _columns(self, width: int) -> None:
+        table = self._table
         table.clear(columns=True)
         self._rows = []
         spare = max(0, width - 80)

@@ -38,7 +38,7 @@ class Terminal:
     ) -> None:
         self._arguments = (*program, *arguments)
         self._columns = columns
-        self._environ = {**environ, "TERM": "xterm"}
+        self._environ = {"TERM": "xterm", **environ}
         self.text = ""
 
     def __enter__(self) -> Terminal:

@@ -85,3 +85,14 @@ def test_progress_names_whom_it_waits_for_and_leaves_no_trace(sshd: Sshd) -> Non
     screen.feed(terminal.text)
     assert "waiting for" not in screen.text
     assert "0/3" not in screen.text
+
+
+def test_on_a_dumb_terminal_nothing_is_drawn_over(sshd: Sshd) -> None:
+    environ = {**sshd.client.environ, "TERM": "dumb"}
+    with Terminal("run", "all", "--progress", "--", "sleep 1", environ=environ) as terminal:
+        assert terminal.end() == 0
+    assert "\x1b" not in terminal.text
+    assert "━" not in terminal.text
+    with Terminal("top", environ=environ) as terminal:
+        assert terminal.end() == 2
+    assert "top needs a terminal that can be drawn on" in terminal.text

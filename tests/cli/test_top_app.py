@@ -120,6 +120,21 @@ def test_a_question_mark_lists_every_key_of_the_footer() -> None:
     drive(app, play)
 
 
+@pytest.mark.parametrize("key", ["down", "question_mark"])
+def test_the_columns_follow_the_terminal_when_it_is_resized(key: str) -> None:
+    app = still()
+
+    async def play(pilot: Pilot[None]) -> None:
+        await becomes(pilot, lambda: "./deploy.sh -…" in shown(app), "the command, cut")
+        await pilot.press(key)
+        await pilot.resize_terminal(140, 30)
+        await becomes(pilot, lambda: "./deploy.sh --all" in shown(app), "the command, whole")
+        await pilot.resize_terminal(80, 24)
+        await becomes(pilot, lambda: "./deploy.sh -…" in shown(app), "the command, cut again")
+
+    drive(app, play)
+
+
 def test_what_became_of_a_signal_is_said_beside_a_filter() -> None:
     app = still()
 

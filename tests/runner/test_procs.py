@@ -104,7 +104,7 @@ def test_a_ping_counts_from_when_the_host_is_asked_and_not_from_a_question_befor
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 0.0
-    monkeypatch.setattr(procs.time, "monotonic", lambda: now)
+    monkeypatch.setattr("time.monotonic", lambda: now)
 
     class AfterAQuestion:
         def gather(self, endpoints: Any, request: Any, answered: Any) -> Any:
