@@ -7,6 +7,9 @@ of JSON with the lengths of script and stdin, and then their bytes.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from agentless.cache.json_line import DamagedRecord, Raw, dump, field_of, is_number, is_text, is_whole, list_of, parse
 from agentless.errors import UsageError
 from agentless.model.requests import JobSpec, Script, Sent
@@ -26,17 +29,9 @@ def encode_sent(sent: Sent) -> bytes:
         "script": script,
         "script_size": None if spec.script is None else len(spec.script.data),
         "stdin_size": None if spec.stdin is None else len(spec.stdin),
-        "cwd": spec.cwd,
-        "env": dict(spec.env),
-        "shell": spec.shell,
-        "timeout": spec.timeout,
-        "cap": spec.cap,
-        "template": spec.template,
-        "metadata": dict(spec.metadata),
         "returners": list(spec.returners),
-        "batch": sent.batch,
-        "max_fail": sent.max_fail,
-        "batch_wait": sent.batch_wait,
+        **{name: _json(getattr(spec, name)) for name in _OF_THE_JOB},
+        **{name: getattr(sent, name) for name in _OF_ITS_WAY},
     }
     return b"".join([dump(raw), b"" if spec.script is None else spec.script.data, spec.stdin or b""])
 
@@ -57,24 +52,22 @@ def decode_sent(data: bytes) -> Sent:
         spec = JobSpec(
             field_of(raw, "command", is_text),
             script=script,
-            cwd=field_of(raw, "cwd", _text, None),
-            env=field_of(raw, "env", _texts, {}),
             stdin=None if stdin_size is None else rest[len(rest) - stdin_size :],
-            shell=field_of(raw, "shell", is_text),
-            timeout=field_of(raw, "timeout", _number, None),
-            cap=field_of(raw, "cap", _size, None),
-            template=field_of(raw, "template", _switch, False),
-            metadata=field_of(raw, "metadata", _texts, {}),
             returners=tuple(list_of(raw, "returners", is_text)),
+            **_fields(raw, _OF_THE_JOB),
         )
     except UsageError as error:
         raise DamagedRecord(error.message) from error
-    return Sent(
-        spec,
-        field_of(raw, "batch", _share, None),
-        field_of(raw, "max_fail", _share, None),
-        field_of(raw, "batch_wait", _number, None),
-    )
+    return Sent(spec, **_fields(raw, _OF_ITS_WAY))
+
+
+def _fields(raw: Raw, checks: Mapping[str, Callable[[object], bool]]) -> dict[str, Any]:
+    """Those that the file has, by name; raises DamagedRecord where one is not what it is to be."""
+    return {name: field_of(raw, name, check) for name, check in checks.items() if name in raw}
+
+
+def _json(value: object) -> object:
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def _size(value: object) -> bool:
@@ -99,3 +92,16 @@ def _share(value: object) -> bool:
 
 def _texts(value: object) -> bool:
     return isinstance(value, dict) and all(map(is_text, value.values()))
+
+
+# The fields of a JobSpec that JSON has as they are, and those of a Sent beside it, each with what it is checked by.
+_OF_THE_JOB: Mapping[str, Callable[[object], bool]] = {
+    "cwd": _text,
+    "env": _texts,
+    "shell": is_text,
+    "timeout": _number,
+    "cap": _size,
+    "template": _switch,
+    "metadata": _texts,
+}
+_OF_ITS_WAY: Mapping[str, Callable[[object], bool]] = {"batch": _share, "max_fail": _share, "batch_wait": _number}
