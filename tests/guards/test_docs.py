@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agentless.cli.app import cli
 from tests.guards.test_floors import FLOORS
 from tests.hosts.client import ROOT
 
@@ -59,3 +60,10 @@ def test_each_module_stands_on_a_floor_that_the_architecture_tells() -> None:
     assert set(told) == rooms - {"remote", "_version"}
     for above, below in pairwise(FLOORS):
         assert max(told[room] for room in above) <= min(told[room] for room in below), (above, below)
+
+
+def test_the_page_about_other_users_names_each_option_that_is_about_them() -> None:
+    text = (ROOT / "docs/become.md").read_text()
+    options = [option.opts for option in cli.params if "become" in " ".join(option.opts)]
+    assert len(options) > 3
+    assert [names for names in options if not any(re.search(rf"`{name}\b", text) for name in names)] == []
