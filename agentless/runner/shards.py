@@ -7,6 +7,7 @@ as each shard comes back. A worker that dies has its shard made again, with the 
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import pickle
 import threading
 from collections import deque
@@ -46,6 +47,10 @@ def cluster_of(executor: Executor) -> Cluster:
         from agentless.runner import dask_cluster
 
         return dask_cluster.cluster_of(executor)
+    if isinstance(executor, concurrent.futures.ProcessPoolExecutor):
+        # One that forks does it now, with its first task: a fork among our threads may take locks along that they hold.
+        with contextlib.suppress(RuntimeError):
+            executor.submit(int)
     here = isinstance(executor, (ThreadPoolExecutor, concurrent.futures.ProcessPoolExecutor))
     here = here or kind.__module__.partition(".")[0] == "loky"
     workers = getattr(executor, "_max_workers", None)
@@ -251,15 +256,23 @@ class Shards:
 
     def _take(self, pool: FanOut, name: str, outcome: Outcome, counts: Mapping[str, int]) -> None:
         if outcome.prompt is not None:
-            # Who is interrupted at the question has sent nothing.
-            pool.part(name).over(None, reached=False)
-            answered = self._spread.answer(outcome.prompt, self._cluster.private, counts.get(outcome.prompt, 0))
-            pool.went(name, 0.0 if answered else UNANSWERED)
+            pool.went(name, self._asked(pool.part(name), outcome.prompt, counts))
             return
         if outcome.again:
             pool.went(name, 0.0)
             return
         self._absorb(pool, name, outcome)
+
+    def _asked(self, part: Part, prompt: str, counts: Mapping[str, int]) -> float | None:
+        """Ask the person; seconds after which the host is asked again."""
+        try:
+            # Who is interrupted at the question has sent nothing.
+            part.over(None, reached=False)
+            answered = self._spread.answer(prompt, self._cluster.private, counts.get(prompt, 0))
+        except BaseException as error:  # noqa: BLE001 - whatever it is, a thread must not end unseen
+            part.failed(error)
+            return None
+        return 0.0 if answered else UNANSWERED
 
     def _lost(self, pool: FanOut, calls: Mapping[str, Call], error: HostError) -> None:
         # Nobody knows how far the worker came.

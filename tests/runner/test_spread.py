@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import pickle
 import signal
@@ -20,6 +21,7 @@ from agentless import Fleet, UsageError
 from agentless.model.endpoint import Endpoint
 from agentless.model.secret import Secret
 from agentless.model.states import Dispatched, State
+from agentless.runner import shards
 from agentless.runner.spread import Spread
 from tests.hosts import Sshd, until
 from tests.hosts.client import Client
@@ -144,6 +146,15 @@ def test_any_executor_will_do_and_stays_the_callers(fleet_of: Callable[..., Flee
             assert fleet.run("all", "true").exit_code == 0
             fleet.close()
             assert executor.submit(pow, 2, 2).result() == 4
+
+
+def test_processes_that_are_forked_are_there_before_threads_of_ours(fleet_of: Callable[..., Fleet]) -> None:
+    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as executor:
+        fleet = fleet_of(executor=executor)
+        assert shards.cluster_of(executor).workers == 2
+        assert len(multiprocessing.active_children()) == 2
+        for _ in range(5):
+            assert fleet.ping().exit_code == 0
 
 
 class Twice(ThreadPoolExecutor):
