@@ -7,12 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.hosts import Links, Sshd, need, over_every_link, patience, until
+from tests.hosts import Links, Proxy, Sshd, need, over_every_link, patience, until
 from tests.hosts.links import keepers
 
 pytestmark = over_every_link
@@ -28,6 +29,7 @@ class Linked:
 
     def __init__(self, sshd: Sshd, links: Links) -> None:
         self.sshd = sshd
+        self.links = links
         self.kind = links.kind
         self.environ = sshd.client.environ
 
@@ -166,3 +168,42 @@ def test_an_interruption_does_to_the_job_what_was_asked_for(linked: Linked, choi
     assert linked("find-job", "last").returncode == (0 if choice == "detach" else 1)
     linked("kill-job", "last")
     assert linked.document("jobs", "lookup", "last")["hosts"]["host1"]["signal"] == 9
+
+
+def test_every_verb_says_what_it_says(linked: Linked) -> None:
+    """About schedules, templates, and signals, each of which sends something else."""
+    assert list(linked.document("schedule", "status", "host1")) == ["host1"]
+    document = linked.document("run", "host1", "--template", "--", "echo {{ inventory_hostname }}")
+    assert document["hosts"]["host1"]["stdout"] == "host1\n"
+    assert linked.document("ping", "host1")["host1"]["python"]
+    jid = linked("run", "host1", "--detach", "--", "trap 'exit 4' USR1; echo up; sleep 300 & wait").stdout.strip()
+    until(lambda: "up\n" in linked("jobs", "tail", jid).stdout, "it printed")
+    assert linked("signal-job", jid, "USR1").returncode == 0
+    assert linked.document("jobs", "wait", jid)["hosts"]["host1"]["retcode"] == 4
+
+
+def test_a_host_behind_a_bastion_is_reached_through_it_and_only_through_it(
+    linked: Linked, start_proxy: Callable[..., Proxy]
+) -> None:
+    """Here the bastion is an sshd behind a proxy, by which one sees who goes there."""
+    sshd = linked.sshd
+    proxy = start_proxy("127.0.0.1", sshd.port)
+    sshd.client.trust({f"[127.0.0.1]:{proxy.port}": sshd.public_host_key})
+    tree = linked.document("hosts", "host1")["host1"]["vars"]
+    behind = {**tree, "ansible_ssh_common_args": f"-J {sshd.user}@127.0.0.1:{proxy.port}", "ansible_host": "localhost"}
+    sshd.client.trust({f"[localhost]:{sshd.port}": sshd.public_host_key})
+    bastion = {**tree, "ansible_port": proxy.port}
+    sshd.client.write_inventory({"bastion": bastion, "behind": behind})
+    key = sshd.client.home / ".ssh" / "config"
+    with key.open("a") as file:
+        file.write(f"Host *\n  IdentityFile {sshd.client.key}\n")
+    if linked.kind == "master":
+        linked.links.lay(sshd.client, "bastion")
+    for number in range(2):
+        seen = proxy.connections
+        host = linked.document("run", "behind", "--", "echo hi; exit 3")["hosts"]["behind"]
+        assert (host["stdout"], host["retcode"], host["error"]) == ("hi\n", 3, None)
+        ridden = linked.kind == "master" or (linked.kind == "keeper" and number > 0)
+        assert proxy.connections - seen == (0 if ridden else 1)
+    proxy.cut()
+    assert linked.document("run", "behind", "--", "echo again")["hosts"]["behind"]["stdout"] == "again\n"

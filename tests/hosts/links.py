@@ -46,8 +46,8 @@ class Links:
                     os.kill(pid, signal.SIGKILL)
         self._ends.close()
 
-    def lay(self, client: Client) -> None:
-        """Let the commands of a home take this way to the hosts that its inventory has now."""
+    def lay(self, client: Client, *names: str) -> None:
+        """Let the commands of a home take this way to the hosts that its inventory has now, or to these of them."""
         if self.kind is None:
             return
         self._clients.append(client)
@@ -59,6 +59,8 @@ class Links:
             config.write_text(f"Host *\n  ControlPath {client.home}/m-%h-%p-%r\n")
             self._ends.callback(config.unlink, missing_ok=True)
         for name, path in _ways(client):
+            if names and name not in names:
+                continue
             master = self._masters.get(path)
             if master is None or master.process.poll() is not None:
                 path.unlink(missing_ok=True)
