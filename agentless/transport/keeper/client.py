@@ -198,14 +198,9 @@ class KeeperClient:
             return
         if not isinstance(problem, _Hangs):
             self._explain(f"connections are not kept: {problem}")
-        elif problem.pid is None or place is None:
-            self.warn(f"connecting without the keeper of connections: {problem}")
         else:
-            place.pass_over(problem.pid)
-            self.warn(
-                f"connecting without the keeper of connections: {problem}; the next command starts another, "
-                f"and `kill -9 {problem.pid}` ends this one"
-            )
+            hint = "" if place is None else problem.passed_over(place)
+            self.warn(f"connecting without the keeper of connections: {problem}. {hint}".rstrip())
 
     def told(self, connected: words.Connected) -> str:
         """What a person hears of a connection."""
@@ -256,11 +251,7 @@ def _asked(place: Place | None, kind: int, value: object) -> words.HeldAll | Non
             message = line.receive(time.monotonic() + _TAKE_WITHIN)
             return None if message is None else words.value(message, words.HeldAll)
     except _Hangs as problem:
-        if problem.pid is None:
-            raise AgentlessError(f"the keeper of connections: {problem}") from None
-        place.pass_over(problem.pid)
-        hint = f"`kill -9 {problem.pid}` ends it and closes what it keeps; the next command starts another keeper."
-        raise AgentlessError(f"the keeper of connections: {problem}", hint) from None
+        raise AgentlessError(f"the keeper of connections: {problem}", problem.passed_over(place)) from None
     except TimeoutError:
         raise AgentlessError("the keeper of connections does not answer", "Try again.") from None
     except (Unusable, OSError, ValueError):
@@ -268,15 +259,20 @@ def _asked(place: Place | None, kind: int, value: object) -> words.HeldAll | Non
 
 
 class _Hangs(Unusable):
-    """It says nothing.
+    """It says nothing."""
 
-    Attributes:
-        pid: its process; None where that is not known.
-    """
+    def __init__(self, silence: Silence) -> None:
+        known = f" (PID {silence.pid})" if silence.known else ""
+        super().__init__(f"it does not answer{known}")
+        self._silence = silence
 
-    def __init__(self, pid: int | None) -> None:
-        super().__init__("it does not answer" if pid is None else f"it does not answer (PID {pid})")
-        self.pid = pid
+    def passed_over(self, place: Place) -> str:
+        """Have the next command start another; what to say about that."""
+        if self._silence.pid is None:
+            return ""
+        place.pass_over(self._silence.pid)
+        end = f"`kill -9 {self._silence.pid}` ends it and closes what it keeps; " if self._silence.known else ""
+        return f"{end}the next command starts another."
 
 
 def _greeted(place: Place, *, start: bool = True, silent_for: float = 0.0) -> Line:
@@ -290,8 +286,7 @@ def _greeted(place: Place, *, start: bool = True, silent_for: float = 0.0) -> Li
     """
     line = words.line(place.connect(start=start))
     try:
-        pid = listener_pid(line.sock)
-        silence = Silence(pid, silent_for)
+        silence = Silence(listener_pid(line.sock), silent_for)
         line.send(Hello(), until=time.monotonic() + SILENCE)
         while True:
             try:
@@ -299,7 +294,7 @@ def _greeted(place: Place, *, start: bool = True, silent_for: float = 0.0) -> Li
                 break
             except TimeoutError:
                 if silence.hopeless:
-                    raise _Hangs(pid) from None
+                    raise _Hangs(silence) from None
         if not isinstance(hello, Hello) or hello.version != VERSION:
             raise Unusable("it does not say hello")
     except (OSError, ValueError) as problem:

@@ -212,6 +212,11 @@ def _files(settings: Settings) -> list[object]:
 
 
 def _clock_ahead() -> float:
-    """By how much the clock that counts sleep is ahead of the one that does not; 0 where the system has only one."""
-    boottime = getattr(time, "CLOCK_BOOTTIME", None)
-    return 0.0 if boottime is None else time.clock_gettime(boottime) - time.clock_gettime(time.CLOCK_MONOTONIC)
+    """By how much the clock that counts sleep is ahead of the one that does not; 0 where the system has only one.
+
+    They are CLOCK_BOOTTIME and CLOCK_MONOTONIC on Linux, CLOCK_MONOTONIC and CLOCK_UPTIME_RAW on macOS.
+    """
+    for counts, stops in (("CLOCK_BOOTTIME", "CLOCK_MONOTONIC"), ("CLOCK_MONOTONIC", "CLOCK_UPTIME_RAW")):
+        if hasattr(time, counts) and hasattr(time, stops):
+            return time.clock_gettime(getattr(time, counts)) - time.clock_gettime(getattr(time, stops))
+    return 0.0

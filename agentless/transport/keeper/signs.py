@@ -36,10 +36,13 @@ class Silence:
     Args:
         pid: the process that listens, as the kernel says; None where it cannot say.
         lasts: seconds for which it has lasted.
+
+    Attributes:
+        pid: as given.
     """
 
     def __init__(self, pid: int | None, lasts: float = 0.0) -> None:
-        self._pid = pid
+        self.pid = pid
         self._began = self._got_on = time.monotonic() - lasts
         self._process = _look(pid)
 
@@ -47,15 +50,20 @@ class Silence:
     def hopeless(self) -> bool:
         """Whether to wait for it any longer is of no use."""
         now = time.monotonic()
-        before, self._process = self._process, _look(self._pid)
+        before, self._process = self._process, _look(self.pid)
         if self._process is None:
-            if _being_started(self._pid):
+            if _being_started(self.pid):
                 self._got_on = now
         elif self._process.state in _STOPPED:
             return True
         elif self._process.state in _GETS_ON or self._process != before:
             self._got_on = now
         return now - self._got_on > SILENCE or now - self._began > _PATIENCE
+
+    @property
+    def known(self) -> bool:
+        """Whether that process is a keeper, and not the command that starts one."""
+        return self._process is not None or not (_being_started(self.pid) or self.pid is None)
 
 
 def _look(pid: int | None) -> _Process | None:
@@ -76,6 +84,8 @@ def _look(pid: int | None) -> _Process | None:
 
 def _being_started(pid: int | None) -> bool:
     """Whether it is the command that starts the keeper, which has made the socket for it."""
+    if pid == os.getpid():
+        return True
     if pid is None or not os.path.isdir(f"/proc/{os.getpid()}"):
         return False
     try:

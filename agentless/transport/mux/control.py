@@ -15,7 +15,6 @@ from agentless.transport.mux.protocol import (
     Alive,
     AliveCheck,
     Hello,
-    Malformed,
     NewSession,
     StdioForward,
 )
@@ -74,7 +73,8 @@ class Control(Line):
             if not isinstance(alive, Alive) or alive.request != self._request:
                 raise NotServed(f"what listens at {path} does not answer")
             self.pid = alive.pid
-        except (OSError, Malformed) as problem:
+        except (OSError, ValueError) as problem:
+            # A path may have what no path has; Malformed is a ValueError.
             self.close()
             raise NotServed(f"{path}: {problem}", silent=isinstance(problem, TimeoutError)) from problem
         except BaseException:

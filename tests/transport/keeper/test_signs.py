@@ -45,6 +45,7 @@ def test_one_that_was_stopped_is_waited_for_no_longer(start: Start, monkeypatch:
     monkeypatch.setattr(signs, "SILENCE", 1e9)
     pid = start("import time; time.sleep(600)")
     silence = Silence(pid)
+    assert silence.known
     assert not silence.hopeless
     os.kill(pid, signal.SIGSTOP)
     until(lambda: silence.hopeless, "it is seen to be stopped")
@@ -77,6 +78,7 @@ def test_one_that_is_being_started_is_waited_for(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(signs, "SILENCE", 0.0)
     for pid in (os.getpid(), gone.pid):
         assert not Silence(pid).hopeless
+        assert not Silence(pid).known, "nobody is to kill it"
         assert Silence(pid, signs._PATIENCE).hopeless
 
 

@@ -93,6 +93,43 @@ def test_whatever_else_listens_there_is_passed_over(listener: socket.socket, tmp
     assert len(open_descriptors()) <= len(before)
 
 
+@pytest.mark.parametrize(
+    "what", ["nothing", "file", "directory", "pipe", "datagrams", "dangling", "nul", "long", "empty"]
+)
+def test_what_no_server_can_be_at_is_passed_over(what: str, tmp_path: Path) -> None:
+    path = tmp_path / "there"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
+        if what == "file":
+            path.write_text("x")
+        elif what == "directory":
+            path.mkdir()
+        elif what == "pipe":
+            os.mkfifo(path)
+        elif what == "datagrams":
+            datagrams.bind(str(path))
+        elif what == "dangling":
+            path.symlink_to(tmp_path / "nowhere")
+        elif what in ("nul", "long", "empty"):
+            path = {"nul": tmp_path / "a\0b", "long": tmp_path / ("long" * 50), "empty": Path()}[what]
+        before = open_descriptors()
+        with pytest.raises(NotServed) as caught:
+            Control(path, soon())
+        assert not caught.value.silent
+        assert open_descriptors() == before
+
+
+def test_what_really_is_another_users_is_not_spoken_to(listener: socket.socket, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can act as another user")
+    os.seteuid(12345)
+    try:
+        listener.listen()
+    finally:
+        os.seteuid(0)
+    with pytest.raises(NotServed, match=r"belongs to another user \(12345\)"):
+        Control(tmp_path / "s", soon())
+
+
 def test_another_users_server_is_not_spoken_to(
     listener: socket.socket, tmp_path: Path, as_user: Callable[[int], None]
 ) -> None:
