@@ -52,13 +52,13 @@ option = partial(click.option, cls=Option)
 
 def option_records(command: click.Command, ctx: click.Context, *, shared: bool) -> dict[str, list[tuple[str, str]]]:
     """A command's own options, or those that all verbs share: by section, their names and their help."""
-    found: dict[str, list[tuple[str, str]]] = {}
+    by_section: dict[str, list[tuple[str, str]]] = {}
     for param in command.get_params(ctx):
         # The text above describes the arguments.
         record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
         if record is not None and getattr(param, "shared", False) is shared:
-            found.setdefault(getattr(param, "section", "Options"), []).append(record)
-    return found
+            by_section.setdefault(getattr(param, "section", "Options"), []).append(record)
+    return by_section
 
 
 def _records(command: click.Command, ctx: click.Context, names: Sequence[str]) -> list[tuple[str, str]]:

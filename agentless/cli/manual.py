@@ -94,12 +94,12 @@ def _lines(ctx: click.Context, version: str) -> Iterator[str]:
             short = child.command.get_short_help_str(200)
             yield from (".TP", f"\\fB{_text(child.info_name or '')}\\fR", _line(short))
     for shared in (False, True):
-        found = option_records(command, ctx, shared=shared)
+        options = option_records(command, ctx, shared=shared)
         if shared and ctx.parent is not None:
-            if found:
+            if options:
                 yield from (".SH COMMON OPTIONS", "Those for inventory, connection and output: \\fBagentless\\fR(1).")
             continue
-        for title, records in found.items():
+        for title, records in options.items():
             yield f'.SH "{_text(title.upper())}"'
             for names, meaning in records:
                 yield from (".TP", f"\\fB{_text(names)}\\fR", _line(meaning))

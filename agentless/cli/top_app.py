@@ -275,13 +275,13 @@ class TopApp(App[None]):
 
         def guarded() -> None:
             try:
-                said = work()
+                outcome = work()
             except AgentlessError as error:
-                said = f"{error.message} {error.hint}".strip()
+                outcome = f"{error.message} {error.hint}".strip()
             except Exception as error:  # noqa: BLE001  a defect is told, and the view goes on
-                said = f"{type(error).__name__}: {error}"
-            if said:
-                self._watcher.note(said)
+                outcome = f"{type(error).__name__}: {error}"
+            if outcome:
+                self._watcher.note(outcome)
 
         threading.Thread(target=guarded, name="top-action", daemon=True).start()
 

@@ -113,8 +113,8 @@ def heading(snapshot: Snapshot, now: float, target: str | None) -> str:
     running = sum(bool(part.running or part.pending) for part in snapshot.jobs)
     parts = [f"agentless top{f' {target}' if target else ''}", f"{running} running"]
     if snapshot.hosts is not None:
-        asked = "" if snapshot.asked >= snapshot.hosts else f", {snapshot.asked} asked"
-        parts.append(f"{snapshot.hosts} {'host' if snapshot.hosts == 1 else 'hosts'}{asked}")
+        so_far = "" if snapshot.asked >= snapshot.hosts else f", {snapshot.asked} asked"
+        parts.append(f"{snapshot.hosts} {'host' if snapshot.hosts == 1 else 'hosts'}{so_far}")
     if snapshot.problems:
         parts.append(f"{len(snapshot.problems)} not reached")
     return one_line(" · ".join([*parts, local(now)[11:19]]))

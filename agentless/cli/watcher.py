@@ -232,20 +232,20 @@ class Watcher:
     def _host(self, jid: str, name: str, result: HostResult, silent: bool) -> HostPart:
         ret = result.ret
         running = not result.settled and result.state is not State.PENDING
-        said = word(result)
+        state_word = word(result)
         if result.state is State.RUNNING and silent:
-            said = "unreachable"
+            state_word = "unreachable"
         elif result.state is State.RUNNING and (jid, name) not in self._seen:
             # Remembered, and not seen yet.
-            said = "running?"
+            state_word = "running?"
         problem = result.problem
         last = self._last_lines.get((jid, name), "")
-        if problem is not None and (not last or said == "unreachable"):
+        if problem is not None and (not last or state_word == "unreachable"):
             last = f"{problem.kind}: {problem.message}"
         return HostPart(
             name,
-            said,
-            "red" if said == "unreachable" else colour(result),
+            state_word,
+            "red" if state_word == "unreachable" else colour(result),
             running,
             (ret.started if ret else result.started),
             ret.duration if ret else None,
@@ -254,13 +254,13 @@ class Watcher:
 
     def _foreign(self, known: set[str]) -> list[JobPart]:
         """Jobs that hosts run and the cache does not have."""
-        found: dict[str, tuple[Job, dict[str, HostPart]]] = {}
+        jobs: dict[str, tuple[Job, dict[str, HostPart]]] = {}
         for name, running in self._running.items():
             for jid, job in running.items():
                 if jid not in known:
-                    _, hosts = found.setdefault(jid, (job, {}))
+                    _, hosts = jobs.setdefault(jid, (job, {}))
                     hosts[name] = HostPart(name, "running", "yellow", True, job.start_time or None)
-        return [JobPart(job, 0, 0, len(hosts), 0, tuple(hosts.values())) for job, hosts in found.values()]
+        return [JobPart(job, 0, 0, len(hosts), 0, tuple(hosts.values())) for job, hosts in jobs.values()]
 
     # --- the threads ---
     def _spawn(self, name: str, work: Callable[[], None]) -> None:

@@ -44,20 +44,20 @@ class SecretSource:
         if self.text is not None:
             return self.text
         if self.variable is not None:
-            found = environ.get(self.variable, "").strip()
-            if not found:
+            text = environ.get(self.variable, "").strip()
+            if not text:
                 raise self.error(f"the environment variable {self.variable} is not set")
-            return Secret(found)
+            return Secret(text)
         try:
             with open(self.path or "", encoding="utf-8") as file:
-                found = file.read().strip()
+                text = file.read().strip()
         except OSError as error:
             raise self.error(f"{self.path} cannot be read: {error.strerror}") from error
         except ValueError:
             raise self.error(f"{self.path} is no text in UTF-8") from None
-        if not found:
+        if not text:
             raise self.error(f"{self.path} is empty")
-        return Secret(found)
+        return Secret(text)
 
     def error(self, reason: str, hint: str = "") -> ConfigError:
         """The error that names the key, with file and line."""

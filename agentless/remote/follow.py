@@ -48,7 +48,7 @@ def follow_job(call: "Call", jid: str, at: "list[int]", end_pipe: "int | None") 
     # This may last for days.
     system.collect()
     pause, checked = POLL_FIRST, 0.0
-    said = time.monotonic()
+    sent_at = time.monotonic()
     while not os.path.exists(book.job(jid, records.RETURN)):
         # The supervisor's pipe tells its end; of somebody else's job, look now and then whether it still has one.
         if end_pipe is None and time.monotonic() - checked >= ALIVE_EVERY:
@@ -58,11 +58,11 @@ def follow_job(call: "Call", jid: str, at: "list[int]", end_pipe: "int | None") 
         sent = [_forward(call, jid, s, stream) for s, stream in enumerate(streams, 1)]
         pause = POLL_FIRST if any(sent) else min(pause * 1.5, POLL_LAST)
         if any(sent):
-            said = time.monotonic()
-        elif time.monotonic() - said >= wire.BEAT:
+            sent_at = time.monotonic()
+        elif time.monotonic() - sent_at >= wire.BEAT:
             # A connection that died unnoticed, that of a master of ssh for one, is known by what does not come.
             call.say("beat", jid=jid)
-            said = time.monotonic()
+            sent_at = time.monotonic()
         for fd, event in poll.poll(int((pause if streams or end_pipe is None else wire.BEAT) * 1000)):
             if fd == 1 and event & (select.POLLERR | select.POLLHUP | select.POLLNVAL):
                 raise Gone

@@ -22,17 +22,17 @@ def get(call: "Call") -> None:
         given = wire.raw(source["path"])
         try:
             path = paths.expand(given)
-            found = [path]
+            matches = [path]
             if not os.path.lexists(path) and glob.has_magic(path):
-                found = sorted(glob.glob(path)) or found
-            for one in found:
+                matches = sorted(glob.glob(path)) or matches
+            for one in matches:
                 departure.take(one, b"" if source["inside"] else os.path.basename(one.rstrip(b"/")))
         except KeyError:
             departure.failures.add(paths.Unfit("no-such-user", "there is no such user", ""), given)
         except OSError as e:
             departure.failures.add(e, given)
-    told = departure.failures
-    call.say("gathered", failed=told.told, failures=told.count)
+    failures = departure.failures
+    call.say("gathered", failed=failures.told, failures=failures.count)
     call.bring()
 
 

@@ -53,14 +53,14 @@ def put(call: "Call") -> None:
             done = "Files that had come before, whole: %d." % arrival.files if arrival.files else ""
             call.refuse(kind, message, " ".join(filter(None, (hint, done))))
         else:
-            told = arrival.failures
+            failures = arrival.failures
             call.say(
                 "stored",
                 path=paths.text(base),
                 files=arrival.files,
                 bytes=arrival.bytes,
-                failed=told.told,
-                failures=told.count,
+                failed=failures.told,
+                failures=failures.count,
             )
             call.bring()
 

@@ -294,10 +294,10 @@ class _Timeline:
     @classmethod
     def of(cls, report: Report, now: float) -> _Timeline:
         began = report.job.start_time
-        told = [span for result in report.results.values() if (span := _span(result, now)) is not None]
-        fits = [span for span in told if _believed(span[0], began, now)]
+        spans = [span for result in report.results.values() if (span := _span(result, now)) is not None]
+        fits = [span for span in spans if _believed(span[0], began, now)]
         origin = min([span[0] for span in fits] + ([began] if began else []), default=now)
-        lengths = [start - origin + seconds for start, seconds in fits] + [seconds for _, seconds in told]
+        lengths = [start - origin + seconds for start, seconds in fits] + [seconds for _, seconds in spans]
         return cls(origin, _quarter(max(lengths, default=0.0)), now)
 
     def ticks(self) -> list[_Tick]:
@@ -414,12 +414,12 @@ def fires_html(by_entry: Mapping[str, Upcoming], now: float) -> Iterator[str]:
         }
 
     skipped = sum(fire.reason is not None for fire in every)
-    told = "1 fire to come" if len(every) == 1 else f"{len(every)} fires to come"
+    heading = "1 fire to come" if len(every) == 1 else f"{len(every)} fires to come"
     return _page(
         "fires.html.j2",
         now,
         title="agentless: the schedule's next fires",
-        verdict=f"{told}, {skipped} of them to be skipped" if skipped else told,
+        verdict=f"{heading}, {skipped} of them to be skipped" if skipped else heading,
         controller=os.uname().nodename,
         ticks=_ticks(quarter),
         entries=[lane(name, upcoming) for name, upcoming in by_entry.items()],

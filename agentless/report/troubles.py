@@ -147,13 +147,13 @@ def troubles(results: Mapping[str, HostResult], *, whole: bool = False) -> list[
             phrases.append(phrase := _phrase(why))
         phrase.names.append(name)
         phrase.hints.append("" if problem is None else one_line(as_typed(problem.hint)))
-    told: list[tuple[int, Trouble]] = []
+    ranked: list[tuple[int, Trouble]] = []
     for (rank, how, painted, kind), phrases in kinds.items():
         for phrase in phrases if whole else _fewer(phrases):
-            told.append((rank, Trouble(how, painted, kind, phrase.names, str(phrase), phrase.hint)))
-    told.sort(key=lambda item: (item[0], len(item[1].names)))
-    ended = [trouble for rank, trouble in told if _RANK[rank] is State.RETURNED]
-    others = [trouble for rank, trouble in told if _RANK[rank] is not State.RETURNED]
+            ranked.append((rank, Trouble(how, painted, kind, phrase.names, str(phrase), phrase.hint)))
+    ranked.sort(key=lambda item: (item[0], len(item[1].names)))
+    ended = [trouble for rank, trouble in ranked if _RANK[rank] is State.RETURNED]
+    others = [trouble for rank, trouble in ranked if _RANK[rank] is not State.RETURNED]
     return [*others, *(ended if whole else _fewer_ends(ended))]
 
 

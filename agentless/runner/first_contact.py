@@ -97,7 +97,7 @@ class FirstContact:
                         key = None
                     seen.put((name, key))
 
-        found: dict[str, OfferedKey] = {}
+        keys: dict[str, OfferedKey] = {}
         with self._watch(lambda: tuple(left), len(left)):
             for _ in range(min(self._forks, len(places))):
                 # Nobody waits for them: who is interrupted is not to wait for hosts that are silent.
@@ -106,5 +106,5 @@ class FirstContact:
                 name, offered = seen.get()
                 del left[name]
                 if offered is not None:
-                    found[name] = offered
-        return [(settings, tuple(hosts), found[name]) for name, (settings, hosts) in places.items() if name in found]
+                    keys[name] = offered
+        return [(settings, tuple(hosts), keys[name]) for name, (settings, hosts) in places.items() if name in keys]

@@ -109,13 +109,15 @@ def pack(sources: Sequence[str | Path], *, into: bool) -> Parcel:
             raise UsageError("the name of a file to send is empty" if not path else "no file name has a NUL byte")
         name = "" if path.endswith("/") else os.path.basename(path)
         name = "" if name in (".", "..") else name
-        found = list(_look(path, name, (), wrong))
-        if twice := next((item for item in found if item.name in items and not _merge(item, items[item.name])), None):
+        of_source = list(_look(path, name, (), wrong))
+        if twice := next(
+            (item for item in of_source if item.name in items and not _merge(item, items[item.name])), None
+        ):
             where = items[twice.name].path
             raise UsageError(
                 f"{where} and {twice.path} would both become {twice.name}", "Send them one after the other."
             )
-        items.update((item.name, item) for item in found)
+        items.update((item.name, item) for item in of_source)
     if wrong:
         more = f"; and {len(wrong) - TOLD} more" if len(wrong) > TOLD else ""
         raise UsageError("; ".join(wrong[:TOLD]) + more, "Nothing was sent.")

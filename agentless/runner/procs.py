@@ -180,10 +180,10 @@ def ping(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Pong:
 
 def _look(answers: Iterable[Answer]) -> Look:
     """The `running` answers of one host, each job once (the login user may be the become user)."""
-    told = [answer for answer in answers if isinstance(answer, RunningJobs)]
-    by_job = {(process.jid, process.pid): process for answer in told for process in answer.processes}
-    asked = {answer.user for answer in told}
-    others = dict.fromkeys(name for answer in told for name in answer.others if name not in asked)
+    lists = [answer for answer in answers if isinstance(answer, RunningJobs)]
+    by_job = {(process.jid, process.pid): process for answer in lists for process in answer.processes}
+    own_users = {answer.user for answer in lists}
+    others = dict.fromkeys(name for answer in lists for name in answer.others if name not in own_users)
     return Look(tuple(sorted(by_job.values(), key=lambda process: process.jid)), tuple(others))
 
 

@@ -32,8 +32,8 @@ def shown(entry: Mapping[str, Any]) -> dict[str, str]:
     Args:
         entry: of our own making, or from a host: whatever it holds.
     """
-    said = entry.get("said")
-    texts = {str(key): str(value) for key, value in said.items()} if isinstance(said, Mapping) else {}
+    typed = entry.get("said")
+    texts = {str(key): str(value) for key, value in typed.items()} if isinstance(typed, Mapping) else {}
     if not entry.get("enabled", 1):
         texts["enabled"] = "false"
     job = entry.get("job")

@@ -168,12 +168,12 @@ class HostConnector:
 def _not_given(endpoint: Endpoint, settings: Settings) -> str:
     """What of the way neither the inventory nor the command line has said."""
     name = endpoint.address.rpartition("@")[2].strip("[]")
-    said = {
+    by_ssh_config = {
         "user": endpoint.user is None and "@" not in endpoint.address,
         "address": name.lower() != settings.host.lower(),
         "port": endpoint.port is None and settings.port != 22,
     }
-    return ", ".join(word for word, by_ssh in said.items() if by_ssh)
+    return ", ".join(word for word, by_ssh in by_ssh_config.items() if by_ssh)
 
 
 def _told(settings: Settings) -> str:

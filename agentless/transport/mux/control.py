@@ -87,9 +87,9 @@ class Control(Line):
         Raises:
             OSError: the server is gone, or does not listen.
         """
-        asked = NewSession(self._next_request(), command, want_tty=tty, term=b"vt100" if tty else b"")
-        self.send(asked, descriptors=descriptors, until=until)
-        return asked.request
+        request = NewSession(self._next_request(), command, want_tty=tty, term=b"vt100" if tty else b"")
+        self.send(request, descriptors=descriptors, until=until)
+        return request.request
 
     def new_forward(self, host: str, port: int, descriptors: tuple[int, int], until: float) -> int:
         """Ask for a connection from the host to another; return the request's number.
@@ -97,9 +97,9 @@ class Control(Line):
         Raises:
             OSError: as `new_session`.
         """
-        asked = StdioForward(self._next_request(), host.encode("utf-8", "surrogateescape"), port)
-        self.send(asked, descriptors=descriptors, until=until)
-        return asked.request
+        request = StdioForward(self._next_request(), host.encode("utf-8", "surrogateescape"), port)
+        self.send(request, descriptors=descriptors, until=until)
+        return request.request
 
     def _next_request(self) -> int:
         self._request += 1

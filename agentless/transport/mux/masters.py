@@ -121,9 +121,9 @@ class Masters:
     def _silent(self, path: Path) -> None:
         """Say that a master, or its connection, does not answer, and do not try it again."""
         with self._lock:
-            told = path in self._passed_over
+            known = path in self._passed_over
             self._passed_over.add(path)
-        if not told:
+        if not known:
             self._warn(f"the master of ssh at {path} does not answer, and is not ridden. {_HANGS}")
 
     def _tell_of_room(self, name: str) -> None:

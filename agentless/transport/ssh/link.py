@@ -93,8 +93,8 @@ class SshChannel:
         if self._ended is None:
             self._ended = time.monotonic()
         patience = self._ended + _EXIT_WAIT
-        told = self._channel.status_event.wait(max(0.0, min(until, patience) - time.monotonic()))
-        if not told and time.monotonic() < patience:
+        has_status = self._channel.status_event.wait(max(0.0, min(until, patience) - time.monotonic()))
+        if not has_status and time.monotonic() < patience:
             return None
         if self._channel.exit_status < 0 and not self._transport.is_active():
             raise self._transport.lost()
