@@ -4,13 +4,15 @@
 
 Everything is measured in turns in one run; medians of whole processes, except for the bare exec, which is what threads
 in one process take for `python3 -I -S -c pass` on connections that are open already. clush has ControlPersist. Round
-trips are counted by a proxy that delays, by cause and not by the clock. Runs from the top of the repository.
+trips are counted by a proxy that delays, by cause and not by the clock; another one is a host 100 ms away. CPU is that
+of the process and what it waited for, not of the keeper or of hosts. Runs from the top of the repository.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import statistics
@@ -54,6 +56,12 @@ class Controller:
 
         until(settled, "sessions stand ready", seconds=60)
 
+    def settle_hosts(self) -> None:
+        """Hosts were made long ago: one that seems to have been emptied just now looks for jobs in all of /proc."""
+        for name in self.sshd.names:
+            for path in self.sshd.state_dir(name).iterdir():
+                os.utime(path, (0, 0))
+
     def end_keeper(self) -> None:
         running = held(self.place)
         if running is not None:
@@ -68,27 +76,46 @@ class Controller:
         return len(running.connections), int(line.split()[1])
 
 
-def seconds(action: Callable[[], object]) -> float:
-    began = time.monotonic()
+def cpu() -> float:
+    mine, others = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return mine.ru_utime + mine.ru_stime + others.ru_utime + others.ru_stime
+
+
+def seconds(action: Callable[[], object]) -> tuple[float, float]:
+    """Of the wall's clock, and of CPU."""
+    began, used = time.monotonic(), cpu()
     action()
-    return time.monotonic() - began
+    return time.monotonic() - began, cpu() - used
 
 
-def in_turns(rounds: int, actions: Mapping[str, Sequence[Callable[[], object]]]) -> dict[str, float]:
-    """Median seconds of each action's last step; the steps before it make it ready."""
-    taken: dict[str, list[float]] = {name: [] for name in actions}
+def in_turns(
+    rounds: int, actions: Mapping[str, Sequence[Callable[[], object]]]
+) -> dict[str, list[tuple[float, float]]]:
+    """What each action's last step took; the steps before it make it ready."""
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in actions}
     for _ in range(rounds):
         for name, (*ready, action) in actions.items():
             for step in ready:
                 step()
             taken[name].append(seconds(action))
-    return {name: statistics.median(figures) for name, figures in taken.items()}
+    return taken
 
 
-def show(title: str, figures: Mapping[str, float], beside: str) -> None:
-    print(f"\n{title}")
-    for name, figure in figures.items():
-        print(f"  {name:52} {figure:8.3f} s {figure / figures[beside]:8.2f}")
+def show(title: str, taken: Mapping[str, Sequence[tuple[float, float]]], beside: str) -> None:
+    """Medians of wall and CPU, the best wall, and the medians of the ratios within a round."""
+    print(f"\n{title:54} {'median':>8} {'best':>8} {'ratio':>7} {'CPU':>8} {'ratio':>7}")
+    for name, figures in taken.items():
+        walls, used = zip(*figures, strict=True)
+        wall_ratio, cpu_ratio = (
+            statistics.median(
+                one[kind] / max(base[kind], 0.001) for one, base in zip(figures, taken[beside], strict=True)
+            )
+            for kind in (0, 1)
+        )
+        print(
+            f"  {name:52} {statistics.median(walls):8.3f} {min(walls):8.3f} {wall_ratio:7.2f} "
+            f"{statistics.median(used):8.3f} {cpu_ratio:7.2f}"
+        )
 
 
 def quiet(argv: Sequence[str], sshd: Sshd) -> Callable[[], object]:
@@ -103,6 +130,7 @@ def one_host(controller: Controller, rounds: int) -> None:
     subprocess.run([*master, "-fNM", "host1"], check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         controller.run("host1")()
+        controller.settle_hosts()
         actions = {
             "agentless run, warm": [controller.settle, controller.run("host1")],
             "agentless run, cold": [controller.run("host1", keep=False)],
@@ -150,6 +178,7 @@ def open_connections(sshd: Sshd) -> Iterator[Callable[[], object]]:
 def many_hosts(controller: Controller, hosts: int, rounds: int) -> None:
     sshd = controller.sshd
     controller.run("all")()
+    controller.settle_hosts()
     with open_connections(sshd) as bare:
         actions: dict[str, list[Callable[[], object]]] = {
             "warm bare exec of python3": [bare],
@@ -173,23 +202,41 @@ def many_hosts(controller: Controller, hosts: int, rounds: int) -> None:
     controller.end_keeper()
 
 
-def round_trips(controller: Controller, rounds: int) -> None:
+@contextlib.contextmanager
+def behind(controller: Controller, delay: float) -> Iterator[Proxy]:
+    """host1 is so many seconds away, and its connection is open."""
     sshd = controller.sshd
-    with Proxy("127.0.0.1", sshd.port, delay=0.3) as proxy:
+    with Proxy("127.0.0.1", sshd.port, delay=delay) as proxy:
         host = {"ansible_host": "127.0.0.1", "ansible_port": proxy.port, "ansible_user": sshd.user}
         host |= {"ansible_ssh_private_key_file": str(sshd.client.key)}
         host |= {"agentless_state_dir": str(sshd.state_dir("host1"))}
         sshd.client.write_inventory({"host1": host})
         sshd.client.trust({f"[127.0.0.1]:{proxy.port}": sshd.public_host_key})
-        taken = []
         controller.run("host1")()
+        controller.settle_hosts()
+        yield proxy
+    controller.end_keeper()
+
+
+def far(controller: Controller, rounds: int) -> None:
+    with behind(controller, 0.05):
+        actions = {
+            "agentless run, warm": [controller.settle, controller.run("host1")],
+            "agentless run, cold": [controller.run("host1", keep=False)],
+            "python -c 'import click'": [quiet([sys.executable, "-c", "import click"], controller.sshd)],
+        }
+        show("One host, 100 ms away", in_turns(rounds, actions), "agentless run, warm")
+
+
+def round_trips(controller: Controller, rounds: int) -> None:
+    with behind(controller, 0.3) as proxy:
+        taken = []
         for _ in range(rounds):
             controller.settle()
             proxy.forget()
             controller.run("host1")()
             taken.append(proxy.round_trips)
         print(f"\nRound trips of a warm run: {statistics.median(taken):.1f} ({min(taken):.1f} at best)")
-    controller.end_keeper()
 
 
 def main(hosts: int = 100, rounds: int = 5) -> None:
@@ -198,6 +245,7 @@ def main(hosts: int = 100, rounds: int = 5) -> None:
         controller = Controller(sshd)
         one_host(controller, rounds)
         many_hosts(controller, hosts, rounds)
+        far(controller, rounds)
         round_trips(controller, rounds)
 
 
