@@ -180,9 +180,9 @@ class JobProcess:
         # As execve(2) reads it: an interpreter, and at most one argument.
         with open(path, "rb") as file:
             first = file.readline(4096)
-        if first[:2] != b"#!":
-            return [shell] + argv
-        return first[2:].strip().split(None, 1) + argv
+        # Nothing behind `#!` is no interpreter: the shell runs it, as one does what the kernel cannot.
+        interpreter = first[2:].strip().split(None, 1) if first[:2] == b"#!" else []
+        return (interpreter or [shell]) + argv
 
     def undo(self) -> None:
         """Take back what a start that failed left behind."""

@@ -134,8 +134,9 @@ def test_a_script_runs_by_its_own_interpreter_with_its_arguments(host: Host) -> 
     assert answer.one("return")["retcode"] == 0
 
 
-def test_a_script_without_a_shebang_runs_by_the_shell(one_host: Host) -> None:
-    assert one_host.run(None, sections={"script": b"echo $0 | sed s,.*/,,"}).bytes("rec", 1) == b"script\n"
+@pytest.mark.parametrize("first", [b"", b"#!\n", b"#! \t\n", b"#!\r\n"])
+def test_a_script_without_an_interpreter_runs_by_the_shell(one_host: Host, first: bytes) -> None:
+    assert one_host.run(None, sections={"script": first + b"echo $0 | sed s,.*/,,"}).bytes("rec", 1) == b"script\n"
 
 
 @pytest.mark.parametrize(
