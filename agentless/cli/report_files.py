@@ -39,6 +39,15 @@ class ReportPaths:
     outdir: Path | None
 
 
+class _Directory(click.Path):
+    """A directory; empty is an error: an unset variable shall not fill the one in which somebody stands."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not os.fspath(value):
+            self.fail("it is empty; is a variable unset? `.` is this directory", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def report_files(function: F) -> F:
     """Give a verb `--outdir`, `--junit`, `--html` and `--summary`; its function gets them as `paths`."""
 
@@ -48,7 +57,7 @@ def report_files(function: F) -> F:
         return function(*arguments, paths=ReportPaths(**given), **options)
 
     declare = partial(option, section="How it is shown", type=click.Path(path_type=Path), metavar="FILE")
-    outdir = partial(option, section="How it is shown", type=click.Path(path_type=Path), metavar="DIR")(
+    outdir = partial(option, section="How it is shown", type=_Directory(path_type=Path), metavar="DIR")(
         "--outdir", help="Write HOST.stdout and HOST.stderr of each host into this directory, too."
     )
     summary = declare("--summary", help="Append a summary in Markdown to this file, such as $GITHUB_STEP_SUMMARY.")

@@ -34,7 +34,18 @@ def differences(results: Mapping[str, HostResult], look: Look = PLAIN) -> Iterat
     for group in groups:
         if group is not largest:
             other = body(results[group[1][0]], look)
-            yield _line(f"{folded(group[1])}{group[0]} | differs from {folded(names)}") + _differing(base, other, look)
+            yield _line(f"{folded(group[1])}{group[0]} | differs from {folded(names)}")
+            if any(map(_is_binary, (results[names[0]], results[group[1][0]]))):
+                # Line by line it would be pages of what nobody can read.
+                yield _line(f"({len(other):,} bytes here, {len(base):,} there: not all of it is text)")
+            else:
+                yield _differing(base, other, look)
+
+
+def _is_binary(result: HostResult) -> bool:
+    """Whether an output is no text: it holds a NUL, as `diff` and `grep` have it."""
+    output = result.output
+    return output is not None and any(b"\0" in piece for each in (output.out, output.err) for piece in each.pieces())
 
 
 def _line(text: str) -> bytes:

@@ -105,3 +105,10 @@ def test_diff_shows_how_the_groups_differ(sshd: Sshd) -> None:
     assert done.stdout.endswith("host2 | ok | differs from host[1,3] (2)\n@@ -1,2 +1,2 @@\n same\n-one\n+other\n")
     refused = agentless("jobs", "lookup", "last", "--diff", "--out", "json", environ=sshd.client.environ)
     assert refused.returncode == 2
+
+
+def test_an_empty_directory_is_an_error_and_not_the_one_in_which_somebody_stands(sshd: Sshd, tmp_path: Path) -> None:
+    done = agentless("run", "host1", "--outdir", "", "--", "true", environ=sshd.client.environ, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "'--outdir': it is empty" in done.stderr
+    assert os.listdir(tmp_path) == []

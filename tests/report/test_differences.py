@@ -37,6 +37,11 @@ def test_groups_that_ended_otherwise_with_the_same_output_say_so() -> None:
     assert b"".join(differences(results)).endswith(b"web2 | failed (3) | differs from web1\n(the same output)\n")
 
 
+def test_of_what_is_no_text_the_sizes_are_told() -> None:
+    shown = text(web1=b"a\n", web2=b"a\n", web3=b"\x7fELF\0\0\n" * 5)
+    assert shown.endswith("web3 | ok | differs from web[1-2] (2)\n(35 bytes here, 2 there: not all of it is text)\n")
+
+
 def test_what_is_too_long_to_be_compared_is_counted() -> None:
     shown = text(web1=b"same\n" + b"a\n" * 4000, web2=b"same\n" + b"b\n" * 5000)
     assert shown.endswith("lines from line 2 on differ: too many to be compared)\n")
