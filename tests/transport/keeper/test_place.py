@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from agentless import config
-from agentless.transport.keeper import client
+from agentless.transport.keeper import client, words
 from agentless.transport.keeper.place import Place, Unusable, code_name
+from agentless.transport.mux.protocol import Hello
 from tests.hosts import patience, until
 from tests.hosts.client import ROOT
 
@@ -160,6 +161,9 @@ def test_of_a_user_not_even_another_process_of_theirs_reads_it(alone: Pids, publ
 def test_another_user_can_neither_connect_nor_be_there_before(alone: Pids, public: Path) -> None:
     place = Place(public / "ours")
     start(place)
+    # It stays for as long as a command may want something of it.
+    command = words.line(place.connect())
+    command.send(Hello(), words.said(words.LEASE, 0, words.Lease("00", 60.0)))
     assert "belongs to uid 0" in as_nobody(place.directory, place.name)
     # Even where the directory lets them in, the socket does not, and the keeper asks the kernel.
     place.directory.chmod(0o755)
@@ -175,6 +179,7 @@ def test_another_user_can_neither_connect_nor_be_there_before(alone: Pids, publi
     (public / "link").symlink_to(place.directory)
     with pytest.raises(Unusable, match="is a link"):
         Place(public / "link").connect()
+    command.close()
 
 
 def _knock_as_nobody(place: Place) -> bytes:
