@@ -29,6 +29,15 @@ def read_line(process: subprocess.Popen[str], text: str) -> None:
         assert line, process.communicate()
 
 
+def rest(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What follows of both streams; Popen.communicate would pass over what `readline` has read ahead."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    output, errors = process.stdout.read(), process.stderr.read()
+    process.wait(patience(60))
+    return output, errors
+
+
 def said(host: str, lines: str) -> str:
     """Lines as they are followed, each behind the name of its host."""
     return "".join(f"{host} | {line}" for line in lines.splitlines(keepends=True))
@@ -100,7 +109,7 @@ def test_a_run_survives_a_lost_connection(sshd: Sshd, start_proxy: Callable[...,
     with sshd.client.start("run", "host1", "--live", "--", COUNTING) as process:
         read_line(process, "line 5")
         proxy.cut()
-        output, errors = process.communicate(timeout=patience(100))
+        output, errors = rest(process)
     assert output == said("host1", COUNTED[COUNTED.index("line 6") :]), errors
     assert process.returncode == 0
     assert lookup(sshd.client, "lookup", "last")["hosts"]["host1"]["stdout"] == COUNTED
@@ -112,7 +121,7 @@ def test_a_killed_session_does_not_take_the_job_along(start_nodes: Callable[...,
     with nodes.client.start("run", "node1", "--live", "--", COUNTING) as process:
         read_line(process, "line 2")
         assert nodes["node1"].kill_sshd_sessions() > 0
-        output, errors = process.communicate(timeout=patience(100))
+        output, errors = rest(process)
     assert output == said("node1", COUNTED[COUNTED.index("line 3") :]), errors
     assert process.returncode == 0
 
@@ -130,7 +139,7 @@ def test_wherever_the_connection_breaks_the_job_starts_once_or_never(
     assert sshd.client.agentless("ping").returncode == 0
     outcomes = set()
     connecting = [*range(2200, 9800, 950), *range(9800, 10400, 300)]
-    for size in connecting if links.kind == "direct" else [1, 100, 400, 1000, 2500, 6000]:
+    for size in connecting if links.kind == "direct" else [1, 400, 1000, 2500]:
         for direction in ("server", "client"):
             links.lay(sshd.client)
             if links.kind == "keeper":

@@ -9,17 +9,19 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.hosts import Sshd, over_every_link
+from tests.hosts import Sshd
+from tests.hosts.links import KINDS
 
 
-@over_every_link
 @pytest.mark.parametrize(
-    ("config", "kind"),
+    ("config", "kind", "links"),
     [
-        ("MaxSessions 0", "connect"),
-        # sshd says that the login succeeded, and closes the connection.
-        ("PermitRootLogin forced-commands-only", "connection-lost"),
+        *(("MaxSessions 0", "connect", link) for link in KINDS),
+        # sshd says that the login succeeded, and closes the connection: no master stays.
+        ("PermitRootLogin forced-commands-only", "connection-lost", "direct"),
+        ("PermitRootLogin forced-commands-only", "connection-lost", "keeper"),
     ],
+    indirect=["links"],
 )
 def test_a_refused_session_is_told_at_once_and_the_job_was_not_dispatched(
     start_sshd: Callable[..., Sshd], config: str, kind: str

@@ -123,7 +123,6 @@ def test_any_contact_brings_home_what_is_waited_for(start_nodes: Callable[..., N
     assert [host["stdout"] for host in shown["hosts"].values()] == ["home\n", "home\n"]
 
 
-@over_every_link
 def test_another_controller_with_only_the_jid_finds_follows_and_kills(start_nodes: Callable[..., Nodes]) -> None:
     nodes = start_nodes(3)
     command = "echo up; trap '' TERM; setsid sleep 500 & sleep 501"
