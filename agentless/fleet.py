@@ -16,7 +16,7 @@ from agentless import config as configuration
 from agentless import parameters
 from agentless.cache import JobCache, JobFilter, Pruned
 from agentless.config import Config
-from agentless.inventory import Inventory, Overrides
+from agentless.inventory import Inventory
 from agentless.model.copies import Copied, Copies, Paths, ignored
 from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID
@@ -129,26 +129,19 @@ class Fleet:
     ) -> None:
         self.config = config if isinstance(config, Config) else configuration.load(config)
         parameters.check_forks(forks)
-        key_file = str(private_key) if isinstance(private_key, Path) else private_key
-        for option, text in {"user": user, "private_key": key_file, "become_user": become_user}.items():
-            parameters.check_text(option, text)
-        parameters.check_word("become_method", become_method, "sudo", "su", "doas")
-        parameters.check_word("host_key_checking", host_key_checking, "strict", "accept-new")
-        for option, text in {"limit": limit, "ssh_common_args": ssh_common_args}.items():
-            parameters.check_text(option, text, may_be_empty=True)
-        parameters.check_become(become)
+        parameters.check_text("limit", limit, may_be_empty=True)
         parameters.check_executor(executor)
-        given = Overrides(
+        given = parameters.overrides(
             user=user,
-            key_file=key_file,
-            become=become or None,
+            private_key=private_key,
+            become=become,
             become_user=become_user,
             become_method=become_method,
             ssh_common_args=ssh_common_args,
-            password=parameters.secret(password),
-            become_password=parameters.secret(become_password),
-            connect_timeout=None if connect_timeout is None else parameters.timeout(connect_timeout),
-            host_key_checking=host_key_checking or self.config.host_key_checking,
+            password=password,
+            become_password=become_password,
+            connect_timeout=connect_timeout,
+            host_key_checking=self.config.host_key_checking if host_key_checking is None else host_key_checking,
         )
         self._parts = Parts(
             self.config,

@@ -10,6 +10,7 @@ from typing import Any
 
 from agentless.config import MOST_FORKS
 from agentless.errors import UsageError
+from agentless.inventory.connection import Overrides
 from agentless.inventory.search import Sources
 from agentless.model.endpoint import connect_seconds
 from agentless.model.requests import LONGEST, shown
@@ -24,6 +25,7 @@ __all__ = [
     "each",
     "keep",
     "moment",
+    "overrides",
     "secret",
     "sources",
     "timeout",
@@ -105,6 +107,41 @@ def variables(given: Mapping[str, object] | Sequence[str]) -> Sequence[str]:
         raise UsageError(
             f"extra_vars: {error}", "Values are what JSON has: texts, numbers, lists, mappings."
         ) from error
+
+
+def overrides(
+    *,
+    user: str | None,
+    private_key: str | Path | None,
+    become: bool,
+    become_user: str | None,
+    become_method: str | None,
+    ssh_common_args: str | None,
+    password: Secret | str | None,
+    become_password: Secret | str | None,
+    connect_timeout: float | None,
+    host_key_checking: str | None,
+) -> Overrides:
+    """How to log in to hosts and as whom to act there, where the inventory does not say it."""
+    key_file = str(private_key) if isinstance(private_key, Path) else private_key
+    for option, text in {"user": user, "private_key": key_file, "become_user": become_user}.items():
+        check_text(option, text)
+    check_word("become_method", become_method, "sudo", "su", "doas")
+    check_word("host_key_checking", host_key_checking, "strict", "accept-new")
+    check_text("ssh_common_args", ssh_common_args, may_be_empty=True)
+    check_become(become)
+    return Overrides(
+        user=user,
+        key_file=key_file,
+        become=become or None,
+        become_user=become_user,
+        become_method=become_method,
+        ssh_common_args=ssh_common_args,
+        password=secret(password),
+        become_password=secret(become_password),
+        connect_timeout=None if connect_timeout is None else timeout(connect_timeout),
+        host_key_checking=host_key_checking,
+    )
 
 
 def moment(given: float | datetime | None) -> float | None:

@@ -104,8 +104,8 @@ def test_following_from_an_offset_goes_on_there(one_host: Host, tmp_path: Path) 
 def test_a_job_that_says_nothing_beats(one_host: Host) -> None:
     need("many seconds")
     jid, _ = one_host.start("exec sleep 300")
-    for live in (True, False):
-        call = one_host.begin("follow", jid=jid, live=live)
+    calls = [one_host.begin("follow", jid=jid, live=live) for live in (True, False)]
+    for call in calls:
         assert call.until("beat")["jid"] == jid
         call.kill()
     one_host.kill(jid)
