@@ -14,6 +14,7 @@ import yaml
 
 from tests.hosts import need
 from tests.hosts.client import ROOT
+from tests.report.browser import browser
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("mkdocs") is None, reason="mkdocs is not installed: sh .ci/venv test"
@@ -120,3 +121,28 @@ def test_every_page_can_be_found(site: Path) -> None:
     told = re.split(r"^nav:\n", (ROOT / "mkdocs.yml").read_text(), flags=re.MULTILINE)[1]
     named = set(pages(yaml.safe_load(told)))
     assert named == {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
+
+
+# The search's own box gets a word; what stands under it is read when there is an answer.
+FOUND = """new Promise((resolve) => {
+  const box = document.querySelector('.md-search__input');
+  box.focus();
+  let left = 300;
+  const look = () => {
+    const found = document.querySelectorAll('.md-search-result__item').length;
+    if (found || !left--) return resolve(found);
+    box.value = 'become';
+    box.dispatchEvent(new Event('keyup'));
+    box.dispatchEvent(new Event('input'));
+    setTimeout(look, 200);
+  };
+  look();
+})"""
+
+
+def test_the_search_finds_pages_also_where_the_site_is_opened_as_a_file(site: Path, tmp_path: Path) -> None:
+    """`make docs` says to open site/index.html: there is no server then, and no Worker."""
+    with browser(tmp_path) as chromium:
+        page = chromium.open(site / "reference" / "json.html")
+        assert page.evaluate(FOUND) > 5
+        assert not [address for address in page.requests if not address.startswith(("file:", "data:"))]
