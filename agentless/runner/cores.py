@@ -28,11 +28,14 @@ from typing import IO, Any, TypeVar
 __all__ = ["Cores", "cores"]
 
 T = TypeVar("T")
-# The number of a task, and the bytes that follow. Number 0 is a sign of life.
-_HEADER = struct.Struct(">QQ")
+# The number of a task, whether the bytes that follow are its result as they stand, and how many they are. Number 0 is a
+# sign of life.
+_HEADER = struct.Struct(">Q?Q")
 BEAT = 0
 # Tasks that a worker carries out at once.
 AT_ONCE = 4
+# Bytes of an answer that is read by itself, and taken before another one is.
+BULKY = 1 << 20
 # Seconds between signs of life.
 BEATS_EVERY = 2.0
 # Seconds without one, after which a worker counts as dead: it was stopped, or its machine has no memory left.
@@ -63,6 +66,7 @@ class Cores(Executor):
         self._changed = threading.Condition()
         self._cores: list[_Core] = []
         self._numbers = itertools.count(BEAT + 1)
+        self._bulky = threading.Lock()
         self._over = False
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
@@ -103,12 +107,14 @@ class Cores(Executor):
     def _least_busy(self) -> _Core | None:
         core = min(self._cores, key=lambda core: len(core.futures), default=None)
         if (core is None or core.futures) and len(self._cores) < self.workers:
-            core = _Core(self._answered, self._ended, self._silence)
+            core = _Core(self._answered, self._ended, self._silence, self._bulky)
             self._cores.append(core)
         return core if core is not None and len(core.futures) < self.at_once else None
 
-    def _answered(self, core: _Core, number: int, answer: bytes) -> None:
-        done, value = pickle.loads(answer)
+    def _answered(self, core: _Core, number: int, plain: bool, answer: bytes) -> None:
+        done: bool
+        value: Any
+        done, value = (True, answer) if plain else pickle.loads(answer)
         future = core.futures[number]
         if done:
             future.set_result(value)
@@ -136,9 +142,11 @@ class _Core:
     """One process, from its start to its end, with a thread that writes to it and one that reads.
 
     Args:
-        answered: called with the number of a task and its answer; raises where that is none.
+        answered: called with the number of a task, whether its answer is bytes as they stand, and the answer; raises
+            where that is none.
         ended: called when the process has ended, with how that came.
         silence: as of `Cores`.
+        bulky: held while a large answer is read and taken, so that only one is in memory: others wait in their workers.
 
     Attributes:
         futures: of the tasks that it has, by number; the lock of `Cores` guards them.
@@ -147,15 +155,17 @@ class _Core:
 
     def __init__(
         self,
-        answered: Callable[[_Core, int, bytes], None],
+        answered: Callable[[_Core, int, bool, bytes], None],
         ended: Callable[[_Core, str], None],
         silence: float,
+        bulky: threading.Lock,
     ) -> None:
         self.futures: dict[int, Future[Any]] = {}
         self.gone = threading.Event()
         self._answered = answered
         self._ended = ended
         self._silence = silence
+        self._bulky = bulky
         self._tasks: queue.SimpleQueue[tuple[int, bytes] | None] = queue.SimpleQueue()
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
@@ -213,9 +223,13 @@ class _Core:
         assert process.stdout is not None
         try:
             while True:
-                number, answer = _read(process.stdout.fileno(), self._silence)
-                if number != BEAT:
-                    self._answered(self, number, answer)
+                number, plain, length = _header(process.stdout.fileno(), self._silence)
+                with self._bulky if length > BULKY else contextlib.nullcontext():
+                    answer = _exactly(process.stdout.fileno(), length, self._silence)
+                    if number != BEAT:
+                        self._answered(self, number, plain, answer)
+                    # The next one may be long in coming.
+                    del answer
         except EOFError as error:
             return str(error)
         except Exception as error:  # noqa: BLE001 - an answer that cannot be read ends it, and its tasks
@@ -233,36 +247,37 @@ class _Core:
         return f"signal {-status}" if status < 0 else f"status {status}"
 
 
-def _write(pipe: IO[bytes], number: int, data: bytes) -> None:
-    pipe.write(_HEADER.pack(number, len(data)))
+def _write(pipe: IO[bytes], number: int, data: bytes, *, plain: bool = False) -> None:
+    pipe.write(_HEADER.pack(number, plain, len(data)))
     pipe.write(data)
     pipe.flush()
 
 
-def _read(fd: int, silence: float | None = None) -> tuple[int, bytes]:
-    """One message.
+def _header(fd: int, silence: float | None = None) -> tuple[int, bool, int]:
+    """What comes next: the number of a task, whether it is bytes as they stand, and how many they are.
 
     Raises:
         EOFError: the other side has ended, or nothing came for `silence` seconds.
     """
-    number, length = _HEADER.unpack(_exactly(fd, _HEADER.size, silence))
-    return number, _exactly(fd, length, silence)
+    number, plain, length = _HEADER.unpack(_exactly(fd, _HEADER.size, silence))
+    return number, plain, length
 
 
-def _exactly(fd: int, count: int, silence: float | None) -> bytes:
-    pieces: list[bytes] = []
+def _exactly(fd: int, count: int, silence: float | None = None) -> bytes:
+    data = bytearray(count)
+    left = memoryview(data)
     # No `select`, which knows no descriptor above 1023.
     ready = select.poll()
     ready.register(fd, select.POLLIN)
-    while count:
+    while left:
         if not ready.poll(None if silence is None else silence * 1000):
             raise EOFError(f"it gave no sign of life for {silence:g} s")
-        piece = os.read(fd, min(count, 1 << 20))
-        if not piece:
+        read = os.readv(fd, [left])
+        if not read:
             raise EOFError("no answer came")
-        pieces.append(piece)
-        count -= len(piece)
-    return b"".join(pieces)
+        left = left[read:]
+    left.release()
+    return bytes(data)
 
 
 def _work() -> None:
@@ -276,7 +291,9 @@ def _work() -> None:
     threading.Thread(target=answers.beat, daemon=True).start()
     with contextlib.suppress(EOFError, OSError):
         while True:
-            threading.Thread(target=_do, args=(*_read(source), answers), daemon=True).start()
+            number, _, length = _header(source)
+            task = _exactly(source, length)
+            threading.Thread(target=_do, args=(number, task, answers), daemon=True).start()
 
 
 class _Answers:
@@ -286,9 +303,9 @@ class _Answers:
         self._pipe = pipe
         self._lock = threading.Lock()
 
-    def give(self, number: int, answer: bytes) -> None:
+    def give(self, number: int, answer: bytes, *, plain: bool = False) -> None:
         with self._lock:
-            _write(self._pipe, number, answer)
+            _write(self._pipe, number, answer, plain=plain)
 
     def beat(self) -> None:
         with contextlib.suppress(OSError):
@@ -300,11 +317,14 @@ class _Answers:
 def _do(number: int, task: bytes, answers: _Answers) -> None:
     try:
         fn, args, kwargs = pickle.loads(task)
-        answer = pickle.dumps((True, fn(*args, **kwargs)), pickle.HIGHEST_PROTOCOL)
+        result = fn(*args, **kwargs)
+        plain = type(result) is bytes
+        answer = result if plain else pickle.dumps((True, result), pickle.HIGHEST_PROTOCOL)
     except BaseException as error:  # noqa: BLE001 - raised where the result is taken
+        plain = False
         try:
             answer = pickle.dumps((False, error), pickle.HIGHEST_PROTOCOL)
         except Exception:  # noqa: BLE001 - an error that does not pickle
             answer = pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
     with contextlib.suppress(OSError):
-        answers.give(number, answer)
+        answers.give(number, answer, plain=plain)

@@ -34,6 +34,8 @@ FOLLOWS = 2.0
 # Seconds until a host is asked without the passphrase that nobody gave: who answered with Ctrl-C wants nothing sent, as
 # another thread hears.
 UNANSWERED = 0.5
+# Bytes of results that are taken in by themselves.
+BULKY = 1 << 20
 # Threads that write what was learned; the job cache writes for all of them at once.
 WRITERS = 32
 
@@ -111,6 +113,7 @@ class Shards:
         # Shards that are prepared, carried out or taken in.
         self._out = 0
         self._lock = threading.Lock()
+        self._bulky = threading.Lock()
         self._closed = False
 
     def start(self, pool: FanOut, names: Sequence[str]) -> None:
@@ -205,11 +208,12 @@ class Shards:
                 continue
             with self._lock:
                 self._futures.add(future)
-            future.add_done_callback(
-                lambda future, calls=calls, counts=counts: self._writers.put(  # type: ignore[misc]
-                    lambda: self._arrived(pool, calls, counts, future)
-                )
-            )
+            arrived = partial(self._arrived, pool, calls, counts)
+            if isinstance(self._cluster.executor, Cores):
+                # It holds what is large back until this is taken in; another's threads are not ours to hold up.
+                future.add_done_callback(arrived)
+            else:
+                future.add_done_callback(lambda future, arrived=arrived: self._writers.put(partial(arrived, future)))  # type: ignore[misc]
 
     def _send(self, worker: str | None, data: bytes) -> Future[bytes]:
         from agentless import __version__
@@ -234,16 +238,29 @@ class Shards:
         if self._closed:
             return
         try:
-            results: Results = pickle.loads(future.result())
+            data = future.result()
         except BaseException as error:  # noqa: BLE001 - a worker's death comes as what its executor calls it
             self._lost(pool, calls, _lost(error))
             return
-        for line in results.warnings:
-            self._spread.warn(line)
-        missing = Outcome(error=Unreachable("spread", "the worker left it out"))
-        self._absorb_all(pool, {name: results.outcomes.get(name) or missing for name in calls}, counts)
+        # What is large is taken in one shard at a time: else all shards' output would be in memory twice.
+        bulky = len(data) > BULKY
+        with self._bulky if bulky else contextlib.nullcontext():
+            try:
+                results: Results = pickle.loads(data)
+            except Exception as error:  # noqa: BLE001 - no results, whatever it is
+                self._lost(pool, calls, _lost(error))
+                return
+            for line in results.warnings:
+                self._spread.warn(line)
+            missing = Outcome(error=Unreachable("spread", "the worker left it out"))
+            outcomes = {name: results.outcomes.get(name) or missing for name in calls}
+            del results
+            self._absorb_all(pool, outcomes, counts, here=bulky)
 
-    def _absorb_all(self, pool: FanOut, outcomes: Mapping[str, Outcome], counts: Mapping[str, int]) -> None:
+    def _absorb_all(
+        self, pool: FanOut, outcomes: dict[str, Outcome], counts: Mapping[str, int], *, here: bool = False
+    ) -> None:
+        """Take in what became of the hosts of a shard: in this thread, one after the other, or by the writers."""
         left = _Countdown(len(outcomes))
 
         def take(name: str, outcome: Outcome) -> None:
@@ -251,8 +268,12 @@ class Shards:
             if left.one_less():
                 self._done(pool)
 
-        for name, outcome in outcomes.items():
-            self._writers.put(partial(take, name, outcome))
+        for name in list(outcomes):
+            task = partial(take, name, outcomes.pop(name))
+            if here:
+                task()
+            else:
+                self._writers.put(task)
 
     def _take(self, pool: FanOut, name: str, outcome: Outcome, counts: Mapping[str, int]) -> None:
         if outcome.prompt is not None:

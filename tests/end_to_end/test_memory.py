@@ -55,3 +55,16 @@ def test_one_host_s_output_is_in_memory_at_a_time(tmp_path: Path) -> None:
         memory = run(client, out, "jobs", "lookup", "last", "--out", output_format)
         assert out.stat().st_size > HOSTS * SIZE
         assert memory < HOSTS * SIZE
+
+
+def test_output_that_workers_bring_waits_there_until_it_is_taken_in(tmp_path: Path) -> None:
+    """Every worker's shards used to be in the controller's memory, as bytes and as what they stand for."""
+    client, out = Client(tmp_path), tmp_path / "out"
+    hosts = [f"web{number}" for number in range(HOSTS)]
+    client.write_inventory(
+        {name: {"ansible_connection": "local", "agentless_state_dir": str(tmp_path / name)} for name in hosts}
+    )
+    words = ["run", "all", "--spread", "cores", "--out", "json", "--", f"head -c {SIZE} /dev/zero | tr '\\0' x"]
+    assert run(client, out, *words) < 200_000_000
+    document = json.loads(out.read_bytes())
+    assert {len(host["stdout"]) for host in document["hosts"].values()} == {SIZE}
