@@ -33,6 +33,8 @@ S = TypeVar("S", Return, Remains)
 
 __all__ = ["Outcome", "Results", "Shard", "carry_out"]
 
+# How a worker begins that has read nothing.
+OTHER_VERSION = "this worker has agentless"
 # Bytes of output in what one shard gives back; a host that is over it is asked again, in its turn.
 BYTES_MAX = 8 << 20
 # Of one host's live output in one call.
@@ -135,7 +137,7 @@ def carry_out(version: str, data: bytes) -> bytes:
     from agentless import __version__
 
     if version != __version__:
-        raise RuntimeError(f"this worker has agentless {__version__}, and the controller {version}")
+        raise RuntimeError(f"{OTHER_VERSION} {__version__}, and the controller {version}")
     shard: Shard = pickle.loads(data)
     warnings: dict[str, None] = {}
     connector = HostConnector(ask=_Ask(shard.passphrases), warn=lambda line: warnings.setdefault(line))

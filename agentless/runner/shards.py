@@ -25,7 +25,7 @@ from agentless.runner.call import Call
 from agentless.runner.cluster import WORKERS, Cluster
 from agentless.runner.cores import Cores
 from agentless.runner.fanout import FanOut, Part
-from agentless.runner.shard import Outcome, Results, Shard, carry_out
+from agentless.runner.shard import OTHER_VERSION, Outcome, Results, Shard, carry_out
 
 __all__ = ["Shards", "cluster_of"]
 
@@ -318,6 +318,8 @@ class Shards:
 
 
 def _lost(error: BaseException) -> HostError:
+    if isinstance(error, RuntimeError) and str(error).startswith(OTHER_VERSION):
+        return Unreachable("spread", str(error)[:500], "Nothing was sent. Install one version on all machines.")
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     hint = "The job may run: agentless jobs wait asks the host."
     return CarrierLost("spread", f"the worker that asked it gave no result ({what})"[:500], hint)

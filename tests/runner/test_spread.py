@@ -231,6 +231,25 @@ def test_an_executor_that_is_shut_down_is_told_and_nothing_was_sent(
     assert not (tmp_path / "mark").exists()
 
 
+class Older(ThreadPoolExecutor):
+    """Workers that have another version of agentless."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return super().submit(fn, "0.0.1", *args[1:], **kwargs)
+
+
+def test_workers_of_another_version_are_told_and_nothing_was_sent(
+    fleet_of: Callable[..., Fleet], tmp_path: Path
+) -> None:
+    with Older(1) as executor:
+        report = fleet_of(executor=executor).run("all", f"touch {tmp_path / 'mark'}")
+    for result in report.results.values():
+        assert (result.state, result.dispatched) == (State.UNREACHABLE, Dispatched.NO)
+        assert result.problem is not None
+        assert "and the controller 0.0.1" in result.problem.message
+    assert not (tmp_path / "mark").exists()
+
+
 def test_what_a_dead_worker_had_is_asked_again(fleet_of: Callable[..., Fleet], tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     report = fleet_of(executor=Dying(3)).run("all", f"echo x >> {mark}")
