@@ -84,6 +84,9 @@ def main() -> int:
             state = os.path.join(folder, "state")
             call({"op": "ping"}, python, state)
             call(run_request(), python, state)
+            for path in os.scandir(state):
+                # A host that was emptied a moment ago would look for jobs in all of /proc.
+                os.utime(path, (0, 0))
             row: list[object] = [python, bare * 1000]
             for request in (lambda: {"op": "ping"}, lambda: {"op": "running"}, run_request):
                 used = cpu(lambda r=request, p=python, s=state: call(r(), p, s), calls) - bare  # type: ignore[misc]

@@ -59,7 +59,7 @@ class Controller:
     def settle_hosts(self) -> None:
         """Hosts were made long ago: one that seems to have been emptied just now looks for jobs in all of /proc."""
         for name in self.sshd.names:
-            for path in self.sshd.state_dir(name).iterdir():
+            for path in self.sshd.state_dir(name).glob("*"):
                 os.utime(path, (0, 0))
 
     def end_keeper(self) -> None:

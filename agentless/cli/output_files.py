@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from string import ascii_letters, ascii_uppercase, digits
@@ -129,7 +128,9 @@ class OutputFiles:
 def _is_caseless(directory: Path) -> bool:
     """Whether the file system of a directory takes capitals and small letters for the same, as macOS's does."""
     try:
-        with tempfile.NamedTemporaryFile(prefix=".agentless-", dir=directory) as probe:
+        from tempfile import NamedTemporaryFile
+
+        with NamedTemporaryFile(prefix=".agentless-", dir=directory) as probe:
             path = Path(probe.name)
             return path.with_name(path.name.swapcase()).exists()
     except OSError:

@@ -106,6 +106,18 @@ def test_verbs_that_need_no_ssh_import_none(tmp_path: Path) -> None:
         )
 
 
+def test_what_sends_a_command_loads_none_of_what_it_seldom_needs() -> None:
+    code = "import sys; from agentless.cli import run; from agentless import Fleet\n"
+    code += "import agentless.runner.dispatcher, agentless.runner.spread, agentless.transport.connector\n"
+    code += "import agentless.transport.keeper.client, agentless.inventory.groupfile\n"
+    code += "seldom = {'logging', 'concurrent.futures', 'pickle', 'tempfile', 'subprocess', 'ctypes', 'configparser'}\n"
+    code += "seldom |= {'decimal', 'random', 'getpass', 'traceback', 'paramiko', 'agentless.schedule.hosts'}\n"
+    code += "print(sorted(seldom & set(sys.modules)))"
+    environ = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 @pytest.mark.parametrize("value", ["9" * 20, "9" * 5000, "1e400", "nan", "inf", "-1", "0x10", "", "\udcff", str(2**63)])
 @pytest.mark.parametrize(
     "words",
