@@ -57,6 +57,7 @@ HEARD = "heard"  # when the host last said something, where the state is what th
 STATE = "state"
 DISPATCHED = "dispatched"
 NONCE = "nonce"
+SENT_TO = "sent_to"  # where on the host its record lies
 PROBLEM = "problem"  # kind, message, hint
 SEEN_PID = "seen_pid"  # HostResult.pid, and below HostResult.started: `pid` and `started` are those of the return
 SEEN_STARTED = "seen_started"
@@ -131,6 +132,8 @@ def encode_host(host: str, line: HostLine) -> Raw:
         raw[DISPATCHED] = result.dispatched.value
     if result.nonce:
         raw[NONCE] = result.nonce
+    if result.place and not result.state.final:
+        raw[SENT_TO] = result.place
     if result.problem is not None:
         raw[PROBLEM] = [result.problem.kind, result.problem.message, result.problem.hint]
     if result.pid is not None and is_whole(result.pid):
@@ -173,6 +176,7 @@ def decode_host(raw: Raw, at: float) -> tuple[str, HostLine]:
             state=state,
             dispatched=Dispatched(raw.get(DISPATCHED, "yes")),
             nonce=field_of(raw, NONCE, is_text, ""),
+            place=field_of(raw, SENT_TO, is_text, ""),
             ret=ret,
             pid=field_of(raw, SEEN_PID, is_whole, None),
             started=field_of(raw, SEEN_STARTED, is_number, None),

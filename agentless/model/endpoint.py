@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agentless.model.problem import Problem
 from agentless.model.secret import Secret
 from agentless.regex import regex
@@ -88,3 +90,13 @@ class Endpoint:
     host_key_checking: str | None = None
     problem: Problem | None = None
     spread_worker: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where records of jobs lie on the host, as far as that is said: who logs in, acts there, and the directory."""
+        return f"{self.user or ''} {self.become.user if self.become else ''} {self.state_dir or ''}".rstrip() or "-"
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """As `place`, where the login user is asked beside the one who acts."""
+        return (self.place, replace(self, become=None).place)

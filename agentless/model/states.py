@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import base64
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import field, replace
 from datetime import datetime
 from typing import Any
@@ -85,6 +85,7 @@ class HostResult:
         pid, started: of the running job, as last known (Unix seconds).
         problem: why it is lost, unreachable or not started, or a warning about a running one.
         remains: the output of a lost job, where the host had it still.
+        place: where on the host it was sent to (`Endpoint.place`); empty where this controller did not send it.
         as_of: of what is only remembered: when this controller last heard it from the host, in Unix seconds and to half
             a minute; None where it is not from the job cache. Two results that differ in nothing else are equal.
     """
@@ -97,6 +98,7 @@ class HostResult:
     started: float | None = None
     problem: Problem | None = None
     remains: Remains | None = None
+    place: str = field(default="", compare=False)
     as_of: float | None = field(default=None, compare=False)
 
     as_of_at = Moment("as_of")
@@ -237,6 +239,11 @@ NOT_ASKED = Problem(
     "another host told that the job was sent to this one, too",
     "agentless jobs lookup JID asks it.",
 )
+ELSEWHERE = Problem(
+    "no-record",
+    "the job was sent to another user or state directory there than the inventory names now, which does not know it",
+    "Ask with the user, become_user and agentless_state_dir of then: -u, --become-user, -e.",
+)
 DENIED = Problem("no-record", "the host has no record of the job: it has not started it, or keeps it no more")
 LEARNED = HostResult(State.UNREACHABLE, Dispatched.MAYBE, problem=NOT_ASKED)
 # A fire that is late by its splay, or a host of a later batch, has the job by then, or never gets it.
@@ -255,7 +262,9 @@ def remembered(result: HostResult) -> HostResult:
     return replace(result, problem=Problem("not-asked", message, "agentless jobs lookup asks it."))
 
 
-def settle(before: HostResult, answer: Returned | Stated, now: float) -> HostResult:
+def settle(
+    before: HostResult, answer: Returned | Stated, now: float, asked: Collection[str] | None = None
+) -> HostResult:
     """Where a host stands after this answer about the job.
 
     A host that has no record of a job that it had accepted has lost it; where the request may never have arrived, the
@@ -263,6 +272,7 @@ def settle(before: HostResult, answer: Returned | Stated, now: float) -> HostRes
 
     Args:
         now: Unix seconds.
+        asked: the places there that were asked (`Endpoint.places`); None is wherever the job was sent to.
     """
     if isinstance(answer, Returned):
         return replace(
@@ -285,6 +295,8 @@ def settle(before: HostResult, answer: Returned | Stated, now: float) -> HostRes
     if answer.state == "not-started":
         return replace(before, state=State.NOT_STARTED, problem=answer.problem)
     if before.dispatched is Dispatched.YES:
+        if asked is not None and before.place and before.place not in asked:
+            return replace(before, state=State.UNREACHABLE, problem=ELSEWHERE)
         return replace(before, state=State.LOST, problem=NO_RECORD)
     if before.dispatched is Dispatched.MAYBE and not before.nonce:
         return settle_denied(before, answer.jid, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import replace
 
 from agentless.errors import CacheError, HostError, TargetError
@@ -83,7 +83,7 @@ def ask_about_all(contact: Contact, selection: Selection, reports: Sequence[Repo
             both_users=True,
         ):
             for jid in jids[name]:
-                learned[jid][name] = _learn(before[jid][name], jid, answers)
+                learned[jid][name] = _learn(before[jid][name], jid, answers, endpoints[name].places)
     return [
         _recorded(contact, report, learned[report.job.jid]).unreached(missing[report.job.jid]) for report in reports
     ]
@@ -106,14 +106,14 @@ def _fetch(
     )
 
 
-def _learn(before: HostResult, jid: JID, answers: Sequence[Answer] | HostError) -> HostResult:
+def _learn(before: HostResult, jid: JID, answers: Sequence[Answer] | HostError, asked: Collection[str]) -> HostResult:
     """Where a host stands after it was asked; what it does not say is not known, whatever was before."""
     if isinstance(answers, HostError):
         return replace(before, state=State.UNREACHABLE, problem=problem_of(answers))
     ends = [answer for answer in answers if isinstance(answer, (Returned, Stated)) and answer.jid == jid]
     if not ends:
         return replace(before, state=State.UNREACHABLE, problem=NO_ANSWER)
-    return settle(before, min(ends, key=_rank), time.time())
+    return settle(before, min(ends, key=_rank), time.time(), asked)
 
 
 def _recorded(contact: Contact, report: Report, learned: Mapping[str, HostResult]) -> Report:

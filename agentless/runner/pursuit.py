@@ -113,6 +113,8 @@ class Pursuit:
         self.host = host
         self.result = result
         self._endpoint = endpoint
+        self._asked = [endpoint.place]
+        self._asks_again = False
         self._errand = errand
         self._wanted = wanted
         self._nonce = result.nonce or os.urandom(8).hex()
@@ -180,6 +182,9 @@ class Pursuit:
             self._note(replace(self.result, dispatched=self._before))
         if error is None:
             self._carriers_lost = 0
+            if self._asks_again:
+                self._asks_again = False
+                return 0.0
             # What was asked told that it runs; whatever the first answer was, its end is waited for.
             return None if self._errand.left.is_set() or self._leaves_it_running() else FOLLOW_AFTER
         if isinstance(error, Refused):
@@ -194,6 +199,16 @@ class Pursuit:
                 # Of the host nothing is known to be wrong: it is asked again at once, and has the nonce.
                 return 0.0
         return self._unreachable(error)
+
+    def _asks_the_login_user(self) -> bool:
+        """Ask once more as who logs in, where who is become by now denies a job that was not sent to that user."""
+        endpoint = replace(self._endpoint, become=None)
+        if self._endpoint.become is None or not self.result.place or self.result.place in self._asked:
+            return False
+        self._endpoint = endpoint
+        self._asked.append(endpoint.place)
+        self._asks_again = True
+        return True
 
     def _refused(self, error: Refused) -> None:
         # What fails once the job was accepted is not the job's start.
@@ -291,7 +306,8 @@ class Pursuit:
     def _may_send(self) -> bool:
         """Record that the host may have the job from now on; False where it must not get it."""
         try:
-            if self._record(replace(self.result, dispatched=Dispatched.MAYBE, nonce=self._nonce)):
+            sent = replace(self.result, dispatched=Dispatched.MAYBE, nonce=self._nonce, place=self._endpoint.place)
+            if self._record(sent):
                 return True
         except CacheError as error:
             # A job that nobody could find again is not sent.
@@ -334,12 +350,15 @@ class Pursuit:
             self._heard.take(answer)
             self._errand.tell(answer)
         elif isinstance(answer, (Returned, Stated)):
+            answer_is_unknown = isinstance(answer, Stated) and answer.state == "unknown"
             if answer.streamed:
                 out, err = self._heard.kept
                 if isinstance(answer, Returned):
                     answer = replace(answer, ret=replace(answer.ret, out=out, err=err))
                 elif answer.remains is not None:
                     answer = replace(answer, remains=replace(answer.remains, out=out, err=err))
-            self.change(settle(self.result, answer, time.time()))
+            if answer_is_unknown and self._asks_the_login_user():
+                return
+            self.change(settle(self.result, answer, time.time(), self._asked))
             if not self.result.settled:
                 self._errand.follows(self.host)

@@ -13,11 +13,11 @@ import yaml
 from agentless import Fleet, Output
 from agentless.model.requests import Delivery, JobSpec
 from agentless.model.secret import Secret
-from agentless.model.states import State
+from agentless.model.states import HostResult, State
 from agentless.runner.run import Run
 from tests.become.conftest import PASSWORD, Host
 from tests.hosts import over_every_link, until
-from tests.hosts.fleet import out
+from tests.hosts.fleet import out, problem
 
 # Each with its password, as ada, who logs in.
 METHODS: dict[str, dict[str, Any]] = {
@@ -284,6 +284,32 @@ def test_a_job_sent_without_become_is_not_lost_when_asked_about_with_it(host: Ho
         until(lambda: fleet.lookup(jid).results["web1"].state is State.RETURNED, "it returned")
         host.node.run("rm -f /run/go")
         assert out(fleet.lookup(jid).results["web1"]) == "ada\n"
+
+
+@pytest.mark.parametrize("verb", ["wait", "lookup"])
+def test_a_job_is_not_lost_where_the_inventory_names_another_user_by_now(host: Host, verb: str) -> None:
+    """Who denies it is not the one to whom it was sent."""
+    host.sudoers(NOPASSWD)
+
+    def ask(fleet: Fleet) -> HostResult:
+        if verb == "lookup":
+            return fleet.lookup(jid).results["web1"]
+        with fleet.wait(jid) as waiting:
+            list(waiting)
+        return waiting.report().results["web1"]
+
+    try:
+        with host.fleet() as fleet:
+            jid = started(host, fleet, "until [ -e /run/go ]; do sleep 0.02; done; id -un").job.jid
+        for user, state_dir in (("bob", None), ("ada", "/var/tmp/elsewhere")):
+            with host.fleet(user, agentless_state_dir=state_dir) as fleet:
+                assert problem(ask(fleet), "no-record")[0].startswith("the job was sent to another user")
+        host.node.write("/run/go", "")
+        with host.fleet(ansible_become=True) as fleet:
+            until(lambda: ask(fleet).state is State.RETURNED, "it returned")
+            assert out(fleet.lookup(jid).results["web1"]) == "ada\n"
+    finally:
+        host.node.run("rm -rf /run/go /var/tmp/elsewhere")
 
 
 def test_without_become_another_users_job_is_not_seen_but_that_there_is_one(host: Host) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,6 +61,14 @@ def test_what_was_refused_never_ran(before: HostResult) -> None:
 def test_a_host_that_lost_the_record_of_what_it_had_accepted_has_lost_the_job() -> None:
     after = settle(RUNNING, stated("unknown"), NOW)
     assert (after.state, after.problem) == (State.LOST, NO_RECORD)
+
+
+def test_who_denies_a_job_that_was_sent_to_another_user_there_has_not_lost_it() -> None:
+    sent = replace(RUNNING, place="ada")
+    for asked in (None, ["ada"], ["bob", "ada"]):
+        assert settle(sent, stated("unknown"), NOW, asked).state is State.LOST
+    elsewhere = settle(sent, stated("unknown"), NOW, ["bob", "bob root"])
+    assert (elsewhere.state, elsewhere.dispatched) == (State.UNREACHABLE, Dispatched.YES)
 
 
 def test_where_the_request_may_never_have_arrived_knowing_nothing_changes_nothing() -> None:
