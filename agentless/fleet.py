@@ -297,6 +297,7 @@ class Fleet:
         Raises:
             UsageError: something cannot be read, or makes no sense.
         """
+        parameters.check_job(spec, how)
         return self._parts.dispatcher.prepare(target, spec, how)
 
     def start(self, target: str, spec: JobSpec, how: Delivery = AT_ONCE) -> Run:
@@ -548,6 +549,9 @@ class Fleet:
             UsageError: `since`, `until`, `limit` or `source` make no sense.
             CacheError: the cache or the register cannot be read.
         """
+        texts = {"function": function, "target": target, "by": by, "schedule": schedule, "host": host}
+        for option, text in texts.items():
+            parameters.check_text(option, text, may_be_empty=True)
         word = state.value if isinstance(state, State) else state
         wanted = JobFilter(
             function,

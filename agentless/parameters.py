@@ -13,13 +13,14 @@ from agentless.errors import UsageError
 from agentless.inventory.connection import Overrides
 from agentless.inventory.search import Sources
 from agentless.model.endpoint import connect_seconds
-from agentless.model.requests import LONGEST, shown
+from agentless.model.requests import LONGEST, Delivery, JobSpec, shown
 from agentless.model.secret import Secret
 
 __all__ = [
     "check_become",
     "check_executor",
     "check_forks",
+    "check_job",
     "check_text",
     "check_word",
     "each",
@@ -43,6 +44,16 @@ def check_become(become: object) -> None:
     """Refuse a name: who acts as root is not who was to act as that."""
     if not isinstance(become, bool):
         raise UsageError(f"become is True or False, not {shown(become)}", "Whom is said by `become_user`.")
+
+
+def check_job(spec: object, how: object) -> None:
+    """Refuse a command that stands where a job is to be."""
+    if not isinstance(spec, JobSpec):
+        raise UsageError(
+            f"a job is a JobSpec, not {shown(spec)}", "JobSpec(COMMAND); `Fleet.run` makes it of a command."
+        )
+    if not isinstance(how, Delivery):
+        raise UsageError(f"how a job is sent is a Delivery, not {shown(how)}")
 
 
 def check_executor(executor: object) -> None:

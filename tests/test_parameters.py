@@ -9,6 +9,7 @@ import pytest
 
 from agentless.errors import UsageError
 from agentless.fleet import Fleet
+from agentless.model.requests import JobSpec
 
 NAN = float("nan")
 
@@ -40,6 +41,17 @@ NAN = float("nan")
 def test_a_fleet_refuses_what_is_none_of_what_is_asked_for(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         Fleet(**{"inventory": "l1,", **options})
+
+
+def test_a_command_is_no_job_and_a_number_no_pattern() -> None:
+    fleet: Any = Fleet("l1,")
+    with pytest.raises(UsageError, match="a job is a JobSpec, not 'uptime'"):
+        fleet.start("all", "uptime")
+    with pytest.raises(UsageError, match="is a Delivery, not 5"):
+        fleet.prepare("all", JobSpec("uptime"), 5)
+    for option in ("function", "target", "by", "schedule", "host"):
+        with pytest.raises(UsageError, match=f"{option} is a text, not 5"):
+            fleet.list_jobs(**{option: 5})
 
 
 def test_a_key_file_may_be_a_path() -> None:
