@@ -77,13 +77,14 @@ def _name(part: JobPart) -> str:
 
 
 def _state(part: JobPart) -> str:
-    counts = {"ok": part.ok, "failed": part.failed, "running": part.running, "pending": part.pending}
-    first = [f"{count} {name}" for name, count in counts.items() if count and name in ("failed", "running")]
+    counts = {"ok": part.ok, "failed": part.failed, "unreachable": part.unreachable}
+    counts |= {"running": part.running, "pending": part.pending}
+    first = [f"{count} {name}" for name, count in counts.items() if count and name not in ("ok", "pending")]
     return ", ".join(first) or next((f"{count} {name}" for name, count in counts.items() if count), "")
 
 
 def _colour(part: JobPart) -> str:
-    return "red" if part.failed else "yellow" if part.running or part.pending else "green"
+    return "red" if part.failed or part.unreachable else "yellow" if part.running or part.pending else "green"
 
 
 def _since(part: JobPart, now: float) -> str:
@@ -91,7 +92,7 @@ def _since(part: JobPart, now: float) -> str:
 
 
 def _progress(part: JobPart) -> str:
-    total = part.ok + part.failed + part.running + part.pending
+    total = part.ok + part.failed + part.running + part.pending + part.unreachable
     done = part.ok + part.failed
     full = _BAR * done // total if total else 0
     job = part.job

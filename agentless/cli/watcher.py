@@ -72,6 +72,7 @@ class JobPart:
         job: the job.
         ok, failed, running, pending: hosts.
         hosts: all of them.
+        unreachable: those that may run it and do not answer.
     """
 
     job: Job
@@ -80,6 +81,7 @@ class JobPart:
     running: int
     pending: int
     hosts: tuple[HostPart, ...]
+    unreachable: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,7 @@ class Watcher:
         known, part = self._over.get(jid, (None, None))
         if part is None or known is not report:
             part = self._part(report)
-            if not part.running and not part.pending:
+            if not part.running and not part.pending and not part.unreachable:
                 self._over[jid] = (report, part)
         return part
 
@@ -220,13 +222,16 @@ class Watcher:
         counts = report.summary
         settled = [result for result in report.results.values() if result.settled]
         ok = counts["returned"] - counts["failed"]
+        # Nothing is called running that was not seen running.
+        unreachable = sum(part.running and part.word == "unreachable" for part in hosts)
         return JobPart(
             report.job,
             ok,
             len(settled) - ok,
-            len(hosts) - len(settled) - counts["pending"],
+            len(hosts) - len(settled) - counts["pending"] - unreachable,
             counts["pending"],
             tuple(ordered),
+            unreachable,
         )
 
     def _host(self, jid: str, name: str, result: HostResult, silent: bool) -> HostPart:

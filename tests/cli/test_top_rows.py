@@ -79,6 +79,13 @@ def test_a_filter_takes_words_of_jobs_and_of_hosts(words: str, hosts: list[str |
     assert [row.host for row in rows(SNAPSHOT, NOW, words)] == hosts
 
 
+def test_hosts_that_do_not_answer_are_not_called_running() -> None:
+    part = dataclasses.replace(SNAPSHOT.jobs[0], ok=14, failed=0, running=0, pending=0, unreachable=1)
+    shown = rows(Snapshot((part,)), NOW)[0]
+    assert shown.cells[1:] == ("1 unreachable", "2m05s", "━━━━━╌ 14/15 by ada")
+    assert shown.colour == "red"
+
+
 def test_hosts_that_wait_for_their_batch_say_which_one_is_under_way() -> None:
     part = dataclasses.replace(SNAPSHOT.jobs[0], job=job(JID_1, "./deploy.sh", batch=4))
     assert rows(Snapshot((part,)), NOW)[0].cells[3] == "━━━━╌╌ 10/15, 4 pending (batch 3 of 4) by ada"
