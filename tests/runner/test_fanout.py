@@ -154,7 +154,7 @@ def test_a_place_that_is_given_back_lets_the_next_one_start_while_the_first_goes
 
 
 def test_no_more_jobs_are_followed_at_once_than_there_are_places_and_each_in_its_turn() -> None:
-    names = [f"h{number}" for number in range(12)]
+    names = [f"h{number}" for number in range(10)]
     left: dict[str, threading.Event] = {name: threading.Event() for name in names}
     most, lock, seen = 0, threading.Lock(), []
     following: set[str] = set()
@@ -176,11 +176,11 @@ def test_no_more_jobs_are_followed_at_once_than_there_are_places_and_each_in_its
             following.discard(name)
 
     hosts = Hosts()
-    bench = Bench(names, hosts, taken=take, times=3, forks=4)
+    bench = Bench(names, hosts, taken=take, times=2, forks=4)
     carrier = Held(hosts, Scratch(tempfile.gettempdir()))
     bench.pool = FanOut(names, bench.parts.__getitem__, bench.done.append, carrier, forks=4)
     bench.go()
-    assert sorted(seen) == sorted(names * 3)
+    assert sorted(seen) == sorted(names * 2)
     assert max(most, hosts.most) <= 2 * 4
 
 
