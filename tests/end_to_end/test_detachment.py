@@ -139,7 +139,7 @@ def test_wherever_the_connection_breaks_the_job_starts_once_or_never(
     assert sshd.client.agentless("ping").returncode == 0
     outcomes = set()
     connecting = [*range(2200, 9800, 950), *range(9800, 10400, 300)]
-    for size in connecting if links.kind == "direct" else [1, 400, 1000, 2500]:
+    for size in connecting if links.kind == "direct" else [1, 1000, 2500]:
         for direction in ("server", "client"):
             links.lay(sshd.client)
             if links.kind == "keeper":

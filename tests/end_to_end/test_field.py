@@ -294,7 +294,6 @@ def test_timeouts_and_refusals_count_against_the_threshold_of_a_batch(sshd: Sshd
         assert kinds[1:] == ["max-fail", "max-fail"], ran
 
 
-@over_every_link
 def test_every_verb_tells_an_unknown_target_from_a_host_that_does_not_answer(sshd: Sshd) -> None:
     """Salt #37802, #61505, #66274: exit code 0 for both."""
     sshd.client.write_inventory({**entries(sshd), "gone": NOBODY})
