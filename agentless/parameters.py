@@ -50,7 +50,7 @@ def check_job(spec: object, how: object) -> None:
     """Refuse a command that stands where a job is to be."""
     if not isinstance(spec, JobSpec):
         raise UsageError(
-            f"a job is a JobSpec, not {shown(spec)}", "JobSpec(COMMAND); `Fleet.run` makes it of a command."
+            f"a job is a JobSpec, not {shown(spec)}", "JobSpec(COMMAND) makes one; Fleet.run takes the command itself."
         )
     if not isinstance(how, Delivery):
         raise UsageError(f"how a job is sent is a Delivery, not {shown(how)}")
