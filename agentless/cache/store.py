@@ -401,7 +401,7 @@ class JobCache:
                 maybe = result.dispatched is Dispatched.MAYBE
                 if maybe and held is None:
                     held = self.is_held(jid)
-                wanted.setdefault(host, []).append(Wanted(jid, result.nonce, maybe and not held))
+                wanted.setdefault(host, []).append(Wanted(jid, result.nonce, maybe and not held, result.place))
         return {host: tuple(jobs) for host, jobs in wanted.items()}
 
     # --- returners ----------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 from shlex import join, quote
 from typing import Any
@@ -306,11 +306,17 @@ class Wanted:
         jid: the job.
         nonce: of the dispatch that is meant; empty where any is.
         maybe: the request may never have arrived; where the host knows nothing of it, it makes sure of that for good.
+        place: where on the host it was sent to (`Endpoint.place`); empty where that is not known.
     """
 
     jid: JID
     nonce: str = ""
     maybe: bool = False
+    place: str = ""
+
+    def at(self, place: str) -> Wanted:
+        """As it is asked about at this place: one that was sent to another one is not called off there."""
+        return replace(self, maybe=self.maybe and self.place in ("", place))
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,7 +212,7 @@ class Asked:
         self._endpoint = endpoint
         self._make_request = request
         self._request: Request | None = None
-        self._want = [one for one in want if one.jid not in about]
+        self._want = [one.at(endpoint.place) for one in want if one.jid not in about]
         self._about = about
         # One directory belongs to one user; `~/` is each one's own.
         own = (endpoint.state_dir or "~/").startswith("~/")

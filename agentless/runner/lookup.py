@@ -78,7 +78,9 @@ def ask_about_all(contact: Contact, selection: Selection, reports: Sequence[Repo
         # A job that was sent before `--become` was given is the login user's: denied by the other, it would be lost.
         for name, answers in contact.ask(
             endpoints,
-            lambda name, jids=jids: _fetch(name, jids[name], before, held),  # type: ignore[misc]
+            lambda name, jids=jids, endpoints=endpoints: _fetch(  # type: ignore[misc]
+                name, jids[name], before, held, endpoints[name].place
+            ),
             about=learned,
             both_users=True,
         ):
@@ -90,17 +92,23 @@ def ask_about_all(contact: Contact, selection: Selection, reports: Sequence[Repo
 
 
 def _fetch(
-    name: str, jids: Sequence[JID], results: Mapping[JID, Mapping[str, HostResult]], held: Container[JID]
+    name: str, jids: Sequence[JID], results: Mapping[JID, Mapping[str, HostResult]], held: Container[JID], place: str
 ) -> FetchRequest:
     """What to ask a host about jobs.
 
     Args:
         held: jobs whose runs live: their requests may just be on their way, and nobody else calls them off.
+        place: the place there that is asked: a job that was sent to another one is not called off here.
     """
     open_jobs = ((jid, results[jid][name]) for jid in jids)
     return FetchRequest(
         tuple(
-            Wanted(jid, result.nonce, result.dispatched is Dispatched.MAYBE and jid not in held)
+            Wanted(
+                jid,
+                result.nonce,
+                result.dispatched is Dispatched.MAYBE and jid not in held,
+                result.place,
+            ).at(place)
             for jid, result in open_jobs
         )
     )

@@ -144,7 +144,7 @@ class Pursuit:
             self._refused(Refused(no_way.kind, no_way.message, no_way.hint))
             return None
         self._home = Homecoming(errand.ledger, self.host, errand.contact.learned)
-        want = [job for job in self._wanted if job.jid != errand.job.jid]
+        want = [job.at(self._endpoint.place) for job in self._wanted if job.jid != errand.job.jid]
         request = self._request()
         message = write(request, errand.contact.caller, want, self._home.seen())
         return Call(self._endpoint, (message,), errand.cap, follows=self._follows_job(request))
@@ -329,7 +329,9 @@ class Pursuit:
             )
         if self.result.dispatched is Dispatched.MAYBE:
             # The request of a run that lives may just be on its way: it is not ours to call it off.
-            return FetchRequest((Wanted(job.jid, self.result.nonce, maybe=not self._errand.ledger.is_held(job.jid)),))
+            maybe = not self._errand.ledger.is_held(job.jid)
+            wanted = Wanted(job.jid, self.result.nonce, maybe=maybe, place=self.result.place)
+            return FetchRequest((wanted.at(self._endpoint.place),))
         at = self._heard.at
         return FollowRequest(job.jid, (at[0], at[1]), live=errand.live, once=errand.once)
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentless.errors import UsageError
-from agentless.model.requests import Delivery, JobSpec, Script, read_input, shell_text
+from agentless.model.jid import JID
+from agentless.model.requests import Delivery, JobSpec, Script, Wanted, read_input, shell_text
 
 words = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
@@ -84,3 +85,10 @@ def test_a_time_that_never_comes_is_refused(seconds: float) -> None:
         JobSpec("true", timeout=seconds)
     with pytest.raises(UsageError):
         Delivery(wait=seconds)
+
+
+def test_what_was_sent_to_another_place_of_a_host_is_not_called_off_here() -> None:
+    """It may run there; a tombstone that another user leaves would make it not started."""
+    maybe = Wanted(JID("20261122095039579207"), "ab", maybe=True, place="ada")
+    assert [maybe.at(place).maybe for place in ("ada", "ada root", "bob")] == [True, False, False]
+    assert Wanted(maybe.jid, "ab", maybe=True).at("bob").maybe
