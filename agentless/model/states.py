@@ -242,7 +242,7 @@ NOT_ASKED = Problem(
 ELSEWHERE = Problem(
     "no-record",
     "the job was sent to another user or state directory there than the inventory names now, which does not know it",
-    "Ask with the user, become_user and agentless_state_dir of then: -u, --become-user, -e.",
+    "Ask with the `user`, `become_user` and agentless_state_dir (by `extra_vars`) of then.",
 )
 DENIED = Problem("no-record", "the host has no record of the job: it has not started it, or keeps it no more")
 LEARNED = HostResult(State.UNREACHABLE, Dispatched.MAYBE, problem=NOT_ASKED)
