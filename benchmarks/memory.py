@@ -17,7 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
-FORMATS = ("json", "yaml", "junit", "jsonl", "text", "table")
+FORMATS = ("json", "yaml", "junit", "jsonl", "text", "table", "html")
+# What a run is measured with, beside the lookups: a document, what comes as the hosts return, and a page.
+RUNS = ("json", "text", "html")
 
 
 def measure(words: list[str], environ: dict[str, str]) -> tuple[float, float, float]:
@@ -42,6 +44,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--hosts", type=int, default=100)
     arguments.add_argument("--size", type=int, default=2_000_000, help="bytes of stdout of each host")
+    arguments.add_argument("--spread", default="threads", help="where the runs contact hosts")
     given = arguments.parse_args()
     root = Path(tempfile.mkdtemp(prefix="agentless-memory-", dir=os.environ.get("TMPDIR", "/var/tmp")))
     try:
@@ -55,7 +58,9 @@ def main() -> None:
         print(f"{given.hosts} hosts, {given.size / 1e6:g} MB each")
         print(f"{'command':<26} {'seconds':>8} {'memory':>8} {'stdout':>9}")
         prints = f"head -c {given.size} /dev/zero | tr '\\0' x"
-        rows = [("run --out json", ["run", "all", "--out", "json", "--", prints])]
+        rows = [
+            (f"run --out {out}", ["run", "all", "--out", out, "--spread", given.spread, "--", prints]) for out in RUNS
+        ]
         rows += [(f"jobs lookup --out {out}", ["jobs", "lookup", "last", "--out", out]) for out in FORMATS]
         for label, words in rows:
             seconds, memory, size = measure(words, environ)

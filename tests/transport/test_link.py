@@ -56,6 +56,25 @@ def test_a_process_with_open_connections_exits_at_once(home: Home, start_sshd: C
     assert (done.returncode, done.stdout, done.stderr) == (0, "up\n", "")
 
 
+def test_a_break_that_is_met_by_sending_is_known_at_once(
+    home: Home, connector: HostConnector, start_sshd: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the thread that reads has noticed: who asks whether the connection lives hears no."""
+    server = start_sshd(authorized=home.key)
+    home.knows(server.known_line())
+    with connector.connect(home.to(server)) as link:
+        assert isinstance(link, SshLink)
+
+        def broken(message: paramiko.Message) -> None:
+            raise EOFError
+
+        with monkeypatch.context() as there:
+            there.setattr(link.transport, "send_in_turn", broken)
+            with pytest.raises(Unreachable, match="the connection broke"):
+                link.exec("true")
+        assert not link.alive
+
+
 class Stops(paramiko.ServerInterface):
     """A server that answers no login, or no session."""
 

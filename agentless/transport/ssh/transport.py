@@ -208,6 +208,8 @@ class Transport(TransportInnards):
     def lost(self) -> Unreachable:
         """Why the connection is no more; the same for everyone who asks."""
         with self._broke:
+            # Who meets the break first, such as by sending, knows it before the thread that reads.
+            self.torn = True
             if self._why is None:
                 # It is told once only.
                 error = self.get_exception()
