@@ -120,6 +120,7 @@ def test_lists_are_narrowed_by_host_functions_times_and_schedule(environ: Mappin
 
 
 def test_a_running_job_is_one_line_on_a_terminal_and_has_its_pid_with_v(tmp_path: Path) -> None:
+    need("many seconds")
     environ = alone(tmp_path)
     jid = agentless("run", "here", "--detach", "--", "sleep 600", environ=environ).stdout.strip()
     try:

@@ -11,6 +11,7 @@ import pytest
 from agentless.errors import InventoryError, TargetError
 from agentless.inventory import Inventory, load
 from agentless.inventory.sources import Scripts
+from tests.hosts.needs import need
 
 
 def refusal(source: Path | str, directory: Path) -> InventoryError:
@@ -409,6 +410,7 @@ def test_a_script_that_prints_for_ever_is_ended(tmp_path: Path, monkeypatch: pyt
 def test_a_script_that_hangs_is_ended_also_where_a_child_holds_its_pipes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    need("many seconds")
     monkeypatch.setattr("agentless.inventory.script._DEADLINE", 0.5)
     monkeypatch.setattr("agentless.inventory.script._PATIENCE", 0.1)
     told: list[str] = []

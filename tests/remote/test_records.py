@@ -328,6 +328,7 @@ def test_a_state_directory_that_is_closed_for_a_while_takes_no_return(
     nobody_host: Host,
 ) -> None:
     """Whoever is not root cannot even list it then; the return is written once one can again."""
+    need("many seconds")
     host = nobody_host
     jid, pid = host.start(f"while ls {host.state}; do sleep 0.05; done; exit 3")
     host.state.chmod(0)

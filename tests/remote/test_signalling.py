@@ -101,6 +101,7 @@ def test_kill_leaves_nothing_of_daemons_sessions_and_those_who_ignore_term(host:
 def test_kill_ends_what_forks_as_fast_as_it_can(
     start_host: Callable[..., Host], tmp_path: Path, python: str, text: str
 ) -> None:
+    need("many seconds")
     host = start_host(python)
     jid, _ = host.start(script(tmp_path / "forks", text))
     file_with(tmp_path / "forks.pids")
@@ -195,6 +196,7 @@ while True: time.sleep(1)
 
 # --- the deadline ---
 def test_the_deadline_ends_the_whole_tree_and_keeps_the_output(host: Host, tmp_path: Path) -> None:
+    need("many seconds")
     jid = new_jid()
     answer = host.run("echo before; " + script(tmp_path / "daemons", DAEMONS), jid, timeout=1.5)
     ret = answer.one("return")
@@ -317,6 +319,7 @@ def test_sudo_is_asked_to_end_the_child_that_only_it_can_end() -> None:
 
 @ROOT
 def test_a_survivor_is_named_with_its_user_and_the_reason() -> None:
+    need("many seconds")
     folder = Path(subprocess.check_output(["mktemp", "-d", "/var/tmp/agentless-setuid-XXXXXX"], text=True).strip())
     folder.chmod(0o755)
     home = folder / "home"

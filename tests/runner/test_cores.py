@@ -16,6 +16,7 @@ import pytest
 from agentless.runner.cores import Cores
 from tests.hosts import until
 from tests.hosts.client import ROOT
+from tests.hosts.needs import need
 from tests.hosts.waiting import patience
 
 
@@ -82,6 +83,7 @@ def test_a_worker_carries_out_some_tasks_at_once(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_gives_no_sign_of_life_is_ended_and_its_tasks_are_told_as_lost() -> None:
+    need("many seconds")
     pool = Cores(1, silence=6.0)
     try:
         pid = pool.submit(os.getpid).result(patience(30))

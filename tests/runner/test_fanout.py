@@ -20,7 +20,7 @@ from agentless.runner.reading import Answer
 from agentless.runner.writing import write
 from agentless.transport.channel import Link
 from tests.hosts import until
-from tests.hosts.needs import examples
+from tests.hosts.needs import examples, need
 from tests.hosts.waiting import patience
 from tests.runner.lying import END, Lying
 
@@ -154,6 +154,7 @@ def test_a_place_that_is_given_back_lets_the_next_one_start_while_the_first_goes
 
 
 def test_no_more_jobs_are_followed_at_once_than_there_are_places_and_each_in_its_turn() -> None:
+    need("many seconds")
     names = [f"h{number}" for number in range(10)]
     left: dict[str, threading.Event] = {name: threading.Event() for name in names}
     most, lock, seen = 0, threading.Lock(), []

@@ -14,6 +14,7 @@ from agentless.model.requests import JobSpec
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.runner.rollout import Rollout
 from agentless.runner.run import Run
+from tests.hosts.needs import need
 from tests.runner.conftest import Bench
 from tests.runner.lying import CUT, END, LyingHosts, Piece, told
 
@@ -93,6 +94,7 @@ def test_what_waiting_cannot_mend_is_tried_once(bench: Bench, kind: str) -> None
 
 
 def test_what_waiting_can_mend_is_tried_again(bench: Bench) -> None:
+    need("many seconds")
     report = bench.job(web1=RUNNING)
     hosts = LyingHosts(web1=[Unreachable("connect", "refused"), [*told(report.job.jid, RETURN), END]])
     assert run(bench, report, hosts).results["web1"].state is State.RETURNED

@@ -110,6 +110,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def test_the_command_leaves_at_once_and_the_batches_follow_each_other(desk: Desk) -> None:
+    need("many seconds")
     words = " ".join(desk.command[:-1])
     script = f'x=$(agentless run all --detach --batch 2 {words} "$0" 2>err); echo "$? $x"'
     bin_folder = str(Path(sys.executable).parent)
@@ -163,6 +164,7 @@ def test_it_holds_nothing_of_the_commands(desk: Desk) -> None:
 
 
 def test_a_terminal_that_is_closed_ends_neither_the_job_nor_its_batches(desk: Desk) -> None:
+    need("many seconds")
     words = ("-i", f"{desk.folder}/inventory.yaml", "run", "all", "--detach", "--batch", "1", *desk.command)
     with Terminal(*words, environ=desk.environ) as terminal:
         terminal.until("1 of 6 hosts have it")
@@ -345,6 +347,7 @@ def test_each_subset_is_picked_at_random(desk: Desk) -> None:
 
 
 def test_the_python_api_hands_it_over_as_well(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    need("many seconds")
     for name, value in desk.environ.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(desk.folder)

@@ -15,6 +15,7 @@ from agentless.errors import Unreachable
 from agentless.transport.connector import HostConnector
 from agentless.transport.ssh.throttle import Shared
 from tests.hosts import patience
+from tests.hosts.needs import need
 from tests.transport.conftest import USER, Home, Server, Start, drain, keygen
 
 
@@ -208,6 +209,7 @@ def test_a_proxy_command_that_ends_is_told_at_once_by_its_exit_code(
 
 def test_a_host_without_room_behind_a_proxy_command_is_tried_again(home: Home, connector: HostConnector) -> None:
     """What carries the connection has done nothing wrong where it ends well."""
+    need("many seconds")
     home.config("ProxyCommand true\n")
     with pytest.raises(Unreachable) as caught:
         connector.connect(home.to(Server(22, home.path, None, {}), connect_timeout=1))  # type: ignore[arg-type]

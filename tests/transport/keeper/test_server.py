@@ -29,6 +29,7 @@ def started(place: Place) -> int:
 
 
 def test_it_ends_when_nothing_is_kept_and_takes_its_name_along(place: Place, alone: Pids) -> None:
+    need("many seconds")
     started(place)
     until(lambda: not alone(), "it ends")
     assert list(place.directory.iterdir()) == []
