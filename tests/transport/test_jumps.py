@@ -173,7 +173,8 @@ def test_a_proxy_command_carries_the_connection_and_ends_with_it(
         if thread.name == "ProxyCommand":
             thread.join(20)
     assert not Path(f"/proc/{(tmp_path / 'pid').read_text()}").exists()
-    assert len(os.listdir("/proc/self/fd")) == before
+    # Descriptors of an earlier test may have been closed meanwhile.
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 def test_a_proxy_command_that_fails_shows_what_it_said(home: Home, connector: HostConnector, start_sshd: Start) -> None:

@@ -34,7 +34,8 @@ def test_closing_ends_the_session_on_the_host_and_leaves_no_descriptor(
     for _ in range(5):
         with connector.connect(home.to(server)) as link:
             link.exec("true")
-    assert len(os.listdir("/proc/self/fd")) == before
+    # Descriptors of an earlier test may have been closed meanwhile.
+    assert len(os.listdir("/proc/self/fd")) <= before
     assert "disconnected by user" in server.log
 
 

@@ -34,4 +34,4 @@ def test_closing_hangs_up_what_still_runs_and_leaves_no_descriptor(link: Link) -
     channel.close()
     with pytest.raises(ProcessLookupError):
         os.kill(int(piece[1]), 0)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before

@@ -26,7 +26,7 @@ def test_nothing_of_a_link_stays_open(held: Master) -> None:
             drain(channel)
             channel.exit_status()
         link.exec("sleep 1000").recv(0.01)
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 def test_the_command_gets_a_hangup_when_its_channel_is_closed(held: Master, tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_a_channel_that_is_closed_by_another_thread_gives_no_more(held: Master) 
         with pytest.raises(BrokenPipeError):
             channel.send(b"x", 1)
         assert channel.exit_status() is None
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 def test_a_master_that_is_killed_in_the_middle_is_a_lost_connection(held: Master) -> None:
@@ -130,7 +130,7 @@ def test_a_host_that_gives_no_more_sessions_says_so(home: Home, start_sshd: Call
         before = open_descriptors()
         with pytest.raises(NoSession, match="no session: Session open refused by peer"):
             link.exec("true")
-        assert open_descriptors() == before
+        assert open_descriptors() <= before
         running[0].close()
         until(lambda: not _refuses(link.exec), "a session is free again")
 

@@ -34,7 +34,7 @@ def test_a_socket_that_nobody_listens_at_any_more_is_passed_over(held: Master) -
     assert held.path.is_socket()
     with pytest.raises(NotServed, match="refused"):
         Control(held.path, soon())
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 @pytest.mark.parametrize("word", ["stop", "exit"])
@@ -53,7 +53,7 @@ def test_a_master_that_hangs_is_passed_over_in_time(held: Master) -> None:
             Control(held.path, time.monotonic() + 0.2)
     finally:
         os.kill(held.pid, signal.SIGCONT)
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_what_no_server_can_be_at_is_passed_over(what: str, tmp_path: Path) -> N
         with pytest.raises(NotServed) as caught:
             Control(path, soon())
         assert not caught.value.silent
-        assert open_descriptors() == before
+        assert open_descriptors() <= before
 
 
 def test_what_really_is_another_users_is_not_spoken_to(listener: socket.socket, tmp_path: Path) -> None:

