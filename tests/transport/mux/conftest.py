@@ -21,9 +21,9 @@ def ride(held: Master) -> MuxLink:
     return MuxLink(held.path, "web1", USER, patience(20), control)
 
 
-def open_descriptors() -> list[str]:
+def open_descriptors() -> set[str]:
     """The numbers of this process's descriptors, without that of the listing."""
-    return sorted(number for number in os.listdir("/dev/fd") if os.path.lexists(f"/dev/fd/{number}"))
+    return {number for number in os.listdir("/dev/fd") if os.path.lexists(f"/dev/fd/{number}")}
 
 
 @pytest.fixture
