@@ -65,15 +65,18 @@ class Server:
     def log(self) -> str:
         return (self.directory / "log").read_text(errors="replace")
 
+    @property
+    def connections(self) -> list[int]:
+        """The PIDs of the processes of its connections."""
+        pids = [self.process.pid]
+        for pid in pids:
+            pids += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+        return pids[1:]
+
     def hang_up(self, signal_: int = signal.SIGKILL) -> None:
         """End the processes of its connections, or freeze them with a SIGSTOP, and leave it listening."""
-        waiting = [self.process.pid]
-        while waiting:
-            pid = waiting.pop()
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            waiting += map(int, children)
-            if pid != self.process.pid:
-                os.kill(pid, signal_)
+        for pid in self.connections:
+            os.kill(pid, signal_)
 
     def known_line(self, name: str | None = None, type_: str = "ssh-ed25519") -> str:
         return f"{name or f'[{self.address}]:{self.port}'} {type_} {self.host_keys[type_]}"

@@ -355,7 +355,7 @@ class _Race:
         try:
             return self._first_of(kept, new=new)
         except Unreachable as problem:
-            if self._sent:
+            if self._sent or any(attempt.sent for attempt in self._attempts):
                 raise
             raise NoSession.of(problem) from None
 
@@ -384,7 +384,6 @@ class _Race:
                     else:
                         wait = min(wait, first.patience + 0.01)
                 if self._another is None and now >= self._until:
-                    self._sent = self._sent or any(attempt.sent for attempt in self._attempts)
                     raise self._attempts[-1].overdue()
                 self._news.wait(wait)
         finally:

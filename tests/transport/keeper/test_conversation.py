@@ -133,6 +133,24 @@ def test_where_a_full_connection_cannot_have_a_second_beside_it_nothing_was_sent
     connector.close()
 
 
+def test_what_went_out_over_a_silent_connection_may_have_arrived_though_no_other_can_be_made(
+    home: Home, server: Server, keeper: Make, place: Place
+) -> None:
+    warm(home, server, keeper, place)
+    until(lambda: all(one.ready for one in connections(place)), "a session stands ready")
+    frozen = server.connections
+    server.hang_up(signal.SIGSTOP)
+    server.process.terminate()
+    server.process.wait()
+    try:
+        with pytest.raises(Unreachable, match="Connection refused") as caught:
+            run(keeper(), home, home.to(server))
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGKILL)
+    assert not isinstance(caught.value, NoSession)
+
+
 def test_a_host_that_gives_no_session_at_all_says_so_as_ever(
     home: Home, start_sshd: Callable[..., Server], keeper: Make
 ) -> None:
