@@ -21,6 +21,8 @@ FOUND_WITHIN = 3.0
 # So long may it be since somebody emptied the state directory, and a supervisor has not looked yet.
 YOUNG = 30.0
 FULL = (errno.ENOSPC, errno.EDQUOT)
+# What a full disk, or a damaged record, comes to.
+BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
 def is_another(state: "dict[str, Any]", nonce: "object") -> bool:

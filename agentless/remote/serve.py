@@ -122,8 +122,8 @@ def bring(call: Call) -> None:
     if call.request.get("want") or scheduled:
         try:
             load("fetch").wanted(call)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, DamagedHelper):
-            # A full disk, or a damaged record: what is asked is not to fail for what comes beside it.
+        except records.BROKEN + (DamagedHelper,):
+            # What is asked is not to fail for what comes beside it.
             pass
 
 

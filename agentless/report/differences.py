@@ -30,12 +30,13 @@ def differences(results: Mapping[str, HostResult], look: Look = PLAIN) -> Iterat
     largest = max(groups, key=lambda group: len(group[1]))
     state, names = largest
     base = body(results[names[0]], look)
+    base_is_binary = len(groups) > 1 and _is_binary(results[names[0]])
     yield _line(f"{folded(names)}{state}") + base
     for group in groups:
         if group is not largest:
             other = body(results[group[1][0]], look)
             yield _line(f"{folded(group[1])}{group[0]} | differs from {folded(names)}")
-            if any(map(_is_binary, (results[names[0]], results[group[1][0]]))):
+            if base_is_binary or _is_binary(results[group[1][0]]):
                 # Line by line it would be pages of what nobody can read.
                 yield _line(f"({len(other):,} bytes here, {len(base):,} there: not all of it is text)")
             else:

@@ -207,7 +207,7 @@ class Parts:
         source = config.source or "the configuration"
         try:
             # As a rule there are none, and what pays them is not loaded.
-            if not any(True for _ in self.cache.debts()):
+            if next(self.cache.debts(), None) is None:
                 return
             from agentless.returners.delivery import Delivery
 

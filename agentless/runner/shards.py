@@ -107,7 +107,6 @@ class Shards:
         self._cluster = cluster
         self._size = size
         self._writers = _Writers()
-        self._local: list[ThreadPoolExecutor] = []
         self._futures: set[Future[bytes]] = set()
         self._gathered: deque[str] = deque()
         # Shards that are prepared, carried out or taken in.

@@ -159,11 +159,15 @@ def test_a_full_disk_that_keeps_out_a_tombstone_takes_nothing_from_what_is_asked
     """A job that was accepted is not refused for another one, of which nothing is known."""
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(one_host.state)], check=True)
     try:
+        done = one_host.run("echo out").one("return")["jid"]
         jid, pid = one_host.start("exec sleep 60")
         fill(one_host.state / "filler")
-        answer = one_host.run("true", jid, detach=True, want=[{"jid": new_jid(), "nonce": NONCE, "maybe": True}])
+        want = [{"jid": new_jid(), "nonce": NONCE, "maybe": True}, {"jid": done}]
+        answer = one_host.run("true", jid, detach=True, want=want)
         assert answer.one("accepted")["pid"] == pid
         assert not answer.all("refused")
+        # Nor does it keep another's return from coming home.
+        assert [ret["jid"] for ret in answer.all("return")] == [done]
         assert one_host.kill(jid)["delivered"] == [pid]
     finally:
         subprocess.run(["umount", "-l", str(one_host.state)], check=True)

@@ -9,7 +9,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from agentless.errors import AgentlessError, CarrierLost, HostError, NoSession, Unreachable
@@ -142,17 +142,11 @@ class KeeperClient:
 
     def _leased(self, place: Place) -> Line:
         lease = _greeted(place)
-        try:
+        with _kept_open(lease, "it does not answer"):
             self.tell(lease, words.said(words.LEASE, 0, words.Lease(self._command, self._keep)))
             # It loads what connects first.
             if not isinstance(self.heard(lease), Alive):
                 raise Unusable("it hung up")
-        except (OSError, ValueError) as problem:
-            lease.close()
-            raise Unusable(f"it does not answer: {problem}") from None
-        except BaseException:
-            lease.close()
-            raise
         return lease
 
     @staticmethod
@@ -285,7 +279,7 @@ def _greeted(place: Place, *, start: bool = True, silent_for: float = 0.0) -> Li
         Unusable: it does not say so, or not in time.
     """
     line = words.line(place.connect(start=start))
-    try:
+    with _kept_open(line, "it does not say hello"):
         silence = Silence(listener_pid(line.sock), silent_for)
         line.send(Hello(), until=time.monotonic() + SILENCE)
         while True:
@@ -297,13 +291,24 @@ def _greeted(place: Place, *, start: bool = True, silent_for: float = 0.0) -> Li
                     raise _Hangs(silence) from None
         if not isinstance(hello, Hello) or hello.version != VERSION:
             raise Unusable("it does not say hello")
+    return line
+
+
+@contextlib.contextmanager
+def _kept_open(line: Line, fault: str) -> Iterator[None]:
+    """The line stays open where all goes well within, and is closed else.
+
+    Raises:
+        Unusable: the line broke, which is told as this fault.
+    """
+    try:
+        yield
     except (OSError, ValueError) as problem:
         line.close()
-        raise Unusable(f"it does not say hello: {problem}") from None
+        raise Unusable(f"{fault}: {problem}") from None
     except BaseException:
         line.close()
         raise
-    return line
 
 
 class _KeeperLink:
@@ -351,7 +356,7 @@ class _KeeperLink:
             HostError: it could not connect.
         """
         line = self._client.line()
-        try:
+        with _kept_open(line, "it broke off"):
             wanted = self._client.request(self._name, self._settings, self._spent)
             self._client.tell(line, words.said(words.CONNECT, 1, wanted))
             message = self._answer(line)
@@ -360,12 +365,6 @@ class _KeeperLink:
             connected = words.value(message, words.Connected)
             self.kept = connected.kept
             self.way = self._client.told(connected)
-        except (OSError, ValueError) as problem:
-            line.close()
-            raise Unusable(f"it broke off: {problem}") from None
-        except BaseException:
-            line.close()
-            raise
         return line
 
     def _answer(self, line: Line) -> Message:
