@@ -130,6 +130,19 @@ def master(home: Home, server: Server, path: Path | None = None, *options: str) 
     return Master(path or home.path / "cm", [*arguments, f"{USER}@127.0.0.1"])
 
 
+def open_descriptors() -> set[str]:
+    """This process's descriptors, each with what it leads to: one that is in no earlier set was opened since.
+
+    What an earlier test left open, and is closed meanwhile, changes no comparison.
+    """
+    opened = set()
+    for number in os.listdir("/dev/fd"):
+        # That of the listing is closed.
+        with contextlib.suppress(FileNotFoundError):
+            opened.add(f"{number} {os.readlink(f'/dev/fd/{number}')}")
+    return opened
+
+
 def drain(channel: Channel) -> tuple[bytes, bytes]:
     """All of stdout and stderr, to the end of both."""
     out = {1: b"", 2: b""}

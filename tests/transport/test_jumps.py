@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
@@ -16,7 +15,7 @@ from agentless.transport.connector import HostConnector
 from agentless.transport.ssh.throttle import Shared
 from tests.hosts import patience
 from tests.hosts.needs import need
-from tests.transport.conftest import USER, Home, Server, Start, drain, keygen
+from tests.transport.conftest import USER, Home, Server, Start, drain, keygen, open_descriptors
 
 
 def logins(server: Server) -> int:
@@ -165,7 +164,7 @@ def test_a_proxy_command_carries_the_connection_and_ends_with_it(
         "while data := s.recv(65536): os.write(1, data)\n"
     )
     home.config(f"ProxyCommand {sys.executable} {relay} %h %p\n")
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     for _ in range(3):
         with connector.connect(home.to(server)) as link:
             assert drain(link.exec("echo through"))[0] == b"through\n"
@@ -173,8 +172,7 @@ def test_a_proxy_command_carries_the_connection_and_ends_with_it(
         if thread.name == "ProxyCommand":
             thread.join(20)
     assert not Path(f"/proc/{(tmp_path / 'pid').read_text()}").exists()
-    # Descriptors of an earlier test may have been closed meanwhile.
-    assert len(os.listdir("/proc/self/fd")) <= before
+    assert open_descriptors() <= before
 
 
 def test_a_proxy_command_that_fails_shows_what_it_said(home: Home, connector: HostConnector, start_sshd: Start) -> None:

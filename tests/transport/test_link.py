@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -21,7 +20,7 @@ from agentless.transport.connector import HostConnector
 from agentless.transport.ssh.link import SshLink
 from tests.hosts import patience
 from tests.hosts.needs import need
-from tests.transport.conftest import Home, Listen, Server, drain, fails
+from tests.transport.conftest import Home, Listen, Server, drain, fails, open_descriptors
 
 
 def test_closing_ends_the_session_on_the_host_and_leaves_no_descriptor(
@@ -30,12 +29,11 @@ def test_closing_ends_the_session_on_the_host_and_leaves_no_descriptor(
     server = start_sshd(authorized=home.key)
     home.knows(server.known_line())
     connector.connect(home.to(server)).close()
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     for _ in range(5):
         with connector.connect(home.to(server)) as link:
             link.exec("true")
-    # Descriptors of an earlier test may have been closed meanwhile.
-    assert len(os.listdir("/proc/self/fd")) <= before
+    assert open_descriptors() <= before
     assert "disconnected by user" in server.log
 
 

@@ -12,7 +12,7 @@ from agentless.transport.channel import Link
 from agentless.transport.connector import HostConnector
 from agentless.transport.local import LocalLink
 from tests.hosts import patience
-from tests.transport.conftest import drain
+from tests.transport.conftest import drain, open_descriptors
 
 
 @pytest.fixture
@@ -27,11 +27,11 @@ def test_a_local_endpoint_needs_no_ssh(connector: HostConnector) -> None:
 
 
 def test_closing_hangs_up_what_still_runs_and_leaves_no_descriptor(link: Link) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     channel = link.exec("echo $$; sleep 600")
     piece = channel.recv(patience(20))
     assert piece is not None
     channel.close()
     with pytest.raises(ProcessLookupError):
         os.kill(int(piece[1]), 0)
-    assert len(os.listdir("/proc/self/fd")) <= before
+    assert open_descriptors() <= before

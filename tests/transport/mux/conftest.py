@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 
@@ -19,11 +18,6 @@ __all__ = ["agent", "connector", "home", "start_sshd"]
 def ride(held: Master) -> MuxLink:
     control = Control(held.path, time.monotonic() + patience(10))
     return MuxLink(held.path, "web1", USER, patience(20), control)
-
-
-def open_descriptors() -> set[str]:
-    """The numbers of this process's descriptors, without that of the listing."""
-    return {number for number in os.listdir("/dev/fd") if os.path.lexists(f"/dev/fd/{number}")}
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import pytest
 from agentless.errors import NoSession, Unreachable
 from agentless.transport.mux import client
 from tests.hosts import Master, need, patience, until
-from tests.transport.conftest import Home, Server, drain, master
-from tests.transport.mux.conftest import open_descriptors, ride
+from tests.transport.conftest import Home, Server, drain, master, open_descriptors
+from tests.transport.mux.conftest import ride
 
 
 def test_nothing_of_a_link_stays_open(held: Master) -> None:

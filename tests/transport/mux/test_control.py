@@ -15,7 +15,7 @@ import pytest
 from agentless.transport.mux.control import Control, NotServed
 from agentless.transport.mux.protocol import Hello, pack
 from tests.hosts import Master, patience, until
-from tests.transport.mux.conftest import open_descriptors
+from tests.transport.conftest import open_descriptors
 
 
 def soon(seconds: float = 10) -> float:
@@ -90,7 +90,7 @@ def test_whatever_else_listens_there_is_passed_over(listener: socket.socket, tmp
     with pytest.raises(NotServed):
         Control(tmp_path / "s", soon())
     thread.join()
-    assert len(open_descriptors()) <= len(before)
+    assert open_descriptors() <= before
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from agentless.transport.mux.descriptors import receive_descriptor, send_descriptor
+from tests.transport.conftest import open_descriptors
 
 
 @pytest.fixture
@@ -17,10 +18,6 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     one, other = socket.socketpair()
     with one, other:
         yield one, other
-
-
-def open_descriptors() -> set[str]:
-    return set(os.listdir("/dev/fd"))
 
 
 def test_three_descriptors_arrive_in_order_each_with_a_byte_of_its_own(

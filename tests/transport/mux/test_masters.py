@@ -23,8 +23,7 @@ from agentless.transport.connector import HostConnector
 from agentless.transport.mux.masters import RiddenLink
 from tests.hosts import Master, Proxy, patience, until
 from tests.hosts.client import ROOT
-from tests.transport.conftest import USER, Home, Server, drain, master
-from tests.transport.mux.conftest import open_descriptors
+from tests.transport.conftest import USER, Home, Server, drain, master, open_descriptors
 
 
 def logins(server: Server) -> int:
@@ -145,7 +144,7 @@ def test_a_master_whose_connection_has_died_unnoticed_is_raced_by_our_own(
     # From now on it is passed over at once.
     with connector.connect(endpoint) as link:
         assert not isinstance(link, RiddenLink)
-    until(lambda: len(open_descriptors()) <= len(before), "nothing stays open")
+    until(lambda: open_descriptors() <= before, "nothing stays open")
 
 
 def test_what_must_not_run_twice_waits_for_the_master(
