@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from agentless.errors import NoSession, Unreachable
 from agentless.model.secret import Secret
 from agentless.openssh.resolver import Resolver
+from agentless.transport.channel import Link
 from agentless.transport.connector import HostConnector
 from agentless.transport.keeper import words
 from agentless.transport.keeper.client import KeeperClient, held
@@ -79,58 +81,71 @@ def test_what_must_not_be_sent_twice_rides_a_connection_that_lives(
     assert logins(server) == 1
 
 
-@pytest.mark.parametrize("once", [False, True])
-def test_where_the_host_has_no_room_for_one_more_session_there_is_a_second_connection(
-    once: bool, home: Home, start_sshd: Callable[..., Server], keeper: Make, place: Place
-) -> None:
+@pytest.fixture
+def narrow(home: Home, start_sshd: Callable[..., Server]) -> Server:
+    """A host that gives each connection one session at a time."""
     server = start_sshd("MaxSessions 1", authorized=home.key)
     home.knows(server.known_line())
-    connector = HostConnector(keeper=keeper(), home=home.path, system_config=home.path / "none")
-    with connector.connect(home.to(server)) as link:
-        channel = link.exec("read line; echo got $line")
-        assert run(keeper(), home, home.to(server), once=once) == b"hi\n"
-        assert logins(server) == 2
-        channel.send(b"it\n", 5)
-        assert drain(channel) == (b"got it\n", b"")
-    connector.close()
+    return server
+
+
+@contextlib.contextmanager
+def taken(link: Link) -> Iterator[None]:
+    """A session of the link, which within takes the place of others and goes on undisturbed."""
+    channel = link.exec("read line; echo got $line")
+    yield
+    channel.send(b"it\n", 5)
+    assert drain(channel) == (b"got it\n", b"")
+
+
+def connecting(keeper: KeeperClient, home: Home) -> HostConnector:
+    return HostConnector(keeper=keeper, home=home.path, system_config=home.path / "none")
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_where_the_host_has_no_room_for_one_more_session_there_is_a_second_connection(
+    once: bool, home: Home, narrow: Server, keeper: Make, place: Place
+) -> None:
+    with (
+        contextlib.closing(connecting(keeper(), home)) as connector,
+        connector.connect(home.to(narrow)) as link,
+        taken(link),
+    ):
+        assert run(keeper(), home, home.to(narrow), once=once) == b"hi\n"
+        assert logins(narrow) == 2
     until(lambda: not any(one.in_use for one in connections(place)), "nobody rides them")
-    assert run(keeper(), home, home.to(server), once=once) == b"hi\n"
+    assert run(keeper(), home, home.to(narrow), once=once) == b"hi\n"
 
 
 @pytest.mark.parametrize("once", [False, True])
 def test_who_made_a_connection_and_was_slower_than_those_who_share_it_makes_another(
-    once: bool, home: Home, start_sshd: Callable[..., Server], keeper: Make
+    once: bool, home: Home, narrow: Server, keeper: Make
 ) -> None:
-    server = start_sshd("MaxSessions 1", authorized=home.key)
-    home.knows(server.known_line())
-    maker, other = (HostConnector(keeper=keeper(), home=home.path, system_config=home.path / "none") for _ in range(2))
-    with maker.connect(home.to(server)) as made, other.connect(home.to(server)) as shared:
-        channel = shared.exec("read line; echo got $line")
-        assert logins(server) == 1
+    with (
+        contextlib.closing(connecting(keeper(), home)) as maker,
+        contextlib.closing(connecting(keeper(), home)) as other,
+        maker.connect(home.to(narrow)) as made,
+        other.connect(home.to(narrow)) as shared,
+        taken(shared),
+    ):
+        assert logins(narrow) == 1
         assert drain(made.exec("echo hi", once=once)) == (b"hi\n", b"")
-        assert logins(server) == 2
-        channel.send(b"it\n", 5)
-        assert drain(channel) == (b"got it\n", b"")
-    maker.close()
-    other.close()
+        assert logins(narrow) == 2
 
 
 def test_where_a_full_connection_cannot_have_a_second_beside_it_nothing_was_sent(
-    home: Home, start_sshd: Callable[..., Server], keeper: Make
+    home: Home, narrow: Server, keeper: Make
 ) -> None:
-    server = start_sshd("MaxSessions 1", authorized=home.key)
-    home.knows(server.known_line())
-    connector = HostConnector(keeper=keeper(), home=home.path, system_config=home.path / "none")
-    with connector.connect(home.to(server)) as link:
-        channel = link.exec("read line; echo got $line")
-        server.process.terminate()
-        server.process.wait()
+    with (
+        contextlib.closing(connecting(keeper(), home)) as connector,
+        connector.connect(home.to(narrow)) as link,
+        taken(link),
+    ):
+        narrow.process.terminate()
+        narrow.process.wait()
         with pytest.raises(NoSession, match="Connection refused") as caught:
-            run(keeper(), home, home.to(server))
-        assert caught.value.kind == "connect"
-        channel.send(b"it\n", 5)
-        assert drain(channel) == (b"got it\n", b"")
-    connector.close()
+            run(keeper(), home, home.to(narrow))
+    assert caught.value.kind == "connect"
 
 
 def test_what_went_out_over_a_silent_connection_may_have_arrived_though_no_other_can_be_made(
