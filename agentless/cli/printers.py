@@ -11,15 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from agentless.cli.screen import Screen
 from agentless.model.job import Report
 from agentless.model.states import HostResult, State
-from agentless.regex import regex
-from agentless.report.printable import RESET, Printable
+from agentless.report.printable import COLOURS, RESET, Printable
 from agentless.report.summary import summary, with_unknown
 from agentless.report.text import Look, block, gap, groups, heading
 from agentless.report.troubles import troubles
 
 __all__ = ["Blocks", "Detached", "Followed", "Grouped", "HostByHost", "Printer", "Solo", "WholeReport"]
-
-_COLOURS = regex("\x1b\\[[0-9;:]*m")
 
 
 class Printer:
@@ -271,7 +268,7 @@ class Solo(Followed):
             text = self._filters[stream].feed(data, final=final)
             if "\x1b" in text:
                 self._coloured.add(stream)
-            if plain := _COLOURS.sub("", text):
+            if plain := COLOURS.sub("", text):
                 self._in_line = not plain.endswith("\n")
             reset = RESET if final and stream in self._coloured else ""
             data = (text + reset).encode("utf-8", "backslashreplace")

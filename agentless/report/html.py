@@ -24,8 +24,7 @@ from agentless.model.problem import Problem
 from agentless.model.results import Listed
 from agentless.model.states import HostResult, State
 from agentless.model.times import iso, local
-from agentless.regex import regex
-from agentless.report.printable import Printable, one_line, plain
+from agentless.report.printable import COLOURS, Printable, one_line, plain
 from agentless.report.spelling import as_typed
 from agentless.report.summary import next_commands, with_unknown
 from agentless.report.tables import command
@@ -43,7 +42,6 @@ __all__ = ["fires_html", "jobs_html", "report_html"]
 _CHUNK = 1 << 16
 # Bytes of an output that stands open at once; a browser lays out a longer one when somebody asks for it.
 _OPEN_BYTES = 1 << 16
-_SGR = regex("\x1b\\[[0-9;:]*m")
 # For who sees no colours: each kind of outcome has a sign and a pattern, too.
 _TONES = {
     "ok": ("good", "✓"),
@@ -158,8 +156,8 @@ class _Stream:
         """Its printable form without colours, in pieces."""
         shown = Printable()
         for piece in self.output.pieces():
-            yield _SGR.sub("", shown.feed(piece))
-        yield _SGR.sub("", shown.feed(b"", final=True))
+            yield COLOURS.sub("", shown.feed(piece))
+        yield COLOURS.sub("", shown.feed(b"", final=True))
 
 
 @dataclass(frozen=True, slots=True)

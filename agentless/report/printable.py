@@ -20,7 +20,7 @@ import re
 
 from agentless.regex import regex
 
-__all__ = ["RESET", "Printable", "note", "one_line", "plain", "printable"]
+__all__ = ["COLOURS", "RESET", "Printable", "note", "one_line", "plain", "printable"]
 
 RESET = "\x1b[0m"
 
@@ -38,6 +38,8 @@ _CONTROL = (
     # What no encoding (lone surrogates) or no XML 1.0 document (section 2.2) can hold.
     "\\ud800-\\udfff\\ufffe\\uffff"
 )
+COLOURS = regex(_SGR)
+"""Colours and the like, as `Printable` leaves them in an output."""
 _OUTPUT = regex(f"{_SGR}|[{_CONTROL}]")
 _PLAIN = regex(f"[{_CONTROL}]")
 _LINE = regex(rf"[{_CONTROL}\t\n\r]")

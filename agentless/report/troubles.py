@@ -9,8 +9,7 @@ from dataclasses import field
 
 from agentless.model.returns import Return
 from agentless.model.states import HostResult, State
-from agentless.regex import regex
-from agentless.report.printable import one_line
+from agentless.report.printable import COLOURS, one_line
 from agentless.report.spelling import as_typed
 from agentless.report.text import PLAIN, Look, colour, folded, paint, word
 from agentless.values import dataclass
@@ -29,7 +28,6 @@ _DIFFERS = "…"
 _DIGITS = "0123456789"
 # In a hint, between what holds for all hosts and a command for one.
 _OR = ", or: "
-_COLOURS = regex("\x1b\\[[0-9;:]*m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +178,7 @@ def _fewer_ends(ended: list[Trouble]) -> list[Trouble]:
 def _last_line(ret: Return) -> str:
     """The last line that says something, of stderr or else of stdout."""
     for stream in (ret.err, ret.out):
-        text = _COLOURS.sub("", stream.tail(_TAIL).decode("utf-8", "backslashreplace"))
+        text = COLOURS.sub("", stream.tail(_TAIL).decode("utf-8", "backslashreplace"))
         for line in reversed(re.split(r"[\r\n]+", text)):
             if shown := one_line(line.strip()):
                 return shown
