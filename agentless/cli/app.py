@@ -20,6 +20,7 @@ from agentless.cli.synonyms import retyped
 from agentless.errors import AgentlessError, UsageError
 from agentless.model import exit_codes
 from agentless.report.interruption import document
+from agentless.report.wrapping import wrapped
 
 if TYPE_CHECKING:
     from agentless.fleet import Fleet
@@ -51,16 +52,17 @@ _VERBS = {
 _OVERVIEW = """\
 agentless: jobs on a fleet, over SSH, without agents.
 
-  agentless run 'web*' -- uptime                 run on many hosts, see what each returned
-  agentless run db1 --detach -- ./backup.sh      send it and leave; it prints the JID
-  agentless jobs active                          what runs where
-  agentless jobs wait last                       come back to the newest job
-  agentless jobs lookup last                     what it returned, also tomorrow
-  agentless jobs retry last                      again, where it did not end well
-  agentless kill-job last                        end it, with everything that it started
-  agentless hosts --graph                        your inventory, which is Ansible's
+  agentless run 'web*' -- uptime             run on many hosts, see each result
+  agentless run db1 --detach -- ./backup.sh  send it and leave; prints the JID
+  agentless jobs active                      what runs where
+  agentless jobs wait last                   come back to the newest job
+  agentless jobs lookup last                 what it returned, also tomorrow
+  agentless jobs retry last                  again, where it did not end well
+  agentless kill-job last                    end it, with all that it started
+  agentless hosts --graph                    your inventory, which is Ansible's
 
-agentless demo shows all that on a throwaway fleet. agentless help lists the verbs and options.
+agentless demo shows all that on a throwaway fleet.
+agentless help lists the verbs and options.
 """
 
 _EXAMPLES = [
@@ -104,7 +106,9 @@ def cli(ctx: click.Context) -> int:
     if ctx.invoked_subcommand is None:
         invocation = ctx.find_object(Invocation)
         assert invocation is not None
-        invocation.screen.result(_OVERVIEW)
+        width = invocation.screen.columns
+        lines = [part for line in _OVERVIEW.splitlines() for part in wrapped(line, width, " " * 6)]
+        invocation.screen.result("\n".join(lines) + "\n")
     return 0
 
 

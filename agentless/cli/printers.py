@@ -51,6 +51,7 @@ class Printer:
     def _summary(self, report: Report, *, noted: bool = True) -> None:
         if self.screen.quiet:
             return
+        self.screen.warn_again()
         for line in summary(report, self.screen.err_look, self.screen.err_columns, noted=noted):
             self.screen.say(line, painted=True)
 

@@ -16,6 +16,7 @@ from agentless.model.secret import Secret
 from agentless.report.printable import note, one_line, plain
 from agentless.report.spelling import as_typed
 from agentless.report.text import Look, paint
+from agentless.report.wrapping import wrapped
 
 if TYPE_CHECKING:
     from agentless.runner.events import Standing
@@ -24,6 +25,8 @@ __all__ = ["ReaderGone", "Screen"]
 
 # Characters of a document that are written at once.
 _WRITE = 1 << 16
+# Warnings that are said again at the end.
+_REPEATED = 3
 
 
 class ReaderGone(Exception):
@@ -66,6 +69,9 @@ class Screen:
         self._progress: Progress | None = None
         self._wrote_result = False
         self.occupant: Callable[[str], object] | None = None
+        # All that was written, and of each warning how many had been by then.
+        self._lines = 0
+        self._warnings: dict[str, int] = {}
 
     def colour(self, wish: str) -> None:
         """Say where colours go: `always`, `never`, or `auto`: to terminals that have them."""
@@ -145,6 +151,7 @@ class Screen:
                 self._progress.wipe()
             stream.buffer.write(data)
             stream.buffer.flush()
+            self._lines += data.count(b"\n")
             if self._progress is not None and data.endswith(b"\n"):
                 self._progress.restore()
 
@@ -156,26 +163,39 @@ class Screen:
             painted: parts of it were painted by us, and what hosts say in it has no colours any more.
         """
         if not self.quiet:
-            self._tell(note(line) if painted else one_line(line))
+            self._tell_line(note(line) if painted else one_line(line))
 
     def detail(self, line: str, level: int = 1) -> None:
         """What only `-v` shows, or with `level` 2 only `-vv`."""
         if self.verbose >= level:
-            self._tell(one_line(line))
+            self._tell_line(one_line(line))
 
     def annotation(self, line: str) -> None:
         """A command to a CI server's runner, which reads stderr; `-q` does not silence it."""
         self._tell(one_line(line))
 
     def warn(self, line: str) -> None:
-        self._tell(f"agentless: {paint('warning', 'yellow', self.err_look)}: {one_line(as_typed(line))}")
+        line = one_line(as_typed(line))
+        if line not in self._warnings:
+            self._warnings[line] = self._lines
+        self._tell_line(f"agentless: {paint('warning', 'yellow', self.err_look)}: {line}")
+
+    def warn_again(self) -> None:
+        """Repeat the warnings that results have moved out of a person's sight."""
+        if not self.err_look.terminal or self.quiet:
+            return
+        from shutil import get_terminal_size
+
+        rows = get_terminal_size().lines
+        for line in [line for line, at in self._warnings.items() if self._lines - at >= rows][:_REPEATED]:
+            self.warn(line)
 
     def error(self, message: str, hint: str = "") -> None:
         """`agentless: MESSAGE` and a hint below it."""
         first, *rest = as_typed(message).splitlines() or [""]
-        self._tell("\n".join([f"agentless: {one_line(first)}", *(f"  {one_line(line)}" for line in rest)]))
-        for line in as_typed(hint).splitlines():
-            self._tell(f"  {one_line(line)}")
+        self._tell_line(f"agentless: {one_line(first)}")
+        for line in (*rest, *as_typed(hint).splitlines()):
+            self._tell_line(f"  {one_line(line)}")
 
     def defect(self, traceback: str) -> None:
         """A traceback, whose values may come from a host."""
@@ -185,6 +205,11 @@ class Screen:
         """Leave the line on which a terminal has echoed ^C."""
         if self.err_look.terminal:
             self._tell("")
+
+    def _tell_line(self, line: str) -> None:
+        """Tell what is one line, as several where a terminal is narrower."""
+        width = self.err_columns if self.occupant is None else None
+        self._tell("\n".join(wrapped(line, width)))
 
     def _tell(self, line: str) -> None:
         if self.occupant is not None:

@@ -162,7 +162,9 @@ class Inventory:
             self._tree.warn(f"{len(hints)} names match no host and no group: {_folded(hints)}")
             return chosen
         for name, hint in hints.items():
-            self._tree.warn(f"{name!r} matches no host and no group. {hint}".rstrip())
+            # The others are narrowed by what they name; this one leaves in whom it should leave out.
+            left_in = f", so !{name} leaves nobody out" if f"!{name}" in (*selecting, *(limits or ())) else ""
+            self._tree.warn(f"{name!r} matches no host and no group{left_in}. {hint}".rstrip())
         return chosen
 
     def _nothing(self, pattern: str, limit: str | None, unmatched: list[str]) -> str:

@@ -29,7 +29,7 @@ def summary(report: Report, look: Look = PLAIN, width: int | None = None, *, not
     """Counts with the JID, who failed how and why, and the next commands; a line each.
 
     Args:
-        width: columns of the terminal; None where there is none, and nothing is wrapped or left out.
+        width: columns of the terminal, for which many names are left out; None where there is none, and none are.
         noted: say of a single host what else there is to know; else its block has said it.
 
     Raises:
@@ -38,9 +38,9 @@ def summary(report: Report, look: Look = PLAIN, width: int | None = None, *, not
     jid, results = report.job.jid, with_unknown(report)
     if len(results) == 1 and report.results:
         [(name, result)] = results.items()
-        yield from _wrapped(f"job {jid}: {heading(name, result, look)}", width, "")
+        yield f"job {jid}: {heading(name, result, look)}"
         for note in notes(result) if noted else ():
-            yield from _wrapped(note, width, _INDENT)
+            yield _INDENT + note
     elif not report.results:
         yield f"job {jid}: no host that answered has a record of it"
     else:
@@ -60,28 +60,9 @@ def _troubles(found: Sequence[Trouble], look: Look, width: int | None) -> Iterat
         if width is not None and len(names) > width // 2:
             names = f"{one_line(shorten(parts(fold(trouble.names)), _NAMES))} ({len(trouble.names)})"
         painted = paint(trouble.word, trouble.colour, look)
-        for line in _wrapped(trouble.line(names=names), width, _INDENT):
-            # Of what is wrapped the length counts, so it is painted only then.
-            yield line.replace(f"| {trouble.word}", f"| {painted}", 1) if painted else line
-            painted = ""
+        yield _INDENT + trouble.line(names=names).replace(f"| {trouble.word}", f"| {painted}", 1)
         if trouble.hint and last[trouble.hint] == number:
-            yield from _wrapped(trouble.hint, width, 2 * _INDENT)
-
-
-def _wrapped(text: str, width: int | None, indent: str) -> list[str]:
-    """A line of ours as several that fit; no word is cut, so that keys and commands can be copied."""
-    if width is None:
-        return [indent + text]
-    from textwrap import wrap
-
-    return wrap(
-        text,
-        max(width, 40),
-        initial_indent=indent,
-        subsequent_indent=indent + _INDENT,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+            yield f"{2 * _INDENT}{trouble.hint}"
 
 
 @dataclass(frozen=True, slots=True)

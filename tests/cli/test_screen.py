@@ -96,3 +96,26 @@ def test_on_a_dumb_terminal_nothing_is_drawn_over(sshd: Sshd) -> None:
     with Terminal("top", environ=environ) as terminal:
         assert terminal.end() == 2
     assert "top needs a terminal that can be drawn on" in terminal.text
+
+
+def test_errors_hints_and_warnings_wrap_between_words_on_a_terminal(sshd: Sshd) -> None:
+    with Terminal("-i", "nofile.yaml", "run", "all", "--", "id", environ=sshd.client.environ, columns=40) as terminal:
+        assert terminal.end() == 2
+    lines = terminal.text.split("\r\n")
+    assert all(len(line) <= 40 or " " not in line.strip() for line in lines)
+    assert "  Name a file, a directory, or hosts" in lines
+
+
+def test_a_warning_that_results_have_scrolled_away_is_said_again_at_the_end(sshd: Sshd) -> None:
+    for count, times in ((3, 1), (100, 2)):
+        words = ("run", "-l", "!typo", "host1", "--", f"seq {count}")
+        with Terminal(*words, environ=sshd.client.environ, columns=140) as terminal:
+            assert terminal.end() == 0
+        assert terminal.text.count("'typo' matches no host and no group, so !typo leaves nobody out.") == times
+
+
+def test_the_overview_fits_a_terminal(sshd: Sshd) -> None:
+    with Terminal(environ=sshd.client.environ) as terminal:
+        assert terminal.end() == 0
+    assert max(map(len, terminal.text.split("\r\n"))) <= 80
+    assert terminal.text.count("\r\n") == 13

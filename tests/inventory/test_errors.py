@@ -191,6 +191,14 @@ def test_one_unknown_name_among_others_is_told(tmp_path: Path) -> None:
     assert warning.startswith("'wbe2' matches no host and no group. Did you mean web2")
 
 
+def test_an_unknown_name_that_is_left_out_leaves_in_whom_it_should_not(tmp_path: Path) -> None:
+    told: list[str] = []
+    inventory = load(["web1,web2"], directory=str(tmp_path), warn=told.append)
+    assert len(inventory.select("all", "!wbe2")) == 2
+    (warning,) = told
+    assert warning.startswith("'wbe2' matches no host and no group, so !wbe2 leaves nobody out. Did you mean web2")
+
+
 def test_many_unknown_names_are_one_folded_warning(tmp_path: Path) -> None:
     told: list[str] = []
     inventory = load(["web1,web2"], directory=str(tmp_path), warn=told.append)

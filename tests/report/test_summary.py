@@ -12,6 +12,7 @@ from agentless.model.problem import Problem
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.report.summary import summary
 from agentless.report.text import Look
+from agentless.report.wrapping import wrapped
 from tests.report.harmless import harmless
 from tests.report.values import JID, quick, report, reports, returned
 
@@ -71,7 +72,7 @@ def test_on_a_terminal_lines_fit_and_no_word_is_cut() -> None:
     )
     names = {f"{word}-host-of-no-number": unknown for word in ("alpha", "beta", "gamma", "delta", "eps", "zeta", "eta")}
     names |= {f"{word}-other": unknown for word in ("alpha", "beta", "gamma", "delta")}
-    lines = list(summary(report(**names), TERMINAL, 80))
+    lines = [line for long in summary(report(**names), TERMINAL, 80) for line in wrapped(long, 80)]
     assert all(len(line) <= 80 + len("\x1b[31m\x1b[0m") for line in lines)
     assert any(key in line for line in lines)
     assert "and 3 more (11) |" in " ".join(lines)

@@ -1,0 +1,54 @@
+"""Lines of ours on a terminal that is narrower than they are: no word is cut, and no command has a line's end in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agentless.regex import regex
+from agentless.report.cells import cells
+from agentless.report.printable import COLOURS
+
+__all__ = ["wrapped"]
+
+# Narrower terminals wrap for themselves: there is no room to indent in.
+_NARROWEST = 20
+# A line's end in a command would have the shell run half of it. It ends with the clause, or before two spaces.
+_PIECE = regex(
+    r"`[^`]*`\S*|for \w+ in .*?; done|"
+    r"(?:agentless|ssh-key(?:gen|scan)|chmod|crontab|(?:system|login)ctl|pipx?) (?:\S*[^\s,;:.)?] (?! ))*\S+|\S+"
+)
+
+
+def wrapped(text: str, width: int | None, indent: str = "  ") -> list[str]:
+    """One line as several that fit.
+
+    Args:
+        text: it may have our colours; spaces at its beginning are kept.
+        width: columns of the terminal; None where there is none.
+        indent: of the second line and on, beside the spaces at the beginning.
+    """
+    if width is None or width < _NARROWEST or _size(text) <= width:
+        return [text]
+    margin = text[: len(text) - len(text.lstrip(" "))]
+    lines = [margin]
+    for gap, piece in _pieces(text):
+        line = lines[-1]
+        if len(lines) == 1 and line == margin:
+            lines[-1] += piece
+        elif _size(line + gap + piece) <= width:
+            lines[-1] += gap + piece
+        else:
+            lines.append(margin + indent + piece)
+    return lines
+
+
+def _pieces(text: str) -> Iterator[tuple[str, str]]:
+    """What stays together, each with the spaces before it."""
+    end = 0
+    for match in _PIECE.finditer(text):
+        yield text[end : match.start()], match.group()
+        end = match.end()
+
+
+def _size(text: str) -> int:
+    return cells(COLOURS.sub("", text))
