@@ -93,8 +93,17 @@ class Endpoint:
 
     @property
     def place(self) -> str:
-        """Where records of jobs lie on the host, as far as that is said: who logs in, acts there, and the directory."""
-        return f"{self.user or ''} {self.become.user if self.become else ''} {self.state_dir or ''}".rstrip() or "-"
+        """Where records of jobs lie, as far as that is said: machine, login, who acts there, and directory."""
+        words = [f"{self.user}@{self.address}" if self.user else self.address]
+        if self.local:
+            words = ["this machine"]
+        elif self.port is not None:
+            words.append(f"port {self.port}")
+        if self.become:
+            words.append(f"as {self.become.user}")
+        if self.state_dir:
+            words.append(f"in {self.state_dir}")
+        return " ".join(words)
 
     @property
     def places(self) -> tuple[str, ...]:

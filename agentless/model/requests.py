@@ -344,10 +344,11 @@ class RunRequest:
 class FollowRequest:
     """Attach to a job again: its output from the offsets `at` on, then its end.
 
-    `once` stops at the end of the output so far.
+    `nonce` is of the dispatch that is meant, empty where any is; `once` stops at the end of the output so far.
     """
 
     jid: JID
+    nonce: str = ""
     at: tuple[int, int] = (0, 0)
     live: bool = False
     once: bool = False

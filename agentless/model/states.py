@@ -239,11 +239,6 @@ NOT_ASKED = Problem(
     "another host told that the job was sent to this one, too",
     "agentless jobs lookup JID asks it.",
 )
-ELSEWHERE = Problem(
-    "no-record",
-    "the job was sent to another user or state directory there than the inventory names now, which does not know it",
-    "Ask with the `user`, `become_user` and agentless_state_dir (by `extra_vars`) of then.",
-)
 DENIED = Problem("no-record", "the host has no record of the job: it has not started it, or keeps it no more")
 LEARNED = HostResult(State.UNREACHABLE, Dispatched.MAYBE, problem=NOT_ASKED)
 # A fire that is late by its splay, or a host of a later batch, has the job by then, or never gets it.
@@ -296,11 +291,21 @@ def settle(
         return replace(before, state=State.NOT_STARTED, problem=answer.problem)
     if before.dispatched is Dispatched.YES:
         if asked is not None and before.place and before.place not in asked:
-            return replace(before, state=State.UNREACHABLE, problem=ELSEWHERE)
+            return replace(before, state=State.UNREACHABLE, problem=_elsewhere(before.place, asked))
         return replace(before, state=State.LOST, problem=NO_RECORD)
     if before.dispatched is Dispatched.MAYBE and not before.nonce:
         return settle_denied(before, answer.jid, now)
     return before
+
+
+def _elsewhere(sent_to: str, asked: Collection[str]) -> Problem:
+    """Why nothing is known of a job that was sent elsewhere than the inventory leads now: it may run there."""
+    now = " and ".join(dict.fromkeys(asked))
+    return Problem(
+        "no-record",
+        f"the job was sent to {sent_to}; the inventory leads to {now} by now, where no record of it is",
+        "Ask with the `user`, `become_user`, ansible_host and agentless_state_dir (by `extra_vars`) of then.",
+    )
 
 
 def settle_denied(before: HostResult, jid: JID, now: float) -> HostResult:

@@ -38,7 +38,7 @@ def fetch(call: "Call") -> None:
     """What is known of each job that is asked for, now."""
     for want in call.request.get("jobs") or ():
         jid = jid_of(want)
-        state = _sure(call, want, _of(call.book.find(jid), want))
+        state = _sure(call, want, meant(call.book.find(jid), want))
         if call.request.get("describe"):
             record = records.load(call.book.job(jid, "job.json")) or records.load(call.book.proc(jid))
             if record is not None:
@@ -58,7 +58,7 @@ def wanted(call: "Call") -> None:
         try:
             # One that may never have arrived is looked for as one that is asked about: records can be deleted.
             state = call.book.find(jid) if want.get("maybe") else call.book.state(jid)
-            state = _sure(call, want, _of(state, want))
+            state = _sure(call, want, meant(state, want))
             size = _size(state)
             if size > room and not first:
                 continue
@@ -94,7 +94,7 @@ def _scheduled(call: "Call", seen: "dict[str, int]", room: int) -> None:
         call.say("seen", id=name, at=at, more=at - first < len(jids) or len(jids) == schedule_dir.HOME_MAX)
 
 
-def _of(state: "dict[str, Any]", want: "dict[str, Any]") -> "dict[str, Any]":
+def meant(state: "dict[str, Any]", want: "dict[str, Any]") -> "dict[str, Any]":
     """The state of the dispatch that is asked about; another one under the same JID keeps it from ever starting."""
     if not records.is_another(state, want.get("nonce")):
         return state
@@ -110,7 +110,7 @@ def _sure(call: "Call", want: "dict[str, Any]", state: "dict[str, Any]") -> "dic
     if state["state"] != wire.UNKNOWN or not want.get("maybe") or not want.get("nonce"):
         return state
     why = "the request never arrived, and can't start any more"
-    return _of(call.book.bury(want["jid"], want["nonce"], "never-arrived", why), want)
+    return meant(call.book.bury(want["jid"], want["nonce"], "never-arrived", why), want)
 
 
 def _size(state: "dict[str, Any]") -> int:

@@ -19,10 +19,13 @@ ALIVE_EVERY = 1.0
 def follow(call: "Call") -> None:
     """Attach to a job again: its output from the offsets on, then its return."""
     jid = jid_of(call.request)
-    state = call.book.find(jid)
+    state = fetch.meant(call.book.find(jid), call.request)
     if state["state"] == wire.RUNNING:
         fetch.accepted(call, jid, state)
     call.bring()
+    if state["state"] == wire.UNKNOWN:
+        fetch.answer(call, jid, state)
+        return
     at = [int(n) for n in call.request.get("at") or (0, 0)]
     if call.request.get("once") and state["state"] == wire.RUNNING:
         for s, stream in enumerate(_growing(call, jid, at), 1):

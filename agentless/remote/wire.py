@@ -9,7 +9,7 @@ one that is `maybe` buries; `seen`, {sequence: number}: how many fires of the sc
 [name, length]: what follows on stdin. Then, by `op`:
 
 run       JOB, KEPT without `keep`, and jid cap live detach; sections `env` (JSON), `script`, `stdin`
-follow    jid at live once                          at: offsets in stdout and stderr; once: to the end of what is there
+follow    jid nonce at live once                    at: offsets in stdout and stderr; once: to the end of what is there
 fetch     jobs describe                             jobs: a list of {jid, nonce, maybe}; describe: answer `job` first
 running   -
 find      jid nonce                                 nonce: another dispatch under the JID is not meant; none: any

@@ -333,7 +333,7 @@ class Pursuit:
             wanted = Wanted(job.jid, self.result.nonce, maybe=maybe, place=self.result.place)
             return FetchRequest((wanted.at(self._endpoint.place),))
         at = self._heard.at
-        return FollowRequest(job.jid, (at[0], at[1]), live=errand.live, once=errand.once)
+        return FollowRequest(job.jid, self.result.nonce, (at[0], at[1]), live=errand.live, once=errand.once)
 
     def _take(self, answer: JobAnswer) -> None:
         if isinstance(answer, Accepted):
@@ -341,7 +341,7 @@ class Pursuit:
                 self.result,
                 state=State.RUNNING,
                 dispatched=Dispatched.YES,
-                nonce=self._nonce,
+                nonce=self._nonce if self._sends() else self.result.nonce,
                 pid=answer.pid,
                 started=answer.started,
                 problem=answer.warning,

@@ -115,8 +115,8 @@ def _fields(request: Request) -> tuple[dict[str, object], tuple[Section, ...]]:
     match request:
         case RunRequest():
             return _run(request), _sections(request.spec)
-        case FollowRequest(jid, at, live, once):
-            return {"jid": jid, "at": list(at), "live": live, "once": once}, ()
+        case FollowRequest(jid, nonce, at, live, once):
+            return {"jid": jid, "nonce": nonce or None, "at": list(at), "live": live, "once": once}, ()
         case FetchRequest(jobs, describe):
             wanted = [{"jid": one.jid, "nonce": one.nonce or None, "maybe": one.maybe} for one in jobs]
             return {"jobs": wanted, "describe": describe}, ()

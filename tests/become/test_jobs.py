@@ -303,7 +303,7 @@ def test_a_job_is_not_lost_where_the_inventory_names_another_user_by_now(host: H
             jid = started(host, fleet, "until [ -e /run/go ]; do sleep 0.02; done; id -un").job.jid
         for user, state_dir in (("bob", None), ("ada", "/var/tmp/elsewhere")):
             with host.fleet(user, agentless_state_dir=state_dir) as fleet:
-                assert problem(ask(fleet), "no-record")[0].startswith("the job was sent to another user")
+                assert problem(ask(fleet), "no-record")[0].startswith("the job was sent to ada@")
         host.node.write("/run/go", "")
         with host.fleet(ansible_become=True) as fleet:
             until(lambda: ask(fleet).state is State.RETURNED, "it returned")

@@ -361,6 +361,29 @@ def test_of_two_names_of_one_host_only_that_which_has_the_job_runs_it(start_sshd
     assert ask(sshd.client, "kill-job", "last")["hosts"][mine]["delivered"]
 
 
+def test_hosts_whose_addresses_were_exchanged_answer_for_nothing_that_the_other_has(
+    start_sshd: Callable[..., Sshd],
+) -> None:
+    """The other machine denies the job, which may run on where it was sent; its own part of the job is another's."""
+    sshd = start_sshd(2)
+    client, here = sshd.client, {name: found["vars"] for name, found in ask(sshd.client, "hosts").items()}
+    jid = client.agentless("run", "all", "--detach", "--", "echo $AGENTLESS_HOST; sleep 60").stdout.strip()
+    client.write_inventory({"host1": here["host2"], "host2": here["host1"]})
+    tailed = client.agentless("jobs", "tail", jid)
+    assert (tailed.returncode, tailed.stdout) == (3, "")
+    for verb in (["lookup"], ["wait", "--wait", "1"], ["tail"], ["lookup"]):
+        job = ask(client, "jobs", *verb, jid) if verb != ["tail"] else ask(client, "jobs", "show", jid)
+        for host in job["hosts"].values():
+            assert (host["state"], host["error"]["kind"]) == ("unreachable", "no-record")
+            assert "the job was sent to " in host["error"]["message"]
+    signalled = client.agentless("kill-job", jid)
+    assert "nothing was signalled" in signalled.stderr
+    client.write_inventory(here)
+    assert ask(client, "jobs", "lookup", jid)["summary"]["running"] == 2
+    killed = ask(client, "kill-job", jid)["hosts"]
+    assert all(host["delivered"] for host in killed.values())
+
+
 def test_jobs_are_listed_and_filtered_without_contacting_anybody(sshd: Sshd) -> None:
     sshd.client.agentless("run", "all", "--metadata", "ticket=7", "--", "true")
     sshd.client.agentless("run", "host1", "--", "false")

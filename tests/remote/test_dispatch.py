@@ -57,6 +57,16 @@ def test_while_it_runs_a_proc_file_names_it_and_afterwards_a_record_stays(host: 
     assert (host.root / "jobs" / jid / "return.json").exists()
 
 
+def test_who_follows_another_dispatch_under_the_same_jid_gets_nothing_of_it(one_host: Host) -> None:
+    jid = new_jid()
+    one_host.run("echo mine", jid)
+    for once in (False, True):
+        answer = one_host.call("follow", jid=jid, nonce="another", live=True, once=once)
+        assert answer.one("state")["state"] == "unknown"
+        assert answer.bytes("out", 1) == answer.bytes("rec", 1) == b""
+    assert one_host.call("follow", jid=jid).one("return")["retcode"] == 0
+
+
 def test_records_are_for_their_user_only(one_host: Host) -> None:
     jid = new_jid()
     one_host.run(None, jid, sections={"script": b"#!/bin/sh\necho hi\n", "stdin": b"secret", "env": b'{"K": "v"}'})
