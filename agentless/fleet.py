@@ -275,13 +275,16 @@ class Fleet:
 
         return copying.get(self._parts.contact, self._parts.selection, target, sources, directory, done)
 
-    def target_names(self) -> list[str]:
+    def target_names(self, *, groups: bool = True) -> list[str]:
         """What a target may name: `all`, groups that have hosts, and hosts. No inventory script is run for it.
+
+        Args:
+            groups: False leaves hosts alone.
 
         Raises:
             InventoryError: as `inventory`.
         """
-        return self._parts.selection.names()
+        return self._parts.selection.names(groups=groups)
 
     # --- run ---
     def prepare(self, target: str, spec: JobSpec, how: Delivery = AT_ONCE) -> PreparedJob:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from agentless.cli.commands import Command, Left, Verb, VerbGroup, show_help
 from agentless.cli.completion import PROGRAM, VARIABLE
@@ -112,8 +113,17 @@ def cli(ctx: click.Context) -> int:
     return 0
 
 
+def _complete_verb(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    at: click.Command | None = ctx.find_root().command
+    for word in ctx.params.get("verb") or ():
+        at = at.get_command(ctx, word) if isinstance(at, VerbGroup) else None
+    return (
+        [CompletionItem(name) for name in at.verbs if name.startswith(incomplete)] if isinstance(at, VerbGroup) else []
+    )
+
+
 @click.command("help", cls=Command)
-@click.argument("verb", nargs=-1)
+@click.argument("verb", nargs=-1, shell_complete=_complete_verb)
 @click.option("--man", is_flag=True, help="The manual page instead, for `man -l -`.")
 @click.pass_context
 def help_(ctx: click.Context, verb: Sequence[str], man: bool) -> int:

@@ -12,13 +12,17 @@ from agentless.cli.commands import Command
 from agentless.cli.invocation import Invocation
 from agentless.report.printable import one_line
 
-__all__ = ["complete_entry", "complete_jid", "complete_signal", "complete_target", "completion"]
+__all__ = [
+    "complete_destination", "complete_entry", "complete_function", "complete_host", "complete_jid", "complete_keys",
+    "complete_limit", "complete_remote", "complete_returner", "complete_signal", "complete_spread", "complete_target",
+    "completion",
+]  # fmt: skip
 
 PROGRAM = "agentless"
 VARIABLE = "_AGENTLESS_COMPLETE"
 _MOST_JIDS = 50
 # readline takes a colon, an `=` and an `@` for the end of a word, and patterns have them: the words are read from the
-# line itself, and what readline keeps of the last one is left out of the replies.
+# line itself, and what readline keeps of the last one is left out of the replies. An `@` begins what it replaces.
 _BASH_WORDS = """\
     local line=${COMP_LINE:0:COMP_POINT} words
     IFS=$' \\t' read -ra words <<< "$line"
@@ -26,9 +30,20 @@ _BASH_WORDS = """\
     local cword=$((${#words[@]} - 1))
     local last=${words[cword]}
     local kept=${last%"${last##*[$COMP_WORDBREAKS]}"}
+    kept=${kept%@}
 """
 _BASH_CALL = 'env COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD'
 _BASH_REPLY = "COMPREPLY+=($value)"
+# What ends with one of these is not whole yet: `web:` wants a path, `function=` a value.
+_BASH_NO_SPACE = """\
+    [[ ${COMPREPLY[0]} != *[:=] ]] || compopt -o nospace
+
+    return 0
+"""
+_ZSH_NO_SPACE = """\
+local -a space
+        [[ $completions[1] != *[:=] ]] || space=(-S '')
+        compadd "${space[@]}" -U -V"""
 _SIGNALS = ("TERM", "KILL", "INT", "HUP", "QUIT", "USR1", "USR2", "STOP", "CONT")
 
 
@@ -64,6 +79,92 @@ def complete_target(ctx: click.Context, param: click.Parameter, incomplete: str)
     cut = max(incomplete.rfind(mark) for mark in ":,!&") + 1
     before, word = incomplete[:cut], incomplete[cut:]
     return [CompletionItem(before + item.value) for item in _items(ctx, _targets) if item.value.startswith(word)]
+
+
+def _hosts(invocation: Invocation) -> Iterable[CompletionItem]:
+    return map(CompletionItem, invocation.fleet.target_names(groups=False))
+
+
+def complete_host(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Hosts alone."""
+    return [item for item in _items(ctx, _hosts) if item.value.startswith(incomplete)]
+
+
+def complete_limit(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """As a target; behind an `@` jobs whose hosts are meant, or a file."""
+    lists = ("@failed:", "@unreachable:")
+    for name in lists:
+        if incomplete.startswith(name):
+            jids = complete_jid(ctx, param, incomplete.removeprefix(name))
+            return [CompletionItem(name + item.value, help=item.help) for item in jids]
+    if incomplete.startswith("@"):
+        return [CompletionItem(name) for name in lists if name.startswith(incomplete)]
+    return complete_target(ctx, param, incomplete)
+
+
+def _places(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Targets with the colon that a path follows; nothing where the path has begun."""
+    if (
+        "/" in incomplete
+        or incomplete.startswith((".", "~"))
+        or incomplete.rfind(":") > max(map(incomplete.rfind, ",!&"))
+    ):
+        return []
+    return [CompletionItem(f"{item.value}:") for item in complete_target(ctx, param, incomplete)]
+
+
+def _files(incomplete: str) -> list[CompletionItem]:
+    """What stands for files of this machine. It comes first: bash's script forgets what came before it."""
+    return [] if ":" in incomplete else [CompletionItem(incomplete, type="file")]
+
+
+def _words_before(ctx: click.Context) -> bool:
+    return any(ctx.params.get(name) for name in ("sources", "destination", "directory"))
+
+
+def complete_destination(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """A word of `put`: the first is a file, each further one a file or the TARGET: of a place."""
+    return _files(incomplete) + (_places(ctx, param, incomplete) if _words_before(ctx) else [])
+
+
+def complete_remote(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """A word of `get`: the first is the TARGET: of a place, each further one that or a directory."""
+    return (_files(incomplete) if _words_before(ctx) else []) + _places(ctx, param, incomplete)
+
+
+def complete_function(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """What jobs run."""
+    from agentless.schedule.work import HOST_FUNCTIONS
+
+    return [CompletionItem(name) for name in HOST_FUNCTIONS if name.startswith(incomplete)]
+
+
+def complete_keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """A KEY= of a schedule entry, and behind it what the value may be."""
+    from agentless.schedule.document import KEYS
+    from agentless.schedule.work import CONTROLLER_FUNCTIONS, HOST_FUNCTIONS
+
+    key, equals, value = incomplete.partition("=")
+    if not equals:
+        return [CompletionItem(f"{name}=") for name in KEYS if name.startswith(key)]
+    if key == "target":
+        return [CompletionItem(f"target={item.value}") for item in complete_target(ctx, param, value)]
+    known = (*HOST_FUNCTIONS, *CONTROLLER_FUNCTIONS) if key == "function" else ()
+    return [CompletionItem(f"{key}={name}") for name in known if name.startswith(value)]
+
+
+def _returners(invocation: Invocation) -> Iterable[CompletionItem]:
+    return map(CompletionItem, invocation.fleet.config.returners)
+
+
+def complete_returner(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Returners of the configuration."""
+    return [item for item in _items(ctx, _returners) if item.value.startswith(incomplete)]
+
+
+def complete_spread(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    words = ("auto", "threads", "cores", "tcp://", "tls://")
+    return [CompletionItem(word) for word in words if word.startswith(incomplete)]
 
 
 def complete_jid(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -110,6 +211,9 @@ def completion(ctx: click.Context, shell: str) -> int:
         script = script.replace("    local response\n", f"    local response\n{_BASH_WORDS}", 1)
         script = script.replace(_BASH_CALL, 'env COMP_WORDS="$line" COMP_CWORD=$cword')
         script = script.replace(_BASH_REPLY, 'COMPREPLY+=("${value#"$kept"}")')
+        script = script.replace("    return 0\n", _BASH_NO_SPACE, 1)
+    if shell == "zsh":
+        script = script.replace("compadd -U -V", _ZSH_NO_SPACE)
     # click's script for fish cuts a word at its first comma, and patterns have commas; and jobs come newest first.
     script = script.replace('string split ","', 'string split --max 1 ","')
     invocation.screen.result(script.replace("complete --no-files", "complete --keep-order --no-files"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agentless.cli.commands import option
-from agentless.cli.completion import complete_target
+from agentless.cli.completion import complete_destination, complete_remote
 from agentless.cli.interrupts import Interrupted
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import verb
@@ -38,8 +38,8 @@ _RECURSIVE = option(
         ("agentless put a.txt b.txt all:./drop/", "into a directory of your home there, which is made"),
     ]
 )
-@click.argument("sources", nargs=-1, required=True, metavar="SRC...", type=click.Path())
-@click.argument("destination", metavar="TARGET:DST", shell_complete=complete_target)
+@click.argument("sources", nargs=-1, required=True, metavar="SRC...", shell_complete=complete_destination)
+@click.argument("destination", metavar="TARGET:DST", shell_complete=complete_destination)
 @_RECURSIVE
 def put(invocation: Invocation, /, sources: tuple[str, ...], destination: str) -> int:
     """Send files and directories to hosts. It is no job: nothing is kept of it.
@@ -67,7 +67,7 @@ def put(invocation: Invocation, /, sources: tuple[str, ...], destination: str) -
         ("agentless get all:/etc/cron.d backup -b", "a directory, as root"),
     ]
 )
-@click.argument("sources", nargs=-1, required=True, metavar="TARGET:SRC...", shell_complete=complete_target)
+@click.argument("sources", nargs=-1, required=True, metavar="TARGET:SRC...", shell_complete=complete_remote)
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @_RECURSIVE
 def get(invocation: Invocation, /, sources: tuple[str, ...], directory: Path) -> int:

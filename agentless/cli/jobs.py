@@ -9,7 +9,13 @@ from typing import Any
 import click
 
 from agentless.cli.commands import Verb, VerbGroup, option, show_help
-from agentless.cli.completion import complete_entry
+from agentless.cli.completion import (
+    complete_entry,
+    complete_function,
+    complete_host,
+    complete_returner,
+    complete_target,
+)
 from agentless.cli.interrupts import ON_INTERRUPT
 from agentless.cli.invocation import Formats, Invocation
 from agentless.cli.options import TARGET, shared_options, verb
@@ -75,7 +81,13 @@ def active(invocation: Invocation, /, target: str | None) -> int:
     return result.exit_code
 
 
-_FROM = option("--from", "source", metavar="NAME", help="What the returner of this name was given; its type is sql.")
+_FROM = option(
+    "--from",
+    "source",
+    metavar="NAME",
+    shell_complete=complete_returner,
+    help="What the returner of this name was given; its type is sql.",
+)
 _GROUP = option("--group", is_flag=True, help="Identical results under one heading.")
 _DIFF = option("--diff", is_flag=True, help="The largest such group, and how the others differ from it.")
 
@@ -229,9 +241,21 @@ def retry(
     refused={"limit": "jobs are listed whole; --target finds those that were sent to a target"},
 )
 @option("-n", "number", type=click.IntRange(1, 10**9), metavar="N", help="At most so many.")
-@option("--function", metavar="NAMES", help="cmd.run, cmd.script, or both with a comma.")
-@option("--host", metavar="NAME", help="Sent to this host; * and ? as below. With --state: in that state there.")
-@option("--target", metavar="PATTERN", help="Sent to this target; * and ? stand for anything.")
+@option(
+    "--function", metavar="NAMES", shell_complete=complete_function, help="cmd.run, cmd.script, or both with a comma."
+)
+@option(
+    "--host",
+    metavar="NAME",
+    shell_complete=complete_host,
+    help="Sent to this host; * and ? as below. With --state: in that state there.",
+)
+@option(
+    "--target",
+    metavar="PATTERN",
+    shell_complete=complete_target,
+    help="Sent to this target; * and ? stand for anything.",
+)
 @option("--by", metavar="USER", help="Sent by this user of this machine.")
 @option("--since", type=MOMENT, metavar="TIME", help="Not before: 2h ago, 21:50, 2026-11-22T09:50 (local), …Z.")
 @option("--until", type=MOMENT, metavar="TIME", help="Not after.")

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from agentless.cli.commands import Command, Example, Option, option
-from agentless.cli.completion import complete_target
+from agentless.cli.completion import complete_limit, complete_spread, complete_target
 from agentless.cli.invocation import FORMATS, Invocation
 from agentless.cli.words import CONNECT_SECONDS, DURATION
 
@@ -38,7 +38,7 @@ def _declarations() -> list[tuple[tuple[str, ...], dict[str, Any]]]:
           "help": "Inventory file, directory or executable, or host names with commas; may be given again. "
                   "Default: $AGENTLESS_INVENTORY, $ANSIBLE_INVENTORY, ./inventory.yaml, that of ansible.cfg, then "
                   "the one in your config directory."}),
-        (("-l", "--limit"), {"section": _INVENTORY, "metavar": "PATTERN", "shell_complete": complete_target,
+        (("-l", "--limit"), {"section": _INVENTORY, "metavar": "PATTERN", "shell_complete": complete_limit,
           "help": "Only these of the hosts: a pattern, @FILE, or @failed:JID and @unreachable:JID of an earlier job."}),
         (("-e", "--extra-vars"), {"section": _INVENTORY, "multiple": True, "metavar": "VAR=VALUE|@FILE",
           "help": "Variables that stand above the inventory's; a file of them is YAML or JSON."}),
@@ -67,7 +67,7 @@ def _declarations() -> list[tuple[tuple[str, ...], dict[str, Any]]]:
           "type": click.Path(path_type=Path), "help": "A file with that password, or a program that prints it."}),
         (("-f", "--forks"), {"section": _CONNECTION, "type": click.IntRange(min=1), "metavar": "N",
           "help": "Hosts that are contacted at once (100). A job that only runs on takes no place."}),
-        (("--spread",), {"section": _CONNECTION, "metavar": "WHERE",
+        (("--spread",), {"section": _CONNECTION, "metavar": "WHERE", "shell_complete": complete_spread,
           "help": "Contact hosts from: threads, cores (a process each), a Dask cluster (tcp://SCHEDULER:8786, tls://), "
                   "or auto: cores from 500 hosts on where there are four."}),
         (("--ssh-common-args",), {"section": _CONNECTION, "metavar": "ARGS",

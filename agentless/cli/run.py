@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agentless.cli.commands import Command, Example, option
-from agentless.cli.completion import complete_target
+from agentless.cli.completion import complete_returner, complete_target
 from agentless.cli.environment import job_environment
 from agentless.cli.interrupts import ON_INTERRUPT
 from agentless.cli.invocation import Invocation
@@ -104,7 +104,12 @@ _NEEDED = ("-i", "-l", "-u", "-k", "-b", "-K", "-f", "--host-key-checking", "--o
     metavar="FILE",
     help="Set those of a file, lines of KEY=VALUE: no `ps` shows them. May be given again; --env wins.",
 )
-@_what("--stdin", metavar="FILE|-", help="Give it this file as stdin (on every host), - is this command's own.")
+@_what(
+    "--stdin",
+    metavar="FILE|-",
+    type=click.Path(),
+    help="Give it this file as stdin (on every host), - is this command's own.",
+)
 @_what(
     "--metadata",
     multiple=True,
@@ -115,6 +120,7 @@ _NEEDED = ("-i", "-l", "-u", "-k", "-b", "-K", "-f", "--host-key-checking", "--o
     "--return",
     "returners",
     multiple=True,
+    shell_complete=complete_returner,
     metavar="NAME",
     help="Hand what hosts return to this returner of the configuration, too; may be given again.",
 )

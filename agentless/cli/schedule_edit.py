@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agentless.cli.commands import option
-from agentless.cli.completion import complete_entry, complete_target
+from agentless.cli.completion import complete_entry, complete_keys, complete_target
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import SCHEDULE_FILE, verb
 from agentless.errors import UsageError
@@ -34,7 +34,7 @@ _OTHER_HOSTS = click.argument("target", metavar="HOST-PATTERN", shell_complete=c
     ]
 )
 @_NEW_NAME
-@click.argument("keys", nargs=-1, metavar="KEY=VALUE...")
+@click.argument("keys", nargs=-1, metavar="KEY=VALUE...", shell_complete=complete_keys)
 @SCHEDULE_FILE
 def add(invocation: Invocation, /, name: str, keys: tuple[str, ...], file: Path | None) -> int:
     """A new entry; values are YAML. Nothing reaches a host before `schedule push`."""
@@ -47,7 +47,7 @@ def add(invocation: Invocation, /, name: str, keys: tuple[str, ...], file: Path 
 
 @verb(examples=[("agentless schedule modify uptime minutes=10", "")])
 @_NAME
-@click.argument("keys", nargs=-1, required=True, metavar="KEY=VALUE...")
+@click.argument("keys", nargs=-1, required=True, metavar="KEY=VALUE...", shell_complete=complete_keys)
 @SCHEDULE_FILE
 def modify(invocation: Invocation, /, name: str, keys: tuple[str, ...], file: Path | None) -> int:
     """Set keys of an entry; KEY= takes one away."""

@@ -202,11 +202,13 @@ class Selection:
         lines = [f"inventory: {', '.join(sources.names)} ({sources.origin}){over}"]
         return [*lines, f"settings: {self._ansible.file}"] if self._ansible.file else lines
 
-    def names(self) -> list[str]:
+    def names(self, *, groups: bool = True) -> list[str]:
         """What a target may name: `all`, groups that have hosts, and hosts. No script is run for it."""
         inventory = load(self.sources.names, scripts=Scripts.NEVER, ansible=self._ansible)
-        groups = [name for name in inventory.groups if inventory.members(name)]
-        return list(dict.fromkeys(["all", *groups, *inventory.hosts]))
+        if not groups:
+            return list(inventory.hosts)
+        named = [name for name in inventory.groups if inventory.members(name)]
+        return list(dict.fromkeys(["all", *named, *inventory.hosts]))
 
     def _retried(self, word: str) -> Report:
         """The job of a retry list, as it was before this command did anything."""

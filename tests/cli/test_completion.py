@@ -64,7 +64,7 @@ def offered(shell: str, line: str, environ: Mapping[str, str]) -> list[str]:
         pytest.skip(f"no {shell} on this machine")
     if shell == "bash":
         script = (
-            'eval "$SCRIPT"; COMP_LINE=$1; COMP_POINT=${#1}; COMP_WORDBREAKS=$2;'
+            'compopt() { :; }; eval "$SCRIPT"; COMP_LINE=$1; COMP_POINT=${#1}; COMP_WORDBREAKS=$2;'
             '_agentless_completion agentless; printf "%s\\n" "${COMPREPLY[@]}"'
         )
         # What readline has by default (bash(1), COMP_WORDBREAKS).
@@ -72,10 +72,11 @@ def offered(shell: str, line: str, environ: Mapping[str, str]) -> list[str]:
     elif shell == "fish":
         command = ["fish", "--no-config", "-c", "echo $SCRIPT | source; complete -C $argv[1]", line]
     else:
-        # The line editor of zsh needs a terminal: what it would be given is asked for instead.
+        # The line editor of zsh needs a terminal: what it would be given is asked for instead, but for files.
         script = (
             'autoload -U compinit; compinit -D; eval "$SCRIPT";'
             "compadd() { while [[ $1 != -a ]]; do shift; done; print -l -- ${(P)2} };"
+            "_path_files() { : };"
             "_describe() { print -l -- ${${(P)3}%%:*} };"
             'words=("$@"); CURRENT=$#; _agentless_completion'
         )
@@ -134,6 +135,43 @@ def test_a_pattern_with_colons_completes_unquoted_in_bash(environ: dict[str, str
     assert complete("bash", "agentless run web:data", environ) == ["database1"]
     assert complete("bash", "agentless run web:!data", environ) == ["!database1"]
     assert complete("bash", "agentless -i other,one run o", environ) == ["one", "other"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_places_of_put_and_get_complete_to_their_colon(shell: str, environ: dict[str, str]) -> None:
+    if shell != "bash":
+        need("every shell")
+    assert complete(shell, "agentless put here.txt data", environ) == ["database1:"]
+    assert complete(shell, "agentless put here.txt there.txt we", environ) == ["web1:", "web2:", "web:"]
+    assert complete(shell, "agentless put we", environ) == []
+    assert complete(shell, "agentless put here.txt ./we", environ) == []
+    assert complete(shell, "agentless get we", environ) == ["web1:", "web2:", "web:"]
+    assert complete(shell, "agentless get web1,da", environ) == ["web1,database1:"]
+    for path in ("web:", "web:da", "web:/etc/da"):
+        assert complete(shell, f"agentless get {path}", environ) == []
+
+
+def test_an_option_completes_what_it_may_be_given(environ: dict[str, str], tmp_path: Path) -> None:
+    jid = job(environ)
+    (tmp_path / "agentless.yaml").write_text("returners: {archive: {type: command, command: [cat]}}\n")
+    for words, offers in (
+        ("jobs list --host we", ["web1", "web2"]),
+        ("jobs list --target we", ["web", "web1", "web2"]),
+        ("jobs list --function ", ["cmd.run", "cmd.script"]),
+        ("hosts -l data", ["database1"]),
+        ("--spread c", ["cores"]),
+        (f"--config {tmp_path}/agentless.yaml run web --return ", ["archive"]),
+        ("schedule add nightly func", ["function="]),
+        ("help jo", ["jobs"]),
+        ("help jobs loo", ["lookup"]),
+    ):
+        assert complete("fish", f"agentless {words}", environ) == offers, words
+    assert complete("fish", "agentless hosts -l @", environ) == ["@failed:", "@unreachable:"]
+    assert complete("fish", "agentless hosts -l @failed:", environ) == [f"@failed:{jid}", "@failed:last"]
+    assert complete("fish", "agentless schedule add nightly function=jobs.p", environ) == ["function=jobs.prune"]
+    assert complete("fish", "agentless schedule modify nightly target=data", environ) == ["target=database1"]
+    assert complete("bash", "agentless hosts -l @failed:", environ) == [jid, "last"]
+    assert complete("bash", "agentless hosts -l @f", environ) == ["@failed:"]
 
 
 def test_a_broken_inventory_completes_to_nothing_and_says_nothing(environ: dict[str, str]) -> None:
