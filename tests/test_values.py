@@ -193,3 +193,22 @@ def test_it_is_copied_and_pickled() -> None:
         assert again == value
         assert again.line == 3
         assert again is not value
+
+
+def test_a_class_is_described_when_somebody_asks() -> None:
+    made = shapes(OURS)
+    fields = "__dataclass_fields__"
+    assert not isinstance(vars(made["Checked"])[fields], dict)
+    assert [field.name for field in dataclasses.fields(made["Checked"])] == ["a", "b", "c", "line", "d"]
+    assert isinstance(vars(made["Checked"])[fields], dict)
+    assert not isinstance(vars(made["Plain"])[fields], dict)
+    assert dataclasses.is_dataclass(made["Plain"])
+
+
+def test_no_values_share_a_default_that_changes() -> None:
+    for dataclass in (OURS, LIBRARY):
+        with pytest.raises(ValueError, match="mutable default"):
+
+            @dataclass(slots=True)
+            class Shared:
+                a: list[int] = []  # noqa: RUF012

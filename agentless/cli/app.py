@@ -8,22 +8,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
-from agentless.cli.commands import Command, Left, Verb, VerbGroup, show_help
-from agentless.cli.completion import PROGRAM, VARIABLE
-from agentless.cli.habits import translated
+from agentless.cli.commands import Command, Left, Verb, VerbGroup, option, show_help
+from agentless.cli.completion import PROGRAM, VARIABLE, offered
 from agentless.cli.interrupts import Interrupts
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import shared_options
 from agentless.cli.screen import ReaderGone, Screen
-from agentless.cli.synonyms import retyped
 from agentless.errors import AgentlessError, UsageError
 from agentless.model import exit_codes
 from agentless.report.interruption import document
 from agentless.report.wrapping import wrapped
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from agentless.fleet import Fleet
 
 __all__ = ["main"]
@@ -91,9 +90,7 @@ def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
     options_metavar="[OPTIONS]",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
-)
+@option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version.")
 @click.pass_context
 def cli(ctx: click.Context) -> int:
     """Jobs on a fleet, over SSH, without agents: run, list, follow, signal and look up.
@@ -117,14 +114,12 @@ def _complete_verb(ctx: click.Context, param: click.Parameter, incomplete: str) 
     at: click.Command | None = ctx.find_root().command
     for word in ctx.params.get("verb") or ():
         at = at.get_command(ctx, word) if isinstance(at, VerbGroup) else None
-    return (
-        [CompletionItem(name) for name in at.verbs if name.startswith(incomplete)] if isinstance(at, VerbGroup) else []
-    )
+    return [offered(name) for name in at.verbs if name.startswith(incomplete)] if isinstance(at, VerbGroup) else []
 
 
 @click.command("help", cls=Command)
 @click.argument("verb", nargs=-1, shell_complete=_complete_verb)
-@click.option("--man", is_flag=True, help="The manual page instead, for `man -l -`.")
+@option("--man", is_flag=True, help="The manual page instead, for `man -l -`.")
 @click.pass_context
 def help_(ctx: click.Context, verb: Sequence[str], man: bool) -> int:
     """The help of agentless, or of a VERB."""
@@ -237,7 +232,9 @@ def _conclude(screen: Screen, words: Sequence[str], kind: str, message: str, hin
 
 def _in_our_words(words: Sequence[str]) -> str | None:
     """What was probably meant, where a line is in the words of another tool."""
+    from agentless.cli.habits import translated
     from agentless.cli.jobs import jobs
+    from agentless.cli.synonyms import retyped
 
     assert isinstance(jobs, VerbGroup)
     return retyped(words, _VERBS, jobs.verbs) or translated(words)

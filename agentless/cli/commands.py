@@ -41,8 +41,12 @@ def _help(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
 class Option(click.Option):
     """An option that stands in a section of the help; `shared` ones are accepted by every verb."""
 
-    def __init__(self, *args: Any, section: str = "Options", shared: bool = False, **attributes: Any) -> None:
+    def __init__(
+        self, *args: Any, section: str = "Options", shared: bool = False, help: str | None = None, **attributes: Any
+    ) -> None:
         super().__init__(*args, **attributes)
+        # Ours has no indents, for whose sake click would load `inspect`.
+        self.help = help
         self.section = section
         self.shared = shared
 
@@ -84,11 +88,21 @@ def _write_examples(formatter: click.HelpFormatter, examples: Sequence[Example])
 
 
 class _Helped(click.Command):
+    _own_help: Option | None = None
+
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
-        option = super().get_help_option(ctx)
-        if option is not None:
-            option.callback = _help
-        return option
+        names = self.get_help_option_names(ctx)
+        # One, for click finds options by their identity.
+        if names and self._own_help is None:
+            self._own_help = Option(
+                [*names, "_help"],
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                callback=_help,
+                help="Show this message and exit.",
+            )
+        return self._own_help if names else None
 
 
 class Command(_Helped):

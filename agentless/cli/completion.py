@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem, get_completion_class
 
 from agentless.cli.commands import Command
 from agentless.cli.invocation import Invocation
 from agentless.report.printable import one_line
 
+# Loaded when a word is completed, which no other command does.
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 __all__ = [
     "complete_destination", "complete_entry", "complete_function", "complete_host", "complete_jid", "complete_keys",
     "complete_limit", "complete_remote", "complete_returner", "complete_signal", "complete_spread", "complete_target",
-    "completion",
+    "completion", "offered",
 ]  # fmt: skip
 
 PROGRAM = "agentless"
@@ -47,6 +51,13 @@ local -a space
 _SIGNALS = ("TERM", "KILL", "INT", "HUP", "QUIT", "USR1", "USR2", "STOP", "CONT")
 
 
+def offered(value: str, help: str | None = None, type: str = "plain") -> CompletionItem:
+    """A word that a shell may complete; with `type` `file`, files that begin so."""
+    from click.shell_completion import CompletionItem
+
+    return CompletionItem(value, help=help, type=type)
+
+
 def _items(ctx: click.Context, ask: Callable[[Invocation], Iterable[CompletionItem]]) -> list[CompletionItem]:
     """What can be shown of the words that an inventory or the cache gives.
 
@@ -64,25 +75,25 @@ def _items(ctx: click.Context, ask: Callable[[Invocation], Iterable[CompletionIt
 
 
 def _targets(invocation: Invocation) -> Iterable[CompletionItem]:
-    return map(CompletionItem, invocation.fleet.target_names())
+    return map(offered, invocation.fleet.target_names())
 
 
 def _jids(invocation: Invocation) -> Iterable[CompletionItem]:
     """The newest jobs of the cache, with what they ran on what."""
     for row in invocation.fleet.list_jobs(limit=_MOST_JIDS).rows:
         job = row.job
-        yield CompletionItem(job.jid, help=one_line(f"{job.target}: {' '.join(job.arguments)}"[:60]))
+        yield offered(job.jid, help=one_line(f"{job.target}: {' '.join(job.arguments)}"[:60]))
 
 
 def complete_target(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Groups and hosts; behind a `:`, `,`, `!` or `&` of a pattern too."""
     cut = max(incomplete.rfind(mark) for mark in ":,!&") + 1
     before, word = incomplete[:cut], incomplete[cut:]
-    return [CompletionItem(before + item.value) for item in _items(ctx, _targets) if item.value.startswith(word)]
+    return [offered(before + item.value) for item in _items(ctx, _targets) if item.value.startswith(word)]
 
 
 def _hosts(invocation: Invocation) -> Iterable[CompletionItem]:
-    return map(CompletionItem, invocation.fleet.target_names(groups=False))
+    return map(offered, invocation.fleet.target_names(groups=False))
 
 
 def complete_host(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -96,9 +107,9 @@ def complete_limit(ctx: click.Context, param: click.Parameter, incomplete: str) 
     for name in lists:
         if incomplete.startswith(name):
             jids = complete_jid(ctx, param, incomplete.removeprefix(name))
-            return [CompletionItem(name + item.value, help=item.help) for item in jids]
+            return [offered(name + item.value, help=item.help) for item in jids]
     if incomplete.startswith("@"):
-        return [CompletionItem(name) for name in lists if name.startswith(incomplete)]
+        return [offered(name) for name in lists if name.startswith(incomplete)]
     return complete_target(ctx, param, incomplete)
 
 
@@ -110,12 +121,12 @@ def _places(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
         or incomplete.rfind(":") > max(map(incomplete.rfind, ",!&"))
     ):
         return []
-    return [CompletionItem(f"{item.value}:") for item in complete_target(ctx, param, incomplete)]
+    return [offered(f"{item.value}:") for item in complete_target(ctx, param, incomplete)]
 
 
 def _files(incomplete: str) -> list[CompletionItem]:
     """What stands for files of this machine. It comes first: bash's script forgets what came before it."""
-    return [] if ":" in incomplete else [CompletionItem(incomplete, type="file")]
+    return [] if ":" in incomplete else [offered(incomplete, type="file")]
 
 
 def _words_before(ctx: click.Context) -> bool:
@@ -136,7 +147,7 @@ def complete_function(ctx: click.Context, param: click.Parameter, incomplete: st
     """What jobs run."""
     from agentless.schedule.work import HOST_FUNCTIONS
 
-    return [CompletionItem(name) for name in HOST_FUNCTIONS if name.startswith(incomplete)]
+    return [offered(name) for name in HOST_FUNCTIONS if name.startswith(incomplete)]
 
 
 def complete_keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -146,15 +157,15 @@ def complete_keys(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
     key, equals, value = incomplete.partition("=")
     if not equals:
-        return [CompletionItem(f"{name}=") for name in KEYS if name.startswith(key)]
+        return [offered(f"{name}=") for name in KEYS if name.startswith(key)]
     if key == "target":
-        return [CompletionItem(f"target={item.value}") for item in complete_target(ctx, param, value)]
+        return [offered(f"target={item.value}") for item in complete_target(ctx, param, value)]
     known = (*HOST_FUNCTIONS, *CONTROLLER_FUNCTIONS) if key == "function" else ()
-    return [CompletionItem(f"{key}={name}") for name in known if name.startswith(value)]
+    return [offered(f"{key}={name}") for name in known if name.startswith(value)]
 
 
 def _returners(invocation: Invocation) -> Iterable[CompletionItem]:
-    return map(CompletionItem, invocation.fleet.config.returners)
+    return map(offered, invocation.fleet.config.returners)
 
 
 def complete_returner(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -164,19 +175,19 @@ def complete_returner(ctx: click.Context, param: click.Parameter, incomplete: st
 
 def complete_spread(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     words = ("auto", "threads", "cores", "tcp://", "tls://")
-    return [CompletionItem(word) for word in words if word.startswith(incomplete)]
+    return [offered(word) for word in words if word.startswith(incomplete)]
 
 
 def complete_jid(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`last`, and the newest jobs of the cache."""
-    items = [CompletionItem("last", help="the newest job"), *_items(ctx, _jids)]
+    items = [offered("last", help="the newest job"), *_items(ctx, _jids)]
     return [item for item in items if item.value.startswith(incomplete)]
 
 
 def _entries(invocation: Invocation, file: Path | None) -> Iterable[CompletionItem]:
     """The entries of a schedule file, with what they run."""
     for entry in invocation.fleet.schedule(file).file.entries.values():
-        yield CompletionItem(entry.name, help=one_line(f"{entry.function} {' '.join(entry.args)}".strip()[:60]))
+        yield offered(entry.name, help=one_line(f"{entry.function} {' '.join(entry.args)}".strip()[:60]))
 
 
 def complete_entry(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -187,7 +198,7 @@ def complete_entry(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 
 def complete_signal(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    return [CompletionItem(name) for name in _SIGNALS if name.startswith(incomplete.upper())]
+    return [offered(name) for name in _SIGNALS if name.startswith(incomplete.upper())]
 
 
 @click.command(
@@ -202,6 +213,8 @@ def complete_signal(ctx: click.Context, param: click.Parameter, incomplete: str)
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> int:
     """Print the completion script for a shell: verbs, options, hosts, groups and JIDs complete."""
+    from click.shell_completion import get_completion_class
+
     invocation = ctx.find_object(Invocation)
     complete = get_completion_class(shell)
     assert invocation is not None

@@ -6,7 +6,6 @@ import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from string import ascii_letters, ascii_uppercase, digits
 
 from agentless import files
 from agentless.cli.screen import Screen
@@ -17,8 +16,8 @@ from agentless.report.text import gap
 
 __all__ = ["OutputFiles", "file_name"]
 
-_AS_THEY_ARE = frozenset(ascii_letters + digits + "._-+@:,=")
-_CASELESS = _AS_THEY_ARE - frozenset(ascii_uppercase)
+_CASELESS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-+@:,=")
+_AS_THEY_ARE = _CASELESS | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 # What file systems take is 255 bytes, with `.stdout` behind.
 _NAME_MAX = 200
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from agentless import durations
 from agentless.cli.completion import complete_jid
@@ -18,11 +17,13 @@ from agentless.regex import regex
 
 __all__ = ["CONNECT_SECONDS", "DURATION", "JID", "MOMENT", "SHARE", "pairs"]
 
-Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 _SHARE = regex(r"[0-9]+(?:\.[0-9]+)?%|[0-9]+", re.ASCII)
 
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
     _Type = click.ParamType[Any]
 else:
     # Generic only since click 8.4, and at run time nothing needs it.

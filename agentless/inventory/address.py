@@ -7,7 +7,6 @@ The grammar is Ansible's (its "Inventory basics" page, and what its parser accep
 from __future__ import annotations
 
 import re
-import string
 
 from agentless.regex import regex
 
@@ -26,6 +25,7 @@ _MAPPED_IPV4 = regex(
 )
 _PIECE_ONLY = regex(_PIECE, re.IGNORECASE)
 
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # More than any fleet has under one name: a slip of the finger shall not fill the memory.
 _MOST = 100_000
 _BRACKETED_PORT = regex(r"\[(.+)\]:([0-9]{1,9})")
@@ -37,6 +37,8 @@ def split_port(text: str) -> tuple[str, int | None] | None:
 
     A port behind an IPv6 address needs brackets, as in a URL.
     """
+    if _is_plain(text):
+        return text, None
     port = None
     for shape in (_BRACKETED_PORT, _PORT):
         if match := shape.fullmatch(text):
@@ -44,6 +46,14 @@ def split_port(text: str) -> tuple[str, int | None] | None:
     if _HOSTNAME.fullmatch(text) or _is_ipv6(text):
         return text, port
     return None
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it is a host name without range and port: most are, and what finds the others is long to compile."""
+    return all(
+        label.replace("-", "0").replace("_", "0").isalnum() and label[0] != "-" and label[-1] not in "_-"
+        for label in text.split(".")
+    )
 
 
 def _is_ipv6(text: str) -> bool:
@@ -93,12 +103,11 @@ def expand(name: str) -> list[str]:
 
 
 def _values(name: str, begin: str, end: str, step: str) -> list[str]:
-    letters = string.ascii_letters
     try:
-        if begin in letters and end in letters:
-            if letters.index(begin) > letters.index(end):
+        if begin in _LETTERS and end in _LETTERS:
+            if _LETTERS.index(begin) > _LETTERS.index(end):
                 raise ValueError
-            return list(letters[letters.index(begin) : letters.index(end) + 1 : int(step)])
+            return list(_LETTERS[_LETTERS.index(begin) : _LETTERS.index(end) + 1 : int(step)])
         values = range(int(begin), int(end) + 1, int(step))
     except ValueError:
         raise ValueError(

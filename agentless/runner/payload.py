@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import base64
 import contextlib
 import functools
@@ -12,10 +11,9 @@ import os
 import re
 import sys
 import threading
-import zlib
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentless import remote
 from agentless.digests import sha256
@@ -23,6 +21,10 @@ from agentless.files import replace_file
 from agentless.model.endpoint import INTERPRETER
 from agentless.regex import regex
 from agentless.values import dataclass
+
+# Only who packs needs it.
+if TYPE_CHECKING:
+    import ast
 
 __all__ = ["LINE_MAX", "CallCommand", "command", "pack"]
 
@@ -179,6 +181,8 @@ def _build() -> Pack:
 
 def _package(names: Set[str]) -> tuple[bytes, int]:
     """Rooms as they travel, a dict for `eval` of files by name, and the bytes of the files together."""
+    import zlib
+
     files = [(name, _squeeze(text.decode())) for name, text in _sources().items() if name in names]
     files.sort(key=lambda file: ORDER.index(file[0][:-3]) if file[0][:-3] in ORDER else len(ORDER))
     package = ",".join(f"{name!r}:{_literal(text)}" for name, text in files)
@@ -198,6 +202,8 @@ def _sources() -> dict[str, bytes]:
 def _squeeze(text: str, *, numbered: bool = True) -> str:
     """Source without docstrings, annotations, comments and spare spaces, indented by single ones; lines keep their
     numbers if asked to."""
+    import ast
+
     tree = ast.parse(text)
     nodes = list(ast.walk(tree))
     lines = _untyped(text.splitlines(), nodes)
@@ -218,6 +224,8 @@ def _squeeze(text: str, *, numbered: bool = True) -> str:
 
 def _untyped(lines: list[str], nodes: Sequence[ast.AST]) -> list[str]:
     """Source lines without what only checkers read: annotations, their comments and `if TYPE_CHECKING:`."""
+    import ast
+
     cuts: list[tuple[int, int, int]] = []
     for node in nodes:
         if isinstance(node, ast.arg) and (kind := node.annotation) is not None:
@@ -238,5 +246,7 @@ def _untyped(lines: list[str], nodes: Sequence[ast.AST]) -> list[str]:
 
 
 def _is_for_types(node: ast.If | ast.Assign) -> bool:
+    import ast
+
     name = node.test if isinstance(node, ast.If) else node.targets[0]
     return isinstance(name, ast.Name) and name.id == "TYPE_CHECKING"
