@@ -26,7 +26,14 @@ def launch(start: Start) -> "tuple[int, dict[str, Any]]":
             return end_pipe, reply or _died(start)
         os.close(end_pipe)
         warning = scope.WARNING
-    end_pipe, reply = _start(lambda tell: supervise(start, tell))
+    # What is made ahead of the fork is not made on pages that have to be copied first.
+    try:
+        job = JobProcess(start)
+        system.prepare()
+    except BaseException:
+        records.remove(start.new)
+        raise
+    end_pipe, reply = _start(lambda tell: supervise(job, tell))
     if reply is not None and warning is not None:
         reply["warning"] = warning
     return end_pipe, reply or _died(start)
@@ -96,16 +103,16 @@ def resume() -> None:
     os.umask(0o077)
     env = {os.fsencode(key): os.fsencode(text) for key, text in value["env"].items()}
     book = records.Records(value["state_dir"])
-    supervise(Start(book, value["request"], env, value["new"], value["umask"], set(value["ignored"])), tell)
+    start = Start(book, value["request"], env, value["new"], value["umask"], set(value["ignored"]))
+    supervise(JobProcess(start), tell)
     os._exit(0)
 
 
-def supervise(start: Start, tell: int) -> None:
+def supervise(job: JobProcess, tell: int) -> None:
     """Start the job, tell, and stay until its return is on disk, and while a child that it left behind writes."""
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
-    job = JobProcess(start)
     try:
         supervisor = Supervisor(job)
         reply = job.begin()

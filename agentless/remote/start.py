@@ -69,7 +69,6 @@ class JobProcess:
         self.streams = []  # type: list[output.Capped]
         # How large a file may get, where that is bounded.
         self.room = system.lift_file_size()
-        self.record = {}  # type: dict[str, Any]
         self.placed = False
         self.pid = 0
         self.started = 0.0
@@ -77,6 +76,11 @@ class JobProcess:
         self.status = None  # type: int | None
         self.finished = 0.0
         self.lasted = 0.0
+        # Without the supervisor's PID: this may be made ahead of its fork.
+        self.record = {"jid": self.jid, "node": os.uname().nodename, "started": time.time()}  # type: dict[str, Any]
+        self.record.update((key, self.request.get(key)) for key in wire.KEPT)
+        self.record.update(boot=system.table.boot_id(), cap=self.request["cap"], ooms=system.ooms())
+        self.record.update(keep_returns=self.request.get("keep_returns"))
 
     def begin(self) -> "dict[str, Any]":
         """Make the records, start the job, and return what to tell: `accepted`, or `exists` where another was first."""
@@ -84,10 +88,7 @@ class JobProcess:
         me = os.getpid()
         this = system.table.process(me)
         record = self.record
-        record.update(jid=self.jid, node=os.uname().nodename, started=time.time())
-        record.update((key, request.get(key)) for key in wire.KEPT)
-        record.update(boot=system.table.boot_id(), supervisor_pid=me, supervisor_start=this and this.start)
-        record.update(cap=request["cap"], keep_returns=request.get("keep_returns"), ooms=system.ooms())
+        record.update(supervisor_pid=me, supervisor_start=this and this.start)
         records.put(start.new + "/job.json", self._kept())
         records.reserve(start.new + "/" + records.RETURN + ".new")
         for name in output.NAMES:

@@ -233,6 +233,19 @@ def user_name(uid: "int | None") -> str:
         return str(uid)
 
 
+_functions = {}  # type: dict[str, Any]
+
+
+def prepare() -> None:
+    """Load what the supervisor will call, ahead of its fork: each shared page that a fork writes to has to be copied."""
+    if LINUX:
+        try:
+            _functions["prctl"] = _function("prctl", "i", "q", "q", "q", "q")
+        except (ImportError, OSError, AttributeError):
+            # A Python that was built without libffi.
+            pass
+
+
 def _function(name: str, *types: str) -> "Any":
     # The ctypes package costs 6 ms; what it is made of is enough for a call with integers.
     try:
@@ -263,12 +276,10 @@ def _function(name: str, *types: str) -> "Any":
 
 def become_subreaper() -> bool:
     """Adopt orphaned descendants (prctl(2), PR_SET_CHILD_SUBREAPER); False where that cannot be."""
-    if not LINUX:
-        return False
-    try:
-        return _function("prctl", "i", "q", "q", "q", "q")(36, 1, 0, 0, 0) == 0  # type: ignore[no-any-return]
-    except (OSError, AttributeError):
-        return False
+    if "prctl" not in _functions:
+        prepare()
+    prctl = _functions.get("prctl")
+    return prctl is not None and prctl(36, 1, 0, 0, 0) == 0
 
 
 def punch(fd: int, start: int, end: int) -> bool:
