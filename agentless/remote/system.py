@@ -237,13 +237,12 @@ _functions = {}  # type: dict[str, Any]
 
 
 def prepare() -> None:
-    """Load what the supervisor will call, ahead of its fork: each shared page that a fork writes to has to be copied."""
-    if LINUX:
-        try:
-            _functions["prctl"] = _function("prctl", "i", "q", "q", "q", "q")
-        except (ImportError, OSError, AttributeError):
-            # A Python that was built without libffi.
-            pass
+    """Load what a supervisor calls, ahead of its fork: each shared page that the fork writes to has to be copied."""
+    try:
+        _functions["prctl"] = _function("prctl", "i", "q", "q", "q", "q") if LINUX else None
+    except (ImportError, OSError, AttributeError):
+        # A Python that was built without libffi.
+        _functions["prctl"] = None
 
 
 def _function(name: str, *types: str) -> "Any":
@@ -278,7 +277,7 @@ def become_subreaper() -> bool:
     """Adopt orphaned descendants (prctl(2), PR_SET_CHILD_SUBREAPER); False where that cannot be."""
     if "prctl" not in _functions:
         prepare()
-    prctl = _functions.get("prctl")
+    prctl = _functions["prctl"]
     return prctl is not None and prctl(36, 1, 0, 0, 0) == 0
 
 
