@@ -15,7 +15,7 @@ from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Input, Static
 
-from agentless.cli.top_rows import HEADINGS, TopRow, fires, heading, rows, status
+from agentless.cli.top_rows import HEADINGS, TopRow, fires, heading, rows, status, widths
 from agentless.cli.top_screens import FollowScreen, Keys, Question, SignalInput
 from agentless.cli.watcher import JobPart, Watcher
 from agentless.errors import AgentlessError
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["TopApp"]
 
 _EVERY = 0.5
-_WIDTHS = (23, 15, 7)
-# Between columns.
-_GAPS = 2 * len(HEADINGS)
 
 
 class JobTable(DataTable[Text]):
@@ -61,13 +58,14 @@ class TopApp(App[None]):
     """
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
+        # First what a narrow terminal must not cut off.
+        ("q", "quit", "quit"),
+        ("question_mark", "keys", "keys"),
         ("k", "signal_it('KILL')", "kill"),
         ("t", "signal_it('TERM')", "term"),
         ("s", "signal_other", "signal"),
         ("r", "retry", "retry"),
         ("slash", "filter", "filter"),
-        ("question_mark", "keys", "keys"),
-        ("q", "quit", "quit"),
         # Also from where keys are typed into a field.
         Binding("ctrl+c", "quit", "quit", show=False, priority=True),
     ]
@@ -82,6 +80,8 @@ class TopApp(App[None]):
         self._clock = clock
         self._wanted = ""
         self._rows: list[TopRow] = []
+        self._width = 80
+        self._sizes: tuple[int, ...] = ()
         self._prepared: queue.SimpleQueue[tuple[str, PreparedJob | None, str]] = queue.SimpleQueue()
 
     def compose(self) -> ComposeResult:
@@ -93,7 +93,7 @@ class TopApp(App[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        self._columns(self.size.width)
+        self._width = self.size.width
         self.refresh_view()
         self.set_interval(_EVERY, self.refresh_view)
         # What asks hundreds of hosts takes this process's time: the screen is drawn first.
@@ -104,22 +104,28 @@ class TopApp(App[None]):
 
     def on_resize(self, event: Resize) -> None:
         # `size` is still that of before.
-        self._columns(event.size.width)
+        self._width = event.size.width
         self.refresh_view()
 
     @property
     def _table(self) -> JobTable:
         return self.screen_stack[0].query_one(JobTable)
 
-    def _columns(self, width: int) -> None:
+    def _lay_out(self, new: list[TopRow]) -> None:
+        """Columns that fit the terminal and what is to be shown."""
+        sizes = widths(self._width, new)
+        if sizes == self._sizes:
+            return
         table = self._table
+        at = table.cursor_row
         table.clear(columns=True)
-        self._rows = []
-        spare = max(0, width - 80)
-        first = _WIDTHS[0] + spare // 3
-        last = max(10, width - first - sum(_WIDTHS[1:]) - _GAPS - 2)
-        for name, size in zip(HEADINGS, (first, *_WIDTHS[1:], last), strict=True):
-            table.add_column(name, width=size)
+        for name, size in zip(HEADINGS, sizes, strict=True):
+            if size:
+                table.add_column(name, width=size)
+        self._sizes = sizes
+        for row in self._rows:
+            table.add_row(*self._cells(row), key=row.key)
+        table.move_cursor(row=at, animate=False)
 
     # --- showing ---
     def refresh_view(self) -> None:
@@ -137,6 +143,7 @@ class TopApp(App[None]):
         self._ask_about_prepared()
 
     def _show_rows(self, new: list[TopRow]) -> None:
+        self._lay_out(new)
         table = self._table
         if [row.key for row in new] == [row.key for row in self._rows]:
             for at, (row, old) in enumerate(zip(new, self._rows, strict=True)):
@@ -157,12 +164,12 @@ class TopApp(App[None]):
                 table.move_cursor(row=max(0, at), animate=False)
         self._rows = new
 
-    @staticmethod
-    def _cells(row: TopRow) -> list[Text]:
+    def _cells(self, row: TopRow) -> list[Text]:
         styles = ("bold" if row.host is None and row.colour else "", row.colour, "", "dim" if row.host is None else "")
         return [
             Text(cell, style=style, no_wrap=True, overflow="ellipsis")
-            for cell, style in zip(row.cells, styles, strict=True)
+            for cell, style, size in zip(row.cells, styles, self._sizes, strict=True)
+            if size
         ]
 
     def _selected(self) -> TopRow | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from agentless.cli.watcher import HostPart, JobPart, Snapshot
 from agentless.model.jid import jid_time
@@ -11,9 +11,13 @@ from agentless.report.printable import one_line
 from agentless.report.tables import command
 from agentless.values import dataclass
 
-__all__ = ["HEADINGS", "TopRow", "age", "fires", "heading", "rows", "status"]
+__all__ = ["HEADINGS", "TopRow", "age", "fires", "heading", "rows", "status", "widths"]
 
 HEADINGS = ("JOB / HOST", "STATE", "SINCE", "LAST LINE")
+# Of columns: the least of the first, the least and the most of STATE, all of SINCE, the least of LAST LINE.
+_FIRST, _STATE, _STATE_MOST, _SINCE, _LAST = 14, 12, 26, 7, 23
+# Of a column, for the space on both sides of it; of all, for the scroll bar.
+_GAP, _BAR_OF_TABLE = 2, 2
 # Of one job, in a view of all.
 _HOSTS = 8
 _BAR = 6
@@ -38,6 +42,25 @@ class TopRow:
     host: str | None
     cells: tuple[str, str, str, str]
     colour: str
+
+
+def widths(columns: int, shown: Sequence[TopRow]) -> tuple[int, ...]:
+    """How wide each column is on a terminal of so many; 0 leaves one out: first SINCE, then LAST LINE.
+
+    STATE has room for what it says, which LAST LINE says no more about.
+    """
+    wanted = max((len(row.cells[1]) for row in shown), default=0)
+    state = min(max(wanted, _STATE), _STATE_MOST)
+    room = columns - _BAR_OF_TABLE - _GAP * 2 - state
+    since = _SINCE if room >= _FIRST + _SINCE + _LAST + 2 * _GAP else 0
+    last = room >= _FIRST + _LAST + _GAP
+    room -= (since + _GAP if since else 0) + (_GAP if last else 0)
+    if not last:
+        return max(room, 1), state, 0, 0
+    # What is left over is shared.
+    first = _FIRST + (room - _FIRST - _LAST) // 3
+    first = min(max(first, 23), room - _LAST)
+    return first, state, since, room - first
 
 
 def age(seconds: float) -> str:

@@ -245,7 +245,8 @@ class Watcher:
             state_word = "running?"
         problem = result.problem
         last = self._last_lines.get((jid, name), "")
-        if problem is not None and (not last or state_word == "unreachable"):
+        # The cache's word that nobody was asked says nothing of a host that was just seen.
+        if problem is not None and state_word != "running" and (not last or state_word == "unreachable"):
             last = f"{problem.kind}: {problem.message}"
         return HostPart(
             name,

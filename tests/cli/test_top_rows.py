@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from agentless.cli.top_rows import age, fires, heading, rows, status
+from agentless.cli.top_rows import TopRow, age, fires, heading, rows, status, widths
 from agentless.cli.watcher import ComingFire, HostPart, JobPart, Note, Snapshot
 from agentless.model.jid import JID, jid_time
 from agentless.model.job import Job
@@ -122,3 +122,22 @@ def test_the_lines_around_say_what_runs_who_has_answered_and_what_comes() -> Non
 
 def test_ages_are_short() -> None:
     assert [age(seconds) for seconds in (-1, 59.9, 61, 3661, 90_000)] == ["0s", "59s", "1m01s", "1h01m", "1d"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "said", "expected"),
+    [
+        (80, "ok", (23, 12, 7, 28)),
+        (80, "1 unreachable, 2 running", (16, 24, 7, 23)),
+        (80, "1 failed, 100 unreachable, 200 running", (14, 26, 7, 23)),
+        (60, "4 running", (17, 12, 0, 23)),
+        (40, "1 unreachable, 2 running", (10, 24, 0, 0)),
+        (20, "1 unreachable, 2 running", (1, 24, 0, 0)),
+        (140, "ok", (39, 12, 7, 72)),
+    ],
+)
+def test_a_state_is_whole_on_narrow_terminals_too(columns: int, said: str, expected: tuple[int, ...]) -> None:
+    sizes = widths(columns, [TopRow("1", "1", None, ("a", said, "1s", "x"), "")])
+    assert sizes == expected
+    if columns > 20:
+        assert sum(sizes) + 2 * sum(size > 0 for size in sizes) + 2 == columns

@@ -59,6 +59,17 @@ def test_a_job_is_seen_with_its_last_line_and_then_with_its_end(sshd: Sshd, flee
     until(lambda: not our_threads(), "the threads are gone")
 
 
+def test_a_host_that_is_seen_to_run_is_not_said_not_to_have_been_asked(sshd: Sshd, fleet: Fleet) -> None:
+    jid = sent(fleet, "host1", "sleep 60")
+    with closing(Watcher(fleet)) as watcher:
+        watcher.start()
+        until(lambda: (one := part(watcher, jid, "host1")) and one.word == "running", "it is seen")
+        seen = part(watcher, jid, "host1")
+        assert seen is not None
+        assert seen.last_line == ""
+    fleet.kill_job(jid)
+
+
 def test_a_target_narrows_what_is_seen(fleet: Fleet) -> None:
     other, both = sent(fleet, "host1", "true"), sent(fleet, "host1,host2", "true")
     with closing(Watcher(fleet, "host2")) as watcher:
