@@ -2,9 +2,10 @@
 # ruff: noqa: SIM105 (contextlib costs an import)
 
 import os
+import select
 import sys
 
-from . import records, rooms, scope, system, wire
+from . import records, rooms, scope, system, tree, wire
 from .start import CannotStart, JobProcess, Start
 from .supervisor import Supervisor
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+# Milliseconds.
+TOLD_WITHIN = 1000
 CODE = "import sys; sys.path.insert(0, sys.argv[1]); from remote import launch; launch.resume()"
 
 
@@ -61,7 +64,16 @@ def _start(work: "Callable[[int], None]") -> "tuple[int, dict[str, Any] | None]"
             os._exit(0)
     os.close(tell)
     data = b""
+    poll = select.poll()
+    poll.register(end_pipe, select.POLLIN)
     while not data.endswith(b"\n"):
+        while not poll.poll(TOLD_WITHIN):
+            # The job's first act may be to stop it, ahead of its word that the job has begun.
+            try:
+                os.kill(pid, tree.number("CONT"))
+            except ProcessLookupError:
+                # Dead: the end of its pipe comes.
+                pass
         more = os.read(end_pipe, 8192)
         if not more:
             try:

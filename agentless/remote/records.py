@@ -208,9 +208,24 @@ class Records:
             if proc is None:
                 return {"state": wire.UNKNOWN}
         boot = proc.get("boot")
-        supervised = system.is_process(proc.get("supervisor_pid"), proc.get("supervisor_start"), boot)
-        if supervised:
+        supervisor = system.alive(proc.get("supervisor_pid"), proc.get("supervisor_start"), boot)
+        if supervisor is not None:
             proc["state"] = wire.RUNNING
+            ended = not os.access(self.jobs, os.W_OK) and not system.is_process(
+                proc.get("pid"), proc.get("start"), boot
+            )
+            if supervisor.state == "T":
+                proc["warning"] = {
+                    "kind": "stopped",
+                    "message": "its supervisor is stopped: no deadline is kept, and no return written",
+                    "hint": "`kill -CONT %d` there, or any signal to the job, lets it go on" % supervisor.pid,
+                }
+            elif ended and "pid" in proc:
+                proc["warning"] = {
+                    "kind": "unwritten",
+                    "message": "it has ended, and its return waits for %s, which cannot be written" % self.jobs,
+                    "hint": "mend that within a day: what it returned is kept in memory until then",
+                }
             return proc
         ret = load(self.job(jid, RETURN))
         if ret is not None:

@@ -19,7 +19,8 @@ TERM_TO_KILL = 0.1
 LOOK_GROWING = 0.05
 LOOK_SILENT = 1.0
 BLAME_WITHIN = 10.0
-RETURN_WITHIN = 600.0
+RETURN_WITHIN = 86400.0
+TRY_LAST = 30.0
 ENDING = ("TERM", "INT", "QUIT", "KILL")
 
 
@@ -214,7 +215,7 @@ class Supervisor:
             "keep_returns": job.request.get("keep_returns"),
         }  # type: dict[str, object]
         ret.update(output.cut_fields(cuts))
-        end = time.monotonic() + RETURN_WITHIN
+        end, pause = time.monotonic() + RETURN_WITHIN, LOOK_SILENT
         while True:
             try:
                 job.restore()
@@ -226,7 +227,8 @@ class Supervisor:
                 # It has its room, unless somebody deleted that with the record.
                 if time.monotonic() > end or os.path.isfile(job.book.job(job.jid)):
                     raise
-            time.sleep(LOOK_SILENT)
+            time.sleep(pause)
+            pause = min(pause * 1.2, TRY_LAST)
         records.remove(job.book.job(job.jid, "script"))
         records.remove(job.book.proc(job.jid))
 

@@ -213,12 +213,17 @@ def space() -> str:
         return table.boot_id()
 
 
-def is_process(pid: "Any", start: "Any", boot: "Any") -> bool:
-    """Whether the process of this PID is alive and the one that was meant: PID, start time and boot all agree."""
+def alive(pid: "Any", start: "Any", boot: "Any") -> "ProcessRow | None":
+    """The process of this PID if it is alive and the one that was meant: PID, start time and boot all agree."""
     if not isinstance(pid, int) or pid <= 1 or boot != table.boot_id():
-        return False
+        return None
     row = table.process(pid)
-    return row is not None and row.start == start and not row.dead
+    return row if row is not None and row.start == start and not row.dead else None
+
+
+def is_process(pid: "Any", start: "Any", boot: "Any") -> bool:
+    """Whether it is `alive`."""
+    return alive(pid, start, boot) is not None
 
 
 def user_name(uid: "int | None") -> str:

@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,6 +56,19 @@ def test_while_it_runs_a_proc_file_names_it_and_afterwards_a_record_stays(host: 
     assert host.call("find", jid=jid).one("found")["proc"] == {}
     assert host.call("running").one("running")["jobs"] == []
     assert (host.root / "jobs" / jid / "return.json").exists()
+
+
+def test_a_job_that_stops_its_supervisor_at_once_is_accepted_and_returns(one_host: Host) -> None:
+    """Also where it could not tell of the start before; behind that it is told, and any signal mends it."""
+    jid, _ = one_host.start("kill -STOP $PPID; exit 3")
+
+    def state() -> dict[str, Any]:
+        answer = one_host.call("fetch", jobs=[{"jid": jid}])
+        return answer.one("return") if answer.all("return") else answer.one("state")
+
+    until(lambda: "retcode" in state() or (state()["warning"] or {}).get("kind") == "stopped", "it has stopped it")
+    one_host.call("signal", jid=jid, signal=15, by="ada@here")
+    assert one_host.ended(jid).one("return")["retcode"] == 3
 
 
 def test_who_follows_another_dispatch_under_the_same_jid_gets_nothing_of_it(one_host: Host) -> None:

@@ -341,6 +341,22 @@ def test_a_state_directory_that_is_closed_for_a_while_takes_no_return(
     assert host.ended(jid).one("return")["retcode"] == 3
 
 
+@ROOT
+def test_what_ended_on_a_disk_that_cannot_be_written_says_so_until_it_has_returned(nobody_host: Host) -> None:
+    need("many seconds")
+    host = nobody_host
+    jid, pid = host.start("sleep 0.5; exit 3")
+    folders = [host.root / "jobs" / jid, host.root / "jobs", host.root / "proc"]
+    for folder in folders:
+        folder.chmod(0o500)
+    until(lambda: not alive(pid), "it has ended")
+    told = host.call("fetch", jobs=[{"jid": jid}]).one("state")
+    assert (told["state"], told["warning"]["kind"]) == ("running", "unwritten")
+    for folder in folders:
+        folder.chmod(0o700)
+    assert host.ended(jid).one("return")["retcode"] == 3
+
+
 @pytest.mark.parametrize("deleted", ["the state directory", "the node", "the records", "the job", "the proc file"])
 def test_a_job_whose_records_somebody_deleted_is_found_and_its_return_comes_home(
     one_host: Host, tmp_path: Path, deleted: str
