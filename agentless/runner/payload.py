@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,7 +111,7 @@ def command(
     jid = request["jid"] if request["op"] == "run" else "-"
 
     def line(encoded: str) -> str:
-        words = [loader, unpack, nonce, sha256(payload).hexdigest(), str(len(payload)), str(unpacked)]
+        words = [loader, unpack, nonce, _digest(payload), str(len(payload)), str(unpacked)]
         words += [_base64((state_dir or "").encode()), jid, str(len(request_json)), str(sections_len), encoded]
         quoted = " ".join(f"'{word}'" for word in words)
         return f"exec /bin/sh -c '{SHELL}' agentless '{python}' {quoted}"
@@ -120,6 +121,11 @@ def command(
     if len(whole) > LINE_MAX:
         whole, stdin = line("-"), request_json
     return CallCommand(whole, nonce, payload, stdin)
+
+
+@functools.cache
+def _digest(package: bytes) -> str:
+    return sha256(package).hexdigest()
 
 
 def pack() -> Pack:
@@ -166,10 +172,34 @@ def _packed() -> Pack:
 
 
 def _kept_at() -> Path:
-    """Where the pack is kept that was made of these sources, by this module."""
+    """Where the pack is kept that was made of these sources, by this module.
+
+    Its name is a digest of them. Beside it stands for which state of the files that was computed, so that a command
+    needs not read them: their sizes, and when each was changed, which no one can set.
+    """
+    folder = Path(importlib.util.cache_from_source(str(remote.__file__))).parent
+    state, changed = _state_of_sources()
+    known = folder / "payload.state"
+    with contextlib.suppress(OSError, ValueError):
+        told, digest = known.read_text("ascii").split()
+        if told == state:
+            return folder / f"payload-{digest}"
     texts = [Path(__file__).read_bytes(), *(name.encode() + text for name, text in _sources().items())]
-    digest = sha256(b"\0".join(texts)).hexdigest()
-    return Path(importlib.util.cache_from_source(str(remote.__file__))).with_name(f"payload-{digest[:16]}")
+    digest = sha256(b"\0".join(texts)).hexdigest()[:16]
+    # What was changed just now may change again within the same tick of the clock.
+    if not sys.dont_write_bytecode and not 0 <= time.time() - changed < 2:
+        with contextlib.suppress(OSError):
+            replace_file(known, f"{state} {digest}\n".encode("ascii"), mode=None, sync=False)
+    return folder / f"payload-{digest}"
+
+
+def _state_of_sources() -> tuple[str, float]:
+    """A digest of the names, sizes and times of change of what the pack is made of, and the newest such time."""
+    with os.scandir(os.path.dirname(remote.__file__ or "")) as entries:
+        files = sorted(entry.path for entry in entries if entry.name.endswith(".py"))
+    changes = [(file, os.stat(file)) for file in (__file__, *files)]
+    state = "\n".join(f"{file} {one.st_size} {one.st_mtime_ns} {one.st_ctime_ns}" for file, one in changes)
+    return sha256(state.encode("utf-8", "surrogateescape")).hexdigest(), max(one.st_ctime for _, one in changes)
 
 
 def _build() -> Pack:

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -75,11 +76,50 @@ def test_a_pack_is_kept_for_the_next_command_until_a_source_changes(
         assert kept.read_bytes() == whole
     sources = {**payload._sources(), "node.py": b"changed = 1\n"}
     monkeypatch.setattr(payload, "_sources", lambda: sources)
+    monkeypatch.setattr(payload, "_state_of_sources", lambda: ("another", 0.0))
     assert pack() != built
     assert len(list(tmp_path.rglob("payload-*"))) == 1
     # Where it cannot be written, as in another user's directory, there is one all the same.
     monkeypatch.setattr(sys, "pycache_prefix", "/proc/none")
     assert pack() != built
+
+
+def test_a_command_reads_no_source_until_one_changes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sources = tmp_path / "remote"
+    shutil.copytree(REMOTE, sources, ignore=shutil.ignore_patterns("__pycache__"))
+    (sources / "__pycache__").mkdir()
+    monkeypatch.setattr(remote, "__file__", str(sources / "__init__.py"))
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    read: list[str] = []
+
+    def kept_at() -> Path:
+        read.clear()
+        return payload._kept_at()
+
+    def texts() -> dict[str, bytes]:
+        read.append("read")
+        return {file.name: file.read_bytes() for file in sorted(sources.glob("*.py"))}
+
+    monkeypatch.setattr(payload, "_sources", texts)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 1)
+    first = kept_at()
+    # What was changed just now may be changed again unseen.
+    assert (kept_at(), read) == (first, ["read"])
+    monkeypatch.setattr(time, "time", lambda: now + 60)
+    assert (kept_at(), read) == (first, ["read"])
+    assert (kept_at(), read) == (first, [])
+    node = sources / "node.py"
+    before = node.stat()
+    node.write_bytes(node.read_bytes().replace(b"def", b"dfe", 1))
+    # Neither its size nor its time of modification tells.
+    os.utime(node, ns=(before.st_atime_ns, before.st_mtime_ns))
+    second = kept_at()
+    assert (second != first, read) == (True, ["read"])
+    (second.parent / "payload.state").write_text("nonsense")
+    assert (kept_at(), read) == (second, ["read"])
+    node.unlink()
+    assert (kept_at() != second, read) == (True, ["read"])
 
 
 def test_the_loader_stays_small_because_each_call_compiles_it() -> None:
