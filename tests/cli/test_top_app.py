@@ -125,12 +125,12 @@ def test_the_columns_follow_the_terminal_when_it_is_resized(key: str) -> None:
     app = still()
 
     async def play(pilot: Pilot[None]) -> None:
-        await becomes(pilot, lambda: "./deploy.sh -…" in shown(app), "the command, cut")
+        await becomes(pilot, lambda: "./deploy.sh…" in shown(app), "the command, cut")
         await pilot.press(key)
         await pilot.resize_terminal(140, 30)
         await becomes(pilot, lambda: "./deploy.sh --all" in shown(app), "the command, whole")
         await pilot.resize_terminal(80, 24)
-        await becomes(pilot, lambda: "./deploy.sh -…" in shown(app), "the command, cut again")
+        await becomes(pilot, lambda: "./deploy.sh…" in shown(app), "the command, cut again")
 
     drive(app, play)
 

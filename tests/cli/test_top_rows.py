@@ -133,7 +133,7 @@ def test_ages_are_short() -> None:
         (60, "4 running", (17, 12, 0, 23)),
         (40, "1 unreachable, 2 running", (10, 24, 0, 0)),
         (20, "1 unreachable, 2 running", (1, 24, 0, 0)),
-        (140, "ok", (39, 12, 7, 72)),
+        (140, "ok", (38, 12, 7, 73)),
     ],
 )
 def test_a_state_is_whole_on_narrow_terminals_too(columns: int, said: str, expected: tuple[int, ...]) -> None:
