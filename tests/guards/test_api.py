@@ -161,15 +161,19 @@ def command_line_options() -> dict[str, set[str]]:
 def test_errors_speak_of_parameters_and_never_of_options() -> None:
     """Where options are typed, `agentless/report/spelling.py` puts them in place of the parameters."""
     spellings = {option for options in command_line_options().values() for option in options}
-    long = "|".join(sorted((option for option in spellings if option.startswith("--")), key=len, reverse=True))
+    words = (option.removeprefix("--") for option in spellings if option.startswith("--"))
+    long = "|".join(sorted(words, key=len, reverse=True))
     # A letter alone is an option of ssh, sudo or another program, too; these are ours in the sentences of hints.
-    found = re.compile(rf"(?<![\w`])(?:{long})(?![\w-])|(?:[Gg]ive|with|name it:|by) -[A-Za-z]\b")
+    found = re.compile(rf"(?<![\w`])--(?:{long})(?![\w-])|(?:[Gg]ive|with|name it:|by) -[A-Za-z]\b")
     for module, tree in MODULES.items():
         if room(module) in OURS:
             continue
         for line, text in texts(tree):
-            # Another program's option stands alone; a whole command in backquotes is for the shell that everybody has.
-            match = found.search(re.sub("`[a-z-]+ [^`]*`", "", text)) if " " in text.strip() else None
+            if "-" not in text or " " not in text.strip():
+                # Another program's option stands alone.
+                continue
+            # A whole command in backquotes is for the shell that everybody has.
+            match = found.search(re.sub("`[a-z-]+ [^`]*`", "", text))
             assert match is None, f"{module}:{line}: {match[0]} in {text!r}"
 
 
