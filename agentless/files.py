@@ -13,6 +13,7 @@ __all__ = [
     "TEMPORARY",
     "NotOwn",
     "close_to_others",
+    "is_special",
     "make_own_directory",
     "read_file",
     "read_stream",
@@ -73,9 +74,12 @@ def replace_file_by(path: StrPath, pieces: Iterable[bytes], *, mode: int | None 
         sync: False does not wait for the disk: after a power cut the file may be empty.
 
     Raises:
-        OSError: it cannot be written; the old file is as it was.
+        OSError: it cannot be written; the old file is as it was. Nor is a device or a pipe replaced: /dev/null is
+            everybody's.
     """
     path = os.fspath(path)
+    if is_special(path):
+        raise OSError(errno.EINVAL, "it is a device or a pipe")
     directory, name = os.path.split(path)
     temporary = os.path.join(directory, f".{name[:100]}.{os.getpid()}-{os.urandom(4).hex()}{TEMPORARY}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -98,6 +102,15 @@ def replace_file_by(path: StrPath, pieces: Iterable[bytes], *, mode: int | None 
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def is_special(path: StrPath) -> bool:
+    """Whether something else than a file or a directory is there, or at the end of the link: a device, a pipe."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -156,3 +156,12 @@ def test_a_file_that_never_ends_is_read_up_to_its_bound(tmp_path: Path) -> None:
         read_file("/dev/zero", 1)
     (tmp_path / "a").write_bytes(b"x" * (1 << 20))
     assert len(read_file(tmp_path / "a", 1)) == 1 << 20
+
+
+def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for name in ("pipe", "link"):
+        with pytest.raises(OSError, match="it is a device or a pipe"):
+            replace_file(tmp_path / name, b"")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "pipe"]

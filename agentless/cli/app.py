@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentless.cli.commands import Command, Left, Verb, VerbGroup, option, show_help
+from agentless.cli.commands import Command, Left, Verb, VerbGroup, meant, option, show_help
 from agentless.cli.completion import PROGRAM, VARIABLE, offered
 from agentless.cli.interrupts import Interrupts
 from agentless.cli.invocation import Invocation
@@ -127,7 +127,8 @@ def help_(ctx: click.Context, verb: Sequence[str], man: bool) -> int:
     for word in verb:
         command = at.command.get_command(at, word) if isinstance(at.command, VerbGroup) else None
         if command is None:
-            raise click.UsageError(f"there is no verb {' '.join(verb)!r}")
+            known = at.command.verbs if isinstance(at.command, VerbGroup) else ()
+            raise click.UsageError(f"there is no verb {' '.join(verb)!r}{meant(word, known)}")
         at = click.Context(command, info_name=word, parent=at)
     if not man:
         return show_help(at)

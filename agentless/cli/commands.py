@@ -13,7 +13,18 @@ from agentless.cli.invocation import Invocation
 from agentless.suggest import nearest
 from agentless.values import dataclass
 
-__all__ = ["Command", "Example", "Left", "Option", "Verb", "VerbGroup", "option", "option_records", "show_help"]
+__all__ = [
+    "Command",
+    "Example",
+    "Left",
+    "Option",
+    "Verb",
+    "VerbGroup",
+    "meant",
+    "option",
+    "option_records",
+    "show_help",
+]
 
 Example = tuple[str, str]
 
@@ -165,7 +176,7 @@ class VerbGroup(_Helped, click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in self.verbs and not args[0].startswith("-") and not ctx.resilient_parsing:
-            raise click.UsageError(f"there is no verb {args[0]!r}{_meant(args[0], self.verbs)}", ctx)
+            raise click.UsageError(f"there is no verb {args[0]!r}{meant(args[0], self.verbs)}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -187,7 +198,7 @@ class VerbGroup(_Helped, click.Group):
         _write(formatter, sections)
 
 
-def _meant(word: str, known: Iterable[str]) -> str:
+def meant(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'jobs'?`, or nothing."""
     near = nearest(word, known)
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""

@@ -73,7 +73,8 @@ class OutputFiles:
         except FileExistsError:
             raise UsageError(f"--outdir {directory}: it is no directory") from None
         except FileNotFoundError:
-            raise UsageError(f"--outdir {directory}: there is no directory {directory.parent}") from None
+            missing = "it cannot be made" if directory.parent.is_dir() else f"there is no directory {directory.parent}"
+            raise UsageError(f"--outdir {directory}: {missing}") from None
         except (OSError, ValueError) as error:
             raise UsageError(f"--outdir {directory}: {getattr(error, 'strerror', None) or error}") from None
         if not os.access(directory, os.W_OK | os.X_OK):

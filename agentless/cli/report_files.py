@@ -104,11 +104,11 @@ class ReportFiles:
         if self.junit is not None:
             from agentless.report.junit import as_junit
 
-            _write("--junit", self.junit, as_junit(report), files.replace_file_by)
+            _write("--junit", self.junit, as_junit(report), _replace)
         if self.html is not None:
             from agentless.report.html import report_html
 
-            _write("--html", self.html, report_html(report, time.time()), files.replace_file_by)
+            _write("--html", self.html, report_html(report, time.time()), _replace)
         if self.summary is not None:
             from agentless.report.markdown import as_markdown
 
@@ -152,6 +152,10 @@ def refuse_outputs(detach: bool, outdir: Path | None, diff: bool) -> None:
 def _check(name: str, path: Path) -> None:
     if path.is_dir():
         raise UsageError(f"{name} {path}: it is a directory")
+    if files.is_special(path):
+        if not os.access(path, os.W_OK):
+            raise UsageError(f"{name} {path}: it cannot be written")
+        return
     directory = path.parent
     if not directory.is_dir():
         raise UsageError(f"{name} {path}: there is no directory {directory}")
@@ -166,8 +170,18 @@ def _write(name: str, path: Path, pieces: Iterable[str], write: Callable[[Path, 
         raise UsageError(f"{name} {path}: {error.strerror or error}") from error
 
 
+def _replace(path: Path, pieces: Iterable[bytes]) -> None:
+    if files.is_special(path):
+        _append(path, pieces)
+    else:
+        files.replace_file_by(path, pieces)
+
+
 def _append(path: Path, pieces: Iterable[bytes]) -> None:
-    with path.open("ab") as file:
+    # A named pipe that nobody reads is an error, and no wait without an end.
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    os.set_blocking(descriptor, True)
+    with open(descriptor, "wb") as file:
         file.writelines(pieces)
 
 

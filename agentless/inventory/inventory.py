@@ -67,8 +67,15 @@ class Inventory:
     """Hosts and groups of all sources together; made by `load`."""
 
     def __init__(
-        self, tree: Tree, files: Sequence[VarsFiles], play_files: VarsFiles, directory: str, extra: Layer
+        self,
+        tree: Tree,
+        files: Sequence[VarsFiles],
+        play_files: VarsFiles,
+        directory: str,
+        extra: Layer,
+        sources: Sequence[str],
     ) -> None:
+        self._sources = sources
         self._extra = extra
         self._tree = tree
         self._directory = directory
@@ -169,7 +176,7 @@ class Inventory:
 
     def _nothing(self, pattern: str, limit: str | None, unmatched: list[str]) -> str:
         if not self.hosts:
-            return f"{pattern!r} matches nothing: the inventory has no hosts"
+            return f"{pattern!r} matches nothing: the inventory has no hosts ({', '.join(self._sources)})"
         if unmatched:
             return f"no host or group is called {_folded(unmatched)}"
         return f"{pattern!r}" + (f" limited to {limit!r}" if limit else "") + " matches no host"
@@ -326,7 +333,8 @@ def load(
         except ValueError as error:
             raise InventoryError(str(error)) from None
         extra = extra_layer(extra_vars, tree.vault, tree.warn)
-        return Inventory(tree, files, VarsFiles(directory, tree.warn, tree.vault, merges), directory, extra)
+        play_files = VarsFiles(directory, tree.warn, tree.vault, merges)
+        return Inventory(tree, files, play_files, directory, extra, tuple(sources))
     finally:
         if collecting:
             gc.enable()

@@ -56,7 +56,7 @@ def _instead(*arguments: Any, **options: Any) -> Fleet:
         (["jobs", "lookup", "latest"], "is not a JID"),
         (["job", "list"], "there is no verb 'job'; did you mean 'jobs'?"),
         (["jobs", "lst"], "there is no verb 'lst'; did you mean 'list' or 'last'?"),
-        (["help", "jbos"], "there is no verb 'jbos'"),
+        (["help", "jbos"], "there is no verb 'jbos'; did you mean 'jobs'?"),
         (["--frks", "3", "hosts"], "no such option"),
         (["running", "--out", "junit"], "--out junit does not fit here"),
         (["-i", "web1,", "hosts", "db"], "db"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -147,3 +148,22 @@ def test_the_job_is_named_before_anything_can_be_lost(run: Run) -> None:
     first = done.stderr.splitlines()[0]
     assert first == f"job {json.loads(done.stdout)['jid']}: sending it to 2 hosts"
     assert run("-q", "run", "web", "--", "true").stderr == ""
+
+
+def test_a_report_goes_into_a_pipe_or_device_and_never_in_its_place(run: Run, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for option in ("--junit", "--html", "--summary"):
+        done = run("run", "web1", option, "pipe", "--", "true")
+        assert (done.returncode, pipe.is_fifo()) == (2, True), option
+        assert f"{option} pipe: " in done.stderr
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert run("run", "web1", "--junit", "pipe", "--", "true").returncode == 0
+        assert os.read(reader, 65536).startswith(b"<?xml")
+    finally:
+        os.close(reader)
+    done = run("run", "web1", "--junit", "/dev/stdout", "-q", "--", "true")
+    assert done.stdout.rstrip().endswith("</testsuites>")
+    done = run("run", "web1", "--html", "/dev/full", "--", "true")
+    assert (done.returncode, Path("/dev/full").is_char_device()) == (2, True)
