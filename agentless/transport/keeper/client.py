@@ -280,13 +280,16 @@ def _greeted(place: Place, *, start: bool = True, silent_for: float = 0.0) -> Li
     """
     line = words.line(place.connect(start=start))
     with _kept_open(line, "it does not say hello"):
-        silence = Silence(listener_pid(line.sock), silent_for)
-        line.send(Hello(), until=time.monotonic() + SILENCE)
+        asked = time.monotonic()
+        silence: Silence | None = None
+        line.send(Hello(), until=asked + SILENCE)
         while True:
             try:
                 hello = line.receive(time.monotonic() + _LOOK)
                 break
             except TimeoutError:
+                # Nearly always it answers at once, and nobody needs to know how its process fares.
+                silence = silence or Silence(listener_pid(line.sock), silent_for + time.monotonic() - asked)
                 if silence.hopeless:
                     raise _Hangs(silence) from None
         if not isinstance(hello, Hello) or hello.version != VERSION:

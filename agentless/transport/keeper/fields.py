@@ -31,9 +31,16 @@ def to_json(value: object) -> Any:
         return str(value)
     if isinstance(value, tuple):
         return [to_json(item) for item in value]
-    if dataclasses.is_dataclass(value):
-        return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    kind: Any = type(value)
+    if (names := _names(kind)) is not None:
+        return {name: to_json(getattr(value, name)) for name in names}
     raise TypeError(f"a {type(value).__name__} does not travel")
+
+
+@functools.cache
+def _names(kind: Any) -> tuple[str, ...] | None:
+    """Those of a dataclass's fields; None of what is none."""
+    return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else None
 
 
 def from_json(kind: type[T], raw: object) -> T:

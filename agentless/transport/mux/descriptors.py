@@ -51,7 +51,8 @@ def send_descriptor(sock: socket.socket, descriptor: int) -> None:
     """Send one descriptor with a byte of its own; the sender's copy stays open.
 
     Raises:
-        OSError: the other side is gone, or did not take it within the socket's timeout.
+        BlockingIOError: the socket does not block, and takes nothing now.
+        OSError: the other side is gone.
     """
     sock.sendmsg([b"\0"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))])
 
@@ -60,7 +61,8 @@ def receive_descriptor(sock: socket.socket) -> int:
     """The next descriptor; no child inherits it.
 
     Raises:
-        OSError: the other side is gone, sent something else, or nothing within the socket's timeout.
+        BlockingIOError: the socket does not block, and nothing has come.
+        OSError: the other side is gone, or sent something else.
     """
     data, ancillary, flags, _ = sock.recvmsg(1, socket.CMSG_SPACE(_SIZE), _CLOEXEC)
     received = array.array("i")

@@ -7,23 +7,28 @@ import os
 import select
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TypeVar
 
 from agentless.transport.mux.descriptors import receive_descriptor, send_descriptor
 from agentless.transport.mux.protocol import LONGEST, Message, Reader, pack
 
 __all__ = ["Line", "wait"]
 
+T = TypeVar("T")
+
 
 class Line:
     """One side of a conversation.
 
     Args:
-        sock: becomes the line's.
+        sock: becomes the line's, and does not block: nearly always, what is to come is there and room for what goes.
         longest: bytes of a message.
     """
 
     def __init__(self, sock: socket.socket, longest: int = LONGEST) -> None:
+        sock.setblocking(False)
         self.sock = sock
         self._longest = longest
         self._reader = Reader(longest)
@@ -38,11 +43,11 @@ class Line:
             OSError: the other side is gone, or did not take them in time.
             ValueError: a message is longer than the other side takes.
         """
-        data = b"".join(pack(message, self._longest) for message in messages)
-        self.sock.settimeout(None if until is None else max(0.001, until - time.monotonic()))
-        self.sock.sendall(data)
+        left = memoryview(b"".join(pack(message, self._longest) for message in messages))
+        while left:
+            left = left[self._patiently(partial(self.sock.send, left), select.POLLOUT, until) :]
         for descriptor in descriptors:
-            send_descriptor(self.sock, descriptor)
+            self._patiently(partial(send_descriptor, self.sock, descriptor), select.POLLOUT, until)
 
     def receive(self, until: float | None = None) -> Message | None:
         """The next message; None when the other side has hung up.
@@ -55,12 +60,8 @@ class Line:
             Malformed: it cannot be read.
         """
         while True:
-            if not wait({self.sock.fileno(): select.POLLIN}, until):
-                raise TimeoutError("no answer in time")
             try:
-                data = self.sock.recv(self._reader.needed, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                continue
+                data = self._patiently(partial(self.sock.recv, self._reader.needed), select.POLLIN, until)
             except ConnectionError:
                 return None
             if not data:
@@ -71,14 +72,22 @@ class Line:
 
     def receive_descriptors(self, count: int) -> list[int]:
         """Descriptors that follow a message; raises OSError where they don't."""
-        self.sock.settimeout(None)
         descriptors: list[int] = []
         with contextlib.ExitStack() as undo:
             for _ in range(count):
-                descriptors.append(receive_descriptor(self.sock))
+                descriptors.append(self._patiently(partial(receive_descriptor, self.sock), select.POLLIN, None))
                 undo.callback(os.close, descriptors[-1])
             undo.pop_all()
         return descriptors
+
+    def _patiently(self, step: Callable[[], T], events: int, until: float | None) -> T:
+        """What the step returns, as soon as it need not wait; raises TimeoutError."""
+        while True:
+            try:
+                return step()
+            except BlockingIOError:
+                if not wait({self.sock.fileno(): events}, until):
+                    raise TimeoutError("no answer in time") from None
 
     def wake(self) -> None:
         """End the conversation for both sides at once, also for a thread that waits for it."""
