@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import types
 import typing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from agentless.model.secret import Secret
 __all__ = ["from_json", "to_json"]
 
 T = TypeVar("T")
+_Read = Callable[[object], object]
 _PLAIN = (str, int, float, bool)
 
 
@@ -49,44 +51,69 @@ def from_json(kind: type[T], raw: object) -> T:
     Raises:
         ValueError: it is something else; the message names the field, and no value.
     """
-    return typing.cast(T, _read(kind, raw, kind.__name__))
-
-
-def _read(kind: Any, raw: object, where: str) -> object:
-    origin = typing.get_origin(kind)
-    if origin in (typing.Union, types.UnionType):
-        (inner,) = (choice for choice in typing.get_args(kind) if choice is not type(None))
-        return None if raw is None else _read(inner, raw, where)
-    if origin is tuple:
-        return _tuple(typing.get_args(kind), raw, where)
-    if kind in (Secret, Path):
-        return kind(_read(str, raw, where))
-    if kind is float and isinstance(raw, int) and not isinstance(raw, bool):
-        return float(raw)
-    if kind in _PLAIN:
-        if type(raw) is not kind:
-            raise ValueError(f"{where} is no {kind.__name__}")
-        return raw
-    return _object(kind, raw, where)
-
-
-def _object(kind: Any, raw: object, where: str) -> object:
-    hints = _hints(kind)
-    if not isinstance(raw, dict) or raw.keys() != hints.keys():
-        raise ValueError(f"{where} has other fields")
-    return kind(**{name: _read(hint, raw[name], f"{where}.{name}") for name, hint in hints.items()})
-
-
-def _tuple(kinds: tuple[Any, ...], raw: object, where: str) -> tuple[object, ...]:
-    if not isinstance(raw, list):
-        raise ValueError(f"{where} is no list")
-    if len(kinds) == 2 and kinds[1] is Ellipsis:
-        kinds = (kinds[0],) * len(raw)
-    if len(kinds) != len(raw):
-        raise ValueError(f"{where} has {len(raw)} items")
-    return tuple(_read(kind, item, where) for kind, item in zip(kinds, raw, strict=True))
+    any_kind: Any = kind
+    try:
+        return typing.cast(T, _reader(any_kind)(raw))
+    except ValueError as problem:
+        raise ValueError(f"{kind.__name__}{problem}") from None
 
 
 @functools.cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
+def _reader(kind: Any) -> _Read:
+    """What reads values of a type; its ValueError goes on from the name of what is read."""
+    origin = typing.get_origin(kind)
+    if origin in (typing.Union, types.UnionType):
+        (inner,) = (choice for choice in typing.get_args(kind) if choice is not type(None))
+        read = _reader(inner)
+        return lambda raw: None if raw is None else read(raw)
+    if origin is tuple:
+        return _tuple(typing.get_args(kind))
+    if kind in (Secret, Path):
+        text = _reader(str)
+        return lambda raw: kind(text(raw))
+    return _plain(kind) if kind in _PLAIN else _object(kind)
+
+
+def _plain(kind: type) -> _Read:
+    def read(raw: object) -> object:
+        if kind is float and type(raw) is int:
+            return float(raw)
+        if type(raw) is not kind:
+            raise ValueError(f" is no {kind.__name__}")
+        return raw
+
+    return read
+
+
+def _object(kind: Any) -> _Read:
+    def read(raw: object) -> object:
+        readers = _readers(kind)
+        if not isinstance(raw, dict) or raw.keys() != readers.keys():
+            raise ValueError(" has other fields")
+        values = {}
+        for name, value_of in readers.items():
+            try:
+                values[name] = value_of(raw[name])
+            except ValueError as problem:
+                raise ValueError(f".{name}{problem}") from None
+        return kind(**values)
+
+    return read
+
+
+@functools.cache
+def _readers(kind: Any) -> dict[str, _Read]:
+    """Of each field; apart, for a field may be of the type that it is in."""
+    return {name: _reader(hint) for name, hint in typing.get_type_hints(kind).items()}
+
+
+def _tuple(kinds: tuple[Any, ...]) -> _Read:
+    def read(raw: object) -> object:
+        if not isinstance(raw, list):
+            raise ValueError(" is no list")
+        wanted = (kinds[0],) * len(raw) if len(kinds) == 2 and kinds[1] is Ellipsis else kinds
+        if len(wanted) != len(raw):
+            raise ValueError(f" has {len(raw)} items")
+        return tuple([_reader(one)(item) for one, item in zip(wanted, raw, strict=True)])
+
+    return read

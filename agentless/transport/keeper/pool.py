@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import replace
 from pathlib import Path
 
 from agentless.openssh.settings import Settings
@@ -47,7 +46,7 @@ class Pool:
         parts: list[object] = []
         hop: Settings | None = settings
         while hop is not None:
-            parts.append([to_json(replace(hop, connect_timeout=0.0, bastion=None)), _files(hop)])
+            parts.append([{**to_json(hop), "connect_timeout": 0.0, "bastion": None}, _files(hop)])
             if hop.proxy_command is not None:
                 parts.append(to_json(surroundings) if surroundings else None)
             hop = hop.bastion
