@@ -32,7 +32,7 @@ def main() -> int:
     of imports is no reason for a traceback. What was ignored (nohup) stays ignored.
     """
     gc.set_threshold(_COLLECT_AFTER)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _leave)
     from agentless.cli import main as run_command_line

@@ -150,8 +150,8 @@ class Attachment:
         return self.run.report(interrupted=True)
 
     def _choose(self, wanted: str, interruption: Interrupted) -> str:
-        if interruption.number == signal.SIGHUP:
-            # The terminal or the connection to it is gone: exactly what jobs are detached for.
+        if interruption.number in (signal.SIGHUP, signal.SIGQUIT):
+            # The terminal is gone, which is what jobs are detached for; or who types Ctrl-\ wants out, with no question.
             return wanted if self.given and wanted != "ask" else "detach"
         if wanted != "ask":
             return wanted

@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP as one exception that is raised only where it can be dealt with."""
+"""SIGINT, SIGTERM, SIGHUP and SIGQUIT as one exception that is raised only where it can be dealt with."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 __all__ = ["ON_INTERRUPT", "Interrupted", "Interrupts"]
 
 ON_INTERRUPT = ("ask", "detach", "term", "kill")
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Interrupted(KeyboardInterrupt):

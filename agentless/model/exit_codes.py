@@ -40,7 +40,7 @@ MEANINGS: Mapping[int, str] = MappingProxyType(
         RUNNING: "The job still runs, or waits for its batch, when this command stops waiting.",
         DEFECT: "A defect of agentless; what it was stands on stderr.",
         OUTPUT: "The results could not be written to stdout, a full disk for example.",
-        INTERRUPTED: "The command was interrupted (Ctrl-C, SIGTERM, SIGHUP).",
+        INTERRUPTED: "The command was interrupted (Ctrl-C, SIGTERM, SIGHUP, SIGQUIT).",
         PIPE: "Whoever read stdout has closed it (`| head`).",
     }
 )

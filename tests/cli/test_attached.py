@@ -85,9 +85,20 @@ def test_on_a_terminal_ctrl_c_asks(sshd: Sshd, reply: str, ended: tuple[str, int
         assert agentless("kill-job", "last", environ=sshd.client.environ).returncode == 0
 
 
+def test_on_a_terminal_ctrl_backslash_leaves_the_job_running_without_a_question(sshd: Sshd) -> None:
+    with Terminal("run", "host1", "--", "echo begun; exec sleep 300", environ=sshd.client.environ) as terminal:
+        terminal.until("begun")
+        terminal.type("\x1c")
+        assert terminal.end() == 130
+        assert "[d]etach" not in terminal.text
+        assert "\nagentless: interrupted; job 2" in terminal.text
+    assert state(sshd.client.environ) == ("running", None)
+    assert agentless("kill-job", "last", environ=sshd.client.environ).returncode == 0
+
+
 def test_in_its_first_moments_an_interrupted_command_leaves_without_a_word(tmp_path: Path, sshd: Sshd) -> None:
     (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), int(os.environ['NUMBER']))\n")
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         path = f"{tmp_path}:{sshd.client.environ['PYTHONPATH']}"
         done = agentless("hosts", environ={**sshd.client.environ, "PYTHONPATH": path, "NUMBER": str(int(number))})
         assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -14,7 +14,7 @@ def send(number: int) -> None:
     os.kill(os.getpid(), number)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_is_an_exception_that_names_it(number: int) -> None:
     with Interrupts(), pytest.raises(Interrupted) as raised:
         send(number)
@@ -42,7 +42,7 @@ def test_the_first_signal_waits_for_the_end_of_a_held_block_and_the_second_does_
 def test_what_a_command_ends_with_lets_no_signal_in() -> None:
     with Interrupts() as interrupts:
         with interrupts.ignored():
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
                 send(number)
         with pytest.raises(Interrupted):
             send(signal.SIGINT)
