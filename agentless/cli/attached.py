@@ -151,7 +151,7 @@ class Attachment:
 
     def _choose(self, wanted: str, interruption: Interrupted) -> str:
         if interruption.number in (signal.SIGHUP, signal.SIGQUIT):
-            # The terminal is gone, which is what jobs are detached for; or who types Ctrl-\ wants out, with no question.
+            # The terminal is gone, which is what jobs are detached for; who types Ctrl-\ wants out with no question.
             return wanted if self.given and wanted != "ask" else "detach"
         if wanted != "ask":
             return wanted

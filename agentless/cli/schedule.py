@@ -21,7 +21,7 @@ from agentless.report.spelling import as_typed
 if TYPE_CHECKING:
     from agentless.schedule.hosts import Pushed, Seen
 
-__all__ = ["schedule"]
+__all__ = ["schedule", "warn_of_silent"]
 
 _HERE, _FILE = "agentless.cli.schedule", "agentless.cli.schedule_edit"
 _SEE, _EDIT, _NOW, _HOSTS = "See it", "Change the file", "Now", "Hosts"
@@ -81,9 +81,10 @@ def list_entries(invocation: Invocation, /, file: Path | None) -> int:
         key="name",
         empty="the schedule file has no entry",
     )
+    warn_of_silent(invocation, {row.entry.name: row.forecast.never for row in rows if row.forecast.never})
     if any(row.entry.enabled and row.pushed is not None and row.pushed.others for row in rows):
         screen.say("not all hosts have what the file says: agentless schedule push --check --diff")
-    if any(row.entry.enabled and row.entry.counted_on_hosts for row in rows):
+    if any(row.entry.enabled and row.entry.counted_on_hosts and not row.forecast.never for row in rows):
         screen.say("when an interval comes next, only its hosts know: agentless schedule status")
     return 0
 
@@ -107,7 +108,9 @@ def next_fires(invocation: Invocation, /, name: str | None, number: int, file: P
     from agentless.report import schedule_tables as tables
 
     out = invocation.out("table", (*FORMATS, "html"))
-    fires = invocation.fleet.schedule(file).coming(name, number)
+    schedules = invocation.fleet.schedule(file)
+    fires = schedules.coming(name, number)
+    warn_of_silent(invocation, {each: why for each, why in schedules.silent().items() if name in (None, each)})
     if out == "html":
         from agentless.report.html import fires_html
 
@@ -173,6 +176,12 @@ def pull(invocation: Invocation, /, target: str | None, file: Path | None) -> in
     return _tell(invocation, out, seen)
 
 
+def warn_of_silent(invocation: Invocation, silent: Mapping[str, str]) -> None:
+    """Warn of entries that are switched on and fire no more; by name, with the reasons."""
+    for name, why in silent.items():
+        invocation.screen.warn(f"schedule: {one_line(name)} does not fire: {why}")
+
+
 def _tell(invocation: Invocation, out: str, result: Seen | Pushed) -> int:
     from agentless.schedule.hosts import Seen
 
@@ -212,7 +221,9 @@ def push(invocation: Invocation, /, target: str | None, check: bool, diff: bool,
     from agentless.report import schedule_tables as tables
 
     out = invocation.out("table", FORMATS)
-    pushed = invocation.fleet.schedule(file).push(target, check=check, diff=diff)
+    schedules = invocation.fleet.schedule(file)
+    pushed = schedules.push(target, check=check, diff=diff)
+    warn_of_silent(invocation, schedules.silent())
     code = _placed(invocation, out, pushed)
     if out in ("table", "text"):
         lines = tables.changes(pushed, invocation.screen.out_look)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ from agentless.cli.commands import option
 from agentless.cli.completion import complete_entry, complete_keys, complete_target
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import SCHEDULE_FILE, verb
-from agentless.errors import UsageError
+from agentless.cli.schedule import warn_of_silent
+from agentless.errors import InventoryError, UsageError
 from agentless.report.spelling import as_typed
 
 if TYPE_CHECKING:
@@ -150,12 +152,19 @@ def import_(
 
 def _edit(invocation: Invocation, file: Path | None, change: Callable[[Editor], Schedule]) -> int:
     schedules = invocation.fleet.schedule(file)
-    before = _on_hosts(schedules.file) if schedules.path.exists() else {}
-    if _on_hosts(change(schedules.edit)) != before:
+    before = schedules.file.entries if schedules.path.exists() else {}
+    after = change(schedules.edit)
+    with contextlib.suppress(InventoryError):
+        # Nothing can be said without an inventory of what hosts fire.
+        silent = schedules.silent()
+        warn_of_silent(
+            invocation, {name: why for name, why in silent.items() if after.entries[name] != before.get(name)}
+        )
+    if _on_hosts(after.entries) != _on_hosts(before):
         invocation.screen.say("the hosts know nothing of it yet: agentless schedule push")
     return 0
 
 
-def _on_hosts(schedule: Schedule) -> dict[str, Entry]:
+def _on_hosts(entries: Mapping[str, Entry]) -> dict[str, Entry]:
     """What a push would bring to hosts."""
-    return {name: entry for name, entry in schedule.entries.items() if entry.runs_on == "host"}
+    return {name: entry for name, entry in entries.items() if entry.runs_on == "host"}

@@ -80,6 +80,8 @@ def _forecast(row: Overview) -> str:
         return _local(row.forecast.fire.at, row.forecast.fire.shift)
     if row.forecast.searched_until is not None:
         return f"after {local(row.forecast.searched_until)}"
+    if row.forecast.known and row.forecast.never:
+        return "never"
     return "" if row.forecast.known or not row.entry.enabled else "known to the hosts"
 
 

@@ -228,9 +228,10 @@ class Schedules:
         What hosts count themselves is unknown here; `status` asks them.
         """
         schedule, now = self.file, time.time()
+        silent = self.silent() if name is None else {}
         upcoming = {}
         for entry in schedule.entries.values() if name is None else (schedule.entry(name),):
-            if name is None and not entry.enabled:
+            if name is None and (not entry.enabled or entry.name in silent):
                 continue
             host, history = self._place(schedule, entry)
             fires = None
@@ -238,6 +239,16 @@ class Schedules:
                 fires = coming(schedule, entry, count, now=now, host=host, history=history)
             upcoming[entry.name] = Upcoming(entry, host, fires)
         return first(upcoming, count)
+
+    def silent(self) -> dict[str, str]:
+        """The entries that are switched on and fire no more, or not for a long time, each with the reason."""
+        schedule, now = self.file, time.time()
+        silent = {}
+        for entry in schedule.entries.values():
+            host, history = self._place(schedule, entry)
+            if never := forecast(schedule, entry, now=now, host=host, history=history).never:
+                silent[entry.name] = never
+        return silent
 
     def overview(self) -> list[Overview]:
         """Every entry, with what is known of it here; nobody is asked."""

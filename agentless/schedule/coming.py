@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from agentless.model.times import iso
+from agentless.model.times import iso, local
 from agentless.remote import clock, course, evaluator
 from agentless.remote.evaluator import Fire
 from agentless.schedule.document import Entry, Schedule
@@ -21,6 +21,8 @@ __all__ = ["Fire", "Forecast", "Upcoming", "coming", "fire_json", "first", "fore
 
 # The next fire that is not skipped is looked for among so many: it takes a tenth of a second.
 LOOK_AHEAD = 2000
+# What every fire of so long is kept back by is no matter of the hour or the weekday.
+LONG = 8 * 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,14 @@ class Forecast:
         known: False where `fire` is None and yet the entry may come: only the hosts know when, or all of the next
             fires are skipped.
         searched_until: how far the search went (Unix seconds) where all of those fires are skipped, else None.
+        never: why the entry, which is switched on, fires no more, or not for a long time; empty where it does, and
+            where that is not known.
     """
 
     fire: Fire | None
     known: bool = True
     searched_until: int | None = None
+    never: str = ""
 
 
 def fire_json(fire: Fire, entry: Entry, host: str) -> dict[str, Any]:
@@ -126,15 +131,23 @@ def forecast(schedule: Schedule, entry: Entry, *, now: float, host: str, history
     """The next fire of an entry that is not skipped; the arguments are those of `coming`."""
     if not entry.enabled:
         return Forecast(None)
-    if entry.counted_on_hosts:
-        return Forecast(None, known=False)
+    zone = offset(schedule, entry)
     until = entry.timing.get("until")
-    planned = evaluator.plan(entry.timing, history, now, host, offset(schedule, entry))
-    for number, fire in enumerate(planned):
+    over = until is not None and until[0] <= 0 and clock.moment(until, zone) < now
+    if entry.counted_on_hosts:
+        return Forecast(None, known=over, never="its `until` is past" if over else "")
+    never = "its times are past"
+    reasons = set()
+    for number, fire in enumerate(evaluator.plan(entry.timing, history, now, host, zone)):
         if fire.reason is None:
             return Forecast(fire)
+        reasons.add(fire.reason)
+        skipped = ", ".join(sorted(reasons))
         if fire.reason == course.UNTIL_PASSED and until is not None and until[0] <= 0:
-            break
+            return Forecast(None, never="its `until` is past" if over else f"its fires are skipped: {skipped}")
         if number >= LOOK_AHEAD:
-            return Forecast(None, known=False, searched_until=fire.at)
-    return Forecast(None)
+            why = f"all fires until {local(fire.at)} are skipped: {skipped}"
+            short = fire.at - now < LONG or course.AFTER_NOT_PASSED in reasons
+            return Forecast(None, known=False, searched_until=fire.at, never="" if short else why)
+        never = f"its fires are skipped: {skipped}"
+    return Forecast(None, never=never)

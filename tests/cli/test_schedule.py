@@ -60,6 +60,24 @@ def test_the_next_fires_of_one_entry_are_as_many_as_were_asked_for(file: str, sa
     assert fires[0]["nominal"] < fires[1]["nominal"] < fires[2]["nominal"]
 
 
+def test_an_entry_that_never_fires_is_told_by_every_verb_and_no_fire_of_it_is_shown(file: str, say: Say) -> None:
+    with open(file, "a") as more:
+        more.write("  ended: {function: jobs.prune, hours: 1, until: '2020-01-01T00:00:00'}\n")
+        more.write("  was: {function: cmd.run, args: [uptime], target: web1, once: '2020-01-01T00:00:00'}\n")
+    for words in (["list"], ["next"], ["push", "--check", "nobody.invalid"]):
+        # The host of the push has no address: nobody is contacted.
+        hosts = "web1," if words[0] != "push" else "nobody.invalid,web1"
+        _, out, err = say("-i", hosts, "schedule", *words, "--connect-timeout", "1", "--schedule-file", file)
+        assert "warning: schedule: ended does not fire: its `until` is past" in err
+        assert "warning: schedule: was does not fire: its times are past" in err
+        assert "nightly does not fire" not in err
+        assert words != ["next"] or "ended" not in out
+        assert words != ["list"] or out.count("never") == 2
+    _, _, err = say("-i", "web1,", "schedule", "modify", "nightly", "until=2020-01-01", "--schedule-file", file)
+    assert "nightly does not fire" in err
+    assert "ended" not in err
+
+
 @pytest.mark.parametrize("words", [["next", "nigthly"], ["list", "--out", "junit"], ["next", "-n", "0"], ["lits"]])
 def test_what_makes_no_sense_is_an_error(words: list[str], file: str, say: Say) -> None:
     code, out, err = say("-i", "web1,", "schedule", *words, *(["--schedule-file", file] if words != ["lits"] else []))
