@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from tests.hosts.client import ROOT
 MAP = [ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs/dev").rglob("*.md"))]
 PAGES = [ROOT / "README.md", *MAP, *sorted((ROOT / "docs").glob("*.md")), ROOT / "benchmarks/README.md"]
 PATH = re.compile(r"`((?:agentless|tests|docs|benchmarks|vagrant|\.ci|\.github)/[\w./-]+)`")
+# A function, type or table, and the file that is said to have it: `settle` in `agentless/model/states.py`.
+NAME_IN = re.compile(r"`([A-Za-z_][\w.]*)`(?:[^`.;|]{0,60})?\s(?:of|in)\s`((?:agentless|tests|docs)/[\w./-]+\.py)`")
+WORD = re.compile(r"[A-Za-z_][\w-]*")
 # Names to be replaced by the reader's own.
 PLACEHOLDERS = re.compile(r"[A-Z]{3,}")
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
@@ -31,6 +35,34 @@ def test_every_path_that_is_named_exists(page: Path) -> None:
             # Pages for users tell of places on their machines.
             continue
         assert PLACEHOLDERS.search(path) or (ROOT / path).exists(), f"{name(page)} names {path}"
+
+
+@cache
+def words_of_the_tree() -> frozenset[str]:
+    """Every word of code; with a hyphen, and each part of such a one."""
+    sources = [*(path for room in ("agentless", "tests", "docs", "benchmarks") for path in (ROOT / room).rglob("*.py"))]
+    sources += [ROOT / "Makefile", ROOT / "pyproject.toml", ROOT / "mkdocs.yml", ROOT / ".ci/run"]
+    found: set[str] = set()
+    for path in sources:
+        if path != Path(__file__):
+            for word in WORD.findall(path.read_text()):
+                found |= {word, *word.split("-")}
+    return frozenset(found)
+
+
+@pytest.mark.parametrize("page", MAP, ids=name)
+def test_every_name_that_developers_are_told_is_one_of_the_code(page: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    for told in re.findall(r"`([^`\n]+)`", text):
+        for word in re.findall(r"[A-Za-z]*_\w+|[A-Z][a-z]+[A-Z]\w*", told if "/" not in told else ""):
+            assert word in words_of_the_tree(), f"{name(page)} tells of {word}"
+
+
+@pytest.mark.parametrize("page", MAP, ids=name)
+def test_a_name_stands_in_the_file_that_is_said_to_have_it(page: Path) -> None:
+    for told, path in NAME_IN.findall(" ".join(page.read_text().split())):
+        words = set(WORD.findall((ROOT / path).read_text()))
+        assert words.issuperset(told.split(".")), f"{name(page)}: {told} is not in {path}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
