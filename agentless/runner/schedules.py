@@ -111,7 +111,15 @@ class Schedules:
             data = read_file(path, 64)
         except OSError as error:
             raise ScheduleError(f"cannot be read: {error.strerror}", file=str(path)) from error
-        taken = translated(data, str(path), target=target, beside=str(self.path), now=time.time(), skip=skip)
+        taken = translated(
+            data,
+            str(path),
+            target=target,
+            beside=str(self.path),
+            now=time.time(),
+            skip=skip,
+            returners=self._parts.config.returners,
+        )
         if target is not None:
             with contextlib.suppress(InventoryError):
                 # Nothing can be said of it without an inventory.

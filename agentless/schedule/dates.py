@@ -59,7 +59,7 @@ def _date(text: str) -> tuple[int, ...]:
     try:
         moments = [parser.parse(text, default=default, tzinfos=known) for default in _DEFAULTS]
     except Exception as error:  # what dateutil raises for odd text changes from version to version
-        raise ValueError(f"not a date: {error}") from error
+        raise ValueError(f"not a date, such as 2026-11-29T10:00 or Monday 5:00pm: {error}") from error
     if any(moment.microsecond for moment in moments):
         raise ValueError("not a date: it has fractions of a second")
     first = moments[0]

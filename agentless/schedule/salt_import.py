@@ -64,7 +64,14 @@ class Taken:
 
 
 def translated(
-    data: bytes, file: str, *, target: str | None, beside: str, now: float, skip: Collection[str] = ()
+    data: bytes,
+    file: str,
+    *,
+    target: str | None,
+    beside: str,
+    now: float,
+    skip: Collection[str] = (),
+    returners: Collection[str] | None = None,
 ) -> Taken:
     """The entries of a file of Salt's, all that are not skipped.
 
@@ -75,6 +82,7 @@ def translated(
         beside: our schedule file; scripts lie beside it.
         now: Unix seconds.
         skip: shell patterns of entries that are left out.
+        returners: those that the configuration has; None where that is not known.
 
     Raises:
         ScheduleError: it is no schedule, or something in it cannot be taken; each such thing is named.
@@ -105,7 +113,7 @@ def translated(
                 continue
             one = _Entry(name, item, shared, whens, beside)
             made = one.made(target or minion)
-            if not one.faults and (fault := _wrong(name, made, beside, now)):
+            if not one.faults and (fault := _wrong(name, made, beside, now, returners)):
                 one.faults.append(fault)
             if name in entries and _plain(entries[name]) != _plain(made):
                 one.faults.append(f"it is another one on {minions[name][0]}: import the minions one by one")
@@ -140,14 +148,17 @@ def _value(node: yaml.Node) -> Any:
     return [_value(each) for each in node.value] if isinstance(node, yaml.SequenceNode) else node.value
 
 
-def _wrong(name: str, made: Mapping[str, Any], beside: str, now: float) -> str:
+def _wrong(name: str, made: Mapping[str, Any], beside: str, now: float, returners: Collection[str] | None) -> str:
     """Why our schedule would refuse an entry; empty where it would not."""
     document = yaml.safe_dump({"schedule": {name: {key: _native(value) for key, value in made.items()}}})
     try:
-        parse(document, beside, now=now)
+        entry = parse(document, beside, now=now).entries[name]
     except ScheduleError as error:
         reason = error.message.partition(f"{name}: ")[2] or error.message
         return f"{reason} {error.hint}".rstrip()
+    for returner in entry.returners:
+        if returners is not None and returner not in returners:
+            return f"returner: agentless's configuration has no returner {returner!r} under `returners:`"
     return ""
 
 

@@ -85,3 +85,11 @@ def test_a_schedule_of_salts_is_imported_whole_or_not_at_all(edit: Edit, tmp_pat
     assert "uptime: left out, since it changes nothing here: output_loglevel" in err
     assert "uptime" in edit("list")[1]
     assert edit("import", str(tmp_path / "none"), "--target", "web*")[0] == 2
+
+
+def test_a_returner_of_salts_is_told_with_the_line_of_salts_file(edit: Edit, tmp_path: Path) -> None:
+    salt = tmp_path / "_schedule.conf"
+    salt.write_text("schedule:\n  df: {function: cmd.run, args: [df], hours: 1, returner: mysql}\n")
+    code, _, err = edit("import", str(salt), "--target", "web*")
+    assert code == 2
+    assert f"{salt}: 1 thing of it cannot be taken:\n  line 2: df: returner: agentless's configuration has no " in err
