@@ -109,6 +109,25 @@ class Config:
     returner: tuple[str, ...] = ()
     source: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse by hand what the file's reader refuses; raises UsageError."""
+        place = _Place("", "~")
+        for key, read in _READERS.items():
+            value = getattr(self, key)
+            if value is None and key in _MAY_BE_NONE:
+                continue
+            try:
+                if key != "inventory":
+                    if isinstance(value, str) and not isinstance(read(value, place), str):
+                        raise ValueError("a number is needed")
+                    read(value, place)
+                elif not isinstance(value, tuple):
+                    raise ValueError("a tuple of sources is needed")
+                elif value:
+                    read(list(value), place)
+            except ValueError as error:
+                raise UsageError(f"Config: {key}: {error}, not {value!r:.80}") from error
+
     def check_returners(self, names: Iterable[str]) -> tuple[str, ...]:
         """These names of returners, none of them unknown or given twice; raises UsageError."""
         checked: list[str] = []
@@ -369,6 +388,14 @@ _READERS: dict[str, _Parser] = {
     "keep_bytes": _size,
     "output_cap": _size,
 }
+
+
+_MAY_BE_NONE = frozenset(
+    {
+        *("connect_timeout", "host_key_checking", "user", "private_key", "become_user", "become_method"),
+        *("schedule_file", "keep_connections"),
+    }
+)
 
 
 # --- returners -------------------------------------------------------------------------------------------------------

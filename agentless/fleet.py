@@ -127,7 +127,7 @@ class Fleet:
         trust: Callable[[Sequence[NewKey]], bool] | None = None,
         step: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self.config = config if isinstance(config, Config) else configuration.load(config)
+        self.config = config if isinstance(config, Config) else configuration.load(parameters.config_path(config))
         parameters.check_forks(forks)
         parameters.check_text("limit", limit, may_be_empty=True)
         parameters.check_executor(executor)

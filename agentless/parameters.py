@@ -23,6 +23,7 @@ __all__ = [
     "check_job",
     "check_text",
     "check_word",
+    "config_path",
     "each",
     "keep",
     "moment",
@@ -60,6 +61,13 @@ def check_executor(executor: object) -> None:
     """Refuse what takes no tasks."""
     if executor is not None and not hasattr(executor, "submit"):
         raise UsageError(f"an executor has submit(), as concurrent.futures have it: not {shown(executor)}")
+
+
+def config_path(config: object) -> str | Path | None:
+    """The configuration file that is given; None takes the user's."""
+    if config is not None and not isinstance(config, (str, Path)):
+        raise UsageError(f"config is a Config or the path of a configuration file, not {shown(config)}")
+    return config
 
 
 def keep(seconds: object) -> float:

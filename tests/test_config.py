@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentless.config import Config, cache_dir, config_dir, load
-from agentless.errors import ConfigError
+from agentless.errors import ConfigError, UsageError
 from agentless.model.returner import CommandReturner, SqlReturner, WebhookReturner
 
 
@@ -24,6 +24,30 @@ def test_without_a_file_everything_is_at_its_default(tmp_path: Path) -> None:
     assert load(environ={"HOME": str(tmp_path)}) == Config()
     assert (Config().forks, Config().connect_timeout, Config().keep_jobs, Config().keep_returns) == (100, None, 24, 168)
     assert Config().output_cap == 10 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("forks", -1),
+        ("forks", None),
+        ("forks", True),
+        ("keep_connections", float("inf")),
+        ("keep_jobs", float("nan")),
+        ("max_cache_size", 0),
+        ("max_cache_size", "500MiB"),
+        ("connect_timeout", "3"),
+        ("become", "yes"),
+        ("become_method", "runas"),
+        ("spread", "nowhere"),
+        ("user", ""),
+        ("inventory", "web1,"),
+        ("inventory", (5,)),
+    ],
+)
+def test_a_config_made_by_hand_is_checked_as_the_file_is(key: str, value: object) -> None:
+    with pytest.raises(UsageError, match=f"Config: {key}: .* needed|not a duration"):
+        Config(**{key: value})  # type: ignore[arg-type]
 
 
 def test_an_empty_file_and_one_with_only_comments_say_nothing(tmp_path: Path) -> None:

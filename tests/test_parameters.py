@@ -17,6 +17,7 @@ NAN = float("nan")
 @pytest.mark.parametrize(
     "options",
     [
+        {"config": {}},
         {"user": 5},
         {"limit": 5},
         {"ssh_common_args": ["-o"]},

@@ -112,7 +112,7 @@ class Script:
     """
 
     name: str
-    data: bytes
+    data: bytes = field(repr=False)
     arguments: tuple[str, ...] = ()
 
     @classmethod
@@ -142,7 +142,7 @@ class JobSpec:
         command: what the shell gets, as it stands; empty with `script`.
         script: is run instead of a command.
         cwd: a directory of the host; None is the home.
-        env: further environment variables, which no `ps` on the host shows.
+        env: further environment variables, which no `ps` on the host shows, nor a repr, as of stdin and scripts.
         stdin: bytes for its standard input; None is `/dev/null`.
         shell: gets the command, and a script that has no `#!` line.
         timeout: the job's own deadline on each host, in seconds; None is none.
@@ -160,8 +160,8 @@ class JobSpec:
     command: str = ""
     script: Script | None = None
     cwd: str | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
-    stdin: bytes | None = None
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    stdin: bytes | None = field(default=None, repr=False)
     shell: str = "/bin/sh"
     timeout: float | None = None
     cap: int | None = None
@@ -280,7 +280,7 @@ class Section:
     """Bytes for the helper's stdin, which no `ps` shows: `env` (JSON), `script`, `stdin`, or a file of a schedule."""
 
     name: str
-    data: bytes
+    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
