@@ -8,8 +8,6 @@ from __future__ import annotations
 from tests.hosts.client import ROOT
 
 SEEN_THROUGH = {
-    # A process in the background is right where it outlives what started it.
-    "background": "tests/runner/test_sender.py",
     # What is kept is shown and closed where something is kept.
     "cli/connections": "tests/end_to_end/test_kept.py",
     "runner/connections": "tests/end_to_end/test_kept.py",
@@ -17,30 +15,17 @@ SEEN_THROUGH = {
     "cli/differing": "tests/cli/test_output_files.py",
     "cli/progress_bar": "tests/cli/test_progress.py",
     "cli/top_screens": "tests/cli/test_top_app.py",
-    # Values are right where they are those of `ansible-config dump`.
-    "inventory/cfg_values": "tests/inventory/test_ansible_cfg.py",
     # Values without behaviour, made and read in the other rooms.
-    "model/exit_codes": "tests/cli/test_exit_codes.py",
     "model/answers": "tests/runner/test_reading.py",
     "model/new_key": "tests/report/test_first_contact.py",
-    "model/problem": "tests/model/test_results.py",
-    "model/process": "tests/model/test_results.py",
-    # Values that each kind of returner takes and raises, and tables that `sql` writes and `register` reads.
-    "model/returner": "tests/test_config.py",
-    "returners/handover": "tests/returners/test_command.py",
-    "returners/tables": "tests/returners/test_sql.py",
-    "runner/registers": "tests/returners/test_verbs.py",
     # A call is carried out by threads and by shards.
     "runner/call": "tests/runner/test_fanout.py",
     "runner/cluster": "tests/runner/test_spread.py",
     "runner/shards": "tests/runner/test_spread.py",
-    "runner/fields": "tests/runner/test_reading.py",
-    "runner/reading_schedules": "tests/runner/test_reading.py",
     # The helper's side decides whether what is sent can be started.
     "runner/payload": "tests/remote/test_payload.py",
     # A kept connection is right where commands ride it.
     "transport/ssh/kept": "tests/transport/keeper/test_conversation.py",
-    "transport/ssh/relay": "tests/transport/test_channel.py",
 }
 
 MODULES = {
