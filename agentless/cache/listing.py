@@ -18,6 +18,7 @@ __all__ = ["Listing"]
 # Below this many rows the first lines are read from the records, above it from `heads`, which holds them together:
 # 10,000 records are 70 ms of open, read and close.
 SINGLE = 100
+_RECORDS = (names.OPEN, names.FINISHED)
 
 
 class Listing:
@@ -62,9 +63,15 @@ class Listing:
                     raise
                 named = ""
         of_job = names.of_job(named + names.FINISHED)
-        if of_job is not None and (row := self._journal.row(of_job[0])) and _was_run(row):
+        # An older one, where its record cannot be read or is what a host told since, is the wrong job to kill.
+        if of_job is not None and (self._journal.row(of_job[0]) or self._is_unreadable(of_job[0])):
             return of_job[0]
         return next((row.job.jid for row in filter(_was_run, self.rows())), None)
+
+    def _is_unreadable(self, jid: JID) -> bool:
+        """Whether a record of it lies here or was set aside, and is none that this version reads."""
+        files = [f"{folder}{jid}{suffix}" for folder in ("", names.SET_ASIDE + "/") for suffix in _RECORDS]
+        return any(map(self._folder.exists, files))
 
     def _finished(self, jid: JID, heads: dict[str, bytes]) -> JobRow | None:
         try:

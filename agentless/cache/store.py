@@ -368,7 +368,8 @@ class JobCache:
     def last(self) -> JID | None:
         """The JID of the newest job that a person or a script sent from here with `run`, or None.
 
-        The one that was made last is the newest, also where the clock was set back before that.
+        The one that was made last is the newest, also where the clock was set back before that, and where its record
+        cannot be read: the hosts know of it.
         """
         return self._listing.last()
 

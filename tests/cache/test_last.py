@@ -61,6 +61,20 @@ def test_where_the_note_of_it_is_gone_or_torn_the_newest_jid_counts(bench: Bench
         bench.job()
 
 
+@pytest.mark.parametrize("content", [b'{"v":1', b'{"v":99,"jid":"x"}\n', b""])
+def test_a_job_whose_record_cannot_be_read_is_last_all_the_same(bench: Bench, content: bytes) -> None:
+    """Who kills `last` means that job, and none before it."""
+    bench.job()
+    own = bench.job()
+    path = bench.root / f"{own.jid}.open.jsonl"
+    path.write_bytes(content)
+    for _ in range(2):
+        assert bench.another().last() == own.jid
+        assert bench.another().load(own.jid) is None
+    bench.cache.adopt(learned(own.jid), {"web1": returned()})
+    assert bench.another().last() == own.jid
+
+
 def test_a_job_that_was_pruned_is_last_no_more(bench: Bench) -> None:
     old = bench.job()
     bench.cache.record(old.jid, "web1", returned())
