@@ -25,6 +25,8 @@ __all__ = ["ReaderGone", "Screen"]
 
 # Characters of a document that are written at once.
 _WRITE = 1 << 16
+# What TERM says of a terminal that only takes lines, or of which nothing is known.
+_DUMB = ("", "dumb", "unknown")
 # Warnings that are said again at the end.
 _REPEATED = 3
 
@@ -57,7 +59,7 @@ class Screen:
         self._stderr = sys.stderr if stderr is None else stderr
         # no-color.org and force-color.org: whatever they are set to, but for nothing.
         wish = "never" if environ.get("NO_COLOR") else "always" if environ.get("FORCE_COLOR") else "auto"
-        self._dumb = environ.get("TERM") == "dumb"
+        self._dumb = environ.get("TERM", "") in _DUMB
         self.colour(wish)
         # Whether a person is at work: somebody who may type, or who reads what is said.
         self.attended = self.err_look.terminal or bool(sys.stdin and sys.stdin.isatty())
@@ -82,7 +84,7 @@ class Screen:
 
     @property
     def draws(self) -> bool:
-        """Whether a terminal, where there is one, can be drawn over: TERM does not say `dumb`."""
+        """Whether a terminal, where there is one, can be drawn over: TERM says that it is more than a `dumb` one."""
         return not self._dumb
 
     @property

@@ -87,8 +87,9 @@ def test_progress_names_whom_it_waits_for_and_leaves_no_trace(sshd: Sshd) -> Non
     assert "0/3" not in screen.text
 
 
-def test_on_a_dumb_terminal_nothing_is_drawn_over(sshd: Sshd) -> None:
-    environ = {**sshd.client.environ, "TERM": "dumb"}
+@pytest.mark.parametrize("term", ["dumb", ""])
+def test_on_a_dumb_or_unknown_terminal_nothing_is_drawn_over(term: str, sshd: Sshd) -> None:
+    environ = {**sshd.client.environ, "TERM": term}
     with Terminal("run", "all", "--progress", "--", "sleep 1", environ=environ) as terminal:
         assert terminal.end() == 0
     assert "\x1b" not in terminal.text
