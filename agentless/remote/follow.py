@@ -43,7 +43,8 @@ def follow_job(call: "Call", jid: str, at: "list[int]", end_pipe: "int | None") 
         end_pipe: a pipe from the supervisor, which ends when the return is on disk; else the return is looked for.
     """
     book = call.book
-    streams = _growing(call, jid, at) if call.request.get("live") else []
+    live = bool(call.request.get("live"))
+    streams = []  # type: list[output.Growing]
     poll = select.poll()
     poll.register(1, 0)
     if end_pipe is not None:
@@ -58,6 +59,9 @@ def follow_job(call: "Call", jid: str, at: "list[int]", end_pipe: "int | None") 
             checked = time.monotonic()
             if book.find(jid)["state"] != wire.RUNNING:
                 break
+        if live and not streams:
+            # Where somebody deleted the record, its supervisor writes it anew.
+            streams = _growing(call, jid, at)
         sent = [_forward(call, jid, s, stream) for s, stream in enumerate(streams, 1)]
         pause = POLL_FIRST if any(sent) else min(pause * 1.5, POLL_LAST)
         if any(sent):
@@ -66,12 +70,14 @@ def follow_job(call: "Call", jid: str, at: "list[int]", end_pipe: "int | None") 
             # A connection that died unnoticed, that of a master of ssh for one, is known by what does not come.
             call.say("beat", jid=jid)
             sent_at = time.monotonic()
-        for fd, event in poll.poll(int((pause if streams or end_pipe is None else wire.BEAT) * 1000)):
+        for fd, event in poll.poll(int((pause if live or end_pipe is None else wire.BEAT) * 1000)):
             if fd == 1 and event & (select.POLLERR | select.POLLHUP | select.POLLNVAL):
                 raise Gone
             if fd == end_pipe:
                 poll.unregister(end_pipe)
                 end_pipe = None
+    if live and not streams:
+        streams = _growing(call, jid, at)
     state = book.state(jid)
     cuts = state.get("cuts") or []
     whole = bool(streams and cuts)

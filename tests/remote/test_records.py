@@ -397,6 +397,31 @@ def test_a_job_whose_records_somebody_deleted_is_found_and_its_return_comes_home
     assert one_host.ended(left).one("return")["signal"] == 9
 
 
+def test_who_follows_before_the_record_is_there_again_has_the_output_while_it_grows(
+    one_host: Host, tmp_path: Path
+) -> None:
+    """A supervisor that is late with it, as on a busy machine."""
+    jid, _ = one_host.start("echo one; exec sleep 300")
+    supervisor = one_host.proc(jid)["supervisor_pid"]
+    os.kill(supervisor, signal.SIGSTOP)
+    (one_host.root / "jobs").rename(tmp_path / "gone")
+    call = one_host.begin("follow", jid=jid, live=True)
+    call.until("accepted")
+    helper = Path(f"/proc/{call.helper_pid()}/stat")
+    states: list[str] = []
+
+    def waits() -> bool:
+        states.append(helper.read_text().rsplit(")", 1)[1].split()[0])
+        return len(states) >= 20 and set(states[-20:]) == {"S"}
+
+    until(waits, "the helper looks for what grows")
+    os.kill(supervisor, signal.SIGCONT)
+    call.until("out")
+    assert call.answer.bytes("out", 1) == b"one\n"
+    one_host.kill(jid)
+    call.end()
+
+
 def test_a_job_that_has_its_records_elsewhere_on_this_machine_is_not_waited_for(
     start_host: Callable[..., Host], tmp_path: Path
 ) -> None:
