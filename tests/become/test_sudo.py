@@ -10,7 +10,7 @@ import pytest
 from agentless.model.states import State
 from tests.become.conftest import PASSWORD, Host, refused
 from tests.cli.terminal import agentless
-from tests.hosts import until
+from tests.hosts import patience, until
 from tests.hosts.client import printed
 from tests.hosts.fleet import out
 from tests.shells.view import programs
@@ -179,10 +179,11 @@ def test_a_sudo_that_is_broken_is_told_in_its_own_words(host: Host) -> None:
 
 
 def test_a_method_that_hangs_is_told_apart_from_a_wrong_password(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentless.runner.bounds.Bounds.first_answer", 2.0)
+    seconds = round(patience(2 / 3), 1)
+    monkeypatch.setattr("agentless.runner.bounds.Bounds.first_answer", seconds)
     with programs(host.node, without=["sudo"], scripts={"sudo": "#!/bin/sh\nexec sleep 1000\n"}):
         message, hint = refused(host.run(ansible_become_password=PASSWORD))
-    assert message == "sudo hangs: it said nothing within 2 s, and asked for no password"
+    assert message == f"sudo hangs: it said nothing within {seconds:g} s, and asked for no password"
     assert "sudo -u root id" in hint
 
 

@@ -43,12 +43,12 @@ def test_detach_prints_the_jid_alone_and_wait_shows_the_end(cli: Cli) -> None:
 
 
 def test_wait_that_is_over_leaves_with_4_and_the_next_command(cli: Cli) -> None:
-    done = cli("run", "host1", "--wait", "1", "--", "echo begun; sleep 60")
+    done = cli("run", "host1", "--wait", "1", "--", "echo begun; sleep 600")
     jid = json.loads(cli("jobs", "list", "-n", "1", "--out", "jsonl").stdout)["jid"]
     assert done.returncode == 4
     assert f"agentless jobs wait {jid}" in done.stderr
-    tail = cli("jobs", "tail", "last", "host1")
-    assert (tail.stdout, tail.returncode) == ("begun\n", 4)
+    until(lambda: cli("jobs", "tail", "last", "host1").stdout == "begun\n", "it has begun")
+    assert cli("jobs", "tail", "last", "host1").returncode == 4
     killed = cli("kill-job", jid, "--out", "json")
     assert killed.returncode == 0
     assert json.loads(killed.stdout)["hosts"]["host1"]["delivered"]

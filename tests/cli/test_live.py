@@ -44,10 +44,12 @@ def test_one_host_in_a_pipe_has_the_same_shape(sshd: Sshd) -> None:
 
 
 def test_on_a_terminal_the_bar_stands_below_and_leaves_nothing_behind(sshd: Sshd) -> None:
-    command = f"{CHATTY}; echo; [ $AGENTLESS_HOST != host2 ] || exit 3; sleep 1.5"
+    go = sshd.directory / "go"
+    command = f"{CHATTY}; echo; [ $AGENTLESS_HOST != host2 ] || exit 3; until [ -e {go} ]; do sleep 0.1; done"
     with Terminal("run", "all", "--live", "--batch", "2", "--", command, environ=sshd.client.environ) as terminal:
         terminal.until("1 failed")
         terminal.until("batch 2 of 2 · waiting for host")
+        go.touch()
         assert terminal.end() == 1
     screen = Emulator()
     screen.feed(terminal.text)

@@ -83,7 +83,7 @@ def test_a_target_narrows_what_is_seen(fleet: Fleet) -> None:
 
 def test_a_job_of_another_controller_is_seen_where_it_runs(sshd: Sshd, fleet: Fleet) -> None:
     elsewhere = {**sshd.client.environ, "XDG_CACHE_HOME": str(sshd.directory / "other")}
-    done = sshd.client.agentless("run", "host3", "--detach", "--", "sleep 60", env=elsewhere)
+    done = sshd.client.agentless("run", "host3", "--detach", "--", "sleep 600", env=elsewhere)
     jid = done.stdout.strip()
     with closing(Watcher(fleet)) as watcher:
         watcher.start()
@@ -101,7 +101,7 @@ def test_a_host_that_does_not_answer_holds_up_nobody(sshd: Sshd, fleet: Fleet) -
         inventory["all"]["hosts"] = {"hangs": hangs, **inventory["all"]["hosts"]}
         sshd.client.inventory.write_text(yaml.safe_dump(inventory))
         with Fleet(sshd.client.inventory, keep=0.0, connect_timeout=30) as other:
-            jid = sent(other, "host1", "echo hi; sleep 60")
+            jid = sent(other, "host1", "echo hi; sleep 600")
             with closing(Watcher(other)) as watcher:
                 watcher.start()
                 until(lambda: (one := part(watcher, jid, "host1")) and one.last_line == "hi", "the others")

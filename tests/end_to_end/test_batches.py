@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.hosts import Nodes, User, until
+from tests.hosts import Nodes, User, patience, soon, until
 from tests.hosts.client import Client
 from tests.runner.test_sender import senders
 
@@ -94,11 +94,11 @@ def test_a_host_out_of_reach_counts_and_the_rest_goes_on_or_does_not(site: Site)
     site.go()
     site.nodes["node1"].cut()
     try:
-        first = site("run", "all", "--detach", "--batch", "1", "-T", "1", "--", WAITS, code=3)
+        first = site("run", "all", "--detach", "--batch", "1", "-T", soon(), "--", WAITS, code=3)
         assert first["hosts"]["node1"]["state"] == "unreachable"
-        done = site("jobs", "wait", first["jid"], "--wait", "30", code=3)
+        done = site("jobs", "wait", first["jid"], "--wait", f"{patience(10)}", code=3)
         assert [host["state"] for host in done["hosts"].values()] == ["unreachable", "returned", "returned"]
-        second = site("run", "all", "--detach", "--batch", "1", "--max-fail", "0", "-T", "1", "--", WAITS, code=3)
+        second = site("run", "all", "--detach", "--batch", "1", "--max-fail", "0", "-T", soon(), "--", WAITS, code=3)
         until(lambda: site.states(second["jid"]) == ["unreachable", "not-started", "not-started"], "it stops there")
     finally:
         site.nodes["node1"].heal()
@@ -108,12 +108,12 @@ def test_a_command_that_is_killed_while_it_waits_for_the_first_batch_takes_nothi
     site.nodes["node1"].cut()
     try:
         for number, code in ((signal.SIGKILL, -9), (signal.SIGHUP, 130), (signal.SIGINT, 130)):
-            words = ("run", "all", "--detach", "--batch", "1", "-T", "8", "--", "true")
+            words = ("run", "all", "--detach", "--batch", "1", "-T", f"{patience(8 / 3)}", "--", "true")
             before = set(site("jobs", "list"))
             command = site.client.start(*words)
             (jid,) = until(lambda before=before: set(site("jobs", "list")) - before, "the job is there")  # type: ignore[misc]
             command.send_signal(number)
-            out, err = command.communicate(timeout=60)
+            out, err = command.communicate(timeout=patience(60))
             assert command.returncode == code
             if code == 130:
                 assert out == f"{jid}\n"

@@ -151,7 +151,7 @@ def test_wherever_the_connection_breaks_the_job_starts_once_or_never(
             state = json.loads(ran.stdout)["hosts"]["host1"]["state"]
             proxy.heal()
             starts = mark.read_text().count("x") if mark.exists() else 0
-            found = lookup(sshd.client, "lookup", "last")["hosts"]["host1"]
+            found = lookup(sshd.client, "wait", "last")["hosts"]["host1"]
             assert starts == (1 if found["state"] == "returned" else 0), (size, direction, state, found)
             if found["state"] == "returned":
                 assert found["stdout"] == "said\n"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.hosts import Nodes, User, until
+from tests.hosts import Nodes, User, in_time, until
 
 
 @pytest.fixture
@@ -39,7 +39,11 @@ def test_what_fits_is_whole_also_live(limited: Nodes) -> None:
 
 
 def test_a_child_that_is_left_behind_writes_on_and_leaves_nothing(limited: Nodes) -> None:
-    host = returned(limited, "timeout 1 yes & echo hi")
+    host = in_time(
+        lambda seconds: returned(limited, f"timeout {seconds:.0f} yes & echo hi"),
+        lambda host: host["left_running"],
+        seconds=1,
+    )
     assert (host["retcode"], host["ended_by"]) == (0, "exit")
     assert host["left_running"] >= 1
     until(
@@ -49,6 +53,10 @@ def test_a_child_that_is_left_behind_writes_on_and_leaves_nothing(limited: Nodes
 
 
 def test_a_deadline_holds_while_it_prints(limited: Nodes) -> None:
-    host = returned(limited, "yes", "--timeout", "0.5")
+    host = in_time(
+        lambda seconds: returned(limited, "yes", "--timeout", f"{seconds}"),
+        lambda host: host["stdout_truncated"],
+        seconds=0.5,
+    )
     assert host["ended_by"] == "timeout"
     assert host["stdout_truncated"] > 0

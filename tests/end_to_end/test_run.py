@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.hosts import Sshd, over_every_link
+from tests.hosts import Sshd, in_time, over_every_link
 from tests.hosts.client import printed
 
 
@@ -122,8 +122,11 @@ def test_what_cannot_start_is_not_started_and_says_why(sshd: Sshd) -> None:
 
 @over_every_link
 def test_the_deadline_is_the_hosts_and_keeps_the_output(sshd: Sshd) -> None:
-    document = run_json(
-        sshd, "host1", "--timeout", "0.5", "--", "trap '' TERM; echo begun; sleep 100 & wait; sleep 100"
+    command = "trap '' TERM; echo begun; sleep 100 & wait; sleep 100"
+    document = in_time(
+        lambda seconds: run_json(sshd, "host1", "--timeout", f"{seconds}", "--", command),
+        lambda document: document["hosts"]["host1"]["stdout"],
+        seconds=0.5,
     )
     host = document["hosts"]["host1"]
     assert (host["ended_by"], host["stdout"], host["retcode"]) == ("timeout", "begun\n", None)
@@ -152,18 +155,21 @@ def test_a_batch_bounds_the_hosts_that_are_unfinished(start_sshd: Callable[..., 
 
 
 def test_hosts_of_batches_that_nobody_waits_for_are_not_started(sshd: Sshd) -> None:
-    done = sshd.client.agentless("run", "all", "--batch", "1", "--wait", "1.5", "--out", "json", "--", "sleep 4")
+    go = sshd.directory / "go"
+    command = f"until [ -e {go} ]; do sleep 0.1; done"
+    done = sshd.client.agentless("run", "all", "--batch", "1", "--wait", "1.5", "--out", "json", "--", command)
     document = json.loads(done.stdout)
     assert [host["state"] for host in document["hosts"].values()] == ["running", "not-started", "not-started"]
     assert document["hosts"]["host2"]["error"]["kind"] == "wait-over"
     assert "`wait` was over" in document["hosts"]["host2"]["error"]["message"]
     assert (document["exit_code"], done.returncode) == (4, 4)
+    go.touch()
     waited = json.loads(sshd.client.agentless("jobs", "wait", "last", "--out", "json").stdout)
     assert waited["hosts"]["host1"]["retcode"] == 0
     assert {name: waited["hosts"][name] for name in ("host2", "host3")} == {
         name: document["hosts"][name] for name in ("host2", "host3")
     }
-    text = sshd.client.agentless("run", "all", "--batch", "1", "--wait", "1.5", "--", "sleep 4")
+    text = sshd.client.agentless("run", "all", "--batch", "1", "--wait", "1.5", "--", "sleep 100")
     assert "host[2-3] (2) | not-started" in text.stdout
     assert "2 not-started" in text.stderr
 

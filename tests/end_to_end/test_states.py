@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.hosts import Client, Nodes, Sshd, User, over_every_link, patience, until
+from tests.hosts import Client, Nodes, Sshd, User, in_time, over_every_link, patience, soon, until
 from tests.hosts.client import printed
 
 BOMB = "f() { f & f & wait; }; while :; do f; done"
@@ -29,21 +29,24 @@ def ask(client: Client, *arguments: str) -> dict[str, Any]:
 @over_every_link
 def test_a_reboot_and_a_cut_are_told_apart(start_nodes: Callable[..., Nodes]) -> None:
     nodes = start_nodes(3)
-    jid = nodes.client.agentless("run", "all", "--detach", "--", "echo up; sleep 3; echo end").stdout.strip()
+    command = "echo up; until [ -e /tmp/go ]; do sleep 0.1; done; echo end"
+    jid = nodes.client.agentless("run", "all", "--detach", "--", command).stdout.strip()
     nodes["node1"].reboot()
     nodes["node2"].cut()
-    found = ask(nodes.client, "jobs", "lookup", jid, "--connect-timeout", "2")
+    found = ask(nodes.client, "jobs", "lookup", jid, "--connect-timeout", soon())
     states = {name: host["state"] for name, host in found["hosts"].items()}
     assert states["node1"] == "lost"
     assert found["hosts"]["node1"]["error"]["kind"] == "reboot"
     assert states["node2"] == "unreachable"
     assert found["hosts"]["node2"]["pid"], "what was last known stays"
-    assert states["node3"] in ("running", "returned")
-    active = nodes.client.agentless("jobs", "active", "--connect-timeout", "2", "--out", "json")
+    assert states["node3"] == "running"
+    active = nodes.client.agentless("jobs", "active", "--connect-timeout", soon(), "--out", "json")
     assert active.returncode == 3
     assert "node2" in active.stderr
     assert json.loads(active.stdout)[jid]["unreachable"] == ["node2"]
     nodes["node2"].heal()
+    for name in ("node2", "node3"):
+        nodes[name].path("/tmp/go").touch()
     waited = ask(nodes.client, "jobs", "wait", jid)
     assert {name: host["state"] for name, host in waited["hosts"].items()} == {
         "node1": "lost",
@@ -59,7 +62,12 @@ def test_a_job_that_was_cut_off_has_failed_for_every_verb_whatever_its_handler_s
 ) -> None:
     client = start_nodes(1).client
     command = "trap 'exit 0' TERM; while :; do sleep 0.05; done"
-    done = client.agentless("run", "node1", "--timeout", "0.3", "--out", "json", "--", command)
+
+    def cut_off(seconds: float) -> subprocess.CompletedProcess[str]:
+        return client.agentless("run", "node1", "--timeout", f"{seconds}", "--out", "json", "--", command)
+
+    # The handler has a tenth of a second before SIGKILL.
+    done = in_time(cut_off, lambda done: json.loads(done.stdout)["hosts"]["node1"]["retcode"] == 0, seconds=0.3)
     document = json.loads(done.stdout)
     host = document["hosts"]["node1"]
     assert (host["retcode"], host["ended_by"], done.returncode) == (0, "timeout", 1)
@@ -137,7 +145,7 @@ def test_another_controller_with_only_the_jid_finds_follows_and_kills(start_node
     assert json.loads(other("jobs", "list", "--out", "json").stdout) == {}
     found = json.loads(other("find-job", jid, "--out", "json").stdout)
     assert [bool(found[name]) for name in ("node1", "node2", "node3")] == [True, False, True]
-    assert other("jobs", "tail", jid, "node1").stdout == "up\n"
+    until(lambda: other("jobs", "tail", jid, "node1").stdout == "up\n", "it is up")
     looked = json.loads(other("jobs", "lookup", jid, "--out", "json").stdout)
     assert list(looked["hosts"]) == ["node1", "node3"]
     assert (looked["arguments"], looked["target"], looked["metadata"]) == ([command], "node1,node3", {"why": "test"})
@@ -157,10 +165,10 @@ def test_a_jid_that_everybody_denies_is_a_usage_error(start_nodes: Callable[...,
     assert nodes.client.agentless("find-job", jid).returncode == 1
     assert nodes.client.agentless("kill-job", jid).returncode == 2
     nodes["node2"].cut()
-    done = nodes.client.agentless("jobs", "lookup", jid, "--connect-timeout", "2", "--out", "json")
+    done = nodes.client.agentless("jobs", "lookup", jid, "--connect-timeout", soon(), "--out", "json")
     assert done.returncode == 3
     assert list(json.loads(done.stdout)["unknown_hosts"]) == ["node2"]
-    assert nodes.client.agentless("find-job", jid, "--connect-timeout", "2").returncode == 3
+    assert nodes.client.agentless("find-job", jid, "--connect-timeout", soon()).returncode == 3
 
 
 def test_hosts_that_cannot_be_asked_about_a_foreign_job_stay_in_its_report(start_nodes: Callable[..., Nodes]) -> None:
@@ -177,11 +185,11 @@ def test_hosts_that_cannot_be_asked_about_a_foreign_job_stay_in_its_report(start
     nodes["node2"].cut()
 
     def other(*arguments: str) -> tuple[dict[str, Any], int]:
-        done = client.agentless(*arguments, "--connect-timeout", "2", "--out", "json", env=environ)
+        done = client.agentless(*arguments, "--connect-timeout", soon(), "--out", "json", env=environ)
         return json.loads(done.stdout), done.returncode
 
     assert other("jobs", "lookup", jid)[1] == 3
-    for words in (("jobs", "wait", jid, "--wait", "2"), ("jobs", "tail", jid)):
+    for words in (("jobs", "wait", jid, "--wait", soon()), ("jobs", "tail", jid)):
         told, code = other(*words)
         assert list(told["unknown_hosts"]) == ["node2"]
         assert (list(told["hosts"]), told["exit_code"], code) == (["node1"], 3, 3)
@@ -190,14 +198,15 @@ def test_hosts_that_cannot_be_asked_about_a_foreign_job_stay_in_its_report(start
     assert (told["hosts"], list(told["unknown_hosts"]), code) == ({}, ["node2"], 3)
     told, code = other("jobs", "tail", jid, "node1")
     assert (list(told["hosts"]), "unknown_hosts" in told, code) == (["node1"], False, 1)
-    for verb, *rest in (["lookup"], ["wait", "--wait", "1"], ["tail"]):
+    for verb, *rest in (["lookup"], ["wait", "--wait", soon()], ["tail"]):
         told, code = other("jobs", verb, "20200101000000000000", *rest)
         head = [told[key] for key in ("function", "arguments", "target", "user", "metadata")]
         assert (head, list(told["unknown_hosts"])) == ([None] * 5, ["node2"])
         assert (told["exit_code"], code) == (3, 3), verb
 
     def wait(jid: str) -> subprocess.Popen[str]:
-        command = client.command("jobs", "wait", jid, "--connect-timeout", "1", "--out", "json", "-v")
+        bounds = ("--connect-timeout", soon(), "--wait", f"{patience(30):.0f}")
+        command = client.command("jobs", "wait", jid, *bounds, "--out", "json", "-v")
         pipe = subprocess.PIPE
         return subprocess.Popen(command, env=environ, cwd=client.home, stdout=pipe, stderr=pipe, text=True)
 
@@ -238,7 +247,9 @@ def test_nothing_is_left_after_kill_job(start_nodes: Callable[..., Nodes]) -> No
 
 @over_every_link
 def test_term_job_leaves_the_job_its_clean_up(sshd: Sshd) -> None:
-    jid = sshd.client.agentless("run", "all", "--detach", "--", "trap 'echo bye; exit 5' TERM; sleep 100 & wait").stdout
+    command = f"trap 'echo bye; exit 5' TERM; touch {sshd.directory}/up-$AGENTLESS_HOST; sleep 100 & wait"
+    jid = sshd.client.agentless("run", "all", "--detach", "--", command).stdout
+    until(lambda: len(list(sshd.directory.glob("up-*"))) == 3, "their traps are set")
     assert sshd.client.agentless("term-job", jid.strip()).returncode == 0
     waited = ask(sshd.client, "jobs", "wait", jid.strip())
     assert {(host["retcode"], host["stdout"]) for host in waited["hosts"].values()} == {(5, "bye\n")}
@@ -274,7 +285,7 @@ def runs_on_host1(sshd: Sshd) -> bool:
 
 def test_a_job_that_is_killed_goes_to_no_later_batch(sshd: Sshd) -> None:
     """Salt's batch is the same: who kills a roll-out believes that it is over."""
-    run = start(sshd, "--batch", "1", "--", "echo a; exec sleep 60")
+    run = start(sshd, "--batch", "1", "--", "echo a; exec sleep 600")
     until(lambda: runs_on_host1(sshd), "the first batch runs")
     logins = sshd.logins()
     killed = ask(sshd.client, "kill-job", "last")
@@ -298,9 +309,14 @@ def test_a_job_that_is_killed_goes_to_no_later_batch(sshd: Sshd) -> None:
 
 
 def test_who_waits_for_a_job_waits_for_its_later_batches_too(sshd: Sshd) -> None:
-    run = start(sshd, "--batch", "1", "--", "sleep 1; echo $AGENTLESS_JID")
+    go = sshd.directory / "go"
+    run = start(sshd, "--batch", "1", "--", f"until [ -e {go} ]; do sleep 0.1; done; echo $AGENTLESS_JID")
     until(lambda: runs_on_host1(sshd), "the first batch runs")
-    waited = ask(sshd.client, "jobs", "wait", "last")
+    logins = sshd.logins()
+    wait = sshd.client.start("jobs", "wait", "last", "--out", "json")
+    until(lambda: sshd.logins() > logins, "it waits")
+    go.touch()
+    waited = json.loads(wait.communicate(timeout=patience(60))[0])
     assert {name: host["state"] for name, host in waited["hosts"].items()} == dict.fromkeys(sshd.names, "returned")
     output, _ = run.communicate(timeout=patience(60))
     assert waited == json.loads(output)
@@ -325,7 +341,7 @@ def test_active_shows_jobs_that_were_sent_as_other_users(start_nodes: Callable[.
     client.write_inventory({name: {"ansible_host": nodes[name].address} for name in ("node1", "node2")})
     sent = {}
     for words in (("-u", "ada"), ("-u", "root", "-b", "--become-user", "bob"), ("-u", "root")):
-        done = client.agentless("run", "all", "--detach", *words, "--", "sleep 60")
+        done = client.agentless("run", "all", "--detach", *words, "--", "sleep 600")
         sent[words] = done.stdout.strip()
     short = client.agentless("run", "node1", "--detach", "-u", "ada", "--", "sleep 1").stdout.strip()
     proc = node.path(f"/home/ada/.local/state/agentless/node1/proc/{short}")
@@ -347,7 +363,7 @@ def test_of_two_names_of_one_host_only_that_which_has_the_job_runs_it(start_sshd
     both = {name: found["vars"] for name, found in ask(sshd.client, "hosts").items()}
     both["host2"]["agentless_state_dir"] = both["host1"]["agentless_state_dir"]
     sshd.client.write_inventory(both)
-    sshd.client.agentless("run", "host1,host2", "--detach", "--", "sleep 60")
+    sshd.client.agentless("run", "host1,host2", "--detach", "--", "sleep 600")
     accepted = ask(sshd.client, "jobs", "show", "last")
     states = {host["state"]: name for name, host in accepted["hosts"].items()}
     mine, other = states["running"], states["not-started"]
@@ -367,11 +383,11 @@ def test_hosts_whose_addresses_were_exchanged_answer_for_nothing_that_the_other_
     """The other machine denies the job, which may run on where it was sent; its own part of the job is another's."""
     sshd = start_sshd(2)
     client, here = sshd.client, {name: found["vars"] for name, found in ask(sshd.client, "hosts").items()}
-    jid = client.agentless("run", "all", "--detach", "--", "echo $AGENTLESS_HOST; sleep 60").stdout.strip()
+    jid = client.agentless("run", "all", "--detach", "--", "echo $AGENTLESS_HOST; sleep 600").stdout.strip()
     client.write_inventory({"host1": here["host2"], "host2": here["host1"]})
     tailed = client.agentless("jobs", "tail", jid)
     assert (tailed.returncode, tailed.stdout) == (3, "")
-    for verb in (["lookup"], ["wait", "--wait", "1"], ["tail"], ["lookup"]):
+    for verb in (["lookup"], ["wait", "--wait", soon()], ["tail"], ["lookup"]):
         job = ask(client, "jobs", *verb, jid) if verb != ["tail"] else ask(client, "jobs", "show", jid)
         for host in job["hosts"].values():
             assert (host["state"], host["error"]["kind"]) == ("unreachable", "no-record")
@@ -410,7 +426,7 @@ def test_tail_follows_to_the_end(sshd: Sshd) -> None:
     sshd.client.agentless(
         "run", "host1", "--detach", "--", f"echo one; while [ ! -e {go} ]; do sleep 0.1; done; echo two; exit 3"
     )
-    assert sshd.client.agentless("jobs", "tail", "last").stdout == "one\n"
+    until(lambda: sshd.client.agentless("jobs", "tail", "last").stdout == "one\n", "the first line")
     go.touch()
     followed = sshd.client.agentless("jobs", "tail", "last", "-f")
     assert followed.stdout == "one\ntwo\n"

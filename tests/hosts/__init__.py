@@ -9,7 +9,7 @@ from tests.hosts.needs import need
 from tests.hosts.nodes import Node, Nodes, User
 from tests.hosts.proxy import Proxy
 from tests.hosts.sshd import Sshd
-from tests.hosts.waiting import patience, until
+from tests.hosts.waiting import in_time, patience, soon, until
 
 __all__ = [
     "Client",
@@ -20,8 +20,10 @@ __all__ = [
     "Proxy",
     "Sshd",
     "User",
+    "in_time",
     "need",
     "over_every_link",
     "patience",
+    "soon",
     "until",
 ]

@@ -14,14 +14,16 @@ from tests.remote.host import NONCE, Host, file_with, new_jid
 
 MIB = 1 << 20
 
-# Numbered lines, as fast as they can be written; then the count of bytes.
+# Numbered lines, as fast as they can be written: so many bytes for each file that is named, then waits for it.
 FLOOD = """
-import os, sys
-total = int(sys.argv[1])
+import os, sys, time
 block = b"".join(b"%07d\\n" % n for n in range(8192))
-done = 0
-while done < total:
-    done += os.write(1, block)
+for go in sys.argv[2:]:
+    done = 0
+    while done < int(sys.argv[1]):
+        done += os.write(1, block)
+    while not os.path.exists(go):
+        time.sleep(0.01)
 """
 
 
@@ -31,14 +33,14 @@ def used(path: Path) -> int:
 
 def test_a_flood_is_held_near_the_cap_while_it_grows(host: Host, tmp_path: Path) -> None:
     (tmp_path / "flood").write_text(FLOOD)
-    jid, _ = host.start(f"{sys.executable} {tmp_path}/flood 400000000; touch {tmp_path}/done; sleep 60", cap=4 * MIB)
+    gates = [tmp_path / name for name in ("first", "second", "third", "last")]
+    jid, _ = host.start(f"{sys.executable} {tmp_path}/flood 100000000 {' '.join(map(str, gates))}", cap=4 * MIB)
     stdout = host.root / "jobs" / jid / "stdout"
-    most = 0
-    while not (tmp_path / "done").exists():
-        most = max(most, used(stdout))
-    # 70 where the machine has nothing else to do; uncut, it is 400,000,000 bytes.
-    assert most < 370 * MIB
-    until(lambda: used(stdout) <= 6 * MIB, "the middle is given back while the job runs on")
+    for written, gate in enumerate(gates, 1):
+        until(lambda size=written * 100_000_000: stdout.stat().st_size >= size, "it has written")  # type: ignore[misc]
+        until(lambda: used(stdout) <= 6 * MIB, "the middle is given back while the job runs on")
+        if gate != gates[-1]:
+            gate.touch()
     host.kill(jid)
     answer = host.ended(jid)
     ret = answer.one("return")
@@ -55,7 +57,7 @@ def test_a_flood_is_held_near_the_cap_while_it_grows(host: Host, tmp_path: Path)
 
 def test_live_output_of_a_flood_has_gaps_and_never_a_hole(host: Host, tmp_path: Path) -> None:
     (tmp_path / "flood").write_text(FLOOD)
-    answer = host.run(f"{sys.executable} {tmp_path}/flood 300000000", cap=2 * MIB, live=True)
+    answer = host.run(f"{sys.executable} {tmp_path}/flood 300000000 /", cap=2 * MIB, live=True)
     at = 0
     for frame in answer.frames:
         if frame.kind in ("out", "gap") and frame.meta["s"] == 1:

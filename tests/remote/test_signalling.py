@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.hosts.needs import need
-from tests.hosts.waiting import until
+from tests.hosts.waiting import in_time, until
 from tests.remote.conftest import PYTHONS
-from tests.remote.host import NONCE, Host, alive, file_with, new_jid, tagged
+from tests.remote.host import NONCE, Answer, Host, alive, file_with, new_jid, tagged
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it acts as another user")
 
@@ -197,10 +197,16 @@ while True: time.sleep(1)
 # --- the deadline ---
 def test_the_deadline_ends_the_whole_tree_and_keeps_the_output(host: Host, tmp_path: Path) -> None:
     need("many seconds")
-    jid = new_jid()
-    answer = host.run("echo before; " + script(tmp_path / "daemons", DAEMONS), jid, timeout=1.5)
+    written = tmp_path / "daemons.pids"
+
+    def cut_off(seconds: float) -> tuple[str, Answer]:
+        jid = new_jid()
+        written.write_text("")
+        return jid, host.run("echo before; " + script(tmp_path / "daemons", DAEMONS), jid, timeout=seconds)
+
+    jid, answer = in_time(cut_off, lambda _: len(written.read_text().split()) == 4, seconds=1.5)
     ret = answer.one("return")
-    pids = [int(word) for word in file_with(tmp_path / "daemons.pids", 4)]
+    pids = [int(word) for word in file_with(written, 4)]
     assert (ret["ended_by"], ret["left_running"]) == ("timeout", 0)
     assert answer.bytes("rec", 1) == b"before\n"
     assert not [pid for pid in pids if alive(pid)]
@@ -209,7 +215,13 @@ def test_the_deadline_ends_the_whole_tree_and_keeps_the_output(host: Host, tmp_p
 
 
 def test_the_deadline_sends_term_before_kill(host: Host) -> None:
-    answer = host.run("trap 'echo bye; exit 4' TERM; while :; do sleep 0.01; done", timeout=0.3)
+    command = "trap 'echo bye; exit 4' TERM; while :; do sleep 0.01; done"
+    # The handler has a tenth of a second.
+    answer = in_time(
+        lambda seconds: host.run(command, timeout=seconds),
+        lambda answer: answer.one("return")["retcode"] == 4,
+        seconds=0.3,
+    )
     ret = answer.one("return")
     assert (ret["retcode"], ret["ended_by"]) == (4, "timeout")
     assert answer.bytes("rec", 1) == b"bye\n"

@@ -19,7 +19,7 @@ from agentless.runner import shard as shards
 from agentless.runner.call import Call
 from agentless.runner.shard import Results, Shard, carry_out
 from agentless.runner.writing import write
-from tests.hosts import Sshd
+from tests.hosts import Sshd, patience
 
 CALLER = Caller("ada@laptop", 168.0, 1 << 30)
 
@@ -28,9 +28,9 @@ def here(tmp_path: Path, name: str) -> Endpoint:
     return Endpoint(name, name, local=True, state_dir=str(tmp_path / name))
 
 
-def made(calls: dict[str, Call], seconds: float = 2.0) -> Results:
-    """The results of a shard, as they come back."""
-    shard = Shard(calls, {}, str(Path.home()), seconds, {})
+def made(calls: dict[str, Call], seconds: float | None = None) -> Results:
+    """The results of a shard, as they come back; followed for so many seconds, or long enough."""
+    shard = Shard(calls, {}, str(Path.home()), patience(5) if seconds is None else seconds, {})
     results: Results = pickle.loads(carry_out(__version__, pickle.dumps(shard)))
     return results
 
@@ -64,10 +64,11 @@ def test_the_same_shard_twice_starts_a_job_once(tmp_path: Path) -> None:
 
 
 def test_a_long_job_is_left_after_its_time_and_goes_on(tmp_path: Path) -> None:
-    done = tmp_path / "done"
-    outcome = made({"web1": runs(tmp_path, "web1", f"sleep 3; touch {done}")}, 0.1).outcomes["web1"]
+    go = tmp_path / "go"
+    outcome = made({"web1": runs(tmp_path, "web1", f"until [ -e {go} ]; do sleep 0.1; done")}, 0.1).outcomes["web1"]
     assert outcome.error is None
     assert not any(isinstance(answer, Returned) for answer in outcome.answers)
+    go.touch()
     again = made({"web1": runs(tmp_path, "web2", "true")}).outcomes["web1"]
     assert isinstance(again.answers[-1], Returned)
 

@@ -11,7 +11,7 @@ import pytest
 
 from agentless.model.states import Dispatched, State
 from agentless.runner.bounds import Bounds
-from tests.hosts import Nodes, User
+from tests.hosts import Nodes, User, patience
 from tests.hosts.fleet import out, problem
 from tests.shells.conftest import SHELLS, START_FILES, Host
 
@@ -98,12 +98,12 @@ def test_a_start_file_may_leave_a_process_that_prints(host: Host, shell: str) ->
 def test_a_start_file_that_runs_something_else_is_an_error_and_no_hang(
     host: Host, shell: str, other: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Bounds, "first_answer", 1.5)
+    monkeypatch.setattr(Bounds, "first_answer", round(patience(0.5), 1))
     host.start_file(shell, f"exec {other}\n")
     result = host.run(user=shell)
     assert result.state is State.UNREACHABLE
     message, hint = problem(result, "no-answer")
-    assert "nothing answered within 1.5 s" in message
+    assert f"nothing answered within {Bounds.first_answer:g} s" in message
     assert "start-up files" in hint
     if "yes" in other:
         assert message.endswith("y / y")
@@ -121,7 +121,7 @@ def test_a_start_file_that_exits_is_told_with_what_it_printed(host: Host, shell:
 
 
 def test_a_start_file_in_the_way_of_sudo_is_not_blamed_on_sudo(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Bounds, "first_answer", 1.5)
+    monkeypatch.setattr(Bounds, "first_answer", round(patience(0.5), 1))
     become: dict[str, Any] = {"ansible_become": True, "ansible_become_password": "x"}
     host.start_file("bash", "exit 1\n")
     assert "login shell ended with status 1" in problem(host.run(**become), "no-answer")[0]
@@ -144,7 +144,7 @@ def test_an_account_without_a_shell_says_what_it_printed_and_whom_to_take(host: 
 def test_a_forced_command_is_an_error_that_names_it(
     host: Host, forced: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Bounds, "first_answer", 1.5)
+    monkeypatch.setattr(Bounds, "first_answer", round(patience(0.5), 1))
     keys = host.node.path("/etc/ssh/node_authorized_keys")
     before = keys.read_text()
     keys.write_text(f'command="{forced}" {before}')
@@ -158,7 +158,7 @@ def test_a_forced_command_is_an_error_that_names_it(
 
 
 def test_an_account_for_sftp_only_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Bounds, "first_answer", 1.5)
+    monkeypatch.setattr(Bounds, "first_answer", round(patience(0.5), 1))
     only = "Match User files\n ForceCommand internal-sftp\nMatch all"
     with Nodes(1, users=[User("files")], sshd_config=only) as nodes:
         host = Host(nodes, "files")

@@ -15,9 +15,11 @@ import pytest
 from agentless.errors import Unreachable
 from agentless.transport.connector import HostConnector
 from agentless.transport.ssh import agent as agents
+from tests.hosts import patience
 from tests.transport.conftest import Add, Home, Server, denied, keygen, log_in
 
-Stuck = Callable[[float | None], None]
+# Gives a list that grows with each client of it.
+Stuck = Callable[[float | None], list[socket.socket]]
 
 
 @pytest.fixture
@@ -25,9 +27,12 @@ def stuck(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stuck]:
     """Stands before the agent and lets nothing through, or all but signatures, which it holds back for some seconds."""
     with contextlib.ExitStack() as ends:
 
-        def start(seconds: float | None) -> None:
+        def start(seconds: float | None) -> list[socket.socket]:
             real = os.environ.get("SSH_AUTH_SOCK", "")
             path = str(home.path / "stuck")
+            clients: list[socket.socket] = []
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
             listener = ends.enter_context(socket.socket(socket.AF_UNIX))
             listener.bind(path)
             listener.listen()
@@ -38,10 +43,11 @@ def stuck(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stuck]:
                 return head + sock.recv(struct.unpack(">I", head)[0], socket.MSG_WAITALL) if len(head) == 4 else b""
 
             def serve() -> None:
+                while seconds is None:
+                    clients.append(listener.accept()[0])
+                    ends.callback(clients[-1].close)
                 client, _ = listener.accept()
                 ends.callback(client.close)
-                if seconds is None:
-                    return
                 with socket.socket(socket.AF_UNIX) as behind, contextlib.suppress(OSError):
                     behind.connect(real)
                     while request := read(client):
@@ -51,6 +57,7 @@ def stuck(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stuck]:
                         client.sendall(read(behind))
 
             threading.Thread(target=serve, daemon=True).start()
+            return clients
 
         yield start
 
@@ -59,23 +66,31 @@ def test_an_agent_that_is_silent_is_named_and_other_keys_are_tried(
     connector: HostConnector, home: Home, server: Server, stuck: Stuck
 ) -> None:
     """One that was forwarded from a session that froze: its socket takes requests, and nobody answers."""
-    stuck(None)
-    began = time.monotonic()
+    asked = stuck(None)
     for _ in range(3):
-        connector.connect(home.to(server, connect_timeout=20, key_files=(str(home.key),))).close()
-    assert time.monotonic() - began < 9
+        connector.connect(home.to(server, key_files=(str(home.key),))).close()
+    assert len(asked) == 1, "one silence is enough"
     home.key.unlink()
-    error = denied(home, server, connect_timeout=4)
+    error = denied(home, server, connect_timeout=patience(4))
     assert f"the agent at {home.path}/stuck does not answer" in error.message
 
 
 def test_the_time_that_its_owner_takes_to_touch_a_key_is_not_the_hosts(
-    home: Home, server: Server, agent: Add, stuck: Stuck
+    home: Home, server: Server, agent: Add, stuck: Stuck, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agent(home.key)
     home.key.unlink()
-    stuck(3.0)
-    log_in(home, server, connect_timeout=2)
+    real = os.environ["SSH_AUTH_SOCK"]
+    for seconds in (2, 4, 8, 16):
+        monkeypatch.setenv("SSH_AUTH_SOCK", real)
+        stuck(1.5 * seconds)
+        try:
+            log_in(home, server, connect_timeout=seconds)
+        except Unreachable:
+            # A busy machine takes that long for all else.
+            continue
+        return
+    raise AssertionError("it is cut off, however long the host has")
 
 
 def test_a_signature_that_never_comes_ends_and_the_next_key_is_tried(

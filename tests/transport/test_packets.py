@@ -9,6 +9,7 @@ import pytest
 from agentless.errors import Unreachable
 from agentless.transport.channel import Link
 from agentless.transport.connector import HostConnector
+from agentless.transport.ssh import packets
 from tests.hosts import Proxy, patience
 from tests.transport.conftest import Home, Listen, Server, fails
 
@@ -18,7 +19,7 @@ def impatient(
     home: Home, connector: HostConnector, start_sshd: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Link, Proxy]]:
     """A connection through a proxy, which soon asks a silent peer whether it is there, and soon gives it up."""
-    for name, seconds in (("_ASK_AFTER", 0.2), ("_ASK_AGAIN", 0.2), ("GONE_AFTER", 1.0)):
+    for name, seconds in (("_ASK_AFTER", 0.2), ("_ASK_AGAIN", 0.2), ("GONE_AFTER", patience(0.5))):
         monkeypatch.setattr(f"agentless.transport.ssh.packets.{name}", seconds)
     monkeypatch.setattr("agentless.transport.ssh.transport.Transport._active_check_timeout", 0.05)
     server = start_sshd(authorized=home.key)
@@ -33,7 +34,7 @@ def test_a_silent_peer_is_given_up(impatient: tuple[Link, Proxy]) -> None:
     link, proxy = impatient
     channel = link.exec("sleep 60")
     # The other side answers what it is asked, so silence alone ends nothing.
-    assert channel.recv(3) is None
+    assert channel.recv(2 * packets.GONE_AFTER) is None
     proxy.hole()
     with pytest.raises(Unreachable, match="no sign of life"):
         channel.recv(patience(30))

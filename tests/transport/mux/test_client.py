@@ -92,7 +92,7 @@ def test_a_master_that_hangs_is_waited_for_as_long_as_is_said(held: Master) -> N
 
 def test_a_master_that_hangs_under_a_command_is_noticed(held: Master, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "_ASK_AFTER", 0.2)
-    monkeypatch.setattr(client, "_ANSWER_WAIT", 0.5)
+    monkeypatch.setattr(client, "_ANSWER_WAIT", patience(0.5))
     with ride(held) as link:
         channel = link.exec("echo begun; sleep 600")
         assert channel.recv(patience(20)) == (1, b"begun\n")
