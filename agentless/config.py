@@ -39,7 +39,7 @@ from agentless.suggest import one_of
 from agentless.values import dataclass
 
 if TYPE_CHECKING:
-    from agentless.yamlfile import Item
+    from agentless.yamlfile import YamlItem
 
 __all__ = [
     "MOST_FORKS",
@@ -111,7 +111,7 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse by hand what the file's reader refuses; raises UsageError."""
-        place = _Place("", "~")
+        place = _PathBase("", "~")
         for key, read in _READERS.items():
             value = getattr(self, key)
             if value is None and key in _MAY_BE_NONE:
@@ -255,7 +255,7 @@ def _parse(data: bytes, file: str, home: str) -> Config:
     document = yamlfile.root(data, file, ConfigError)
     if document is None or document.empty:
         return Config(source=file)
-    place = _Place(os.path.dirname(os.path.abspath(file)), home)
+    place = _PathBase(os.path.dirname(os.path.abspath(file)), home)
     values: dict[str, Any] = {}
     for key, item in document.fields().items():
         if key in _NESTED:
@@ -276,7 +276,7 @@ def _parse(data: bytes, file: str, home: str) -> Config:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _PathBase:
     """What relative paths and `~` of a configuration file stand for."""
 
     directory: str
@@ -288,7 +288,7 @@ class _Place:
         return os.path.normpath(os.path.join(self.directory, text))
 
 
-_Parser = Callable[[Any, _Place], Any]
+_Parser = Callable[[Any, _PathBase], Any]
 _UNITS = {"": 1, "K": 1024, "M": MIB, "G": 1024 * MIB, "T": 1024 * 1024 * MIB}
 _CENTURY = 876_000  # hours
 MOST_FORKS = 1_000_000
@@ -296,29 +296,29 @@ _LARGEST = 1024 * 1024 * 1024 * MIB  # what every file system and struct can say
 _SIZE = regex(r"(\d{1,15}(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.ASCII | re.IGNORECASE)
 
 
-def _count(value: Any, place: _Place) -> int:
+def _count(value: Any, place: _PathBase) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_FORKS:
         raise ValueError(f"a whole number from 1 to {MOST_FORKS} is needed")
     return value
 
 
-def _seconds(value: Any, place: _Place) -> float:
+def _seconds(value: Any, place: _PathBase) -> float:
     return connect_seconds(value)
 
 
-def _hours(value: Any, place: _Place) -> float:
+def _hours(value: Any, place: _PathBase) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= _CENTURY:
         raise ValueError(f"hours from 0 on are needed, {_CENTURY} at most")
     return float(value)
 
 
-def _duration(value: Any, place: _Place) -> float:
+def _duration(value: Any, place: _PathBase) -> float:
     if not isinstance(value, (int, float, str)) or isinstance(value, bool):
         raise ValueError("seconds, or a duration such as 5m, is needed")
     return durations.parse(str(value))
 
 
-def _size(value: Any, place: _Place) -> int:
+def _size(value: Any, place: _PathBase) -> int:
     wrong = (
         isinstance(value, bool) or not isinstance(value, (int, str)) or (isinstance(value, int) and value > _LARGEST)
     )
@@ -329,30 +329,30 @@ def _size(value: Any, place: _Place) -> int:
     return size
 
 
-def _text(value: Any, place: _Place) -> str:
+def _text(value: Any, place: _PathBase) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("text is needed")
     return value
 
 
-def _flag(value: Any, place: _Place) -> bool:
+def _flag(value: Any, place: _PathBase) -> bool:
     if not isinstance(value, bool):
         raise ValueError("true or false is needed")
     return value
 
 
-def _path(value: Any, place: _Place) -> str:
+def _path(value: Any, place: _PathBase) -> str:
     return place.path(_text(value, place))
 
 
-def _spread(value: Any, place: _Place) -> str:
+def _spread(value: Any, place: _PathBase) -> str:
     try:
         return check_spread(_text(value, place))
     except UsageError as error:
         raise ValueError(f"{error.hint} is needed") from error
 
 
-def _inventory(value: Any, place: _Place) -> tuple[str, ...]:
+def _inventory(value: Any, place: _PathBase) -> tuple[str, ...]:
     sources = value if isinstance(value, list) else [value]
     if not sources or not all(isinstance(source, str) and source for source in sources):
         raise ValueError("a path, host1,host2, or a list of them is needed")
@@ -360,7 +360,7 @@ def _inventory(value: Any, place: _Place) -> tuple[str, ...]:
 
 
 def _one_of(*words: str) -> _Parser:
-    def read(value: Any, place: _Place) -> str:
+    def read(value: Any, place: _PathBase) -> str:
         if value not in words:
             raise ValueError(f"{' or '.join(words)} is needed")
         return str(value)
@@ -410,11 +410,11 @@ _RETURNER_LONGEST = 3600.0
 _LOGIN_IN_URL = regex(r"[^:/?#]+://[^/?#]*:[^/?#]*@")
 
 
-def _returners(item: Item, place: _Place) -> dict[str, AnyReturner]:
+def _returners(item: YamlItem, place: _PathBase) -> dict[str, AnyReturner]:
     return {} if item.empty else {name: _returner(name, one, place) for name, one in item.fields().items()}
 
 
-def _returner(name: str, item: Item, place: _Place) -> AnyReturner:
+def _returner(name: str, item: YamlItem, place: _PathBase) -> AnyReturner:
     if not NAME.fullmatch(name):
         raise item.error("a returner's name is letters, digits, `_`, `.` and `-`, at most 64")
     fields = item.fields()
@@ -445,7 +445,7 @@ def _returner(name: str, item: Item, place: _Place) -> AnyReturner:
     return WebhookReturner(name, failures_only, timeout, url, _source(fields, "headers", place))
 
 
-def _timeout(item: Item) -> float:
+def _timeout(item: YamlItem) -> float:
     try:
         seconds = durations.parse(item.text)
     except ValueError as error:
@@ -455,7 +455,7 @@ def _timeout(item: Item) -> float:
     return seconds
 
 
-def _source(fields: Mapping[str, Item], key: str, place: _Place) -> SecretSource | None:
+def _source(fields: Mapping[str, YamlItem], key: str, place: _PathBase) -> SecretSource | None:
     """What stands under `key`, in a file that `key_file` names, or in a variable that `key_env` names."""
     given = {name: fields[name] for name in (key, f"{key}_file", f"{key}_env") if name in fields}
     for second in list(given.values())[1:]:
@@ -470,7 +470,7 @@ def _source(fields: Mapping[str, Item], key: str, place: _Place) -> SecretSource
     return None
 
 
-def _argv(item: Item, fields: Mapping[str, Item], place: _Place) -> tuple[str, ...]:
+def _argv(item: YamlItem, fields: Mapping[str, YamlItem], place: _PathBase) -> tuple[str, ...]:
     """The words of a command: those of a list, or one text for the shell."""
     if "command" not in fields:
         raise item.error("it has no command", "command: [./notify, --ops], or one text for /bin/sh")
@@ -485,8 +485,8 @@ def _argv(item: Item, fields: Mapping[str, Item], place: _Place) -> tuple[str, .
     return (place.path(value[0]) if "/" in value[0] else value[0], *value[1:])
 
 
-def _names(item: Item, place: _Place) -> tuple[str, ...]:
+def _names(item: YamlItem, place: _PathBase) -> tuple[str, ...]:
     return tuple(each.text for each in item.each())
 
 
-_NESTED: dict[str, Callable[[Item, _Place], Any]] = {"returners": _returners, "returner": _names}
+_NESTED: dict[str, Callable[[YamlItem, _PathBase], Any]] = {"returners": _returners, "returner": _names}

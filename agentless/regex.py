@@ -17,7 +17,7 @@ _compile: Any = re.compile
 _METHODS = ("findall", "finditer", "fullmatch", "match", "search", "split", "sub", "subn")
 
 
-class _Uncompiled:
+class _LazyPattern:
     """Has the attributes of `re.Pattern`. The functions of `re` refuse it: its methods are what is called."""
 
     def __init__(self, pattern: str | bytes, flags: int = 0) -> None:
@@ -39,7 +39,7 @@ def deferred() -> Iterator[None]:
     me = threading.get_ident()
 
     def compile_later(pattern: Any, flags: int = 0) -> Any:
-        return (_Uncompiled if threading.get_ident() == me else _compile)(pattern, flags)
+        return (_LazyPattern if threading.get_ident() == me else _compile)(pattern, flags)
 
     re.compile = compile_later
     try:
@@ -51,4 +51,4 @@ def deferred() -> Iterator[None]:
 if TYPE_CHECKING:
     regex = re.compile
 else:
-    regex = _Uncompiled
+    regex = _LazyPattern

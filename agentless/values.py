@@ -48,7 +48,7 @@ def _dataclass(
         made: Any = _with_slots(cls, by_name, more) if slots else _with_defaults(cls, by_name, more)
         fields = tuple(by_name.values())
         made.__dataclass_fields__ = _Undescribed(made, fields)
-        made.__init__ = _Uncompiled(made, fields)
+        made.__init__ = _LazyInit(made, fields)
         if repr and "__repr__" not in given:
             made.__repr__ = _shown([field.name for field in fields if field.repr])
         if eq:
@@ -154,7 +154,7 @@ class _Undescribed:
         return described
 
 
-class _Uncompiled:
+class _LazyInit:
     """Stands for the `__init__` of a class that has made few values; whoever asks for it gets the real one."""
 
     __slots__ = ("_cls", "_fields", "_made")

@@ -15,7 +15,7 @@ from agentless.values import dataclass
 with deferred():
     import yaml
 
-__all__ = ["FAULTS", "LONGEST", "Item", "fault", "line_of", "refuse_deep", "root", "yaml"]
+__all__ = ["FAULTS", "LONGEST", "YamlItem", "fault", "line_of", "refuse_deep", "root", "yaml"]
 
 # A hundred years, in seconds; beyond, system calls about time begin to fail.
 LONGEST = 100 * 366 * 86400
@@ -62,7 +62,7 @@ def line_of(node: yaml.Node) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class YamlItem:
     """A value of the file.
 
     Args:
@@ -116,7 +116,7 @@ class Item:
     def _not_yaml(self, error: Exception) -> FileError:
         return self.error(f"not YAML: {fault(error)[0]}")
 
-    def fields(self) -> dict[str, Item]:
+    def fields(self) -> dict[str, YamlItem]:
         """A mapping's values by key; `<<` is resolved, a key that stands twice is refused."""
         if not isinstance(self.node, yaml.MappingNode):
             raise self.error("a mapping of keys to values is needed")
@@ -136,19 +136,19 @@ class Item:
                 raise self._child(key, key).error("stands here a second time")
             seen.add(key.value)
 
-    def each(self) -> Iterator[Item]:
+    def each(self) -> Iterator[YamlItem]:
         """The values of a list; a single value is a list of one."""
         if isinstance(self.node, yaml.SequenceNode):
             yield from (self._at(self.key, node, line_of(node)) for node in self.node.value)
         else:
             yield self
 
-    def _child(self, key: yaml.Node, node: yaml.Node) -> Item:
+    def _child(self, key: yaml.Node, node: yaml.Node) -> YamlItem:
         name = str(key.value)
         return self._at(f"{self.key}: {name}" if self.key else name, node, line_of(key))
 
-    def _at(self, key: str, node: yaml.Node, line: int) -> Item:
-        return Item(key, node, self.file, self.loader, line, self.raises)
+    def _at(self, key: str, node: yaml.Node, line: int) -> YamlItem:
+        return YamlItem(key, node, self.file, self.loader, line, self.raises)
 
     def flag(self) -> bool:
         if not isinstance(self.value, bool):
@@ -163,7 +163,7 @@ class Item:
         return value
 
 
-def root(text: str | bytes, file: str, raises: type[FileError]) -> Item | None:
+def root(text: str | bytes, file: str, raises: type[FileError]) -> YamlItem | None:
     """The document of a file; None where it is empty.
 
     Args:
@@ -186,4 +186,4 @@ def root(text: str | bytes, file: str, raises: type[FileError]) -> Item | None:
     except FAULTS as error:
         reason, at = fault(error)
         raise raises(f"not YAML: {reason}", file=file, line=at) from error
-    return None if node is None else Item("", node, file, loader, line_of(node), raises)
+    return None if node is None else YamlItem("", node, file, loader, line_of(node), raises)

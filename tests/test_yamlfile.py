@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from agentless.errors import ConfigError, FileError, ScheduleError
-from agentless.yamlfile import Item, root
+from agentless.yamlfile import YamlItem, root
 
 
-def document(text: str | bytes) -> Item:
+def document(text: str | bytes) -> YamlItem:
     item = root(text, "f.yaml", ConfigError)
     assert item is not None
     return item

@@ -34,7 +34,7 @@ class Journal:
         self.appended = 0  # bytes that this process wrote; who prunes begins anew
         self._folder = folder
         self._warn = warn
-        self._tails: dict[str, _Tail] = {}
+        self._tails: dict[str, _ReadSoFar] = {}
         self._left_out: set[str] = set()
 
     # --- reading ------------------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ class Journal:
             # a file written anew has another head; its inode may well be one that was used before
             if tail is None or (data := self._folder.new_lines(name, tail.head, tail.offset)) is None:
                 data = self._folder.whole_lines(name)
-                tail = self._tails[jid] = _Tail(Record.read(data, jid), data[: data.find(b"\n") + 1])
+                tail = self._tails[jid] = _ReadSoFar(Record.read(data, jid), data[: data.find(b"\n") + 1])
             else:
                 tail.record.feed(data.split(b"\n"))
         except FileNotFoundError:
@@ -198,7 +198,7 @@ class Journal:
             raise
 
     def _append(
-        self, tail: _Tail, results: Mapping[str, HostResult], now: float, unsynced: contextlib.ExitStack
+        self, tail: _ReadSoFar, results: Mapping[str, HostResult], now: float, unsynced: contextlib.ExitStack
     ) -> dict[str, HostResult]:
         jid = tail.record.job.jid
         kept: dict[str, HostResult] = {}
@@ -262,7 +262,7 @@ def _stored(result: HostResult, file: OutputFile, host: str, place: Place) -> Ho
 
 
 @dataclass(slots=True)
-class _Tail:
+class _ReadSoFar:
     """How far this process has read an open record."""
 
     record: Record

@@ -23,14 +23,14 @@ class Turns:
         self._write = write
         self._queue = threading.Lock()
         self._writing = threading.Lock()
-        self._waiting: dict[JID, list[_Entry]] = {}
+        self._waiting: dict[JID, list[_QueuedResult]] = {}
 
     def enter(self, jid: JID, host: str, result: HostResult) -> HostResult | None:
         """What `write` returned for this host, None where it took nothing; raises what `write` raised."""
         if threading.current_thread() is threading.main_thread():
             # A Ctrl-C that hits it may not leave others' results half entered.
             return self._write(jid, {host: result}).get(host)
-        entry = _Entry(host, result)
+        entry = _QueuedResult(host, result)
         with self._queue:
             self._waiting.setdefault(jid, []).append(entry)
         # Who had to wait here finds, as a rule, that it was written for.
@@ -45,13 +45,13 @@ class Turns:
         with self._queue:
             entries = self._waiting.pop(jid)
         while entries:
-            first: dict[str, _Entry] = {}
+            first: dict[str, _QueuedResult] = {}
             for entry in entries:
                 first.setdefault(entry.host, entry)
             entries = [entry for entry in entries if first[entry.host] is not entry]
             self._hand_on(jid, list(first.values()))
 
-    def _hand_on(self, jid: JID, batch: list[_Entry]) -> None:
+    def _hand_on(self, jid: JID, batch: list[_QueuedResult]) -> None:
         try:
             kept = self._write(jid, {entry.host: entry.result for entry in batch})
         except Exception as error:  # noqa: BLE001 - raised by the thread whose result it is about
@@ -68,7 +68,7 @@ class Turns:
 
 
 @dataclass(slots=True)
-class _Entry:
+class _QueuedResult:
     """A result on its way, and what became of it."""
 
     host: str

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from agentless.cli.printers import Followed
 from agentless.cli.screen import Screen
 from agentless.model.states import HostResult
-from agentless.report.lines import Lines, Marks
+from agentless.report.lines import HostPrefixes, Lines
 
 __all__ = ["Live"]
 
@@ -24,7 +24,7 @@ class Live(Followed):
 
     def __init__(self, screen: Screen, hosts: Sequence[str]) -> None:
         super().__init__(screen)
-        self._marks = Marks(hosts)
+        self._marks = HostPrefixes(hosts)
         self._lines: dict[tuple[str, int], Lines] = {}
 
     def output(self, host: str, stream: int, data: bytes, dropped: int) -> None:

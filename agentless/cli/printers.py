@@ -165,7 +165,7 @@ class Grouped(Blocks):
         return groups(results, self.screen.out_look)
 
 
-class _Stream:
+class _ShownStream:
     """What is known of one output stream of one host.
 
     Attributes:
@@ -185,7 +185,7 @@ class Followed(Printer):
 
     def __init__(self, screen: Screen) -> None:
         super().__init__(screen)
-        self._streams: dict[tuple[str, int], _Stream] = {}
+        self._streams: dict[tuple[str, int], _ShownStream] = {}
         self._ended: set[str] = set()
 
     def output(self, host: str, stream: int, data: bytes, dropped: int) -> None:
@@ -204,8 +204,8 @@ class Followed(Printer):
     def _look(self, stream: int) -> Look:
         return self.screen.out_look if stream == 1 else self.screen.err_look
 
-    def _at(self, host: str, stream: int) -> _Stream:
-        return self._streams.setdefault((host, stream), _Stream())
+    def _at(self, host: str, stream: int) -> _ShownStream:
+        return self._streams.setdefault((host, stream), _ShownStream())
 
     def _end_of(self, host: str, result: HostResult) -> None:
         """Show what is recorded of a host and was not shown."""

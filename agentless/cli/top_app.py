@@ -16,7 +16,7 @@ from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Input, Static
 
 from agentless.cli.top_rows import HEADINGS, TopRow, fires, heading, rows, status, widths
-from agentless.cli.top_screens import FollowScreen, Keys, Question, SignalInput
+from agentless.cli.top_screens import FollowScreen, KeysScreen, Question, SignalInput
 from agentless.cli.watcher import JobPart, Watcher
 from agentless.errors import AgentlessError
 from agentless.hostlist import fold
@@ -180,7 +180,7 @@ class TopApp(App[None]):
     def action_keys(self) -> None:
         """List all keys."""
         if not isinstance(self.screen_stack[-1], ModalScreen):
-            self.push_screen(Keys())
+            self.push_screen(KeysScreen())
 
     def on_data_table_row_selected(self) -> None:
         self.action_follow()

@@ -17,7 +17,7 @@ from textual.widgets import Footer, Input, RichLog, Static
 
 from agentless.errors import AgentlessError
 from agentless.model.answers import Output
-from agentless.report.lines import Lines, Marks
+from agentless.report.lines import HostPrefixes, Lines
 from agentless.report.printable import one_line
 from agentless.report.text import Look, word
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from agentless.fleet import Fleet
     from agentless.runner.run import Run
 
-__all__ = ["FollowScreen", "Keys", "Question", "SignalInput"]
+__all__ = ["FollowScreen", "KeysScreen", "Question", "SignalInput"]
 
 _LOOK = Look(terminal=True)
 _LINES_MAX = 10_000
@@ -65,12 +65,12 @@ class Question(ModalScreen[bool]):
         self.dismiss(event.key == "y")
 
 
-class Keys(ModalScreen[None]):
+class KeysScreen(ModalScreen[None]):
     """All keys, until one is pressed."""
 
     CSS = """
-    Keys { align: center middle; }
-    Keys > Static {
+    KeysScreen { align: center middle; }
+    KeysScreen > Static {
         width: 70; max-width: 95%; height: auto; max-height: 100%; padding: 0 2; border: round $primary;
         background: $surface;
     }
@@ -189,7 +189,7 @@ class FollowScreen(Screen[None]):
         with self._fleet.tail(self.jid, self.host, follow=True) as run:
             self._run = run
             names = run.report().job.hosts if self.host is None else (self.host,)
-            marks = Marks(names)
+            marks = HostPrefixes(names)
             streams: dict[tuple[str, int], Lines] = {}
             shown: set[tuple[str, int]] = set()
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentless.config import MOST_FORKS
 from agentless.errors import ConfigError
-from agentless.inventory.cfg_values import Convert, Value, absolute, flag, items, number, path, paths, text, word
+from agentless.inventory.cfg_values import CfgText, Convert, absolute, flag, items, number, path, paths, text, word
 from agentless.values import dataclass
 
 if TYPE_CHECKING:
@@ -167,11 +167,14 @@ class _CfgReader:
         value = None
         for name in setting.env:
             if (text := self._environ.get(name)) is not None:
-                value, origin = Value(text, self._directory, self._directory, self._environ, in_file=False), f"${name}"
+                value, origin = (
+                    CfgText(text, self._directory, self._directory, self._environ, in_file=False),
+                    f"${name}",
+                )
         if value is None and self._parser is not None and self._file is not None:
             for section, key in setting.ini:
                 if (text := self._parser.get(section, key, fallback=None)) is not None:
-                    value = Value(text, Path(self._file).parent, self._directory, self._environ, in_file=True)
+                    value = CfgText(text, Path(self._file).parent, self._directory, self._environ, in_file=True)
                     origin = f"[{section}] {key}"
         if value is None:
             return None

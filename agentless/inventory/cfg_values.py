@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Convert", "Value", "absolute", "flag", "items", "number", "path", "paths", "text", "word"]
+__all__ = ["CfgText", "Convert", "absolute", "flag", "items", "number", "path", "paths", "text", "word"]
 
 _TRUE = frozenset({"y", "yes", "on", "1", "true", "t", "1.0"})
 
 
-class Value(NamedTuple):
+class CfgText(NamedTuple):
     """A text, and where it stands: the directory that its relative paths count from, the working directory, the
     environment, and whether it stands in the file."""
 
@@ -25,7 +25,7 @@ class Value(NamedTuple):
     in_file: bool
 
 
-Convert = Callable[[Value], Any]
+Convert = Callable[[CfgText], Any]
 
 
 def unquoted(text: str) -> str:
@@ -33,17 +33,17 @@ def unquoted(text: str) -> str:
     return text[1:-1] if quoted else text
 
 
-def text(value: Value) -> str:
+def text(value: CfgText) -> str:
     return unquoted(value.text) if value.in_file else value.text
 
 
-def flag(value: Value) -> bool:
+def flag(value: CfgText) -> bool:
     """As Ansible's lenient reading: what is not true is false."""
     return value.text.strip().lower() in _TRUE
 
 
 def number(least: int, most: int) -> Convert:
-    def convert(value: Value) -> int:
+    def convert(value: CfgText) -> int:
         from decimal import Decimal, DecimalException
 
         with contextlib.suppress(DecimalException):
@@ -56,7 +56,7 @@ def number(least: int, most: int) -> Convert:
     return convert
 
 
-def items(value: Value) -> tuple[str, ...]:
+def items(value: CfgText) -> tuple[str, ...]:
     return tuple(unquoted(item.strip()) for item in value.text.split(","))
 
 
@@ -79,19 +79,19 @@ def absolute(text: str, directory: Path, environ: Mapping[str, str], working: Pa
     return os.path.normpath(os.path.join(os.path.abspath(directory), text))
 
 
-def path(value: Value) -> str:
+def path(value: CfgText) -> str:
     resolved = absolute(value.text, value.directory, value.environ, value.working)
     return unquoted(resolved) if value.in_file else resolved
 
 
-def paths(value: Value) -> tuple[str, ...]:
+def paths(value: CfgText) -> tuple[str, ...]:
     """What stands between commas; Ansible takes an empty place for the directory of the file itself."""
     texts = [text.strip() for text in value.text.split(",")]
     return tuple(absolute(text, value.directory, value.environ, value.working) for text in texts if text)
 
 
 def word(*words: str) -> Convert:
-    def convert(value: Value) -> str:
+    def convert(value: CfgText) -> str:
         given = text(value)
         if given not in words:
             raise ValueError(f"{' or '.join(words)} is needed, not {given!r}")

@@ -13,7 +13,7 @@ from shlex import quote
 
 from agentless.regex import regex
 
-__all__ = ["CannotQuote", "Safe", "Value", "interpreter_of", "is_posix_shell", "joined", "quoted"]
+__all__ = ["CannotQuote", "Safe", "TemplateValue", "interpreter_of", "is_posix_shell", "joined", "quoted"]
 
 # The same word to every shell, wherever it stands.
 _PLAIN = regex(r"[A-Za-z0-9_@%+:,./-]+", re.ASCII)
@@ -33,7 +33,7 @@ class Safe(str):
     __slots__ = ()
 
 
-class Value:
+class TemplateValue:
     """What an expression of a template came to, among the pieces of literal text around it."""
 
     __slots__ = ("text",)
@@ -42,12 +42,12 @@ class Value:
         self.text = text
 
 
-def joined(parts: Iterable[str | Value]) -> str:
+def joined(parts: Iterable[str | TemplateValue]) -> str:
     """The text with its values as they are."""
-    return "".join(part.text if isinstance(part, Value) else part for part in parts)
+    return "".join(part.text if isinstance(part, TemplateValue) else part for part in parts)
 
 
-def quoted(parts: Iterable[str | Value], shell: str) -> str:
+def quoted(parts: Iterable[str | TemplateValue], shell: str) -> str:
     """The text with its values quoted, but for those that are Safe.
 
     Args:
@@ -57,10 +57,10 @@ def quoted(parts: Iterable[str | Value], shell: str) -> str:
     Raises:
         CannotQuote: a value stands where it cannot be quoted.
     """
-    place = _Place() if is_posix_shell(shell) else None
+    place = _ShellPlace() if is_posix_shell(shell) else None
     pieces = []
     for part in parts:
-        if not isinstance(part, Value):
+        if not isinstance(part, TemplateValue):
             text = part
             if place is not None:
                 place.read(text)
@@ -109,7 +109,7 @@ class _Here:
         self.end = re.sub(r"\\(.)|['\"]", r"\1", word)
 
 
-class _Place:
+class _ShellPlace:
     """Where a text has come to, as a shell reads it.
 
     `_stack` has what is open: `'`, `"`, `$'`, a backtick, `(` of a subshell or `$(`, `{` of `${`, `#` a comment, `<` a

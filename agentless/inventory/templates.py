@@ -18,7 +18,7 @@ import jinja2
 from jinja2 import nativetypes, sandbox
 from jinja2.utils import missing
 
-from agentless.inventory.quoting import Safe, Value
+from agentless.inventory.quoting import Safe, TemplateValue
 from agentless.inventory.secrets import MASK, is_secret
 
 __all__ = ["Renderer", "TemplateProblem", "check_syntax"]
@@ -41,7 +41,7 @@ class _Undefined(jinja2.ChainableUndefined, jinja2.StrictUndefined):
 
 def _concat(values: Iterable[Any]) -> Any:
     """One expression keeps its type; several, or text around one, make a text."""
-    parts = [part.text if isinstance(part, Value) else part for part in values]
+    parts = [part.text if isinstance(part, TemplateValue) else part for part in values]
     if len(parts) == 1:
         return parts[0]
     return "".join("" if part is None else str(part) for part in parts) if parts else ""
@@ -76,13 +76,13 @@ class _Environment(sandbox.ImmutableSandboxedEnvironment):
 
 
 @jinja2.pass_context
-def _value(context: jinja2.runtime.Context, value: Any) -> Value:
+def _value(context: jinja2.runtime.Context, value: Any) -> TemplateValue:
     """What an expression came to, told apart from the text around it; since it takes the context, constants, too."""
     if isinstance(value, jinja2.Undefined):
         str(value)
-    if isinstance(value, (Safe, Value)):
-        return value if isinstance(value, Value) else Value(value)
-    return Value("" if value is None else str(value))
+    if isinstance(value, (Safe, TemplateValue)):
+        return value if isinstance(value, TemplateValue) else TemplateValue(value)
+    return TemplateValue("" if value is None else str(value))
 
 
 class _Template(nativetypes.NativeTemplate):
@@ -129,7 +129,7 @@ class Renderer:
         """
         return self._safely(self._render, text)
 
-    def parts(self, text: str) -> list[str | Value]:
+    def parts(self, text: str) -> list[str | TemplateValue]:
         """The literal text and the values that a template comes to, in order, for who quotes the values.
 
         Jinja's comments are text here: in a shell, `${#x}` would begin one.
@@ -155,10 +155,10 @@ class Renderer:
         )
         return jinja.from_string(self._natural(text))
 
-    def _parts(self, text: str) -> list[str | Value]:
+    def _parts(self, text: str) -> list[str | TemplateValue]:
         template = self._compiled(text)
         parts: Iterable[Any] = template.root_render_func(template.new_context())
-        return [part if isinstance(part, Value) else str(part) for part in parts]
+        return [part if isinstance(part, TemplateValue) else str(part) for part in parts]
 
     def _safely(self, work: Callable[[str], R], text: str) -> R:
         try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentless.errors import InventoryError
 from agentless.inventory.hostvars import HostVars
-from agentless.inventory.quoting import Value
+from agentless.inventory.quoting import TemplateValue
 from agentless.inventory.secrets import MASK, is_secret, masked
 from agentless.inventory.tree import Layer, Sealed
 from agentless.inventory.vault import Vault, VaultClosed
@@ -285,7 +285,7 @@ class Variables:
         directory = os.path.dirname(source) if source else around.directory
         return Renderer(_Named(self), around.environ, directory, hides=self._hides)
 
-    def parts(self, template: str) -> list[str | Value]:
+    def parts(self, template: str) -> list[str | TemplateValue]:
         """What a template of a command line comes to for this host: literal text and values, in order.
 
         Raises:

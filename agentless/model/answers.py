@@ -18,12 +18,12 @@ __all__ = [
     "Content",
     "ContentEnd",
     "Described",
+    "FetchedItem",
     "FileAnswer",
     "FoundJob",
     "Gathered",
     "Gathering",
     "Helper",
-    "Item",
     "JobAnswer",
     "Output",
     "PushDone",
@@ -240,7 +240,7 @@ class Gathering:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class FetchedItem:
     """A file or a directory that is fetched.
 
     Args:
@@ -256,7 +256,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A piece of the file whose Item came before."""
+    """A piece of the file whose `FetchedItem` came before."""
 
     data: bytes
 
@@ -276,6 +276,6 @@ class Gathered:
     failed: tuple[FileFailure, ...]
 
 
-FileAnswer = Stored | Gathering | Item | Content | ContentEnd | Gathered
+FileAnswer = Stored | Gathering | FetchedItem | Content | ContentEnd | Gathered
 JobAnswer = Accepted | Output | Returned | Stated | Described
 Answer = JobAnswer | RunningJobs | FoundJob | SignalDone | Helper | ScheduleSeen | PushDone | ScheduleState | FileAnswer

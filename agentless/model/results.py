@@ -19,10 +19,10 @@ __all__ = [
     "Active",
     "ActiveJob",
     "Answered",
-    "Asked",
     "Connections",
     "ExitSuccess",
     "Found",
+    "HostAnswers",
     "Hosts",
     "InventoryHost",
     "KeptConnection",
@@ -38,7 +38,7 @@ def _problems_json(problems: Mapping[str, Problem]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class HostAnswers:
     """What hosts answered, by name, and why others could not be asked."""
 
     hosts: Mapping[str, Any]
@@ -54,7 +54,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Running(Asked):
+class Running(HostAnswers):
     """`running`: the jobs that each host runs.
 
     Args:
@@ -234,7 +234,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Pong(Asked):
+class Pong(HostAnswers):
     """`ping`: the hosts that answered, and those that did not."""
 
     hosts: Mapping[str, Answered]

@@ -13,7 +13,7 @@ from pathlib import Path
 from agentless.digests import sha256
 from agentless.values import dataclass
 
-__all__ = ["KnownHosts", "KnownKey", "OfferedKey", "fingerprint", "lookup_name", "remembers"]
+__all__ = ["KnownHosts", "KnownKey", "UnknownHostKey", "fingerprint", "lookup_name", "remembers"]
 
 CERT_AUTHORITY = "@cert-authority"
 REVOKED = "@revoked"
@@ -57,7 +57,7 @@ class KnownKey:
 
 
 @dataclass(frozen=True, slots=True)
-class OfferedKey:
+class UnknownHostKey:
     """The key that a host has just proved to hold, and that nothing says anything about.
 
     Args:

@@ -146,7 +146,7 @@ def _percent(share: float) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stream:
+class _ReportStream:
     """One stream of a group's output."""
 
     name: str
@@ -171,7 +171,7 @@ class _Group:
     symbol: str
     problem: Problem | None
     notes: tuple[str, ...]
-    streams: tuple[_Stream, ...]
+    streams: tuple[_ReportStream, ...]
     opened: bool
 
     @property
@@ -221,7 +221,7 @@ def _group(name: str, hosts: tuple[str, ...], result: HostResult, *, few: bool) 
         symbol,
         result.problem,
         tuple(notes(result)),
-        tuple(_Stream(stream, data) for stream, data in both if heads[stream]),
+        tuple(_ReportStream(stream, data) for stream, data in both if heads[stream]),
         opened=(few or tone != "good") and sum(heads.values()) <= _OPEN_BYTES,
     )
 

@@ -13,7 +13,7 @@ from agentless.report.cells import cells, padded
 from agentless.report.printable import RESET, Printable, one_line
 from agentless.report.text import Look, paint
 
-__all__ = ["Lines", "Marks"]
+__all__ = ["HostPrefixes", "Lines"]
 
 # Of a line that has no end: more is not held back.
 _LINE_MAX = 64 << 10
@@ -25,7 +25,7 @@ _KEPT_COLOUR = 256
 _PALETTE = ("\x1b[36m", "\x1b[33m", "\x1b[32m", "\x1b[35m", "\x1b[34m")
 
 
-class Marks:
+class HostPrefixes:
     """What stands before the lines of each host: aligned, and on a terminal each host in a colour of its own.
 
     Args:
@@ -59,7 +59,7 @@ class Lines:
         look: where the lines go.
     """
 
-    def __init__(self, marks: Marks, host: str, stream: int, look: Look) -> None:
+    def __init__(self, marks: HostPrefixes, host: str, stream: int, look: Look) -> None:
         mark = paint("stderr:", "red", look) + " " if stream == 2 else ""
         self._filter = Printable() if look.terminal else None
         self._first = self._raw(marks.mark(host, look) + mark)

@@ -15,13 +15,13 @@ from typing import IO
 from agentless.model.returner import CommandReturner
 from agentless.returners.handover import HostEnd, NotTaken, Unavailable
 
-__all__ = ["Command"]
+__all__ = ["CommandHandover"]
 
 _TAIL = 2048
 _REAPED = 5.0
 
 
-class Command:
+class CommandHandover:
     """Starts the command once for each return, and waits for it.
 
     Its stdin is a file with one line of JSON, `AGENTLESS_JID` and `AGENTLESS_HOST` say which return it is, what it
@@ -63,7 +63,7 @@ class Command:
                 raise Unavailable(f"{settings.argv[0]} cannot be started: {reason}") from error
         self._process = process
         assert process.stderr is not None
-        tail = _Tail(process.stderr)
+        tail = _StderrTail(process.stderr)
         try:
             code = process.wait(max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -96,7 +96,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         process.wait(_REAPED)
 
 
-class _Tail:
+class _StderrTail:
     """The end of what a command writes to stderr, however much that is, and whoever holds it open afterwards."""
 
     def __init__(self, stream: IO[bytes]) -> None:

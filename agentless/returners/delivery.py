@@ -16,7 +16,7 @@ from agentless.model.returner import AnyReturner, CommandReturner, SqlReturner
 from agentless.returners.handover import Handover, HostEnd, NotTaken, Unavailable
 from agentless.values import dataclass
 
-__all__ = ["Delivery", "check", "handover"]
+__all__ = ["ReturnDelivery", "check", "handover"]
 
 # Seconds that one command gives to one returner, as long as that takes what it gets.
 AT_MOST = 60.0
@@ -37,9 +37,9 @@ def handover(settings: AnyReturner, environ: Mapping[str, str]) -> Handover:
         ConfigError: its URL or its headers cannot be read, or are none, or SQLAlchemy or a driver is not installed.
     """
     if isinstance(settings, CommandReturner):
-        from agentless.returners.command import Command
+        from agentless.returners.command import CommandHandover
 
-        return Command(settings, environ)
+        return CommandHandover(settings, environ)
     if isinstance(settings, SqlReturner):
         need_sqlalchemy(settings)
         from agentless.returners.sql import Sql
@@ -72,7 +72,7 @@ def check(settings: AnyReturner, environ: Mapping[str, str]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Due:
+class _OwedReturn:
     """A return that a returner has not had, and how often it could not take it."""
 
     failures: int
@@ -153,17 +153,17 @@ class _Worker(threading.Thread):
             # What could not be read, for its record was damaged, is not looked for once more.
             tried.update((one.jid, one.host) for one in due)
 
-    def _due(self) -> list[_Due]:
+    def _due(self) -> list[_OwedReturn]:
         """Those that never failed first, the oldest job first."""
         name = self.settings.name
         due = [
-            _Due(debt.failures.get((name, host), 0), debt.job.jid, host)
+            _OwedReturn(debt.failures.get((name, host), 0), debt.job.jid, host)
             for debt in self._cache.debts()
             for host in debt.hosts.get(name, ())
         ]
         return sorted(due, key=lambda one: (one.failures, one.jid))
 
-    def _batches(self, due: Sequence[_Due]) -> Iterator[tuple[JID, list[HostEnd]]]:
+    def _batches(self, due: Sequence[_OwedReturn]) -> Iterator[tuple[JID, list[HostEnd]]]:
         """As many returns of one job as are handed over at once."""
         assert self._handover is not None
         for jid, group in groupby(due, key=lambda one: one.jid):
@@ -232,7 +232,7 @@ class _Worker(threading.Thread):
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class ReturnDelivery:
     """Hands over what returners have not had.
 
     Args:

@@ -19,10 +19,10 @@ from typing import TypeVar
 
 from agentless.errors import Refused, Unreachable
 from agentless.files import write_all
-from agentless.model.answers import Content, ContentEnd, Gathered, Gathering, Item
+from agentless.model.answers import Content, ContentEnd, FetchedItem, Gathered, Gathering
 from agentless.runner.reading import Answer
 
-__all__ = ["Arrival", "folder_name"]
+__all__ = ["FetchedFiles", "folder_name"]
 
 # How names of files end that have not come whole, and how old a leftover is before it is taken away; as on hosts.
 PART = ".agentless-part"
@@ -40,7 +40,7 @@ def folder_name(host: str) -> str:
     return f"%2E{quoted[1:]}" if quoted.startswith(".") else quoted
 
 
-class Arrival:
+class FetchedFiles:
     """What comes from one host.
 
     Args:
@@ -80,7 +80,7 @@ class Arrival:
             case Gathering():
                 self._discard()
                 self._reset()
-            case Item():
+            case FetchedItem():
                 self._item(answer)
             case Content(data):
                 self._content(data)
@@ -107,7 +107,7 @@ class Arrival:
             self._part.discard()
             self._part = None
 
-    def _item(self, item: Item) -> None:
+    def _item(self, item: FetchedItem) -> None:
         if self._part is not None:
             raise Unreachable("protocol", "the reply has a file within a file")
         above, _, name = item.path.rpartition("/")

@@ -16,11 +16,11 @@ from agentless.runner.writing import Message
 from agentless.transport.channel import Connector
 from agentless.values import dataclass
 
-__all__ = ["Call", "Talk"]
+__all__ = ["HostCall", "Talk"]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class HostCall:
     """One operation on one host: whoever carries it out, here or in another process, needs nothing else.
 
     Args:
@@ -54,7 +54,7 @@ class Talk:
         reached: the host let us log in, and may have got the request.
     """
 
-    def __init__(self, call: Call, connector: Connector, scratch: Scratch, *, seconds: float | None = None) -> None:
+    def __init__(self, call: HostCall, connector: Connector, scratch: Scratch, *, seconds: float | None = None) -> None:
         self.call = call
         self.reached = False
         self._connector = connector

@@ -19,7 +19,7 @@ from agentless.model.job import Job
 from agentless.model.problem import Problem
 from agentless.model.requests import Caller, Request, Wanted
 from agentless.runner import payload
-from agentless.runner.call import Call
+from agentless.runner.call import HostCall
 from agentless.runner.fanout import Carrier, FanOut, Threads
 from agentless.runner.homecoming import Homecoming, Learned
 from agentless.runner.reading import Answer
@@ -28,7 +28,7 @@ from agentless.runner.writing import operation, write
 from agentless.transport.channel import Connector
 from agentless.values import dataclass
 
-__all__ = ["CARRIERS", "MENDED_BY_WAITING", "Asked", "Contact", "Watch", "problem_of"]
+__all__ = ["CARRIERS", "MENDED_BY_WAITING", "Contact", "SingleCall", "Watch", "problem_of"]
 
 # What another try can mend. A refused login is not tried twice: that locks accounts (pam_faillock, fail2ban).
 MENDED_BY_WAITING = frozenset({"resolve", "connect", "connect-timeout", "throttled", "connection-lost"})
@@ -49,7 +49,7 @@ def problem_of(error: HostError) -> Problem:
     return Problem(error.kind, error.message, error.hint)
 
 
-class Spread(Protocol):
+class CarrierSource(Protocol):
     """Where calls are carried out."""
 
     def check(self, endpoints: Mapping[str, Endpoint], forks: int) -> None:
@@ -89,7 +89,7 @@ class Contact:
     learned: Learned
     sent_alike: Callable[[Job], bool]
     watch: Watch
-    spread: Spread | None = None
+    spread: CarrierSource | None = None
     meet: Callable[[Mapping[str, Endpoint]], None] = lambda endpoints: None
 
     def ask(
@@ -120,12 +120,12 @@ class Contact:
         payload.pack()
         wanted = self.cache.wanted(endpoints, self.sent_alike)
         left = dict.fromkeys(endpoints)
-        parts: dict[str, Asked] = {}
+        parts: dict[str, SingleCall] = {}
         over: queue.SimpleQueue[str] = queue.SimpleQueue()
 
-        def part(name: str) -> Asked:
+        def part(name: str) -> SingleCall:
             if name not in parts:
-                parts[name] = Asked(
+                parts[name] = SingleCall(
                     self,
                     endpoints[name],
                     partial(request, name),
@@ -189,7 +189,7 @@ class Contact:
         return in_order(order, values), in_order(order, problems)
 
 
-class Asked:
+class SingleCall:
     """A host that is asked something once (`fanout.Part`); the arguments are those of `Contact.ask`.
 
     Args:
@@ -239,7 +239,7 @@ class Asked:
         # A defect of ours, or what only this host makes of it: the others are not to go without their answers.
         raise Unreachable("internal", f"{type(self._error).__name__}: {self._error}") from self._error
 
-    def next(self) -> Call | float | None:
+    def next(self) -> HostCall | float | None:
         if (request := self._request) is None:
             request = self._request = self._make_request()
             self._tries = 1 if operation(request) in NOT_TWICE else CARRIERS
@@ -249,7 +249,7 @@ class Asked:
         if self._both_users:
             # The login user, asked beside another, has no word in what never arrived at that one.
             messages.append(write(request, caller, [replace(one, maybe=False) for one in self._want], seen))
-        return Call(self._endpoint, tuple(messages), self._contact.cap)
+        return HostCall(self._endpoint, tuple(messages), self._contact.cap)
 
     def ready(self) -> bool:
         return True

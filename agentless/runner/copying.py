@@ -22,7 +22,7 @@ from agentless.model.copies import Copied, Copies, FileFailure, Paths, ignored
 from agentless.model.endpoint import Endpoint
 from agentless.model.problem import Problem
 from agentless.model.requests import GetRequest, PutRequest, shown
-from agentless.runner.arrival import Arrival, folder_name
+from agentless.runner.arrival import FetchedFiles, folder_name
 from agentless.runner.contact import Contact, in_order, problem_of
 from agentless.runner.parcel import pack
 from agentless.runner.reading import Answer
@@ -188,7 +188,7 @@ def get(
     if top.exists() and not top.is_dir():
         raise UsageError(f"{directory} is no directory", "A folder for each host is made in it.")
     course = _Course()
-    arrivals = {name: Arrival(top / folder_name(name)) for name in endpoints}
+    arrivals = {name: FetchedFiles(top / folder_name(name)) for name in endpoints}
 
     def request(name: str) -> GetRequest:
         course.begin(name)

@@ -16,8 +16,8 @@ from agentless.model.job import Job, Report
 from agentless.model.problem import Problem
 from agentless.model.requests import FetchRequest, Wanted
 from agentless.model.states import LEARNED, Dispatched, HostResult, State, settle, settle_denied
-from agentless.runner.call import Call
-from agentless.runner.contact import MENDED_BY_WAITING, Asked, Contact, problem_of
+from agentless.runner.call import HostCall
+from agentless.runner.contact import MENDED_BY_WAITING, Contact, SingleCall, problem_of
 from agentless.runner.homecoming import is_to_come, job_of
 from agentless.runner.reading import Answer
 
@@ -97,14 +97,14 @@ class Search:
         self._patience = patience
         self._left = left
         self._until: float | None = None
-        self._asked: Asked | None = None
+        self._asked: SingleCall | None = None
 
-    def next(self) -> Call | float | None:
+    def next(self) -> HostCall | float | None:
         if self._left.is_set():
             return None
         if self._until is None:
             self._until = time.monotonic() + self._patience
-        self._asked = Asked(
+        self._asked = SingleCall(
             self._contact, self._endpoint, lambda: _request(self._jid), about=(self._jid,), both_users=True
         )
         return self._asked.next()

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from agentless.cache.scratch import Scratch
 from agentless.errors import HostError
-from agentless.runner.call import Call, Talk
+from agentless.runner.call import HostCall, Talk
 from agentless.runner.reading import Answer
 from agentless.transport.channel import Connector
 
@@ -22,7 +22,7 @@ __all__ = ["Carrier", "FanOut", "Part", "Threads"]
 class Part(Protocol):
     """What is wanted of one host, call by call. The methods are called one after the other, each from any thread."""
 
-    def next(self) -> Call | float | None:
+    def next(self) -> HostCall | float | None:
         """The call to make now; seconds after which to ask again; None where nothing is wanted any more."""
 
     def ready(self) -> bool:
@@ -276,13 +276,13 @@ class Threads:
         pause = None
         try:
             call = part.next()
-            pause = self._carry_out(name, part, call) if isinstance(call, Call) else call
+            pause = self._carry_out(name, part, call) if isinstance(call, HostCall) else call
         except BaseException as error:  # noqa: BLE001 - whatever it is, a thread must not end unseen
             part.failed(error)
         finally:
             pool.went(name, pause)
 
-    def _carry_out(self, name: str, part: Part, call: Call) -> float | None:
+    def _carry_out(self, name: str, part: Part, call: HostCall) -> float | None:
         talk = self._talks[name] = Talk(call, self._connector, self._scratch)
         if self._closed:
             talk.leave()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from agentless.errors import HostError
 from agentless.model.endpoint import Endpoint
 from agentless.model.new_key import NewKey
-from agentless.openssh.known_hosts import OfferedKey
+from agentless.openssh.known_hosts import UnknownHostKey
 from agentless.openssh.settings import Settings
 
 if TYPE_CHECKING:
@@ -78,12 +78,12 @@ class FirstContact:
 
     def _look(
         self, unknown: Sequence[tuple[Settings, list[str]]]
-    ) -> list[tuple[Settings, tuple[str, ...], OfferedKey]]:
+    ) -> list[tuple[Settings, tuple[str, ...], UnknownHostKey]]:
         """The keys that they show, in the order of the hosts."""
         places = {hosts[0]: (settings, hosts) for settings, hosts in unknown}
         left = dict.fromkeys(places)
         to_see: SimpleQueue[str] = SimpleQueue()
-        seen: SimpleQueue[tuple[str, OfferedKey | None]] = SimpleQueue()
+        seen: SimpleQueue[tuple[str, UnknownHostKey | None]] = SimpleQueue()
         for name in places:
             to_see.put(name)
 
@@ -97,7 +97,7 @@ class FirstContact:
                         key = None
                     seen.put((name, key))
 
-        keys: dict[str, OfferedKey] = {}
+        keys: dict[str, UnknownHostKey] = {}
         with self._watch(lambda: tuple(left), len(left)):
             for _ in range(min(self._forks, len(places))):
                 # Nobody waits for them: who is interrupted is not to wait for hosts that are silent.

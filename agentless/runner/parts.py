@@ -209,9 +209,9 @@ class Parts:
             # As a rule there are none, and what pays them is not loaded.
             if next(self.cache.debts(), None) is None:
                 return
-            from agentless.returners.delivery import Delivery
+            from agentless.returners.delivery import ReturnDelivery
 
-            Delivery(self.cache, config.returners, source, environ, self.warn, self.note).run()
+            ReturnDelivery(self.cache, config.returners, source, environ, self.warn, self.note).run()
         except AgentlessError as error:
             self.warn(f"nothing was handed over to returners: {error.message}")
 

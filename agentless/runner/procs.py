@@ -47,14 +47,14 @@ def signal_number(value: str | int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class HostProcesses:
     """What one host runs, as the acting users see it, and who else seems to run jobs there."""
 
     processes: tuple[Process, ...]
     others: tuple[str, ...]
 
 
-def look(contact: Contact, endpoints: Mapping[str, Endpoint]) -> tuple[dict[str, Look], dict[str, Problem]]:
+def look(contact: Contact, endpoints: Mapping[str, Endpoint]) -> tuple[dict[str, HostProcesses], dict[str, Problem]]:
     """Ask hosts what runs there; what each told, and why others could not be asked."""
     return contact.gather(endpoints, lambda _: RunningRequest(), lambda _, answers: _look(answers), both_users=True)
 
@@ -178,13 +178,13 @@ def ping(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Pong:
     return Pong(*contact.gather(endpoints, request, answered))
 
 
-def _look(answers: Iterable[Answer]) -> Look:
+def _look(answers: Iterable[Answer]) -> HostProcesses:
     """The `running` answers of one host, each job once (the login user may be the become user)."""
     lists = [answer for answer in answers if isinstance(answer, RunningJobs)]
     by_job = {(process.jid, process.pid): process for answer in lists for process in answer.processes}
     own_users = {answer.user for answer in lists}
     others = dict.fromkeys(name for answer in lists for name in answer.others if name not in own_users)
-    return Look(tuple(sorted(by_job.values(), key=lambda process: process.jid)), tuple(others))
+    return HostProcesses(tuple(sorted(by_job.values(), key=lambda process: process.jid)), tuple(others))
 
 
 def _joined(answers: Iterable[Answer]) -> Signal:

@@ -17,7 +17,7 @@ from agentless.model.problem import Problem
 from agentless.model.requests import FetchRequest, FollowRequest, Request, RunRequest, Wanted
 from agentless.model.states import Dispatched, HostResult, State, settle
 from agentless.runner.awaited import EVERY, Awaited
-from agentless.runner.call import Call
+from agentless.runner.call import HostCall
 from agentless.runner.contact import CARRIERS, MENDED_BY_WAITING, Contact, problem_of
 from agentless.runner.events import Changed, Event
 from agentless.runner.homecoming import Homecoming, Ledger
@@ -126,7 +126,7 @@ class Pursuit:
         self._rests_until: float | None = None
 
     # --- as of fanout.Part ---
-    def next(self) -> Call | float | None:
+    def next(self) -> HostCall | float | None:
         """The next call, until the host's part is settled or the run is left."""
         errand = self._errand
         if errand.left.is_set():
@@ -147,7 +147,7 @@ class Pursuit:
         want = [job.at(self._endpoint.place) for job in self._wanted if job.jid != errand.job.jid]
         request = self._request()
         message = write(request, errand.contact.caller, want, self._home.seen())
-        return Call(self._endpoint, (message,), errand.cap, follows=self._follows_job(request))
+        return HostCall(self._endpoint, (message,), errand.cap, follows=self._follows_job(request))
 
     def ready(self) -> bool:
         """The request is about to be sent; False where the host must not get it."""

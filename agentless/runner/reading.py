@@ -13,12 +13,12 @@ from agentless.model.answers import (
     Content,
     ContentEnd,
     Described,
+    FetchedItem,
     FileAnswer,
     FoundJob,
     Gathered,
     Gathering,
     Helper,
-    Item,
     JobAnswer,
     Output,
     PushDone,
@@ -192,7 +192,7 @@ def _file(kind: str, meta: Meta, body: bytes) -> FileAnswer:
         case "gathering":
             return Gathering()
         case "item":
-            return Item(text(meta, "path"), count(meta, "mode") & PERMISSIONS, number(meta, "size"))
+            return FetchedItem(text(meta, "path"), count(meta, "mode") & PERMISSIONS, number(meta, "size"))
         case "data":
             return Content(body)
         case "whole":

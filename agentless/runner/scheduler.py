@@ -28,7 +28,7 @@ LOOK_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Due:
+class _DueFire:
     entry: Entry
     jid: JID
 
@@ -130,7 +130,7 @@ class Scheduler:
                 self._log(f"error: {error.message}; the schedule as it was before holds")
         return self._good
 
-    def _look(self, schedule: Schedule) -> tuple[list[_Due], float]:
+    def _look(self, schedule: Schedule) -> tuple[list[_DueFire], float]:
         """What is due, once that is on disk; and when to look again."""
         due = []
         look = float("inf")
@@ -153,7 +153,7 @@ class Scheduler:
                 for skip in done.skips:
                     times = f" ({skip.count} times since {local(skip.first)})" if skip.count > 1 else ""
                     self._log(f"{entry.name}: skipped {local(skip.last)}: {skip.reason}{times}")
-                due += [_Due(entry, JID(fire.jid)) for fire in done.fires]
+                due += [_DueFire(entry, JID(fire.jid)) for fire in done.fires]
         return due, look
 
     def _evaluate(self, schedule: Schedule, entry: Entry, before: Any, now: float) -> evaluator.Outcome:
@@ -175,7 +175,7 @@ class Scheduler:
             busy = self._busy.get(entry.name, 0)
         return busy or self._schedules.running(entry.name)
 
-    def _fire(self, due: _Due, *, detach: bool = False) -> None:
+    def _fire(self, due: _DueFire, *, detach: bool = False) -> None:
         entry = due.entry
         try:
             if entry.function.startswith("jobs."):
@@ -194,7 +194,7 @@ class Scheduler:
         if not detach:
             self._deliver()
 
-    def _send(self, due: _Due, *, detach: bool) -> None:
+    def _send(self, due: _DueFire, *, detach: bool) -> None:
         entry = due.entry
         with self._schedules.prepare(entry, Delivery(detach, live=False), due.jid).send() as run:
             with self._lock:

@@ -23,7 +23,7 @@ from agentless.model.output import InMemory
 from agentless.model.returns import Remains, Return
 from agentless.model.secret import Secret
 from agentless.openssh.settings import Settings, moved
-from agentless.runner.call import Call, Talk
+from agentless.runner.call import HostCall, Talk
 from agentless.runner.reading import Answer
 from agentless.transport.channel import Link
 from agentless.transport.connector import HostConnector
@@ -31,7 +31,7 @@ from agentless.values import dataclass
 
 S = TypeVar("S", Return, Remains)
 
-__all__ = ["Outcome", "Results", "Shard", "carry_out"]
+__all__ = ["CallOutcome", "Results", "Shard", "carry_out"]
 
 # How a worker begins that has read nothing.
 OTHER_VERSION = "this worker has agentless"
@@ -53,7 +53,7 @@ class Shard:
         passphrases: of key files, by prompt: the answers one after the other, None where nobody gave one.
     """
 
-    calls: Mapping[str, Call]
+    calls: Mapping[str, HostCall]
     settings: Mapping[str, Settings]
     home: str
     seconds: float
@@ -61,7 +61,7 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CallOutcome:
     """What became of one call.
 
     Args:
@@ -83,7 +83,7 @@ class Outcome:
 class Results:
     """What a worker gives back: outcomes by host, and lines that a person should see."""
 
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, CallOutcome]
     warnings: tuple[str, ...] = ()
 
 
@@ -144,9 +144,9 @@ def carry_out(version: str, data: bytes) -> bytes:
     ways = _Ways(shard, connector)
     scratch = Scratch(tempfile.gettempdir())
     room = _Room()
-    outcomes: dict[str, Outcome] = {}
+    outcomes: dict[str, CallOutcome] = {}
 
-    def work(name: str, call: Call) -> None:
+    def work(name: str, call: HostCall) -> None:
         outcomes[name] = _outcome(Talk(call, ways, scratch, seconds=shard.seconds), room)
 
     threads = [threading.Thread(target=work, args=one, daemon=True) for one in shard.calls.items()]
@@ -175,7 +175,7 @@ class _Room:
             return fits
 
 
-def _outcome(talk: Talk, room: _Room) -> Outcome:
+def _outcome(talk: Talk, room: _Room) -> CallOutcome:
     answers: list[Answer] = []
     error: HostError | None = None
     live = 0
@@ -189,14 +189,14 @@ def _outcome(talk: Talk, room: _Room) -> Outcome:
     except HostError as problem:
         error = problem
     except _PromptNeeded as needed:
-        return Outcome(prompt=needed.prompt)
+        return CallOutcome(prompt=needed.prompt)
     except Exception as defect:  # noqa: BLE001 - of ours, or what only this host makes of it: the others go on
         error = Unreachable("internal", f"{type(defect).__name__}: {defect}")
     if not room.take(sum(map(_size, answers))):
-        return Outcome(again=True, reached=True)
+        return CallOutcome(again=True, reached=True)
     ended = any(isinstance(answer, Returned) for answer in answers)
     kept = [_in_memory(answer) for answer in answers if not (ended and isinstance(answer, Accepted))]
-    return Outcome(tuple(kept), error, talk.reached)
+    return CallOutcome(tuple(kept), error, talk.reached)
 
 
 def _size(answer: Answer) -> int:

@@ -21,11 +21,11 @@ from agentless.errors import CarrierLost, HostError, Unreachable
 from agentless.model.endpoint import Endpoint
 from agentless.model.secret import Secret
 from agentless.openssh.settings import Settings
-from agentless.runner.call import Call
+from agentless.runner.call import HostCall
 from agentless.runner.cluster import WORKERS, Cluster
 from agentless.runner.cores import Cores
 from agentless.runner.fanout import FanOut, Part
-from agentless.runner.shard import OTHER_VERSION, Outcome, Results, Shard, carry_out
+from agentless.runner.shard import OTHER_VERSION, CallOutcome, Results, Shard, carry_out
 
 __all__ = ["Shards", "cluster_of"]
 
@@ -78,7 +78,7 @@ class _Batch(_Countdown):
 
     def __init__(self, count: int) -> None:
         super().__init__(count)
-        self.calls: dict[str, Call] = {}
+        self.calls: dict[str, HostCall] = {}
         self.settings: dict[str, Settings] = {}
 
 
@@ -160,7 +160,7 @@ class Shards:
         goes = False
         try:
             call = part.next()
-            if isinstance(call, Call):
+            if isinstance(call, HostCall):
                 try:
                     settings = None if call.endpoint.local else self._spread.settings(call.endpoint)
                 except HostError as error:
@@ -185,7 +185,7 @@ class Shards:
 
     def _submit(self, pool: FanOut, batch: _Batch) -> None:
         """Hand the shard over, in parts where its hosts are reached by different workers."""
-        groups: dict[str | None, dict[str, Call]] = {}
+        groups: dict[str | None, dict[str, HostCall]] = {}
         for name, call in batch.calls.items():
             here = call.endpoint.local and self._cluster.remote
             groups.setdefault("" if here else call.endpoint.spread_worker, {})[name] = call
@@ -230,7 +230,7 @@ class Shards:
 
     # --- back ---
     def _arrived(
-        self, pool: FanOut, calls: Mapping[str, Call], counts: Mapping[str, int], future: Future[bytes]
+        self, pool: FanOut, calls: Mapping[str, HostCall], counts: Mapping[str, int], future: Future[bytes]
     ) -> None:
         with self._lock:
             self._futures.discard(future)
@@ -251,18 +251,18 @@ class Shards:
                 return
             for line in results.warnings:
                 self._spread.warn(line)
-            missing = Outcome(error=Unreachable("spread", "the worker left it out"))
+            missing = CallOutcome(error=Unreachable("spread", "the worker left it out"))
             outcomes = {name: results.outcomes.get(name) or missing for name in calls}
             del results
             self._absorb_all(pool, outcomes, counts, here=bulky)
 
     def _absorb_all(
-        self, pool: FanOut, outcomes: dict[str, Outcome], counts: Mapping[str, int], *, here: bool = False
+        self, pool: FanOut, outcomes: dict[str, CallOutcome], counts: Mapping[str, int], *, here: bool = False
     ) -> None:
         """Take in what became of the hosts of a shard: in this thread, one after the other, or by the writers."""
         left = _Countdown(len(outcomes))
 
-        def take(name: str, outcome: Outcome) -> None:
+        def take(name: str, outcome: CallOutcome) -> None:
             self._take(pool, name, outcome, counts)
             if left.one_less():
                 self._done(pool)
@@ -274,7 +274,7 @@ class Shards:
             else:
                 self._writers.put(task)
 
-    def _take(self, pool: FanOut, name: str, outcome: Outcome, counts: Mapping[str, int]) -> None:
+    def _take(self, pool: FanOut, name: str, outcome: CallOutcome, counts: Mapping[str, int]) -> None:
         if outcome.prompt is not None:
             pool.went(name, self._asked(pool.part(name), outcome.prompt, counts))
             return
@@ -294,13 +294,13 @@ class Shards:
             return None
         return 0.0 if answered else UNANSWERED
 
-    def _lost(self, pool: FanOut, calls: Mapping[str, Call], error: HostError) -> None:
+    def _lost(self, pool: FanOut, calls: Mapping[str, HostCall], error: HostError) -> None:
         # Nobody knows how far the worker came.
-        outcome = Outcome(error=error, reached=isinstance(error, CarrierLost))
+        outcome = CallOutcome(error=error, reached=isinstance(error, CarrierLost))
         self._absorb_all(pool, dict.fromkeys(calls, outcome), {})
 
     @staticmethod
-    def _absorb(pool: FanOut, name: str, outcome: Outcome) -> None:
+    def _absorb(pool: FanOut, name: str, outcome: CallOutcome) -> None:
         part: Part = pool.part(name)
         pause: float | None = None
         try:

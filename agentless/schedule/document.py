@@ -12,7 +12,7 @@ from agentless.files import read_file
 from agentless.schedule import dates, timing, work
 from agentless.suggest import one_of
 from agentless.values import dataclass
-from agentless.yamlfile import Item, root
+from agentless.yamlfile import YamlItem, root
 
 if TYPE_CHECKING:
     from agentless.remote.course import Timing
@@ -183,7 +183,12 @@ def parse(text: str | bytes, file: str, *, identity: str | None = None, now: flo
 
 
 def _entry(
-    item: Item, key: str, shared: Mapping[str, Item], enabled: bool, identity: str, whens: Mapping[str, Item]
+    item: YamlItem,
+    key: str,
+    shared: Mapping[str, YamlItem],
+    enabled: bool,
+    identity: str,
+    whens: Mapping[str, YamlItem],
 ) -> Entry:
     fields = _known(item)
     name = _name(fields.get("name", item), fields["name"].text if "name" in fields else key)
@@ -256,9 +261,9 @@ def _entry(
     )
 
 
-def _known(item: Item) -> dict[str, Item]:
+def _known(item: YamlItem) -> dict[str, YamlItem]:
     """The entry's fields by their first name; a value that is left empty is as if the key were not there."""
-    fields: dict[str, Item] = {}
+    fields: dict[str, YamlItem] = {}
     for key, value in item.fields().items():
         name = ALIASES.get(key, key)
         if name not in KEYS:
@@ -272,17 +277,17 @@ def _known(item: Item) -> dict[str, Item]:
     return fields
 
 
-def _name(item: Item, name: str) -> str:
+def _name(item: YamlItem, name: str) -> str:
     if len(name) > _NAME_MAX or not name.isprintable() or not name.strip():
         raise item.error(f"an entry's name is printable text of at most {_NAME_MAX} characters")
     return name
 
 
-def _interval(fields: Mapping[str, Item]) -> bool:
+def _interval(fields: Mapping[str, YamlItem]) -> bool:
     return any(unit in fields for unit in timing.UNITS)
 
 
-def _fits(splay: Item, fields: Mapping[str, Item]) -> bool:
+def _fits(splay: YamlItem, fields: Mapping[str, YamlItem]) -> bool:
     every = sum(fields[unit].whole(0) * size for unit, size in timing.UNITS.items() if unit in fields)
     drawn = timing.read_splay(splay)
     return not drawn or drawn[0] < every

@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import Any
 
 from agentless.model.problem import Problem
-from agentless.model.results import Asked
+from agentless.model.results import HostAnswers
 from agentless.model.times import Moment, iso
 from agentless.remote.evaluator import Fire
 from agentless.schedule.difference import Change
@@ -62,7 +62,7 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class Pushed(Asked):
+class Pushed(HostAnswers):
     """`schedule push` and `purge`: by host, and why others were not brought there."""
 
     hosts: Mapping[str, Placed]
@@ -206,7 +206,7 @@ class HostSchedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen(Asked):
+class Seen(HostAnswers):
     """`schedule status` and `pull`: what each host has, and the hosts that could not be asked."""
 
     hosts: Mapping[str, HostSchedule]

@@ -19,7 +19,7 @@ from agentless.regex import regex
 from agentless.schedule import timing, work
 from agentless.schedule.document import ALIASES, parse
 from agentless.values import dataclass
-from agentless.yamlfile import Item, root, yaml
+from agentless.yamlfile import YamlItem, root, yaml
 
 __all__ = ["Taken", "translated"]
 
@@ -111,7 +111,7 @@ def translated(
             if name.startswith("__"):
                 words.append(f"{name} is left out: it keeps Salt itself going")
                 continue
-            one = _Entry(name, item, shared, whens, beside)
+            one = _SaltEntry(name, item, shared, whens, beside)
             made = one.made(target or minion)
             if not one.faults and (fault := _wrong(name, made, beside, now, returners)):
                 one.faults.append(fault)
@@ -177,7 +177,9 @@ def _native(value: Any) -> Any:
     return value.value
 
 
-def _schedules(whole: Item | None, file: str) -> Iterator[tuple[str | None, dict[str, Item], dict[str, Item]]]:
+def _schedules(
+    whole: YamlItem | None, file: str
+) -> Iterator[tuple[str | None, dict[str, YamlItem], dict[str, YamlItem]]]:
     """Each schedule of the file: the minion's id where it is named, the entries and switches, and `whens`."""
     if whole is None or not isinstance(whole.node, yaml.MappingNode):
         raise ScheduleError("it is no schedule of Salt: a mapping with `schedule` in it is needed", file=file)
@@ -186,7 +188,7 @@ def _schedules(whole: Item | None, file: str) -> Iterator[tuple[str | None, dict
         yield from _one(None, top, whole)
         return
     for minion, item in top.items():
-        inner: Item | None = item
+        inner: YamlItem | None = item
         if isinstance(item.node, yaml.ScalarNode) and not item.empty:
             # `salt MINION schedule.list` prints the minion's YAML as text.
             inner = root(str(item.node.value), file, ScheduleError)
@@ -198,8 +200,8 @@ def _schedules(whole: Item | None, file: str) -> Iterator[tuple[str | None, dict
 
 
 def _one(
-    minion: str | None, top: Mapping[str, Item], whole: Item
-) -> Iterator[tuple[str | None, dict[str, Item], dict[str, Item]]]:
+    minion: str | None, top: Mapping[str, YamlItem], whole: YamlItem
+) -> Iterator[tuple[str | None, dict[str, YamlItem], dict[str, YamlItem]]]:
     whens = top["whens"].fields() if "whens" in top and not top["whens"].empty else {}
     if "schedule" not in top:
         if not all(_is_entry(item) or name in _GLOBAL for name, item in top.items()):
@@ -209,13 +211,13 @@ def _one(
         yield minion, top["schedule"].fields(), whens
 
 
-def _is_entry(item: Item) -> bool:
+def _is_entry(item: YamlItem) -> bool:
     if not isinstance(item.node, yaml.MappingNode):
         return False
     return any(ALIASES.get(str(key.value), str(key.value)) == "function" for key, _ in item.node.value)
 
 
-class _Entry:
+class _SaltEntry:
     """One entry of Salt's, as it is put into our words.
 
     Attributes:
@@ -224,7 +226,7 @@ class _Entry:
     """
 
     def __init__(
-        self, name: str, item: Item, shared: Mapping[str, Item], whens: Mapping[str, Item], beside: str
+        self, name: str, item: YamlItem, shared: Mapping[str, YamlItem], whens: Mapping[str, YamlItem], beside: str
     ) -> None:
         self.words: list[str] = []
         self.faults: list[str] = []
@@ -259,7 +261,7 @@ class _Entry:
                 made[key] = value.node
         return made
 
-    def _timed(self, key: str, item: Item) -> Any:
+    def _timed(self, key: str, item: YamlItem) -> Any:
         node = item.node
         if key == "when":
             texts = [str(each.node.value) for each in item.each()]
@@ -271,7 +273,7 @@ class _Entry:
             return int(float(node.value))
         return node
 
-    def _work(self, fields: Mapping[str, Item], target: str | None) -> dict[str, Any]:
+    def _work(self, fields: Mapping[str, YamlItem], target: str | None) -> dict[str, Any]:
         if "function" not in fields:
             self.faults.append("it has no function")
             return {}
@@ -302,7 +304,7 @@ class _Entry:
             made["target"] = target if target is not None else fields["target"].node
         return made
 
-    def _given(self, fields: Mapping[str, Item], function: str) -> dict[str, Any]:
+    def _given(self, fields: Mapping[str, YamlItem], function: str) -> dict[str, Any]:
         """The function's arguments by name, without those that change nothing."""
         given: dict[str, Any] = {}
         positions = _POSITIONAL[function]
@@ -329,7 +331,7 @@ class _Entry:
             self.words.append(f"left out, since it changes nothing here: {', '.join(left_out)}")
         return given
 
-    def _word(self, item: Item) -> str:
+    def _word(self, item: YamlItem) -> str:
         if not isinstance(item.node, yaml.ScalarNode):
             self.faults.append("args: text is needed")
         return str(item.node.value)

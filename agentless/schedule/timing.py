@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 
 from agentless.schedule import dates
 from agentless.suggest import one_of
-from agentless.yamlfile import LONGEST, Item, yaml
+from agentless.yamlfile import LONGEST, YamlItem, yaml
 
 if TYPE_CHECKING:
     from agentless.remote.course import Timing
@@ -31,7 +31,9 @@ def identify(identity: str, name: str) -> str:
     return f"{zlib.crc32(identity.encode() + bytes(1) + name.encode()) % 1000000:06d}"
 
 
-def timing(entry: Item, fields: Mapping[str, Item], name: str, identity: str, whens: Mapping[str, Item]) -> Timing:
+def timing(
+    entry: YamlItem, fields: Mapping[str, YamlItem], name: str, identity: str, whens: Mapping[str, YamlItem]
+) -> Timing:
     """The time keys of one entry for the evaluator, whose docstring says what they become.
 
     Raises:
@@ -85,7 +87,7 @@ def timing(entry: Item, fields: Mapping[str, Item], name: str, identity: str, wh
     return made
 
 
-def said(fields: Mapping[str, Item], whens: Mapping[str, Item]) -> dict[str, str]:
+def said(fields: Mapping[str, YamlItem], whens: Mapping[str, YamlItem]) -> dict[str, str]:
     """The time keys as they are written, in their order here; a name from `whens` with what it stands for."""
     words = {key: _said(fields[key].node) for key in KEYS if key in fields and key != "enabled"}
     if "when" in fields:
@@ -128,7 +130,7 @@ def version(made: Timing) -> int:
     return zlib.crc32(json.dumps(made, sort_keys=True).encode())
 
 
-def _when(made: Timing, entry: Item, fields: Mapping[str, Item], whens: Mapping[str, Item]) -> None:
+def _when(made: Timing, entry: YamlItem, fields: Mapping[str, YamlItem], whens: Mapping[str, YamlItem]) -> None:
     """The one way in which an entry says when: `every` or `rules`."""
     intervals = [key for key in UNITS if key in fields]
     others = [key for key in ("when", "cron", "once") if key in fields]
@@ -158,14 +160,14 @@ def _when(made: Timing, entry: Item, fields: Mapping[str, Item], whens: Mapping[
         made["once"] = 1
 
 
-def _checked(item: Item, read: Callable[..., dates.Rule], *args: Any) -> dates.Rule:
+def _checked(item: YamlItem, read: Callable[..., dates.Rule], *args: Any) -> dates.Rule:
     try:
         return read(*args)
     except ValueError as error:
         raise item.error(f"{args[0]!r}: {error}") from error
 
 
-def _named(item: Item, whens: Mapping[str, Item]) -> dates.Rule:
+def _named(item: YamlItem, whens: Mapping[str, YamlItem]) -> dates.Rule:
     named = whens.get(item.text)
     if named is not None:
         return _checked(named, dates.date, named.text)
@@ -175,14 +177,14 @@ def _named(item: Item, whens: Mapping[str, Item]) -> dates.Rule:
         raise item.error(f"{item.text!r}: {error}", one_of(item.text, whens) if whens else "") from error
 
 
-def _full(item: Item, text: str, fmt: str | None = None) -> dates.Rule:
+def _full(item: YamlItem, text: str, fmt: str | None = None) -> dates.Rule:
     rule = _checked(item, dates.date, text, fmt)
     if rule[0] > 0:
         raise item.error(f"{text!r}: a full date is needed", "Write it as 2026-12-24T17:00:00.")
     return rule
 
 
-def _moment(item: Item, width: bool) -> list[int]:
+def _moment(item: YamlItem, width: bool) -> list[int]:
     """A time of run_explicit or skip_explicit: text, or Salt's {time, time_fmt}."""
     if isinstance(item.node, yaml.MappingNode):
         fields = item.fields()
@@ -200,14 +202,14 @@ def _moment(item: Item, width: bool) -> list[int]:
     return rule
 
 
-def _bound(item: Item) -> dates.Rule:
+def _bound(item: YamlItem) -> dates.Rule:
     rule = _checked(item, dates.date, item.text)
     if rule[0] > dates.DAILY or len(rule) > 2:
         raise item.error(f"{item.text!r}: a full date, or a time of day, is needed")
     return rule
 
 
-def read_splay(item: Item) -> list[int]:
+def read_splay(item: YamlItem) -> list[int]:
     """`splay`: N is 0..N, a mapping has start and end; empty where there is none."""
     if isinstance(item.node, yaml.MappingNode):
         fields = item.fields()
@@ -224,7 +226,7 @@ def read_splay(item: Item) -> list[int]:
     return [least, most] if most else []
 
 
-def read_span(item: Item, *, invert: bool = False) -> tuple[list[dates.Rule], bool]:
+def read_span(item: YamlItem, *, invert: bool = False) -> tuple[list[dates.Rule], bool]:
     """A range: two times of day, two weekdays with a time, or two full dates; and whether it is inverted."""
     fields = item.fields()
     known = ("start", "end", "invert") if invert else ("start", "end")
@@ -246,7 +248,7 @@ def read_span(item: Item, *, invert: bool = False) -> tuple[list[dates.Rule], bo
     return [start, end], "invert" in fields and fields["invert"].flag()
 
 
-def _zone(item: Item) -> str:
+def _zone(item: YamlItem) -> str:
     try:
         dates.zone(item.text, 0)
     except ValueError as error:

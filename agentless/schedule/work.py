@@ -9,7 +9,7 @@ from typing import Any
 from agentless import durations
 from agentless.model.states import State
 from agentless.suggest import one_of
-from agentless.yamlfile import Item, yaml
+from agentless.yamlfile import YamlItem, yaml
 
 __all__ = [
     "CONTROLLER_FUNCTIONS", "HOST_FUNCTIONS", "KWARGS",
@@ -27,17 +27,17 @@ KWARGS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _text(item: Item) -> str:
+def _text(item: YamlItem) -> str:
     if not isinstance(item.node, yaml.ScalarNode):
         raise item.error("text is needed")
     return str(item.node.value)
 
 
-def arguments(item: Item) -> tuple[str, ...]:
+def arguments(item: YamlItem) -> tuple[str, ...]:
     return tuple(_word(each) for each in item.each())
 
 
-def kwargs(item: Item, function: str) -> dict[str, Any]:
+def kwargs(item: YamlItem, function: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in item.fields().items():
         if key in ("runas", "user", "group"):
@@ -64,7 +64,7 @@ def kwargs(item: Item, function: str) -> dict[str, Any]:
     return values
 
 
-def _word(item: Item) -> str:
+def _word(item: YamlItem) -> str:
     """Text that a program can be started with."""
     text = _text(item)
     if "\0" in text:
@@ -72,7 +72,7 @@ def _word(item: Item) -> str:
     return text
 
 
-def _environment(item: Item) -> dict[str, str]:
+def _environment(item: YamlItem) -> dict[str, str]:
     environment = {}
     for name, each in item.fields().items():
         if not name or "=" in name or "\0" in name:
@@ -81,7 +81,7 @@ def _environment(item: Item) -> dict[str, str]:
     return environment
 
 
-def _past(item: Item) -> str:
+def _past(item: YamlItem) -> str:
     text = _text(item)
     try:
         durations.past(text, 0)
@@ -90,7 +90,7 @@ def _past(item: Item) -> str:
     return text
 
 
-def _state(item: Item) -> str:
+def _state(item: YamlItem) -> str:
     """As `jobs list --state` has it."""
     text = _text(item)
     known = (*(state.value for state in State), "failed")
@@ -99,11 +99,11 @@ def _state(item: Item) -> str:
     return text
 
 
-def metadata(item: Item) -> dict[str, str]:
+def metadata(item: YamlItem) -> dict[str, str]:
     return {key: _text(value) for key, value in item.fields().items()}
 
 
-def seconds(item: Item) -> float:
+def seconds(item: YamlItem) -> float:
     """A duration: seconds, or a number with s, m, h or d."""
     try:
         seconds = durations.parse(item.text)
@@ -114,7 +114,7 @@ def seconds(item: Item) -> float:
     return seconds
 
 
-def return_job(item: Item, runs_on: str | bool) -> bool | str:
+def return_job(item: YamlItem, runs_on: str | bool) -> bool | str:
     if item.value != "nocache" and not isinstance(item.value, bool):
         raise item.error(f"true, false or nocache is needed, not {item.value!r}")
     if item.value is not True and runs_on == "controller":
@@ -122,7 +122,7 @@ def return_job(item: Item, runs_on: str | bool) -> bool | str:
     return "nocache" if item.value == "nocache" else bool(item.value)
 
 
-def returners(item: Item) -> tuple[str, ...]:
+def returners(item: YamlItem) -> tuple[str, ...]:
     """Names; whether the configuration has them is for who sends something to find out."""
     names = tuple(each.text for each in item.each())
     if len(set(names)) < len(names):
@@ -130,7 +130,7 @@ def returners(item: Item) -> tuple[str, ...]:
     return names
 
 
-def script(item: Item, name: str) -> str:
+def script(item: YamlItem, name: str) -> str:
     path = os.path.join(os.path.dirname(os.path.abspath(item.file)), name)
     if not os.path.isfile(path):
         raise item.error(f"there is no script {path}", "It is looked for beside the schedule file.")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from agentless.errors import HostError, Refused
 from agentless.model.endpoint import Endpoint
 from agentless.model.secret import Secret
-from agentless.openssh.known_hosts import KnownHosts, OfferedKey, remembers
+from agentless.openssh.known_hosts import KnownHosts, UnknownHostKey, remembers
 from agentless.openssh.resolver import Resolver
 from agentless.openssh.settings import Settings
 from agentless.transport.channel import Link
@@ -140,11 +140,11 @@ class HostConnector:
             pass
         return None
 
-    def offered(self, settings: Settings) -> OfferedKey | None:
+    def offered(self, settings: Settings) -> UnknownHostKey | None:
         """The key that such a machine shows; None where it cannot be seen."""
         return self._ssh.offered(settings)
 
-    def trust(self, settings: Settings, key: OfferedKey) -> None:
+    def trust(self, settings: Settings, key: UnknownHostKey) -> None:
         """Write its key down; raises Unreachable where that cannot be, or another one is known by now."""
         self._ssh.trust(settings, key)
 

@@ -206,7 +206,7 @@ EXITS: tuple[tuple[tuple[str, ...], type], ...] = (
         job.Report,
     ),
     (("jobs exit-success",), results.ExitSuccess),
-    (("running", "ping", "schedule push", "schedule purge"), results.Asked),
+    (("running", "ping", "schedule push", "schedule purge"), results.HostAnswers),
     (("find-job",), results.Found),
     (("signal-job", "term-job", "kill-job"), results.Signalled),
     (("jobs active",), results.Active),

@@ -50,7 +50,7 @@ WITHOUT = {
 # Objects with keys that people choose.
 FREE = {"env", "metadata", "timing", "vars"}
 # Objects that go elsewhere than to stdout.
-ELSEWHERE = {"HostEnd", "Asked", "Upcoming", "Pong", "Running", "Found", "Active", "Hosts", "Seen", "Pushed"}
+ELSEWHERE = {"HostEnd", "HostAnswers", "Upcoming", "Pong", "Running", "Found", "Active", "Hosts", "Seen", "Pushed"}
 
 
 def leaves(ctx: click.Context) -> Iterator[str]:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from agentless.inventory.cfg_values import Value, absolute, flag, items, number, path, paths, text, word
+from agentless.inventory.cfg_values import CfgText, absolute, flag, items, number, path, paths, text, word
 
 
-def value(told: str, *, in_file: bool = True, **environ: str) -> Value:
-    return Value(told, Path("/etc/ansible"), Path("/work/here"), environ, in_file)
+def value(told: str, *, in_file: bool = True, **environ: str) -> CfgText:
+    return CfgText(told, Path("/etc/ansible"), Path("/work/here"), environ, in_file)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentless.inventory.quoting import CannotQuote, Safe, Value, interpreter_of, quoted
+from agentless.inventory.quoting import CannotQuote, Safe, TemplateValue, interpreter_of, quoted
 from tests.report.values import quick
 
 NASTY = 'it\'s $(echo no) `echo no` "q" \\ $HOME * ~ # ; & | < > ( ) { } ! \t é\n  two'
@@ -43,14 +43,14 @@ def said(shell: str, text: str) -> bytes:
 def test_a_value_is_the_same_in_every_place(shell: str, before: str, after: str) -> None:
     around = said(shell, before + "MARK" + after)
     assert b"MARK" in around
-    assert said(shell, quoted([before, Value(NASTY), after], shell)) == around.replace(b"MARK", NASTY.encode())
+    assert said(shell, quoted([before, TemplateValue(NASTY), after], shell)) == around.replace(b"MARK", NASTY.encode())
 
 
 @quick
 @given(values, st.sampled_from(PLACES[:7]))
 def test_any_value_is_the_same(value: str, place: tuple[str, str]) -> None:
     before, after = place
-    got = said("sh", quoted([before, Value(value), after, "; echo ."], "sh"))
+    got = said("sh", quoted([before, TemplateValue(value), after, "; echo ."], "sh"))
     want = said("sh", before + "MARK" + after + "; echo .").replace(b"MARK", value.encode())
     if after == ')"':
         # A command substitution takes newlines from its end, whoever wrote them.
@@ -81,25 +81,27 @@ def test_any_value_is_the_same(value: str, place: tuple[str, str]) -> None:
 )
 def test_where_nothing_can_be_quoted_a_value_is_refused(before: str, after: str) -> None:
     with pytest.raises(CannotQuote, match="cannot be quoted") as caught:
-        quoted([before, Value("a'$(b)\nc"), after], "/bin/sh")
+        quoted([before, TemplateValue("a'$(b)\nc"), after], "/bin/sh")
     assert "$(b)" not in str(caught.value)
 
 
 def test_a_value_cannot_end_its_here_document() -> None:
     with pytest.raises(CannotQuote):
-        quoted(["cat <<'EOF'\n", Value("a\nEOF\nreboot"), "\nEOF\n"], "sh")
+        quoted(["cat <<'EOF'\n", TemplateValue("a\nEOF\nreboot"), "\nEOF\n"], "sh")
 
 
 def test_plain_values_stand_anywhere_and_safe_ones_as_they_are() -> None:
-    assert quoted(["echo `echo ", Value("web-1.example.com"), "` $((1+", Value("3"), "))"], "sh").endswith("$((1+3))")
-    assert quoted(["rm ", Value(Safe("*.log 'a b'"))], "sh") == "rm *.log 'a b'"
-    assert quoted(["", Value("")], "sh") == "''"
+    assert quoted(
+        ["echo `echo ", TemplateValue("web-1.example.com"), "` $((1+", TemplateValue("3"), "))"], "sh"
+    ).endswith("$((1+3))")
+    assert quoted(["rm ", TemplateValue(Safe("*.log 'a b'"))], "sh") == "rm *.log 'a b'"
+    assert quoted(["", TemplateValue("")], "sh") == "''"
 
 
 def test_for_what_is_no_posix_shell_only_plain_values_pass() -> None:
-    assert quoted(["x = '", Value("web1"), "'"], "/usr/bin/python3") == "x = 'web1'"
+    assert quoted(["x = '", TemplateValue("web1"), "'"], "/usr/bin/python3") == "x = 'web1'"
     with pytest.raises(CannotQuote, match="mean something to python3"):
-        quoted(["x = '", Value("it's"), "'"], "/usr/bin/python3")
+        quoted(["x = '", TemplateValue("it's"), "'"], "/usr/bin/python3")
 
 
 def test_the_interpreter_of_a_script_is_that_of_its_first_line() -> None:

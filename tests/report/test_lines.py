@@ -7,12 +7,12 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentless.report.lines import Lines, Marks
+from agentless.report.lines import HostPrefixes, Lines
 from agentless.report.text import PLAIN, Look
 from tests.report.values import quick
 
 TERMINAL = Look(terminal=True, colour=False)
-MARKS = Marks(["host1", "host10"])
+MARKS = HostPrefixes(["host1", "host10"])
 
 
 def lines(*pieces: bytes, stream: int = 1, look: Look = PLAIN) -> bytes:
@@ -27,7 +27,7 @@ def test_names_are_aligned_and_stderr_is_marked() -> None:
 
 
 def test_marks_are_aligned_by_what_a_terminal_takes_for_a_name() -> None:
-    marks = Marks(["web10", "机器1", "ünï"])
+    marks = HostPrefixes(["web10", "机器1", "ünï"])
     assert [marks.mark(host, PLAIN) for host in ("web10", "机器1", "ünï")] == ["web10 | ", "机器1 | ", "ünï   | "]
 
 
@@ -98,4 +98,4 @@ def test_on_a_terminal_with_colours_each_host_has_its_own() -> None:
 
 
 def test_names_show_no_control_characters() -> None:
-    assert Lines(Marks(["a\x1b[2J\n"]), "a\x1b[2J\n", 1, PLAIN).feed(b"x\n").count(b"\x1b") == 0
+    assert Lines(HostPrefixes(["a\x1b[2J\n"]), "a\x1b[2J\n", 1, PLAIN).feed(b"x\n").count(b"\x1b") == 0

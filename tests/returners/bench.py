@@ -11,7 +11,7 @@ from agentless.cache import JobCache
 from agentless.config import Config, load
 from agentless.model.job import Job
 from agentless.model.states import HostResult
-from agentless.returners.delivery import Delivery
+from agentless.returners.delivery import ReturnDelivery
 from tests.cache.results import returned
 
 
@@ -61,7 +61,9 @@ class Bench:
         """Hand over, as the end of a command does; returns what was warned of."""
         del self.warnings[:]
         source = self.config.source or ""
-        Delivery(self.cache, self.config.returners, source, self.environ, self.warnings.append, self.notes.append).run()
+        ReturnDelivery(
+            self.cache, self.config.returners, source, self.environ, self.warnings.append, self.notes.append
+        ).run()
         return self.warnings
 
     def owed(self) -> dict[str, int]:

@@ -14,7 +14,7 @@ from agentless.cache.scratch import Scratch
 from agentless.errors import HostError, Unreachable
 from agentless.model.endpoint import Endpoint
 from agentless.model.requests import Caller, PingRequest
-from agentless.runner.call import Call
+from agentless.runner.call import HostCall
 from agentless.runner.fanout import FanOut, Part, Threads
 from agentless.runner.reading import Answer
 from agentless.runner.writing import write
@@ -80,8 +80,8 @@ class OneCall(Part):
         self._times = times
         self.error: BaseException | None = None
 
-    def next(self) -> Call | float | None:
-        return Call(self._endpoint, (PING,), 1 << 20, follows=True)
+    def next(self) -> HostCall | float | None:
+        return HostCall(self._endpoint, (PING,), 1 << 20, follows=True)
 
     def ready(self) -> bool:
         return True

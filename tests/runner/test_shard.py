@@ -16,7 +16,7 @@ from agentless.model.jid import new_jid
 from agentless.model.job import Job
 from agentless.model.requests import Caller, JobSpec, PingRequest, RunRequest
 from agentless.runner import shard as shards
-from agentless.runner.call import Call
+from agentless.runner.call import HostCall
 from agentless.runner.shard import Results, Shard, carry_out
 from agentless.runner.writing import write
 from tests.hosts import Sshd, patience
@@ -28,24 +28,24 @@ def here(tmp_path: Path, name: str) -> Endpoint:
     return Endpoint(name, name, local=True, state_dir=str(tmp_path / name))
 
 
-def made(calls: dict[str, Call], seconds: float | None = None) -> Results:
+def made(calls: dict[str, HostCall], seconds: float | None = None) -> Results:
     """The results of a shard, as they come back; followed for so many seconds, or long enough."""
     shard = Shard(calls, {}, str(Path.home()), patience(5) if seconds is None else seconds, {})
     results: Results = pickle.loads(carry_out(__version__, pickle.dumps(shard)))
     return results
 
 
-def runs(tmp_path: Path, name: str, command: str, *, live: bool = False) -> Call:
+def runs(tmp_path: Path, name: str, command: str, *, live: bool = False) -> HostCall:
     """A call that runs a command on this machine, as a host of its own."""
     job = Job(new_jid(datetime.now(timezone.utc)), "cmd.run", (command,), "all", (name,), "ada", 0.0)
     request = RunRequest(job, JobSpec(command), name, "ab" * 8, live=live)
-    return Call(here(tmp_path, name), (write(request, CALLER),), 10 << 20, follows=True)
+    return HostCall(here(tmp_path, name), (write(request, CALLER),), 10 << 20, follows=True)
 
 
 def test_each_host_has_its_own_answers_or_its_own_error(tmp_path: Path) -> None:
     ping = (write(PingRequest(), CALLER),)
     gone = Endpoint("gone", "gone", local=True, python="/no/such/$thing")
-    results = made({"web1": Call(here(tmp_path, "web1"), ping, 1 << 20), "gone": Call(gone, ping, 1 << 20)})
+    results = made({"web1": HostCall(here(tmp_path, "web1"), ping, 1 << 20), "gone": HostCall(gone, ping, 1 << 20)})
     (helper,) = results.outcomes["web1"].answers
     assert isinstance(helper, Helper)
     assert helper.state_dir == str(tmp_path / "web1")

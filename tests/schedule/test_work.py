@@ -10,12 +10,12 @@ import yaml
 
 from agentless.errors import ScheduleError
 from agentless.schedule import work
-from agentless.yamlfile import Item, root
+from agentless.yamlfile import YamlItem, root
 
 NUL = "\0"
 
 
-def item(value: Any) -> Item:
+def item(value: Any) -> YamlItem:
     made = root(yaml.safe_dump({"key": value}), "schedule.yaml", ScheduleError)
     assert made is not None
     return made.fields()["key"]

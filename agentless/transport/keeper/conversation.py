@@ -298,7 +298,7 @@ class _Way:
     def start(self, line: str, *, pty: bool, once: bool) -> tuple[Attempt, Relay]:
         """Start a command; raises HostError."""
         assert self._kept is not None
-        return _Race(self, line, pty=pty, once=once).run(self._kept, new=self._new)
+        return _CommandRace(self, line, pty=pty, once=once).run(self._kept, new=self._new)
 
     def another(self, ring: Callable[[], None]) -> Future[Kept]:
         """Connect anew, in a thread of its own."""
@@ -327,7 +327,7 @@ class _Way:
         self._pool.drop(lambda other: other is kept)
 
 
-class _Race:
+class _CommandRace:
     """A command starts: over the kept connection, and where that is silent, full or gone, over a new one, too.
 
     The host starts it once at most, for it has the same nonce: the first that confirms it wins. A command that must not

@@ -30,7 +30,7 @@ from agentless.transport.mux.protocol import (
     TtyAllocFail,
 )
 
-__all__ = ["MuxChannel", "MuxLink", "Opening", "Session", "printable", "streams"]
+__all__ = ["MuxChannel", "MuxLink", "Opening", "SessionConnection", "printable", "streams"]
 
 _PIECE = 256 * 1024
 _EXIT_WAIT = 5.0
@@ -43,7 +43,7 @@ _FEW = "Raise `ulimit -n`, or lower `forks`."
 _NO_SESSION = "sshd's log there tells why: MaxSessions, limits of PAM, PermitRootLogin forced-commands-only?"
 
 
-class Session(Protocol):
+class SessionConnection(Protocol):
     """The connection to a server whose session was opened; a `Line` is one."""
 
     @property
@@ -68,7 +68,7 @@ class MuxChannel:
     def __init__(
         self,
         host: str,
-        control: Session,
+        control: SessionConnection,
         stdin: int,
         outputs: dict[int, int],
         lives: Callable[[], bool],

@@ -240,7 +240,7 @@ class RiddenLink:
         The host may get the command of a master that is given up, once its connection revives: `once` says that this
         must not be.
         """
-        race = None if once else _Race(lambda: self._direct(_SILENCE))
+        race = None if once else _RacingConnection(lambda: self._direct(_SILENCE))
         try:
             descriptors = {opening.fileno(): select.POLLIN}
             if race is not None:
@@ -265,7 +265,7 @@ class RiddenLink:
         raise slow(self._host, "did not open a session over ssh's master", _HANGS)
 
 
-class _Race:
+class _RacingConnection:
     """A connection that is being made while another way is waited for."""
 
     def __init__(self, direct: Callable[[], Link]) -> None:

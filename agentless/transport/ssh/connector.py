@@ -16,7 +16,7 @@ import paramiko
 
 from agentless.errors import Unreachable
 from agentless.model.secret import Secret
-from agentless.openssh.known_hosts import KnownHosts, OfferedKey
+from agentless.openssh.known_hosts import KnownHosts, UnknownHostKey
 from agentless.openssh.revoked import RevokedKeys
 from agentless.openssh.settings import Settings
 from agentless.transport.channel import slow
@@ -91,7 +91,7 @@ class SshConnector:
             except PassphraseNeeded as key:
                 self._keys.ring.unlock(key.path)
 
-    def offered(self, settings: Settings) -> OfferedKey | None:
+    def offered(self, settings: Settings) -> UnknownHostKey | None:
         """The key that a host shows and that nobody knows; None where it shows none, or a known one."""
         try:
             self.connect(settings).close()
@@ -102,7 +102,7 @@ class SshConnector:
             pass
         return None
 
-    def trust(self, settings: Settings, key: OfferedKey) -> None:
+    def trust(self, settings: Settings, key: UnknownHostKey) -> None:
         """Write a host's key down, as `accept-new` does.
 
         Raises:

@@ -16,7 +16,7 @@ from agentless.openssh.known_hosts import (
     REVOKED,
     KnownHosts,
     KnownKey,
-    OfferedKey,
+    UnknownHostKey,
     fingerprint,
     remembers,
 )
@@ -31,7 +31,7 @@ Verify = Callable[[bytes, bytes, bytes], bool]
 class UnknownKey(Unreachable):
     """No line speaks about the host that offers this key."""
 
-    def __init__(self, offered: OfferedKey, message: str, hint: str) -> None:
+    def __init__(self, offered: UnknownHostKey, message: str, hint: str) -> None:
         super().__init__("host-key", message, hint)
         self.offered = offered
 
@@ -195,7 +195,7 @@ class HostKeys:
         else:
             way = f"echo {shlex.quote(line)} >> {shlex.quote(file)}"
         return UnknownKey(
-            OfferedKey(settings.key_name, type_of(blob), blob),
+            UnknownHostKey(settings.key_name, type_of(blob), blob),
             f"the host key of {settings.key_name} is not known: it offers {type_of(blob)} {fingerprint(blob)}",
             f"Compare it with `ssh-keygen -lf /etc/ssh/ssh_host_{_kind(type_of(blob))}_key.pub` on the host, then: "
             f"`host_key_checking=accept-new`, or: {way}",
