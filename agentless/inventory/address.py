@@ -10,7 +10,7 @@ import re
 
 from agentless.regex import regex
 
-__all__ = ["expand", "split_port"]
+__all__ = ["EMPTY", "expand", "split_port"]
 
 _RANGE = r"\[(?:[a-z]:[a-z]|[0-9]+:[0-9]+)(?::[0-9]+)?\]"
 _LABEL = rf"(?:\w|{_RANGE})(?:[\w-]|{_RANGE})*(?<![_-])"
@@ -72,6 +72,10 @@ def _is_ipv6(text: str) -> bool:
                 return False
             count += pieces
     return count <= 7
+
+
+EMPTY = "its range is empty"
+"""Why a name expands to no host."""
 
 
 def expand(name: str) -> list[str]:

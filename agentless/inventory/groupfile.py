@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from agentless.errors import InventoryError
-from agentless.inventory.address import expand, split_port
+from agentless.inventory.address import EMPTY, expand, split_port
 from agentless.inventory.document import Document, unsafe
 from agentless.inventory.tree import Tree, VariablePlace
 
@@ -89,7 +89,10 @@ class _GroupFileReader:
             if values and not isinstance(values, dict):
                 raise self._error(section, pattern, f"the variables of the host {pattern!r} need a mapping")
             try:
-                for host in expand(name):
+                hosts = expand(name)
+                if not hosts:
+                    self._tree.warn(f"{self._where(section, pattern)}: {pattern!r} is no host: {EMPTY}")
+                for host in hosts:
                     self._tree.add_host(host, group, port)
                     if values:
                         self._variables(host, values)

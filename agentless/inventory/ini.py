@@ -11,7 +11,7 @@ from dataclasses import field
 from typing import Any
 
 from agentless.errors import InventoryError
-from agentless.inventory.address import expand, split_port
+from agentless.inventory.address import EMPTY, expand, split_port
 from agentless.inventory.secrets import is_secret
 from agentless.inventory.tree import Tree, VariablePlace
 from agentless.regex import regex
@@ -134,7 +134,10 @@ class _IniReader:
                 raise ValueError(f"name=value is expected after the host{shown}: a value with blanks needs quotes")
             values[key] = _value(text)
         place = VariablePlace(self._file, self.number)
-        for host in expand(name):
+        hosts = expand(name)
+        if not hosts:
+            self._tree.warn(f"{self._file}:{self.number}: {pattern!r} is no host: {EMPTY}")
+        for host in hosts:
             self._tree.add_host(host, self._group, port)
             for key, value in values.items():
                 self._tree.set_variable(host, key, value, place)

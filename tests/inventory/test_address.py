@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from agentless.inventory import load
 from agentless.inventory.address import expand, split_port
 
 
@@ -46,3 +49,16 @@ def test_a_range_stands_for_its_hosts(name: str, hosts: list[str]) -> None:
 def test_a_range_that_makes_no_sense_or_no_end_is_an_error(name: str) -> None:
     with pytest.raises(ValueError, match=r"web\["):
         expand(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [("hosts.ini", "a\nh[3:1]\n", 2), ("hosts.yml", "all:\n  hosts:\n    a:\n    h[3:1]:\n", 4)],
+)
+def test_a_range_that_stands_for_no_host_is_told_with_its_line(tmp_path: Path, name: str, text: str, line: int) -> None:
+    """Ansible says nothing, and the hosts are missing."""
+    path = tmp_path / name
+    path.write_text(text)
+    told: list[str] = []
+    assert list(load([str(path)], warn=told.append).hosts) == ["a"]
+    assert told == [f"{path}:{line}: 'h[3:1]' is no host: its range is empty"]
