@@ -23,6 +23,7 @@ _VERBS = {
     "rerun": "jobs retry", "repeat": "jobs retry", "redo": "jobs retry",
     "cp": "put", "copy": "put", "scp": "put", "upload": "put", "fetch": "get", "download": "get",
     "list-hosts": "hosts", "nodes": "hosts", "cron": "schedule list",
+    "version": "--version",
     # the jobs runner, without its name
     "active": "jobs active", "lookup": "jobs lookup", "lookup-jid": "jobs lookup", "list": "jobs list",
     "list-jobs": "jobs list", "show": "jobs show", "last": "jobs last", "wait": "jobs wait", "tail": "jobs tail",
