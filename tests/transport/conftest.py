@@ -324,9 +324,14 @@ def denied(home: Home, server: Server, **changes: Any) -> Unreachable:
     return caught.value
 
 
+def known_server(home: Home, start_sshd: Start, *lines: str) -> Server:
+    """An sshd with these lines of configuration that takes the key at `home.key`, and whose host key is known."""
+    made = start_sshd(*lines, authorized=home.key)
+    home.knows(made.known_line())
+    return made
+
+
 @pytest.fixture
 def server(home: Home, start_sshd: Start) -> Server:
     """Takes the key at `home.key`, and has little patience with others."""
-    made = start_sshd("MaxAuthTries 3", authorized=home.key)
-    home.knows(made.known_line())
-    return made
+    return known_server(home, start_sshd, "MaxAuthTries 3")

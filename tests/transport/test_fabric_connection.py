@@ -14,14 +14,12 @@ import pytest
 from agentless import Fleet
 from agentless.errors import TargetError, Unreachable, UsageError
 from tests.hosts import until
-from tests.transport.conftest import USER, Home, Server, Start
+from tests.transport.conftest import USER, Home, Server, Start, known_server
 
 
 @pytest.fixture
 def server(home: Home, start_sshd: Start) -> Server:
-    made = start_sshd("Subsystem sftp internal-sftp", authorized=home.key)
-    home.knows(made.known_line())
-    return made
+    return known_server(home, start_sshd, "Subsystem sftp internal-sftp")
 
 
 @pytest.fixture

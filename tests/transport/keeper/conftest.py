@@ -15,12 +15,17 @@ from agentless.transport.keeper.client import KeeperClient, held
 from agentless.transport.keeper.place import Place
 from agentless.transport.keeper.words import Held
 from tests.hosts.links import keepers
-from tests.transport.conftest import Home, Server, drain
+from tests.transport.conftest import Home, Server, Start, drain, known_server
+
+
+def connector_over(client: KeeperClient | None, home: Home) -> HostConnector:
+    """A connector of a command of this home, over what the keeper holds; without one where there is none."""
+    return HostConnector(keeper=client, home=home.path, system_config=home.path / "none")
 
 
 def run(client: KeeperClient, home: Home, endpoint: Endpoint, line: str = "echo hi", *, once: bool = False) -> bytes:
     """What a command prints, over a connection of a new command."""
-    connector = HostConnector(keeper=client, home=home.path, system_config=home.path / "none")
+    connector = connector_over(client, home)
     try:
         with connector.connect(endpoint) as link:
             return drain(link.exec(line, once=once))[0]
@@ -33,11 +38,8 @@ def logins(server: Server) -> int:
 
 
 @pytest.fixture
-def server(home: Home, start_sshd: Callable[..., Server]) -> Server:
-    """An sshd that knows the home's key, and is known."""
-    server = start_sshd(authorized=home.key)
-    home.knows(server.known_line())
-    return server
+def server(home: Home, start_sshd: Start) -> Server:
+    return known_server(home, start_sshd)
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from agentless.model.endpoint import Endpoint
 from agentless.model.secret import Secret
 from agentless.openssh.resolver import Resolver
 from agentless.transport.channel import Link
-from agentless.transport.connector import HostConnector
 from agentless.transport.keeper import client, signs
 from agentless.transport.keeper.client import KeeperClient, held, let_go
 from agentless.transport.keeper.place import Place
@@ -27,7 +26,7 @@ from agentless.transport.keeper.words import HeldAll
 from agentless.transport.local import LocalLink
 from tests.hosts import Proxy, need, patience, until
 from tests.transport.conftest import USER, Home, Server, drain, keygen
-from tests.transport.keeper.conftest import connections, logins, run
+from tests.transport.keeper.conftest import connections, connector_over, logins, run
 
 Make = Callable[..., KeeperClient]
 
@@ -92,7 +91,7 @@ def test_an_error_is_word_for_word_that_of_a_connection_without_a_keeper(
     for endpoint in (home.to(stranger), home.to(closed), home.to(refusing), home.to(stranger, address="no.invalid")):
         errors = []
         for way in (None, keeper()):
-            connector = HostConnector(keeper=way, home=home.path, system_config=home.path / "none")
+            connector = connector_over(way, home)
             with pytest.raises(Unreachable) as caught:
                 connector.connect(endpoint)
             errors.append((caught.value.kind, caught.value.message, caught.value.hint))
@@ -104,7 +103,7 @@ def test_a_keeper_that_is_killed_costs_a_connection_and_nothing_else(
     home: Home, server: Server, keeper: Make, place: Place
 ) -> None:
     told: list[str] = []
-    connector = HostConnector(keeper=keeper(explain=told.append), home=home.path, system_config=home.path / "none")
+    connector = connector_over(keeper(explain=told.append), home)
     with connector.connect(home.to(server)) as link:
         running = held(place)
         assert running is not None
@@ -142,9 +141,7 @@ def test_where_keeper_and_host_are_gone_nothing_was_sent(
     home: Home, server: Server, keeper: Make, place: Place
 ) -> None:
     """So that the job of it is not one that the host may have."""
-    connector = HostConnector(
-        keeper=keeper(explain=lambda line: None), home=home.path, system_config=home.path / "none"
-    )
+    connector = connector_over(keeper(explain=lambda line: None), home)
     with connector.connect(home.to(server)) as link:
         running = held(place)
         assert running is not None
@@ -161,7 +158,7 @@ def test_where_keeper_and_host_are_gone_nothing_was_sent(
 def test_a_second_command_on_a_link_whose_host_is_gone_was_not_sent_either(
     home: Home, server: Server, keeper: Make, place: Place
 ) -> None:
-    connector = HostConnector(keeper=keeper(), home=home.path, system_config=home.path / "none")
+    connector = connector_over(keeper(), home)
     with connector.connect(home.to(server)) as link:
         assert drain(link.exec("echo hi")) == (b"hi\n", b"")
         server.hang_up()
@@ -203,9 +200,7 @@ def test_a_keeper_that_is_killed_while_the_host_is_silent_starts_nothing_twice(
 ) -> None:
     proxy = start_proxy("127.0.0.1", server.port)
     home.knows(server.known_line(f"[127.0.0.1]:{proxy.port}"))
-    connector = HostConnector(
-        keeper=keeper(explain=lambda line: None), home=home.path, system_config=home.path / "none"
-    )
+    connector = connector_over(keeper(explain=lambda line: None), home)
     with connector.connect(home.to(server, port=proxy.port)) as link, ThreadPoolExecutor(1) as thread:
         proxy.hole()
         channel = thread.submit(link.exec, "echo hi", once=once)
@@ -291,7 +286,7 @@ def test_a_keeper_that_hangs_is_connected_without_said_to_be_so_and_replaced(
     run(keeper(), home, home.to(server))
     pid = stopped(place)
     warnings: list[str] = []
-    connector = HostConnector(keeper=keeper(warn=warnings.append), home=home.path, system_config=home.path / "none")
+    connector = connector_over(keeper(warn=warnings.append), home)
     for _ in range(2):
         with connector.connect(home.to(server)) as link:
             assert drain(link.exec("echo hi")) == (b"hi\n", b"")
@@ -324,7 +319,7 @@ def test_a_keeper_that_hangs_at_any_step_starts_nothing_twice(
     proxy = start_proxy("127.0.0.1", server.port)
     home.knows(server.known_line(f"[127.0.0.1]:{proxy.port}"))
     warnings: list[str] = []
-    connector = HostConnector(keeper=keeper(warn=warnings.append), home=home.path, system_config=home.path / "none")
+    connector = connector_over(keeper(warn=warnings.append), home)
     endpoint = home.to(server, port=proxy.port)
     with contextlib.closing(connector), ThreadPoolExecutor(1) as thread:
         if moment == "connecting":
@@ -375,7 +370,7 @@ def test_a_keeper_that_hangs_under_a_command_is_noticed(
 ) -> None:
     monkeypatch.setattr(client, "_FOLLOWED_ASK_AFTER", 0.2)
     told: list[str] = []
-    connector = HostConnector(keeper=keeper(warn=told.append), home=home.path, system_config=home.path / "none")
+    connector = connector_over(keeper(warn=told.append), home)
     with connector.connect(home.to(server)) as link:
         channels = [link.exec("echo begun; sleep 600") for _ in range(2)]
         assert [channel.recv(patience(20)) for channel in channels] == [(1, b"begun\n")] * 2
@@ -396,7 +391,7 @@ def test_a_hundred_commands_at_once_share_one_connection(
 ) -> None:
     server = start_sshd("MaxSessions 200", authorized=home.key)
     home.knows(server.known_line())
-    connector = HostConnector(keeper=keeper(), home=home.path, system_config=home.path / "none")
+    connector = connector_over(keeper(), home)
     all_run = threading.Barrier(100, timeout=patience(60))
 
     def one(number: int) -> bytes:
@@ -427,7 +422,7 @@ def test_gigabytes_pass_and_nothing_of_them_is_kept(
     processes = (running.pid, os.getpid())
     before = [peak(pid) for pid in processes]
     size = 2 << 30 if to == "the command" else 1 << 30
-    connector = HostConnector(keeper=keeper(), home=home.path, system_config=home.path / "none")
+    connector = connector_over(keeper(), home)
     with contextlib.closing(connector), connector.connect(home.to(server)) as link:
         if to == "the command":
             channel = link.exec(f"head -c {size} /dev/zero")

@@ -18,7 +18,6 @@ from agentless.errors import NoSession, Unreachable
 from agentless.model.secret import Secret
 from agentless.openssh.resolver import Resolver
 from agentless.transport.channel import Link
-from agentless.transport.connector import HostConnector
 from agentless.transport.keeper import words
 from agentless.transport.keeper.client import KeeperClient, held
 from agentless.transport.keeper.conversation import Conversations
@@ -27,7 +26,7 @@ from agentless.transport.mux.line import Line
 from agentless.transport.mux.protocol import Alive
 from tests.hosts import Proxy, patience, until
 from tests.transport.conftest import Home, Server, drain
-from tests.transport.keeper.conftest import connections, logins, run
+from tests.transport.keeper.conftest import connections, connector_over, logins, run
 
 Make = Callable[..., KeeperClient]
 
@@ -98,16 +97,12 @@ def taken(link: Link) -> Iterator[None]:
     assert drain(channel) == (b"got it\n", b"")
 
 
-def connecting(keeper: KeeperClient, home: Home) -> HostConnector:
-    return HostConnector(keeper=keeper, home=home.path, system_config=home.path / "none")
-
-
 @pytest.mark.parametrize("once", [False, True])
 def test_where_the_host_has_no_room_for_one_more_session_there_is_a_second_connection(
     once: bool, home: Home, narrow: Server, keeper: Make, place: Place
 ) -> None:
     with (
-        contextlib.closing(connecting(keeper(), home)) as connector,
+        contextlib.closing(connector_over(keeper(), home)) as connector,
         connector.connect(home.to(narrow)) as link,
         taken(link),
     ):
@@ -122,8 +117,8 @@ def test_who_made_a_connection_and_was_slower_than_those_who_share_it_makes_anot
     once: bool, home: Home, narrow: Server, keeper: Make
 ) -> None:
     with (
-        contextlib.closing(connecting(keeper(), home)) as maker,
-        contextlib.closing(connecting(keeper(), home)) as other,
+        contextlib.closing(connector_over(keeper(), home)) as maker,
+        contextlib.closing(connector_over(keeper(), home)) as other,
         maker.connect(home.to(narrow)) as made,
         other.connect(home.to(narrow)) as shared,
         taken(shared),
@@ -137,7 +132,7 @@ def test_where_a_full_connection_cannot_have_a_second_beside_it_nothing_was_sent
     home: Home, narrow: Server, keeper: Make
 ) -> None:
     with (
-        contextlib.closing(connecting(keeper(), home)) as connector,
+        contextlib.closing(connector_over(keeper(), home)) as connector,
         connector.connect(home.to(narrow)) as link,
         taken(link),
     ):
@@ -182,7 +177,7 @@ def test_a_connection_that_breaks_under_a_command_says_so_as_ever(
     warm(home, server, keeper, place)
     errors = []
     for client in (None, keeper()):
-        connector = HostConnector(keeper=client, home=home.path, system_config=home.path / "none")
+        connector = connector_over(client, home)
         with connector.connect(home.to(server)) as link:
             channel = link.exec("echo begun; sleep 60")
             assert channel.recv(patience(20)) == (1, b"begun\n")
@@ -215,7 +210,7 @@ def test_a_command_that_is_killed_leaves_no_session(home: Home, server: Server, 
     assert running is not None
     until(lambda: len(os.listdir(f"/proc/{running.pid}/task")) == 2, "it has settled")
     descriptors = len(os.listdir(f"/proc/{running.pid}/fd"))
-    connector = HostConnector(keeper=keeper(), home=home.path, system_config=home.path / "none")
+    connector = connector_over(keeper(), home)
     link = connector.connect(home.to(server))
     channel = link.exec("echo $$; cat")
     piece = channel.recv(patience(20))
@@ -240,7 +235,7 @@ def test_a_command_that_rides_costs_one_round_trip(
     def cost(*, once: bool) -> float:
         """Until its output is there; of a few tries, for a busy machine can only add to it."""
         until(lambda: [(one.in_use, one.ready) for one in connections(place)] == [(False, True)], "it stands ready")
-        connector = HostConnector(keeper=keeper(), home=home.path, system_config=home.path / "none")
+        connector = connector_over(keeper(), home)
         proxy.forget()
         with connector.connect(endpoint) as link:
             channel = link.exec("echo hi", once=once)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from agentless.transport.mux.client import MuxLink
 from agentless.transport.mux.control import Control
 from tests.hosts import Master, patience
-from tests.transport.conftest import USER, Home, Server, agent, connector, home, master, start_sshd
+from tests.transport.conftest import USER, Home, Server, Start, agent, connector, home, known_server, master, start_sshd
 
 __all__ = ["agent", "connector", "home", "start_sshd"]
 
@@ -21,10 +21,8 @@ def ride(held: Master) -> MuxLink:
 
 
 @pytest.fixture
-def server(home: Home, start_sshd: Callable[..., Server]) -> Server:
-    server = start_sshd(authorized=home.key)
-    home.knows(server.known_line())
-    return server
+def server(home: Home, start_sshd: Start) -> Server:
+    return known_server(home, start_sshd)
 
 
 @pytest.fixture
