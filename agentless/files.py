@@ -19,6 +19,7 @@ __all__ = [
     "read_stream",
     "replace_file",
     "replace_file_by",
+    "sync_directory",
     "write_all",
 ]
 
@@ -102,6 +103,15 @@ def replace_file_by(path: StrPath, pieces: Iterable[bytes], *, mode: int | None 
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def sync_directory(directory: StrPath) -> None:
+    """Bring the names in a directory to disk; raises OSError."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def is_special(path: StrPath) -> bool:

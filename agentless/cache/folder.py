@@ -227,11 +227,7 @@ class Folder:
 
     def sync(self) -> None:
         """Bring the names to disk; raises OSError."""
-        handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        files.sync_directory(self.root)
 
     def set_aside(self, name: str) -> str:
         """Move a file out of the way, under the lock; returns where it lies now. Raises OSError."""

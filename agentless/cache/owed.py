@@ -89,11 +89,7 @@ class Owed:
         except FileNotFoundError:
             handle = os.open(self.path(jid + OWED), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             os.close(handle)
-        handle = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        files.sync_directory(self._root)
 
     def end(self, jid: JID) -> None:
         """Everybody has had all of this job."""
