@@ -116,15 +116,15 @@ def _since(part: JobPart, now: float) -> str:
 
 def _progress(part: JobPart) -> str:
     total = part.ok + part.failed + part.running + part.pending + part.unreachable
-    done = part.ok + part.failed
-    full = _BAR * done // total if total else 0
+    ended = part.ok + part.failed
+    full = _BAR * ended // total if total else 0
     job = part.job
     pending = f", {part.pending} pending" if part.pending else ""
     if pending and job.batch:
         # As the run that sends it counts.
         pending += f" (batch {-(-(total - part.pending) // job.batch)} of {-(-total // job.batch)})"
     origin = f" by schedule {job.schedule}" if job.schedule else f" by {job.user}" if job.user else ""
-    return one_line(f"{'━' * full}{'╌' * (_BAR - full)} {done}/{total}{pending}{origin}")
+    return one_line(f"{'━' * full}{'╌' * (_BAR - full)} {ended}/{total}{pending}{origin}")
 
 
 def _host(host: HostPart, now: float) -> tuple[str, str, str, str]:

@@ -41,9 +41,9 @@ def story(fleet: DemoFleet) -> Iterator[Step]:
     """
 
     def step(purpose: str, *arguments: str, expected: int = 0) -> Step:
-        done = fleet.agentless(*arguments)
+        process = fleet.agentless(*arguments)
         command = shlex.join(["agentless", *arguments])
-        return Step(purpose, command, done.stdout, done.returncode, expected)
+        return Step(purpose, command, process.stdout, process.returncode, expected)
 
     count = "the host" if len(fleet.names) == 1 else f"all {len(fleet.names)} hosts"
     yield step(
@@ -86,7 +86,7 @@ def demo(echo: Callable[[str], None], *, hosts: int = 3, keep: bool = False) -> 
     """
     with _terminated_as_interrupted(), DemoFleet(hosts) as fleet:
         echo(f"{hosts} throwaway host{'s' if hosts > 1 else ''} on this machine; their inventory: {fleet.inventory}")
-        done = 0
+        steps = 0
         for step in story(fleet):
             echo("")
             echo(f"# {step.purpose}")
@@ -96,10 +96,10 @@ def demo(echo: Callable[[str], None], *, hosts: int = 3, keep: bool = False) -> 
             if step.exit_code != step.expected:
                 echo(f"This step exited with {step.exit_code} instead of {step.expected}: the demo ends here.")
                 return 1
-            done += 1
+            steps += 1
         echo("")
         echo(
-            f"That was the main job, in {done} commands: run on {hosts} host{'s' if hosts > 1 else ''}, leave, look, "
+            f"That was the main job, in {steps} commands: run on {hosts} host{'s' if hosts > 1 else ''}, leave, look, "
             "kill, look up, miss a host, list. Nothing was installed, and nothing is left."
             if not keep
             else "That was the main job. The hosts stay up: try it by hand, from another terminal."

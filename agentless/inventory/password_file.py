@@ -66,10 +66,10 @@ def _printed(path: Path, name: str, arguments: Sequence[str]) -> bytes:
 
     argv = [str(path.absolute()), *arguments]
     try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS)
+        process = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS)
     except subprocess.TimeoutExpired:
         raise NoPassword(f"{name} gave no answer within {_SECONDS:.0f} s") from None
-    if done.returncode != 0:
-        last_line = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        raise NoPassword(f"{name} ended with {done.returncode} {last_line}", done.returncode)
-    return done.stdout.strip(b"\r\n")
+    if process.returncode != 0:
+        last_line = process.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise NoPassword(f"{name} ended with {process.returncode} {last_line}", process.returncode)
+    return process.stdout.strip(b"\r\n")

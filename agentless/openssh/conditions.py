@@ -98,10 +98,10 @@ class Commands:
 
             null = subprocess.DEVNULL
             try:
-                done = subprocess.run(["/bin/sh", "-c", command], stdin=null, stdout=null, timeout=_EXEC_WAIT)
+                process = subprocess.run(["/bin/sh", "-c", command], stdin=null, stdout=null, timeout=_EXEC_WAIT)
             except subprocess.TimeoutExpired:
                 raise ValueError(f"Match exec {command!r} took longer than {_EXEC_WAIT:.0f} s") from None
-            self._passed[command] = done.returncode == 0
+            self._passed[command] = process.returncode == 0
         return self._passed[command]
 
 

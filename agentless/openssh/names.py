@@ -90,18 +90,18 @@ def addresses(host: str, port: int, wanted: int, deadline: float, flags: int = 0
     """
     # The C library's resolver has no deadline of its own choosing, so it gets a thread that may be left behind.
     answer: list[Any] = []
-    done = threading.Event()
+    answered = threading.Event()
 
     def ask() -> None:
         try:
             answer.append(socket.getaddrinfo(host, port, wanted, socket.SOCK_STREAM, 0, flags))
         except (OSError, ValueError) as problem:
             answer.append(problem)
-        done.set()
+        answered.set()
 
     threading.Thread(target=ask, name=f"resolve {host}", daemon=True).start()
     hint = "Does the inventory's ansible_host, or HostName in ~/.ssh/config, name it rightly?"
-    if not done.wait(max(0.0, deadline - time.monotonic())):
+    if not answered.wait(max(0.0, deadline - time.monotonic())):
         raise Unreachable("resolve", f"{host}: the resolver did not answer in time", hint)
     if isinstance(answer[0], Exception):
         problem = answer[0]

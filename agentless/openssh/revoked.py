@@ -97,7 +97,7 @@ def _is_in_krl(file: Path, shown: tuple[str, bytes]) -> bool:
         raise ValueError("it is a KRL, and there is no ssh-keygen here to ask")
     line = f"{shown[0]} {base64.b64encode(shown[1]).decode('ascii')}\n"
     command = [tool, "-Q", "-f", str(file), "/dev/stdin"]
-    done = subprocess.run(command, input=line, capture_output=True, text=True, timeout=_ASKING_TAKES, check=False)
-    if done.returncode not in (0, 1):
-        raise ValueError(done.stderr.strip()[-300:] or f"ssh-keygen -Q ended with {done.returncode}")
-    return done.returncode == 1
+    process = subprocess.run(command, input=line, capture_output=True, text=True, timeout=_ASKING_TAKES, check=False)
+    if process.returncode not in (0, 1):
+        raise ValueError(process.stderr.strip()[-300:] or f"ssh-keygen -Q ended with {process.returncode}")
+    return process.returncode == 1

@@ -189,14 +189,14 @@ def _look(answers: Iterable[Answer]) -> HostProcesses:
 
 def _joined(answers: Iterable[Answer]) -> Signal:
     """The answers of one host as one: of the users asked, one at most has the job."""
-    done = [answer for answer in answers if isinstance(answer, SignalDone)]
-    if not done:
+    signalled = [answer for answer in answers if isinstance(answer, SignalDone)]
+    if not signalled:
         return Signal((), (), "")
     delivered: list[int] = []
     survivors: list[Survivor] = []
-    for each in done:
+    for each in signalled:
         delivered += each.signal.delivered
         survivors += each.signal.survivors
-    first = next((each for each in done if each.running), done[0])
-    known = any(each.signal.known for each in done)
+    first = next((each for each in signalled if each.running), signalled[0])
+    known = any(each.signal.known for each in signalled)
     return Signal(tuple(delivered), tuple(survivors), first.signal.message, known)

@@ -177,17 +177,22 @@ def _place(
     began: dict[str, float] = {}
 
     def placed(host: str, answers: list[Answer]) -> Placed:
-        done = _end(answers, PushDone)
-        warnings = _clock(done.time, began[host], time.time())
-        if done.renamed is not None:
-            message = f"its schedule was pushed under the name {done.renamed!r} before"
+        answer = _end(answers, PushDone)
+        warnings = _clock(answer.time, began[host], time.time())
+        if answer.renamed is not None:
+            message = f"its schedule was pushed under the name {answer.renamed!r} before"
             hint = "Where two inventory names reach one host and user, set agentless_state_dir for one of them."
             warnings.append(Problem("renamed", message, hint))
-        if done.restored:
+        if answer.restored:
             way = "it is brought again" if not check else "a push brings it again"
             warnings.append(Problem("restored", f"files of its schedule were gone, so that nothing fired: {way}"))
         return Placed(
-            done.added, done.changed, done.removed, done.unchanged, crontab=done.crontab, warnings=tuple(warnings)
+            answer.added,
+            answer.changed,
+            answer.removed,
+            answer.unchanged,
+            crontab=answer.crontab,
+            warnings=tuple(warnings),
         )
 
     return Pushed(*contact.gather(endpoints, _timed(request, began), placed))

@@ -140,29 +140,29 @@ class Scheduler:
                 if entry.runs_on != "controller":
                     continue
                 try:
-                    done = self._evaluate(schedule, entry, histories.get(entry.name), now)
+                    outcome = self._evaluate(schedule, entry, histories.get(entry.name), now)
                 except Exception as error:  # noqa: BLE001 -- whatever is wrong with one entry, the others fire
                     self._tell_once(entry.name, f"{type(error).__name__}: {error}")
                     continue
                 self._last_errors.pop(entry.name, None)
-                if done.history is None:
+                if outcome.history is None:
                     histories.pop(entry.name, None)
                 else:
-                    histories[entry.name] = done.history
-                look = min(look, done.look)
-                for skip in done.skips:
+                    histories[entry.name] = outcome.history
+                look = min(look, outcome.look)
+                for skip in outcome.skips:
                     times = f" ({skip.count} times since {local(skip.first)})" if skip.count > 1 else ""
                     self._log(f"{entry.name}: skipped {local(skip.last)}: {skip.reason}{times}")
-                due += [_DueFire(entry, JID(fire.jid)) for fire in done.fires]
+                due += [_DueFire(entry, JID(fire.jid)) for fire in outcome.fires]
         return due, look
 
     def _evaluate(self, schedule: Schedule, entry: Entry, before: Any, now: float) -> evaluator.Outcome:
         timing, zone = entry.timing, offset(schedule, entry)
-        done = evaluator.evaluate(timing, before, now, self._name, zone)
-        if done.fires and entry.jid_include:
+        outcome = evaluator.evaluate(timing, before, now, self._name, zone)
+        if outcome.fires and entry.jid_include:
             # It is a pure function: with what runs, which may cost a question to hosts, only where it matters.
-            done = evaluator.evaluate(timing, before, now, self._name, zone, self._count(entry))
-        return done
+            outcome = evaluator.evaluate(timing, before, now, self._name, zone, self._count(entry))
+        return outcome
 
     def _tell_once(self, name: str, error: str) -> None:
         """Not at each look the same."""
