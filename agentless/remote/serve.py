@@ -1,6 +1,7 @@
 """What the loader starts: one request, the room of its operation, and the answers, the last of them `end`."""
 # ruff: noqa: SIM105 (contextlib costs an import)
 
+import errno
 import os
 import sys
 import time
@@ -55,10 +56,15 @@ def main(state_dir: str, nonce: str, locale: str, umask: int, fresh: bool, reque
                 call.request.update(locale=locale, umask=umask, fresh=fresh)
                 getattr(load(room), name)(call)
         except OSError as e:
-            full = e.errno in records.FULL
-            hint = "make room on that file system, or set agentless_state_dir" if full else ""
-            message = "state directory %s: %s" % (state_dir, e.strerror) if full else str(e)
-            call.refuse("disk-full" if full else "os-error", message, hint)
+            kind, message, hint = "os-error", str(e), ""
+            if e.errno in records.FULL:
+                kind, hint = "disk-full", "make room on that file system, or set agentless_state_dir"
+            elif e.errno == errno.EROFS:
+                # As where it is so at the first call, of which the loader speaks.
+                kind, hint = "state-dir", "set agentless_state_dir"
+            if hint:
+                message = "state directory %s: %s" % (state_dir, e.strerror)
+            call.refuse(kind, message, hint)
         except (ValueError, KeyError, TypeError, AttributeError) as e:
             call.refuse("bad-request", "%s: %s" % (type(e).__name__, e))
         except DamagedHelper as e:

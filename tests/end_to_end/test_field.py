@@ -178,6 +178,20 @@ def test_a_host_without_free_inodes_refuses_the_job_and_goes_on_answering(start_
         assert answer(nodes.client, "run", "all", "--", "echo again")["hosts"]["node1"]["stdout"] == "again\n"
 
 
+def test_a_disk_that_became_read_only_refuses_the_job_and_goes_on_answering(start_nodes: Callable[..., Nodes]) -> None:
+    nodes = start_nodes(1)
+    node = nodes["node1"]
+    with node.small_disk("/var/lib/agentless"):
+        jid = answer(nodes.client, "run", "all", "--", "echo before")["jid"]
+        node.run("mount -o remount,ro /var/lib/agentless")
+        refused = answer(nodes.client, "run", "all", "--", "echo no")["hosts"]["node1"]
+        assert (refused["state"], refused["error"]["kind"]) == ("not-started", "state-dir")
+        assert "Read-only" in refused["error"]["message"]
+        assert "agentless_state_dir" in refused["error"]["hint"]
+        environ = {**nodes.client.environ, "XDG_CACHE_HOME": str(nodes.client.home / "other")}
+        assert answer(nodes.client, "jobs", "lookup", jid, env=environ)["hosts"]["node1"]["stdout"] == "before\n"
+
+
 @pytest.fixture
 def small_cache(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 KiB for the job cache."""
