@@ -38,7 +38,11 @@ def inline(page: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if inline(page)], ids=lambda page: page.name)
-def test_commands_within_text_can_be_typed(page: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_commands_within_text_can_be_typed(
+    page: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What a command writes comes to lie where it was typed.
+    monkeypatch.chdir(tmp_path)
     reached: list[str] = []
 
     def fleet(*_: Any, **__: Any) -> Fleet:
