@@ -1,7 +1,7 @@
 """The rooms of the helper as one file of bytecode: to find, open and read each of them costs more than what they do.
 
-Each version of Python has its own, `<helper>/<tag>-<version>`: HEAD bytes with what `marshal` wrote of (code of this
-room, {module: (offset, length)}), then the rooms, each as `marshal` wrote its code.
+Each version of Python has its own, `<helper>/<tag>-<version>`: HEAD bytes with what `marshal` wrote of (code of
+begin.py, of this room, {module: (offset, length)}), then the rooms, each as `marshal` wrote its code.
 """
 
 import marshal
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-HEAD = 1 << 13
+HEAD = 1 << 14
 
 
 class Importer:
@@ -77,21 +77,24 @@ def make(root: str, path: str) -> None:
     rooms = {}
     places = {}
     at = HEAD
-    boot = None
+    first = {}
     for name in sorted(os.listdir(folder)):
         if name.endswith(".py"):
             with open(folder + "/" + name, "rb") as file:
                 code = compile(file.read(), folder + "/" + name, "exec")
+            first[name] = code
+            if name == "begin.py":
+                continue
             module = "remote" if name == "__init__.py" else "remote." + name[:-3]
             rooms[module] = data = marshal.dumps(code)
             places[module] = at, len(data)
             at += len(data)
-            if name == "bundle.py":
-                boot = code
     new = "%s.%d" % (path, os.getpid())
     try:
         with open(new, "wb") as file:
-            file.write(marshal.dumps((boot, places)).ljust(HEAD) + b"".join(rooms.values()))
+            file.write(
+                marshal.dumps((first["begin.py"], first["bundle.py"], places)).ljust(HEAD) + b"".join(rooms.values())
+            )
             file.flush()
             os.fsync(file.fileno())
         os.rename(new, path)

@@ -1,8 +1,8 @@
 """Travels with each call: finds the state directory and the helper in it, and runs it.
 
-Arguments: LC_CTYPE, this text, that of unpack.py, nonce, SHA-256 and size of the payload, bytes of its files, state
-directory (base64), the JID where this is a run, lengths of request and sections, the request (base64, `-` where it
-comes on stdin). Python 3.4 must be able to compile it; comments do not travel.
+Arguments: LC_CTYPE, this text, those of begin.py and unpack.py, nonce, SHA-256 and size of the payload, bytes of its
+files, state directory (base64), the JID where this is a run, lengths of request and sections, the request (base64, `-`
+where it comes on stdin). Python 3.4 must be able to compile it; comments do not travel.
 
 Each call compiles this text, so it is short: what it cannot vouch for is left to unpack.py, which tells why, or mends it.
 
@@ -16,6 +16,20 @@ import sys
 
 if sys.version_info < (3, 6):
     sys.exit(97)
+# Half of what `import os` costs is a module with twenty classes, of which it takes two for its environ.
+abc = type(sys)("_collections_abc")
+abc.Mapping = abc.MutableMapping = type(
+    "M", (), {"get": lambda m, k, d=None: m[k] if k in m else d, "keys": lambda m: list(m)}
+)
+abc._check_methods = lambda *a: NotImplemented
+if "os" not in sys.modules:
+    sys.modules["_collections_abc"] = abc
+    try:
+        import os
+    except Exception:
+        # Another os, which takes more of it: then as ever.
+        pass
+    del sys.modules["_collections_abc"]
 import marshal, os, gc
 
 # What runs for some milliseconds leaves nothing to collect.
@@ -23,38 +37,17 @@ gc.disable()
 
 _, locale, _, unpack, nonce, sha, size, total, state, jid, length, sections, request = sys.argv
 umask, me = os.umask(0o77), os.geteuid()
-
-
-def say(text):
-    os.write(1, ("\x1e%s %d 0\n%s" % (nonce, len(text), text)).encode())
+kept_as = "/%s-%x" % (sys.implementation.cache_tag, sys.hexversion)
 
 
 def alien(s):
     return s.st_uid != me or s.st_mode & 0o22 or s.st_mode >> 12 not in (4, 8)
 
 
-def shared(s):
-    # A link's mode says nothing, a sticky directory keeps what is in it, a user's private group is the user.
-    m = s.st_mode
-    if m >> 12 == 10 or m & 0o1000:
-        m = 0
-    group = m & 16 and __import__("grp").getgrgid(s.st_gid)[::3]
-    return s.st_uid not in (0, me) or m & 2 or group and group != (passwd()[0], [])
-
-
 def passwd(name=""):
     import pwd
 
     return pwd.getpwnam(name) if name else pwd.getpwuid(me)
-
-
-def open_to(path):
-    """The directory on the way to `path` in which another user could exchange something."""
-    for p in path, os.path.realpath(path):
-        while p != "/":
-            p = os.path.dirname(p)
-            if os.path.lexists(p) and shared(os.lstat(p)):
-                return p
 
 
 def place():
@@ -72,69 +65,33 @@ def place():
     return base + ("cache" if old else "local/state" if me else "lib") + "/agentless"
 
 
-def inside(p):
-    s = os.lstat(p)
-    if alien(s):
+def bundle():
+    if alien(os.lstat(root + kept_as)):
         raise OSError(0, "another user's")
-    if s.st_mode >> 12 == 4:
-        return sum([inside(p + "/" + f) for f in os.listdir(p)])
-    return s.st_size * (p[-3:] == ".py")
-
-
-def whole():
-    try:
-        # A power cut may leave less than was written.
-        return inside(root) >= int(total)
-    except OSError:
-        return 0
-
-
-def load():
-    name = "%s/%s-%x" % (root, sys.implementation.cache_tag, sys.hexversion)
-    try:
-        fd = os.open(name, os.O_RDONLY)
-    except OSError:
-        # As on the first call of each Python.
-        sys.path.insert(0, root)
-        __import__("remote.bundle").bundle.make(root, name)
-    else:
-        boot, rooms = marshal.loads(os.read(fd, 1 << 13))
-        names = {}
-        exec(boot, names)
-        names["install"](root, rooms, fd)
-    # Python 3.6 to 3.11 leave cut bytecode on a disk that is full, and can't read it again.
-    v = os.statvfs(root)
-    sys.dont_write_bytecode = v.f_bavail * v.f_frsize < 1 << 20
-    return __import__("remote.serve").serve.main
-
-
-def take(n):
-    data = b""
-    while len(data) < n:
-        got = os.read(0, n - len(data))
-        data += got or sys.exit(98)
-    return data
+    fd = os.open(root + kept_as, os.O_RDONLY)
+    return (fd,) + marshal.loads(os.read(fd, 1 << 14))
 
 
 main = fresh = 0
 try:
     path = place()
-    root = path + "/helper/" + sha
-    if not (open_to(root) or alien(os.lstat(path)) or alien(os.lstat(path + "/helper"))) and whole():
-        main = load()
+    p = root = path + "/helper/" + sha
+    while p:
+        s, ours = os.lstat(p), len(p) >= len(path)
+        m = s.st_mode
+        # Links, and what a group may write to, are weighed in unpack.py.
+        if m >> 12 != 4 or s.st_uid != me and (ours or s.st_uid) or m & 0o22 and (ours or not m & 0o1000):
+            raise OSError
+        p = p.strip("/") and os.path.dirname(p)
+    kept = bundle()
+    exec(kept[1])
+    if whole():
+        main = load(kept)
 except Exception:
     # What it was comes up again there.
     pass
 if not main:
-    exec(binascii.a2b_base64(unpack))
-elif request == "-" or sections != "0":
-    say('{"t":"ready"}')
-main(
-    path,
-    nonce,
-    locale,
-    umask,
-    fresh,
-    binascii.a2b_base64(request) if request != "-" else take(int(length)),
-    int(sections),
-)
+    import zlib
+
+    exec(zlib.decompress(binascii.a2b_base64(unpack)))
+go()

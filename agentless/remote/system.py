@@ -243,11 +243,15 @@ _functions = {}  # type: dict[str, Any]
 
 def prepare() -> None:
     """Load what a supervisor calls, ahead of its fork: each shared page that the fork writes to has to be copied."""
+    _functions["prctl"] = _found("prctl", "i", "q", "q", "q", "q") if LINUX else None
+
+
+def _found(name: str, *types: str) -> "Any":
     try:
-        _functions["prctl"] = _function("prctl", "i", "q", "q", "q", "q") if LINUX else None
+        return _function(name, *types)
     except (ImportError, OSError, AttributeError):
-        # A Python that was built without libffi.
-        _functions["prctl"] = None
+        # A Python that was built without libffi, or a C library that has no such function.
+        return None
 
 
 def _function(name: str, *types: str) -> "Any":
@@ -288,13 +292,9 @@ def become_subreaper() -> bool:
 
 def punch(fd: int, start: int, end: int) -> bool:
     """Give the file's blocks from `start` to `end` back to the file system; False where it cannot do that."""
-    if not LINUX:
-        return False
-    try:
-        # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, fallocate(2); fallocate64 takes 64 bits on every machine.
-        return _function("fallocate64", "i", "i", "q", "q")(fd, 3, start, end - start) == 0  # type: ignore[no-any-return]
-    except (OSError, AttributeError):
-        return False
+    fallocate = _found("fallocate64", "i", "i", "q", "q") if LINUX else None
+    # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, fallocate(2); fallocate64 takes 64 bits on every machine.
+    return fallocate is not None and fallocate(fd, 3, start, end - start) == 0
 
 
 def children() -> "list[int]":

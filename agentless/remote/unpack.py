@@ -1,4 +1,5 @@
-"""Travels with each call, and is run by loader.py, whose names it has, where there is no helper that could be run as it is.
+"""Travels with each call, and is run by loader.py, whose names it has, and those of begin.py, where there is no helper that
+could be run as it is, or it takes more to see that there is.
 
 It makes the state directory, asks for the helper and unpacks it, or says why it does not.
 """
@@ -18,6 +19,24 @@ def refuse(kind, text, hint=""):
     say(json.dumps(dict(t="refused" if jid != "-" else "error", jid=jid, kind=kind, message=text, hint=hint)))
     say('{"t":"end"}')
     sys.exit()
+
+
+def shared(s):
+    # A link's mode says nothing, a sticky directory keeps what is in it, a user's private group is the user.
+    m = s.st_mode
+    if m >> 12 == 10 or m & 0o1000:
+        m = 0
+    group = m & 16 and __import__("grp").getgrgid(s.st_gid)[::3]
+    return s.st_uid not in (0, me) or m & 2 or group and group != (passwd()[0], [])
+
+
+def open_to(path):
+    """The directory on the way to `path` in which another user could exchange something."""
+    for p in path, os.path.realpath(path):
+        while p.strip("/"):
+            p = os.path.dirname(p)
+            if os.path.lexists(p) and shared(os.lstat(p)):
+                return p
 
 
 def make(path):
@@ -80,8 +99,6 @@ try:
             main = load()
         finally:
             shutil.rmtree(new, True)
-    elif request == "-" or sections != "0":
-        say('{"t":"ready"}')
 except (OSError, KeyError) as e:
     full = getattr(e, "errno", 0) in BAD[1:]
     refuse(

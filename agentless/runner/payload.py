@@ -39,8 +39,10 @@ FURTHER = {
     "put": FILES,
     "get": FILES,
 }
-# What is on the line of each call.
+# What is on the line of each call: a text that it runs, and one for when that does not do. Ahead of the second goes a
+# room that is in the helper, too.
 TRAVELLING = ("loader.py", "unpack.py")
+BEGIN = "begin.py"
 # zlib looks back no further than 32 KiB: rooms that are alike travel side by side. Found by trying; a room that is
 # missing here travels last, and only costs some bytes.
 ORDER = (
@@ -132,8 +134,8 @@ def pack() -> Pack:
     """The helper as it travels; packed once, and kept beside the bytecode of its sources.
 
     Returns:
-        The package, the bytes of its files, by operation the further rooms that it needs, loader.py and unpack.py; all
-        but the package in base64.
+        The package, the bytes of its files, by operation the further rooms that it needs, loader.py, and begin.py with
+        unpack.py; all but the package in base64.
 
     Whoever calls many hosts packs before the first connection is open. ast.parse in two threads can raise "AST
     constructor recursion depth mismatch" (CPython gh-106905; seen with 3.11.7), and the thread that paramiko has for
@@ -203,10 +205,14 @@ def _state_of_sources() -> tuple[str, float]:
 
 
 def _build() -> Pack:
+    import zlib
+
     package, unpacked = _package(_sources().keys() - frozenset().union(*FURTHER.values()) - set(TRAVELLING))
-    loader, unpack = (_squeeze(_sources()[name].decode(), numbered=False) for name in TRAVELLING)
+    loader, begin, unpack = (
+        _squeeze(_sources()[name].decode(), numbered=False) for name in (TRAVELLING[0], BEGIN, TRAVELLING[1])
+    )
     rooms = {operation: _base64(_package(names)[0]) for operation, names in FURTHER.items()}
-    return package, unpacked, rooms, _base64(loader.encode()), _base64(unpack.encode())
+    return package, unpacked, rooms, _base64(loader.encode()), _base64(zlib.compress((begin + unpack).encode(), 9))
 
 
 def _package(names: Set[str]) -> tuple[bytes, int]:

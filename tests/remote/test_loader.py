@@ -193,6 +193,16 @@ def test_a_place_that_another_user_could_exchange_is_refused(one_host: Host, tmp
     shared.chmod(0o1777)
     if through == "a link":
         assert one_host.run("echo hi").bytes("rec", 1) == b"hi\n"
+        assert one_host.call("ping").one("pong")["helper"] == "kept"
+
+
+def test_a_place_that_is_written_with_two_slashes_is_the_same_place(one_host: Host) -> None:
+    one_host.call("ping")
+    state = f"/{one_host.state}"
+    assert state.startswith("//")
+    call = Call(payload.command({"op": "ping"}, python=one_host.python, state_dir=state), b"", ("/bin/sh", "-c"))
+    assert call.end().one("pong")["helper"] == "kept"
+    call.close()
 
 
 @ROOT
@@ -210,6 +220,22 @@ def test_a_helper_that_another_user_put_there_is_not_run(one_host: Host, tmp_pat
         planted.symlink_to(tmp_path)
         assert one_host.call("ping").one("pong")["helper"] == "new"
         assert not planted.is_symlink()
+    # What runs first is the bytecode.
+    text = f"open({str(tmp_path / 'ran')!r}, 'w')"
+    code = f"import marshal; c = compile({text!r}, 'x', 'exec'); "
+    code += "open('planted', 'wb').write(marshal.dumps((c, c, {})))"
+    subprocess.run([one_host.python, "-c", code], cwd=tmp_path, check=True)
+    (kept,) = bytecode(one_host)
+    kept.write_bytes((tmp_path / "planted").read_bytes())
+    os.chown(kept, 65534, 65534)
+    assert one_host.call("ping").one("pong")["helper"] == "new"
+    kept.unlink()
+    kept.symlink_to(tmp_path / "planted")
+    assert one_host.call("ping").one("pong")["helper"] == "new"
+    kept.unlink()
+    os.mkfifo(kept)
+    assert one_host.call("ping").one("pong")["helper"] == "new"
+    assert not (tmp_path / "ran").exists()
     os.chown(one_host.state / "helper", 65534, 65534)
     assert one_host.call("ping").one("error")["kind"] == "state-dir"
     os.chown(one_host.state / "helper", 0, 0)

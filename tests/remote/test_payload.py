@@ -124,9 +124,9 @@ def test_a_command_reads_no_source_until_one_changes(monkeypatch: pytest.MonkeyP
 
 def test_the_loader_stays_small_because_each_call_compiles_it() -> None:
     words = payload.command({"op": "ping"}).line.split(" agentless ")[1].split()
-    assert len(words[1]) <= 3300
-    assert len(words[2]) <= 2500
-    assert len(payload.command({"op": "ping"}).line) <= 6700
+    assert len(words[1]) <= 2400
+    assert len(words[2]) <= 2100
+    assert len(payload.command({"op": "ping"}).line) <= 5400
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
@@ -242,7 +242,7 @@ def test_an_unfit_python_leaves_with_97_before_it_touches_anything(version: str)
     assert done.returncode == 97
 
 
-@pytest.mark.parametrize("name", payload.TRAVELLING)
+@pytest.mark.parametrize("name", [*payload.TRAVELLING, payload.BEGIN])
 def test_what_is_on_the_line_compiles_under_the_oldest_python_that_knows_its_options(name: str) -> None:
     tree = ast.parse((REMOTE / name).read_text())
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr | ast.AnnAssign | ast.NamedExpr)]
@@ -258,11 +258,53 @@ def test_the_payload_is_what_the_sources_say() -> None:
         assert [node.lineno for node in _calls(ours)] == [node.lineno for node in _calls(written)], name
 
 
-@pytest.mark.parametrize("name", payload.TRAVELLING)
-def test_what_is_on_the_line_is_what_its_source_says(name: str) -> None:
+def test_what_is_on_the_line_is_what_its_sources_say() -> None:
     words = payload.command({"op": "ping"}).line.split(" agentless ")[1].split()
-    sent = ast.parse(base64.b64decode(words[1 + payload.TRAVELLING.index(name)].strip("'")))
-    assert ast.dump(_bare(sent)) == ast.dump(_bare(ast.parse((REMOTE / name).read_text())))
+    loader, further = (base64.b64decode(word.strip("'")) for word in words[1:3])
+    for sent, names in (loader, ["loader.py"]), (zlib.decompress(further), ["begin.py", "unpack.py"]):
+        written = [node for name in names for node in _bare(ast.parse((REMOTE / name).read_text())).body]
+        assert ast.dump(_bare(ast.parse(sent))) == ast.dump(ast.Module(written, []))
+
+
+def _import_os(python: str, before: str, after: str) -> subprocess.CompletedProcess[str]:
+    """Import os as loader.py does, between other lines."""
+    loader = (REMOTE / "loader.py").read_text()
+    head = loader[loader.index("abc = type(sys)") : loader.index("import marshal")]
+    code = f"import sys\n{before}\n{head}\nimport os\n{after}"
+    env = {**os.environ, "SOME": "thing"}
+    return subprocess.run([python, "-I", "-S", "-c", code], capture_output=True, text=True, check=False, env=env)
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_os_that_the_loader_imports_in_half_the_time_does_what_the_helper_asks_of_it(python: str) -> None:
+    after = """
+assert os.environ["SOME"] == os.environ.get("SOME") == dict(os.environ)["SOME"] == dict(os.environ, A="b")["SOME"]
+assert os.environb[b"SOME"] == dict(os.environb)[b"SOME"] == b"thing"
+assert "SOME" in os.environ and "NONE" not in os.environ and os.environ.get("NONE") is None
+assert os.path.expanduser("~/a")[:1] == "/" and "/usr/bin" in os.get_exec_path()
+import collections.abc, subprocess, tempfile, pathlib, shutil
+assert collections.abc.Mapping.register and issubclass(dict, collections.abc.Mapping)
+assert subprocess.check_output(["/bin/echo", "a"]) == b"a\\n" and shutil.which("sh") and tempfile.gettempdir()
+assert os.fspath(pathlib.Path("/a")) == "/a" and isinstance(pathlib.Path("/a"), os.PathLike)
+"""
+    done = _import_os(python, "assert 'os' not in sys.modules and '_collections_abc' not in sys.modules", after)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_os_that_takes_more_than_the_loader_gives_it_is_imported_as_ever() -> None:
+    before = """
+from importlib.machinery import FrozenImporter, ModuleSpec
+class Other:
+    def find_spec(self, name, path=None, target=None):
+        return ModuleSpec(name, self) if name == "os" else None
+    def create_module(self, spec):
+        return None
+    def exec_module(self, module):
+        exec("from _collections_abc import MutableMapping, Sequence as taken", module.__dict__)
+sys.meta_path.insert(0, Other())
+"""
+    done = _import_os(sys.executable, before, "import collections.abc; assert os.taken is collections.abc.Sequence")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def _calls(tree: ast.Module) -> list[ast.Call]:

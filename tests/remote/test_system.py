@@ -118,3 +118,15 @@ def test_without_proc_and_subreaper_a_job_is_run_found_and_killed_all_the_same(o
     for left in tagged(jid):
         os.kill(left, 9)
         until(lambda pid=left: not alive(pid), "it is dead")  # type: ignore[misc]
+
+
+def test_a_python_without_libffi_adopts_no_orphans_and_punches_no_holes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As some are built: a job starts there all the same, and its tree is found by other means."""
+    for name in ("_ctypes", "ctypes"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr(system, "_functions", {})
+    assert not system.become_subreaper()
+    with (tmp_path / "output").open("w+b") as file:
+        assert not system.punch(file.fileno(), 0, 4096)
