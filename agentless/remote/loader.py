@@ -18,9 +18,15 @@ if sys.version_info < (3, 6):
     sys.exit(97)
 # Half of what `import os` costs is a module with twenty classes, of which it takes two for its environ.
 abc = type(sys)("_collections_abc")
-abc.Mapping = abc.MutableMapping = type(
-    "M", (), {"get": lambda m, k, d=None: m[k] if k in m else d, "keys": lambda m: list(m)}
-)
+
+
+class M:
+    get = lambda m, k, d=None: m[k] if k in m else d
+    keys = lambda m: list(m)
+    items = lambda m: [(k, m[k]) for k in m]
+
+
+abc.Mapping = abc.MutableMapping = M
 abc._check_methods = lambda *a: NotImplemented
 if "os" not in sys.modules:
     sys.modules["_collections_abc"] = abc

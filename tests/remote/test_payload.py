@@ -280,6 +280,7 @@ def test_the_os_that_the_loader_imports_in_half_the_time_does_what_the_helper_as
     after = """
 assert os.environ["SOME"] == os.environ.get("SOME") == dict(os.environ)["SOME"] == dict(os.environ, A="b")["SOME"]
 assert os.environb[b"SOME"] == dict(os.environb)[b"SOME"] == b"thing"
+assert ("SOME", "thing") in os.environ.items() and (b"SOME", b"thing") in os.environb.items()
 assert "SOME" in os.environ and "NONE" not in os.environ and os.environ.get("NONE") is None
 assert os.path.expanduser("~/a")[:1] == "/" and "/usr/bin" in os.get_exec_path()
 import collections.abc, subprocess, tempfile, pathlib, shutil
@@ -289,6 +290,11 @@ assert os.fspath(pathlib.Path("/a")) == "/a" and isinstance(pathlib.Path("/a"), 
 """
     done = _import_os(python, "assert 'os' not in sys.modules and '_collections_abc' not in sys.modules", after)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_helper_asks_of_its_environment_only_what_the_loader_leaves_there() -> None:
+    asked = {name for path in SOURCES for name in re.findall(r"os\.environb?\.(\w+)", path.read_text())}
+    assert asked <= {"get", "keys", "items"}
 
 
 def test_an_os_that_takes_more_than_the_loader_gives_it_is_imported_as_ever() -> None:
