@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable, Iterator
 
 from agentless import files
-from agentless.cache import names
+from agentless.cache import file_names
 from agentless.errors import CacheError
 from agentless.locks import Lock
 from agentless.model.jid import JID
@@ -94,13 +94,13 @@ class Folder:
             if self._lock is None or not self._lock.is_locked:
                 self.make()
             if self._lock is None:
-                self._lock = Lock(self.path(names.LOCK), timeout=LOCK_TIMEOUT, poll=LOCK_POLL)
-            with self.guard("lock", names.LOCK):
+                self._lock = Lock(self.path(file_names.LOCK), timeout=LOCK_TIMEOUT, poll=LOCK_POLL)
+            with self.guard("lock", file_names.LOCK):
                 try:
                     self._lock.acquire()
                 except TimeoutError as error:
                     raise CacheError(
-                        f"another process has held {self.path(names.LOCK)} for {LOCK_TIMEOUT:.0f} s",
+                        f"another process has held {self.path(file_names.LOCK)} for {LOCK_TIMEOUT:.0f} s",
                         "look for a stopped agentless process",
                     ) from error
             try:
@@ -110,8 +110,8 @@ class Folder:
 
     def take_live(self, jid: JID) -> Lock:
         """The lock that says: the run of this job lives; raises CacheError where another process has it."""
-        lock = Lock(self.path(jid + names.LIVE), timeout=1.0, poll=LOCK_POLL)
-        with self.guard("lock", jid + names.LIVE):
+        lock = Lock(self.path(jid + file_names.LIVE), timeout=1.0, poll=LOCK_POLL)
+        with self.guard("lock", jid + file_names.LIVE):
             try:
                 lock.acquire()
             except TimeoutError as error:
@@ -125,9 +125,9 @@ class Folder:
         """
         import fcntl
 
-        with self.guard("look at the lock of", jid + names.LIVE):
+        with self.guard("look at the lock of", jid + file_names.LIVE):
             try:
-                handle = os.open(self.path(jid + names.LIVE), _READ)
+                handle = os.open(self.path(jid + file_names.LIVE), _READ)
             except FileNotFoundError:
                 return False
             try:
@@ -231,11 +231,11 @@ class Folder:
 
     def set_aside(self, name: str) -> str:
         """Move a file out of the way, under the lock; returns where it lies now. Raises OSError."""
-        os.makedirs(self.path(names.SET_ASIDE), 0o700, exist_ok=True)
-        target, n = f"{names.SET_ASIDE}/{name}", 0
+        os.makedirs(self.path(file_names.SET_ASIDE), 0o700, exist_ok=True)
+        target, n = f"{file_names.SET_ASIDE}/{name}", 0
         while self.exists(target):
             n += 1
-            target = f"{names.SET_ASIDE}/{name}.{n}"
+            target = f"{file_names.SET_ASIDE}/{name}.{n}"
         self.rename(name, target)
         return self.path(target)
 

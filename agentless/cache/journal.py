@@ -6,13 +6,13 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable, Mapping
 
-from agentless.cache import names
+from agentless.cache import file_names
 from agentless.cache.folder import NO_FILE, Folder
 from agentless.cache.head import Head, encode_head
 from agentless.cache.json_line import DamagedRecord, Later
-from agentless.cache.lines import HostLine, Place, encode_output, is_long, with_output
 from agentless.cache.outputs import OutputFile, StoredOutput
 from agentless.cache.record import Record, encode_news
+from agentless.cache.record_lines import HostLine, Place, encode_output, is_long, with_output
 from agentless.errors import CacheError
 from agentless.model.jid import JID
 from agentless.model.job import Job, JobRow, Report
@@ -90,7 +90,7 @@ class Journal:
     def _find(self, jid: JID) -> tuple[str, Record] | None:
         """The record and its file's name."""
         # its name changes once, when it is finished, and back when it is reopened: look again then
-        for suffix in (names.OPEN, names.FINISHED, names.OPEN, names.FINISHED):
+        for suffix in (file_names.OPEN, file_names.FINISHED, file_names.OPEN, file_names.FINISHED):
             name = jid + suffix
             try:
                 return name, Record.read(self._folder.whole_lines(name), jid)
@@ -108,7 +108,7 @@ class Journal:
 
     def _outputs(self, jid: JID) -> OutputFile:
         """The job's second file; raises OSError."""
-        name = jid + names.OUTPUT
+        name = jid + file_names.OUTPUT
         return OutputFile(self._folder.path(name), self._folder.open(name))
 
     def _unreadable(self, name: str, error: DamagedRecord) -> None:
@@ -118,7 +118,7 @@ class Journal:
         try:
             with self._folder.guard("change", name), self._folder.locked():
                 where = self._folder.set_aside(name)
-                output = name[:20] + names.OUTPUT
+                output = name[:20] + file_names.OUTPUT
                 if self._folder.exists(output):
                     self._folder.set_aside(output)
         except CacheError as full:
@@ -159,7 +159,7 @@ class Journal:
 
     def opened(self, jid: JID) -> Record | None:
         """The open record, of which only what is new since the last time is read; None where it is not open."""
-        name = jid + names.OPEN
+        name = jid + file_names.OPEN
         tail = self._tails.get(jid)
         try:
             # a file written anew has another head; its inode may well be one that was used before
@@ -210,7 +210,7 @@ class Journal:
             place = None
             if result.output is not None and is_long(result):
                 text = encode_output(host, result.output.out, result.output.err)
-                place = self._sync_later(jid + names.OUTPUT, text, unsynced)
+                place = self._sync_later(jid + file_names.OUTPUT, text, unsynced)
                 outputs = True
                 if tail.outputs is None:
                     tail.outputs = self._outputs(jid)
@@ -220,11 +220,11 @@ class Journal:
         if outputs:
             unsynced.close()  # a line must never be on disk before the output that it points to
         if lines:
-            tail.offset = sum(self._sync_later(jid + names.OPEN, lines, unsynced))
+            tail.offset = sum(self._sync_later(jid + file_names.OPEN, lines, unsynced))
         return kept
 
     def _sync_later(self, name: str, lines: Iterable[bytes], unsynced: contextlib.ExitStack) -> Place:
-        handle, offset, length = self._folder.append(name, lines, create=name.endswith(names.OUTPUT))
+        handle, offset, length = self._folder.append(name, lines, create=name.endswith(file_names.OUTPUT))
         self.appended += length
         unsynced.callback(os.close, handle)
         unsynced.callback(os.fsync, handle)
@@ -235,25 +235,25 @@ class Journal:
         jid = record.job.jid
         # the name changes last: a record with an open name and finished content is only finished once more
         self._replace(jid, record.finished())
-        self._folder.rename(jid + names.OPEN, jid + names.FINISHED)
+        self._folder.rename(jid + file_names.OPEN, jid + file_names.FINISHED)
         if all(line.result.ret is not None and line.result.ret.ok for line in record.lines.values()):
             # Nobody has to send it again.
-            self._folder.remove(jid + names.SENT)
+            self._folder.remove(jid + file_names.SENT)
         self._folder.sync()
         self._tails.pop(jid, None)
 
     def is_finished(self, jid: JID) -> bool:
         """Whether there is a finished record."""
-        return self._folder.exists(jid + names.FINISHED)
+        return self._folder.exists(jid + file_names.FINISHED)
 
     def reopen(self, jid: JID) -> None:
         """Let a finished record grow again."""
-        self._folder.remove(names.HEADS)  # it has the summary that was
-        self._folder.rename(jid + names.FINISHED, jid + names.OPEN)
+        self._folder.remove(file_names.HEADS)  # it has the summary that was
+        self._folder.rename(jid + file_names.FINISHED, jid + file_names.OPEN)
 
     def _replace(self, jid: JID, data: bytes) -> None:
         self.appended += max(len(data), 4096)  # a block of most file systems
-        self._folder.replace(jid + names.OPEN, data)
+        self._folder.replace(jid + file_names.OPEN, data)
 
 
 def _stored(result: HostResult, file: OutputFile, host: str, place: Place) -> HostResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agentless.cache import names
+from agentless.cache import file_names
 from agentless.cache.folder import NO_FILE, Folder
 from agentless.cache.head import line_jid
 from agentless.cache.journal import Journal
@@ -18,7 +18,7 @@ __all__ = ["Listing"]
 # Below this many rows the first lines are read from the records, above it from `heads`, which holds them together:
 # 10,000 records are 70 ms of open, read and close.
 SINGLE = 100
-_RECORDS = (names.OPEN, names.FINISHED)
+_RECORDS = (file_names.OPEN, file_names.FINISHED)
 
 
 class Listing:
@@ -39,8 +39,8 @@ class Listing:
         for name in sorted(present, reverse=True):
             text, suffix = name[:20], name[20:]
             # For a moment there may be both: then it is finished.
-            is_open = suffix == names.OPEN and text + names.FINISHED not in present
-            if (is_open or (suffix == names.FINISHED and not only_open)) and (of_job := names.of_job(name)):
+            is_open = suffix == file_names.OPEN and text + file_names.FINISHED not in present
+            if (is_open or (suffix == file_names.FINISHED and not only_open)) and (of_job := file_names.of_job(name)):
                 yield of_job[0], is_open
 
     def rows(self) -> Iterator[JobRow]:
@@ -55,14 +55,16 @@ class Listing:
 
     def last(self) -> JID | None:
         """As `JobCache.last`; raises CacheError."""
-        with self._folder.guard("read", names.LAST):
+        with self._folder.guard("read", file_names.LAST):
             try:
-                named = self._folder.first_line(names.LAST).decode("ascii", "replace") if self._folder.check() else ""
+                named = (
+                    self._folder.first_line(file_names.LAST).decode("ascii", "replace") if self._folder.check() else ""
+                )
             except OSError as error:
                 if not isinstance(error, FileNotFoundError) and error.errno not in NO_FILE:
                     raise
                 named = ""
-        of_job = names.of_job(named + names.FINISHED)
+        of_job = file_names.of_job(named + file_names.FINISHED)
         # An older one, where its record cannot be read or is what a host told since, is the wrong job to kill.
         if of_job is not None and (self._journal.row(of_job[0]) or self._is_unreadable(of_job[0])):
             return of_job[0]
@@ -70,20 +72,20 @@ class Listing:
 
     def _is_unreadable(self, jid: JID) -> bool:
         """Whether a record of it lies here or was set aside, and is none that this version reads."""
-        files = [f"{folder}{jid}{suffix}" for folder in ("", names.SET_ASIDE + "/") for suffix in _RECORDS]
+        files = [f"{folder}{jid}{suffix}" for folder in ("", file_names.SET_ASIDE + "/") for suffix in _RECORDS]
         return any(map(self._folder.exists, files))
 
     def _finished(self, jid: JID, heads: dict[str, bytes]) -> JobRow | None:
         try:
-            return row_of(heads.get(jid) or self._folder.first_line(jid + names.FINISHED), jid)
+            return row_of(heads.get(jid) or self._folder.first_line(jid + file_names.FINISHED), jid)
         except (DamagedRecord, OSError):
             return self._journal.row(jid)
 
     def heads(self) -> dict[str, bytes]:
         """First lines of finished records by JID, as far as they were gathered; raises CacheError."""
-        with self._folder.guard("read", names.HEADS):
+        with self._folder.guard("read", file_names.HEADS):
             try:
-                data = self._folder.whole_lines(names.HEADS)
+                data = self._folder.whole_lines(file_names.HEADS)
             except FileNotFoundError:
                 return {}
         return {line_jid(line): line for line in data.splitlines()}
@@ -99,9 +101,9 @@ class Listing:
         if len(missing) < SINGLE and len(heads) < 2 * len(finished) + SINGLE:
             return
         for jid in missing:
-            heads[jid] = self._folder.first_line(jid + names.FINISHED)
+            heads[jid] = self._folder.first_line(jid + file_names.FINISHED)
         data = b"".join(heads[jid] + b"\n" for jid in sorted(finished, reverse=True) if heads[jid])
-        self._folder.replace(names.HEADS, data)
+        self._folder.replace(file_names.HEADS, data)
 
 
 def _was_run(row: JobRow) -> bool:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from agentless.cache.json_line import DamagedRecord
-from agentless.cache.lines import Place, decode_output
+from agentless.cache.record_lines import Place, decode_output
 from agentless.errors import CacheError
 from agentless.model.output import PIECE, StreamOutput
 

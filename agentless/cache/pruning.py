@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from agentless.cache import names
+from agentless.cache import file_names
 from agentless.cache.folder import Folder
 from agentless.cache.head import SAYS_LEARNED, SAYS_ORIGIN, decode_head
 from agentless.cache.journal import Journal
 from agentless.cache.json_line import DamagedRecord, dump, parse, time_of
-from agentless.cache.lines import AT
 from agentless.cache.listing import Listing
 from agentless.cache.owed import Owed, debt_of
+from agentless.cache.record_lines import AT
 from agentless.files import TEMPORARY
 from agentless.model.jid import JID, new_jid
 from agentless.model.job import Origin
@@ -28,7 +28,7 @@ HOUR = 3600.0
 EVERY = 600.0  # seconds
 LEARNED_JOBS = 50_000
 _BLOCK = 4096
-_OURS = (names.LOCK, names.PRUNED, names.HEADS, names.LAST, names.SET_ASIDE)
+_OURS = (file_names.LOCK, file_names.PRUNED, file_names.HEADS, file_names.LAST, file_names.SET_ASIDE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +61,14 @@ class Pruned:
 def is_due(folder: Folder, now: float) -> bool:
     """Whether the cache was not pruned in the last minutes, by any process."""
     try:
-        return not 0 <= now - time_of(parse(folder.first_line(names.PRUNED)), AT) < EVERY
+        return not 0 <= now - time_of(parse(folder.first_line(file_names.PRUNED)), AT) < EVERY
     except (DamagedRecord, OSError):
         return True
 
 
 def stamp(folder: Folder, now: float) -> None:
     """Note when the cache was pruned, under the lock; raises OSError."""
-    folder.replace(names.PRUNED, dump({AT: now}))
+    folder.replace(file_names.PRUNED, dump({AT: now}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def prune(
             status = os.lstat(folder.path(name))
         except FileNotFoundError:
             continue
-        of_job = names.of_job(name)
+        of_job = file_names.of_job(name)
         if of_job is None or not stat.S_ISREG(status.st_mode):
             if name.endswith(TEMPORARY) and stat.S_ISREG(status.st_mode):
                 folder.remove(name)
@@ -119,15 +119,15 @@ def prune(
                 aside.append(folder.set_aside(name))
             continue
         jid, suffix = of_job
-        if suffix == names.LIVE:
+        if suffix == file_names.LIVE:
             if not folder.is_live(jid):
                 folder.remove(name)
             continue
         sizes[jid] = sizes.get(jid, 0) + status.st_blocks * 512
-        if suffix in (names.OUTPUT, names.SENT):
+        if suffix in (file_names.OUTPUT, file_names.SENT):
             beside.add(jid)
         else:
-            (opened if suffix == names.OPEN else finished).append(jid)
+            (opened if suffix == file_names.OPEN else finished).append(jid)
 
     # what is younger than keep_jobs by its JID had its last event after that; a JID from the future says nothing
     old = new_jid(datetime.fromtimestamp(max(0.0, now - keep_jobs * HOUR), timezone.utc))
@@ -171,13 +171,13 @@ def prune(
     undelivered = [line for jid in sorted(gone & owing) if (line := _undelivered(journal, owed, jid))]
     freed = 0
     for jid in gone:
-        for suffix in (names.OPEN, names.FINISHED, names.OUTPUT, names.SENT):
+        for suffix in (file_names.OPEN, file_names.FINISHED, file_names.OUTPUT, file_names.SENT):
             freed += folder.remove(jid + suffix)
     for jid in beside.difference(finished, opened):
         # A record that was left alone is one of a newer version, and its output is its own.
-        if folder.exists(jid + names.OPEN) or folder.exists(jid + names.FINISHED):
+        if folder.exists(jid + file_names.OPEN) or folder.exists(jid + file_names.FINISHED):
             continue
-        freed += folder.remove(jid + names.OUTPUT) + folder.remove(jid + names.SENT)
+        freed += folder.remove(jid + file_names.OUTPUT) + folder.remove(jid + file_names.SENT)
     for jid in owed.jids(also_had=True):
         if jid in sizes and jid not in gone:
             continue
@@ -205,7 +205,7 @@ def _learned(folder: Folder, listing: Listing, jids: Iterable[JID]) -> list[JID]
     learned = []
     for jid in jids:
         head = heads.get(jid, b"")
-        for name in (jid + names.FINISHED, jid + names.OPEN):
+        for name in (jid + file_names.FINISHED, jid + file_names.OPEN):
             if not head:
                 with contextlib.suppress(OSError):
                     head = folder.first_line(name)

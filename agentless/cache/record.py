@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from agentless.cache.head import Head, decode_head, encode_head
 from agentless.cache.json_line import DamagedRecord, dump, parse, time_of
-from agentless.cache.lines import AT, TOLD, HostLine, decode_host, encode_host
+from agentless.cache.record_lines import AT, TOLD, HostLine, decode_host, encode_host
 from agentless.errors import AnotherJob
 from agentless.model.jid import JID
 from agentless.model.job import Job, JobRow, Origin, summarize

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agentless.cache import names
+from agentless.cache import file_names
 from agentless.cache.cursors import Cursors
 from agentless.cache.folder import Folder
 from agentless.cache.journal import Journal
@@ -138,9 +138,9 @@ class JobCache:
             self._live[own] = self._folder.take_live(own)
             try:
                 if job.origin is Origin.RUN:
-                    self._folder.replace(names.LAST, f"{own}\n".encode(), sync=False)
+                    self._folder.replace(file_names.LAST, f"{own}\n".encode(), sync=False)
                 if sent is not None:
-                    self._folder.replace(own + names.SENT, encode_sent(sent), sync=False)
+                    self._folder.replace(own + file_names.SENT, encode_sent(sent), sync=False)
                 self._owe(job)
                 self._journal.write(job, now)
             except BaseException:
@@ -154,7 +154,9 @@ class JobCache:
             self._owed.begin(job.jid)
 
     def _taken(self, jid: JID) -> bool:
-        return any(self._folder.exists(jid + suffix) for suffix in (names.OPEN, names.FINISHED, names.LIVE))
+        return any(
+            self._folder.exists(jid + suffix) for suffix in (file_names.OPEN, file_names.FINISHED, file_names.LIVE)
+        )
 
     def adopt(self, job: Job, results: Mapping[str, HostResult]) -> None:
         """Enter a job that another controller or a schedule sent; where it is known, add what is new.
@@ -295,7 +297,7 @@ class JobCache:
             return
         with self._folder.guard("write", jid), self._folder.locked():
             try:
-                self._folder.remove(jid + names.LIVE)
+                self._folder.remove(jid + file_names.LIVE)
             finally:
                 lock.release()
             with _unless_full():
@@ -312,9 +314,9 @@ class JobCache:
         Raises:
             CacheError: it cannot be read.
         """
-        with self._folder.guard("read", jid + names.SENT):
+        with self._folder.guard("read", jid + file_names.SENT):
             try:
-                data = self._folder.read(jid + names.SENT)
+                data = self._folder.read(jid + file_names.SENT)
             except FileNotFoundError:
                 return None
             try:

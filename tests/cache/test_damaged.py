@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from agentless.cache import JobFilter
 from agentless.cache.head import decode_head
 from agentless.cache.json_line import DamagedRecord, parse
-from agentless.cache.lines import decode_host
+from agentless.cache.record_lines import decode_host
 from agentless.errors import CacheError
 from agentless.model.jid import JID
 from agentless.model.job import Job

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from agentless.cache import names
+from agentless.cache import file_names
 from agentless.cache.folder import Folder
 from agentless.cache.journal import Journal
-from agentless.cache.lines import INLINE
+from agentless.cache.record_lines import INLINE
 from agentless.model.jid import JID
 from agentless.model.job import Job
 from agentless.model.states import HostResult, State
@@ -57,7 +57,7 @@ def test_what_another_process_appended_is_read_before_the_next_line_is_written(t
     two.append(two.other, "b", returned())
     two.append(two.one, "a", HostResult(State.RUNNING))
     assert two.states(two.journal()) == dict.fromkeys("ab", State.RETURNED)
-    assert (two.root / f"{THE_JID}{names.OPEN}").read_bytes().count(b"\n") == 3
+    assert (two.root / f"{THE_JID}{file_names.OPEN}").read_bytes().count(b"\n") == 3
 
 
 def test_output_beyond_a_line_goes_to_the_second_file_and_comes_back(two: Two) -> None:
@@ -67,7 +67,7 @@ def test_output_beyond_a_line_goes_to_the_second_file_and_comes_back(two: Two) -
     assert report is not None
     outputs = {host: result.output.stdout for host, result in report.results.items() if result.output}
     assert outputs == {"a": b"x" * (INLINE + 1), "b": b"short"}
-    assert (two.root / f"{THE_JID}{names.OUTPUT}").stat().st_size > INLINE
+    assert (two.root / f"{THE_JID}{file_names.OUTPUT}").stat().st_size > INLINE
 
 
 def test_a_finished_record_is_no_open_one_and_a_reopened_one_is(two: Two) -> None:
@@ -91,7 +91,7 @@ def test_a_job_without_a_record_is_none_and_no_warning(two: Two) -> None:
 
 
 def test_what_is_no_record_is_set_aside_and_told_once(two: Two) -> None:
-    (two.root / f"{THE_JID}{names.OPEN}").write_bytes(b"no record\n")
+    (two.root / f"{THE_JID}{file_names.OPEN}").write_bytes(b"no record\n")
     assert two.one.read(THE_JID) is None
     assert two.other.readable(THE_JID) is None
     (warning,) = two.warnings

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from agentless.cache import JobCache
-from agentless.cache.lines import TOLD
 from agentless.cache.record import NEWS
+from agentless.cache.record_lines import TOLD
 from agentless.model.jid import JID
 from agentless.model.job import Job, Origin, Report
 from agentless.model.states import LEARNED, Dispatched, HostResult, State

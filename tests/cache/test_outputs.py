@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from agentless.cache.json_line import DamagedRecord
-from agentless.cache.lines import encode_output
 from agentless.cache.outputs import OutputFile, StoredOutput
+from agentless.cache.record_lines import encode_output
 from agentless.errors import CacheError
 from agentless.model.output import PIECE, InMemory
 

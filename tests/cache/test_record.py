@@ -6,8 +6,8 @@ import pytest
 
 from agentless.cache.head import Head, encode_head
 from agentless.cache.json_line import DamagedRecord
-from agentless.cache.lines import HostLine
 from agentless.cache.record import NEWS, Record, encode_news, row_of
+from agentless.cache.record_lines import HostLine
 from agentless.model.jid import JID
 from agentless.model.job import Job
 from agentless.model.problem import Problem

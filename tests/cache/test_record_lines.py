@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentless.cache import lines
+from agentless.cache import record_lines
 from agentless.cache.json_line import DamagedRecord, dump, parse
-from agentless.cache.lines import HostLine, decode_host, decode_output, encode_host, encode_output
+from agentless.cache.record_lines import HostLine, decode_host, decode_output, encode_host, encode_output
 from agentless.model.output import EMPTY, InMemory
 from agentless.model.returns import Return
 from agentless.model.states import HostResult, State
@@ -88,6 +88,20 @@ def test_the_output_of_another_host_is_not_taken() -> None:
 
 
 def test_no_key_of_a_host_line_stands_for_two_things() -> None:
-    keys = [lines.HOST, lines.AT, lines.STATE, lines.DISPATCHED, lines.NONCE, lines.PROBLEM, lines.SEEN_PID]
-    keys += [lines.SEEN_STARTED, lines.REMAINS, lines.OUTPUT_AT, lines.HEARD, *(field.name for field in fields(Return))]
+    keys = [
+        record_lines.HOST,
+        record_lines.AT,
+        record_lines.STATE,
+        record_lines.DISPATCHED,
+        record_lines.NONCE,
+        record_lines.PROBLEM,
+        record_lines.SEEN_PID,
+    ]
+    keys += [
+        record_lines.SEEN_STARTED,
+        record_lines.REMAINS,
+        record_lines.OUTPUT_AT,
+        record_lines.HEARD,
+        *(field.name for field in fields(Return)),
+    ]
     assert len(set(keys)) == len(keys)
