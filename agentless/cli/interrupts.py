@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -10,6 +11,9 @@ from types import FrameType
 __all__ = ["ON_INTERRUPT", "Interrupted", "Interrupts"]
 
 ON_INTERRUPT = ("ask", "detach", "term", "kill")
+# timeout(1) sends its signal to the command and then to its whole group: within this many seconds it is the same one.
+# No person types SIGTERM twice; a second Ctrl-C is one, however soon it comes.
+_TWICE = 0.5
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -41,6 +45,7 @@ class Interrupts:
         self._before: dict[int, signal._HANDLER] = {}
         self._holding = False
         self._pending: int | None = None
+        self._terminated: float | None = None
 
     def __enter__(self) -> Interrupts:
         for number in (*_SIGNALS, signal.SIGALRM):
@@ -54,6 +59,10 @@ class Interrupts:
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGTERM:
+            before, self._terminated = self._terminated, time.monotonic()
+            if before is not None and self._terminated - before < _TWICE:
+                return
         if number != signal.SIGALRM:
             self._heard()
         if self._holding and (self._pending is None or number == signal.SIGALRM):

@@ -99,7 +99,8 @@ def test_a_run_that_is_interrupted_twice_while_it_sends_names_its_job(
     assert ended.returncode == 130, ended.stderr
     (record,) = (Path(environ["HOME"]) / ".cache/agentless/jobs").glob("[0-9]*.jsonl")
     jid = record.name.partition(".")[0]
-    sent = place != "Journal.write"
+    # Two of SIGTERM at once are one, as timeout(1) sends it; that one waits until the record is whole.
+    sent = place != "Journal.write" or number == signal.SIGTERM
     assert (jid in ended.stderr) == sent
     assert ("nothing was sent" in ended.stderr) == (not sent)
     if "json" in words:

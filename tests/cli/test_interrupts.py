@@ -39,6 +39,15 @@ def test_the_first_signal_waits_for_the_end_of_a_held_block_and_the_second_does_
     assert done == [1, 0]
 
 
+def test_the_second_sigterm_of_timeout_is_the_same_one() -> None:
+    with Interrupts():
+        with pytest.raises(Interrupted):
+            send(signal.SIGTERM)
+        send(signal.SIGTERM)
+        with pytest.raises(Interrupted):
+            send(signal.SIGINT)
+
+
 def test_what_a_command_ends_with_lets_no_signal_in() -> None:
     with Interrupts() as interrupts:
         with interrupts.ignored():
