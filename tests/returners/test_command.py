@@ -8,7 +8,7 @@ import time
 
 from agentless.report.documents import as_json
 from tests.cache.results import returned
-from tests.hosts import until
+from tests.hosts import patience, until
 from tests.returners.bench import Bench
 
 
@@ -52,10 +52,12 @@ def test_what_it_refuses_is_told_with_its_last_words_and_handed_over_again(bench
 
 
 def test_one_that_hangs_is_killed_at_its_deadline_with_all_that_it_started(bench: Bench) -> None:
-    bench.configure("returners: {cmd: {type: command, timeout: 1, command: '(sleep 987 & echo $! >child; wait)'}}")
+    seconds = round(patience(1 / 3))
+    command = "(sleep 987 & echo $! >child; wait)"
+    bench.configure(f"returners: {{cmd: {{type: command, timeout: {seconds}, command: '{command}'}}}}")
     bench.job(returners=("cmd",))
     (warning,) = bench.deliver()
-    assert "has yet to get 2 returns: /bin/sh had not ended after 1 s, and was killed" in warning
+    assert f"has yet to get 2 returns: /bin/sh had not ended after {seconds} s, and was killed" in warning
     child = int((bench.root / "child").read_text())
 
     def gone() -> bool:

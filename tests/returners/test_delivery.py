@@ -17,7 +17,7 @@ from agentless.model.problem import Problem
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.returners.delivery import check
 from tests.cache.results import returned, running
-from tests.hosts import need, until
+from tests.hosts import need, patience, until
 from tests.hosts.client import ROOT
 from tests.returners.bench import Bench
 from tests.returners.web import Web
@@ -102,7 +102,7 @@ def test_one_that_fails_holds_up_no_other(bench: Bench, web: Web) -> None:
 def test_a_return_that_hangs_comes_last_the_next_time(bench: Bench) -> None:
     need("many seconds")
     stuck = "test $AGENTLESS_HOST = web0 && exec sleep 60; cat >>one"
-    bench.configure(f"returners: {{one: {{type: command, timeout: 1, command: '{stuck}'}}}}")
+    bench.configure(f"returners: {{one: {{type: command, timeout: {patience(0.5)}, command: '{stuck}'}}}}")
     bench.job({f"web{n}": returned() for n in range(4)}, returners=("one",))
     assert "has yet to get 4 returns" in bench.deliver()[0]
     assert "has yet to get 1 return:" in bench.deliver()[0]
@@ -132,11 +132,12 @@ def test_two_commands_at_once_hand_over_each_return_once(bench: Bench) -> None:
 
 
 def test_who_waits_for_another_command_leaves_in_time(bench: Bench) -> None:
-    bench.configure("returners: {one: {type: command, command: 'cat >>one', timeout: 1}}")
+    seconds = round(patience(1 / 3))
+    bench.configure(f"returners: {{one: {{type: command, command: 'cat >>one', timeout: {seconds}}}}}")
     bench.job(returners=("one",))
     with FileLock(bench.cache.returner_lock("one")):
         (warning,) = bench.deliver()
-    assert warning.endswith("has yet to get 2 returns: another agentless process has been at it for 1 s")
+    assert warning.endswith(f"has yet to get 2 returns: another agentless process has been at it for {seconds} s")
     assert bench.deliver() == []
 
 

@@ -152,7 +152,7 @@ def test_many_processes_make_the_tables_and_write_the_same_rows_at_once(bench: B
 
 def test_a_server_that_is_killed_and_comes_back_gets_what_it_has_not_had(bench: Bench, postgres: Postgres) -> None:
     url = postgres.database()
-    archive(bench, url, ", timeout: 3")
+    archive(bench, url, f", timeout: {patience(1)}")
     bench.job()
     assert bench.deliver() == []
     postgres.stop()
