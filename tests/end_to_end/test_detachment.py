@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.hosts import Links, Nodes, Proxy, Sshd, over_every_link, patience, until
+from tests.hosts import Links, Nodes, Proxy, Sshd, in_time, over_every_link, patience, until
 
 LINES = 40
 COUNTING = f"i=0; while [ $i -lt {LINES} ]; do i=$((i+1)); echo line $i; sleep 0.1; done"
@@ -164,20 +165,30 @@ def test_a_delayed_request_cannot_start_any_more(
     sshd: Sshd, start_proxy: Callable[..., Proxy], tmp_path: Path, contact: tuple[str, ...], links: Links
 ) -> None:
     """Where the request may never have arrived, the host makes sure that it can't; then it is `not-started`."""
-    proxy = start_proxy("127.0.0.1", sshd.port, delay=0.5)
+    proxy = start_proxy("127.0.0.1", sshd.port)
     through(sshd, proxy, links)
     assert sshd.client.agentless("ping").returncode == 0
+    jobs = sshd.client.home / ".cache" / "agentless" / "jobs"
     mark = tmp_path / "mark"
-    with sshd.client.start("run", "host1", "--", f"echo x >> {mark}") as process:
-        # The client hears of its login half a second later: what it sends then reaches nobody.
-        until(lambda: sshd.logins() >= 2 or process.poll() is not None, "logged in")
-        proxy.hole(to="server")
-        jobs = sshd.client.home / ".cache" / "agentless" / "jobs"
-        until(lambda: any('"maybe"' in file.read_text() for file in jobs.glob("*.open.jsonl")), "sent, perhaps")
-        (jid,) = {file.name.partition(".")[0] for file in jobs.glob("*.open.jsonl")}
-        process.kill()
-    proxy.cut()
-    proxy.heal()
+
+    def send(delay: float) -> tuple[str, int]:
+        proxy.delay = delay
+        mark.unlink(missing_ok=True)
+        shutil.rmtree(jobs, ignore_errors=True)
+        logins, commands = sshd.logins(), sshd.commands()
+        with sshd.client.start("run", "host1", "--connect-timeout", "60", "--", f"echo x >> {mark}") as process:
+            # The client hears of its login half a second later, or more: what it sends then reaches nobody.
+            until(lambda: sshd.logins() > logins or process.poll() is not None, "logged in")
+            proxy.hole(to="server")
+            until(lambda: any('"maybe"' in file.read_text() for file in jobs.glob("*.open.jsonl")), "sent, perhaps")
+            (jid,) = {file.name.partition(".")[0] for file in jobs.glob("*.open.jsonl")}
+            process.kill()
+        proxy.cut()
+        proxy.heal()
+        proxy.delay = 0.0
+        return jid, sshd.commands() - commands
+
+    jid, _ = in_time(send, lambda sent: not sent[1] and not mark.exists(), seconds=0.5)
     sshd.client.agentless(*contact)
     found = lookup(sshd.client, "show", jid)["hosts"]["host1"]
     assert (found["state"], found["error"]["kind"]) == ("not-started", "never-arrived")

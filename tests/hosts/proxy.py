@@ -79,7 +79,7 @@ class Proxy:
         """The longest chain of cause so far, in round trips; halves are one-way. TCP's handshake is not counted."""
         return self._trips / 2
 
-    def fewest_round_trips(self, action: Callable[[], object], *, enough: float, tries: int = 4) -> float:
+    def fewest_round_trips(self, action: Callable[[], object], *, enough: float, tries: int = 8) -> float:
         """What `action` costs over connections of its own: tried until it is `enough`, at most `tries` times."""
         fewest = math.inf
         for _ in range(tries):
