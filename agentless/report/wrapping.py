@@ -14,7 +14,7 @@ __all__ = ["wrapped"]
 _NARROWEST = 20
 # A line's end in a command would have the shell run half of it. It ends with the clause, or before two spaces.
 _PIECE = regex(
-    r"`[^`]*`\S*|for \w+ in .*?; done|"
+    r"`[^`]*`\S*|for \w+ in .*?; done|echo '[^']*' >> \S+|"
     r"(?:agentless|ssh-key(?:gen|scan)|chmod|crontab|(?:system|login)ctl|pipx?) (?:\S*[^\s,;:.)?] (?! ))*\S+|\S+"
 )
 

@@ -27,6 +27,11 @@ LOOK = "Look it up: agentless jobs lookup 20261122095039579207 --failed, or leav
         ),
         ("  agentless jobs wait 1  waits for it", 26, ["  agentless jobs wait 1", "    waits for it"]),
         ("then `rm -r a b c d e f g h i j` ends it", 30, ["then", "  `rm -r a b c d e f g h i j`", "  ends it"]),
+        (
+            "or: echo '[127.0.0.1]:22 ssh-ed25519 AAAA' >> /home/ada/.ssh/known_hosts",
+            40,
+            ["or:", "  echo '[127.0.0.1]:22 ssh-ed25519 AAAA' >> /home/ada/.ssh/known_hosts"],
+        ),
         ("机器机器机器 机器机器", 20, ["机器机器机器", "  机器机器"]),
     ],
 )
