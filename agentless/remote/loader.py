@@ -16,26 +16,6 @@ import sys
 
 if sys.version_info < (3, 6):
     sys.exit(97)
-# Half of what `import os` costs is a module with twenty classes, of which it takes two for its environ.
-abc = type(sys)("_collections_abc")
-
-
-class M:
-    get = lambda m, k, d=None: m[k] if k in m else d
-    keys = lambda m: list(m)
-    items = lambda m: [(k, m[k]) for k in m]
-
-
-abc.Mapping = abc.MutableMapping = M
-abc._check_methods = lambda *a: NotImplemented
-if "os" not in sys.modules:
-    sys.modules["_collections_abc"] = abc
-    try:
-        import os
-    except Exception:
-        # Another os, which takes more of it: then as ever.
-        pass
-    del sys.modules["_collections_abc"]
 import marshal, os, gc
 
 # What runs for some milliseconds leaves nothing to collect.

@@ -266,53 +266,6 @@ def test_what_is_on_the_line_is_what_its_sources_say() -> None:
         assert ast.dump(_bare(ast.parse(sent))) == ast.dump(ast.Module(written, []))
 
 
-def _import_os(python: str, before: str, after: str) -> subprocess.CompletedProcess[str]:
-    """Import os as loader.py does, between other lines."""
-    loader = (REMOTE / "loader.py").read_text()
-    head = loader[loader.index("abc = type(sys)") : loader.index("import marshal")]
-    code = f"import sys\n{before}\n{head}\nimport os\n{after}"
-    env = {**os.environ, "SOME": "thing"}
-    return subprocess.run([python, "-I", "-S", "-c", code], capture_output=True, text=True, check=False, env=env)
-
-
-@pytest.mark.parametrize("python", PYTHONS)
-def test_the_os_that_the_loader_imports_in_half_the_time_does_what_the_helper_asks_of_it(python: str) -> None:
-    after = """
-assert os.environ["SOME"] == os.environ.get("SOME") == dict(os.environ)["SOME"] == dict(os.environ, A="b")["SOME"]
-assert os.environb[b"SOME"] == dict(os.environb)[b"SOME"] == b"thing"
-assert ("SOME", "thing") in os.environ.items() and (b"SOME", b"thing") in os.environb.items()
-assert "SOME" in os.environ and "NONE" not in os.environ and os.environ.get("NONE") is None
-assert os.path.expanduser("~/a")[:1] == "/" and "/usr/bin" in os.get_exec_path()
-import collections.abc, subprocess, tempfile, pathlib, shutil
-assert collections.abc.Mapping.register and issubclass(dict, collections.abc.Mapping)
-assert subprocess.check_output(["/bin/echo", "a"]) == b"a\\n" and shutil.which("sh") and tempfile.gettempdir()
-assert os.fspath(pathlib.Path("/a")) == "/a" and isinstance(pathlib.Path("/a"), os.PathLike)
-"""
-    done = _import_os(python, "assert 'os' not in sys.modules and '_collections_abc' not in sys.modules", after)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_the_helper_asks_of_its_environment_only_what_the_loader_leaves_there() -> None:
-    asked = {name for path in SOURCES for name in re.findall(r"os\.environb?\.(\w+)", path.read_text())}
-    assert asked <= {"get", "keys", "items"}
-
-
-def test_an_os_that_takes_more_than_the_loader_gives_it_is_imported_as_ever() -> None:
-    before = """
-from importlib.machinery import FrozenImporter, ModuleSpec
-class Other:
-    def find_spec(self, name, path=None, target=None):
-        return ModuleSpec(name, self) if name == "os" else None
-    def create_module(self, spec):
-        return None
-    def exec_module(self, module):
-        exec("from _collections_abc import MutableMapping, Sequence as taken", module.__dict__)
-sys.meta_path.insert(0, Other())
-"""
-    done = _import_os(sys.executable, before, "import collections.abc; assert os.taken is collections.abc.Sequence")
-    assert (done.returncode, done.stderr) == (0, "")
-
-
 def _calls(tree: ast.Module) -> list[ast.Call]:
     return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
 
