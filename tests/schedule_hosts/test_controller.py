@@ -81,7 +81,7 @@ def test_once_fires_what_is_due_and_leaves(sshd: Sshd, file: Path) -> None:
 def test_maxrunning_holds_over_processes(sshd: Sshd, file: Path) -> None:
     """Counted are fires that really run, whoever started them."""
     client = sshd.client
-    file.write_text(ENTRIES.replace("echo fired", "echo up; sleep 30"))
+    file.write_text(ENTRIES.replace("echo fired", "echo up; sleep 600"))
     first = client.agentless("scheduler", "--once")
     assert " mark: fired " in first.stderr
     until(lambda: ": maxrunning" in client.agentless("scheduler", "--once").stderr, "the next fire is skipped")
