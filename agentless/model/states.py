@@ -43,6 +43,7 @@ __all__ = [
     "Dispatched",
     "HostResult",
     "State",
+    "elsewhere",
     "remembered",
     "settle",
     "settle_denied",
@@ -290,20 +291,22 @@ def settle(
     if answer.state == "not-started":
         return replace(before, state=State.NOT_STARTED, problem=answer.problem)
     if before.dispatched is Dispatched.YES:
-        if asked is not None and before.place and before.place not in asked:
-            return replace(before, state=State.UNREACHABLE, problem=_elsewhere(before.place, asked))
+        if asked is not None and (problem := elsewhere(before, asked)):
+            return replace(before, state=State.UNREACHABLE, problem=problem)
         return replace(before, state=State.LOST, problem=NO_RECORD)
     if before.dispatched is Dispatched.MAYBE and not before.nonce:
         return settle_denied(before, answer.jid, now)
     return before
 
 
-def _elsewhere(sent_to: str, asked: Collection[str]) -> Problem:
-    """Why nothing is known of a job that was sent elsewhere than the inventory leads now: it may run there."""
+def elsewhere(result: HostResult, asked: Collection[str]) -> Problem | None:
+    """Why what is denied at the places that the inventory leads to may run all the same: it was sent elsewhere."""
+    if not result.place or result.place in asked:
+        return None
     now = " and ".join(dict.fromkeys(asked))
     return Problem(
         "no-record",
-        f"the job was sent to {sent_to}; the inventory leads to {now} by now, where no record of it is",
+        f"the job was sent to {result.place}; the inventory leads to {now} by now, where no record of it is",
         "Ask with the `user`, `become_user`, ansible_host and agentless_state_dir (by `extra_vars`) of then.",
     )
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 
 from agentless.cache import JobCache
-from agentless.errors import CacheError, Refused, UsageError
+from agentless.errors import CacheError, Refused, Unreachable, UsageError
 from agentless.inventory.selection import Selection
 from agentless.model.answers import FoundJob, Helper, RunningJobs, SignalDone
 from agentless.model.endpoint import Endpoint
@@ -18,7 +18,7 @@ from agentless.model.problem import Problem
 from agentless.model.process import Process, Signal, Survivor
 from agentless.model.requests import FindRequest, PingRequest, RunningRequest, SignalRequest, shown
 from agentless.model.results import Answered, Found, Pong, Running, Signalled
-from agentless.model.states import Dispatched, State
+from agentless.model.states import Dispatched, State, elsewhere
 from agentless.runner.contact import Contact, in_order
 from agentless.runner.discovery import known_to_nobody
 from agentless.runner.reading import Answer
@@ -80,8 +80,11 @@ def find_job(contact: Contact, selection: Selection, jid: JID, target: str | Non
     ended = {name for name, result in report.results.items() if result.state.final} if report else set()
     to_ask = {name: endpoint for name, endpoint in places.endpoints.items() if name not in ended}
 
-    def process(_: str, answers: list[Answer]) -> Process | None:
-        return next((answer.process for answer in answers if isinstance(answer, FoundJob) and answer.process), None)
+    def process(name: str, answers: list[Answer]) -> Process | None:
+        found = next((answer.process for answer in answers if isinstance(answer, FoundJob) and answer.process), None)
+        if found is None:
+            _check_denial(report, to_ask[name])
+        return found
 
     running, problems = contact.gather(
         to_ask, lambda name: FindRequest(jid, _nonce(report, name)), process, both_users=True
@@ -142,10 +145,17 @@ def signal_job(contact: Contact, selection: Selection, jid: JID, signal: int, ta
     places = selection.places(report, target)
     answered = call_off(contact.cache, report, signal, by, places.endpoints) if report else {}
     to_ask = {name: endpoint for name, endpoint in places.endpoints.items() if name not in answered}
+
+    def signalled(name: str, answers: list[Answer]) -> Signal:
+        signal_there = _joined(answers)
+        if not signal_there.known:
+            _check_denial(report, to_ask[name])
+        return signal_there
+
     done, problems = contact.gather(
         to_ask,
         lambda name: SignalRequest(jid, signal, by, _nonce(report, name)),
-        lambda _, answers: _joined(answers),
+        signalled,
         both_users=True,
     )
     if report is None and not problems and not any(host.known for host in done.values()):
@@ -158,6 +168,13 @@ def signal_job(contact: Contact, selection: Selection, jid: JID, signal: int, ta
 def _nonce(report: Report | None, host: str) -> str:
     """Of a job's dispatch to a host, as far as this controller knows it."""
     return report.results[host].nonce if report and host in report.results else ""
+
+
+def _check_denial(report: Report | None, endpoint: Endpoint) -> None:
+    """A host knows nothing of a job; raises Unreachable where the job was sent elsewhere, and may run there."""
+    result = report.results.get(endpoint.name) if report else None
+    if result is not None and not result.state.final and (why := elsewhere(result, endpoint.places)):
+        raise Unreachable(why.kind, why.message, why.hint)
 
 
 def ping(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Pong:

@@ -392,8 +392,10 @@ def test_hosts_whose_addresses_were_exchanged_answer_for_nothing_that_the_other_
         for host in job["hosts"].values():
             assert (host["state"], host["error"]["kind"]) == ("unreachable", "no-record")
             assert "the job was sent to " in host["error"]["message"]
-    signalled = client.agentless("kill-job", jid)
-    assert "nothing was signalled" in signalled.stderr
+    for acts in ("kill-job", "find-job"):
+        asked = client.agentless(acts, jid)
+        assert asked.returncode == 3, asked.stderr
+        assert "the job was sent to " in asked.stdout + asked.stderr
     client.write_inventory(here)
     assert ask(client, "jobs", "lookup", jid)["summary"]["running"] == 2
     killed = ask(client, "kill-job", jid)["hosts"]
