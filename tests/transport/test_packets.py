@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -52,3 +53,24 @@ def test_a_packet_of_an_absurd_size_is_an_error(home: Home, connector: HostConne
     port = listen(lambda connection, number: connection.sendall(b"SSH-2.0-Evil\r\n" + b"\x7f\xff\xff\xfc" + b"\0" * 64))
     error = fails(connector, home, port, timeout=patience(5))
     assert (error.kind, "a packet of" in error.message) == ("connect", True)
+
+
+class SlowWire(packets.Wire):
+    """Says nothing for some looks, then a line."""
+
+    def __init__(self, sock: socket.socket, looks: int) -> None:
+        super().__init__(sock)
+        self.looks = looks
+
+    def recv(self, size: int) -> bytes:
+        self.looks -= 1
+        if self.looks >= 0:
+            raise TimeoutError
+        return b"SSH-2.0-Slow\r\n"
+
+
+def test_a_banner_is_waited_for_as_long_as_whoever_connects_waits() -> None:
+    """paramiko gives it 15 s, whatever the deadline is, and lines before it 2 s each."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert packets.Packets(SlowWire(ours, 3)).readline(0) == "SSH-2.0-Slow"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import select
 import socket
 import time
@@ -93,7 +94,8 @@ class Packets(PacketInnards):
         """The caller's deadline closes the connection; a timer thread for each is not needed."""
 
     def readline(self, timeout: float) -> str:
-        line = super().readline(timeout)
+        # paramiko gives a banner 15 s, and the lines before it 2 s each; whoever connects has a deadline, and closes.
+        line = super().readline(math.inf)
         self.preamble.append(line[:200])
         return line
 
