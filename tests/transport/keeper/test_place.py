@@ -33,11 +33,12 @@ from pathlib import Path
 from agentless.transport.keeper.place import Place, Unusable
 from agentless.transport.keeper.client import held
 try:
-    Place(Path(sys.argv[1]), *sys.argv[2:]).connect().close()
+    line = Place(Path(sys.argv[1]), *sys.argv[2:]).connect()
 except Unusable as problem:
     print(problem)
 else:
-    print(held(Place(Path(sys.argv[1]), *sys.argv[2:])).pid)
+    print(held(Place(Path(sys.argv[1]), *sys.argv[2:])).pid, flush=True)
+    sys.stdin.read()
 """
 
 
@@ -68,15 +69,21 @@ def as_nobody(directory: Path, *name: str) -> str:
     command += ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
     command += [sys.executable, "-c", CONNECT, str(directory), *name]
     environ = {"HOME": os.environ["HOME"], "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=patience(30), check=False)
+    done = subprocess.run(
+        command, env=environ, input="", capture_output=True, text=True, timeout=patience(30), check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
 def test_twenty_commands_that_begin_at_once_have_one_keeper(place: Place, alone: Pids) -> None:
     command = [sys.executable, "-c", CONNECT, str(place.directory)]
-    commands = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(20)]
-    answers = {one.communicate(timeout=patience(60))[0].strip() for one in commands}
+    pipe = subprocess.PIPE
+    commands = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(20)]
+    # Each stays until all have theirs: a keeper that nobody is connected to would leave before the last has come.
+    answers = {one.stdout.readline().strip() for one in commands if one.stdout}
+    for one in commands:
+        one.communicate(timeout=patience(60))
     assert answers == {str(pid) for pid in alone()}
     assert len(answers) == 1
 
