@@ -16,7 +16,7 @@ from agentless.model.problem import Problem
 from agentless.model.process import Process
 from agentless.model.requests import FetchRequest, Wanted
 from agentless.model.results import Active, ActiveJob
-from agentless.model.states import Dispatched, HostResult, State, settle
+from agentless.model.states import Dispatched, HostResult, State, elsewhere, settle
 from agentless.runner.contact import Contact, problem_of
 from agentless.runner.discovery import discover
 from agentless.runner.procs import look
@@ -181,6 +181,7 @@ def active(contact: Contact, selection: Selection, target: str | None) -> Active
     reports = [report for jid in contact.cache.open_jobs() if (report := _on(contact, selection, jid, target))]
     doubtful = []
     for report in reports:
+        _take_apart(report, running, endpoints)
         known = {**running.get(report.job.jid, {}), **problems}
         unseen = {name: report.results[name] for name in report.open_hosts if name not in known}
         if unseen:
@@ -208,6 +209,17 @@ def active(contact: Contact, selection: Selection, target: str | None) -> Active
     why = {**silent, **problems}
     others = {name: here.others for name, here in seen.items() if here.others}
     return Active(dict(sorted(live.items(), reverse=True)), {name: why[name] for name in order if name in why}, others)
+
+
+def _take_apart(report: Report, running: dict[JID, dict[str, Process]], endpoints: Mapping[str, Endpoint]) -> None:
+    """Forget what runs under this JID where another machine than the job was sent to answered for a host: that may be
+    another host's part of it. Which it is, the nonce tells when the host is asked about the job."""
+    here = running.get(report.job.jid, {})
+    for name in report.open_hosts:
+        if name in here and elsewhere(report.results[name], endpoints[name].places):
+            del here[name]
+    if not here:
+        running.pop(report.job.jid, None)
 
 
 def _on(contact: Contact, selection: Selection, jid: JID, target: str | None) -> Report | None:

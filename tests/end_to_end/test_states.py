@@ -396,6 +396,10 @@ def test_hosts_whose_addresses_were_exchanged_answer_for_nothing_that_the_other_
         asked = client.agentless(acts, jid)
         assert asked.returncode == 3, asked.stderr
         assert "the job was sent to " in asked.stdout + asked.stderr
+    listed = client.agentless("jobs", "active", "--out", "json")
+    assert listed.returncode == 3
+    assert json.loads(listed.stdout)[jid]["unreachable"] == ["host1", "host2"]
+    assert json.loads(listed.stdout)[jid]["running"] == []
     client.write_inventory(here)
     assert ask(client, "jobs", "lookup", jid)["summary"]["running"] == 2
     killed = ask(client, "kill-job", jid)["hosts"]
