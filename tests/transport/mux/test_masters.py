@@ -31,6 +31,13 @@ def logins(server: Server) -> int:
 
 
 @pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A master that is only slow, as on a busy machine, is none that hangs."""
+    for name in ("_HELLO_WITHIN", "_SILENCE"):
+        monkeypatch.setattr(f"agentless.transport.mux.masters.{name}", patience(1.0))
+
+
+@pytest.fixture
 def short() -> Iterator[Path]:
     """A directory whose name leaves room for a socket's."""
     with tempfile.TemporaryDirectory(prefix="cm-") as path:
@@ -44,6 +51,7 @@ def run(connector: HostConnector, endpoint: Endpoint, line: str = "echo hi", **h
         return out, isinstance(link, RiddenLink) and link.master is not None
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_living_master_is_ridden_and_a_dead_one_is_passed_over(
     home: Home, server: Server, connector: HostConnector, short: Path
 ) -> None:
@@ -81,6 +89,7 @@ def test_with_a_password_no_master_is_ridden(
     assert not run(connector, replace(endpoint, password=Secret("x")))[1]
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_master_that_gives_no_more_sessions_costs_a_connection_of_our_own(
     home: Home, start_sshd: Callable[..., Server], connector: HostConnector
 ) -> None:
@@ -203,6 +212,7 @@ def test_two_hosts_with_one_socket_are_told_and_the_second_does_not_get_the_firs
         assert [("%C" in line, str(held.path) in line) for line in warnings] == [(True, True)]
 
 
+@pytest.mark.usefixtures("patient")
 def test_the_master_of_a_bastion_carries_us_to_the_host_behind_it(
     home: Home, start_sshd: Callable[..., Server], connector: HostConnector
 ) -> None:
