@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from agentless.cli.printers import Detached, Printer
 from agentless.cli.report_files import Filed, ReportFiles, ReportPaths, refuse_outputs, report_files
 from agentless.cli.reports import printer, refuse_diff
 from agentless.cli.words import DURATION, SHARE, pairs
-from agentless.errors import InventoryError, UsageError
+from agentless.errors import UsageError
 from agentless.files import read_stream
 from agentless.model.job import Job
 from agentless.model.requests import INPUT_MIB, Delivery, JobSpec, Script, read_input, shell_text
@@ -240,13 +240,9 @@ def run(
         return prepared
 
     if check:
-        return _check(
-            invocation,
-            prepare(invocation.fleet),
-            words,
-            script=options["script"],
-            batch=options["batch"],
-        )
+        from agentless.cli.preview import preview
+
+        return preview(invocation, prepare(invocation.fleet), _shown(words, options["script"], spec), options["batch"])
     shown = Detached if options["detach"] and out == "text" else None
 
     def show(job: Job) -> Printer:
@@ -307,103 +303,8 @@ def _stdin(source: str | None) -> bytes | None:
         raise UsageError(f"--stdin -: {error.strerror}") from error
 
 
-_NOT_SHOWN = "(cannot be shown without the secrets in it)"
-
-
-def _rendered(prepared: PreparedJob) -> dict[str, dict[str, Any]]:
-    """What each host would get of a template, with no secret in it: `command`, and `script` and `env` where given."""
+def _shown(words: str | Sequence[str], script: Path | None, spec: JobSpec) -> str:
+    """The command as a shell would be given it."""
     import shlex
 
-    from agentless.inventory.secrets import MASK, is_secret
-
-    gets: dict[str, dict[str, Any]] = {}
-    for name, endpoint in prepared.endpoints.items():
-        try:
-            spec = prepared.shown(name)
-        except InventoryError:
-            gets[name] = {"command": None if endpoint.problem else _NOT_SHOWN}
-            continue
-        gets[name] = {"command": spec.command}
-        if spec.script is not None:
-            gets[name]["command"] = shlex.join(spec.arguments)
-            gets[name]["script"] = spec.script.data.decode("utf-8", "backslashreplace")
-        if spec.env:
-            gets[name]["env"] = {key: MASK if is_secret(key) else value for key, value in spec.env.items()}
-    return gets
-
-
-def _shell_words(gets: Mapping[str, Any]) -> str:
-    """Environment and command as a shell would be given both."""
-    import shlex
-
-    pairs = [f"{name}={shlex.quote(value)}" for name, value in gets.get("env", {}).items()]
-    return " ".join([*pairs, gets["command"] or ""])
-
-
-def _show_scripts(invocation: Invocation, gets: Mapping[str, Mapping[str, Any]]) -> None:
-    """What each script came to, once for hosts that get the same."""
-    from agentless.hostlist import fold
-    from agentless.report.printable import one_line, plain
-
-    alike: dict[str, list[str]] = {}
-    for name, one in gets.items():
-        if text := plain(one.get("script", "")):
-            alike.setdefault(text, []).append(name)
-    for text, names in alike.items():
-        invocation.screen.result(f"\n{one_line(fold(names))} |\n{text}" + ("" if text.endswith("\n") else "\n"))
-
-
-def _check(
-    invocation: Invocation,
-    prepared: PreparedJob,
-    words: str | Sequence[str],
-    *,
-    script: Path | None,
-    batch: str | None,
-) -> int:
-    import shlex
-
-    from agentless.cli.rows import show, tell_no_way
-    from agentless.report import tables
-    from agentless.report.printable import one_line
-
-    out = invocation.out("table", ("table", "text", "json", "jsonl", "yaml"))
-    endpoints, spec = prepared.endpoints, prepared.rollout.spec
-    gets = _rendered(prepared) if spec.template else {}
-    hosts: dict[str, dict[str, Any]] = {
-        name: {
-            "address": None if end.problem else end.address,
-            "port": end.port,
-            "user": end.user,
-            "become": tables.as_user(end.become) or None,
-            **gets.get(name, {}),
-        }
-        for name, end in endpoints.items()
-    }
-    text = shlex.join([str(script), *words]) if script else shell_text(words, template=spec.template)
-    document = _checked(text, batch, hosts)
-    problems = {name: end.problem for name, end in endpoints.items() if end.problem is not None}
-    count = len(hosts) - len(problems)
-    if out in ("table", "text"):
-        batches = f", {batch} at a time" if batch else ""
-        invocation.screen.say(f"would run on {count} {'host' if count == 1 else 'hosts'}{batches}: {one_line(text)}")
-    heads = (*tables.CHECK, "COMMAND") if gets else tables.CHECK
-    rows = ((*row, _shell_words(gets[row[0]])) if gets else row for row in tables.endpoints(endpoints))
-    show(invocation, out, document, heads, lambda: rows, entries=hosts)
-    if out in ("table", "text"):
-        _show_scripts(invocation, gets)
-    tell_no_way(invocation, problems)
-    return 3 if problems else 0
-
-
-def _checked(command: str, batch: str | None, hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What would be run, and where; nobody was contacted.
-
-    Keys:
-        command (string): what the hosts' shell would get.
-        batch (string or null): as `--batch` was given.
-        hosts (object): by inventory name: `address` (string, null where there is no way to it), `port` (integer or
-            null), `user` (string or null), `become` (string or null); with `--template` also what it would get:
-            `command`, `script` and `env` where they are given.
-    """
-    return {"command": command, "batch": batch, "hosts": hosts}
+    return shlex.join([str(script), *words]) if script else shell_text(words, template=spec.template)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentless.cache.pruning import Pruned
-from agentless.cli import run as run_verb
+from agentless.cli import preview
 from agentless.model import copies, exit_codes, job, problem, process, results, states
 from agentless.report.failure import failure
 from agentless.schedule import coming, hosts, overview
@@ -80,7 +80,7 @@ DOCUMENTS = (
             Part("Error", (problem.Problem.to_json,), ("hosts", "web2", "error")),
         ),
     ),
-    Document("What would be run", ("run --check",), "check", "", (Part("", (run_verb._checked,)),)),
+    Document("What would be run", ("run --check",), "check", "", (Part("", (preview.preview_json,)),)),
     Document(
         "Jobs that run on hosts",
         ("running",),
