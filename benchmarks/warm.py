@@ -24,7 +24,7 @@ from pathlib import Path
 
 import paramiko
 
-from agentless.transport.keeper.client import held
+from agentless.transport.keeper.greeting import held
 from agentless.transport.keeper.place import Place
 from tests.hosts import Proxy, Sshd, until
 

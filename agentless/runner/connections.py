@@ -13,7 +13,7 @@ from agentless.model.endpoint import Endpoint
 from agentless.model.results import Connections, KeptConnection
 from agentless.openssh.settings import Settings
 from agentless.runner.parts import Parts
-from agentless.transport.keeper.client import held, let_go
+from agentless.transport.keeper.greeting import held, let_go
 from agentless.transport.keeper.words import HeldAll
 
 __all__ = ["close", "kept"]

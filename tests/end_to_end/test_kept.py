@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from agentless.transport.keeper.client import held
+from agentless.transport.keeper.greeting import held
 from agentless.transport.keeper.place import Place
 from tests.hosts import Master, Nodes, Proxy, Sshd, in_time, need, patience, until
 from tests.hosts.client import Client, make_key, printed

@@ -21,7 +21,8 @@ from agentless.model.endpoint import Endpoint
 from agentless.openssh import keywords
 from agentless.transport.channel import Channel
 from agentless.transport.connector import HostConnector
-from agentless.transport.keeper.client import KeeperClient, held
+from agentless.transport.keeper.client import KeeperClient
+from agentless.transport.keeper.greeting import held
 from agentless.transport.keeper.place import Place
 from tests.hosts import Master, patience, until
 from tests.hosts.sshd import find_sshd

@@ -9,41 +9,34 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from agentless.errors import AgentlessError, CarrierLost, HostError, NoSession, Unreachable
+from agentless.errors import CarrierLost, HostError, NoSession, Unreachable
 from agentless.model.secret import Secret
 from agentless.openssh.settings import Settings
 from agentless.transport.channel import Channel, Link
 from agentless.transport.keeper import words
+from agentless.transport.keeper.greeting import TAKE_WITHIN, Hangs, greeted, kept_open
 from agentless.transport.keeper.place import Place, Unusable
-from agentless.transport.keeper.signs import SILENCE, Silence
 from agentless.transport.mux.client import MuxChannel, streams
-from agentless.transport.mux.control import listener_pid
 from agentless.transport.mux.descriptors import Room
 from agentless.transport.mux.line import Line
 from agentless.transport.mux.protocol import (
-    VERSION,
     Alive,
     ExitMessage,
     Failure,
-    Hello,
     Message,
     NewSession,
     SessionOpened,
 )
 
-__all__ = ["KeeperClient", "held", "let_go"]
+__all__ = ["KeeperClient"]
 
-# A keeper is looked at so often while its hello is waited for.
-_LOOK = 0.2
 # One that is silent for this long is asked whether it lives; logging in may take a person's time.
 _ASK_AFTER = 0.5
 # The same while a job is followed, which may have nothing to say for hours.
 _FOLLOWED_ASK_AFTER = 5.0
-# What it is told, it takes at once, unless it hangs: a buffer is full.
-_TAKE_WITHIN = 5.0
 
 
 class KeeperClient:
@@ -138,11 +131,11 @@ class KeeperClient:
                     raise
             place = self._place
         assert place is not None
-        return _greeted(place, start=False)
+        return greeted(place, start=False)
 
     def _leased(self, place: Place) -> Line:
-        lease = _greeted(place)
-        with _kept_open(lease, "it does not answer"):
+        lease = greeted(place)
+        with kept_open(lease, "it does not answer"):
             self.tell(lease, words.said(words.LEASE, 0, words.Lease(self._command, self._keep)))
             # It loads what connects first.
             if not isinstance(self.heard(lease), Alive):
@@ -152,7 +145,7 @@ class KeeperClient:
     @staticmethod
     def tell(line: Line, message: Message, descriptors: Sequence[int] = ()) -> None:
         """Send the keeper a message; raises OSError, ValueError."""
-        line.send(message, descriptors=descriptors, until=time.monotonic() + _TAKE_WITHIN)
+        line.send(message, descriptors=descriptors, until=time.monotonic() + TAKE_WITHIN)
 
     def heard(self, line: Line) -> Message | None:
         """What the keeper says next, however long it takes; None where it has hung up.
@@ -174,7 +167,7 @@ class KeeperClient:
                 raise Unusable("there is none")
             if time.monotonic() >= self._ask_again:
                 try:
-                    _greeted(self._place, start=False, silent_for=_ASK_AFTER).close()
+                    greeted(self._place, start=False, silent_for=_ASK_AFTER).close()
                     self._hangs = None
                 except Unusable as problem:
                     self._hangs = problem
@@ -190,7 +183,7 @@ class KeeperClient:
             place = self._place
         if told:
             return
-        if not isinstance(problem, _Hangs):
+        if not isinstance(problem, Hangs):
             self._explain(f"connections are not kept: {problem}")
         else:
             hint = "" if place is None else problem.passed_over(place)
@@ -214,104 +207,6 @@ class KeeperClient:
             lease, self._lease = self._lease, None
         if lease is not None:
             lease.close()
-
-
-def held(place: Place | None = None) -> words.HeldAll | None:
-    """What this user's keeper keeps; None where no keeper runs. Raises AgentlessError where it does not answer."""
-    return _asked(place, words.LIST, None)
-
-
-def let_go(ways: Sequence[tuple[str, str, int]] | None, place: Place | None = None) -> words.HeldAll | None:
-    """Have the keeper let go of the connections to these users, hosts and ports, or of all.
-
-    A connection that is in use carries what is under way to its end.
-
-    Returns:
-        What was let go of; None where no keeper runs.
-
-    Raises:
-        AgentlessError: it does not answer.
-    """
-    return _asked(place, words.CLOSE, words.Close(None if ways is None else tuple(ways)))
-
-
-def _asked(place: Place | None, kind: int, value: object) -> words.HeldAll | None:
-    """What the keeper answers; None where none runs. Raises AgentlessError: it hangs."""
-    place = place or Place()
-    try:
-        with contextlib.closing(_greeted(place, start=False)) as line:
-            line.send(words.said(kind, 1, value), until=time.monotonic() + SILENCE)
-            # One that says hello and nothing else is still being loaded.
-            message = line.receive(time.monotonic() + _TAKE_WITHIN)
-            return None if message is None else words.value(message, words.HeldAll)
-    except _Hangs as problem:
-        raise AgentlessError(f"the keeper of connections: {problem}", problem.passed_over(place)) from None
-    except TimeoutError:
-        raise AgentlessError("the keeper of connections does not answer", "Try again.") from None
-    except (Unusable, OSError, ValueError):
-        return None
-
-
-class _Hangs(Unusable):
-    """It says nothing."""
-
-    def __init__(self, silence: Silence) -> None:
-        known = f" (PID {silence.pid})" if silence.known else ""
-        super().__init__(f"it does not answer{known}")
-        self._silence = silence
-
-    def passed_over(self, place: Place) -> str:
-        """Have the next command start another; what to say about that."""
-        if self._silence.pid is None:
-            return ""
-        place.pass_over(self._silence.pid)
-        end = f"`kill -9 {self._silence.pid}` ends it and closes what it keeps; " if self._silence.known else ""
-        return f"{end}the next command starts another."
-
-
-def _greeted(place: Place, *, start: bool = True, silent_for: float = 0.0) -> Line:
-    """A connection to the keeper, which has said hello.
-
-    Args:
-        silent_for: seconds for which it has been silent elsewhere.
-
-    Raises:
-        Unusable: it does not say so, or not in time.
-    """
-    line = words.line(place.connect(start=start))
-    with _kept_open(line, "it does not say hello"):
-        asked = time.monotonic()
-        silence: Silence | None = None
-        line.send(Hello(), until=asked + SILENCE)
-        while True:
-            try:
-                hello = line.receive(time.monotonic() + _LOOK)
-                break
-            except TimeoutError:
-                # Nearly always it answers at once, and nobody needs to know how its process fares.
-                silence = silence or Silence(listener_pid(line.sock), silent_for + time.monotonic() - asked)
-                if silence.hopeless:
-                    raise _Hangs(silence) from None
-        if not isinstance(hello, Hello) or hello.version != VERSION:
-            raise Unusable("it does not say hello")
-    return line
-
-
-@contextlib.contextmanager
-def _kept_open(line: Line, fault: str) -> Iterator[None]:
-    """The line stays open where all goes well within, and is closed else.
-
-    Raises:
-        Unusable: the line broke, which is told as this fault.
-    """
-    try:
-        yield
-    except (OSError, ValueError) as problem:
-        line.close()
-        raise Unusable(f"{fault}: {problem}") from None
-    except BaseException:
-        line.close()
-        raise
 
 
 class _KeeperLink:
@@ -359,7 +254,7 @@ class _KeeperLink:
             HostError: it could not connect.
         """
         line = self._client.line()
-        with _kept_open(line, "it broke off"):
+        with kept_open(line, "it broke off"):
             wanted = self._client.request(self._name, self._settings, self._spent)
             self._client.tell(line, words.said(words.CONNECT, 1, wanted))
             message = self._answer(line)

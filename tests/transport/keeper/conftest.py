@@ -11,7 +11,9 @@ import pytest
 
 from agentless.model.endpoint import Endpoint
 from agentless.transport.connector import HostConnector
-from agentless.transport.keeper.client import KeeperClient, held
+from agentless.transport.keeper import signs
+from agentless.transport.keeper.client import KeeperClient
+from agentless.transport.keeper.greeting import held
 from agentless.transport.keeper.place import Place
 from agentless.transport.keeper.words import Held
 from tests.hosts.links import keepers
@@ -61,3 +63,18 @@ def connections(place: Place) -> tuple[Held, ...]:
     running = held(place)
     assert running is not None
     return running.connections
+
+
+@pytest.fixture
+def stubborn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No silence is long enough: only that the keeper was stopped tells that it says nothing any more."""
+    monkeypatch.setattr(signs, "_PATIENCE", 1e9)
+    monkeypatch.setattr(signs, "SILENCE", 1e9)
+
+
+def stopped(place: Place) -> int:
+    """The PID of the keeper, which hangs from now on."""
+    running = held(place)
+    assert running is not None
+    os.kill(running.pid, signal.SIGSTOP)
+    return running.pid

@@ -14,19 +14,19 @@ from pathlib import Path
 
 import pytest
 
-from agentless.errors import AgentlessError, CarrierLost, NoSession, Unreachable
+from agentless.errors import CarrierLost, NoSession, Unreachable
 from agentless.model.endpoint import Endpoint
 from agentless.model.secret import Secret
 from agentless.openssh.resolver import Resolver
 from agentless.transport.channel import Link
-from agentless.transport.keeper import client, signs
-from agentless.transport.keeper.client import KeeperClient, held, let_go
+from agentless.transport.keeper import client
+from agentless.transport.keeper.client import KeeperClient
+from agentless.transport.keeper.greeting import held, let_go
 from agentless.transport.keeper.place import Place
-from agentless.transport.keeper.words import HeldAll
 from agentless.transport.local import LocalLink
 from tests.hosts import Proxy, need, patience, until
 from tests.transport.conftest import USER, Home, Server, drain, keygen
-from tests.transport.keeper.conftest import connections, connector_over, logins, run
+from tests.transport.keeper.conftest import connections, connector_over, logins, run, stopped
 
 Make = Callable[..., KeeperClient]
 
@@ -114,27 +114,6 @@ def test_a_keeper_that_is_killed_costs_a_connection_and_nothing_else(
         assert drain(link.exec("echo hi")) == (b"hi\n", b"")
     connector.close()
     assert run(keeper(), home, home.to(server)) == b"hi\n"
-
-
-def test_what_is_let_go_of_is_told_and_closed(home: Home, server: Server, keeper: Make, place: Place) -> None:
-    run(keeper(), home, home.to(server))
-
-    def idle() -> HeldAll | None:
-        running = held(place)
-        return running if running and not any(one.in_use for one in running.connections) else None
-
-    running = until(idle, "nobody rides it")
-    assert running is not None
-    (one,) = running.connections
-    assert (one.names, one.host, one.port, one.sessions, one.in_use) == (("web1",), "127.0.0.1", server.port, 0, False)
-    assert let_go([("nobody", "127.0.0.1", server.port)], place) == HeldAll(running.pid, ())
-    closed = let_go([(one.user, one.host, one.port)], place)
-    assert closed is not None
-    assert [held.host for held in closed.connections] == ["127.0.0.1"]
-    until(lambda: "Disconnected from user" in server.log or "disconnected by user" in server.log, "it is closed")
-    left = held(place)
-    assert left is not None
-    assert left.connections == ()
 
 
 def test_where_keeper_and_host_are_gone_nothing_was_sent(
@@ -264,21 +243,6 @@ def test_what_a_proxy_command_leads_to_is_kept_and_named_with_the_environment_of
     until(lambda: not connections(place), "it is closed")
 
 
-@pytest.fixture
-def stubborn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No silence is long enough: only that the keeper was stopped tells that it says nothing any more."""
-    monkeypatch.setattr(signs, "_PATIENCE", 1e9)
-    monkeypatch.setattr(signs, "SILENCE", 1e9)
-
-
-def stopped(place: Place) -> int:
-    """The PID of the keeper, which hangs from now on."""
-    running = held(place)
-    assert running is not None
-    os.kill(running.pid, signal.SIGSTOP)
-    return running.pid
-
-
 @pytest.mark.usefixtures("stubborn")
 def test_a_keeper_that_hangs_is_connected_without_said_to_be_so_and_replaced(
     home: Home, server: Server, keeper: Make, place: Place, alone: Callable[[], list[int]]
@@ -350,19 +314,6 @@ def test_a_keeper_that_hangs_at_any_step_starts_nothing_twice(
             else:
                 assert drain(channel) == (b"hi\n", b"")
     assert len(warnings) == 1
-
-
-@pytest.mark.usefixtures("stubborn")
-def test_what_a_keeper_that_hangs_keeps_is_not_said_to_be_nothing(
-    home: Home, server: Server, keeper: Make, place: Place, alone: Callable[[], list[int]]
-) -> None:
-    run(keeper(), home, home.to(server))
-    pid = stopped(place)
-    with pytest.raises(AgentlessError) as caught:
-        let_go(None, place)
-    assert f"(PID {pid})" in caught.value.message
-    assert f"kill -9 {pid}" in caught.value.hint
-    assert held(place) is None, "nobody asks it again"
 
 
 def test_a_keeper_that_hangs_under_a_command_is_noticed(

@@ -19,8 +19,9 @@ from agentless.model.secret import Secret
 from agentless.openssh.resolver import Resolver
 from agentless.transport.channel import Link
 from agentless.transport.keeper import words
-from agentless.transport.keeper.client import KeeperClient, held
+from agentless.transport.keeper.client import KeeperClient
 from agentless.transport.keeper.conversation import Conversations
+from agentless.transport.keeper.greeting import held
 from agentless.transport.keeper.place import Place
 from agentless.transport.mux.line import Line
 from agentless.transport.mux.protocol import Alive

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from agentless import config
-from agentless.transport.keeper import client, words
+from agentless.transport.keeper import greeting, words
 from agentless.transport.keeper.place import Place, Unusable, code_name
 from agentless.transport.mux.protocol import Hello
 from tests.hosts import patience, until
@@ -31,7 +31,7 @@ CONNECT = """
 import sys
 from pathlib import Path
 from agentless.transport.keeper.place import Place, Unusable
-from agentless.transport.keeper.client import held
+from agentless.transport.keeper.greeting import held
 try:
     line = Place(Path(sys.argv[1]), *sys.argv[2:]).connect()
 except Unusable as problem:
@@ -45,7 +45,7 @@ else:
 def start(place: Place) -> int:
     """A keeper's PID."""
     place.connect().close()
-    running = client.held(place)
+    running = greeting.held(place)
     assert running is not None
     return running.pid
 

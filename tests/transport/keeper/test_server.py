@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agentless.transport.keeper import client, words
+from agentless.transport.keeper import greeting, words
 from agentless.transport.keeper.place import Place
 from agentless.transport.mux.control import listener_pid
 from agentless.transport.mux.protocol import Alive, Hello
@@ -23,7 +23,7 @@ Pids = Callable[[], list[int]]
 
 def started(place: Place) -> int:
     place.connect().close()
-    running = client.held(place)
+    running = greeting.held(place)
     assert running is not None
     return running.pid
 
