@@ -47,14 +47,14 @@ if TYPE_CHECKING:
     from agentless.model.job import JobRow as JobRow
     from agentless.model.job import Origin as Origin
     from agentless.model.job import Report as Report
+    from agentless.model.job_spec import Delivery as Delivery
+    from agentless.model.job_spec import JobSpec as JobSpec
+    from agentless.model.job_spec import Script as Script
     from agentless.model.output import StreamOutput as StreamOutput
     from agentless.model.problem import Problem as Problem
     from agentless.model.process import Process as Process
     from agentless.model.process import Signal as Signal
     from agentless.model.process import Survivor as Survivor
-    from agentless.model.requests import Delivery as Delivery
-    from agentless.model.requests import JobSpec as JobSpec
-    from agentless.model.requests import Script as Script
     from agentless.model.results import Active as Active
     from agentless.model.results import ActiveJob as ActiveJob
     from agentless.model.results import Answered as Answered
@@ -156,17 +156,17 @@ _HOMES = {
         "Origin",
         "Report",
     ),
+    "agentless.model.job_spec": (
+        "Delivery",
+        "JobSpec",
+        "Script",
+    ),
     "agentless.model.output": ("StreamOutput",),
     "agentless.model.problem": ("Problem",),
     "agentless.model.process": (
         "Process",
         "Signal",
         "Survivor",
-    ),
-    "agentless.model.requests": (
-        "Delivery",
-        "JobSpec",
-        "Script",
     ),
     "agentless.model.results": (
         "Active",

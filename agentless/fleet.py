@@ -21,9 +21,9 @@ from agentless.model.copies import Copied, Copies, Paths, ignored
 from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID
 from agentless.model.job import Report
+from agentless.model.job_spec import Delivery, JobSpec, Script, read_input, shell_text
 from agentless.model.new_key import NewKey
 from agentless.model.problem import Problem
-from agentless.model.requests import Delivery, JobSpec, Script, read_input, shell_text
 from agentless.model.results import Active, Connections, ExitSuccess, Found, Hosts, Listed, Pong, Running, Signalled
 from agentless.model.secret import Secret
 from agentless.model.states import State

@@ -13,7 +13,7 @@ from agentless.errors import UsageError
 from agentless.inventory.connection import Overrides
 from agentless.inventory.search import Sources
 from agentless.model.endpoint import connect_seconds
-from agentless.model.requests import LONGEST, Delivery, JobSpec, shown
+from agentless.model.job_spec import LONGEST, Delivery, JobSpec, shown
 from agentless.model.secret import Secret
 
 __all__ = [

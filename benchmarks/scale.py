@@ -117,7 +117,7 @@ def fleet_job(command: str) -> Any:
 
 
 def detached() -> Any:
-    from agentless.model.requests import Delivery
+    from agentless.model.job_spec import Delivery
 
     return Delivery(detach=True)
 

@@ -13,8 +13,8 @@ from agentless.cache import JobCache
 from agentless.errors import CacheError, TargetError, UsageError
 from agentless.fleet import Fleet
 from agentless.model.jid import JID
+from agentless.model.job_spec import JobSpec
 from agentless.model.problem import Problem
-from agentless.model.requests import JobSpec
 from agentless.model.secret import Secret
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.runner.procs import call_off

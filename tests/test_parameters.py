@@ -9,7 +9,7 @@ import pytest
 
 from agentless.errors import UsageError
 from agentless.fleet import Fleet
-from agentless.model.requests import JobSpec
+from agentless.model.job_spec import JobSpec
 
 NAN = float("nan")
 

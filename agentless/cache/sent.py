@@ -12,7 +12,7 @@ from typing import Any
 
 from agentless.cache.json_line import DamagedRecord, Raw, dump, field_of, is_number, is_text, is_whole, list_of, parse
 from agentless.errors import UsageError
-from agentless.model.requests import JobSpec, Script, Sent
+from agentless.model.job_spec import JobSpec, Script, Sent
 
 __all__ = ["decode_sent", "encode_sent"]
 

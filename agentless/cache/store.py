@@ -29,8 +29,9 @@ from agentless.cache.turns import Turns
 from agentless.errors import CacheError, JobExists
 from agentless.model.jid import JID, new_jid
 from agentless.model.job import Job, JobRow, Origin, Report
+from agentless.model.job_spec import Sent
 from agentless.model.problem import Problem
-from agentless.model.requests import Sent, Wanted
+from agentless.model.requests import Wanted
 from agentless.model.states import LEARNED, Dispatched, HostResult, State
 
 if TYPE_CHECKING:

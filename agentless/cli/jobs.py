@@ -185,7 +185,7 @@ def retry(
     """
     from agentless.cli.attached import follow, hand_over
     from agentless.hostlist import fold
-    from agentless.model.requests import Delivery
+    from agentless.model.job_spec import Delivery
 
     screen, out = invocation.screen, invocation.out("text")
     if detach and seconds is not None:

@@ -23,7 +23,7 @@ from agentless.cli.words import DURATION, SHARE, pairs
 from agentless.errors import UsageError
 from agentless.files import read_stream
 from agentless.model.job import Job
-from agentless.model.requests import INPUT_MIB, Delivery, JobSpec, Script, read_input, shell_text
+from agentless.model.job_spec import INPUT_MIB, Delivery, JobSpec, Script, read_input, shell_text
 
 if TYPE_CHECKING:
     from agentless.fleet import Fleet

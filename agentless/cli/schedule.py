@@ -266,7 +266,7 @@ def run_entry(invocation: Invocation, /, name: str, detach: bool, file: Path | N
     from agentless.cli.attached import follow
     from agentless.cli.printers import Detached
     from agentless.cli.reports import printer
-    from agentless.model.requests import Delivery
+    from agentless.model.job_spec import Delivery
 
     out = invocation.out("text")
     schedules = invocation.fleet.schedule(file)

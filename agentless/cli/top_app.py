@@ -20,7 +20,7 @@ from agentless.cli.top_screens import FollowScreen, KeysScreen, Question, Signal
 from agentless.cli.watcher import JobPart, Watcher
 from agentless.errors import AgentlessError
 from agentless.hostlist import fold
-from agentless.model.requests import Delivery
+from agentless.model.job_spec import Delivery
 from agentless.report.printable import one_line
 from agentless.report.tables import command
 

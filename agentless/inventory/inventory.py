@@ -26,7 +26,7 @@ from agentless.inventory.variables import TemplateScope, Variables
 from agentless.inventory.varsfiles import VarsFiles
 from agentless.inventory.vault import Vault
 from agentless.model.endpoint import Endpoint
-from agentless.model.requests import JobSpec
+from agentless.model.job_spec import JobSpec
 from agentless.suggest import did_you_mean
 from agentless.values import dataclass
 

@@ -9,7 +9,7 @@ from agentless.errors import InventoryError, UsageError
 from agentless.inventory.quoting import CannotQuote, interpreter_of, joined, quoted
 from agentless.inventory.templates import TemplateProblem, check_syntax
 from agentless.inventory.variables import Variables
-from agentless.model.requests import JobSpec
+from agentless.model.job_spec import JobSpec
 
 __all__ = ["check", "rendered"]
 

@@ -19,8 +19,8 @@ from agentless.inventory.sources import Scripts
 from agentless.inventory.vault import Vault
 from agentless.model.endpoint import Endpoint
 from agentless.model.job import Job, Report
+from agentless.model.job_spec import JobSpec, shown
 from agentless.model.problem import Problem
-from agentless.model.requests import JobSpec, shown
 from agentless.model.results import Hosts, InventoryHost
 from agentless.model.secret import Secret
 from agentless.model.states import HostResult, State

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentless.inventory.selection import Selection
 from agentless.model.jid import JID
-from agentless.model.requests import Delivery
+from agentless.model.job_spec import Delivery
 from agentless.model.states import State
 from agentless.runner.contact import Contact
 from agentless.runner.discovery import discover

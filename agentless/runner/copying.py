@@ -20,8 +20,9 @@ from agentless.inventory.selection import Selection, pattern
 from agentless.model.answers import Stored
 from agentless.model.copies import Copied, Copies, FileFailure, Paths, ignored
 from agentless.model.endpoint import Endpoint
+from agentless.model.job_spec import shown
 from agentless.model.problem import Problem
-from agentless.model.requests import GetRequest, PutRequest, shown
+from agentless.model.requests import GetRequest, PutRequest
 from agentless.runner.arrival import FetchedFiles, folder_name
 from agentless.runner.contact import Contact, in_order, problem_of
 from agentless.runner.parcel import pack

@@ -11,8 +11,8 @@ from agentless.inventory.selection import Selection, pattern
 from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID
 from agentless.model.job import Job, Report
+from agentless.model.job_spec import Delivery, JobSpec, Sent
 from agentless.model.problem import Problem
-from agentless.model.requests import Delivery, JobSpec, Sent
 from agentless.model.states import HostResult, State
 from agentless.runner.contact import Contact
 from agentless.runner.rollout import Rollout, share, threshold

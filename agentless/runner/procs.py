@@ -14,9 +14,10 @@ from agentless.model.answers import FoundJob, Helper, RunningJobs, SignalDone
 from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID
 from agentless.model.job import Report
+from agentless.model.job_spec import shown
 from agentless.model.problem import Problem
 from agentless.model.process import Process, Signal, Survivor
-from agentless.model.requests import FindRequest, PingRequest, RunningRequest, SignalRequest, shown
+from agentless.model.requests import FindRequest, PingRequest, RunningRequest, SignalRequest
 from agentless.model.results import Answered, Found, Pong, Running, Signalled
 from agentless.model.states import Dispatched, State, elsewhere
 from agentless.runner.contact import Contact, in_order

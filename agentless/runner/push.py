@@ -10,17 +10,9 @@ from typing import Any, TypeVar
 from agentless.errors import Refused, ScheduleError, UsageError
 from agentless.model.answers import PushDone, ScheduleState
 from agentless.model.endpoint import Endpoint
+from agentless.model.job_spec import JobSpec, Script, shell_text
 from agentless.model.problem import Problem
-from agentless.model.requests import (
-    JobSpec,
-    PurgeRequest,
-    PushRequest,
-    Request,
-    ScheduledJob,
-    Script,
-    ShowRequest,
-    shell_text,
-)
+from agentless.model.requests import PurgeRequest, PushRequest, Request, ScheduledJob, ShowRequest
 from agentless.runner.contact import Contact
 from agentless.runner.reading import Answer
 from agentless.runner.writing import entry_fields

@@ -7,7 +7,7 @@ from agentless.inventory.selection import RETRY_LISTS, Selection
 from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID
 from agentless.model.job import Job, Origin, Report
-from agentless.model.requests import Delivery
+from agentless.model.job_spec import Delivery
 from agentless.model.states import HostResult, State
 from agentless.runner.contact import Contact
 from agentless.runner.dispatcher import Dispatcher, PreparedJob

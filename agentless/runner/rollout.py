@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import field
 
 from agentless.errors import UsageError
-from agentless.model.requests import JobSpec, shown
+from agentless.model.job_spec import JobSpec, shown
 from agentless.regex import regex
 from agentless.values import dataclass
 

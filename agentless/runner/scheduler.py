@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentless.errors import AgentlessError, JobExists
 from agentless.model.jid import JID
-from agentless.model.requests import Delivery
+from agentless.model.job_spec import Delivery
 from agentless.model.states import State
 from agentless.model.times import local
 from agentless.remote import evaluator

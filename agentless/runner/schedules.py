@@ -13,7 +13,7 @@ from agentless.errors import InventoryError, ScheduleError, TargetError, UsageEr
 from agentless.files import read_file
 from agentless.model.jid import JID
 from agentless.model.job import JobRow
-from agentless.model.requests import Delivery
+from agentless.model.job_spec import Delivery
 from agentless.model.states import State
 from agentless.runner.parts import Parts
 from agentless.schedule import document

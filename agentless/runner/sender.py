@@ -25,7 +25,7 @@ from agentless.inventory import Overrides
 from agentless.inventory.search import Sources
 from agentless.model.endpoint import Endpoint
 from agentless.model.job import Job, Report
-from agentless.model.requests import JobSpec, Sent
+from agentless.model.job_spec import JobSpec, Sent
 from agentless.model.secret import Secret
 from agentless.model.states import State
 from agentless.runner.dispatcher import PreparedJob

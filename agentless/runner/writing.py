@@ -9,13 +9,13 @@ from typing import Any
 
 from agentless.digests import sha256
 from agentless.model.job import Job
+from agentless.model.job_spec import JobSpec
 from agentless.model.requests import (
     Caller,
     FetchRequest,
     FindRequest,
     FollowRequest,
     GetRequest,
-    JobSpec,
     PingRequest,
     PurgeRequest,
     PushRequest,

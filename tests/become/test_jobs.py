@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from agentless import Fleet, Output
-from agentless.model.requests import Delivery, JobSpec
+from agentless.model.job_spec import Delivery, JobSpec
 from agentless.model.secret import Secret
 from agentless.model.states import HostResult, State
 from agentless.runner.run import Run

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from agentless import Fleet
-from agentless.model.requests import Delivery, JobSpec
+from agentless.model.job_spec import Delivery, JobSpec
 from agentless.model.states import State
 from tests.hosts.fleet import out
 

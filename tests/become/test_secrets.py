@@ -14,7 +14,7 @@ import pytest
 
 from agentless.errors import HostError
 from agentless.model.endpoint import Become
-from agentless.model.requests import JobSpec
+from agentless.model.job_spec import JobSpec
 from agentless.model.secret import Secret
 from agentless.runner.become import Dialogue, wrap
 from tests.become.conftest import Host

@@ -17,7 +17,7 @@ from agentless.cache.json_line import DamagedRecord
 from agentless.cache.sent import decode_sent, encode_sent
 from agentless.errors import CacheError
 from agentless.model.job import Job
-from agentless.model.requests import JobSpec, Script, Sent
+from agentless.model.job_spec import JobSpec, Script, Sent
 from agentless.model.states import HostResult, State
 from tests.report.values import quick, returned
 

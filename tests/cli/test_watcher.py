@@ -13,7 +13,7 @@ import yaml
 
 from agentless.cli.watcher import HostPart, Watcher
 from agentless.fleet import Fleet
-from agentless.model.requests import Delivery, JobSpec
+from agentless.model.job_spec import Delivery, JobSpec
 from tests.hosts import Sshd, until
 
 

@@ -12,7 +12,7 @@ from agentless.errors import InventoryError, UsageError
 from agentless.inventory import Inventory, load
 from agentless.inventory.job_templates import check
 from agentless.inventory.vault import Identity, Vault
-from agentless.model.requests import JobSpec, Script, shell_text
+from agentless.model.job_spec import JobSpec, Script, shell_text
 
 INVENTORY = """
 all:

@@ -6,7 +6,7 @@ import pytest
 
 from agentless.errors import CacheError, TargetError, UsageError
 from agentless.model.jid import JID
-from agentless.model.requests import Delivery, JobSpec
+from agentless.model.job_spec import Delivery, JobSpec
 from agentless.model.states import HostResult, State
 from agentless.runner.dispatcher import Dispatcher
 from tests.runner.conftest import Bench

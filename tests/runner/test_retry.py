@@ -13,7 +13,7 @@ import pytest
 from agentless.errors import TargetError, UnknownJob, UsageError
 from agentless.fleet import Fleet
 from agentless.model.job import Job, Origin
-from agentless.model.requests import Delivery, JobSpec, Script
+from agentless.model.job_spec import Delivery, JobSpec, Script
 from agentless.model.states import Dispatched, HostResult, State
 from tests.hosts import Sshd
 

@@ -7,7 +7,7 @@ import pytest
 from agentless.errors import Unreachable
 from agentless.model.endpoint import Endpoint
 from agentless.model.job import Report
-from agentless.model.requests import JobSpec
+from agentless.model.job_spec import JobSpec
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.runner.rollout import Rollout, threshold
 from agentless.runner.run import Changed, Run

@@ -14,7 +14,8 @@ from agentless.model.answers import Helper, Output, Returned
 from agentless.model.endpoint import Endpoint
 from agentless.model.jid import new_jid
 from agentless.model.job import Job
-from agentless.model.requests import Caller, JobSpec, PingRequest, RunRequest
+from agentless.model.job_spec import JobSpec
+from agentless.model.requests import Caller, PingRequest, RunRequest
 from agentless.runner import shard as shards
 from agentless.runner.call import HostCall
 from agentless.runner.shard import Results, Shard, carry_out

@@ -6,8 +6,9 @@ from dataclasses import fields
 
 from agentless.model.jid import JID
 from agentless.model.job import Job
+from agentless.model.job_spec import JobSpec, Script
 from agentless.model.process import Process
-from agentless.model.requests import Caller, FetchRequest, JobSpec, RunRequest, Script, Wanted
+from agentless.model.requests import Caller, FetchRequest, RunRequest, Wanted
 from agentless.model.returns import Return
 from agentless.remote import wire
 from agentless.runner.writing import job_fields, write
