@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -71,6 +72,28 @@ def test_a_break_that_is_met_by_sending_is_known_at_once(
             there.setattr(link.transport, "send_in_turn", broken)
             with pytest.raises(Unreachable, match="the connection broke"):
                 link.exec("true")
+        assert not link.alive
+
+
+@pytest.mark.parametrize("act", ["send", "tunnel"])
+def test_a_break_that_input_or_a_tunnel_meets_is_the_connections(
+    home: Home, connector: HostConnector, start_sshd: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    """Also before the thread that reads has noticed: neither a defect, nor a command that reads no more."""
+    server = start_sshd(authorized=home.key)
+    home.knows(server.known_line())
+    with connector.connect(home.to(server)) as link:
+        assert isinstance(link, SshLink)
+        channel = link.exec("cat")
+
+        def broken(out: bytes) -> None:
+            raise EOFError
+
+        with monkeypatch.context() as there:
+            there.setattr(link.transport.packetizer, "write_all", broken)
+            with pytest.raises(Unreachable, match="the connection broke") as caught:
+                channel.send(b"x", 5) if act == "send" else link.tunnel("127.0.0.1", 1, time.monotonic() + 5)
+        assert caught.value.kind == "connection-lost"
         assert not link.alive
 
 

@@ -61,6 +61,9 @@ class SshChannel:
         except TimeoutError:
             host = self._transport.settings.host
             raise Unreachable("connection-lost", f"{host}: it took no input for {timeout:g} s") from None
+        except EOFError:
+            # Met by this very piece, and maybe ahead of whoever reads.
+            raise self._transport.lost() from None
         except (OSError, paramiko.SSHException):
             raise self._end_of_stdin() from None
         if not self._transport.is_active():
@@ -217,7 +220,7 @@ class SshLink:
                 "connect", f"{to} port {port}: not reached from {host}: {printable(refusal.text)}", hint
             ) from None
         except (paramiko.SSHException, EOFError, OSError) as problem:
-            if not self._transport.is_active():
+            if isinstance(problem, EOFError) or not self._transport.is_active():
                 raise self._transport.lost() from None
             if "Timeout" in str(problem):
                 raise slow(host, f"did not reach {to}") from None
