@@ -76,9 +76,7 @@ def test_a_cut_connection_leaves_no_half_file_and_the_old_one_stays(fleet: Fleet
     out, err = copying.communicate(timeout=120)
     assert copying.returncode == 3, err
     host = json.loads(out)["hosts"]["node1"]
-    assert (host["state"], host["error"]["kind"], host["files"]) == ("unreachable", "connection-lost", None), host[
-        "error"
-    ]
+    assert (host["state"], host["error"]["kind"], host["files"]) == ("unreachable", "connection-lost", None), err
     assert ".agentless-part" in host["error"]["hint"]
     until(lambda: not fleet.parts("/home/ada/drop"), "the host took away what had come")
     assert fleet.node.path("/home/ada/drop/big").read_text() == "old"
