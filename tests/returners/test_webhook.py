@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -148,7 +149,7 @@ def test_what_speaks_no_http_is_told(bench: Bench) -> None:
                     connection, _ = server.accept()
                 except OSError:
                     return
-                with connection:
+                with connection, contextlib.suppress(OSError):
                     connection.sendall(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")
 
         threading.Thread(target=answer, daemon=True).start()

@@ -287,6 +287,11 @@ def listen() -> Iterator[Listen]:
             ends.callback(listener.close)
             ends.callback(listener.shutdown, socket.SHUT_RDWR)
 
+            def answer(connection: socket.socket, number: int) -> None:
+                # Whoever connected may have hung up.
+                with contextlib.suppress(OSError):
+                    serve(connection, number)
+
             def accept() -> None:
                 for number in range(1000):
                     try:
@@ -294,7 +299,7 @@ def listen() -> Iterator[Listen]:
                     except OSError:
                         return
                     ends.callback(connection.close)
-                    threading.Thread(target=serve, args=(connection, number), daemon=True).start()
+                    threading.Thread(target=answer, args=(connection, number), daemon=True).start()
 
             threading.Thread(target=accept, daemon=True).start()
             return int(listener.getsockname()[1])

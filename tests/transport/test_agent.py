@@ -7,7 +7,6 @@ import os
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -25,6 +24,7 @@ Stuck = Callable[[float | None], list[socket.socket]]
 @pytest.fixture
 def stuck(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stuck]:
     """Stands before the agent and lets nothing through, or all but signatures, which it holds back for some seconds."""
+    over = threading.Event()
     with contextlib.ExitStack() as ends:
 
         def start(seconds: float | None) -> list[socket.socket]:
@@ -43,20 +43,37 @@ def stuck(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stuck]:
                 return head + sock.recv(struct.unpack(">I", head)[0], socket.MSG_WAITALL) if len(head) == 4 else b""
 
             def serve() -> None:
-                while seconds is None:
-                    clients.append(listener.accept()[0])
-                    ends.callback(clients[-1].close)
-                client, _ = listener.accept()
-                ends.callback(client.close)
-                with socket.socket(socket.AF_UNIX) as behind, contextlib.suppress(OSError):
+                # The end of the test ends the sockets under it.
+                with contextlib.suppress(OSError):
+                    while True:
+                        client, _ = listener.accept()
+                        clients.append(client)
+                        if seconds is not None:
+                            pass_on(client, seconds)
+                            return
+
+            def pass_on(client: socket.socket, seconds: float) -> None:
+                with socket.socket(socket.AF_UNIX) as behind:
                     behind.connect(real)
                     while request := read(client):
                         if request[4] == 13:
-                            time.sleep(seconds)
+                            over.wait(seconds)
                         behind.sendall(request)
                         client.sendall(read(behind))
 
-            threading.Thread(target=serve, daemon=True).start()
+            thread = threading.Thread(target=serve, daemon=True)
+
+            def end() -> None:
+                over.set()
+                for sock in (listener, *clients):
+                    with contextlib.suppress(OSError):
+                        sock.shutdown(socket.SHUT_RDWR)
+                thread.join()
+                for client in clients:
+                    client.close()
+
+            ends.callback(end)
+            thread.start()
             return clients
 
         yield start
