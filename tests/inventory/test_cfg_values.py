@@ -10,7 +10,7 @@ from agentless.inventory.cfg_values import CfgText, absolute, flag, items, numbe
 
 
 def value(told: str, *, in_file: bool = True, **environ: str) -> CfgText:
-    return CfgText(told, Path("/etc/ansible"), Path("/work/here"), environ, in_file)
+    return CfgText(told, Path("/etc/ansible"), Path("/srv/here"), environ, in_file)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_items_stand_between_commas_and_an_empty_one_is_one() -> None:
 
 def test_paths_count_from_the_directory_of_the_file_and_empty_places_are_none() -> None:
     assert paths(value("hosts, ,/abs/../x,")) == ("/etc/ansible/hosts", "/x")
-    assert path(value("{{CWD}}/x")) == "/work/here/x"
+    assert path(value("{{CWD}}/x")) == "/srv/here/x"
 
 
 def test_a_home_and_variables_are_those_of_the_environment_that_is_given() -> None:
