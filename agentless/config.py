@@ -117,14 +117,16 @@ class Config:
             if value is None and key in _MAY_BE_NONE:
                 continue
             try:
-                if key != "inventory":
-                    if isinstance(value, str) and not isinstance(read(value, place), str):
-                        raise ValueError("a number is needed")
-                    read(value, place)
-                elif not isinstance(value, tuple):
-                    raise ValueError("a tuple of sources is needed")
-                elif value:
-                    read(list(value), place)
+                if key == "inventory":
+                    if not isinstance(value, tuple):
+                        raise ValueError("a tuple of sources is needed")
+                    if not value:
+                        continue
+                    # As the file has it.
+                    value = list(value)
+                made = read(value, place)
+                if isinstance(value, str) and not isinstance(made, str):
+                    raise ValueError("a number is needed")
             except ValueError as error:
                 raise UsageError(f"Config: {key}: {error}, not {value!r:.80}") from error
 
