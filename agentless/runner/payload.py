@@ -8,11 +8,10 @@ import functools
 import importlib.util
 import json
 import os
-import re
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,38 +19,15 @@ from agentless import remote
 from agentless.digests import sha256
 from agentless.files import replace_file
 from agentless.model.endpoint import INTERPRETER
-from agentless.regex import regex
 from agentless.values import dataclass
 
 # Only who packs needs it.
 if TYPE_CHECKING:
-    import ast
+    from agentless.runner.packing import Pack
 
 __all__ = ["LINE_MAX", "CallCommand", "command", "pack"]
 
-Pack = tuple[bytes, int, dict[str, str], str, str]
-
 LINE_MAX = 32 << 10
-# Rooms of the helper that few calls need, by operation. Those have them in their requests, and add them to the helper.
-FILES = frozenset({"get.py", "paths.py", "put.py"})
-FURTHER = {
-    "schedule": frozenset({"clock.py", "course.py", "crontab.py", "evaluator.py", "push.py", "tick.py"}),
-    "put": FILES,
-    "get": FILES,
-}
-# What is on the line of each call: a text that it runs, and one for when that does not do. Ahead of the second goes a
-# room that is in the helper, too.
-TRAVELLING = ("loader.py", "unpack.py")
-BEGIN = "begin.py"
-# zlib looks back no further than 32 KiB: rooms that are alike travel side by side. Found by trying; a room that is
-# missing here travels last, and only costs some bytes.
-ORDER = (
-    *("clock", "evaluator", "course", "system", "records", "schedule_dir", "crontab", "sweep", "call", "start"),
-    *("tick", "launch", "serve", "__init__", "node", "dispatch", "signalling", "output", "fetch", "follow", "push"),
-    *("wire", "supervisor", "tree", "scope"),
-)
-# Spaces that only people need: beside what is no word, but for indents; strings are taken whole.
-SPACES = regex(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?<=[^\w\s]) +|(?<=\S) +(?=[^\w\s])""")
 PYTHONS = ("python3", *(f"python3.{minor}" for minor in range(15, 5, -1)), "/usr/libexec/platform-python")
 PYTHONS += ("/usr/bin/python3", "/usr/local/bin/python3", "/opt/homebrew/bin/python3")
 
@@ -66,6 +42,7 @@ SHELL = (
 ).replace("@PYTHONS@", " ".join(PYTHONS))
 
 
+_PACKING = Path(__file__).with_name("packing.py")
 # A hundred threads ask at once, and building costs 60 ms: one builds. Not only for speed, see `pack`.
 _BUILDING = threading.Lock()
 
@@ -160,7 +137,9 @@ def _packed() -> Pack:
         package, unpacked, *rest = json.loads(kept)
         return base64.b64decode(package), unpacked, *rest
     except (OSError, ValueError):
-        pack = _build()
+        from agentless.runner.packing import build
+
+        pack = build()
     if not sys.dont_write_bytecode:
         package, *others = pack
         kept = json.dumps([_base64(package), *others]).encode()
@@ -174,7 +153,7 @@ def _packed() -> Pack:
 
 
 def _kept_at() -> Path:
-    """Where the pack is kept that was made of these sources, by this module.
+    """Where the pack is kept that was made of these sources, by packing.py as it is.
 
     Its name is a digest of them. Beside it stands for which state of the files that was computed, so that a command
     needs not read them: their sizes, and when each was changed, which no one can set.
@@ -186,7 +165,9 @@ def _kept_at() -> Path:
         told, digest = known.read_text("ascii").split()
         if told == state:
             return folder / f"payload-{digest}"
-    texts = [Path(__file__).read_bytes(), *(name.encode() + text for name, text in _sources().items())]
+    from agentless.runner.packing import sources
+
+    texts = [_PACKING.read_bytes(), *(name.encode() + text for name, text in sources().items())]
     digest = sha256(b"\0".join(texts)).hexdigest()[:16]
     # What was changed just now may change again within the same tick of the clock.
     if not sys.dont_write_bytecode and not 0 <= time.time() - changed < 2:
@@ -199,90 +180,6 @@ def _state_of_sources() -> tuple[str, float]:
     """A digest of the names, sizes and times of change of what the pack is made of, and the newest such time."""
     with os.scandir(os.path.dirname(remote.__file__ or "")) as entries:
         files = sorted(entry.path for entry in entries if entry.name.endswith(".py"))
-    changes = [(file, os.stat(file)) for file in (__file__, *files)]
+    changes = [(file, os.stat(file)) for file in (str(_PACKING), *files)]
     state = "\n".join(f"{file} {one.st_size} {one.st_mtime_ns} {one.st_ctime_ns}" for file, one in changes)
     return sha256(state.encode("utf-8", "surrogateescape")).hexdigest(), max(one.st_ctime for _, one in changes)
-
-
-def _build() -> Pack:
-    import zlib
-
-    package, unpacked = _package(_sources().keys() - frozenset().union(*FURTHER.values()) - set(TRAVELLING))
-    loader, begin, unpack = (
-        _squeeze(_sources()[name].decode(), numbered=False) for name in (TRAVELLING[0], BEGIN, TRAVELLING[1])
-    )
-    rooms = {operation: _base64(_package(names)[0]) for operation, names in FURTHER.items()}
-    return package, unpacked, rooms, _base64(loader.encode()), _base64(zlib.compress((begin + unpack).encode(), 9))
-
-
-def _package(names: Set[str]) -> tuple[bytes, int]:
-    """Rooms as they travel, a dict for `eval` of files by name, and the bytes of the files together."""
-    import zlib
-
-    files = [(name, _squeeze(text.decode())) for name, text in _sources().items() if name in names]
-    files.sort(key=lambda file: ORDER.index(file[0][:-3]) if file[0][:-3] in ORDER else len(ORDER))
-    package = ",".join(f"{name!r}:{_literal(text)}" for name, text in files)
-    return zlib.compress(f"{{{package}}}".encode("ascii"), 9), sum(len(text) for _, text in files)
-
-
-def _literal(text: str) -> str:
-    """A bytes literal of source, with its lines as they are: repr has two characters for each `\\n`."""
-    return "b'''" + text.replace("\\", r"\\") + "'''"
-
-
-@functools.cache
-def _sources() -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in sorted(Path(remote.__file__ or "").parent.glob("*.py"))}
-
-
-def _squeeze(text: str, *, numbered: bool = True) -> str:
-    """Source without docstrings, annotations, comments and spare spaces, indented by single ones; lines keep their
-    numbers if asked to."""
-    import ast
-
-    tree = ast.parse(text)
-    nodes = list(ast.walk(tree))
-    lines = _untyped(text.splitlines(), nodes)
-    for node in nodes:
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) or ast.get_docstring(node) is None:
-            continue
-        expr = node.body[0]
-        assert expr.end_lineno is not None
-        lines[expr.lineno - 1 : expr.end_lineno] = [""] * (expr.end_lineno - expr.lineno + 1)
-        if len(node.body) == 1:
-            lines[expr.lineno - 1] = " " * expr.col_offset + "pass"
-    lines = ["" if line.lstrip().startswith("#") else line.rstrip() for line in lines]
-    lines = [
-        re.sub("^(?:    )+", lambda indent: " " * (len(indent[0]) // 4), line) for line in lines if line or numbered
-    ]
-    return SPACES.sub(lambda match: match[1] or "", "\n".join(lines) + "\n")
-
-
-def _untyped(lines: list[str], nodes: Sequence[ast.AST]) -> list[str]:
-    """Source lines without what only checkers read: annotations, their comments and `if TYPE_CHECKING:`."""
-    import ast
-
-    cuts: list[tuple[int, int, int]] = []
-    for node in nodes:
-        if isinstance(node, ast.arg) and (kind := node.annotation) is not None:
-            assert node.lineno == kind.end_lineno
-            assert kind.end_col_offset is not None
-            cuts.append((node.lineno - 1, node.col_offset + len(node.arg), kind.end_col_offset))
-        elif isinstance(node, ast.FunctionDef) and (kind := node.returns) is not None:
-            assert kind.lineno == kind.end_lineno
-            assert kind.end_col_offset is not None
-            arrow = lines[kind.lineno - 1].rindex(" ->", 0, kind.col_offset)
-            cuts.append((kind.lineno - 1, arrow, kind.end_col_offset))
-        elif isinstance(node, ast.If | ast.Assign) and _is_for_types(node):
-            assert node.end_lineno is not None
-            cuts += [(number, 0, len(lines[number])) for number in range(node.lineno - 1, node.end_lineno)]
-    for number, start, end in sorted(cuts, reverse=True):
-        lines[number] = lines[number][:start] + lines[number][end:]
-    return [re.sub("  # (?:type:|noqa|novm).*", "", line) for line in lines]
-
-
-def _is_for_types(node: ast.If | ast.Assign) -> bool:
-    import ast
-
-    name = node.test if isinstance(node, ast.If) else node.targets[0]
-    return isinstance(name, ast.Name) and name.id == "TYPE_CHECKING"

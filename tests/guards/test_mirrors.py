@@ -23,6 +23,7 @@ SEEN_THROUGH = {
     "runner/cluster": "tests/runner/test_spread.py",
     "runner/shards": "tests/runner/test_spread.py",
     # The helper's side decides whether what is sent can be started.
+    "runner/packing": "tests/remote/test_payload.py",
     "runner/payload": "tests/remote/test_payload.py",
     # A kept connection is right where commands ride it.
     "transport/ssh/kept": "tests/transport/keeper/test_conversation.py",

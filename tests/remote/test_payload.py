@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from agentless import remote
 from agentless.remote import serve, wire
-from agentless.runner import payload
+from agentless.runner import packing, payload
 from agentless.runner.frames import Decoder
 from tests.hosts.needs import need
 from tests.remote.conftest import PYTHONS
@@ -60,10 +60,10 @@ def test_a_pack_is_kept_for_the_next_command_until_a_source_changes(
 ) -> None:
     monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path))
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
-    built = payload._build()
+    built = packing.build()
     calls: list[str] = []
-    build = payload._build
-    monkeypatch.setattr(payload, "_build", lambda: calls.append("built") or build())  # type: ignore[func-returns-value]
+    build = packing.build
+    monkeypatch.setattr(packing, "build", lambda: calls.append("built") or build())  # type: ignore[func-returns-value]
     pack = payload._packed.__wrapped__
     assert pack() == pack() == built
     assert len(calls) == 1
@@ -74,8 +74,8 @@ def test_a_pack_is_kept_for_the_next_command_until_a_source_changes(
         kept.write_bytes(damaged)
         assert pack() == built
         assert kept.read_bytes() == whole
-    sources = {**payload._sources(), "node.py": b"changed = 1\n"}
-    monkeypatch.setattr(payload, "_sources", lambda: sources)
+    sources = {**packing.sources(), "node.py": b"changed = 1\n"}
+    monkeypatch.setattr(packing, "sources", lambda: sources)
     monkeypatch.setattr(payload, "_state_of_sources", lambda: ("another", 0.0))
     assert pack() != built
     assert len(list(tmp_path.rglob("payload-*"))) == 1
@@ -100,7 +100,7 @@ def test_a_command_reads_no_source_until_one_changes(monkeypatch: pytest.MonkeyP
         read.append("read")
         return {file.name: file.read_bytes() for file in sorted(sources.glob("*.py"))}
 
-    monkeypatch.setattr(payload, "_sources", texts)
+    monkeypatch.setattr(packing, "sources", texts)
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 1)
     first = kept_at()
@@ -242,7 +242,7 @@ def test_an_unfit_python_leaves_with_97_before_it_touches_anything(version: str)
     assert done.returncode == 97
 
 
-@pytest.mark.parametrize("name", [*payload.TRAVELLING, payload.BEGIN])
+@pytest.mark.parametrize("name", [*packing.TRAVELLING, packing.BEGIN])
 def test_what_is_on_the_line_compiles_under_the_oldest_python_that_knows_its_options(name: str) -> None:
     tree = ast.parse((REMOTE / name).read_text())
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr | ast.AnnAssign | ast.NamedExpr)]
@@ -250,7 +250,7 @@ def test_what_is_on_the_line_compiles_under_the_oldest_python_that_knows_its_opt
 
 def test_the_payload_is_what_the_sources_say() -> None:
     brought = {**_files("ping"), **_files("schedule"), **_files("get")}
-    assert set(brought) == {path.name for path in SOURCES} - set(payload.TRAVELLING)
+    assert set(brought) == {path.name for path in SOURCES} - set(packing.TRAVELLING)
     for name, text in brought.items():
         ours, written = _bare(ast.parse(text)), _bare(ast.parse((REMOTE / name).read_text()))
         assert ast.dump(ours) == ast.dump(written), name
