@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -17,10 +18,13 @@ from hypothesis import HealthCheck, settings
 
 from tests.hosts import Links, Nodes, Proxy, Sshd
 from tests.hosts.needs import PASSED_OVER, be_quick
+from tests.hosts.waiting import patience
 
 # Folders of tests that go through all rooms, on real hosts.
 SCENARIOS = {"become", "end_to_end", "schedule_hosts", "shells", "vagrant"}
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
+# No test takes as many seconds on a quiet machine, nor does what is made ready for it or cleared up behind it.
+LONGEST = 200.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -62,6 +66,44 @@ def pytest_collection_finish() -> None:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     scenario = collection_path.parent == Path(__file__).parent and collection_path.name in SCENARIOS
     return True if scenario and config.getoption("--quick") else None
+
+
+@contextlib.contextmanager
+def _bounded(item: pytest.Item) -> Iterator[None]:
+    """Fail where the main thread waits for ever within, so that the tests behind it are run all the same.
+
+    Tests whose commands set the process's alarm clock themselves have no such bound.
+    """
+
+    def fail(number: int, frame: FrameType | None) -> None:
+        pytest.fail(f"{item.nodeid} hangs: it was not over within {limit:.0f} s")
+
+    limit = patience(LONGEST)
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.setitimer(signal.ITIMER_REAL, limit)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    with _bounded(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    with _bounded(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    with _bounded(item):
+        return (yield)
 
 
 def _refuse_skip(report: pytest.CollectReport | pytest.TestReport) -> None:
