@@ -22,8 +22,6 @@ from agentless.transport.mux.protocol import (
     Message,
     NewSession,
     SessionOpened,
-    StdioForward,
-    Terminate,
     Unknown,
 )
 from agentless.transport.ssh.connector import SshConnector
@@ -436,6 +434,6 @@ class _CommandRace:
 
 def _number(message: Message) -> int:
     """Of the request that a client makes; raises ValueError where it makes none."""
-    if isinstance(message, (AliveCheck, NewSession, StdioForward, Terminate, Unknown)):
+    if isinstance(message, (AliveCheck, NewSession, Unknown)):
         return message.request
     raise ValueError(f"{type(message).__name__} from a client that has said hello")

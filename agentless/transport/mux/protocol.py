@@ -6,7 +6,6 @@
     NewSession, and three descriptors   ->   SessionOpened, then TtyAllocFail?, ExitMessage?, and it hangs up;
                                              or Failure, or PermissionDenied
     StdioForward, and two descriptors   ->   SessionOpened, and it hangs up at the end; or Failure, or PermissionDenied
-    Terminate                           ->   Ok, or PermissionDenied
 
 A message travels as its length, its type and its fields, all numbers in 32 bits, strings with their length before them.
 A session is a connection of its own. A command that a signal ended has no ExitMessage.
@@ -15,13 +14,13 @@ A session is a connection of its own. A command that a signal ended has no ExitM
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import ClassVar
 
 from agentless.values import dataclass
 
 __all__ = [
     "LONGEST",
-    "NO_ESCAPE",
     "VERSION",
     "Alive",
     "AliveCheck",
@@ -31,12 +30,10 @@ __all__ = [
     "Malformed",
     "Message",
     "NewSession",
-    "Ok",
     "PermissionDenied",
     "Reader",
     "SessionOpened",
     "StdioForward",
-    "Terminate",
     "TtyAllocFail",
     "Unknown",
     "pack",
@@ -47,7 +44,7 @@ VERSION = 4
 # Bytes of a message, its type included: what OpenSSH's master takes.
 LONGEST = 256 * 1024
 # Of a session without an escape character.
-NO_ESCAPE = 0xFFFFFFFF
+_NO_ESCAPE = 0xFFFFFFFF
 
 _NUMBER = struct.Struct(">I")
 
@@ -58,11 +55,10 @@ class Malformed(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What each side says first; extensions are names and values that the other may pass over."""
+    """What each side says first. Extensions may follow, names and values, which are passed over."""
 
     kind: ClassVar[int] = 0x00000001
     version: int = VERSION
-    extensions: tuple[tuple[bytes, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +67,6 @@ class NewSession:
 
     Args:
         want_tty: give it a terminal, with the modes of the one that its stdin is.
-        subsystem: the command is the name of a subsystem.
         term: the kind of terminal.
         environment: `NAME=VALUE`, of which a master passes on what its SendEnv has.
     """
@@ -80,10 +75,6 @@ class NewSession:
     request: int
     command: bytes
     want_tty: bool = False
-    want_x11: bool = False
-    want_agent: bool = False
-    subsystem: bool = False
-    escape: int = NO_ESCAPE
     term: bytes = b""
     environment: tuple[bytes, ...] = ()
 
@@ -103,22 +94,6 @@ class AliveCheck:
     """Who are you?"""
 
     kind: ClassVar[int] = 0x10000004
-    request: int
-
-
-@dataclass(frozen=True, slots=True)
-class Terminate:
-    """End, and every session with you. OpenSSH's master may end before its Ok arrives."""
-
-    kind: ClassVar[int] = 0x10000005
-    request: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ok:
-    """It is done."""
-
-    kind: ClassVar[int] = 0x80000001
     request: int
 
 
@@ -193,8 +168,6 @@ Message = (
     | NewSession
     | StdioForward
     | AliveCheck
-    | Terminate
-    | Ok
     | PermissionDenied
     | Failure
     | ExitMessage
@@ -223,6 +196,19 @@ def pack(message: Message, longest: int = LONGEST) -> bytes:
     return _NUMBER.pack(len(packet)) + packet
 
 
+# Messages that a client reads as well as a server, with what they hold: n is a number, s a string.
+_SHAPES: dict[int, tuple[Callable[..., Message], str]] = {
+    Hello.kind: (Hello, "n"),
+    AliveCheck.kind: (AliveCheck, "n"),
+    PermissionDenied.kind: (PermissionDenied, "ns"),
+    Failure.kind: (Failure, "ns"),
+    ExitMessage.kind: (ExitMessage, "nn"),
+    Alive.kind: (Alive, "nn"),
+    SessionOpened.kind: (SessionOpened, "nn"),
+    TtyAllocFail.kind: (TtyAllocFail, "n"),
+}
+
+
 def unpack(packet: bytes) -> Message:
     """The message of a packet, which is what follows the length. As OpenSSH, it passes over what follows the fields.
 
@@ -231,36 +217,19 @@ def unpack(packet: bytes) -> Message:
     """
     fields = _Fields(packet)
     kind = fields.number()
-    if kind == Hello.kind:
-        version = fields.number()
-        extensions = []
-        while fields.left:
-            extensions.append((fields.string(), fields.string()))
-        return Hello(version, tuple(extensions))
     if kind == NewSession.kind:
-        return _new_session(fields)
-    if kind == StdioForward.kind:
-        request, _ = fields.number(), fields.string()
-        return StdioForward(request, fields.string(), fields.number())
-    if kind == AliveCheck.kind:
-        return AliveCheck(fields.number())
-    if kind == Terminate.kind:
-        return Terminate(fields.number())
-    if kind == Ok.kind:
-        return Ok(fields.number())
-    if kind == TtyAllocFail.kind:
-        return TtyAllocFail(fields.number())
-    if kind == PermissionDenied.kind:
-        return PermissionDenied(fields.number(), fields.string())
-    if kind == Failure.kind:
-        return Failure(fields.number(), fields.string())
-    if kind == ExitMessage.kind:
-        return ExitMessage(fields.number(), fields.number())
-    if kind == Alive.kind:
-        return Alive(fields.number(), fields.number())
-    if kind == SessionOpened.kind:
-        return SessionOpened(fields.number(), fields.number())
-    return Unknown(kind, packet[_NUMBER.size :])
+        request, _, want_tty = fields.number(), fields.string(), fields.number() != 0
+        for _ in ("X11", "agent", "subsystem", "escape"):
+            fields.number()
+        term, command = fields.string(), fields.string()
+        environment = []
+        while fields.left:
+            environment.append(fields.string())
+        return NewSession(request, command, want_tty, term, tuple(environment))
+    if kind not in _SHAPES:
+        return Unknown(kind, packet[_NUMBER.size :])
+    message, shape = _SHAPES[kind]
+    return message(*[fields.number() if letter == "n" else fields.string() for letter in shape])
 
 
 class Reader:
@@ -331,45 +300,19 @@ class _Fields:
         return data
 
 
-def _new_session(fields: _Fields) -> NewSession:
-    request = fields.number()
-    fields.string()  # reserved
-    want_tty, want_x11, want_agent, subsystem = (fields.number() != 0 for _ in range(4))
-    escape, term, command = fields.number(), fields.string(), fields.string()
-    environment = []
-    while fields.left:
-        environment.append(fields.string())
-    return NewSession(request, command, want_tty, want_x11, want_agent, subsystem, escape, term, tuple(environment))
-
-
 def _body(message: Message) -> bytes:
-    if isinstance(message, Hello):
-        pairs = (part for pair in message.extensions for part in pair)
-        return _NUMBER.pack(message.version) + b"".join(map(_string, pairs))
-    if isinstance(message, NewSession):
-        flags = (message.want_tty, message.want_x11, message.want_agent, message.subsystem)
-        return (
-            _NUMBER.pack(message.request)
-            + _string(b"")
-            + b"".join(map(_NUMBER.pack, (*flags, message.escape)))
-            + b"".join(map(_string, (message.term, message.command, *message.environment)))
-        )
-    if isinstance(message, StdioForward):
-        return _NUMBER.pack(message.request) + _string(b"") + _string(message.host) + _NUMBER.pack(message.port)
-    if isinstance(message, (PermissionDenied, Failure)):
-        return _NUMBER.pack(message.request) + _string(message.reason)
-    if isinstance(message, ExitMessage):
-        return _NUMBER.pack(message.session) + _NUMBER.pack(message.status)
-    if isinstance(message, Alive):
-        return _NUMBER.pack(message.request) + _NUMBER.pack(message.pid)
-    if isinstance(message, SessionOpened):
-        return _NUMBER.pack(message.request) + _NUMBER.pack(message.session)
-    if isinstance(message, TtyAllocFail):
-        return _NUMBER.pack(message.session)
     if isinstance(message, Unknown):
         return message.body
-    return _NUMBER.pack(message.request)
+    if isinstance(message, NewSession):
+        flags = (message.want_tty, False, False, False, _NO_ESCAPE)
+        return _packed(message.request, b"", *flags, message.term, message.command, *message.environment)
+    if isinstance(message, StdioForward):
+        return _packed(message.request, b"", message.host, message.port)
+    return _packed(*[getattr(message, name) for name in message.__match_args__])
 
 
-def _string(data: bytes) -> bytes:
-    return _NUMBER.pack(len(data)) + data
+def _packed(*values: int | bytes) -> bytes:
+    """Numbers, and strings with their length before them."""
+    return b"".join(
+        _NUMBER.pack(len(value)) + value if isinstance(value, bytes) else _NUMBER.pack(value) for value in values
+    )
