@@ -82,7 +82,8 @@ class Journal:
                 return _stored(line.result, opened[0], host, line.output_at)
 
             try:
-                return Report(record.job, record.results(full if outputs else None))
+                lines = record.lines.items()
+                return Report(record.job, {host: full(host, line) if outputs else line.result for host, line in lines})
             except DamagedRecord as error:
                 self._unreadable(name, error)
                 return None

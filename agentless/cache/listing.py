@@ -68,7 +68,7 @@ class Listing:
         # An older one, where its record cannot be read or is what a host told since, is the wrong job to kill.
         if of_job is not None and (self._journal.row(of_job[0]) or self._is_unreadable(of_job[0])):
             return of_job[0]
-        return next((row.job.jid for row in filter(_was_run, self.rows())), None)
+        return next((row.job.jid for row in self.rows() if row.job.origin is Origin.RUN), None)
 
     def _is_unreadable(self, jid: JID) -> bool:
         """Whether a record of it lies here or was set aside, and is none that this version reads."""
@@ -104,7 +104,3 @@ class Listing:
             heads[jid] = self._folder.first_line(jid + file_names.FINISHED)
         data = b"".join(heads[jid] + b"\n" for jid in sorted(finished, reverse=True) if heads[jid])
         self._folder.replace(file_names.HEADS, data)
-
-
-def _was_run(row: JobRow) -> bool:
-    return row.job.origin is Origin.RUN

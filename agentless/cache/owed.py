@@ -93,21 +93,14 @@ class Owed:
 
     def end(self, jid: JID) -> None:
         """Everybody has had all of this job."""
-        self._rename(jid + OWED, jid + HAD)
-
-    def _rename(self, old: str, new: str) -> None:
-        try:
-            os.rename(self.path(old), self.path(new))
-        except FileNotFoundError:  # another process was faster
-            return
+        with contextlib.suppress(FileNotFoundError):  # another process was faster
+            os.rename(self.path(jid + OWED), self.path(jid + HAD))
 
     def remove(self, jid: JID) -> None:
         """The job is gone; raises OSError."""
         for suffix in (OWED, HAD):
-            try:
+            with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path(jid + suffix))
-            except FileNotFoundError:
-                continue
 
     def jids(self, *, also_had: bool = False) -> list[JID]:
         """The jobs that something is owed of, or may be, oldest first; none where there is no directory.

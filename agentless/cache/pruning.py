@@ -22,7 +22,7 @@ from agentless.model.jid import JID, new_jid
 from agentless.model.job import Origin
 from agentless.values import dataclass
 
-__all__ = ["Limits", "Pruned", "is_due", "prune", "stamp"]
+__all__ = ["Pruned", "is_due", "prune", "stamp"]
 
 HOUR = 3600.0
 EVERY = 600.0  # seconds
@@ -71,36 +71,19 @@ def stamp(folder: Folder, now: float) -> None:
     folder.replace(file_names.PRUNED, dump({AT: now}))
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What may stay.
-
-    Args:
-        keep_jobs: hours after the last event; hosts that have not ended keep their job for its `keep_returns`.
-        max_bytes: of disk.
-    """
-
-    keep_jobs: float
-    max_bytes: int
-
-    @property
-    def learned_bytes(self) -> int:
-        """The bytes of disk for jobs that were only learned of, of which a host may tell as many as it likes."""
-        return self.max_bytes // 2
-
-
 def prune(
-    folder: Folder, journal: Journal, listing: Listing, owed: Owed, now: float, limits: Limits
+    folder: Folder, journal: Journal, listing: Listing, owed: Owed, now: float, *, keep_jobs: float, max_bytes: int
 ) -> tuple[Pruned, list[JID]]:
     """Prune under the lock.
 
     Args:
         now: Unix seconds.
+        keep_jobs: hours after the last event; hosts that have not ended keep their job for its `keep_returns`.
+        max_bytes: of disk. Of jobs that were only learned of a host may tell as many as it likes: they get half of it.
 
     Returns:
         What was done, and the JIDs of the finished jobs that are left. Raises OSError and CacheError.
     """
-    keep_jobs = limits.keep_jobs
     finished: list[JID] = []
     opened: list[JID] = []
     aside: list[str] = []
@@ -155,14 +138,14 @@ def prune(
     gone = set(over)
     left = [jid for jid in (*finished, *opened) if jid not in gone and not folder.is_live(jid)]
     learned = _learned(folder, listing, left)
-    gone.update(_too_many(journal, learned, sizes, limits.learned_bytes, LEARNED_JOBS))
+    gone.update(_too_many(journal, learned, sizes, max_bytes // 2, LEARNED_JOBS))
     total = sum(sizes.values()) - sum(sizes[jid] for jid in gone)
-    if total > limits.max_bytes:
+    if total > max_bytes:
         # what was learned of goes first, and what has ended and was had by all returners before what was not
         wanted = owing.union(opened)
         sent = sorted(set(left).difference(learned, gone), key=lambda jid: (jid in wanted, _last_event(journal, jid)))
         for jid in (*_largest_shares(journal, learned, sizes), *sent):
-            if total <= limits.max_bytes:
+            if total <= max_bytes:
                 break
             if jid not in gone:
                 gone.add(jid)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from agentless.cache.head import Head, decode_head, encode_head
@@ -102,7 +102,9 @@ class Record:
 
     def unsent(self, hosts: Iterable[str]) -> list[str]:
         """Those of them that are `pending`, and that no request can have reached."""
-        return [host for host in hosts if host in self.lines and _is_unsent(self.lines[host].result)]
+        unsent = State.PENDING, Dispatched.NO
+        results = ((host, self.lines[host].result) for host in hosts if host in self.lines)
+        return [host for host, result in results if (result.state, result.dispatched) == unsent]
 
     def abandoned(self) -> dict[str, HostResult]:
         """Where the `pending` hosts stand when the run that was to send the job is gone."""
@@ -137,24 +139,10 @@ class Record:
         lines = (encode_news(host, line, self.last if at is None else at) for host, line, at in heard)
         return b"".join([encode_head(Head(job, now)), *lines])
 
-    def results(self, with_output_of: Callable[[str, HostLine], HostResult] | None) -> dict[str, HostResult]:
-        """By host, in the job's order.
-
-        Args:
-            with_output_of: makes the result of a host's line that has its output; None leaves all output out.
-        """
-        if with_output_of is None:
-            return {host: line.result for host, line in self.lines.items()}
-        return {host: with_output_of(host, line) for host, line in self.lines.items()}
-
 
 def encode_news(host: str, line: HostLine, now: float) -> bytes:
     """A line of an open record, about what is known as of `now`, in Unix seconds."""
     return dump({**encode_host(host, line), AT: now})
-
-
-def _is_unsent(result: HostResult) -> bool:
-    return result.state is State.PENDING and result.dispatched is Dispatched.NO
 
 
 def _left_behind(jid: JID, result: HostResult) -> HostResult:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agentless.cache.json_line import DamagedRecord, Raw, dump, field_of, is_number, is_text, is_whole, list_of, parse
+from agentless.cache.json_line import CHECKS, DamagedRecord, Raw, dump, field_of, is_text, is_whole, list_of, parse
 from agentless.errors import UsageError
 from agentless.model.job_spec import JobSpec, Script, Sent
 
@@ -74,18 +74,6 @@ def _size(value: object) -> bool:
     return value is None or (is_whole(value) and isinstance(value, int) and value >= 0)
 
 
-def _switch(value: object) -> bool:
-    return isinstance(value, bool)
-
-
-def _text(value: object) -> bool:
-    return value is None or is_text(value)
-
-
-def _number(value: object) -> bool:
-    return value is None or is_number(value)
-
-
 def _share(value: object) -> bool:
     return value is None or is_text(value) or is_whole(value)
 
@@ -96,12 +84,16 @@ def _texts(value: object) -> bool:
 
 # The fields of a JobSpec that JSON has as they are, and those of a Sent beside it, each with what it is checked by.
 _OF_THE_JOB: Mapping[str, Callable[[object], bool]] = {
-    "cwd": _text,
+    "cwd": CHECKS["str | None"],
     "env": _texts,
     "shell": is_text,
-    "timeout": _number,
+    "timeout": CHECKS["float | None"],
     "cap": _size,
-    "template": _switch,
+    "template": CHECKS["bool"],
     "metadata": _texts,
 }
-_OF_ITS_WAY: Mapping[str, Callable[[object], bool]] = {"batch": _share, "max_fail": _share, "batch_wait": _number}
+_OF_ITS_WAY: Mapping[str, Callable[[object], bool]] = {
+    "batch": _share,
+    "max_fail": _share,
+    "batch_wait": CHECKS["float | None"],
+}

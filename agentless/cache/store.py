@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +19,7 @@ from agentless.cache.journal import Journal
 from agentless.cache.json_line import DamagedRecord
 from agentless.cache.listing import Listing
 from agentless.cache.owed import Debt, Delivered, Owed, debt_of
-from agentless.cache.pruning import Limits, Pruned, is_due, prune, stamp
+from agentless.cache.pruning import Pruned, is_due, prune, stamp
 from agentless.cache.record import merged_job
 from agentless.cache.scratch import Scratch
 from agentless.cache.sent import decode_sent, encode_sent
@@ -357,16 +355,9 @@ class JobCache:
             record = None if self.is_held(jid) else self._journal.read(jid)
             return replace(report, results={**report.results, **record.abandoned()}) if record else report
 
-    def rows(self, limit: int | None = None, where: Callable[[JobRow], bool] | None = None) -> Iterator[JobRow]:
-        """The jobs, newest first; reads nothing of what finished jobs gave back.
-
-        Args:
-            limit: how many at most; None for all.
-            where: only those for which this holds.
-        """
-        rows = self._listing.rows()
-        most = None if limit is None else min(limit, sys.maxsize)
-        return islice(rows if where is None else filter(where, rows), most)
+    def rows(self) -> Iterator[JobRow]:
+        """The jobs, newest first; reads nothing of what finished jobs gave back."""
+        return self._listing.rows()
 
     def last(self) -> JID | None:
         """The JID of the newest job that a person or a script sent from here with `run`, or None.
@@ -459,8 +450,8 @@ class JobCache:
             if not (force or self._much_is_new() or is_due(self._folder, now)) or not self._folder.check():
                 return Pruned()
             with self._folder.locked():
-                limits = Limits(self.keep_jobs, self.max_bytes)
-                pruned, finished = prune(self._folder, self._journal, self._listing, self._owed, now, limits)
+                places = self._folder, self._journal, self._listing, self._owed
+                pruned, finished = prune(*places, now, keep_jobs=self.keep_jobs, max_bytes=self.max_bytes)
                 self._journal.appended = 0
                 with _unless_full():
                     self._listing.gather(finished)

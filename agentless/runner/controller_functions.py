@@ -37,7 +37,8 @@ def perform(entry: Entry, parts: Parts, now: float) -> str:
         running = ", ".join(f"{jid} on {len(job.running)} hosts" for jid, job in active.jobs.items())
         return _with_problems(running or "no job is active", active.problems)
     times = {key: durations.past(entry.kwargs[key], now) for key in ("since", "until") if key in entry.kwargs}
-    jids = [row.job.jid for row in parts.cache.rows(None, JobFilter(**{**entry.kwargs, **times}).matches)]
+    wanted = JobFilter(**{**entry.kwargs, **times})
+    jids = [row.job.jid for row in parts.cache.rows() if wanted.matches(row)]
     return ", ".join([f"{len(jids)} jobs", *jids[:_NAMED]])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import islice
@@ -74,4 +75,5 @@ def listed(
             return False
         return not wanted.needs_report or ((report := load(row.job.jid)) is not None and wanted.matches_report(report))
 
-    return Listed(list(islice(filter(matches, rows), limit)))
+    most = None if limit is None else min(limit, sys.maxsize)
+    return Listed(list(islice(filter(matches, rows), most)))

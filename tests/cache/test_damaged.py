@@ -86,7 +86,7 @@ def everything(bench: Bench, jid: JID) -> None:
     cache = bench.another()
     for state in (*State, "failed"):
         word = state.value if isinstance(state, State) else state
-        list(cache.rows(None, JobFilter(function="*", target="*", schedule="*", since=0.0, state=word).matches))
+        list(filter(JobFilter(function="*", target="*", schedule="*", since=0.0, state=word).matches, cache.rows()))
     cache.last()
     for open_jid in list(cache.open_jobs()):
         if report := cache.current(open_jid):

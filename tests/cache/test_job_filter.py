@@ -55,7 +55,7 @@ def test_a_job_must_be_all_that_is_asked(bench: Bench, wanted: dict[str, Any], f
     bench.now += 50
     jobs["c"] = bench.job("web1", "web2", target="all", user="ada", schedule="nightly")
     names = {job.jid: name for name, job in jobs.items()}
-    rows = bench.cache.rows(None, JobFilter(**wanted).matches)
+    rows = filter(JobFilter(**wanted).matches, bench.cache.rows())
     assert sorted(names[row.job.jid] for row in rows) == sorted(found)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -58,15 +58,10 @@ def test_a_job_that_is_gone_is_not_listed_by_what_was_gathered_of_it(many: Bench
 def test_reading_a_few_rows_reads_few_records(many: Bench) -> None:
     for path in sorted(many.root.glob("*.jsonl"))[:5]:
         path.write_bytes(b"damaged\n")
-    assert len(list(many.cache.rows(5))) == 5
+    assert len(list(islice(many.cache.rows(), 5))) == 5
     assert many.warnings == []
     assert len(list(many.cache.rows())) == 5
     assert len(many.warnings) == 5
-
-
-@pytest.mark.parametrize("limit", [0, 1, 10, 11, sys.maxsize, sys.maxsize + 1, 10**30])
-def test_a_limit_may_be_of_any_size(many: Bench, limit: int) -> None:
-    assert len(list(many.cache.rows(limit))) == min(limit, 10)
 
 
 def test_there_are_no_jobs_where_there_is_no_directory(tmp_path: Path) -> None:

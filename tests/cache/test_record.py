@@ -26,7 +26,7 @@ def record(*news: tuple[str, HostResult, float]) -> Record:
 
 
 def results(of: Record) -> dict[str, HostResult]:
-    return of.results(lambda host, line: line.full())
+    return {host: line.full() for host, line in of.lines.items()}
 
 
 def test_hosts_of_which_nothing_is_known_are_pending() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from agentless.cache import JobFilter
@@ -41,3 +43,9 @@ def test_a_list_of_less_than_one_job_is_refused(bench: Bench) -> None:
     assert [row.job.jid for row in recorded.listed(bench.cache.rows(), JobFilter(), 1, bench.cache.load).rows] == [jid]
     with pytest.raises(UsageError, match="a limit of 0 jobs"):
         recorded.listed(bench.cache.rows(), JobFilter(), 0, bench.cache.load)
+
+
+def test_a_limit_may_be_of_any_size(bench: Bench) -> None:
+    bench.job(web1=RUNNING)
+    for limit in (sys.maxsize, sys.maxsize + 1, 10**30):
+        assert len(recorded.listed(bench.cache.rows(), JobFilter(), limit, bench.cache.load).rows) == 1
