@@ -25,19 +25,10 @@ __all__ = [
     "RunRequest",
     "RunningRequest",
     "ScheduledJob",
-    "Section",
     "ShowRequest",
     "SignalRequest",
     "Wanted",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """Bytes for the helper's stdin, which no `ps` shows: `env` (JSON), `script`, `stdin`, or a file of a schedule."""
-
-    name: str
-    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,29 +7,7 @@ from typing import TYPE_CHECKING
 
 from agentless.cache.scratch import Scratch, Spool
 from agentless.errors import Refused, Unreachable
-from agentless.model import answers as model
-from agentless.model.answers import (
-    Accepted,
-    Content,
-    ContentEnd,
-    Described,
-    FetchedItem,
-    FileAnswer,
-    FoundJob,
-    Gathered,
-    Gathering,
-    Helper,
-    JobAnswer,
-    Output,
-    PushDone,
-    Returned,
-    RunningJobs,
-    ScheduleSeen,
-    ScheduleState,
-    SignalDone,
-    Stated,
-    Stored,
-)
+from agentless.model import answers
 from agentless.model.copies import FileFailure
 from agentless.model.jid import JID
 from agentless.model.output import EMPTY, StreamOutput
@@ -49,7 +27,7 @@ __all__ = ["Answer", "Reading"]
 if TYPE_CHECKING:
     from agentless.schedule.hosts import OnHost, ScheduleEvent
 
-    Answer = JobAnswer | model.Answer | OnHost | ScheduleEvent
+    Answer = answers.JobAnswer | answers.Answer | OnHost | ScheduleEvent
 else:
     Answer = object
 
@@ -95,20 +73,20 @@ class Reading:
             case "running":
                 jobs = tuple(filter(None, map(_process, items(meta, "jobs"))))
                 others = tuple(name for name in texts(meta, "others")[:OTHERS_MAX] if LOGIN.fullmatch(name))
-                return RunningJobs(jobs, text(meta, "user"), others)
+                return answers.RunningJobs(jobs, text(meta, "user"), others)
             case "found":
-                return FoundJob(_process(meta.get("proc")))
+                return answers.FoundJob(_process(meta.get("proc")))
             case "signalled":
-                return SignalDone(_signal(meta), flag(meta, "running"))
+                return answers.SignalDone(_signal(meta), flag(meta, "running"))
             case "pong":
-                return build(Helper, meta)
+                return build(answers.Helper, meta)
             case "seen":
                 sequence = text(meta, "id")
-                return ScheduleSeen(sequence, count(meta, "at")) if 0 < len(sequence) < SEQUENCE_MAX else None
+                return answers.ScheduleSeen(sequence, count(meta, "at")) if 0 < len(sequence) < SEQUENCE_MAX else None
             case "pushed":
-                return build(PushDone, meta)
+                return build(answers.PushDone, meta)
             case "schedule":
-                return build(ScheduleState, meta)
+                return build(answers.ScheduleState, meta)
             case "entry":
                 from agentless.runner.reading_schedules import entry
 
@@ -125,9 +103,9 @@ class Reading:
         jid = _jid(meta)
         match kind:
             case "out":
-                return Output(jid, self._host, _stream(meta), count(meta, "at"), frame.body)
+                return answers.Output(jid, self._host, _stream(meta), count(meta, "at"), frame.body)
             case "gap":
-                return Output(jid, self._host, _stream(meta), count(meta, "at"), b"", dropped=count(meta, "n"))
+                return answers.Output(jid, self._host, _stream(meta), count(meta, "at"), b"", dropped=count(meta, "n"))
             case "rec":
                 self._received += len(frame.body)
                 if self._received > self._most:
@@ -140,16 +118,16 @@ class Reading:
                 self._records[key].write(frame.body)
             case "return":
                 ret = build(Return, meta, out=self._record(jid, 1), err=self._record(jid, 2))
-                return Returned(jid, ret, streamed=flag(meta, "streamed"))
+                return answers.Returned(jid, ret, streamed=flag(meta, "streamed"))
             case "accepted":
-                return Accepted(jid, number(meta, "pid"), stamp(meta, "started"), _problem(meta.get("warning")))
+                return answers.Accepted(jid, number(meta, "pid"), stamp(meta, "started"), _problem(meta.get("warning")))
             case "state":
                 if text(meta, "state") not in STATES:
                     raise Unreachable(
                         "protocol", f"the reply has {text(meta, 'state')!r:.80}, which is no state of a job"
                     )
                 problem = _problem(meta) if meta.get("kind") else _problem(meta.get("warning"))
-                return Stated(
+                return answers.Stated(
                     jid,
                     text(meta, "state"),
                     number(meta, "pid"),
@@ -159,7 +137,7 @@ class Reading:
                     flag(meta, "streamed"),
                 )
             case "job":
-                return Described(
+                return answers.Described(
                     jid,
                     function=text(meta, "fun"),
                     arguments=texts(meta, "arg"),
@@ -186,21 +164,21 @@ class Reading:
         return build(Remains, meta, out=self._record(jid, 1), err=self._record(jid, 2))
 
 
-def _file(kind: str, meta: Meta, body: bytes) -> FileAnswer:
+def _file(kind: str, meta: Meta, body: bytes) -> answers.FileAnswer:
     """What is said of files that are copied."""
     match kind:
         case "gathering":
-            return Gathering()
+            return answers.Gathering()
         case "item":
-            return FetchedItem(text(meta, "path"), count(meta, "mode") & PERMISSIONS, number(meta, "size"))
+            return answers.FetchedItem(text(meta, "path"), count(meta, "mode") & PERMISSIONS, number(meta, "size"))
         case "data":
-            return Content(body)
+            return answers.Content(body)
         case "whole":
-            return ContentEnd(flag(meta, "broken"))
+            return answers.ContentEnd(flag(meta, "broken"))
     failed = tuple(filter(None, map(_failure, items(meta, "failed"))))
     if kind == "gathered":
-        return Gathered(count(meta, "failures"), failed)
-    return Stored(text(meta, "path"), count(meta, "files"), count(meta, "bytes"), count(meta, "failures"), failed)
+        return answers.Gathered(count(meta, "failures"), failed)
+    return build(answers.Stored, meta, failed=failed)
 
 
 def _failure(row: object) -> FileFailure | None:

@@ -4,31 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import field
 from functools import lru_cache
 from typing import Any
 
 from agentless.digests import sha256
+from agentless.model import requests
 from agentless.model.job import Job
 from agentless.model.job_spec import JobSpec
-from agentless.model.requests import (
-    Caller,
-    FetchRequest,
-    FindRequest,
-    FollowRequest,
-    GetRequest,
-    PingRequest,
-    PurgeRequest,
-    PushRequest,
-    PutRequest,
-    Request,
-    RunningRequest,
-    RunRequest,
-    ScheduledJob,
-    Section,
-    ShowRequest,
-    SignalRequest,
-    Wanted,
-)
+from agentless.model.requests import Caller, Request, ScheduledJob, Wanted
 from agentless.remote import wire
 from agentless.values import dataclass
 
@@ -38,18 +22,18 @@ __all__ = ["Message", "entry_fields", "job_fields", "operation", "write"]
 HOSTS_MAX = 12 << 10
 
 OPERATIONS: Mapping[type, str] = {
-    RunRequest: "run",
-    FollowRequest: "follow",
-    FetchRequest: "fetch",
-    RunningRequest: "running",
-    FindRequest: "find",
-    PingRequest: "ping",
-    SignalRequest: "signal",
-    PushRequest: "schedule",
-    ShowRequest: "schedule",
-    PurgeRequest: "schedule",
-    PutRequest: "put",
-    GetRequest: "get",
+    requests.RunRequest: "run",
+    requests.FollowRequest: "follow",
+    requests.FetchRequest: "fetch",
+    requests.RunningRequest: "running",
+    requests.FindRequest: "find",
+    requests.PingRequest: "ping",
+    requests.SignalRequest: "signal",
+    requests.PushRequest: "schedule",
+    requests.ShowRequest: "schedule",
+    requests.PurgeRequest: "schedule",
+    requests.PutRequest: "put",
+    requests.GetRequest: "get",
 }
 
 
@@ -57,21 +41,22 @@ OPERATIONS: Mapping[type, str] = {
 class Message:
     """A request as it travels: the fields of its JSON object, and the bytes that follow on stdin.
 
-    These are sections, or a stream that has its own end; `pieces` gives them.
+    These are sections by name (`env` in JSON, `script`, `stdin`, or a file of a schedule), which no `ps` shows, or a
+    stream that has its own end; `pieces` gives them.
     """
 
     fields: Mapping[str, Any]
-    sections: tuple[Section, ...] = ()
+    sections: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     stream: Callable[[], Iterator[bytes]] | None = None
 
     @property
     def sections_len(self) -> int:
         """Bytes of the sections; -1 of a stream."""
-        return sum(len(section.data) for section in self.sections) if self.stream is None else -1
+        return sum(map(len, self.sections.values())) if self.stream is None else -1
 
     def pieces(self) -> Iterator[bytes]:
         """What follows on stdin."""
-        yield from (section.data for section in self.sections)
+        yield from self.sections.values()
         if self.stream is not None:
             yield from self.stream()
 
@@ -98,12 +83,12 @@ def write(
         "keep_returns": caller.keep_returns,
         "keep_bytes": caller.keep_bytes,
         "want": [_want(one) for one in want],
-        "sections": [[section.name, len(section.data)] for section in sections],
+        "sections": [[name, len(data)] for name, data in sections.items()],
         **fields,
     }
     if seen is not None:
         message["seen"] = dict(seen)
-    return Message(message, sections, request.stream if isinstance(request, PutRequest) else None)
+    return Message(message, sections, request.stream if isinstance(request, requests.PutRequest) else None)
 
 
 def _want(one: Wanted) -> dict[str, object]:
@@ -111,31 +96,31 @@ def _want(one: Wanted) -> dict[str, object]:
     return {"jid": one.jid, "nonce": one.nonce, **({"maybe": True} if one.maybe else {})}
 
 
-def _fields(request: Request) -> tuple[dict[str, object], tuple[Section, ...]]:
+def _fields(request: Request) -> tuple[dict[str, object], dict[str, bytes]]:
     match request:
-        case RunRequest():
-            return _run(request), _sections(request.spec)
-        case FollowRequest(jid, nonce, at, live, once):
-            return {"jid": jid, "nonce": nonce or None, "at": list(at), "live": live, "once": once}, ()
-        case FetchRequest(jobs, describe):
+        case requests.RunRequest():
+            return _run(request), {**_env(request.spec.env), **_files(request.spec)}
+        case requests.FollowRequest(jid, nonce, at, live, once):
+            return {"jid": jid, "nonce": nonce or None, "at": list(at), "live": live, "once": once}, {}
+        case requests.FetchRequest(jobs, describe):
             wanted = [{"jid": one.jid, "nonce": one.nonce or None, "maybe": one.maybe} for one in jobs]
-            return {"jobs": wanted, "describe": describe}, ()
-        case RunningRequest() | PingRequest():
-            return {}, ()
-        case FindRequest(jid, nonce):
-            return {"jid": jid, "nonce": nonce or None}, ()
-        case SignalRequest(jid, signal, by, nonce):
-            return {"jid": jid, "nonce": nonce or None, "signal": signal, "by": by}, ()
-        case PushRequest():
+            return {"jobs": wanted, "describe": describe}, {}
+        case requests.RunningRequest() | requests.PingRequest():
+            return {}, {}
+        case requests.FindRequest(jid, nonce):
+            return {"jid": jid, "nonce": nonce or None}, {}
+        case requests.SignalRequest(jid, signal, by, nonce):
+            return {"jid": jid, "nonce": nonce or None, "signal": signal, "by": by}, {}
+        case requests.PushRequest():
             return _push(request)
-        case ShowRequest(plan, log):
-            return {"do": "show", "plan": plan, "log": log}, ()
-        case PurgeRequest(check):
-            return {"do": "purge", "check": check}, ()
-        case PutRequest(path, into, make):
-            return {"path": path, "into": into, "make": make}, ()
-        case GetRequest(sources):
-            return {"sources": [{"path": path, "inside": inside} for path, inside in sources]}, ()
+        case requests.ShowRequest(plan, log):
+            return {"do": "show", "plan": plan, "log": log}, {}
+        case requests.PurgeRequest(check):
+            return {"do": "purge", "check": check}, {}
+        case requests.PutRequest(path, into, make):
+            return {"path": path, "into": into, "make": make}, {}
+        case requests.GetRequest(sources):
+            return {"sources": [{"path": path, "inside": inside} for path, inside in sources]}, {}
 
 
 def job_fields(spec: JobSpec, target: str) -> dict[str, object]:
@@ -151,16 +136,16 @@ def job_fields(spec: JobSpec, target: str) -> dict[str, object]:
     return {key: named_otherwise[key] if key in named_otherwise else getattr(spec, key) for key in wire.JOB}
 
 
-def _push(request: PushRequest) -> tuple[dict[str, object], tuple[Section, ...]]:
+def _push(request: requests.PushRequest) -> tuple[dict[str, object], dict[str, bytes]]:
     keys = ("host", "user", "cap", "login", "become", "local", "check", "zones")
     fields = {key: getattr(request, key) for key in keys}
     fields["entries"] = [entry_fields(entry) for entry in request.entries]
     env = {entry.name: dict(entry.spec.env) for entry in request.entries if entry.spec.env}
-    sections = [Section("env", json.dumps(env).encode("ascii"))] if env else []
+    sections = _env(env)
     if not request.check:
         files = {_digest(data): data for entry in request.entries for data in _files(entry.spec).values()}
-        sections += [Section(name, files[name]) for name in sorted(files)]
-    return {"do": "push", **fields}, tuple(sections)
+        sections |= {name: files[name] for name in sorted(files)}
+    return {"do": "push", **fields}, sections
 
 
 def entry_fields(entry: ScheduledJob) -> dict[str, object]:
@@ -191,7 +176,7 @@ def _told_hosts(names: Sequence[str]) -> list[str] | None:
     return list(names) if sum(map(len, names)) <= HOSTS_MAX else None
 
 
-def _run(request: RunRequest) -> dict[str, object]:
+def _run(request: requests.RunRequest) -> dict[str, object]:
     job: Job = request.job
     return {
         **job_fields(request.spec, job.target),
@@ -212,12 +197,5 @@ def _run(request: RunRequest) -> dict[str, object]:
     }
 
 
-def _sections(spec: JobSpec) -> tuple[Section, ...]:
-    sections = []
-    if spec.env:
-        sections.append(Section("env", json.dumps(dict(spec.env)).encode("ascii")))
-    if spec.script is not None:
-        sections.append(Section("script", spec.script.data))
-    if spec.stdin is not None:
-        sections.append(Section("stdin", spec.stdin))
-    return tuple(sections)
+def _env(environment: Mapping[str, object]) -> dict[str, bytes]:
+    return {"env": json.dumps(dict(environment)).encode("ascii")} if environment else {}

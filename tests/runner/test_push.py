@@ -41,14 +41,14 @@ def test_each_host_gets_its_entries_and_what_their_records_are_to_hold() -> None
     assert (both["job"]["hosts"], both["job"]["return_job"]) == (["web1", "web2"], "nocache")
     assert (message.fields["login"], message.fields["become"], message.fields["local"]) == ("root", "sudo:root", False)
     assert list(message.fields["zones"]) == ["Asia/Tokyo"]
-    assert {section.name for section in message.sections} == {"env", one["job"]["stdin"]}
+    assert set(message.sections) == {"env", one["job"]["stdin"]}
     assert "env" not in one["job"]
 
 
 def test_a_check_brings_no_files_and_a_host_of_no_entry_gets_none() -> None:
     request = shipment().request(Endpoint("web1", "web1", local=True), check=True)
     message = write(request, Caller("ada@ctl", 168.0, 1000))
-    assert [section.name for section in message.sections] == ["env"]
+    assert list(message.sections) == ["env"]
     assert message.fields["local"] is True
     assert shipment().request(Endpoint("web3", "web3"), check=False).entries == ()
 

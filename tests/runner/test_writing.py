@@ -37,9 +37,9 @@ def test_a_record_keeps_of_a_run_what_the_run_sends() -> None:
 def test_what_no_ps_may_show_goes_in_sections() -> None:
     spec = JobSpec(script=Script("x", b"#!/bin/sh\n", ("1",)), env={"TOKEN": "geheim"}, stdin=b"geheim")
     message = write(RunRequest(JOB, spec, "web1", "00"), CALLER)
-    assert [section.name for section in message.sections] == ["env", "script", "stdin"]
-    assert message.fields["sections"] == [[section.name, len(section.data)] for section in message.sections]
-    assert "geheim" not in str(message.fields)
+    assert list(message.sections) == ["env", "script", "stdin"]
+    assert message.fields["sections"] == [[name, len(data)] for name, data in message.sections.items()]
+    assert "geheim" not in str(message)
 
 
 def test_what_is_wanted_beside_has_no_part_in_what_is_asked() -> None:
