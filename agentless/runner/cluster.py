@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Executor
 
+from agentless.values import dataclass
+
 __all__ = ["WORKERS", "Cluster"]
 
 # Where nothing is known of how many there are.
 WORKERS = 4
 
 
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """An executor, and what is known of it.
 
@@ -23,17 +26,8 @@ class Cluster:
             where there is none; None where that means nothing.
     """
 
-    def __init__(
-        self,
-        executor: Executor,
-        workers: int = WORKERS,
-        *,
-        remote: bool = False,
-        private: bool = True,
-        of_worker: Callable[[str], Executor] | None = None,
-    ) -> None:
-        self.executor = executor
-        self.workers = workers
-        self.remote = remote
-        self.private = private
-        self.of_worker = of_worker
+    executor: Executor
+    workers: int = WORKERS
+    remote: bool = False
+    private: bool = True
+    of_worker: Callable[[str], Executor] | None = None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from agentless.cache import JobCache
 from agentless.errors import AgentlessError, CarrierLost, HostError, Unreachable
@@ -24,6 +24,7 @@ from agentless.runner.fanout import Carrier, FanOut, Threads
 from agentless.runner.homecoming import Homecoming, Learned
 from agentless.runner.reading import Answer
 from agentless.runner.session import NOT_TWICE
+from agentless.runner.spread import Spread
 from agentless.runner.writing import operation, write
 from agentless.transport.channel import Connector
 from agentless.values import dataclass
@@ -47,20 +48,6 @@ def in_order(order: Iterable[str], values: Mapping[str, V]) -> dict[str, V]:
 
 def problem_of(error: HostError) -> Problem:
     return Problem(error.kind, error.message, error.hint)
-
-
-class CarrierSource(Protocol):
-    """Where calls are carried out."""
-
-    def check(self, endpoints: Mapping[str, Endpoint], forks: int) -> None:
-        """Raises UsageError where `carrier` would."""
-
-    def carrier(self, endpoints: Mapping[str, Endpoint], forks: int) -> Carrier | None:
-        """What carries out calls on these hosts; None leaves it to threads of this process.
-
-        Raises:
-            UsageError: a secret would go where others can read it.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +76,7 @@ class Contact:
     learned: Learned
     sent_alike: Callable[[Job], bool]
     watch: Watch
-    spread: CarrierSource | None = None
+    spread: Spread | None = None
     meet: Callable[[Mapping[str, Endpoint]], None] = lambda endpoints: None
 
     def ask(

@@ -11,7 +11,7 @@ from agentless.errors import AgentlessError, HostError, UnknownJob, Unreachable
 from agentless.inventory.selection import Selection
 from agentless.model.answers import Described, Returned, Stated
 from agentless.model.endpoint import Endpoint
-from agentless.model.jid import JID, jid_time
+from agentless.model.jid import JID
 from agentless.model.job import Job, Report
 from agentless.model.problem import Problem
 from agentless.model.requests import FetchRequest, Wanted
@@ -44,7 +44,7 @@ def discover(contact: Contact, selection: Selection, jid: JID, target: str | Non
     standing: dict[str, HostResult] = {}
     problems: dict[str, Problem] = {}
     named: set[str] = set()
-    job = _nothing_known(jid)
+    job = job_of(jid, None, ())
     for name, answers in contact.ask(endpoints, lambda _: _request(jid), about=(jid,), both_users=True):
         if isinstance(answers, HostError):
             problems[name] = problem_of(answers)
@@ -151,10 +151,6 @@ def described(job: Job, answers: Iterable[Answer]) -> Job:
         if isinstance(answer, Described) and not job.function:
             return job_of(job.jid, answer, job.hosts)
     return job
-
-
-def _nothing_known(jid: JID) -> Job:
-    return Job(jid, "", (), "", (), "", jid_time(jid))
 
 
 def _request(jid: JID) -> FetchRequest:

@@ -89,7 +89,7 @@ class PreparedJob:
         cache, spec = self.contact.cache, self.rollout.spec
         if self.contact.spread is not None:
             # Where a secret would go where it must not, there is no job.
-            self.contact.spread.check(self.endpoints, self.contact.forks)
+            self.contact.spread.carrier(self.endpoints, self.contact.forks)
         job = cache.create(
             function=spec.function,
             arguments=spec.arguments,

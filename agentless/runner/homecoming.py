@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
 
-from agentless.cache.cursors import Cursors
+from agentless.cache import JobCache
 from agentless.errors import AnotherJob, CacheError
 from agentless.model.answers import Described, Returned, ScheduleSeen, Stated
 from agentless.model.jid import JID, jid_time
@@ -24,22 +23,6 @@ AHEAD_MAX = 86400.0
 AHEAD_UNMEASURED = 120.0
 
 Learned = Callable[[Sequence[str], str], tuple[str, ...]]
-
-
-class Ledger(Protocol):
-    """Where the results of jobs are kept; the job cache is one."""
-
-    @property
-    def cursors(self) -> Cursors | None: ...
-    def record(self, jid: JID, host: str, result: HostResult) -> HostResult | None: ...
-    def adopt(self, job: Job, results: Mapping[str, HostResult]) -> None: ...
-    def load(self, jid: JID, *, outputs: bool) -> Report | None: ...
-    def result(self, jid: JID, host: str) -> HostResult | None: ...
-    def wanted(
-        self, hosts: Iterable[str], where: Callable[[Job], bool] | None = None
-    ) -> Mapping[str, tuple[Wanted, ...]]: ...
-    def is_held(self, jid: JID) -> bool: ...
-    def warn(self, line: str, /) -> None: ...
 
 
 class Unrecorded:
@@ -69,6 +52,10 @@ class Unrecorded:
 
     def warn(self, line: str, /) -> None:
         return
+
+
+Ledger = JobCache | Unrecorded
+"""Where the results of jobs are kept."""
 
 
 def job_of(jid: JID, described: Described | None, hosts: tuple[str, ...]) -> Job:

@@ -65,12 +65,12 @@ class Spread:
             return self._cluster().remote
         return self._word not in ("auto", "threads", "cores")
 
-    def check(self, endpoints: Mapping[str, Endpoint], forks: int) -> None:
-        """As of `contact.Spread`."""
-        self.carrier(endpoints, forks)
-
     def carrier(self, endpoints: Mapping[str, Endpoint], forks: int) -> Carrier | None:
-        """As of `contact.Spread`."""
+        """What carries out calls on these hosts; None leaves it to threads of this process.
+
+        Raises:
+            UsageError: a secret would go where others can read it.
+        """
         if self._given is None and (
             self._word == "threads" or (self._word == "auto" and (len(endpoints) < AUTO_HOSTS or _cores() < AUTO_CORES))
         ):
