@@ -45,9 +45,9 @@ def shown(value: object) -> str:
     return f"{value!r:.80}" if isinstance(value, (str, int, float, bytes)) else f"a {type(value).__name__}"
 
 
-def _is_time(value: object, least: float) -> bool:
+def _is_time(value: object) -> bool:
     """Whether it is a number of seconds; NaN is none."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= LONGEST
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LONGEST
 
 
 def _is_writable(text: str) -> bool:
@@ -160,7 +160,7 @@ class JobSpec:
             raise UsageError("there is no command to run", "Give a command, or a script.")
         if self.script is not None and self.command:
             raise UsageError("a command and a script exclude each other", "Give a script its words as arguments.")
-        if self.timeout is not None and (not _is_time(self.timeout, 0) or not self.timeout):
+        if self.timeout is not None and not (_is_time(self.timeout) and self.timeout):
             limits = f"seconds above 0, and {LONGEST} at most"
             raise UsageError(f"a timeout is {limits}, not {shown(self.timeout)}; left out, there is none")
         if self.cap is not None and not _is_size(self.cap):
@@ -227,14 +227,14 @@ class Delivery:
     subset: int | None = None
 
     def __post_init__(self) -> None:
-        if self.wait is not None and not _is_time(self.wait, 0):
+        if self.wait is not None and not _is_time(self.wait):
             limits = f"seconds from 0 on, and {LONGEST} at most"
             raise UsageError(f"what is waited for is {limits}, not {shown(self.wait)}; left out, it is no end")
         if self.detach and self.wait is not None:
             raise UsageError("a detached job is only to be accepted: there is no waiting")
         if self.batch_wait is not None and self.batch is None:
             raise UsageError("a pause between batches is nothing without batches", "Give a batch, too.")
-        if self.batch_wait is not None and not _is_time(self.batch_wait, 0):
+        if self.batch_wait is not None and not _is_time(self.batch_wait):
             raise UsageError(f"a pause between batches is seconds from 0 on, not {shown(self.batch_wait)}")
         if self.subset is not None and not (_is_size(self.subset) and self.subset <= MOST_HOSTS):
             raise UsageError(f"a subset is a number of hosts from 1 on, not {shown(self.subset)}")

@@ -101,11 +101,6 @@ class Signalled:
     problems: Mapping[str, Problem]
 
     @property
-    def nothing_signalled(self) -> bool:
-        """Whether the job runs on none of the hosts, all of which answered: the signal reached nobody."""
-        return not self.problems and not any(signal.delivered for signal in self.hosts.values())
-
-    @property
     def exit_code(self) -> int:
         """3 when a host could not be asked, 1 when something survived a KILL; survivors of others are only told."""
         if self.problems:

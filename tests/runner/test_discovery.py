@@ -102,16 +102,17 @@ def test_hosts_that_could_not_be_asked_keep_the_job_out_of_the_cache(bench: Benc
     assert bench.cache.load(NOW) is None
 
 
-def test_a_signal_to_what_runs_nowhere_says_that_nothing_was_signalled(bench: Bench) -> None:
+def test_a_signal_to_what_runs_nowhere_was_delivered_to_no_process(bench: Bench) -> None:
     denied: dict[str, Any] = {"t": "signalled", "delivered": [], "survivors": [], "message": "not running"}
     signalled: list[Piece] = [(denied, b""), END]
     hosts = LyingHosts(web1=[signalled], web2=[signalled])
     done = procs.signal_job(bench.contact(hosts), bench.selection, NOW, 15, None)
-    assert (done.nothing_signalled, done.exit_code) == (True, 0)
+    assert ([one.delivered for one in done.hosts.values()], done.exit_code) == ([(), ()], 0)
 
 
 def test_a_signal_that_reached_a_process_was_one(bench: Bench) -> None:
     got: dict[str, Any] = {"t": "signalled", "delivered": [7], "survivors": [], "running": True}
     denied = {**got, "delivered": [], "running": False}
     hosts = LyingHosts(web1=[[(got, b""), END]], web2=[[(denied, b""), END]])
-    assert not procs.signal_job(bench.contact(hosts), bench.selection, NOW, 15, None).nothing_signalled
+    done = procs.signal_job(bench.contact(hosts), bench.selection, NOW, 15, None)
+    assert {name: one.delivered for name, one in done.hosts.items()} == {"web1": (7,), "web2": ()}
