@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+import threading
 from types import FrameType
 
 from agentless.report.interruption import document
@@ -39,12 +40,18 @@ def main() -> int:
 
     try:
         _loaded.append(run_command_line)
-        return run_command_line()
+        code = run_command_line()
     except KeyboardInterrupt:
-        return _INTERRUPTED
-    finally:
-        # What is left goes with the process: Python would search it for garbage, for a fifth of a quick command's time.
-        gc.freeze()
+        code = _INTERRUPTED
+    if threading.active_count() > 1:
+        # A thread that was given up is at work still (an interruption, a resolver that does not answer): Python would
+        # take the interpreter from under it, and now and then dies of that by SIGSEGV.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    # What is left goes with the process: Python would search it for garbage, for a fifth of a quick command's time.
+    gc.freeze()
+    return code
 
 
 if __name__ == "__main__":

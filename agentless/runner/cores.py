@@ -25,6 +25,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import IO, Any, TypeVar
 
+from agentless.background import end
+
 __all__ = ["Cores", "cores"]
 
 T = TypeVar("T")
@@ -93,7 +95,7 @@ class Cores(Executor):
         for core in ending:
             core.end(at_once=not wait)
         for core in ending:
-            core.gone.wait(ENDS_WITHIN)
+            core.join(ENDS_WITHIN)
 
     def _feed(self) -> None:
         """Hand out what waits, while somebody has room for it; the lock is held."""
@@ -126,16 +128,17 @@ class Cores(Executor):
             self._changed.notify_all()
 
     def _ended(self, core: _Core, how: str) -> None:
-        # It brings multiprocessing along, which no command needs before that.
-        from concurrent.futures.process import BrokenProcessPool
-
         with self._changed:
             self._cores.remove(core)
             lost, core.futures = core.futures, {}
             self._feed()
             self._changed.notify_all()
-        for future in lost.values():
-            future.set_exception(BrokenProcessPool(f"a worker ended over its task: {how}"))
+        if lost:
+            # It brings multiprocessing along, which no command needs before that.
+            from concurrent.futures.process import BrokenProcessPool
+
+            for future in lost.values():
+                future.set_exception(BrokenProcessPool(f"a worker ended over its task: {how}"))
 
 
 class _Core:
@@ -150,7 +153,6 @@ class _Core:
 
     Attributes:
         futures: of the tasks that it has, by number; the lock of `Cores` guards them.
-        gone: it has ended.
     """
 
     def __init__(
@@ -161,7 +163,6 @@ class _Core:
         bulky: threading.Lock,
     ) -> None:
         self.futures: dict[int, Future[Any]] = {}
-        self.gone = threading.Event()
         self._answered = answered
         self._ended = ended
         self._silence = silence
@@ -170,7 +171,9 @@ class _Core:
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._killed = False
-        threading.Thread(target=self._live, name="agentless-core", daemon=True).start()
+        self._life = threading.Thread(target=self._live, name="agentless-core", daemon=True)
+        self._writer: threading.Thread | None = None
+        self._life.start()
 
     def give(self, number: int, task: bytes) -> None:
         """Let it carry out a task."""
@@ -185,6 +188,12 @@ class _Core:
                 if self._process is not None:
                     self._process.kill()
 
+    def join(self, timeout: float) -> None:
+        """Wait until it has ended, and its threads with it: Python may crash over what it meets at work at its end."""
+        self._life.join(timeout)
+        if self._writer is not None:
+            self._writer.join(timeout)
+
     def _live(self) -> None:
         how = "it could not be started"
         try:
@@ -192,7 +201,8 @@ class _Core:
                 process = self._process = self._start()
                 if self._killed:
                     process.kill()
-            threading.Thread(target=self._write, args=(process,), name="agentless-core", daemon=True).start()
+            self._writer = threading.Thread(target=self._write, args=(process,), name="agentless-core", daemon=True)
+            self._writer.start()
             try:
                 how = self._read(process)
             finally:
@@ -200,7 +210,6 @@ class _Core:
         except OSError as error:
             how = f"{how}: {error}"
         finally:
-            self.gone.set()
             self._ended(self, how)
 
     @staticmethod
@@ -294,6 +303,7 @@ def _work() -> None:
             number, _, length = _header(source)
             task = _exactly(source, length)
             threading.Thread(target=_do, args=(number, task, answers), daemon=True).start()
+    end()
 
 
 class _Answers:

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
 from agentless import config as configuration
-from agentless.background import harden, launch, leave_terminal
+from agentless.background import end, harden, launch, leave_terminal
 from agentless.config import Config
 from agentless.errors import AgentlessError, CacheError, InventoryError, UsageError
 from agentless.inventory import Overrides
@@ -257,6 +257,7 @@ def main() -> None:
     finally:
         command.leave()
         parts.close()
+    end()
 
 
 def _send(parts: Parts, plan: Plan, command: _Command) -> None:

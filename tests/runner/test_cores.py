@@ -42,6 +42,24 @@ def test_tasks_are_done_by_other_processes_as_many_as_there_are() -> None:
         pool.submit(os.getpid)
 
 
+LEFT = """\
+import os, threading
+from agentless.runner.cores import Cores
+pool = Cores(3)
+for task in [pool.submit(os.getpid) for _ in range(6)]:
+    task.result()
+pool.shutdown()
+print(*[thread.name for thread in threading.enumerate()])
+"""
+
+
+def test_no_thread_of_it_is_left_to_the_end_of_python() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LEFT], capture_output=True, text=True, check=True, cwd=ROOT, timeout=patience(60)
+    )
+    assert done.stdout == "MainThread\n"
+
+
 def test_what_a_task_raises_is_raised_where_its_result_is_taken_and_what_it_prints_is_no_answer() -> None:
     pool = Cores(1)
     try:

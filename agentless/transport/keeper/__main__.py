@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
-from agentless.background import harden, leave_terminal
+from agentless.background import end, harden, leave_terminal
 from agentless.transport.keeper.server import Keeper
 
 
@@ -16,6 +16,7 @@ def main() -> None:
     folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
     os.chdir("/")
     Keeper(socket.socket(fileno=leave_terminal()), folder, directory).run()
+    end()
 
 
 if __name__ == "__main__":
