@@ -68,7 +68,7 @@ def stuck(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stuck]:
                 for sock in (listener, *clients):
                     with contextlib.suppress(OSError):
                         sock.shutdown(socket.SHUT_RDWR)
-                thread.join()
+                thread.join(patience(10))
                 for client in clients:
                     client.close()
 
@@ -121,7 +121,7 @@ def test_a_signature_that_never_comes_ends_and_the_next_key_is_tried(
     monkeypatch.setattr(agents, "_SIGNS_WITHIN", 1.0)
     other = keygen(home.path / "keys" / "other")
     agent(other)
-    stuck(2.0)
+    stuck(patience(60))
     connector.connect(home.to(server, key_files=(f"{other}.pub", str(home.key)))).close()
     home.key.unlink()
     with pytest.raises(Unreachable, match=r"other\.pub: the agent at .* does not answer"):

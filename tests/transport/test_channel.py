@@ -68,7 +68,7 @@ def test_megabytes_pass_through_in_both_directions_at_once(link: Link) -> None:
     feeder = threading.Thread(target=feed)
     feeder.start()
     assert drain(channel) == (data, b"")
-    feeder.join()
+    feeder.join(patience(30))
 
 
 def test_nothing_in_time_is_none_and_the_end_is_zero(link: Link) -> None:
@@ -90,7 +90,7 @@ def test_input_for_a_command_that_has_ended_is_a_broken_pipe_and_its_output_stay
     channel = link.exec("echo said")
     assert channel.exit_status() == 0
     with pytest.raises(BrokenPipeError):
-        channel.send(b"x" * 16 * 1024 * 1024, 5)
+        channel.send(b"x" * 16 * 1024 * 1024, patience(5))
     assert drain(channel) == (b"said\n", b"")
 
 
@@ -119,8 +119,12 @@ def test_an_interrupted_wait_leaves_the_channel_usable(link: Link, request: pyte
     signal.signal(signal.SIGINT, signal.default_int_handler)
     channel: Channel = link.exec("read line; echo got $line")
     timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
+
+    def wait() -> None:
+        timer.start()
         channel.recv(patience(30))
+
+    with pytest.raises(KeyboardInterrupt):
+        wait()
     channel.send(b"it\n", patience(5))
     assert drain(channel)[0] == b"got it\n"

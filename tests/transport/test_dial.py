@@ -14,11 +14,12 @@ import pytest
 from agentless.errors import Unreachable
 from agentless.transport.connector import HostConnector
 from agentless.transport.ssh.dial import Proxy, dial, tune
-from tests.transport.conftest import Home, Server, drain, free_port
+from tests.hosts import patience
+from tests.transport.conftest import Home, Server, drain
 
 
 def soon() -> float:
-    return time.monotonic() + 20
+    return time.monotonic() + patience(20)
 
 
 def test_the_address_that_answers_is_taken_whichever_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,9 +40,12 @@ def test_the_address_that_answers_is_taken_whichever_comes_first(monkeypatch: py
 
 
 def test_a_port_where_nobody_listens_is_refused() -> None:
-    port = free_port()
-    with pytest.raises(Unreachable, match=f"127.0.0.1 port {port}: Connection refused") as caught:
-        dial("127.0.0.1", port, soon())
+    with socket.socket() as silent:
+        # Nobody else can listen there either.
+        silent.bind(("127.0.0.1", 0))
+        port = silent.getsockname()[1]
+        with pytest.raises(Unreachable, match=f"127.0.0.1 port {port}: Connection refused") as caught:
+            dial("127.0.0.1", port, soon())
     assert caught.value.kind == "connect"
 
 
@@ -66,12 +70,16 @@ def test_a_backlog_that_is_full_ends_at_the_deadline() -> None:
         assert caught.value.kind == "connect-timeout"
 
 
-def test_a_command_carries_the_bytes_and_its_end_is_told_by_its_code() -> None:
+def test_a_command_carries_the_bytes_and_its_end_is_told_by_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_ENDS_WITHIN", "_SAYS_WITHIN"):
+        monkeypatch.setattr(f"agentless.transport.ssh.dial.{name}", patience(10))
     proxy = Proxy("cat")
+    proxy.sock.settimeout(patience(20))
     proxy.sock.sendall(b"x")
     assert proxy.sock.recv(1) == b"x"
     proxy.close()
     failing = Proxy("sh -c 'echo why >&2; exit 3'")
+    failing.sock.settimeout(patience(20))
     assert failing.sock.recv(1) == b""
     assert failing.complaint == "ended with exit code 3 before the host said anything: why"
     failing.close()
@@ -80,7 +88,7 @@ def test_a_command_carries_the_bytes_and_its_end_is_told_by_its_code() -> None:
 @pytest.mark.parametrize("name", ["no-such-host.invalid", "web..example.com", ".example.com", "w" * 64 + ".com"])
 def test_a_name_that_does_not_resolve(home: Home, connector: HostConnector, name: str) -> None:
     with pytest.raises(Unreachable) as caught:
-        connector.connect(replace(home.endpoint, address=name, connect_timeout=20))
+        connector.connect(replace(home.endpoint, address=name, connect_timeout=patience(20)))
     assert caught.value.kind == "resolve"
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from agentless import Fleet
 from agentless.errors import TargetError, Unreachable, UsageError
-from tests.hosts import until
+from tests.hosts import patience, until
 from tests.transport.conftest import USER, Home, Server, Start, known_server
 
 
@@ -51,13 +51,14 @@ def test_a_port_of_the_host_is_forwarded(fleet: Fleet) -> None:
     with socket.socket() as listener, fleet.connection("web1") as connection:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
+        listener.settimeout(patience(30))
 
         def answer() -> None:
             peer, _ = listener.accept()
             with peer:
                 peer.sendall(b"hello")
 
-        thread = threading.Thread(target=answer)
+        thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -65,8 +66,9 @@ def test_a_port_of_the_host_is_forwarded(fleet: Fleet) -> None:
         with connection.forward_local(local, remote_port=listener.getsockname()[1]), socket.socket() as sock:
             # It is up a moment after fabric says so.
             until(lambda: sock.connect_ex(("127.0.0.1", local)) == 0, "fabric listens")
+            sock.settimeout(patience(30))
             assert sock.recv(5) == b"hello"
-        thread.join()
+        thread.join(patience(30))
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs a sudo that asks for nothing")

@@ -19,7 +19,7 @@ from paramiko.common import AUTH_SUCCESSFUL, OPEN_FAILED_ADMINISTRATIVELY_PROHIB
 from agentless.errors import Unreachable
 from agentless.transport.connector import HostConnector
 from agentless.transport.ssh.link import SshLink
-from tests.hosts import patience
+from tests.hosts import patience, until
 from tests.hosts.needs import need
 from tests.transport.conftest import Home, Listen, Server, drain, fails, open_descriptors
 
@@ -34,8 +34,8 @@ def test_closing_ends_the_session_on_the_host_and_leaves_no_descriptor(
     for _ in range(5):
         with connector.connect(home.to(server)) as link:
             link.exec("true")
-    assert open_descriptors() <= before
-    assert "disconnected by user" in server.log
+    until(lambda: open_descriptors() <= before, "nothing stays open")
+    until(lambda: "disconnected by user" in server.log, "the host is told")
 
 
 def test_a_process_with_open_connections_exits_at_once(home: Home, start_sshd: Callable[..., Server]) -> None:
@@ -45,7 +45,8 @@ def test_a_process_with_open_connections_exits_at_once(home: Home, start_sshd: C
         "import sys; from pathlib import Path; from agentless.transport.connector import HostConnector; "
         "from agentless.model.endpoint import Endpoint\n"
         f"c = HostConnector(home=Path({str(home.path)!r}), system_config=Path('/none'))\n"
-        f"links = [c.connect(Endpoint('h', '127.0.0.1', port={server.port})) for _ in range(3)]\n"
+        f"endpoint = Endpoint('h', '127.0.0.1', port={server.port}, connect_timeout={patience(20)})\n"
+        "links = [c.connect(endpoint) for _ in range(3)]\n"
         "channels = [link.exec('sleep 600') for link in links]\n"
         "print('up', flush=True)\n"
     )
@@ -85,6 +86,7 @@ def test_a_break_that_input_or_a_tunnel_meets_is_the_connections(
     with connector.connect(home.to(server)) as link:
         assert isinstance(link, SshLink)
         channel = link.exec("cat")
+        soon = time.monotonic() + patience(5)
 
         def broken(out: bytes) -> None:
             raise EOFError
@@ -92,7 +94,7 @@ def test_a_break_that_input_or_a_tunnel_meets_is_the_connections(
         with monkeypatch.context() as there:
             there.setattr(link.transport.packetizer, "write_all", broken)
             with pytest.raises(Unreachable, match="the connection broke") as caught:
-                channel.send(b"x", 5) if act == "send" else link.tunnel("127.0.0.1", 1, time.monotonic() + 5)
+                channel.send(b"x", patience(5)) if act == "send" else link.tunnel("127.0.0.1", 1, soon)
         assert caught.value.kind == "connection-lost"
         assert not link.alive
 
@@ -106,11 +108,11 @@ class Stops(paramiko.ServerInterface):
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         if not self._login:
-            self.over.wait(60)
+            self.over.wait(patience(60))
         return AUTH_SUCCESSFUL
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
-        self.over.wait(60)
+        self.over.wait(patience(60))
         return OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
 

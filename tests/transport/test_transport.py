@@ -12,7 +12,7 @@ import pytest
 
 from agentless.errors import Unreachable
 from agentless.transport.connector import HostConnector
-from tests.hosts import Proxy, patience
+from tests.hosts import Proxy, in_time, patience
 from tests.hosts.needs import need
 from tests.transport.conftest import Home, Listen, Server, drain, fails
 
@@ -32,7 +32,7 @@ def test_a_server_that_dies_is_a_lost_connection_not_an_end(
             channel.recv(patience(20))
         assert caught.value.kind == "connection-lost"
         with pytest.raises(Unreachable):
-            channel.send(b"x", 5)
+            channel.send(b"x", patience(5))
         with pytest.raises(Unreachable):
             link.exec("true")
         assert channel.exit_status() is None
@@ -56,16 +56,22 @@ def test_keys_are_renewed_in_the_middle_of_both_directions(
         feeder = threading.Thread(target=feed)
         feeder.start()
         assert drain(channel) == (data, b"")
-        feeder.join()
+        feeder.join(patience(30))
 
 
 def test_a_server_that_says_nothing(home: Home, connector: HostConnector, listen: Listen) -> None:
-    error = fails(connector, home, listen(lambda connection, number: None))
+    port = listen(lambda connection, number: None)
+    error = in_time(
+        lambda seconds: fails(connector, home, port, seconds), lambda error: "banner" in error.message, seconds=0.5
+    )
     assert (error.kind, "no SSH banner" in error.message) == ("connect-timeout", True)
 
 
 def test_a_server_that_stops_after_its_banner(home: Home, connector: HostConnector, listen: Listen) -> None:
-    error = fails(connector, home, listen(lambda connection, number: connection.sendall(b"SSH-2.0-Stuck\r\n")))
+    port = listen(lambda connection, number: connection.sendall(b"SSH-2.0-Stuck\r\n"))
+    error = in_time(
+        lambda seconds: fails(connector, home, port, seconds), lambda error: "exchange" in error.message, seconds=0.5
+    )
     assert (error.kind, "key exchange" in error.message) == ("connect-timeout", True)
 
 
@@ -74,7 +80,7 @@ def test_a_server_that_is_no_ssh_server(home: Home, connector: HostConnector, li
         connection.sendall(b"HTTP/1.1 400 Bad \x1b[31mRequest\r\n\r\n")
         connection.close()
 
-    error = fails(connector, home, listen(serve))
+    error = fails(connector, home, listen(serve), timeout=patience(20))
     assert (error.kind, "not an SSH server" in error.message) == ("connect", True)
     assert "\x1b" not in error.message
 

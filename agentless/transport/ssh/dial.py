@@ -23,6 +23,8 @@ __all__ = ["Proxy", "dial", "tune"]
 _STAGGER = 0.25
 # A command that has closed its stdout is about to end.
 _ENDS_WITHIN = 1.0
+# What it said on stderr is read by then, unless a process that it has left behind holds that open.
+_SAYS_WITHIN = 0.2
 _Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 
 
@@ -174,7 +176,7 @@ class Proxy:
             code = self._process.wait(_ENDS_WITHIN)
         except subprocess.TimeoutExpired:
             code = 0
-        self._reader.join(0.2)
+        self._reader.join(_SAYS_WITHIN)
         stderr_tail = b"".join(self._complaints).decode("utf-8", "replace").strip()
         if not code:
             return f"says: {stderr_tail}" if stderr_tail else ""

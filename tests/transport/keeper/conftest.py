@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from agentless.errors import AgentlessError
 from agentless.model.endpoint import Endpoint
 from agentless.transport.connector import HostConnector
-from agentless.transport.keeper import signs
+from agentless.transport.keeper import signs, words
 from agentless.transport.keeper.client import KeeperClient
 from agentless.transport.keeper.greeting import held
 from agentless.transport.keeper.place import Place
-from agentless.transport.keeper.words import Held
+from agentless.transport.keeper.words import Held, HeldAll
+from agentless.transport.mux.protocol import Alive, Hello
+from tests.hosts import patience, until
 from tests.hosts.links import keepers
 from tests.transport.conftest import Home, Server, Start, drain, known_server
 
@@ -35,10 +40,6 @@ def run(client: KeeperClient, home: Home, endpoint: Endpoint, line: str = "echo 
         connector.close()
 
 
-def logins(server: Server) -> int:
-    return server.log.count("Accepted publickey")
-
-
 @pytest.fixture
 def server(home: Home, start_sshd: Start) -> Server:
     return known_server(home, start_sshd)
@@ -55,14 +56,53 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     monkeypatch.setenv("HOME", str(tmp_path))
     yield lambda: keepers(f"HOME={tmp_path}\0")
     for pid in keepers(f"HOME={tmp_path}\0"):
-        os.kill(pid, signal.SIGKILL)
+        # One that nobody needs ends by itself.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def running(place: Place) -> HeldAll:
+    """The keeper there, and what it holds; one that is busy, or still being loaded, is asked again."""
+
+    def ask() -> HeldAll | None:
+        with contextlib.suppress(AgentlessError):
+            return held(place)
+        return None
+
+    return until(ask, "the keeper answers")  # type: ignore[return-value]
 
 
 def connections(place: Place) -> tuple[Held, ...]:
     """What the keeper there holds."""
-    running = held(place)
-    assert running is not None
-    return running.connections
+    return running(place).connections
+
+
+def started(place: Place) -> int:
+    """The PID of a keeper there; one that nobody had needed for a while may just have ended."""
+
+    def start() -> HeldAll | None:
+        place.connect().close()
+        with contextlib.suppress(AgentlessError):
+            return held(place)
+        return None
+
+    return until(start, "a keeper answers").pid  # type: ignore[union-attr]
+
+
+@contextlib.contextmanager
+def needed(place: Place) -> Iterator[int]:
+    """The PID of a keeper there that a command needs for as long as this goes on."""
+    with contextlib.closing(words.line(place.connect())) as line:
+        line.send(Hello(), words.said(words.LEASE, 0, words.Lease("00", 600.0)))
+        assert line.receive(time.monotonic() + patience(10)) == Hello()
+        assert isinstance(line.receive(time.monotonic() + patience(10)), Alive)
+        yield started(place)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A keeper that gets on, on a busy machine, is none that hangs."""
+    monkeypatch.setattr(signs, "_PATIENCE", patience(20))
 
 
 @pytest.fixture
@@ -74,7 +114,6 @@ def stubborn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def stopped(place: Place) -> int:
     """The PID of the keeper, which hangs from now on."""
-    running = held(place)
-    assert running is not None
-    os.kill(running.pid, signal.SIGSTOP)
-    return running.pid
+    pid = running(place).pid
+    os.kill(pid, signal.SIGSTOP)
+    return pid

@@ -21,12 +21,12 @@ from agentless.openssh.resolver import Resolver
 from agentless.transport.channel import Link
 from agentless.transport.keeper import client
 from agentless.transport.keeper.client import KeeperClient
-from agentless.transport.keeper.greeting import held, let_go
+from agentless.transport.keeper.greeting import let_go
 from agentless.transport.keeper.place import Place
 from agentless.transport.local import LocalLink
 from tests.hosts import Proxy, need, patience, until
-from tests.transport.conftest import USER, Home, Server, drain, keygen
-from tests.transport.keeper.conftest import connections, connector_over, logins, run, stopped
+from tests.transport.conftest import USER, Home, Server, drain, keygen, logins
+from tests.transport.keeper.conftest import connections, connector_over, run, running, stopped
 
 Make = Callable[..., KeeperClient]
 
@@ -84,8 +84,7 @@ def test_an_error_is_word_for_word_that_of_a_connection_without_a_keeper(
 ) -> None:
     stranger = start_sshd(authorized=home.key)
     closed = start_sshd(authorized=home.key)
-    closed.process.terminate()
-    closed.process.wait()
+    closed.end()
     refusing = start_sshd()
     home.knows(refusing.known_line())
     for endpoint in (home.to(stranger), home.to(closed), home.to(refusing), home.to(stranger, address="no.invalid")):
@@ -105,9 +104,7 @@ def test_a_keeper_that_is_killed_costs_a_connection_and_nothing_else(
     told: list[str] = []
     connector = connector_over(keeper(explain=told.append), home)
     with connector.connect(home.to(server)) as link:
-        running = held(place)
-        assert running is not None
-        os.kill(running.pid, signal.SIGKILL)
+        os.kill(running(place).pid, signal.SIGKILL)
         assert drain(link.exec("echo hi")) == (b"hi\n", b"")
     assert len(told) == 1
     with connector.connect(home.to(server)) as link:
@@ -122,12 +119,10 @@ def test_where_keeper_and_host_are_gone_nothing_was_sent(
     """So that the job of it is not one that the host may have."""
     connector = connector_over(keeper(explain=lambda line: None), home)
     with connector.connect(home.to(server)) as link:
-        running = held(place)
-        assert running is not None
-        os.kill(running.pid, signal.SIGKILL)
-        until(lambda: not os.path.exists(f"/proc/{running.pid}"), "it is gone")
-        server.process.terminate()
-        server.process.wait()
+        pid = running(place).pid
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: not os.path.exists(f"/proc/{pid}"), "it is gone")
+        server.end()
         with pytest.raises(NoSession) as caught:
             link.exec("true")
     connector.close()
@@ -141,8 +136,7 @@ def test_a_second_command_on_a_link_whose_host_is_gone_was_not_sent_either(
     with connector.connect(home.to(server)) as link:
         assert drain(link.exec("echo hi")) == (b"hi\n", b"")
         server.hang_up()
-        server.process.terminate()
-        server.process.wait()
+        server.end()
         # A command that goes out before the break is noticed may have arrived.
         until(lambda: not connections(place), "the keeper knows")
         with pytest.raises(NoSession) as caught:
@@ -164,12 +158,10 @@ def test_a_keeper_that_is_killed_while_it_connects_costs_a_connection_and_nothin
         with ThreadPoolExecutor(1) as thread:
             output = thread.submit(run, keeper(explain=lambda line: None), home, endpoint)
             until(lambda: proxy.connections == 1, "the keeper connects")
-            running = held(place)
-            assert running is not None
-            os.kill(running.pid, signal.SIGKILL)
+            os.kill(running(place).pid, signal.SIGKILL)
             until(lambda: proxy.connections == 2, "the command connects by itself")
             proxy.heal()
-            assert output.result() == b"hi\n"
+            assert output.result(patience(60)) == b"hi\n"
     assert run(keeper(), home, endpoint) == b"hi\n"
 
 
@@ -184,15 +176,13 @@ def test_a_keeper_that_is_killed_while_the_host_is_silent_starts_nothing_twice(
         proxy.hole()
         channel = thread.submit(link.exec, "echo hi", once=once)
         until(lambda: [one.sessions for one in connections(place)] == [1], "it was asked for")
-        running = held(place)
-        assert running is not None
-        os.kill(running.pid, signal.SIGKILL)
+        os.kill(running(place).pid, signal.SIGKILL)
         if once:
             with pytest.raises(CarrierLost):
-                channel.result()
+                channel.result(patience(60))
         else:
             proxy.heal()
-            assert drain(channel.result()) == (b"hi\n", b"")
+            assert drain(channel.result(patience(60))) == (b"hi\n", b"")
     connector.close()
 
 
@@ -292,7 +282,7 @@ def test_a_keeper_that_hangs_at_any_step_starts_nothing_twice(
             until(lambda: proxy.connections == 1, "the keeper connects")
             stopped(place)
             proxy.heal()
-            link = connecting.result()
+            link = connecting.result(patience(60))
         else:
             link = connector.connect(endpoint)
         with link:
@@ -306,11 +296,11 @@ def test_a_keeper_that_hangs_at_any_step_starts_nothing_twice(
                 until(lambda: [one.sessions for one in connections(place)] == [1], "it was asked for")
                 stopped(place)
                 proxy.heal()
-                channel = None if once else starting.result()
+                channel = None if once else starting.result(patience(60))
             if channel is None:
                 # Whether the host got it is not known, and it must not get it twice.
                 with pytest.raises(CarrierLost):
-                    starting.result() if moment != "connected" else link.exec("echo hi", once=True)
+                    starting.result(patience(60)) if moment != "connected" else link.exec("echo hi", once=True)
             else:
                 assert drain(channel) == (b"hi\n", b"")
     assert len(warnings) == 1
@@ -355,11 +345,10 @@ def test_a_hundred_commands_at_once_share_one_connection(
     with contextlib.closing(connector), ThreadPoolExecutor(100) as threads:
         assert list(threads.map(one, range(100))) == [b"%d times\n" % number for number in range(100)]
     assert logins(server) == 1
-    running = held(place)
-    assert running is not None
+    pid = running(place).pid
     until(lambda: not any(one.in_use for one in connections(place)), "nobody rides it")
     # The one that listens, and the transport's; one may serve who asks.
-    until(lambda: len(os.listdir(f"/proc/{running.pid}/task")) == 2, "no thread is left")
+    until(lambda: len(os.listdir(f"/proc/{pid}/task")) == 2, "no thread is left")
 
 
 @pytest.mark.parametrize("to", ["the command", "the host"])
@@ -368,9 +357,7 @@ def test_gigabytes_pass_and_nothing_of_them_is_kept(
 ) -> None:
     need("many seconds")
     run(keeper(), home, home.to(server))
-    running = held(place)
-    assert running is not None
-    processes = (running.pid, os.getpid())
+    processes = (running(place).pid, os.getpid())
     before = [peak(pid) for pid in processes]
     size = 2 << 30 if to == "the command" else 1 << 30
     connector = connector_over(keeper(), home)

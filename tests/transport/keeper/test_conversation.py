@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,13 +22,12 @@ from agentless.transport.channel import Link
 from agentless.transport.keeper import words
 from agentless.transport.keeper.client import KeeperClient
 from agentless.transport.keeper.conversation import Conversations
-from agentless.transport.keeper.greeting import held
 from agentless.transport.keeper.place import Place
 from agentless.transport.mux.line import Line
 from agentless.transport.mux.protocol import Alive
 from tests.hosts import Proxy, patience, until
-from tests.transport.conftest import Home, Server, drain
-from tests.transport.keeper.conftest import connections, connector_over, logins, run
+from tests.transport.conftest import Home, Server, drain, logins
+from tests.transport.keeper.conftest import connections, connector_over, run, running
 
 Make = Callable[..., KeeperClient]
 
@@ -56,7 +56,7 @@ def test_a_new_connection_is_raced_against_one_that_is_silent(
     frozen = connections(place)
     assert run(keeper(), home, home.to(server)) == b"hi\n"
     # Nobody waits for the silent one again.
-    assert not {one.since for one in frozen} & {one.since for one in connections(place)}
+    until(lambda: not {one.since for one in frozen} & {one.since for one in connections(place)}, "it is let go of")
     assert run(keeper(), home, home.to(server), "echo again") == b"again\n"
     server.hang_up(signal.SIGCONT)
 
@@ -94,7 +94,7 @@ def taken(link: Link) -> Iterator[None]:
     """A session of the link, which within takes the place of others and goes on undisturbed."""
     channel = link.exec("read line; echo got $line")
     yield
-    channel.send(b"it\n", 5)
+    channel.send(b"it\n", patience(5))
     assert drain(channel) == (b"got it\n", b"")
 
 
@@ -137,8 +137,7 @@ def test_where_a_full_connection_cannot_have_a_second_beside_it_nothing_was_sent
         connector.connect(home.to(narrow)) as link,
         taken(link),
     ):
-        narrow.process.terminate()
-        narrow.process.wait()
+        narrow.end()
         with pytest.raises(NoSession, match="Connection refused") as caught:
             run(keeper(), home, home.to(narrow))
     assert caught.value.kind == "connect"
@@ -151,14 +150,14 @@ def test_what_went_out_over_a_silent_connection_may_have_arrived_though_no_other
     until(lambda: all(one.ready for one in connections(place)), "a session stands ready")
     frozen = server.connections
     server.hang_up(signal.SIGSTOP)
-    server.process.terminate()
-    server.process.wait()
+    server.end()
     try:
         with pytest.raises(Unreachable, match="Connection refused") as caught:
             run(keeper(), home, home.to(server))
     finally:
         for pid in frozen:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
     assert not isinstance(caught.value, NoSession)
 
 
@@ -200,17 +199,16 @@ def test_many_commands_ride_one_connection_at_once(home: Home, server: Server, k
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(patience(60))
     assert sorted(outputs) == [b"%d\n" % number for number in range(8)]
     assert logins(server) == 1
 
 
 def test_a_command_that_is_killed_leaves_no_session(home: Home, server: Server, keeper: Make, place: Place) -> None:
     warm(home, server, keeper, place)
-    running = held(place)
-    assert running is not None
-    until(lambda: len(os.listdir(f"/proc/{running.pid}/task")) == 2, "it has settled")
-    descriptors = len(os.listdir(f"/proc/{running.pid}/fd"))
+    pid = running(place).pid
+    until(lambda: len(os.listdir(f"/proc/{pid}/task")) == 2, "it has settled")
+    descriptors = len(os.listdir(f"/proc/{pid}/fd"))
     connector = connector_over(keeper(), home)
     link = connector.connect(home.to(server))
     channel = link.exec("echo $$; cat")
@@ -221,8 +219,8 @@ def test_a_command_that_is_killed_leaves_no_session(home: Home, server: Server, 
     until(lambda: not Path(f"/proc/{int(piece[1])}").exists(), "the host's process ends")
     until(lambda: [one.sessions for one in connections(place)] == [0], "it is free again")
     # The one that listens, and the transport's.
-    until(lambda: len(os.listdir(f"/proc/{running.pid}/task")) == 2, "no thread is left")
-    until(lambda: len(os.listdir(f"/proc/{running.pid}/fd")) == descriptors, "no descriptor is left")
+    until(lambda: len(os.listdir(f"/proc/{pid}/task")) == 2, "no thread is left")
+    until(lambda: len(os.listdir(f"/proc/{pid}/fd")) == descriptors, "no descriptor is left")
 
 
 def test_a_command_that_rides_costs_one_round_trip(
@@ -245,8 +243,8 @@ def test_a_command_that_rides_costs_one_round_trip(
         connector.close()
         return spent
 
-    assert min(cost(once=False) for _ in range(3)) <= 1.0
-    assert min(cost(once=True) for _ in range(3)) <= 2.0
+    assert any(cost(once=False) <= 1.0 for _ in range(8))
+    assert any(cost(once=True) <= 2.0 for _ in range(8))
     assert proxy.connections == 0
 
 
@@ -274,16 +272,16 @@ def test_nothing_in_a_keeper_has_a_password_whose_command_has_ended(home: Home, 
 
     (lease, leased), (line, connected) = begin(), begin()
     lease.send(words.said(words.LEASE, 0, words.Lease("command", 60.0)))
-    assert isinstance(lease.receive(), Alive)
+    assert isinstance(lease.receive(time.monotonic() + patience(30)), Alive)
     line.send(words.said(words.CONNECT, 1, words.Connect("command", "web1", settings, 0.0, None)))
-    answer = line.receive()
+    answer = line.receive(time.monotonic() + patience(60))
     assert answer is not None
     assert words.value(answer, words.Connected).kept is False
     del answer
     assert has_it(), "a race would log in with it once more"
     for one, thread in ((line, connected), (lease, leased)):
         one.close()
-        thread.join()
+        thread.join(patience(30))
     assert len(everything.pool.held()) == 1, "the connection stays"
     assert not has_it()
     everything.drop_all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -15,11 +16,10 @@ from pathlib import Path
 import pytest
 
 from agentless import config
-from agentless.transport.keeper import greeting, words
 from agentless.transport.keeper.place import Place, Unusable, code_name
-from agentless.transport.mux.protocol import Hello
 from tests.hosts import patience, until
 from tests.hosts.client import ROOT
+from tests.transport.keeper.conftest import needed, started
 
 Pids = Callable[[], list[int]]
 
@@ -30,24 +30,20 @@ NOBODY = 65534
 CONNECT = """
 import sys
 from pathlib import Path
+from agentless.transport.keeper import words
 from agentless.transport.keeper.place import Place, Unusable
-from agentless.transport.keeper.greeting import held
+from agentless.transport.keeper.greeting import greeted, held
+place = Place(Path(sys.argv[1]), *sys.argv[2:])
 try:
-    line = Place(Path(sys.argv[1]), *sys.argv[2:]).connect()
+    line = greeted(place)
 except Unusable as problem:
     print(problem)
 else:
-    print(held(Place(Path(sys.argv[1]), *sys.argv[2:])).pid, flush=True)
+    line.send(words.said(words.LEASE, 0, words.Lease("00", 600.0)))
+    line.receive()
+    print(held(place).pid, flush=True)
     sys.stdin.read()
 """
-
-
-def start(place: Place) -> int:
-    """A keeper's PID."""
-    place.connect().close()
-    running = greeting.held(place)
-    assert running is not None
-    return running.pid
 
 
 def opened_up(*needed: Path) -> str:
@@ -90,10 +86,10 @@ def test_twenty_commands_that_begin_at_once_have_one_keeper(place: Place, alone:
 
 def test_two_versions_side_by_side_have_a_keeper_each(place: Place, alone: Pids) -> None:
     other = Place(place.directory, "0.0.9-0123456789abcdef")
-    pids = {start(place), start(other)}
-    assert len(pids) == 2
-    assert {start(place), start(other)} == pids
-    assert sorted(path.name for path in place.directory.iterdir()) == sorted([place.name, other.name])
+    with needed(place) as one, needed(other) as two:
+        assert one != two
+        assert (started(place), started(other)) == (one, two)
+        assert sorted(path.name for path in place.directory.iterdir()) == sorted([place.name, other.name])
 
 
 def test_the_name_is_that_of_the_code(tmp_path: Path) -> None:
@@ -112,29 +108,44 @@ def test_the_name_is_that_of_the_code(tmp_path: Path) -> None:
     assert name() != before
 
 
+@pytest.fixture
+def stack() -> Iterator[contextlib.ExitStack]:
+    with contextlib.ExitStack() as made:
+        yield made
+
+
 def test_directory_and_socket_are_this_users_alone(place: Place, alone: Pids) -> None:
-    start(place)
-    assert stat.S_IMODE(place.directory.stat().st_mode) == 0o700
-    assert stat.S_IMODE(place.path.stat().st_mode) == 0o600
+    with needed(place):
+        assert stat.S_IMODE(place.directory.stat().st_mode) == 0o700
+        assert stat.S_IMODE(place.path.stat().st_mode) == 0o600
 
 
 def test_nothing_of_a_session_is_in_its_environment_arguments_or_descriptors(
-    place: Place, alone: Pids, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    place: Place, alone: Pids, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stack: contextlib.ExitStack
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
     monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
     with (tmp_path / "open").open("w") as file:
         os.set_inheritable(file.fileno(), True)
-        pid = start(place)
+        stack.enter_context(needed(place))
+    (pid,) = alone()
     process = Path(f"/proc/{pid}")
     names = {line.split(b"=")[0] for line in (process / "environ").read_bytes().split(b"\0") if line}
     assert names == {b"PYTHONPATH", b"PATH", b"HOME", b"LC_ALL"} | ({b"PWD"} & names)
     words = (process / "cmdline").read_bytes().split(b"\0")
     assert words[1:] == [b"-m", b"agentless.transport.keeper", b""]
     until(lambda: os.readlink(process / "cwd") == "/", "it has left the directory")
-    targets = [os.readlink(entry) for entry in (process / "fd").iterdir()]
-    assert targets.count("/dev/null") == 3
-    assert {target.split(":")[0] for target in targets} - {"/dev/null", str(place.directory)} == {"socket"}
+
+    def targets() -> list[str]:
+        """What its descriptors lead to; that of who has asked something is being closed."""
+        found = []
+        for entry in (process / "fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                found.append(os.readlink(entry))
+        return found
+
+    assert targets().count("/dev/null") == 3
+    assert {target.split(":")[0] for target in targets()} - {"/dev/null", str(place.directory)} == {"socket"}
     # It has no terminal, and cannot get one: it leads no session.
     state = (process / "stat").read_text().rpartition(")")[2].split()
     assert state[1] == "1" or int(state[1]) != os.getpid()
@@ -143,8 +154,8 @@ def test_nothing_of_a_session_is_in_its_environment_arguments_or_descriptors(
 
 
 def test_its_memory_is_in_no_core_dump_and_read_by_no_other_process(place: Place, alone: Pids) -> None:
-    pid = start(place)
-    limits = Path(f"/proc/{pid}/limits").read_text()
+    with needed(place) as pid:
+        limits = Path(f"/proc/{pid}/limits").read_text()
     (core,) = (line for line in limits.splitlines() if line.startswith("Max core file size"))
     assert core.split()[4:6] == ["0", "0"]
 
@@ -158,35 +169,38 @@ def public() -> Iterator[Path]:
 
 
 def test_of_a_user_not_even_another_process_of_theirs_reads_it(alone: Pids, public: Path) -> None:
-    pid = as_nobody(public / "nobody's")
+    def look() -> tuple[int, str] | None:
+        """Whose its environment is, and its status; nothing where it ended before, for nobody needs it."""
+        process = Path("/proc", as_nobody(public / "nobody's"))
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            return (process / "environ").stat().st_uid, (process / "status").read_text()
+        return None
+
+    owner, status = until(look, "it is there to be looked at")  # type: ignore[misc]
     # What a process that can be dumped shows is its user's.
-    assert os.stat(f"/proc/{pid}/environ").st_uid == 0
-    status = Path(f"/proc/{pid}/status").read_text()
+    assert owner == 0
     assert f"Uid:\t{NOBODY}" in status
 
 
 def test_another_user_can_neither_connect_nor_be_there_before(alone: Pids, public: Path) -> None:
     place = Place(public / "ours")
-    start(place)
     # It stays for as long as a command may want something of it.
-    command = words.line(place.connect())
-    command.send(Hello(), words.said(words.LEASE, 0, words.Lease("00", 60.0)))
-    assert "belongs to uid 0" in as_nobody(place.directory, place.name)
-    # Even where the directory lets them in, the socket does not, and the keeper asks the kernel.
-    place.directory.chmod(0o755)
-    with pytest.raises(subprocess.CalledProcessError):
-        _knock_as_nobody(place)
-    place.path.chmod(0o666)
-    assert _knock_as_nobody(place) == b""
-    # A directory that they made is none of ours.
-    theirs = public / "theirs"
-    assert as_nobody(theirs).isdigit()
-    with pytest.raises(Unusable, match=f"belongs to uid {NOBODY}"):
-        Place(theirs).connect()
-    (public / "link").symlink_to(place.directory)
-    with pytest.raises(Unusable, match="is a link"):
-        Place(public / "link").connect()
-    command.close()
+    with needed(place):
+        assert "belongs to uid 0" in as_nobody(place.directory, place.name)
+        # Even where the directory lets them in, the socket does not, and the keeper asks the kernel.
+        place.directory.chmod(0o755)
+        with pytest.raises(subprocess.CalledProcessError):
+            _knock_as_nobody(place)
+        place.path.chmod(0o666)
+        assert _knock_as_nobody(place) == b""
+        # A directory that they made is none of ours.
+        theirs = public / "theirs"
+        assert as_nobody(theirs).isdigit()
+        with pytest.raises(Unusable, match=f"belongs to uid {NOBODY}"):
+            Place(theirs).connect()
+        (public / "link").symlink_to(place.directory)
+        with pytest.raises(Unusable, match="is a link"):
+            Place(public / "link").connect()
 
 
 def _knock_as_nobody(place: Place) -> bytes:
@@ -217,7 +231,8 @@ def test_who_listens_is_asked_of_the_kernel_by_the_command_too(place: Place, mon
 
 def test_a_path_that_is_too_long_for_an_address_will_do(tmp_path: Path, alone: Pids) -> None:
     place = Place(tmp_path / ("long" * 30) / "keeper")
-    assert start(place) == start(place)
+    with needed(place) as pid:
+        assert started(place) == pid
 
 
 def test_a_name_that_nobody_listens_at_is_taken_over(
@@ -228,7 +243,8 @@ def test_a_name_that_nobody_listens_at_is_taken_over(
         # The whole path may be too long for an address.
         there.chdir(place.directory)
         dead.bind(place.path.name)
-    assert [start(place)] == alone()
+    with needed(place) as pid:
+        assert [pid] == alone()
 
 
 def test_where_none_is_to_be_had_it_says_why(tmp_path: Path) -> None:

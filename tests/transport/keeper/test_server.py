@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from agentless.transport.keeper import greeting, words
 from agentless.transport.keeper.place import Place
 from agentless.transport.mux.control import listener_pid
-from agentless.transport.mux.protocol import Alive, Hello
 from tests.hosts import patience, until
 from tests.hosts.needs import need
+from tests.transport.keeper.conftest import needed, started
 
 Pids = Callable[[], list[int]]
-
-
-def started(place: Place) -> int:
-    place.connect().close()
-    running = greeting.held(place)
-    assert running is not None
-    return running.pid
 
 
 def test_it_ends_when_nothing_is_kept_and_takes_its_name_along(place: Place, alone: Pids) -> None:
@@ -37,65 +28,55 @@ def test_it_ends_when_nothing_is_kept_and_takes_its_name_along(place: Place, alo
 
 def test_it_stays_for_a_command_that_goes_on(place: Place, alone: Pids) -> None:
     need("many seconds")
-    line = words.line(place.connect())
-    line.send(Hello())
-    assert line.receive(time.monotonic() + patience(10)) == Hello()
-    line.send(words.said(words.LEASE, 0, words.Lease("00", 60.0)))
-    assert isinstance(line.receive(time.monotonic() + patience(10)), Alive)
-    pid = started(place)
-    other = started(Place(place.directory, "another"))
-    until(lambda: other not in alone(), "one that nobody needs ends")
-    assert alone() == [pid]
-    line.close()
+    with needed(place) as pid:
+        other = started(Place(place.directory, "another"))
+        until(lambda: other not in alone(), "one that nobody needs ends")
+        assert alone() == [pid]
     until(lambda: not alone(), "it ends")
 
 
 @pytest.mark.parametrize("how", ["directory removed", "directory replaced", "socket removed", "socket replaced"])
 def test_it_ends_when_its_directory_or_socket_is_gone_or_replaced(how: str, place: Place, alone: Pids) -> None:
-    pid = started(place)
-    line = place.connect()
-    line.close()
-    other = None
-    if how.startswith("directory"):
-        shutil.move(place.directory, place.directory.with_name("gone"))
-    else:
-        place.path.unlink()
-    if how == "directory replaced":
-        place.directory.mkdir(mode=0o700)
-        (place.directory / place.name).touch()
-    if how == "socket replaced":
-        other = started(place)
+    with needed(place) as pid:
+        if how.startswith("directory"):
+            shutil.move(place.directory, place.directory.with_name("gone"))
+        else:
+            place.path.unlink()
+        if how == "directory replaced":
+            place.directory.mkdir(mode=0o700)
+            (place.directory / place.name).touch()
+        if how == "socket replaced":
+            with needed(place) as other:
+                assert other != pid
     until(lambda: pid not in alone(), "it ends")
-    if other is not None:
-        assert started(place) == other
 
 
 def test_who_speaks_nonsense_is_hung_up_on_and_others_are_served(place: Place, alone: Pids) -> None:
-    pid = started(place)
-    for nonsense in (b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 64, b"\0\0\0\x08\0\0\0\x01\0\0\0\x05"):
-        with place.connect() as sock:
-            sock.sendall(nonsense)
-            sock.shutdown(socket.SHUT_WR)
-            with contextlib.suppress(ConnectionResetError):
-                while sock.recv(4096):
-                    continue
-    assert started(place) == pid
+    with needed(place) as pid:
+        for nonsense in (b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 64, b"\0\0\0\x08\0\0\0\x01\0\0\0\x05"):
+            with place.connect() as sock:
+                sock.settimeout(patience(30))
+                sock.sendall(nonsense)
+                sock.shutdown(socket.SHUT_WR)
+                with contextlib.suppress(ConnectionResetError):
+                    while sock.recv(4096):
+                        continue
+        assert started(place) == pid
 
 
 def test_commands_can_ask_the_kernel_which_process_it_is(place: Place, alone: Pids) -> None:
-    pid = started(place)
-    with place.connect() as sock:
+    with needed(place) as pid, place.connect() as sock:
         assert listener_pid(sock) == pid
 
 
 def test_no_thread_and_no_descriptor_is_left_of_those_who_came(place: Place, alone: Pids) -> None:
-    pid = started(place)
+    with needed(place) as pid:
 
-    def counts() -> tuple[int, int]:
-        return len(list(Path(f"/proc/{pid}/task").iterdir())), len(list(Path(f"/proc/{pid}/fd").iterdir()))
+        def counts() -> tuple[int, int]:
+            return len(os.listdir(f"/proc/{pid}/task")), len(os.listdir(f"/proc/{pid}/fd"))
 
-    until(lambda: counts()[0] == 1, "it has settled")
-    before = counts()
-    for _ in range(10):
-        assert started(place) == pid
-    until(lambda: counts() == before, "they are gone")
+        until(lambda: counts()[0] == 2, "there are only the one that listens and that of the command")
+        before = counts()
+        for _ in range(10):
+            assert started(place) == pid
+        until(lambda: counts() == before, "they are gone")

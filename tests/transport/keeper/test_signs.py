@@ -13,7 +13,7 @@ import pytest
 
 from agentless.transport.keeper import signs
 from agentless.transport.keeper.signs import MODULE, Silence
-from tests.hosts import until
+from tests.hosts import patience, until
 
 Start = Callable[[str], int]
 
@@ -66,7 +66,7 @@ def test_one_that_has_work_is_waited_for_but_not_for_ever(start: Start, monkeypa
     monkeypatch.setattr(signs, "SILENCE", 0.0)
     monkeypatch.setattr(signs, "_PATIENCE", 1e9)
     # It may have been out of a processor's reach between two looks, and had no time of its own.
-    assert not all(silence.hopeless for _ in range(100))
+    until(lambda: not silence.hopeless, "it is seen to work")
     monkeypatch.setattr(signs, "_PATIENCE", 0.0)
     assert silence.hopeless
 
@@ -74,7 +74,7 @@ def test_one_that_has_work_is_waited_for_but_not_for_ever(start: Start, monkeypa
 def test_one_that_is_being_started_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until it listens itself, the command that made the socket counts as the one who does; it may be gone by then."""
     with subprocess.Popen(["true"]) as gone:
-        gone.wait()
+        gone.wait(patience(10))
     monkeypatch.setattr(signs, "SILENCE", 0.0)
     for pid in (os.getpid(), gone.pid):
         assert not Silence(pid).hopeless

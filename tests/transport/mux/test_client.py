@@ -26,7 +26,7 @@ def test_nothing_of_a_link_stays_open(held: Master) -> None:
             drain(channel)
             channel.exit_status()
         link.exec("sleep 1000").recv(0.01)
-    assert open_descriptors() <= before
+    until(lambda: open_descriptors() <= before, "nothing stays open")
 
 
 def test_the_command_gets_a_hangup_when_its_channel_is_closed(held: Master, tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_a_channel_that_is_closed_by_another_thread_gives_no_more(held: Master) 
         with pytest.raises(BrokenPipeError):
             channel.send(b"x", 1)
         assert channel.exit_status() is None
-    assert open_descriptors() <= before
+    until(lambda: open_descriptors() <= before, "nothing stays open")
 
 
 def test_a_master_that_is_killed_in_the_middle_is_a_lost_connection(held: Master) -> None:
@@ -84,20 +84,21 @@ def test_a_master_that_hangs_is_waited_for_as_long_as_is_said(held: Master) -> N
             with pytest.raises(Unreachable) as caught:
                 link.exec("true")
             assert caught.value.kind == "connect-timeout"
-            # One less: its own first connection was for this session.
-            assert len(open_descriptors()) == len(before) - 1
+            # Its own first connection was for this session.
+            assert open_descriptors() < before
         finally:
             os.kill(held.pid, signal.SIGCONT)
 
 
 def test_a_master_that_hangs_under_a_command_is_noticed(held: Master, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "_ASK_AFTER", 0.2)
-    monkeypatch.setattr(client, "_ANSWER_WAIT", patience(0.5))
+    monkeypatch.setattr(client, "_ANSWER_WAIT", patience(20))
     with ride(held) as link:
         channel = link.exec("echo begun; sleep 600")
         assert channel.recv(patience(20)) == (1, b"begun\n")
         # One that only has nothing to say is not given up.
         assert channel.recv(1.0) is None
+        monkeypatch.setattr(client, "_ANSWER_WAIT", 0.5)
         os.kill(held.pid, signal.SIGSTOP)
         try:
             with pytest.raises(Unreachable) as caught:
@@ -118,7 +119,7 @@ def test_a_stopped_command_takes_input_again_when_it_goes_on(held: Master, tmp_p
         assert channel.recv(0.3) is None
         os.kill(pid, signal.SIGCONT)
         assert drain(channel) == (data, b"")
-        feeder.join()
+        feeder.join(patience(30))
         assert channel.exit_status() == 0
 
 

@@ -61,6 +61,7 @@ def listener(tmp_path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(str(tmp_path / "s"))
         sock.listen(1)
+        sock.settimeout(patience(30))
         yield sock
 
 
@@ -89,7 +90,7 @@ def test_whatever_else_listens_there_is_passed_over(listener: socket.socket, tmp
     before = open_descriptors()
     with pytest.raises(NotServed):
         Control(tmp_path / "s", soon())
-    thread.join()
+    thread.join(patience(30))
     assert open_descriptors() <= before
 
 

@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,14 +23,10 @@ from agentless.transport.connector import HostConnector
 from agentless.transport.mux.masters import RiddenLink
 from tests.hosts import Master, Proxy, patience, until
 from tests.hosts.client import ROOT
-from tests.transport.conftest import USER, Home, Server, drain, master, open_descriptors
+from tests.transport.conftest import USER, Home, Server, drain, logins, master, open_descriptors
 
 
-def logins(server: Server) -> int:
-    return server.log.count("Accepted publickey")
-
-
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A master that is only slow, as on a busy machine, is none that hangs."""
     for name in ("_HELLO_WITHIN", "_SILENCE"):
@@ -51,7 +47,6 @@ def run(connector: HostConnector, endpoint: Endpoint, line: str = "echo hi", **h
         return out, isinstance(link, RiddenLink) and link.master is not None
 
 
-@pytest.mark.usefixtures("patient")
 def test_a_living_master_is_ridden_and_a_dead_one_is_passed_over(
     home: Home, server: Server, connector: HostConnector, short: Path
 ) -> None:
@@ -89,7 +84,6 @@ def test_with_a_password_no_master_is_ridden(
     assert not run(connector, replace(endpoint, password=Secret("x")))[1]
 
 
-@pytest.mark.usefixtures("patient")
 def test_a_master_that_gives_no_more_sessions_costs_a_connection_of_our_own(
     home: Home, start_sshd: Callable[..., Server], connector: HostConnector
 ) -> None:
@@ -102,7 +96,7 @@ def test_a_master_that_gives_no_more_sessions_costs_a_connection_of_our_own(
             assert drain(second.exec("echo over its own")) == (b"over its own\n", b"")
             assert isinstance(second, RiddenLink)
             assert second.master is None
-            channel.send(b"ridden\n", 5)
+            channel.send(b"ridden\n", patience(5))
             assert drain(channel) == (b"ridden\n", b"")
         assert logins(server) == 2
 
@@ -160,7 +154,7 @@ def test_what_must_not_run_twice_waits_for_the_master(
     home: Home, server: Server, connector: HostConnector, slow_line: tuple[Proxy, Master], tmp_path: Path
 ) -> None:
     proxy, held = slow_line
-    endpoint = home.to(server, options=[("controlpath", str(held.path))], connect_timeout=2.5)
+    endpoint = home.to(server, options=[("controlpath", str(held.path))], connect_timeout=patience(2.5))
     line = f"echo x >> {tmp_path}/count"
     proxy.hole()
     with pytest.raises(Unreachable) as caught:
@@ -181,10 +175,15 @@ def test_a_master_that_answers_late_wins_over_a_login_that_fails(
     endpoint = home.to(server, options=[("controlpath", str(held.path))])
     home.key.unlink()
     proxy.hole()
-    timer = threading.Timer(2.5, proxy.heal)
-    timer.start()
-    assert run(connector, endpoint) == (b"hi\n", True)
-    timer.join()
+
+    def heal() -> None:
+        until(lambda: "authenticating user" in server.log, "our own login has failed")
+        proxy.heal()
+
+    with ThreadPoolExecutor(1) as thread:
+        healed = thread.submit(heal)
+        assert run(connector, endpoint) == (b"hi\n", True)
+        healed.result(patience(30))
 
 
 def test_a_master_that_hangs_is_passed_over(home: Home, server: Server, connector: HostConnector, held: Master) -> None:
@@ -212,7 +211,6 @@ def test_two_hosts_with_one_socket_are_told_and_the_second_does_not_get_the_firs
         assert [("%C" in line, str(held.path) in line) for line in warnings] == [(True, True)]
 
 
-@pytest.mark.usefixtures("patient")
 def test_the_master_of_a_bastion_carries_us_to_the_host_behind_it(
     home: Home, start_sshd: Callable[..., Server], connector: HostConnector
 ) -> None:
@@ -251,10 +249,12 @@ def test_a_ridden_command_imports_no_paramiko(home: Home, server: Server, held: 
         from pathlib import Path
         from agentless.model.endpoint import Endpoint
         from agentless.transport.connector import HostConnector
+        from agentless.transport.mux import masters
+        masters._HELLO_WITHIN = masters._SILENCE = 60.0
         home = Path(sys.argv[1])
         endpoint = Endpoint('web1', '127.0.0.1', port=int(sys.argv[2]), user=sys.argv[3])
         with HostConnector(home=home).connect(endpoint) as link:
-            print(link.exec('echo hi').recv(60))
+            print(link.exec('echo hi').recv(600))
         print([name for name in sys.modules if name in ('paramiko', 'cryptography', 'agentless.transport.ssh')])
     """
     done = subprocess.run(
