@@ -14,15 +14,13 @@ import threading
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
 from agentless import config as configuration
 from agentless.background import end, harden, launch, leave_terminal
-from agentless.config import Config
 from agentless.errors import AgentlessError, CacheError, InventoryError, UsageError
-from agentless.inventory import Overrides
-from agentless.inventory.search import Sources
 from agentless.model.endpoint import Endpoint
 from agentless.model.job import Job, Report
 from agentless.model.job_spec import JobSpec, Sent
@@ -42,16 +40,9 @@ _CODE = "import sys; sys.path[:] = sys.argv[1:]; from agentless.runner.sender im
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the process has to know: the parts of the fleet as they were given, and the job as it was prepared."""
+    """What the process has to know: the parts of the fleet without its callables, and the job as it was prepared."""
 
-    config: Config
-    given: Overrides
-    inventories: Sources | None
-    limit: str | None
-    forks: int | None
-    extra_vars: tuple[str, ...]
-    vault_ids: tuple[str, ...]
-    keep: float
+    parts: Parts
     endpoints: Mapping[str, Endpoint]
     target: str
     rollout: Rollout
@@ -60,7 +51,6 @@ class Plan:
     become: str | None
     selected: int
     sent: Sent | None
-    spread: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,15 +142,11 @@ def _plan(parts: Parts, prepared: PreparedJob) -> Plan:
     if rollout.rendered is not None:
         fit = [name for name, endpoint in prepared.endpoints.items() if endpoint.problem is None]
         rollout = replace(rollout, rendered=_Rendered({name: rollout.spec_for(name) for name in fit}))
+    silent = replace(
+        parts, ask=_unanswered, warn=_unheard, note=_unheard, step=_unheard, watch=_unwatched, trust=None, executor=None
+    )
     return Plan(
-        parts.config,
-        parts.given,
-        parts.inventories,
-        parts.limit,
-        parts.forks,
-        tuple(parts.extra_vars),
-        tuple(parts.vault_ids),
-        parts.keep,
+        silent,
         dict(prepared.endpoints),
         prepared.target,
         rollout,
@@ -169,8 +155,19 @@ def _plan(parts: Parts, prepared: PreparedJob) -> Plan:
         prepared.become,
         prepared.selected,
         prepared.sent,
-        parts.spread,
     )
+
+
+def _unanswered(prompt: str) -> None:
+    """As `Parts.ask`, for where nobody is to be asked."""
+
+
+def _unheard(line: str) -> None:
+    """As `Parts.warn`, `note` and `step`, for where nobody listens."""
+
+
+def _unwatched(waiting: object, total: int) -> nullcontext[None]:
+    return nullcontext()
 
 
 def _heard(parts: Parts, line: Connection) -> tuple[str, Any]:
@@ -235,21 +232,8 @@ def main() -> None:
         return
     assert isinstance(plan, Plan)
     command = _Command(line)
-    parts = Parts(
-        plan.config,
-        plan.given,
-        plan.inventories,
-        plan.limit,
-        plan.forks,
-        plan.extra_vars,
-        plan.vault_ids,
-        command.ask,
-        lambda text: command.say("warn", text),
-        lambda text: command.say("note", text),
-        lambda waiting, total: nullcontext(),
-        plan.keep,
-        spread=plan.spread,
-    )
+    warn, note = (partial(command.say, kind) for kind in ("warn", "note"))
+    parts = replace(plan.parts, ask=command.ask, warn=warn, note=note)
     try:
         _send(parts, plan, command)
     except AgentlessError as error:
