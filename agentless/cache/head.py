@@ -19,7 +19,7 @@ from agentless.cache.json_line import (
 )
 from agentless.model.jid import JID
 from agentless.model.job import Job, Origin
-from agentless.model.states import State
+from agentless.model.states import STATE_WORDS
 from agentless.values import dataclass
 
 __all__ = ["SAYS_LEARNED", "SAYS_ORIGIN", "Head", "decode_head", "encode_head", "line_jid"]
@@ -33,7 +33,7 @@ LAST = "last"  # when this controller last learned something about the job
 SUMMARY = "summary"  # hosts by state; a state without hosts is left out
 
 _JID_AT = len(f'{{"{VERSION}":{FORMAT},"{THE_JID}":"')
-_STATES = frozenset((*(state.value for state in State), "failed"))
+_STATES = frozenset(STATE_WORDS)
 _KEEP_RETURNS = 168.0
 
 

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from agentless.errors import UsageError
 from agentless.model.job import JobRow, Report
-from agentless.model.states import State
+from agentless.model.states import STATE_WORDS
 from agentless.suggest import one_of
 from agentless.values import dataclass
 
@@ -16,8 +16,6 @@ __all__ = ["NO_SCHEDULE", "JobFilter"]
 
 # No entry has an empty name.
 NO_SCHEDULE = ""
-
-_STATES = (*(state.value for state in State), "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +47,8 @@ class JobFilter:
     host: str | None = None
 
     def __post_init__(self) -> None:
-        if self.state is not None and self.state not in _STATES:
-            raise UsageError(f"{self.state!r} is no state of a job's host", one_of(self.state, _STATES))
+        if self.state is not None and self.state not in STATE_WORDS:
+            raise UsageError(f"{self.state!r} is no state of a job's host", one_of(self.state, STATE_WORDS))
 
     def matches(self, row: JobRow) -> bool:
         """Whether a job of the cache is like this, as far as its row tells: how a host stands, its report does."""

@@ -12,7 +12,7 @@ from agentless.errors import AgentlessError
 from agentless.model import exit_codes
 from agentless.model.jid import JID
 from agentless.model.problem import Problem
-from agentless.model.states import Dispatched, HostResult, State
+from agentless.model.states import STATE_WORDS, Dispatched, HostResult, State
 from agentless.model.times import Moment, iso, utc
 from agentless.values import dataclass
 
@@ -113,7 +113,7 @@ class Job:
 
 def summarize(results: Iterable[HostResult]) -> dict[str, int]:
     """How many of these hosts are in each state, all six, and how many `failed`."""
-    counts = dict.fromkeys((*(state.value for state in State), "failed"), 0)
+    counts = dict.fromkeys(STATE_WORDS, 0)
     for result in results:
         counts[result.state.value] += 1
         counts["failed"] += result.failed

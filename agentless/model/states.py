@@ -40,6 +40,7 @@ __all__ = [
     "DENIED",
     "LEARNED",
     "NO_RECORD",
+    "STATE_WORDS",
     "Dispatched",
     "HostResult",
     "State",
@@ -64,6 +65,10 @@ class State(str, enum.Enum):
     def final(self) -> bool:
         """Whether nothing can change any more, so that later contacts need not ask."""
         return self in (State.RETURNED, State.LOST, State.NOT_STARTED)
+
+
+STATE_WORDS = (*(state.value for state in State), "failed")
+"""What a list may ask for: the states, and `failed` for those that returned without success."""
 
 
 class Dispatched(str, enum.Enum):

@@ -36,8 +36,16 @@ def perform(entry: Entry, parts: Parts, now: float) -> str:
         active = lookup.active(parts.contact, parts.selection, entry.target)
         running = ", ".join(f"{jid} on {len(job.running)} hosts" for jid, job in active.jobs.items())
         return _with_problems(running or "no job is active", active.problems)
-    times = {key: durations.past(entry.kwargs[key], now) for key in ("since", "until") if key in entry.kwargs}
-    wanted = JobFilter(**{**entry.kwargs, **times})
+    words = entry.kwargs
+    wanted = JobFilter(
+        words.get("function"),
+        words.get("target"),
+        words.get("by"),
+        durations.past(words["since"], now) if "since" in words else None,
+        durations.past(words["until"], now) if "until" in words else None,
+        words.get("metadata", {}),
+        words.get("state"),
+    )
     jids = [row.job.jid for row in parts.cache.rows() if wanted.matches(row)]
     return ", ".join([f"{len(jids)} jobs", *jids[:_NAMED]])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agentless.errors import ScheduleError
 from agentless.files import read_file
@@ -67,7 +67,7 @@ class Entry:
     target: str | None
     runs_on: str
     timing: Timing
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    kwargs: work.Kwargs = field(default_factory=work.Kwargs)
     metadata: Mapping[str, str] = field(default_factory=dict)
     timeout: float | None = None
     timezone: str | None = None
@@ -121,12 +121,10 @@ class Schedule:
         return self.entries[name]
 
 
-def load(path: str | os.PathLike[str], *, identity: str | None = None, now: float) -> Schedule:
+def load(path: str | os.PathLike[str], *, now: float) -> Schedule:
     """Read and check a schedule file.
 
     Args:
-        identity: whose schedule it is, such as USER@CONTROLLER: with an entry's name it makes the last six digits of
-            its JIDs. None takes the file's full path.
         now: Unix seconds; only its year counts, for the zones' tables.
 
     Raises:
@@ -138,7 +136,7 @@ def load(path: str | os.PathLike[str], *, identity: str | None = None, now: floa
     except OSError as error:
         hint = "Make one with `agentless schedule add`." if isinstance(error, FileNotFoundError) else ""
         raise ScheduleError(f"cannot be read: {error.strerror}", hint, file=file) from error
-    return parse(data, file, identity=identity, now=now)
+    return parse(data, file, now=now)
 
 
 def parse(text: str | bytes, file: str, *, identity: str | None = None, now: float) -> Schedule:
@@ -214,7 +212,7 @@ def _entry(
         raise fields["args"].error("there is no command to run")
     if arguments and not on_hosts:
         raise fields["args"].error(f"{function} has no args")
-    kwargs = work.kwargs(fields["kwargs"], function) if "kwargs" in fields else {}
+    kwargs = work.kwargs(fields["kwargs"], function) if "kwargs" in fields else work.Kwargs()
     inner = kwargs.pop("timeout", None)
     if inner is not None and "timeout" in fields:
         raise fields["timeout"].error("it stands in kwargs already")

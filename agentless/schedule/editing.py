@@ -106,7 +106,6 @@ class Editor:
 
     def add(self, name: str, keys: Mapping[str, Any]) -> Schedule:
         """A new entry."""
-
         return self.add_all({name: keys}, "Change it with `agentless schedule modify`.")
 
     def add_all(self, entries: Mapping[str, Mapping[str, Any]], hint: str = "") -> Schedule:
@@ -201,7 +200,11 @@ class Editor:
             if reason := course.Course(timing, None, int(self._now), "", where).reason(at, at):
                 raise ScheduleError(f"{name}: at {new_time} nothing would run: {reason}", file=self._file)
 
-        return self._extend(name, {"skip_explicit": time, "run_explicit": new_time}, check)
+        def change(schedule: Schedule, source: Source) -> None:
+            for key, moment in (("skip_explicit", time), ("run_explicit", new_time)):
+                source.extend(schedule.entry(name).key, key, moment)
+
+        return self._edit(change, check=check)
 
     def _switch(self, name: str | None, on: bool) -> Schedule:
         def change(schedule: Schedule, source: Source) -> None:
@@ -210,13 +213,6 @@ class Editor:
                 source.put(entry, "enabled", on)
 
         return self._edit(change)
-
-    def _extend(self, name: str, times: Mapping[str, str], check: Callable[[Schedule], None]) -> Schedule:
-        def change(schedule: Schedule, source: Source) -> None:
-            for key, time in times.items():
-                source.extend(schedule.entry(name).key, key, time)
-
-        return self._edit(change, check=check)
 
     def _refuse_known(self, schedule: Schedule, name: str, hint: str = "") -> None:
         for entry in schedule.entries.values():

@@ -184,13 +184,19 @@ def _full(item: YamlItem, text: str, fmt: str | None = None) -> dates.Rule:
     return rule
 
 
+def _fields(item: YamlItem, *known: str) -> dict[str, YamlItem]:
+    """A mapping's values; keys that are not known are refused."""
+    fields = item.fields()
+    for key in fields:
+        if key not in known:
+            raise fields[key].error("unknown key", one_of(key, known))
+    return fields
+
+
 def _moment(item: YamlItem, width: bool) -> list[int]:
     """A time of run_explicit or skip_explicit: text, or Salt's {time, time_fmt}."""
     if isinstance(item.node, yaml.MappingNode):
-        fields = item.fields()
-        for key in fields:
-            if key not in ("time", "time_fmt"):
-                raise fields[key].error("unknown key", one_of(key, ("time", "time_fmt")))
+        fields = _fields(item, "time", "time_fmt")
         if "time" not in fields:
             raise item.error("`time` is missing")
         rule = _full(fields["time"], fields["time"].text, fields["time_fmt"].text if "time_fmt" in fields else None)
@@ -212,10 +218,7 @@ def _bound(item: YamlItem) -> dates.Rule:
 def read_splay(item: YamlItem) -> list[int]:
     """`splay`: N is 0..N, a mapping has start and end; empty where there is none."""
     if isinstance(item.node, yaml.MappingNode):
-        fields = item.fields()
-        for key in fields:
-            if key not in ("start", "end"):
-                raise fields[key].error("unknown key", one_of(key, ("start", "end")))
+        fields = _fields(item, "start", "end")
         if "start" not in fields or "end" not in fields:
             raise item.error("a splay of two needs both start and end")
         least, most = fields["start"].whole(0), fields["end"].whole(0)
@@ -228,11 +231,7 @@ def read_splay(item: YamlItem) -> list[int]:
 
 def read_span(item: YamlItem, *, invert: bool = False) -> tuple[list[dates.Rule], bool]:
     """A range: two times of day, two weekdays with a time, or two full dates; and whether it is inverted."""
-    fields = item.fields()
-    known = ("start", "end", "invert") if invert else ("start", "end")
-    for key in fields:
-        if key not in known:
-            raise fields[key].error("unknown key", one_of(key, known))
+    fields = _fields(item, "start", "end", *(["invert"] if invert else []))
     for key in ("start", "end"):
         if key not in fields:
             raise item.error(f"`{key}` is missing")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TypedDict, cast
 
 from agentless import durations
-from agentless.model.states import State
+from agentless.model.states import STATE_WORDS
 from agentless.suggest import one_of
 from agentless.yamlfile import YamlItem, yaml
 
 __all__ = [
-    "CONTROLLER_FUNCTIONS", "HOST_FUNCTIONS", "KWARGS",
+    "CONTROLLER_FUNCTIONS", "HOST_FUNCTIONS", "KWARGS", "Kwargs",
     "arguments", "kwargs", "metadata", "return_job", "returners", "script", "seconds",
 ]  # fmt: skip
 
@@ -27,6 +27,23 @@ KWARGS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+class Kwargs(TypedDict, total=False):
+    """What stands under `kwargs`: of cmd.run and cmd.script, then of jobs.list_jobs; those have no others."""
+
+    cwd: str
+    env: dict[str, str]
+    shell: str
+    stdin: str
+    timeout: float
+    function: str
+    target: str
+    by: str
+    since: str
+    until: str
+    metadata: dict[str, str]
+    state: str
+
+
 def _text(item: YamlItem) -> str:
     if not isinstance(item.node, yaml.ScalarNode):
         raise item.error("text is needed")
@@ -37,31 +54,18 @@ def arguments(item: YamlItem) -> tuple[str, ...]:
     return tuple(_word(each) for each in item.each())
 
 
-def kwargs(item: YamlItem, function: str) -> dict[str, Any]:
-    values: dict[str, Any] = {}
+def kwargs(item: YamlItem, function: str) -> Kwargs:
+    values: dict[str, object] = {}
     for key, value in item.fields().items():
         if key in ("runas", "user", "group"):
             raise value.error("not known here", "Who a job runs as is the inventory's ansible_user and ansible_become.")
         if key not in KWARGS[function]:
             known = KWARGS[function]
             raise value.error(f"{function} has no such kwarg", one_of(key, known) if known else "It has none.")
-        if key == "env":
-            values[key] = _environment(value)
-        elif key == "metadata":
-            values[key] = metadata(value)
-        elif key == "timeout":
-            values[key] = seconds(value)
-        elif key in ("since", "until"):
-            values[key] = _past(value)
-        elif key == "state":
-            values[key] = _state(value)
-        elif key == "stdin":
-            values[key] = _text(value)
-        else:
-            values[key] = _word(value)
-            if key in ("cwd", "shell") and not values[key].strip():
-                raise value.error("it is empty", "Left out, it is the home." if key == "cwd" else "Left out: /bin/sh.")
-    return values
+        values[key] = _READERS.get(key, _word)(value)
+        if key in ("cwd", "shell") and not str(values[key]).strip():
+            raise value.error("it is empty", "Left out, it is the home." if key == "cwd" else "Left out: /bin/sh.")
+    return cast("Kwargs", values)
 
 
 def _word(item: YamlItem) -> str:
@@ -93,9 +97,8 @@ def _past(item: YamlItem) -> str:
 def _state(item: YamlItem) -> str:
     """As `jobs list --state` has it."""
     text = _text(item)
-    known = (*(state.value for state in State), "failed")
-    if text not in known:
-        raise item.error(f"{text!r} is no state of a job's host", one_of(text, known))
+    if text not in STATE_WORDS:
+        raise item.error(f"{text!r} is no state of a job's host", one_of(text, STATE_WORDS))
     return text
 
 
@@ -112,6 +115,17 @@ def seconds(item: YamlItem) -> float:
     if not seconds:
         raise item.error("more than 0 seconds are needed")
     return seconds
+
+
+_READERS: Mapping[str, Callable[[YamlItem], object]] = {
+    "env": _environment,
+    "metadata": metadata,
+    "timeout": seconds,
+    "since": _past,
+    "until": _past,
+    "state": _state,
+    "stdin": _text,
+}
 
 
 def return_job(item: YamlItem, runs_on: str | bool) -> bool | str:

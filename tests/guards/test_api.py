@@ -64,7 +64,7 @@ def test_each_parameter_and_field_is_documented() -> None:
 # Machinery that the facade lends: its name is exported, what its methods take is not looked into.
 LENT = {"FabricConnection", "Inventory", "JobCache", "PreparedJob"}
 # Aliases that stand for what they name.
-INNER = {"History", "Histories", "Timing", "AnyReturner", "Sources", "Parts", "Option"}
+INNER = {"History", "Histories", "Kwargs", "Timing", "AnyReturner", "Sources", "Parts", "Option"}
 
 
 def said_types(cls: type[Any]) -> Iterator[tuple[str, str]]:

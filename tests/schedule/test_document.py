@@ -179,7 +179,7 @@ def test_salts_words_and_ours(tmp_path: Path) -> None:
         "        timezone: Europe/Berlin, timeout: 90}\n"
         "  three: {function: jobs.list_jobs, kwargs: {since: 1d}, seconds: 20}\n"
     )
-    schedule = load(path, identity="ada@laptop", now=START)
+    schedule = load(path, now=START)
     one, two, three = schedule.entries.values()
     assert (one.args, one.timeout, one.kwargs) == (("a", "5", "true"), 300, {"env": {"A": "1"}})
     assert (one.metadata, one.return_job, one.jid_include, one.runs_on) == ({"team": "web"}, "nocache", False, "host")
