@@ -269,7 +269,7 @@ class Fleet:
         """Fetch files and directories of hosts, each host's into a folder of its name in `directory`; as `put`.
 
         Args:
-            sources: paths on each host, which may have wildcards.
+            sources: paths on each host, which may have wildcards; `directory/` is what is in it.
         """
         from agentless.runner import copying
 
@@ -427,8 +427,7 @@ class Fleet:
         from agentless.runner import retry
 
         lists = (*(("@failed",) if failed else ()), *(("@unreachable",) if unreachable else ()))
-        parts = self._parts
-        return retry.prepare(parts.contact, parts.selection, parts.dispatcher, self._jid(jid), target, lists, how)
+        return retry.prepare(self._parts.dispatcher, self._jid(jid), target, lists, how)
 
     # --- the proc system ---
     def running(self, target: str | None = None) -> Running:

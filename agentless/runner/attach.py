@@ -25,18 +25,8 @@ def attach(
 ) -> Run:
     """Follow a job on those of its hosts whose end is not known; a JID that the cache doesn't know is asked of all.
 
-    A host that a living run is still to send it to is waited for like the others.
-
-    Args:
-        target: only these of its hosts.
-        live: stream the output while it grows.
-        once: stop at the end of the output so far instead of waiting for the return.
-        wait: seconds; None is to the end.
-
-    Raises:
-        UsageError: `wait` is no such time.
-        TargetError: the pattern cannot be read, or the job was sent to none of its hosts.
-        UnknownJob: the cache and all hosts deny the job.
+    A host that a living run is still to send it to is waited for like the others. `live`, `once` and `wait` are as of
+    `Run`, the target and the errors as of `Fleet.wait`.
     """
     wait = Delivery(wait=wait).wait
     report = contact.cache.current(jid)

@@ -242,7 +242,8 @@ class Dialogue:
         )
 
     def _wrong_password(self) -> Unreachable:
-        method, whose = self._become.method, self._owner()
+        method = self._become.method
+        whose = self._whose or (self._become.user if method == "su" else "the login user")
         return Unreachable(
             "become",
             f"{method} refused the password for becoming {self._become.user}: it wants that of {whose}",
@@ -255,9 +256,6 @@ class Dialogue:
             f"{self._become.method} asks for a password to become {self._become.user}",
             "Give it as `become_password`, or as ansible_become_password for this host.",
         )
-
-    def _owner(self) -> str:
-        return self._whose or (self._become.user if self._become.method == "su" else "the login user")
 
     def _rule(self) -> str:
         if self._become.method == "doas":

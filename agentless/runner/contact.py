@@ -62,8 +62,7 @@ class Contact:
         cap: bytes of each output stream that records keep, where a job says nothing else.
         learned: the inventory's hosts of a job that a host tells of (`Selection.learned`).
         sent_alike: whether a job was sent as the user that is acted as now, so that its record lies where we look.
-        watch: makes the context manager that is entered around each request to many hosts. It gets `waiting()`, which
-            lists the hosts that have not answered, and the number of all.
+        watch: as of `Fleet`.
         spread: what carries calls out elsewhere than in threads of this process; None is nothing.
         meet: called with the hosts before they are contacted, where a person may be asked about unknown host keys.
     """

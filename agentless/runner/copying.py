@@ -56,10 +56,6 @@ def host_path(path: str) -> HostPath:
     return HostPath(path, last in ("", ".", "..") or (last == path and path.startswith("~")))
 
 
-def _endpoints(selection: Selection, target: str) -> dict[str, Endpoint]:
-    return selection.endpoints(pattern(target))
-
-
 def _each(paths: Paths) -> tuple[str, ...]:
     given = [paths] if isinstance(paths, (str, bytes, os.PathLike)) else paths
     if not isinstance(given, Iterable):
@@ -102,17 +98,8 @@ def put(
     destination: str | PurePath,
     done: Done = ignored,
 ) -> Copies:
-    """Send files to hosts.
-
-    Args:
-        sources: one path here or several, as of `parcel.pack`.
-        destination: a path on each host.
-        done: told of each host when it is through.
-
-    Raises:
-        UsageError: as `pack`, or target or destination are none.
-    """
-    endpoints, sources = _endpoints(selection, target), _each(sources)
+    """Send files to hosts; the arguments and errors are those of `Fleet.put`."""
+    endpoints, sources = selection.endpoints(pattern(target)), _each(sources)
     if not sources:
         raise UsageError("there is nothing to send")
     destination = _path(destination)
@@ -165,17 +152,8 @@ def put(
 def get(
     contact: Contact, selection: Selection, target: str, sources: Paths, directory: str | Path, done: Done = ignored
 ) -> Copies:
-    """Fetch files from hosts, each into a folder of its own.
-
-    Args:
-        sources: one path on each host or several, which may have wildcards; `directory/` is what is in it.
-        directory: has the hosts' folders; it is made where it is missing.
-        done: told of each host when it is through.
-
-    Raises:
-        UsageError: the target is none, or a source is no path.
-    """
-    endpoints, sources = _endpoints(selection, target), _each(sources)
+    """Fetch files from hosts, each into a folder of its own; the arguments and errors are those of `Fleet.get`."""
+    endpoints, sources = selection.endpoints(pattern(target)), _each(sources)
     if not sources:
         raise UsageError("there is nothing to fetch")
     wanted = tuple(map(host_path, sources))

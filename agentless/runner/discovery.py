@@ -17,7 +17,7 @@ from agentless.model.problem import Problem
 from agentless.model.requests import FetchRequest, Wanted
 from agentless.model.states import LEARNED, Dispatched, HostResult, State, settle, settle_denied
 from agentless.runner.call import HostCall
-from agentless.runner.contact import MENDED_BY_WAITING, Contact, SingleCall, problem_of
+from agentless.runner.contact import MENDED_BY_WAITING, Contact, SingleCall, in_order, problem_of
 from agentless.runner.homecoming import is_to_come, job_of
 from agentless.runner.reading import Answer
 
@@ -46,10 +46,9 @@ def discover(contact: Contact, selection: Selection, jid: JID, target: str | Non
     named: set[str] = set()
     job = job_of(jid, None, ())
     for name, answers in contact.ask(endpoints, lambda _: _request(jid), about=(jid,), both_users=True):
-        if isinstance(answers, HostError):
-            problems[name] = problem_of(answers)
-            continue
         try:
+            if isinstance(answers, HostError):
+                raise answers
             result = _result(jid, answers)
         except HostError as error:
             problems[name] = problem_of(error)
@@ -62,8 +61,7 @@ def discover(contact: Contact, selection: Selection, jid: JID, target: str | Non
         raise known_to_nobody(jid)
     denied = settle_denied(LEARNED, jid, time.time())
     standing |= dict.fromkeys(named - standing.keys() - problems.keys(), denied)
-    results = {name: standing[name] for name in endpoints if name in standing}
-    unknown = {name: problems[name] for name in endpoints if name in problems}
+    results, unknown = in_order(endpoints, standing), in_order(endpoints, problems)
     job = replace(job, hosts=tuple(name for name in endpoints if name in standing or name in problems))
     complete = not unknown and target is None and selection.limit is None
     if complete:

@@ -17,7 +17,7 @@ from agentless.model.process import Process
 from agentless.model.requests import FetchRequest, Wanted
 from agentless.model.results import Active, ActiveJob
 from agentless.model.states import Dispatched, HostResult, State, elsewhere, settle
-from agentless.runner.contact import Contact, problem_of
+from agentless.runner.contact import Contact, in_order, problem_of
 from agentless.runner.discovery import discover
 from agentless.runner.procs import look
 from agentless.runner.reading import Answer
@@ -28,17 +28,7 @@ NO_ANSWER = Problem("protocol", "the host did not say what became of the job")
 
 
 def look_up(contact: Contact, selection: Selection, jid: JID, target: str | None) -> Report:
-    """What became of a job: from the cache, and from those of its hosts about which that is not final.
-
-    A JID that the cache doesn't know is asked of all hosts.
-
-    Args:
-        target: only these of its hosts.
-
-    Raises:
-        TargetError: the pattern cannot be read, or the job was sent to none of its hosts.
-        UnknownJob: the cache and all hosts deny it.
-    """
+    """What became of a job; the arguments and errors are those of `Fleet.lookup`."""
     report = contact.cache.current(jid)
     if report is None:
         return discover(contact, selection, jid, target)[0]
@@ -197,18 +187,16 @@ def active(contact: Contact, selection: Selection, target: str | None) -> Active
         if jid in running or not all(result.settled for result in results.values()):
             live[jid] = _active(replace(report, results=results), running, problems)
         running.pop(jid, None)
-    for jid, hosts in running.items():
-        live[jid] = _foreign(jid, hosts)
+    live |= {jid: _foreign(jid, hosts) for jid, hosts in running.items()}
     silent = {
         name: result.problem
         for results in checked.values()
         for name, result in results.items()
         if result.state is State.UNREACHABLE and result.problem is not None
     }
-    order = dict.fromkeys([*endpoints, *silent])
-    why = {**silent, **problems}
+    why = in_order(dict.fromkeys([*endpoints, *silent]), {**silent, **problems})
     others = {name: here.others for name, here in seen.items() if here.others}
-    return Active(dict(sorted(live.items(), reverse=True)), {name: why[name] for name in order if name in why}, others)
+    return Active(dict(sorted(live.items(), reverse=True)), why, others)
 
 
 def _take_apart(report: Report, running: dict[JID, dict[str, Process]], endpoints: Mapping[str, Endpoint]) -> None:

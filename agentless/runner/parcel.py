@@ -110,9 +110,9 @@ def pack(sources: Sequence[str | Path], *, into: bool) -> Parcel:
         name = "" if path.endswith("/") else os.path.basename(path)
         name = "" if name in (".", "..") else name
         of_source = list(_look(path, name, (), wrong))
-        if twice := next(
-            (item for item in of_source if item.name in items and not _merge(item, items[item.name])), None
-        ):
+        both = [item for item in of_source if item.name in items]
+        # Directories of one name become one.
+        if twice := next((item for item in both if {item.size, items[item.name].size} != {None}), None):
             where = items[twice.name].path
             raise UsageError(
                 f"{where} and {twice.path} would both become {twice.name}", "Send them one after the other."
@@ -123,10 +123,6 @@ def pack(sources: Sequence[str | Path], *, into: bool) -> Parcel:
         raise UsageError("; ".join(wrong[:TOLD]) + more, "Nothing was sent.")
     folders = any(item.size is None for item in items.values()) or any(str(source).endswith("/") for source in sources)
     return Parcel(tuple(items.values()), into or folders or len(sources) > 1, into or folders)
-
-
-def _merge(one: ParcelItem, other: ParcelItem) -> bool:
-    return one.size is None and other.size is None
 
 
 def _look(path: str, name: str, above: tuple[tuple[int, int], ...], wrong: list[str]) -> Iterator[ParcelItem]:

@@ -71,10 +71,7 @@ def find_job(contact: Contact, selection: Selection, jid: JID, target: str | Non
     """Where a job runs.
 
     Hosts where it is known to have ended are not asked: what runs there under this JID is what the same host has under
-    another name.
-
-    Args:
-        target: only these hosts; None takes the job's own, and all where the cache doesn't know it.
+    another name. The arguments are those of `Fleet.find_job`.
     """
     report = contact.cache.current(jid, outputs=False)
     places = selection.places(report, target)
@@ -132,15 +129,7 @@ def call_off(cache: JobCache, report: Report, signal: int, by: str, names: Itera
 
 
 def signal_job(contact: Contact, selection: Selection, jid: JID, signal: int, target: str | None) -> Signalled:
-    """Send a signal to a job's whole tree, wherever it runs.
-
-    Args:
-        signal: its number.
-        target: only these hosts; None takes the job's own, and all where the cache doesn't know it.
-
-    Raises:
-        UnknownJob: the cache and all hosts deny the job.
-    """
+    """Send a signal, by its number, to a job's whole tree; the arguments and errors are those of `Fleet.signal_job`."""
     by = contact.caller.controller
     report = contact.cache.current(jid, outputs=False)
     places = selection.places(report, target)

@@ -147,7 +147,8 @@ class Pursuit:
         want = [job.at(self._endpoint.place) for job in self._wanted if job.jid != errand.job.jid]
         request = self._request()
         message = write(request, errand.contact.caller, want, self._home.seen())
-        return HostCall(self._endpoint, (message,), errand.cap, follows=self._follows_job(request))
+        follows = isinstance(request, FollowRequest) or (isinstance(request, RunRequest) and not request.detach)
+        return HostCall(self._endpoint, (message,), errand.cap, follows=follows)
 
     def ready(self) -> bool:
         """The request is about to be sent; False where the host must not get it."""
@@ -298,10 +299,6 @@ class Pursuit:
         """Whether the host has the job, and no more was wanted."""
         rollout = self._errand.rollout
         return rollout is not None and rollout.detach and self.result.state is State.RUNNING
-
-    @staticmethod
-    def _follows_job(request: Request) -> bool:
-        return isinstance(request, FollowRequest) or (isinstance(request, RunRequest) and not request.detach)
 
     def _may_send(self) -> bool:
         """Record that the host may have the job from now on; False where it must not get it."""

@@ -120,22 +120,14 @@ class Reading:
                 ret = build(Return, meta, out=self._record(jid, 1), err=self._record(jid, 2))
                 return answers.Returned(jid, ret, streamed=flag(meta, "streamed"))
             case "accepted":
-                return answers.Accepted(jid, number(meta, "pid"), stamp(meta, "started"), _problem(meta.get("warning")))
+                return build(answers.Accepted, meta, jid=jid, warning=_problem(meta.get("warning")))
             case "state":
                 if text(meta, "state") not in STATES:
                     raise Unreachable(
                         "protocol", f"the reply has {text(meta, 'state')!r:.80}, which is no state of a job"
                     )
                 problem = _problem(meta) if meta.get("kind") else _problem(meta.get("warning"))
-                return answers.Stated(
-                    jid,
-                    text(meta, "state"),
-                    number(meta, "pid"),
-                    stamp(meta, "started"),
-                    problem,
-                    self._remains(jid, meta),
-                    flag(meta, "streamed"),
-                )
+                return build(answers.Stated, meta, jid=jid, problem=problem, remains=self._remains(jid, meta))
             case "job":
                 return answers.Described(
                     jid,

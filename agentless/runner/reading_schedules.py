@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentless.remote import course, evaluator
 from agentless.remote.evaluator import Fire
-from agentless.runner.fields import Meta, count, items, mapping, number, stamp, text, texts
+from agentless.runner.fields import Meta, build, count, items, mapping, number, stamp, text, texts
 from agentless.schedule.difference import shown
 from agentless.schedule.hosts import OnHost, ScheduleEvent
 
@@ -53,11 +53,10 @@ def _planned(row: object, digits: str) -> Fire | None:
 
 def event(meta: Meta) -> ScheduleEvent:
     """What happened at a nominal time."""
-    return ScheduleEvent(
+    return build(
+        ScheduleEvent,
+        meta,
         at=stamp(meta, "at") or 0.0,
-        name=text(meta, "name"),
-        jid=text(meta, "jid") or None,
         reason=text(meta, "skip") or None,
         count=min(count(meta, "count"), COUNT_MAX) or 1,
-        error=text(meta, "error") or None,
     )

@@ -47,13 +47,7 @@ def opened(parts: Parts, name: str) -> Iterator[Register]:
 
 
 def look_up(parts: Parts, name: str, jid: JID, target: str | None) -> Report:
-    """A job as a register has it, on the hosts of a target.
-
-    Raises:
-        UsageError, CacheError: as `opened`.
-        TargetError: the pattern cannot be read, or the job was sent to none of its hosts.
-        UnknownJob: the register does not have it.
-    """
+    """A job as a register has it; the arguments and errors are those of `Fleet.lookup`."""
     with opened(parts, name) as register:
         report = register.load(jid)
     if report is None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from agentless.errors import UnknownJob, UsageError
-from agentless.inventory.selection import RETRY_LISTS, Selection
+from agentless.inventory.selection import RETRY_LISTS
 from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID
 from agentless.model.job import Job, Origin, Report
 from agentless.model.job_spec import Delivery
 from agentless.model.states import HostResult, State
-from agentless.runner.contact import Contact
 from agentless.runner.dispatcher import Dispatcher, PreparedJob
 from agentless.runner.lookup import look_up
 from agentless.values import dataclass
@@ -37,31 +36,18 @@ class Retry:
         return tuple(name for name in self.left_alone if self.report.results[name].state is State.UNREACHABLE)
 
 
-def prepare(
-    contact: Contact,
-    selection: Selection,
-    dispatcher: Dispatcher,
-    jid: JID,
-    target: str | None,
-    lists: tuple[str, ...],
-    how: Delivery,
-) -> Retry:
-    """Find the hosts that a job can be sent to again, and prepare that.
+def prepare(dispatcher: Dispatcher, jid: JID, target: str | None, lists: tuple[str, ...], how: Delivery) -> Retry:
+    """Find the hosts that a job can be sent to again, and prepare that; the errors are those of `Fleet.retry`.
 
     Hosts of which the end is not known are asked first. One that may have the job (the connection broke before it
     acknowledged) makes sure that it never starts, or is left alone; so is one that runs it.
 
     Args:
-        jid: the job that was sent.
         target: only these of its hosts.
         lists: only those on these retry lists (`@failed`, `@unreachable`); none is all.
         how: detached or not, and what is waited for; batches are those of the job.
-
-    Raises:
-        UnknownJob: the job cache does not have it.
-        UsageError: it was not sent from here with `run`, or what was sent with it is not kept.
-        TargetError: the pattern cannot be read, or the job was sent to none of its hosts.
     """
+    contact, selection = dispatcher.contact, dispatcher.selection
     known = contact.cache.current(jid, outputs=False)
     if known is None:
         raise UnknownJob(
@@ -81,11 +67,8 @@ def prepare(
         )
     endpoints, missing = selection.of_job(report.job, names)
     endpoints |= {name: Endpoint(name, name, problem=problem) for name, problem in missing.items()}
-    return Retry(
-        report,
-        dispatcher.again(report.job, {name: endpoints[name] for name in names}, sent, how),
-        left_alone,
-    )
+    prepared = dispatcher.again(report.job, {name: endpoints[name] for name in names}, sent, how)
+    return Retry(report, prepared, left_alone)
 
 
 def _listed(result: HostResult, lists: tuple[str, ...]) -> bool:

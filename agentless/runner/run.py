@@ -15,7 +15,7 @@ from agentless.model.problem import Problem
 from agentless.model.states import HostResult, State
 from agentless.runner import payload
 from agentless.runner.awaited import Awaited
-from agentless.runner.contact import Contact
+from agentless.runner.contact import Contact, in_order
 from agentless.runner.discovery import Search, described, known_to_nobody
 from agentless.runner.events import Changed, Event, Events, Standing
 from agentless.runner.fanout import FanOut, Part
@@ -138,7 +138,7 @@ class Run:
 
     def __next__(self) -> Event:
         try:
-            event = self._events.get(timeout=self._timeout())
+            event = self._events.get(None if self._until is None else max(0.0, self._until - time.monotonic()))
         except queue.Empty:
             if self._rollout is not None and self._rollout.batch is not None:
                 # Without anybody who waits for a batch to end, there is nobody to send the next one.
@@ -151,9 +151,6 @@ class Run:
             raise StopIteration
         return event
 
-    def _timeout(self) -> float | None:
-        return None if self._until is None else max(0.0, self._until - time.monotonic())
-
     @property
     def dispatching(self) -> bool:
         """Whether hosts are still to get the job, which the end of the waiting does not keep from them."""
@@ -163,10 +160,8 @@ class Run:
         """The hosts that are still being waited for, in the job's order."""
         with self._lock:
             # One that has ended may keep its place in a batch for a while.
-            return tuple(name for name in self._left if not self._has_ended(name))
-
-    def _has_ended(self, name: str) -> bool:
-        return name in self._pursuits and self._pursuits[name].result.state.final
+            ended = {name for name, pursuit in self._pursuits.items() if pursuit.result.state.final}
+            return tuple(name for name in self._left if name not in ended)
 
     def standing(self) -> Standing:
         """How many hosts stand where, now."""
@@ -189,7 +184,7 @@ class Run:
         with self._lock:
             job, now = self.job, self._now()
             unknown = {**self._unknown, **{name: search.problem for name, search in self._searches.items()}}
-        results = {name: now[name] for name in job.hosts if name in now}
+        results = in_order(job.hosts, now)
         problems = {name: problem for name, problem in unknown.items() if problem is not None and name not in results}
         if not results and self._unknown and not problems:
             raise known_to_nobody(job.jid)
@@ -207,9 +202,6 @@ class Run:
         self._closed.set()
         self._events.close()
         self._pool.close()
-        self._let_go()
-
-    def _let_go(self) -> None:
         with self._lock:
             release, self._release = self._release, ExitStack()
         release.close()

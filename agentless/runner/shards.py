@@ -281,7 +281,19 @@ class Shards:
         if outcome.again:
             pool.went(name, 0.0)
             return
-        self._absorb(pool, name, outcome)
+        part = pool.part(name)
+        pause: float | None = None
+        try:
+            error = outcome.error
+            try:
+                for answer in outcome.answers:
+                    part.take(answer)
+            except HostError as problem:
+                error = problem
+            pause = part.over(error, reached=outcome.reached)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, a thread must not end unseen
+            part.failed(error)
+        pool.went(name, pause)
 
     def _asked(self, part: Part, prompt: str, counts: Mapping[str, int]) -> float | None:
         """Ask the person; seconds after which the host is asked again."""
@@ -298,22 +310,6 @@ class Shards:
         # Nobody knows how far the worker came.
         outcome = CallOutcome(error=error, reached=isinstance(error, CarrierLost))
         self._absorb_all(pool, dict.fromkeys(calls, outcome), {})
-
-    @staticmethod
-    def _absorb(pool: FanOut, name: str, outcome: CallOutcome) -> None:
-        part: Part = pool.part(name)
-        pause: float | None = None
-        try:
-            error = outcome.error
-            try:
-                for answer in outcome.answers:
-                    part.take(answer)
-            except HostError as problem:
-                error = problem
-            pause = part.over(error, reached=outcome.reached)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, a thread must not end unseen
-            part.failed(error)
-        pool.went(name, pause)
 
 
 def _lost(error: BaseException) -> HostError:

@@ -71,10 +71,13 @@ class Spread:
         Raises:
             UsageError: a secret would go where others can read it.
         """
-        if self._given is None and (
-            self._word == "threads" or (self._word == "auto" and (len(endpoints) < AUTO_HOSTS or _cores() < AUTO_CORES))
-        ):
-            return None
+        if self._given is None:
+            if self._word == "threads" or (self._word == "auto" and len(endpoints) < AUTO_HOSTS):
+                return None
+            from agentless.runner.cores import cores
+
+            if self._word == "auto" and cores() < AUTO_CORES:
+                return None
         cluster = self._cluster()
         self._check(cluster, endpoints)
         size = max(1, min(SHARD, forks // cluster.workers, -(-len(endpoints) // cluster.workers)))
@@ -160,9 +163,3 @@ class Spread:
             made, self._made = self._made, None
         if made is not None and self._given is None:
             made.executor.shutdown(wait=False, cancel_futures=True)
-
-
-def _cores() -> int:
-    from agentless.runner.cores import cores
-
-    return cores()
