@@ -7,8 +7,9 @@ import click
 from agentless.cli.commands import Verb, VerbGroup
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import TARGET, shared_options, verb
-from agentless.cli.rows import FORMATS, show
+from agentless.cli.rows import Sheet
 from agentless.model.results import Connections
+from agentless.report import tables
 
 __all__ = ["close", "connections"]
 
@@ -40,18 +41,6 @@ def close(invocation: Invocation, /, target: str | None) -> int:
 
 
 def _show(invocation: Invocation, result: Connections, empty: str) -> int:
-    from agentless.report import tables
-
-    out = invocation.out("table", FORMATS)
     entries = {str(number): one.to_json() for number, one in enumerate(result.connections)}
-    show(
-        invocation,
-        out,
-        result.to_json,
-        tables.CONNECTIONS,
-        lambda: tables.connections(result),
-        entries=entries,
-        key="number",
-        empty=empty,
-    )
+    Sheet(invocation).show(result.to_json, tables.connections(result), entries=entries, key="number", empty=empty)
     return result.exit_code

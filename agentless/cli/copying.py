@@ -15,7 +15,7 @@ from agentless.cli.interrupts import Interrupted
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import verb
 from agentless.cli.places import place
-from agentless.cli.rows import FORMATS, show, tell_problems
+from agentless.cli.rows import Sheet
 from agentless.errors import UsageError
 from agentless.hostlist import fold
 from agentless.report import tables
@@ -95,7 +95,7 @@ def get(invocation: Invocation, /, sources: tuple[str, ...], directory: Path) ->
 
 
 def _copy(invocation: Invocation, copy: Callable[[Fleet, Callable[[str, Copied], None]], Copies]) -> int:
-    out = invocation.out("table", FORMATS)
+    sheet = Sheet(invocation)
     through: dict[str, Copied] = {}
     try:
         result = copy(invocation.fleet, through.__setitem__)
@@ -104,12 +104,12 @@ def _copy(invocation: Invocation, copy: Callable[[Fleet, Callable[[str, Copied],
         whole = f"all was copied on {copied}" if copied else "no host has all of it"
         raise Interrupted(interruption.number, f"interrupted; {whole}, and no file is half") from None
     document = result.to_json()
-    show(invocation, out, document, tables.COPIES, lambda: tables.copies(result), entries=document["hosts"])
-    if out in ("table", "text"):
+    sheet.show(document, tables.copies(result), entries=document["hosts"])
+    if sheet.rows:
         for name, one in result.hosts.items():
             for failure in one.failed if one.failures > 1 else ():
                 invocation.screen.say(f"{name}: {failure.problem.kind}: {failure.problem.message}")
             if one.failures > max(1, len(one.failed)):
                 invocation.screen.say(f"{name}: and {one.failures - len(one.failed)} more")
-    tell_problems(invocation, out, result.problems)
+    sheet.tell_problems(result.problems)
     return result.exit_code

@@ -7,7 +7,7 @@ import click
 from agentless.cli.commands import option
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import TARGET, verb
-from agentless.cli.rows import FORMATS, show, tell_no_way, tell_problems
+from agentless.cli.rows import Sheet, tell_no_way
 from agentless.hostlist import fold
 from agentless.report import tables
 from agentless.report.spelling import as_typed
@@ -30,14 +30,14 @@ def hosts(invocation: Invocation, /, target: str | None, graph: bool, show_passw
 
     An empty PORT or USER is left to your ~/.ssh/config. The exit code is 3 where there is no way to some host.
     """
-    out = invocation.out("table", FORMATS)
+    sheet = Sheet(invocation)
     result = invocation.fleet.hosts(target, passwords=show_passwords)
-    if graph and out not in ("table", "text"):
-        raise click.UsageError(f"--graph draws a tree, and --out {out} has none")
+    if graph and not sheet.rows:
+        raise click.UsageError(f"--graph draws a tree, and --out {sheet.out} has none")
     if graph:
         invocation.screen.result(tree(invocation.fleet.inventory.groups, result.hosts))
     else:
-        show(invocation, out, result.to_json, tables.HOSTS, lambda: tables.hosts(result))
+        sheet.show(result.to_json, tables.hosts(result))
     if not invocation.screen.verbose:
         for line in invocation.fleet.origins:
             invocation.screen.say(as_typed(line))
@@ -55,8 +55,8 @@ def hosts(invocation: Invocation, /, target: str | None, graph: bool, show_passw
 @TARGET
 def ping(invocation: Invocation, /, target: str | None) -> int:
     """Connect to each host, bring the helper, and say which Python answered."""
-    out = invocation.out("table", FORMATS)
+    sheet = Sheet(invocation)
     result = invocation.fleet.ping(target)
-    show(invocation, out, result.to_json, tables.PING, lambda: tables.ping(result), problems=result.problems)
-    tell_problems(invocation, out, result.problems)
+    sheet.show(result.to_json, tables.ping(result), problems=result.problems)
+    sheet.tell_problems(result.problems)
     return result.exit_code

@@ -22,11 +22,12 @@ from agentless.cli.options import TARGET, shared_options, verb
 from agentless.cli.printers import Detached, Printer
 from agentless.cli.report_files import Filed, ReportFiles, ReportPaths, refuse_outputs, report_files
 from agentless.cli.reports import printer, refuse_diff, render
-from agentless.cli.rows import FORMATS, show, tell_others, tell_problems
+from agentless.cli.rows import FORMATS, Sheet
 from agentless.cli.words import DURATION, JID, MOMENT, pairs
 from agentless.errors import UsageError
 from agentless.model.job import Job, Report
 from agentless.model.states import State
+from agentless.report import tables
 
 __all__ = ["jobs"]
 
@@ -57,27 +58,18 @@ def jobs(ctx: click.Context, /) -> int:
 @TARGET
 def active(invocation: Invocation, /, target: str | None) -> int:
     """The jobs that have not ended everywhere: who runs them (-v: with PIDs), who returned, is lost or unreachable."""
-    from agentless.report import tables
-
-    out = invocation.out("table", FORMATS)
+    sheet = Sheet(invocation)
     result = invocation.fleet.active(target)
-    show(
-        invocation,
-        out,
-        result.to_json,
-        tables.ACTIVE,
-        lambda: tables.active(result, time.time(), pids=invocation.screen.verbose > 0),
-        key="jid",
-        empty="no job is active",
-    )
+    rows = tables.active(result, time.time(), pids=invocation.screen.verbose > 0)
+    sheet.show(result.to_json, rows, key="jid", empty="no job is active")
     if invocation.screen.err_look.terminal and not invocation.screen.verbose:
         for trouble in tables.unreached(result.problems):
             invocation.screen.error(trouble.line())
     else:
         for host, problem in result.problems.items():
             invocation.screen.error(f"{host}: {tables.not_asked(problem)}")
-    tell_problems(invocation, out, result.problems)
-    tell_others(invocation, out, result.others)
+    sheet.tell_problems(result.problems)
+    sheet.tell_others(result.others)
     return result.exit_code
 
 
@@ -284,29 +276,19 @@ def list_jobs(
     **filters: Any,
 ) -> int:
     """The jobs that this machine knows, newest first. Contacts nobody."""
-    from agentless.report import tables
-
     if unscheduled:
         if filters["schedule"] is not None:
             raise click.UsageError("--schedule and --no-schedule together leave no job")
         filters["schedule"] = ""
-    out = invocation.out("table", (*FORMATS, "html"))
+    sheet = Sheet(invocation, (*FORMATS, "html"))
     result = invocation.fleet.list_jobs(limit=number, metadata=pairs("--metadata", metadata), **filters)
-    if out == "html":
+    if sheet.out == "html":
         from agentless.report.html import jobs_html
 
         invocation.screen.result_in_pieces(jobs_html(result, time.time()), utf8=True)
         return result.exit_code
-    ages = invocation.screen.folds
-    show(
-        invocation,
-        out,
-        result.to_json,
-        tables.JOBS,
-        lambda: tables.jobs(result, time.time(), ages=ages),
-        key="jid",
-        empty="no jobs",
-    )
+    rows = tables.jobs(result, time.time(), ages=invocation.screen.folds)
+    sheet.show(result.to_json, rows, key="jid", empty="no jobs")
     return result.exit_code
 
 
@@ -325,8 +307,6 @@ def last(invocation: Invocation, /) -> int:
 
 
 def _show_job(invocation: Invocation, jid: str, target: str | None = None) -> int:
-    from agentless.report import tables
-
     out = invocation.out("table")
     report = invocation.fleet.show(jid, target)
     if out in ("table", "text"):
@@ -403,40 +383,22 @@ def tail(invocation: Invocation, /, jid: str, target: str | None, following: boo
 @TARGET
 def exit_success(invocation: Invocation, /, jid: str, target: str | None) -> int:
     """Whether the job succeeded on each host (0, and not cut off). The exit code is 0 when on all, else lookup's."""
-    from agentless.report import tables
-
-    out = invocation.out("table", FORMATS)
+    sheet = Sheet(invocation)
     result = invocation.fleet.exit_success(invocation.job(jid), target)
-    show(
-        invocation,
-        out,
-        result.to_json,
-        tables.SUCCESS,
-        lambda: tables.success(result),
-        value="success",
-        problems=result.report.unknown_hosts,
-        fold=True,
-    )
-    tell_problems(invocation, out, result.report.unknown_hosts)
+    unknown = result.report.unknown_hosts
+    sheet.show(result.to_json, tables.success(result), value="success", problems=unknown, fold=True)
+    sheet.tell_problems(unknown)
     return result.exit_code
 
 
 @verb(refused={"limit": "jobs are removed whole"})
 def prune(invocation: Invocation, /) -> int:
     """Remove jobs older than keep_jobs from this machine's cache; every `run` does so too."""
-    out = invocation.out("table", FORMATS)
+    sheet = Sheet(invocation)
     result = invocation.fleet.prune()
     for name in result.set_aside:
         invocation.screen.warn(f"{name} in the job cache was no record, and is set aside")
-    show(
-        invocation,
-        out,
-        result.to_json,
-        ("REMOVED",),
-        lambda: [(jid,) for jid in result.jobs],
-        entries=dict.fromkeys(result.jobs, "removed"),
-        key="jid",
-        value="state",
-        empty="nothing to remove",
-    )
+    rows = tables.Table(("REMOVED",), [(jid,) for jid in result.jobs])
+    entries: dict[str, str] = dict.fromkeys(result.jobs, "removed")
+    sheet.show(result.to_json, rows, entries=entries, key="jid", value="state", empty="nothing to remove")
     return 0

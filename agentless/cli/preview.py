@@ -8,7 +8,7 @@ from dataclasses import field
 from typing import Any
 
 from agentless.cli.invocation import Invocation
-from agentless.cli.rows import show, tell_no_way
+from agentless.cli.rows import Sheet, tell_no_way
 from agentless.errors import InventoryError
 from agentless.hostlist import fold
 from agentless.inventory.secrets import MASK, is_secret
@@ -58,7 +58,7 @@ def preview(invocation: Invocation, prepared: PreparedJob, command: str, batch: 
     Returns:
         The exit code: 3 where there is no way to a host.
     """
-    out = invocation.out("table", ("table", "text", "json", "jsonl", "yaml"))
+    sheet = Sheet(invocation)
     endpoints = prepared.endpoints
     rendered = {name: _rendered(prepared, name) for name in endpoints} if prepared.rollout.spec.template else {}
     hosts = {
@@ -67,13 +67,15 @@ def preview(invocation: Invocation, prepared: PreparedJob, command: str, batch: 
     }
     problems = {name: endpoint.problem for name, endpoint in endpoints.items() if endpoint.problem is not None}
     count = len(hosts) - len(problems)
-    if out in ("table", "text"):
+    if sheet.rows:
         batches = f", {batch} at a time" if batch else ""
         invocation.screen.say(f"would run on {count} {'host' if count == 1 else 'hosts'}{batches}: {one_line(command)}")
-    heads = (*tables.CHECK, "COMMAND") if rendered else tables.CHECK
-    rows = ((*row, rendered[row[0]].shell_words) if rendered else row for row in tables.endpoints(endpoints))
-    show(invocation, out, preview_json(command, batch, hosts), heads, lambda: rows, entries=hosts)
-    if out in ("table", "text"):
+    shown = tables.endpoints(endpoints)
+    if rendered:
+        rows = ((*row, rendered[row[0]].shell_words) for row in shown.rows)
+        shown = tables.Table((*shown.headers, "COMMAND"), rows)
+    sheet.show(preview_json(command, batch, hosts), shown, entries=hosts)
+    if sheet.rows:
         _show_scripts(invocation, rendered)
     tell_no_way(invocation, problems)
     return 3 if problems else 0

@@ -11,7 +11,7 @@ import click
 from agentless.cli.completion import complete_signal
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import TARGET, verb
-from agentless.cli.rows import FORMATS, show, tell_others, tell_problems
+from agentless.cli.rows import Sheet
 from agentless.cli.words import JID
 from agentless.report import tables
 
@@ -34,23 +34,13 @@ def running(invocation: Invocation, /, target: str | None) -> int:
 
     On a terminal a job is one line, with its hosts folded; -v gives one for each host, with the PID, as a pipe has it.
     """
-    out = invocation.out("table", FORMATS)
+    sheet = Sheet(invocation)
     result = invocation.fleet.running(target)
     # A person looks at jobs, a script at hosts and processes.
-    folded = out == "table" and invocation.screen.folds
-    headers, rows = (tables.RUNNING_JOBS, tables.running_jobs) if folded else (tables.RUNNING, tables.running)
-    show(
-        invocation,
-        out,
-        result.to_json,
-        headers,
-        lambda: rows(result, time.time()),
-        value="jobs",
-        empty="no job is running",
-        problems=result.problems,
-    )
-    tell_problems(invocation, out, result.problems)
-    tell_others(invocation, out, result.others)
+    rows = (tables.running_jobs if sheet.folds else tables.running)(result, time.time())
+    sheet.show(result.to_json, rows, value="jobs", empty="no job is running", problems=result.problems)
+    sheet.tell_problems(result.problems)
+    sheet.tell_others(result.others)
     return result.exit_code
 
 
@@ -59,21 +49,11 @@ def running(invocation: Invocation, /, target: str | None) -> int:
 @TARGET
 def find_job(invocation: Invocation, /, jid: str, target: str | None) -> int:
     """On which hosts a job runs. Exit code 0: somewhere, 1: nowhere, 3: a host could not be asked."""
-    out = invocation.out("table", FORMATS)
+    sheet = Sheet(invocation)
     result = invocation.fleet.find_job(invocation.job(jid), target)
-    folded = out == "table" and invocation.screen.folds
-    headers, rows = (tables.FOUND_ALIKE, tables.found_alike) if folded else (tables.FOUND, tables.found)
-    show(
-        invocation,
-        out,
-        result.to_json,
-        headers,
-        lambda: rows(result, time.time()),
-        value="proc",
-        problems=result.problems,
-        fold=True,
-    )
-    tell_problems(invocation, out, result.problems)
+    rows = (tables.found_alike if sheet.folds else tables.found)(result, time.time())
+    sheet.show(result.to_json, rows, value="proc", problems=result.problems, fold=True)
+    sheet.tell_problems(result.problems)
     return result.exit_code
 
 
@@ -104,22 +84,13 @@ def kill_job(invocation: Invocation, /, jid: str, target: str | None) -> int:
 
 def _signal(invocation: Invocation, word: str, send: Callable[[Fleet, str], Signalled]) -> int:
     """Send a signal by `send`, which gets the fleet and the JID that the word means, and show what it did."""
-    out = invocation.out("table", FORMATS)
+    sheet = Sheet(invocation)
     jid = invocation.job(word)
     result = send(invocation.fleet, jid)
     document = result.to_json()
-    pids = not (out == "table" and invocation.screen.folds)
-    show(
-        invocation,
-        out,
-        document,
-        tables.SIGNALLED,
-        lambda: tables.signalled(result, pids=pids),
-        entries=document["hosts"],
-        problems=result.problems,
-        fold=True,
-    )
-    tell_problems(invocation, out, result.problems)
+    rows = tables.signalled(result, pids=not sheet.folds)
+    sheet.show(document, rows, entries=document["hosts"], problems=result.problems, fold=True)
+    sheet.tell_problems(result.problems)
     if not any(signal.delivered for signal in result.hosts.values()):
         if not result.hosts:
             why = "no host answered"

@@ -19,7 +19,7 @@ def _table(screen: Screen, report: Report) -> Iterator[str]:
     from agentless.cli.rows import laid_out
     from agentless.report import tables
 
-    yield from laid_out(screen, tables.REPORT, tables.report(report))
+    yield from laid_out(screen, *tables.report(report))
 
 
 def render(invocation: Invocation, out: str) -> Callable[[Report], Iterable[str]]:

@@ -13,8 +13,9 @@ from agentless.cli.commands import Verb, VerbGroup, option, show_help
 from agentless.cli.completion import complete_entry
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import SCHEDULE_FILE, TARGET, shared_options, verb
-from agentless.cli.rows import FORMATS, show, tell_problems
+from agentless.cli.rows import FORMATS, Sheet
 from agentless.model.problem import Problem
+from agentless.report import schedule_tables as tables
 from agentless.report.printable import one_line
 from agentless.report.spelling import as_typed
 
@@ -66,21 +67,12 @@ def list_entries(invocation: Invocation, /, file: Path | None) -> int:
     hosts fired is known here when a contact has brought it home. An interval that hosts fire counts from the last fire
     on each: when it comes next, only they know, and `schedule status` asks them.
     """
-    from agentless.report import schedule_tables as tables
-
-    out = invocation.out("table", FORMATS)
+    sheet = Sheet(invocation)
     rows = invocation.fleet.schedule(file).overview()
     document = {row.entry.name: row.to_json() for row in rows}
     screen = invocation.screen
-    show(
-        invocation,
-        out,
-        document,
-        tables.ENTRIES,
-        lambda: tables.entries(rows, time.time(), ages=screen.folds),
-        key="name",
-        empty="the schedule file has no entry",
-    )
+    shown = tables.entries(rows, time.time(), ages=screen.folds)
+    sheet.show(document, shown, key="name", empty="the schedule file has no entry")
     warn_of_silent(invocation, {row.entry.name: row.forecast.never for row in rows if row.forecast.never})
     if any(row.entry.enabled and row.pushed is not None and row.pushed.others for row in rows):
         screen.say("not all hosts have what the file says: agentless schedule push --check --diff")
@@ -105,28 +97,17 @@ def next_fires(invocation: Invocation, /, name: str | None, number: int, file: P
     The splay of a host is drawn for it; shown is that of an entry's first host. An interval that hosts fire counts from
     the last fire on each: only they know, and `schedule status` asks them. Of an entry that is switched off none come.
     """
-    from agentless.report import schedule_tables as tables
-
-    out = invocation.out("table", (*FORMATS, "html"))
+    sheet = Sheet(invocation, (*FORMATS, "html"))
     schedules = invocation.fleet.schedule(file)
     fires = schedules.coming(name, number)
     warn_of_silent(invocation, {each: why for each, why in schedules.silent().items() if name in (None, each)})
-    if out == "html":
+    if sheet.out == "html":
         from agentless.report.html import fires_html
 
         invocation.screen.result_in_pieces(fires_html(fires, time.time()), utf8=True)
         return 0
     document = {entry: upcoming.to_json() for entry, upcoming in fires.items()}
-    show(
-        invocation,
-        out,
-        document,
-        tables.FIRES,
-        lambda: tables.fires(fires, time.time()),
-        key="name",
-        value="fires",
-        empty="nothing comes",
-    )
+    sheet.show(document, tables.fires(fires, time.time()), key="name", value="fires", empty="nothing comes")
     return 0
 
 
@@ -143,15 +124,13 @@ def next_fires(invocation: Invocation, /, name: str | None, number: int, file: P
 @SCHEDULE_FILE
 def status(invocation: Invocation, /, target: str | None, number: int, file: Path | None) -> int:
     """What each host's evaluator did: the last tick, fires, skips with their reasons, errors."""
-    from agentless.report import schedule_tables as tables
-
-    out = invocation.out("table", FORMATS)
+    sheet = Sheet(invocation)
     seen = invocation.fleet.schedule(file).status(target, log=number)
-    show(invocation, out, seen.to_json, tables.STATUS, lambda: tables.status(seen), problems=seen.problems)
-    if out in ("table", "text"):
+    sheet.show(seen.to_json, tables.status(seen), problems=seen.problems)
+    if sheet.rows:
         for line in tables.events(seen):
             invocation.screen.say(line)
-    return _tell(invocation, out, seen)
+    return _tell(invocation, sheet, seen)
 
 
 @verb(examples=[("agentless schedule pull web1", "what is on it")])
@@ -159,21 +138,11 @@ def status(invocation: Invocation, /, target: str | None, number: int, file: Pat
 @SCHEDULE_FILE
 def pull(invocation: Invocation, /, target: str | None, file: Path | None) -> int:
     """The entries that are on hosts, as they have them."""
-    from agentless.report import schedule_tables as tables
-
-    out = invocation.out("table", FORMATS)
+    sheet = Sheet(invocation)
     seen = invocation.fleet.schedule(file).status(target, log=0)
-    show(
-        invocation,
-        out,
-        seen.to_json,
-        tables.ON_HOSTS,
-        lambda: tables.on_hosts(seen),
-        empty="no host has a schedule",
-        problems=seen.problems,
-        fold=True,
-    )
-    return _tell(invocation, out, seen)
+    rows = tables.on_hosts(seen)
+    sheet.show(seen.to_json, rows, empty="no host has a schedule", problems=seen.problems, fold=True)
+    return _tell(invocation, sheet, seen)
 
 
 def warn_of_silent(invocation: Invocation, silent: Mapping[str, str]) -> None:
@@ -182,7 +151,7 @@ def warn_of_silent(invocation: Invocation, silent: Mapping[str, str]) -> None:
         invocation.screen.warn(f"schedule: {one_line(name)} does not fire: {why}")
 
 
-def _tell(invocation: Invocation, out: str, result: Seen | Pushed) -> int:
+def _tell(invocation: Invocation, sheet: Sheet, result: Seen | Pushed) -> int:
     from agentless.schedule.hosts import Seen
 
     hosts: Mapping[str, Any] = result.hosts
@@ -192,7 +161,7 @@ def _tell(invocation: Invocation, out: str, result: Seen | Pushed) -> int:
     stopped = result.stopped if isinstance(result, Seen) else {}
     for host, problem in stopped.items():
         invocation.screen.error(f"{host}: {problem.message}")
-    tell_problems(invocation, out, {**result.problems, **stopped})
+    sheet.tell_problems({**result.problems, **stopped})
     return result.exit_code
 
 
@@ -218,14 +187,12 @@ _CHECK = option("--check", is_flag=True, help="Only show what would change.")
 @SCHEDULE_FILE
 def push(invocation: Invocation, /, target: str | None, check: bool, diff: bool, file: Path | None) -> int:
     """Bring hosts to what the file says: the entries that target them, and one line in the user's crontab."""
-    from agentless.report import schedule_tables as tables
-
-    out = invocation.out("table", FORMATS)
+    sheet = Sheet(invocation)
     schedules = invocation.fleet.schedule(file)
     pushed = schedules.push(target, check=check, diff=diff)
     warn_of_silent(invocation, schedules.silent())
-    code = _placed(invocation, out, pushed)
-    if out in ("table", "text"):
+    code = _placed(invocation, sheet, pushed)
+    if sheet.rows:
         lines = tables.changes(pushed, invocation.screen.out_look)
         invocation.screen.result("".join(f"{line}\n" for line in lines))
     return code
@@ -237,23 +204,13 @@ def push(invocation: Invocation, /, target: str | None, check: bool, diff: bool,
 @SCHEDULE_FILE
 def purge(invocation: Invocation, /, target: str | None, check: bool, file: Path | None) -> int:
     """Take everything of ours away from hosts; the crontab is left as it was found."""
-    out = invocation.out("table", FORMATS)
-    return _placed(invocation, out, invocation.fleet.schedule(file).purge(target, check=check))
+    sheet = Sheet(invocation)
+    return _placed(invocation, sheet, invocation.fleet.schedule(file).purge(target, check=check))
 
 
-def _placed(invocation: Invocation, out: str, result: Pushed) -> int:
-    from agentless.report import schedule_tables as tables
-
-    show(
-        invocation,
-        out,
-        result.to_json,
-        tables.PLACED,
-        lambda: tables.placed(result),
-        problems=result.problems,
-        fold=True,
-    )
-    return _tell(invocation, out, result)
+def _placed(invocation: Invocation, sheet: Sheet, result: Pushed) -> int:
+    sheet.show(result.to_json, tables.placed(result), problems=result.problems, fold=True)
+    return _tell(invocation, sheet, result)
 
 
 # --- now ---

@@ -421,7 +421,7 @@ def fires_html(by_entry: Mapping[str, Upcoming], now: float) -> Iterator[str]:
         controller=os.uname().nodename,
         ticks=_ticks(quarter),
         entries=[lane(name, upcoming) for name, upcoming in by_entry.items()],
-        fires=list(fires(by_entry, now)),
+        fires=list(fires(by_entry, now).rows),
     )
 
 

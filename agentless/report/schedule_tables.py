@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from agentless.hostlist import fold
 from agentless.model.times import age, local
 from agentless.report.printable import one_line
-from agentless.report.tables import Row, ago, cut, error
+from agentless.report.tables import Row, ago, cut, error, headed
 from agentless.report.text import Look, paint, states
-from agentless.schedule.timing import in_words
 
 if TYPE_CHECKING:
     from agentless.schedule.coming import Upcoming
@@ -25,9 +24,8 @@ if TYPE_CHECKING:
 # Of a value that a host told, so much is shown.
 _LONGEST = 2000
 
-ENTRIES = ("NAME", "WHEN", "RUNS", "TARGET", "ENABLED", "PUSHED", "NEXT", "LAST", "RESULT", "LAST SKIP")
 
-
+@headed("NAME", "WHEN", "RUNS", "TARGET", "ENABLED", "PUSHED", "NEXT", "LAST", "RESULT", "LAST SKIP")
 def entries(rows: Iterable[Overview], now: float, *, ages: bool = False) -> Iterator[Row]:
     """One row for each entry.
 
@@ -35,6 +33,9 @@ def entries(rows: Iterable[Overview], now: float, *, ages: bool = False) -> Iter
         now: Unix seconds.
         ages: how long it is until the next fire, and since the last, instead of when.
     """
+
+    # Only this table needs it, and it brings calendars and zones.
+    from agentless.schedule.timing import in_words
 
     def when(stamp: float | None) -> str:
         return "" if stamp is None else f"{ago(stamp, now)} ago" if ages else local(stamp)
@@ -85,9 +86,7 @@ def _forecast(row: Overview) -> str:
     return "" if row.forecast.known or not row.entry.enabled else "known to the hosts"
 
 
-FIRES = ("NEXT", "LEFT", "NAME", "ZONE", "SPLAY", "SKIPPED")
-
-
+@headed("NEXT", "LEFT", "NAME", "ZONE", "SPLAY", "SKIPPED")
 def fires(by_entry: Mapping[str, Upcoming], now: float) -> Iterator[Row]:
     """The fires of all entries by time; then the entries of which only the hosts know it."""
     every = [(fire, upcoming.entry) for upcoming in by_entry.values() for fire in upcoming.fires or ()]
@@ -103,9 +102,7 @@ def fires(by_entry: Mapping[str, Upcoming], now: float) -> Iterator[Row]:
             yield "known to the hosts", "", name, "", "", ""
 
 
-PLACED = ("HOST", "ADDED", "CHANGED", "REMOVED", "UNCHANGED", "CRONTAB")
-
-
+@headed("HOST", "ADDED", "CHANGED", "REMOVED", "UNCHANGED", "CRONTAB")
 def placed(result: Pushed) -> Iterator[Row]:
     for host, one in result.hosts.items():
         names = (", ".join(names) for names in (one.added, one.changed, one.removed))
@@ -129,9 +126,7 @@ def changes(result: Pushed, look: Look) -> Iterator[str]:
             yield "  in what hosts do not show, such as env"
 
 
-STATUS = ("HOST", "LAST TICK", "NAME", "LAST", "LAST SKIP", "NEXT", "RUNNING")
-
-
+@headed("HOST", "LAST TICK", "NAME", "LAST", "LAST SKIP", "NEXT", "RUNNING")
 def status(result: Seen) -> Iterator[Row]:
     for host, schedule in result.hosts.items():
         ticked = local(schedule.ticked) if schedule.ticked is not None else "never"
@@ -158,9 +153,7 @@ def _event(event: ScheduleEvent) -> str:
     return f"not started{jid}: {event.error}" if event.error else f"fired{jid}"
 
 
-ON_HOSTS = ("HOST", "NAME", "ENABLED", "FUNCTION", "COMMAND", "TARGET", "NEXT", "PUSHED BY")
-
-
+@headed("HOST", "NAME", "ENABLED", "FUNCTION", "COMMAND", "TARGET", "NEXT", "PUSHED BY")
 def on_hosts(result: Seen) -> Iterator[Row]:
     for host, schedule in result.hosts.items():
         for entry in schedule.entries.values():

@@ -6,7 +6,9 @@ Cells are made printable here: none can carry a newline or a control character.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import wraps
+from typing import NamedTuple, ParamSpec
 
 from agentless.hostlist import fold
 from agentless.model.copies import Copies
@@ -37,7 +39,28 @@ from agentless.report.spelling import as_typed
 from agentless.report.text import duration, states, word
 from agentless.report.troubles import Trouble, troubles
 
+P = ParamSpec("P")
 Row = Sequence[str]
+
+
+class Table(NamedTuple):
+    """Rows of cells, and the headings above them."""
+
+    headers: Row
+    rows: Iterable[Row]
+
+
+def headed(*headers: str) -> Callable[[Callable[P, Iterable[Row]]], Callable[P, Table]]:
+    """Make a function that yields rows one that gives them as a `Table` under these headings."""
+
+    def decorate(rows: Callable[P, Iterable[Row]]) -> Callable[P, Table]:
+        @wraps(rows)
+        def made(*arguments: P.args, **options: P.kwargs) -> Table:
+            return Table(headers, rows(*arguments, **options))
+
+        return made
+
+    return decorate
 
 
 class Reason(str):
@@ -79,6 +102,7 @@ def _aligned(rows: Sequence[Row]) -> str:
     )
 
 
+_AT_PID = regex(r" at pid [0-9]+$")
 # Columns that are different at each look, and say what others say too.
 _FLEETING = frozenset({"AGE", "ELAPSED"})
 
@@ -138,12 +162,12 @@ def head(job: Job) -> str:
     return "".join(f"{name + ':':<{width}} {one_line(value)}\n" for name, value in pairs.items() if value) + "\n"
 
 
-def alike(headers: Row, rows: Iterable[Row]) -> tuple[Row, list[Row]]:
+def alike(headers: Row, rows: Iterable[Row]) -> Table:
     """Rows that are the same but for their host as one, with these hosts folded in the first column."""
     hosts: dict[Row, list[str]] = {}
     for host, *others in rows:
         hosts.setdefault(tuple(others), []).append(host)
-    return ("HOSTS", *headers[1:]), [(fold(names), *others) for others, names in hosts.items()]
+    return Table(("HOSTS", *headers[1:]), [(fold(names), *others) for others, names in hosts.items()])
 
 
 def not_reached(problems: Mapping[str, Problem], columns: int, *, folded: bool) -> Iterator[Row]:
@@ -169,10 +193,8 @@ def unreached(problems: Mapping[str, Problem]) -> list[Trouble]:
     )
 
 
-# --- rows; each with its headings -------------------------------------------------------------------------------------
-REPORT = ("HOST", "STATE", "TIME", "OUTPUT")
-
-
+# --- rows ----------------------------------------------------------------------------------------------------------
+@headed("HOST", "STATE", "TIME", "OUTPUT")
 def report(result: Report) -> Iterator[Row]:
     """One row a host: the first line of its output, or what went wrong."""
     for name, host in result.results.items():
@@ -195,9 +217,7 @@ def _first_line(output: StreamOutput) -> bytes:
     return b""
 
 
-RUNNING = ("HOST", "JID", "PID", "STARTED", "ELAPSED", "USER", "COMMAND")
-
-
+@headed("HOST", "JID", "PID", "STARTED", "ELAPSED", "USER", "COMMAND")
 def running(result: Running, now: float) -> Iterator[Row]:
     """One row for each job of each host.
 
@@ -210,9 +230,7 @@ def running(result: Running, now: float) -> Iterator[Row]:
             yield host, process.jid, _text(process.pid), *since, process.user, _named(process)
 
 
-RUNNING_JOBS = ("JID", "STARTED", "ELAPSED", "USER", "HOSTS", "COMMAND")
-
-
+@headed("JID", "STARTED", "ELAPSED", "USER", "HOSTS", "COMMAND")
 def running_jobs(result: Running, now: float) -> Iterator[Row]:
     """One row for each job, with its hosts folded; STARTED is where it began first."""
     hosts: dict[tuple[JID, str], list[str]] = {}
@@ -229,9 +247,7 @@ def running_jobs(result: Running, now: float) -> Iterator[Row]:
         yield process.jid, *since, process.user, fold(hosts[key]), _named(process)
 
 
-FOUND = ("HOST", "STATE", "PID", "STARTED", "ELAPSED", "COMMAND")
-
-
+@headed("HOST", "STATE", "PID", "STARTED", "ELAPSED", "COMMAND")
 def found(result: Found, now: float) -> Iterator[Row]:
     for host, process in result.hosts.items():
         if process is None:
@@ -241,9 +257,7 @@ def found(result: Found, now: float) -> Iterator[Row]:
             yield host, "running", _text(process.pid), *since, _named(process)
 
 
-FOUND_ALIKE = ("HOST", "STATE", "ELAPSED", "COMMAND")
-
-
+@headed("HOST", "STATE", "ELAPSED", "COMMAND")
 def found_alike(result: Found, now: float) -> Iterator[Row]:
     """The same, to be folded: ELAPSED is that of the host where it began first."""
     starts = [process.started for process in result.hosts.values() if process and process.started is not None]
@@ -252,10 +266,7 @@ def found_alike(result: Found, now: float) -> Iterator[Row]:
         yield (host, "not running", "", "") if process is None else (host, "running", elapsed, _named(process))
 
 
-SIGNALLED = ("HOST", "PROCESSES", "MESSAGE")
-_AT_PID = regex(r" at pid [0-9]+$")
-
-
+@headed("HOST", "PROCESSES", "MESSAGE")
 def signalled(result: Signalled, *, pids: bool = True) -> Iterator[Row]:
     """One row for each host, and one for each process that survived.
 
@@ -268,9 +279,7 @@ def signalled(result: Signalled, *, pids: bool = True) -> Iterator[Row]:
             yield host, "", f"survived: pid {survivor.pid} of {survivor.user}: {survivor.reason}"
 
 
-ACTIVE = ("JID", "STARTED", "AGE", "TARGET", "STATE", "HOSTS", "COMMAND")
-
-
+@headed("JID", "STARTED", "AGE", "TARGET", "STATE", "HOSTS", "COMMAND")
 def active(result: Active, now: float, *, pids: bool = False) -> Iterator[Row]:
     """One row for each job and state.
 
@@ -303,9 +312,7 @@ def _active_states(entry: ActiveJob, pids: bool) -> Iterator[tuple[str, str]]:
             yield state, fold(hosts)
 
 
-JOBS = ("JID", "STARTED", "AGE", "TARGET", "USER", "STATE", "COMMAND")
-
-
+@headed("JID", "STARTED", "AGE", "TARGET", "USER", "STATE", "COMMAND")
 def jobs(result: Listed, now: float, *, ages: bool = False) -> Iterator[Row]:
     """One row for each job; what is only remembered of it says as of when.
 
@@ -328,25 +335,19 @@ def _named(job: Job | Process) -> str:
     return command(job, None) if job.schedule is None else f"[{job.schedule}] {command(job, None)}"
 
 
-SUCCESS = ("HOST", "SUCCESS", "STATE")
-
-
+@headed("HOST", "SUCCESS", "STATE")
 def success(result: ExitSuccess) -> Iterator[Row]:
     for host, one in result.report.results.items():
         yield host, "yes" if one.ret is not None and one.ret.ok else "no", word(one)
 
 
-HOSTS = ("HOST", "ADDRESS", "PORT", "USER", "BECOME", "GROUPS")
-
-
+@headed("HOST", "ADDRESS", "PORT", "USER", "BECOME", "GROUPS")
 def hosts(result: Hosts) -> Iterator[Row]:
     for name, entry in result.hosts.items():
         yield *_endpoint(name, entry.endpoint), ", ".join(entry.groups)
 
 
-CHECK = ("HOST", "ADDRESS", "PORT", "USER", "BECOME")
-
-
+@headed("HOST", "ADDRESS", "PORT", "USER", "BECOME")
 def endpoints(selected: Mapping[str, Endpoint]) -> Iterator[Row]:
     for name, endpoint in selected.items():
         yield _endpoint(name, endpoint)
@@ -362,18 +363,14 @@ def as_user(become: Become | None) -> str:
     return "" if become is None else f"{become.method}:{become.user}"
 
 
-PING = ("HOST", "USER", "PYTHON", "EXECUTABLE", "NODE", "STATE DIRECTORY", "TIME")
-
-
+@headed("HOST", "USER", "PYTHON", "EXECUTABLE", "NODE", "STATE DIRECTORY", "TIME")
 def ping(result: Pong) -> Iterator[Row]:
     for name, one in result.hosts.items():
         who = one.helper
         yield name, who.user, who.python, who.executable, who.node, who.state_dir, duration(one.seconds)
 
 
-COPIES = ("HOST", "STATE", "FILES", "BYTES", "TIME", "PATH", "ERROR")
-
-
+@headed("HOST", "STATE", "FILES", "BYTES", "TIME", "PATH", "ERROR")
 def copies(result: Copies) -> Iterator[Row]:
     """One row for each host of a put or a get."""
     for name, one in result.hosts.items():
@@ -383,9 +380,7 @@ def copies(result: Copies) -> Iterator[Row]:
         yield name, one.state, _text(one.files), _text(one.bytes), seconds, one.path or "", why
 
 
-CONNECTIONS = ("HOSTS", "KIND", "USER", "ADDRESS", "VIA", "SINCE", "COMMANDS", "CLOSES IN")
-
-
+@headed("HOSTS", "KIND", "USER", "ADDRESS", "VIA", "SINCE", "COMMANDS", "CLOSES IN")
 def connections(result: Connections) -> Iterator[Row]:
     """One row for each connection that is kept."""
     for one in result.connections:
