@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from agentless.regex import deferred, regex
+from tests.hosts import patience
 
 
 def test_an_expression_does_what_that_of_the_library_does() -> None:
@@ -38,7 +39,7 @@ def test_what_another_package_compiles_is_deferred_in_this_thread_only() -> None
         mine: Any = re.compile("a(b)")
         thread = threading.Thread(target=lambda: others.append(re.compile("a(b)")))
         thread.start()
-        thread.join()
+        thread.join(patience(10))
     assert not isinstance(mine, re.Pattern)
     assert mine.findall("ab") == ["b"]
     assert isinstance(others[0], re.Pattern)

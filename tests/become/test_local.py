@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,9 @@ def nobodys(home: Path) -> Iterator[Path]:
     """A directory of the user nobody; becoming it takes root."""
     if os.geteuid() != 0:
         pytest.skip("only root becomes nobody without a password")
-    directory = Path("/var/tmp") / f"agentless-test-{os.getpid()}"
-    directory.mkdir()
+    # Not by a number that one of a run that was killed had, too.
+    directory = Path(tempfile.mkdtemp(prefix="agentless-test-", dir="/var/tmp"))
+    directory.chmod(0o755)
     entry = pwd.getpwnam("nobody")
     os.chown(directory, entry.pw_uid, entry.pw_gid)
     yield directory

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.hosts import Nodes, User, patience, soon, until
+from tests.hosts import Nodes, User, kill, patience, soon, until
 from tests.hosts.client import Client
 from tests.runner.test_sender import senders
 
@@ -63,8 +62,7 @@ def site(booted: Site) -> Iterator[Site]:
     for node in booted.nodes:
         node.run("rm -f /tmp/go /tmp/began")
     yield booted
-    for pid in booted.senders():
-        os.kill(pid, signal.SIGKILL)
+    kill(booted.senders())
     booted.go()
 
 
@@ -75,7 +73,8 @@ def test_passwords_get_there_and_stand_nowhere(site: Site) -> None:
     document = site("run", "all", "--detach", "--batch", "1", *words, *no_keys, "--", WAITS)
     jid = document["jid"]
     assert [host["state"] for host in document["hosts"].values()] == ["running", "pending", "pending"]
-    (pid,) = site.senders()
+    # It is started as another process, which takes a while until it is that program.
+    (pid,) = until(site.senders, "one sends")
     for name in ("cmdline", "environ"):
         assert PASSWORD.encode() not in Path(f"/proc/{pid}/{name}").read_bytes()
     (site.client.home / "password").rename(site.client.home / "moved")
@@ -135,6 +134,7 @@ def test_another_controller_sees_where_it_is_and_ends_what_runs(site: Site) -> N
         "node2": "unreachable",
         "node3": "unreachable",
     }
+    until(lambda: site.began() == ["node1"], "it has begun there")
     killed = site("kill-job", jid, env=environ, code=None)["hosts"]
     assert killed["node1"]["delivered"]
     until(lambda: not site.senders(), "it has failed on one host, which is one too many")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts import Client
+from tests.hosts import Client, patience
 
 SPACE = ["unshare", "--user", "--map-user=54321", "--map-group=54321"]
 
@@ -25,7 +25,7 @@ def test_a_user_without_a_name_runs_jobs(tmp_path: Path) -> None:
         cwd=client.home,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patience(60),
     )
     document = json.loads(done.stdout)
     assert (document["user"], document["hosts"]["here"]["stdout"]) == ("54321", "54321\n"), done.stderr

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.test_links import Linked, linked
-from tests.hosts import Node, Nodes, User, over_every_link, until
+from tests.hosts import Node, Nodes, User, kill, over_every_link, patience, soon, until
 from tests.hosts.client import Client
 from tests.hosts.links import keepers
 
@@ -73,7 +73,7 @@ def test_a_cut_connection_leaves_no_half_file_and_the_old_one_stays(fleet: Fleet
     copying = fleet.client.start("put", str(fleet.big(2000)), "node1:drop/", "--out", "json")
     until(lambda: fleet.parts("/home/ada/drop"), "it has begun")
     fleet.node.kill_sshd_sessions()
-    out, err = copying.communicate(timeout=120)
+    out, err = copying.communicate(timeout=patience(120))
     assert copying.returncode == 3, err
     host = json.loads(out)["hosts"]["node1"]
     assert (host["state"], host["error"]["kind"], host["files"]) == ("unreachable", "connection-lost", None), err
@@ -86,9 +86,8 @@ def test_what_a_lost_host_had_is_taken_away_by_the_next_put(fleet: Fleet) -> Non
     copying = fleet.client.start("put", str(fleet.big(2000)), "node1:drop/")
     until(lambda: fleet.parts("/home/ada/drop"), "it has begun")
     helpers = [pid for pid, name in fleet.node.processes() if name.startswith("python")]
-    for pid in helpers:
-        os.kill(pid, signal.SIGKILL)
-    assert copying.wait(timeout=120) == 3
+    assert kill(helpers)
+    assert copying.wait(timeout=patience(120)) == 3
     copying.communicate()
     (left,) = fleet.parts("/home/ada/drop")
     fleet.node.run(f"touch -d '1 hour ago' /home/ada/drop/{left}")
@@ -102,7 +101,7 @@ def test_a_get_that_is_cut_leaves_no_half_file_here(fleet: Fleet) -> None:
     copying = fleet.client.start("get", "node1:drop/big", "cut", "--out", "json")
     until(lambda: got.exists() and list(got.iterdir()), "it has begun")
     fleet.node.kill_sshd_sessions()
-    out, err = copying.communicate(timeout=120)
+    out, err = copying.communicate(timeout=patience(120))
     assert copying.returncode == 3, err
     assert json.loads(out)["hosts"]["node1"]["files"] == 0
     assert list(got.iterdir()) == []
@@ -115,7 +114,7 @@ def test_a_signal_to_get_leaves_no_half_file_here(fleet: Fleet, number: signal.S
     copying = fleet.client.start("get", "node1:drop/big", f"sig{number}")
     until(lambda: got.exists() and list(got.iterdir()), "it has begun")
     copying.send_signal(number)
-    copying.communicate(timeout=60)
+    copying.communicate(timeout=patience(60))
     assert copying.returncode == 130
     assert list(got.iterdir()) == []
 
@@ -149,7 +148,7 @@ def test_what_only_root_may_read_is_open_to_nobody_on_its_way(fleet: Fleet) -> N
     (part,) = until(lambda: fleet.parts("/var/lib/files"), "it has begun")
     seen = fleet.node.run(f"head -c 1 /var/lib/files/{part}", user="bob", check=False)
     assert "Permission denied" in seen.stderr or "No such file" in seen.stderr
-    copying.communicate(timeout=120)
+    copying.communicate(timeout=patience(120))
     assert copying.returncode == 0
     assert fleet.node.path("/var/lib/files/big").stat().st_mode & 0o777 == 0o644
 
@@ -191,7 +190,7 @@ def test_a_disk_that_gets_full_is_told_and_has_no_half_file(fleet: Fleet) -> Non
 def test_one_host_that_is_off_is_no_matter_to_the_other(fleet: Fleet) -> None:
     fleet.nodes["node2"].power_off()
     try:
-        hosts = fleet("put", "a", "all:drop-new/", "-T", "2", code=3)
+        hosts = fleet("put", "a", "all:drop-new/", "-T", soon(), code=3)
     finally:
         fleet.nodes["node2"].power_on()
     assert hosts["node1"]["state"] == "copied"
@@ -231,9 +230,8 @@ def test_a_keeper_that_is_killed_on_the_way_costs_a_new_connection(linked: Linke
         file.truncate(1000 * MIB)
     copying = linked.start("put", str(big), f"host1:{there}/", "--out", "json")
     until(lambda: list(there.iterdir()), "it has begun")
-    for pid in keepers(f"HOME={home}\0"):
-        os.kill(pid, signal.SIGKILL)
-    out, err = copying.communicate(timeout=120)
+    assert kill(keepers(f"HOME={home}\0"))
+    out, err = copying.communicate(timeout=patience(120))
     assert copying.returncode == 0, out + err
     until(lambda: [path.name for path in there.iterdir()] == ["big"], "nothing half is left")
     assert (there / "big").stat().st_size == 1000 * MIB

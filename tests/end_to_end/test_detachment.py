@@ -91,9 +91,12 @@ def test_hosts_that_were_not_sent_to_are_said_to_be_not_started(sshd: Sshd) -> N
     command = f"until [ -e {flag} ]; do sleep 0.1; done"
     with sshd.client.start("run", "all", "--batch", "1", "--", command) as process:
         until(lambda: lookup_running(sshd) == 1, "the first runs")
-        shown = lookup(sshd.client, "lookup", "last")
-        assert sorted(host["state"] for host in shown["hosts"].values()) == ["pending", "pending", "running"]
-        assert shown["exit_code"] == 4
+
+        def states() -> list[str]:
+            return sorted(host["state"] for host in lookup(sshd.client, "lookup", "last")["hosts"].values())
+
+        until(lambda: states() == ["pending", "pending", "running"], "its run knows that it runs")
+        assert lookup(sshd.client, "lookup", "last")["exit_code"] == 4
         process.kill()
     flag.touch()
     waited = lookup(sshd.client, "wait", "last")
@@ -151,8 +154,8 @@ def test_wherever_the_connection_breaks_the_job_starts_once_or_never(
             ran = sshd.client.agentless("run", "host1", "--out", "json", "--wait", "3", "--", command)
             state = json.loads(ran.stdout)["hosts"]["host1"]["state"]
             proxy.heal()
-            starts = mark.read_text().count("x") if mark.exists() else 0
             found = lookup(sshd.client, "wait", "last")["hosts"]["host1"]
+            starts = mark.read_text().count("x") if mark.exists() else 0
             assert starts == (1 if found["state"] == "returned" else 0), (size, direction, state, found)
             if found["state"] == "returned":
                 assert found["stdout"] == "said\n"

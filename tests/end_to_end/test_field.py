@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -18,6 +19,7 @@ import pytest
 from tests.cli.terminal import Terminal
 from tests.hosts import Client, Links, Nodes, Sshd, over_every_link, patience, until
 from tests.hosts.client import printed
+from tests.remote.host import alive
 
 NOBODY = {"ansible_host": "127.0.0.1", "ansible_port": 1}
 
@@ -75,7 +77,7 @@ def test_descriptors_above_1024_are_as_good_as_any(sshd: Sshd, proxy: bool) -> N
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=patience(120),
     )
     assert {host["stdout"] for host in json.loads(done.stdout)["hosts"].values()} == {"in\n"}, done.stderr
 
@@ -260,8 +262,7 @@ def test_a_signalled_job_leaves_no_child_and_has_its_return(sshd: Sshd, verb: st
     host = ended["hosts"]["host1"]
     assert (host["state"], host["signal"], ended["exit_code"]) == ("returned", number, 1)
     assert host["ended_by"].startswith("signal-job:")
-    for pid in pids.read_text().split():
-        assert not Path("/proc", pid).exists() or " Z " in Path("/proc", pid, "stat").read_text()
+    until(lambda: not any(alive(int(pid)) for pid in pids.read_text().split()), "nobody is left")
 
 
 # --- addresses ---
@@ -328,7 +329,9 @@ def test_nobody_else_reads_what_a_job_said_whatever_the_umask(sshd: Sshd) -> Non
     kept = [sshd.state_dir(name) for name in sshd.names] + [sshd.client.home / ".cache" / "agentless"]
     for top in kept:
         for path in (top, *top.rglob("*")):
-            assert not stat.S_IMODE(path.lstat().st_mode) & 0o077 or path.is_symlink(), path
+            # What says that a job runs may be taken away just now.
+            with contextlib.suppress(FileNotFoundError):
+                assert not stat.S_IMODE(path.lstat().st_mode) & 0o077 or path.is_symlink(), path
     assert any(path.name == "stdout" for path in kept[0].rglob("*"))
 
 
@@ -353,7 +356,10 @@ def test_what_somebody_did_to_the_files_of_the_cache_changes_no_age(sshd: Sshd) 
 def test_an_interrupted_pipeline_still_has_one_whole_document_on_stdout(sshd: Sshd) -> None:
     for out in ("json", "junit"):
         with sshd.client.start("run", "all", "--out", out, "--", "echo up; exec sleep 1000") as process:
-            until(lambda: sum(1 for _ in sshd.directory.glob("state/*/*/proc/*")) == 3, "all run")
+            until(
+                lambda: [job["summary"]["running"] for job in answer(sshd.client, "jobs", "list").values()][:1] == [3],
+                "all run, and the command knows it",
+            )
             process.send_signal(signal.SIGTERM)
             output, errors = process.communicate(timeout=patience(60))
         assert process.returncode == 130

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.hosts import Links, Proxy, Sshd, need, over_every_link, patience, until
+from tests.hosts import Links, Proxy, Sshd, kill, need, over_every_link, patience, until
 from tests.hosts.links import keepers
 
 pytestmark = over_every_link
@@ -45,8 +45,7 @@ class Linked:
         """End every connection, and nothing that runs beside them."""
         watcher = self.sshd.watcher
         for listener in children(watcher):
-            for session in children(listener):
-                os.kill(session, signal.SIGKILL)
+            kill(children(listener))
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return self.sshd.client.start(*arguments, env=self.environ)
@@ -112,7 +111,7 @@ def test_an_interruption_ends_the_job_and_names_it(linked: Linked) -> None:
     process = linked.start(
         "run", "host1", "--out", "json", "--", "trap 'echo cleaned; exit 5' TERM; echo a; sleep 300 & wait"
     )
-    until(lambda: linked("running", "host1").stdout.count("sleep 300") == 1, "it runs")
+    until(lambda: linked("jobs", "tail", "last").stdout == "a\n", "its trap is set")
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=patience(60))
     assert process.returncode == 130, errors

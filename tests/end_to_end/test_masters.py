@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -89,6 +90,11 @@ def test_a_master_that_was_told_to_go_takes_no_job_along(sshd: Sshd, person: Per
     assert (out, process.returncode) == ("host1 | done\n", 1), err
 
 
+def _listens(address: str, port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex((address, port)) == 0
+
+
 # Each code is good for one login.
 OTP = """#!/bin/sh
 read -r code
@@ -120,6 +126,8 @@ def test_where_only_a_one_time_code_logs_in_who_has_done_so_once_has_all_of_agen
         node.write(path, text)
     node.write("/etc/otp", OTP, 0o755)
     node.run("/usr/sbin/sshd -f /etc/ssh/otp_config")
+    # It goes into the background first, and listens then.
+    until(lambda: _listens(node.address, 2222), "the other sshd listens")
     client.write_inventory({"node1": {"ansible_host": node.address, "ansible_port": 2222, "ansible_user": "root"}})
     client.trust({f"[{node.address}]:2222": node.public_host_key})
     person = Person(client)

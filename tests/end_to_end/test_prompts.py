@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.terminal import Terminal
-from tests.hosts import Nodes, Sshd, until
+from tests.hosts import Nodes, Sshd, kill, until
 from tests.hosts.client import Client
 from tests.hosts.links import keepers
 from tests.hosts.nodes import User
@@ -56,8 +54,7 @@ def locked(sshd: Sshd) -> Iterator[Person]:
     sshd.client.write_inventory(hosts)
     person = Person(sshd.client)
     yield person
-    for pid in person.keepers():
-        os.kill(pid, signal.SIGKILL)
+    kill(person.keepers())
 
 
 def test_a_passphrase_is_asked_for_in_the_same_words_and_as_often(locked: Person) -> None:
@@ -108,8 +105,7 @@ def secretive(start_nodes: Callable[..., Nodes]) -> Iterator[Person]:
     nodes.client.key.unlink()
     person = Person(nodes.client)
     yield person
-    for pid in person.keepers():
-        os.kill(pid, signal.SIGKILL)
+    kill(person.keepers())
 
 
 def test_a_password_is_asked_for_and_refused_in_the_same_words(secretive: Person, tmp_path: Path) -> None:

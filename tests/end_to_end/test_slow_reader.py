@@ -6,7 +6,7 @@ import subprocess
 
 from agentless.remote import wire
 from agentless.runner.events import UNREAD_MAX
-from tests.hosts import Sshd, over_every_link, until
+from tests.hosts import Sshd, over_every_link, patience, until
 
 # Slow enough for every piece to be sent while it is the newest, which the host's cap takes nothing of.
 PRINTS = "i=0; while [ $i -lt 100 ]; do yes 1234567 | head -c 1000000; i=$((i+1)); sleep 0.02; done"
@@ -20,7 +20,7 @@ def test_output_waits_at_the_host_until_it_is_read(sshd: Sshd) -> None:
         until(lambda: client.agentless("find-job", "last").returncode == 0, "it runs")
         until(lambda: client.agentless("find-job", "last").returncode == 1, "it has ended")
         assert process.poll() is None
-        output, _ = process.communicate()
+        output, _ = process.communicate(timeout=patience(60))
     # What was shown while it grew, and of the record the rest.
     assert wire.CAP <= len(output) <= wire.CAP + 3 * UNREAD_MAX
     assert process.returncode == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.hosts.client import Client
+from tests.hosts.killing import kill
 from tests.hosts.links import Links, over_every_link
 from tests.hosts.master import Master
 from tests.hosts.needs import need
@@ -21,6 +22,7 @@ __all__ = [
     "Sshd",
     "User",
     "in_time",
+    "kill",
     "need",
     "over_every_link",
     "patience",

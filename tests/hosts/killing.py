@@ -1,15 +1,26 @@
-"""Workers of a program with one thread, which are killed at a random instant. A fork costs a millisecond."""
+"""What tests kill: processes that may have ended before, and workers at a random instant. A fork is quick."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-__all__ = ["kill_workers"]
+__all__ = ["kill", "kill_workers"]
+
+
+def kill(pids: Iterable[int]) -> list[int]:
+    """End processes by SIGKILL; return those that had not ended before."""
+    killed = []
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            killed.append(pid)
+    return killed
 
 
 def kill_workers(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +11,7 @@ import pytest
 import yaml
 
 from tests.hosts.client import Client
+from tests.hosts.killing import kill
 from tests.hosts.master import Master
 
 KINDS = ("direct", "master", "keeper")
@@ -41,9 +40,7 @@ class Links:
     ) -> None:
         for client in self._clients:
             client.keep = None
-            for pid in keepers(f"HOME={client.home}\0"):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            kill(keepers(f"HOME={client.home}\0"))
         self._ends.close()
 
     def lay(self, client: Client, *names: str) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.hosts.client import Client, make_key
+from tests.hosts.killing import kill
 from tests.hosts.needs import need
 from tests.hosts.sshd import crowds, find_sshd
 from tests.hosts.waiting import patience, until
@@ -164,10 +165,7 @@ class Node:
     def kill_sshd_sessions(self) -> int:
         """Kill (SIGKILL) the sshd processes of all connections, but not the listener; return how many there were."""
         sessions = [pid for pid, name in self.processes() if name.startswith("sshd") and pid != self.pid]
-        for pid in sessions:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, 9)
-        return len(sessions)
+        return len(kill(sessions))
 
     # --- inside ------------------------------------------------------------------------------------------------------
     def processes(self) -> list[tuple[int, str]]:

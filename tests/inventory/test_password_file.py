@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from agentless.inventory.password_file import NoPassword, password_of
+from tests.hosts import patience
 
 
 def test_blanks_around_it_are_no_part_of_a_password(tmp_path: Path) -> None:
@@ -23,10 +24,10 @@ def test_a_program_prints_it_and_gets_its_arguments(tmp_path: Path) -> None:
 
 def test_a_pipe_is_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe", 0o700)
-    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_text("word\n"))
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_text("word\n"), daemon=True)
     writer.start()
     assert password_of(tmp_path / "pipe", "become").reveal() == "word"
-    writer.join()
+    writer.join(patience(10))
 
 
 @pytest.mark.parametrize(

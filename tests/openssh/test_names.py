@@ -14,6 +14,7 @@ from agentless.openssh import keywords
 from agentless.openssh.jumps import parse_jumps
 from agentless.openssh.names import canonical_name, check_host, check_user
 from agentless.transport.connector import HostConnector
+from tests.hosts import patience
 from tests.transport.conftest import Home
 
 HOSTS = [
@@ -113,5 +114,5 @@ def test_jumps_of_such_names_are_refused(jump: str) -> None:
 
 
 def test_a_name_that_does_not_exist_leads_nowhere() -> None:
-    assert canonical_name("no-such-name.invalid", "any", time.monotonic() + 10) is None
-    assert canonical_name("localhost", "inet", time.monotonic() + 10) == "localhost"
+    assert canonical_name("no-such-name.invalid", "any", time.monotonic() + patience(10)) is None
+    assert canonical_name("localhost", "inet", time.monotonic() + patience(10)) == "localhost"

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.hosts.needs import need
-from tests.hosts.waiting import until
+from tests.hosts.waiting import patience, until
 from tests.remote.host import NONCE, Host, alive, file_with, new_jid, tagged
 
 
@@ -25,7 +25,7 @@ def test_a_return_has_retcode_output_and_times(host: Host) -> None:
     assert (ret["retcode"], ret["signal"], ret["ended_by"], ret["left_running"]) == (3, None, "exit", 0)
     assert (answer.bytes("rec", 1), answer.bytes("rec", 2)) == (b"out\n", b"err\n")
     assert ret["started"] <= ret["finished"]
-    assert 0 < ret["duration"] < 30
+    assert 0 < ret["duration"] < patience(30)
     assert answer.one("accepted")["pid"] == ret["pid"]
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from agentless.runner import payload
 from tests.hosts.needs import need
+from tests.hosts.waiting import patience
 from tests.remote.conftest import PYTHONS
 from tests.remote.host import Call, Host
 
@@ -42,7 +43,7 @@ def test_first_contacts_at_once_do_not_disturb_one_another(start_host: Callable[
     calls = [host.begin_run("echo hi") for _ in range(6)]
     for call in calls:
         assert call.process.stdout is not None
-        assert select.select([call.process.stdout], [], [], 30)[0], "each has asked for it before any gets it"
+        assert select.select([call.process.stdout], [], [], patience(30))[0], "each has asked for it before any gets it"
     for call in calls:
         assert call.end().bytes("rec", 1) == b"hi\n"
     assert len([path for path in (host.state / "helper").iterdir() if "." not in path.name]) == 1

@@ -57,7 +57,12 @@ def test_a_flood_is_held_near_the_cap_while_it_grows(host: Host, tmp_path: Path)
 
 def test_live_output_of_a_flood_has_gaps_and_never_a_hole(host: Host, tmp_path: Path) -> None:
     (tmp_path / "flood").write_text(FLOOD)
-    answer = host.run(f"{sys.executable} {tmp_path}/flood 300000000 /", cap=2 * MIB, live=True)
+    jid = new_jid()
+    call = host.begin_run(f"{sys.executable} {tmp_path}/flood 300000000 /", jid, cap=2 * MIB, live=True)
+    call.until("out")
+    stdout = host.root / "jobs" / jid / "stdout"
+    until(lambda: stdout.stat().st_size >= 300_000_000, "nobody has read what it has written")
+    answer = call.end()
     at = 0
     for frame in answer.frames:
         if frame.kind in ("out", "gap") and frame.meta["s"] == 1:

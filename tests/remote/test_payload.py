@@ -101,7 +101,7 @@ def test_a_command_reads_no_source_until_one_changes(monkeypatch: pytest.MonkeyP
         return {file.name: file.read_bytes() for file in sorted(sources.glob("*.py"))}
 
     monkeypatch.setattr(packing, "sources", texts)
-    now = time.time()
+    now = max(path.stat().st_ctime for path in sources.iterdir())
     monkeypatch.setattr(time, "time", lambda: now + 1)
     first = kept_at()
     # What was changed just now may be changed again unseen.

@@ -18,7 +18,7 @@ import pytest
 
 from agentless.remote.records import Records
 from tests.hosts.needs import need
-from tests.hosts.waiting import until
+from tests.hosts.waiting import patience, until
 from tests.remote.conftest import PYTHONS
 from tests.remote.host import BEFORE_IT_STARTS, BEFORE_IT_TELLS, NONCE, Host, alive, die_at, new_jid
 
@@ -208,13 +208,13 @@ def test_a_signal_comes_once_also_where_its_answer_finds_no_room(one_host: Host,
                 if asked:
                     fill(filler)
 
-        thread = threading.Thread(target=take_what_is_freed)
+        thread = threading.Thread(target=take_what_is_freed, daemon=True)
         thread.start()
-        begun = time.monotonic()
-        assert pid in one_host.kill(jid, signal.SIGUSR1)["delivered"]
-        assert time.monotonic() - begun < 10
-        done.set()
-        thread.join()
+        try:
+            assert pid in one_host.kill(jid, signal.SIGUSR1)["delivered"]
+        finally:
+            done.set()
+            thread.join(patience(10))
         filler.unlink()
         one_host.kill(jid)
         assert (tmp_path / "got").read_text() == "got\n"
@@ -345,13 +345,19 @@ def test_a_state_directory_that_is_closed_for_a_while_takes_no_return(
 def test_what_ended_on_a_disk_that_cannot_be_written_says_so_until_it_has_returned(nobody_host: Host) -> None:
     need("many seconds")
     host = nobody_host
-    jid, pid = host.start("sleep 0.5; exit 3")
+    go = host.state.parent / "go"
+    jid, pid = host.start(f"until [ -e {go} ]; do sleep 0.05; done; exit 3")
     folders = [host.root / "jobs" / jid, host.root / "jobs", host.root / "proc"]
     for folder in folders:
         folder.chmod(0o500)
+    go.touch()
     until(lambda: not alive(pid), "it has ended")
-    told = host.call("fetch", jobs=[{"jid": jid}]).one("state")
-    assert (told["state"], told["warning"]["kind"]) == ("running", "unwritten")
+
+    def told() -> tuple[str, str | None]:
+        state = host.call("fetch", jobs=[{"jid": jid}]).one("state")
+        return state["state"], (state["warning"] or {}).get("kind")
+
+    until(lambda: told() == ("running", "unwritten"), "it says so")
     for folder in folders:
         folder.chmod(0o700)
     assert host.ended(jid).one("return")["retcode"] == 3

@@ -167,8 +167,9 @@ def test_a_job_that_does_not_run_is_told_so(host: Host) -> None:
     )
 
 
-def test_nothing_of_a_signal_stays_behind(one_host: Host) -> None:
-    jid, _ = one_host.start("trap : TERM; while :; do sleep 0.1; done")
+def test_nothing_of_a_signal_stays_behind(one_host: Host, tmp_path: Path) -> None:
+    jid, _ = one_host.start(f"trap : TERM; touch {tmp_path}/up; while :; do sleep 0.1; done")
+    until((tmp_path / "up").exists, "the trap is set")
     for _ in range(3):
         one_host.kill(jid, signal.SIGTERM)
     names = {path.name for path in (one_host.root / "jobs" / jid).iterdir()}
@@ -236,7 +237,9 @@ def test_a_job_without_its_supervisor_runs_on_with_a_warning_and_can_be_killed(h
     need("many seconds")
     jid, pid = host.start(f"setsid sleep 60 & sleep 61 & echo $! > {tmp_path}/child; wait")
     child = int(file_with(tmp_path / "child")[0])
-    os.kill(host.proc(jid)["supervisor_pid"], 9)
+    supervisor = host.proc(jid)["supervisor_pid"]
+    os.kill(supervisor, 9)
+    until(lambda: not alive(supervisor), "it is dead")
     state = host.call("fetch", jobs=[{"jid": jid, "nonce": NONCE}]).one("state")
     assert (state["state"], state["pid"], state["warning"]["kind"]) == ("running", pid, "unsupervised")
     assert host.call("running").one("running")["jobs"][0]["warning"]["kind"] == "unsupervised"
@@ -254,9 +257,10 @@ def test_a_job_that_died_with_its_supervisor_is_lost_and_only_the_sweep_says_so_
     jid, pid = host.start("sleep 60")
     call = host.begin("follow", jid=jid)
     call.until("accepted")
-    os.kill(host.proc(jid)["supervisor_pid"], 9)
-    os.kill(pid, 9)
-    until(lambda: not alive(pid), "it is dead")
+    supervisor = host.proc(jid)["supervisor_pid"]
+    for victim in (supervisor, pid):
+        os.kill(victim, 9)
+    until(lambda: not alive(supervisor) and not alive(pid), "both are dead")
     assert call.end().one("state")["state"] == "lost"
     (host.root / "swept").touch()
     assert host.call("running").one("running")["jobs"] == []
@@ -274,6 +278,7 @@ def test_a_process_is_the_job_only_when_pid_start_time_and_boot_agree(one_host: 
         jid, pid = one_host.start("sleep 60")
         proc = one_host.proc(jid)
         os.kill(proc["supervisor_pid"], 9)
+        until(lambda: not alive(proc["supervisor_pid"]), "it is dead")
         if key == "pid":
             proc["pid"] = bystander.pid
         else:

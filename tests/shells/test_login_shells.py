@@ -121,10 +121,10 @@ def test_a_start_file_that_exits_is_told_with_what_it_printed(host: Host, shell:
 
 
 def test_a_start_file_in_the_way_of_sudo_is_not_blamed_on_sudo(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Bounds, "first_answer", round(patience(0.5), 1))
     become: dict[str, Any] = {"ansible_become": True, "ansible_become_password": "x"}
     host.start_file("bash", "exit 1\n")
     assert "login shell ended with status 1" in problem(host.run(**become), "no-answer")[0]
+    monkeypatch.setattr(Bounds, "first_answer", round(patience(0.5), 1))
     host.start_file("bash", "echo -n 'Password: '; exec cat\n")
     assert "nothing answered" in problem(host.run(**become), "no-answer")[0]
 
@@ -144,7 +144,8 @@ def test_an_account_without_a_shell_says_what_it_printed_and_whom_to_take(host: 
 def test_a_forced_command_is_an_error_that_names_it(
     host: Host, forced: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Bounds, "first_answer", round(patience(0.5), 1))
+    if words == "nothing answered":
+        monkeypatch.setattr(Bounds, "first_answer", round(patience(0.5), 1))
     keys = host.node.path("/etc/ssh/node_authorized_keys")
     before = keys.read_text()
     keys.write_text(f'command="{forced}" {before}')
