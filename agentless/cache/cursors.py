@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from agentless import files
@@ -68,17 +68,15 @@ class Cursors:
             return
         seen.pop(sequence, None)
         seen[sequence] = at
-        self._write(host, dict(list(seen.items())[-SEQUENCES:]))
-
-    def _path(self, host: str) -> Path:
-        return self._root / (sha256(host.encode("utf-8", "surrogateescape")).hexdigest()[:24] + ".json")
-
-    def _write(self, host: str, seen: Mapping[str, int]) -> None:
+        document = {"host": host, "seen": dict(list(seen.items())[-SEQUENCES:])}
         path = self._path(host)
         try:
             files.make_own_directory(self._root)
-            files.replace_file(path, json.dumps({"host": host, "seen": dict(seen)}).encode("ascii"))
+            files.replace_file(path, json.dumps(document).encode("ascii"))
         except files.NotOwn as error:
             raise CacheError(f"{self._root} {error}", "move it away, or set XDG_CACHE_HOME") from error
         except OSError as error:
             raise CacheError(f"{path} cannot be written: {error.strerror}") from error
+
+    def _path(self, host: str) -> Path:
+        return self._root / (sha256(host.encode("utf-8", "surrogateescape")).hexdigest()[:24] + ".json")

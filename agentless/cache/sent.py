@@ -7,10 +7,18 @@ of JSON with the lengths of script and stdin, and then their bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
-from agentless.cache.json_line import CHECKS, DamagedRecord, Raw, dump, field_of, is_text, is_whole, list_of, parse
+from agentless.cache.json_line import (
+    CHECKS,
+    DamagedRecord,
+    Raw,
+    dump,
+    field_of,
+    is_number,
+    is_text,
+    is_whole,
+    list_of,
+    parse,
+)
 from agentless.errors import UsageError
 from agentless.model.job_spec import JobSpec, Script, Sent
 
@@ -30,8 +38,10 @@ def encode_sent(sent: Sent) -> bytes:
         "script_size": None if spec.script is None else len(spec.script.data),
         "stdin_size": None if spec.stdin is None else len(spec.stdin),
         "returners": list(spec.returners),
-        **{name: _json(getattr(spec, name)) for name in _OF_THE_JOB},
-        **{name: getattr(sent, name) for name in _OF_ITS_WAY},
+        "env": dict(spec.env),
+        "metadata": dict(spec.metadata),
+        **{name: getattr(spec, name) for name in ("cwd", "shell", "timeout", "cap", "template")},
+        **{name: getattr(sent, name) for name in ("batch", "max_fail", "batch_wait")},
     }
     return b"".join([dump(raw), b"" if spec.script is None else spec.script.data, spec.stdin or b""])
 
@@ -52,48 +62,29 @@ def decode_sent(data: bytes) -> Sent:
         spec = JobSpec(
             field_of(raw, "command", is_text),
             script=script,
+            cwd=field_of(raw, "cwd", is_text, None),
+            env=field_of(raw, "env", _texts, {}),
             stdin=None if stdin_size is None else rest[len(rest) - stdin_size :],
+            shell=field_of(raw, "shell", is_text, "/bin/sh"),
+            timeout=field_of(raw, "timeout", is_number, None),
+            cap=field_of(raw, "cap", _size, None),
+            metadata=field_of(raw, "metadata", _texts, {}),
             returners=tuple(list_of(raw, "returners", is_text)),
-            **_fields(raw, _OF_THE_JOB),
+            template=field_of(raw, "template", CHECKS["bool"], False),
         )
     except UsageError as error:
         raise DamagedRecord(error.message) from error
-    return Sent(spec, **_fields(raw, _OF_ITS_WAY))
-
-
-def _fields(raw: Raw, checks: Mapping[str, Callable[[object], bool]]) -> dict[str, Any]:
-    """Those that the file has, by name; raises DamagedRecord where one is not what it is to be."""
-    return {name: field_of(raw, name, check) for name, check in checks.items() if name in raw}
-
-
-def _json(value: object) -> object:
-    return dict(value) if isinstance(value, Mapping) else value
+    batch, max_fail = (field_of(raw, name, _share, None) for name in ("batch", "max_fail"))
+    return Sent(spec, batch, max_fail, field_of(raw, "batch_wait", is_number, None))
 
 
 def _size(value: object) -> bool:
-    return value is None or (is_whole(value) and isinstance(value, int) and value >= 0)
+    return is_whole(value) and isinstance(value, int) and value >= 0
 
 
 def _share(value: object) -> bool:
-    return value is None or is_text(value) or is_whole(value)
+    return is_text(value) or is_whole(value)
 
 
 def _texts(value: object) -> bool:
     return isinstance(value, dict) and all(map(is_text, value.values()))
-
-
-# The fields of a JobSpec that JSON has as they are, and those of a Sent beside it, each with what it is checked by.
-_OF_THE_JOB: Mapping[str, Callable[[object], bool]] = {
-    "cwd": CHECKS["str | None"],
-    "env": _texts,
-    "shell": is_text,
-    "timeout": CHECKS["float | None"],
-    "cap": _size,
-    "template": CHECKS["bool"],
-    "metadata": _texts,
-}
-_OF_ITS_WAY: Mapping[str, Callable[[object], bool]] = {
-    "batch": _share,
-    "max_fail": _share,
-    "batch_wait": CHECKS["float | None"],
-}

@@ -198,17 +198,18 @@ class HostResult:
         state = State(document["state"])
         problem = document["error"] and Problem(**document["error"])
         started = _stamp(document["started"])
-        streams: dict[str, Any] = {"out": _stream_of("stdout", document), "err": _stream_of("stderr", document)}
-        dropped: dict[str, Any] = {name: document[name] for name in ("stdout_truncated", "stderr_truncated")}
+        out, err = (_stream_of(name, document) for name in ("stdout", "stderr"))
+        dropped = document["stdout_truncated"], document["stderr_truncated"]
         if state is not State.RETURNED:
-            remains = None if dropped["stdout_truncated"] is None else Remains(**streams, **dropped)
-            pid = document["pid"]
-            return cls(state, pid=pid, started=started, problem=problem, remains=remains)
+            remains = None if dropped[0] is None else Remains(out, err, *dropped)
+            return cls(state, pid=document["pid"], started=started, problem=problem, remains=remains)
         plain = ("retcode", "signal", "ended_by", "pid", "duration", "left_running", "uncapped")
         ret = Return(
             **{name: document[name] for name in plain},
-            **streams,
-            **dropped,
+            out=out,
+            err=err,
+            stdout_truncated=dropped[0],
+            stderr_truncated=dropped[1],
             started=started,
             finished=_stamp(document["finished"]),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 
 from agentless.cache import JobCache
@@ -258,7 +259,8 @@ class ReturnDelivery:
             CacheError: the job cache cannot be read.
         """
         waiting = _count(self.cache.debts())
-        workers = [self._worker(settings) for name, settings in self.returners.items() if name in waiting]
+        due = [settings for name, settings in self.returners.items() if name in waiting]
+        workers = [_Worker(self.cache, settings, partial(handover, settings, self.environ)) for settings in due]
         try:
             for worker in workers:
                 worker.start()
@@ -270,9 +272,6 @@ class ReturnDelivery:
                 worker.cancel()
         if waiting:
             self._tell(workers)
-
-    def _worker(self, settings: AnyReturner) -> _Worker:
-        return _Worker(self.cache, settings, lambda: handover(settings, self.environ))
 
     def _tell(self, workers: Sequence[_Worker]) -> None:
         left = _count(self.cache.debts())

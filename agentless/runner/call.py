@@ -35,11 +35,6 @@ class HostCall:
     cap: int
     follows: bool = False
 
-    def users(self) -> Iterator[tuple[Endpoint, Message]]:
-        """As whom to ask what."""
-        for number, message in enumerate(self.messages):
-            yield (replace(self.endpoint, become=None) if number else self.endpoint), message
-
 
 class Talk:
     """A call that is carried out. One thread reads its answers; any may leave it.
@@ -77,10 +72,10 @@ class Talk:
             if self._left.is_set() or not ready():
                 return
             self.reached = True
-            for acting, message in call.users():
+            for number, message in enumerate(call.messages):
                 session = Session(
                     link,
-                    acting,
+                    replace(call.endpoint, become=None) if number else call.endpoint,
                     message,
                     self._scratch,
                     follows=call.follows,

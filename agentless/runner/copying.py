@@ -10,15 +10,15 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from agentless.errors import HostError, Refused, Unreachable, UsageError
 from agentless.inventory.selection import Selection, pattern
-from agentless.model.answers import Stored
-from agentless.model.copies import Copied, Copies, FileFailure, Paths, ignored
+from agentless.model.answers import Gathered, Stored
+from agentless.model.copies import Copied, Copies, Paths, ignored
 from agentless.model.endpoint import Endpoint
 from agentless.model.job_spec import shown
 from agentless.model.problem import Problem
@@ -129,17 +129,7 @@ def put(
             answer = None
         if answer is None:
             return _without(error, course.seconds(name), UNFINISHED if name in course.began else "")
-        failed = answer.failures > 0
-        return Copied(
-            "failed" if failed else "copied",
-            answer.path,
-            answer.files,
-            answer.bytes,
-            course.seconds(name),
-            _first(answer.failed, answer.failures) if failed else None,
-            answer.failures,
-            answer.failed,
-        )
+        return _ended(answer, answer.path, answer.files, answer.bytes, course.seconds(name))
 
     def shown(name: str) -> str:
         size = parcel.size
@@ -186,9 +176,7 @@ def get(
         gathered = arrival.gathered
         if error is not None or gathered is None:
             return replace(_without(error, seconds), path=path, files=arrival.files, bytes=arrival.bytes)
-        problem = _first(gathered.failed, gathered.failures) if gathered.failures else None
-        state = "failed" if problem else "copied"
-        return Copied(state, path, arrival.files, arrival.bytes, seconds, problem, gathered.failures, gathered.failed)
+        return _ended(gathered, path, arrival.files, arrival.bytes, seconds)
 
     def shown(name: str) -> str:
         count = course.done.get(name, 0)
@@ -234,8 +222,11 @@ def _without(error: HostError | None, seconds: float | None, unfinished: str = "
     return Copied("failed" if refused else "unreachable", problem=problem, seconds=seconds)
 
 
-def _first(failed: Sequence[FileFailure], count: int) -> Problem:
-    """Why not all was copied: the first failure, and how many more there are."""
-    first = failed[0].problem if failed else Problem("failed", "some were not copied")
-    more = f"; and {count - 1} more" if count > 1 else ""
-    return replace(first, message=first.message + more)
+def _ended(end: Stored | Gathered, path: str, files: int, size: int, seconds: float | None) -> Copied:
+    """A host that has said how it ended; where not all was copied, by the first failure and how many more."""
+    if not end.failures:
+        return Copied("copied", path, files, size, seconds)
+    first = end.failed[0].problem if end.failed else Problem("failed", "some were not copied")
+    more = f"; and {end.failures - 1} more" if end.failures > 1 else ""
+    problem = replace(first, message=first.message + more)
+    return Copied("failed", path, files, size, seconds, problem, end.failures, end.failed)

@@ -23,7 +23,6 @@ from agentless.model.states import Dispatched, State, elsewhere
 from agentless.runner.contact import Contact, in_order
 from agentless.runner.discovery import known_to_nobody
 from agentless.runner.reading import Answer
-from agentless.values import dataclass
 
 __all__ = ["call_off", "find_job", "look", "ping", "running", "signal_job", "signal_number"]
 
@@ -47,16 +46,8 @@ def signal_number(value: str | int) -> int:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class HostProcesses:
-    """What one host runs, as the acting users see it, and who else seems to run jobs there."""
-
-    processes: tuple[Process, ...]
-    others: tuple[str, ...]
-
-
-def look(contact: Contact, endpoints: Mapping[str, Endpoint]) -> tuple[dict[str, HostProcesses], dict[str, Problem]]:
-    """Ask hosts what runs there; what each told, and why others could not be asked."""
+def look(contact: Contact, endpoints: Mapping[str, Endpoint]) -> tuple[dict[str, RunningJobs], dict[str, Problem]]:
+    """Ask hosts what runs there; what each told to all acting users, and why others could not be asked."""
     return contact.gather(endpoints, lambda _: RunningRequest(), lambda _, answers: _look(answers), both_users=True)
 
 
@@ -185,13 +176,13 @@ def ping(contact: Contact, endpoints: Mapping[str, Endpoint]) -> Pong:
     return Pong(*contact.gather(endpoints, request, answered))
 
 
-def _look(answers: Iterable[Answer]) -> HostProcesses:
+def _look(answers: Iterable[Answer]) -> RunningJobs:
     """The `running` answers of one host, each job once (the login user may be the become user)."""
     lists = [answer for answer in answers if isinstance(answer, RunningJobs)]
     by_job = {(process.jid, process.pid): process for answer in lists for process in answer.processes}
     own_users = {answer.user for answer in lists}
     others = dict.fromkeys(name for answer in lists for name in answer.others if name not in own_users)
-    return HostProcesses(tuple(sorted(by_job.values(), key=lambda process: process.jid)), tuple(others))
+    return RunningJobs(tuple(sorted(by_job.values(), key=lambda process: process.jid)), others=tuple(others))
 
 
 def _joined(answers: Iterable[Answer]) -> Signal:

@@ -21,7 +21,7 @@ from agentless.runner.events import Changed, Event, Events, Standing
 from agentless.runner.fanout import FanOut, Part
 from agentless.runner.homecoming import Ledger, Unrecorded
 from agentless.runner.pursuit import Errand, Pursuit
-from agentless.runner.rollout import Rollout, Threshold
+from agentless.runner.rollout import Rollout
 
 __all__ = ["Changed", "Event", "Output", "Run"]
 
@@ -214,9 +214,7 @@ class Run:
 
     # --- the workers' side ---
     def _admit(self) -> bool:
-        if self._rollout is None or self._rollout.max_fail == Threshold():
-            return True
-        return not self._rollout.max_fail.exceeded(len(self._failed), len(self._results))
+        return self._rollout is None or not self._rollout.max_fail.exceeded(len(self._failed), len(self._results))
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, Changed):

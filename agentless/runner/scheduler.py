@@ -142,7 +142,11 @@ class Scheduler:
                 try:
                     outcome = self._evaluate(schedule, entry, histories.get(entry.name), now)
                 except Exception as error:  # noqa: BLE001 -- whatever is wrong with one entry, the others fire
-                    self._tell_once(entry.name, f"{type(error).__name__}: {error}")
+                    reason = f"{type(error).__name__}: {error}"
+                    # Not at each look the same.
+                    if self._last_errors.get(entry.name) != reason:
+                        self._last_errors[entry.name] = reason
+                        self._log(f"{entry.name}: error: {reason}")
                     continue
                 self._last_errors.pop(entry.name, None)
                 if outcome.history is None:
@@ -163,12 +167,6 @@ class Scheduler:
             # It is a pure function: with what runs, which may cost a question to hosts, only where it matters.
             outcome = evaluator.evaluate(timing, before, now, self._name, zone, self._count(entry))
         return outcome
-
-    def _tell_once(self, name: str, error: str) -> None:
-        """Not at each look the same."""
-        if self._last_errors.get(name) != error:
-            self._last_errors[name] = error
-            self._log(f"{name}: error: {error}")
 
     def _count(self, entry: Entry) -> int:
         with self._lock:

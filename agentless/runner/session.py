@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from agentless.cache.scratch import Scratch
 from agentless.errors import HostError, Unreachable
@@ -90,13 +91,8 @@ class Session:
         reading = Reading(self._endpoint.name, self._scratch, self._records_max)
         decoder = Decoder(self._command.nonce)
         for data in self._pieces(decoder):
-            # Whatever a host has found to send, it is this host's answer that breaks.
-            try:
+            with _only_this_host():
                 frames = decoder.feed(data)
-            except HostError:
-                raise
-            except Exception as error:
-                raise _unreadable(error) from error
             for frame in frames:
                 if not self._bounds.spoke and frame.kind != "need":
                     self._step(f"{self._endpoint.name}: this version's helper is there, and answers")
@@ -106,12 +102,8 @@ class Session:
                 if frame.kind in ("need", "ready"):
                     self._supply(frame.kind)
                     continue
-                try:
+                with _only_this_host():
                     answer = reading.read(frame)
-                except HostError:
-                    raise
-                except Exception as error:
-                    raise _unreadable(error) from error
                 if answer is not None:
                     yield answer
 
@@ -237,5 +229,12 @@ class Session:
         return " / ".join(line.strip() for line in lines if line.strip())
 
 
-def _unreadable(error: Exception) -> Unreachable:
-    return Unreachable("protocol", f"the reply cannot be read: {type(error).__name__}: {error}"[:500])
+@contextmanager
+def _only_this_host() -> Iterator[None]:
+    """Whatever a host has found to send, it is this host's answer that breaks."""
+    try:
+        yield
+    except HostError:
+        raise
+    except Exception as error:
+        raise Unreachable("protocol", f"the reply cannot be read: {type(error).__name__}: {error}"[:500]) from error

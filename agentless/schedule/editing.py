@@ -46,13 +46,13 @@ _Words.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(true|false)
 _Words.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"-?(0|[1-9][0-9]*)\Z"), list("-0123456789"))
 
 
-def values(pairs: Iterable[str]) -> dict[str, Any]:
+def values(pairs: Iterable[str]) -> dict[str, object]:
     """`KEY=VALUE` of a command line, the values as YAML: `when='[Monday 5pm, Tuesday 3pm]'`, `enabled=false`.
 
     Raises:
         UsageError: a word without `=`, an unknown key, or a value that is no YAML.
     """
-    fields: dict[str, Any] = {}
+    fields: dict[str, object] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals:
@@ -104,11 +104,11 @@ class Editor:
         self._check_target = check_target
         self._check_returners = check_returners
 
-    def add(self, name: str, keys: Mapping[str, Any]) -> Schedule:
+    def add(self, name: str, keys: Mapping[str, object]) -> Schedule:
         """A new entry."""
         return self.add_all({name: keys}, "Change it with `agentless schedule modify`.")
 
-    def add_all(self, entries: Mapping[str, Mapping[str, Any]], hint: str = "") -> Schedule:
+    def add_all(self, entries: Mapping[str, Mapping[str, object]], hint: str = "") -> Schedule:
         """Several new entries, all or none.
 
         Args:
@@ -123,7 +123,7 @@ class Editor:
 
         return self._edit(change, create=True)
 
-    def modify(self, name: str, keys: Mapping[str, Any]) -> Schedule:
+    def modify(self, name: str, keys: Mapping[str, object]) -> Schedule:
         """Set keys of an entry; a value of None takes the key away. Another way to say when replaces the old one."""
 
         def change(schedule: Schedule, source: Source) -> None:

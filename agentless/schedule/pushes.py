@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from filelock import FileLock, Timeout
 
@@ -39,6 +39,13 @@ class OnHosts:
     same: tuple[str, ...]
     others: tuple[str, ...]
     as_of: float | None
+
+
+class _Push(TypedDict):
+    """What a host had at a push or a check: when that was (Unix seconds), and its entries' digests by name."""
+
+    at: float
+    entries: dict[str, str]
 
 
 class Pushes:
@@ -73,7 +80,8 @@ class Pushes:
             with FileLock(self._path.with_suffix(".lock"), timeout=_LOCK_SECONDS):
                 known = self._read()
                 for host, entries in had.items():
-                    denied, before = other.get(host, {}), known.setdefault(host, {}).get(sender, {}).get("entries", {})
+                    push = known.setdefault(host, {}).get(sender)
+                    denied, before = other.get(host, {}), push.get("entries", {}) if push else {}
                     kept = {
                         name: each for name, each in before.items() if name in denied and denied[name] not in ("", each)
                     }
@@ -95,7 +103,8 @@ class Pushes:
             times += [max(float(each["at"]) for each in having or seen)] if seen else []
         return OnHosts(tuple(same), tuple(others), min(times, default=None))
 
-    def _read(self) -> dict[str, dict[str, Any]]:
+    def _read(self) -> dict[str, dict[str, _Push]]:
+        """By host, and by the user as whom it was asked; what else the file may hold is looked at with care."""
         try:
             known = json.loads(self._path.read_bytes())
         except (OSError, ValueError, RecursionError):

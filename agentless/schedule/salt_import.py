@@ -50,16 +50,20 @@ _AS_HERE = {("python_shell", "true"), ("clean_env", "false"), ("use_vt", "false"
 _PYTHON_TEXT = regex(r"!!python/(?:unicode|str) ")
 
 
+Keys = dict[str, object]
+"""The keys of an entry as our schedule file has them, values as nodes of YAML or plain; or arguments by name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """What a file of Salt's comes to.
 
     Args:
-        entries: by name, the keys of each as our schedule file has them, values as nodes of YAML or plain.
+        entries: by name, the keys of each.
         words: what is worth to know of them, a line each: what was left out, and what was put in another way.
     """
 
-    entries: Mapping[str, Mapping[str, Any]]
+    entries: Mapping[str, Keys]
     words: Sequence[str]
 
 
@@ -97,7 +101,7 @@ def translated(
             hint = "What Salt prints is YAML with: `salt-call schedule.list --out yaml > FILE`"
         raise ScheduleError(error.message, hint) from error
     unused = set(skip)
-    entries: dict[str, dict[str, Any]] = {}
+    entries: dict[str, Keys] = {}
     minions: dict[str, list[str]] = {}
     words: list[str] = []
     faults: list[str] = []
@@ -136,7 +140,7 @@ def translated(
     return Taken(entries, words)
 
 
-def _plain(made: Mapping[str, Any]) -> str:
+def _plain(made: Keys) -> str:
     """An entry without its target, to be compared."""
     kept = {key: _value(value) if isinstance(value, yaml.Node) else value for key, value in made.items()}
     return json.dumps({key: value for key, value in kept.items() if key != "target"}, sort_keys=True, default=str)
@@ -148,7 +152,7 @@ def _value(node: yaml.Node) -> Any:
     return [_value(each) for each in node.value] if isinstance(node, yaml.SequenceNode) else node.value
 
 
-def _wrong(name: str, made: Mapping[str, Any], beside: str, now: float, returners: Collection[str] | None) -> str:
+def _wrong(name: str, made: Keys, beside: str, now: float, returners: Collection[str] | None) -> str:
     """Why our schedule would refuse an entry; empty where it would not."""
     document = yaml.safe_dump({"schedule": {name: {key: _native(value) for key, value in made.items()}}})
     try:
@@ -236,7 +240,7 @@ class _SaltEntry:
         self._whens = whens
         self._beside = os.path.dirname(os.path.abspath(beside))
 
-    def made(self, target: str | None) -> dict[str, Any]:
+    def made(self, target: str | None) -> Keys:
         """Its keys, as our schedule file has them."""
         if not isinstance(self._item.node, yaml.MappingNode):
             self.faults.append("it is no entry: a mapping of keys to values is needed")
@@ -273,7 +277,7 @@ class _SaltEntry:
             return int(float(node.value))
         return node
 
-    def _work(self, fields: Mapping[str, YamlItem], target: str | None) -> dict[str, Any]:
+    def _work(self, fields: Mapping[str, YamlItem], target: str | None) -> Keys:
         if "function" not in fields:
             self.faults.append("it has no function")
             return {}
@@ -287,7 +291,7 @@ class _SaltEntry:
             self.faults.append(f"{function} is Salt's own: cmd.run and cmd.script can be taken, and {_CONTROLLER}")
             return {}
         given = self._given(fields, function)
-        made: dict[str, Any] = {"function": "cmd.script" if function == "cmd.script" else "cmd.run"}
+        made: Keys = {"function": "cmd.script" if function == "cmd.script" else "cmd.run"}
         if function not in ("cmd.run", "cmd.script"):
             self.words.append(f"{function} is cmd.run, whose return has it all")
         made["args"] = self._script(given) if function == "cmd.script" else self._command(given)
@@ -304,9 +308,9 @@ class _SaltEntry:
             made["target"] = target if target is not None else fields["target"].node
         return made
 
-    def _given(self, fields: Mapping[str, YamlItem], function: str) -> dict[str, Any]:
+    def _given(self, fields: Mapping[str, YamlItem], function: str) -> Keys:
         """The function's arguments by name, without those that change nothing."""
-        given: dict[str, Any] = {}
+        given: Keys = {}
         positions = _POSITIONAL[function]
         words = list(fields["args"].each()) if "args" in fields else []
         if len(words) > len(positions):
@@ -336,7 +340,7 @@ class _SaltEntry:
             self.faults.append("args: text is needed")
         return str(item.node.value)
 
-    def _command(self, given: dict[str, Any]) -> list[str]:
+    def _command(self, given: Keys) -> list[str]:
         command = str(given.pop("cmd", ""))
         if not command:
             self.faults.append("it has no command")
@@ -359,7 +363,7 @@ class _SaltEntry:
             self.words.append(f"runas {user}: by sudo, which root may: push it with `become`")
         return words
 
-    def _script(self, given: dict[str, Any]) -> list[str]:
+    def _script(self, given: Keys) -> list[str]:
         source, arguments = str(given.pop("source", "")), str(given.pop("args", "") or "")
         if given.get("runas") or given.get("user"):
             self.faults.append("runas: a script runs as the user who has the schedule: let it call sudo")
@@ -380,8 +384,8 @@ class _SaltEntry:
             self.faults.append(f"args of the script: {error}")
             return [name]
 
-    def _kwargs(self, given: dict[str, Any]) -> dict[str, Any]:
-        kwargs: dict[str, Any] = {key: str(given.pop(key)) for key in ("cwd", "shell", "stdin") if key in given}
+    def _kwargs(self, given: Keys) -> Keys:
+        kwargs: Keys = {key: str(given.pop(key)) for key in ("cwd", "shell", "stdin") if key in given}
         if "env" in given:
             environment = _environment(given.pop("env"))
             if environment is None:
@@ -391,9 +395,10 @@ class _SaltEntry:
         return kwargs
 
 
-def _environment(value: Any) -> dict[str, str] | None:
+def _environment(value: object) -> dict[str, str] | None:
     """`env`, which Salt takes as a mapping or as a list of them; None where it is neither."""
-    maps = value if isinstance(value, list) else [value]
-    if not all(isinstance(each, Mapping) for each in maps):
+    every = value if isinstance(value, list) else [value]
+    maps = [each for each in every if isinstance(each, Mapping)]
+    if len(maps) < len(every):
         return None
     return {str(name): str(text) for each in maps for name, text in each.items()}

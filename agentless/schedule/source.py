@@ -11,11 +11,20 @@ from typing import Any
 
 from agentless.schedule.marks import LAST_BREAK, Marks, NotEditable
 from agentless.schedule.meaning import Fields, Pair, braced, fields_of, inline, meaning, null, own, pairs, plain
+from agentless.values import dataclass
 from agentless.yamlfile import yaml
 
 __all__ = ["NotEditable", "Source"]
 
 _TEXT = "tag:yaml.org,2002:str"
+
+
+@dataclass(slots=True)
+class _Meant:
+    """What a file means: the keys beside `schedule`, and those in it: entries, and switches, which are no mappings."""
+
+    beside: dict[str, object]
+    schedule: dict[str, dict[str, object]]
 
 
 class Source:
@@ -41,29 +50,29 @@ class Source:
         """Whether an entry, or the whole schedule, has a key."""
         return key in (fields_of(self._marks.schedule) if entry is None else self.entry(entry))
 
-    def _meaning(self) -> dict[str, Any]:
-        document: dict[str, Any] = {key: meaning(value) for key, value in fields_of(self._marks.root).items()}
-        document["schedule"] = {key: meaning(value) for key, value in fields_of(self._marks.schedule).items()}
-        return document
+    def _meaning(self) -> _Meant:
+        """What the keys beside `schedule` mean, and what each of its own does."""
+        beside = {key: meaning(value) for key, value in fields_of(self._marks.root).items() if key != "schedule"}
+        return _Meant(beside, {key: meaning(value) for key, value in fields_of(self._marks.schedule).items()})
 
     # --- edits ---
-    def add(self, key: str, fields: Mapping[str, Any]) -> None:
+    def add(self, key: str, fields: Mapping[str, object]) -> None:
         """A new entry, the last."""
         node = plain(dict(fields))
         meant = self._meaning()
-        meant["schedule"][key] = meaning(node)
+        meant.schedule[key] = meaning(node)
         self._change(meant, lambda: self._append_entry(key, node))
 
     def delete(self, key: str) -> None:
         """Take an entry out, with the comments that are inside it."""
         meant = self._meaning()
-        del meant["schedule"][key]
+        del meant.schedule[key]
         self._change(meant, lambda: self._cut(self._marks.schedule, key, whole=True))
 
     def copy(self, key: str, new: str) -> None:
         """An entry once more, as it is written."""
         meant = self._meaning()
-        meant["schedule"][new] = meant["schedule"][key]
+        meant.schedule[new] = meant.schedule[key]
         node = plain(self.entry(key))
         try:
             self._change(meant, lambda: self._repeat(key, new))
@@ -74,13 +83,13 @@ class Source:
         """Set a key of an entry; for None that of the whole schedule, where a new one is the first."""
         node = plain(value)
         meant = self._meaning()
-        (meant["schedule"] if entry is None else meant["schedule"][entry])[key] = meaning(node)
+        (meant.schedule if entry is None else meant.schedule[entry])[key] = meaning(node)
         self._change(meant, lambda: self._put(entry, key, node), entry)
 
     def drop(self, entry: str, key: str) -> None:
         """Take a key of an entry away; its comments stay."""
         meant = self._meaning()
-        del meant["schedule"][entry][key]
+        del meant.schedule[entry][key]
         self._change(meant, lambda: self._cut(self._mapping(entry), key), entry)
 
     def extend(self, entry: str, key: str, value: str) -> None:
@@ -91,7 +100,7 @@ class Source:
             return
         node = plain([*many, value])
         meant = self._meaning()
-        meant["schedule"][entry][key] = meaning(node)
+        meant.schedule[entry][key] = meaning(node)
 
         def change() -> None:
             pair = own(self._mapping(entry), key)
@@ -102,7 +111,7 @@ class Source:
 
         self._change(meant, change, entry)
 
-    def _change(self, meant: dict[str, Any], change: Callable[[], None], entry: str | None = None) -> None:
+    def _change(self, meant: _Meant, change: Callable[[], None], entry: str | None = None) -> None:
         before = self._marks.text
         for apart in (False, True):
             try:
