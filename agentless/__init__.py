@@ -92,18 +92,18 @@ if TYPE_CHECKING:
     from agentless.schedule.coming import Forecast as Forecast
     from agentless.schedule.coming import Upcoming as Upcoming
     from agentless.schedule.difference import Change as Change
-    from agentless.schedule.document import Entry as Entry
-    from agentless.schedule.document import Schedule as Schedule
     from agentless.schedule.editing import Editor as Editor
     from agentless.schedule.history import Past as Past
-    from agentless.schedule.hosts import HostSchedule as HostSchedule
-    from agentless.schedule.hosts import OnHost as OnHost
-    from agentless.schedule.hosts import Placed as Placed
-    from agentless.schedule.hosts import Pushed as Pushed
-    from agentless.schedule.hosts import ScheduleEvent as ScheduleEvent
-    from agentless.schedule.hosts import Seen as Seen
+    from agentless.schedule.host_schedule import HostSchedule as HostSchedule
+    from agentless.schedule.host_schedule import OnHost as OnHost
+    from agentless.schedule.host_schedule import Placed as Placed
+    from agentless.schedule.host_schedule import Pushed as Pushed
+    from agentless.schedule.host_schedule import ScheduleEvent as ScheduleEvent
+    from agentless.schedule.host_schedule import Seen as Seen
     from agentless.schedule.overview import Overview as Overview
     from agentless.schedule.pushes import OnHosts as OnHosts
+    from agentless.schedule.schedule_file import Entry as Entry
+    from agentless.schedule.schedule_file import Schedule as Schedule
     from agentless.transport.ssh.fabric_connection import FabricConnection as FabricConnection
 
 try:
@@ -216,7 +216,7 @@ _HOMES = {
         "Forecast",
         "Upcoming",
     ),
-    "agentless.schedule.document": (
+    "agentless.schedule.schedule_file": (
         "Entry",
         "Schedule",
     ),
@@ -224,7 +224,7 @@ _HOMES = {
     "agentless.schedule.history": ("Past",),
     "agentless.schedule.pushes": ("OnHosts",),
     "agentless.schedule.difference": ("Change",),
-    "agentless.schedule.hosts": (
+    "agentless.schedule.host_schedule": (
         "HostSchedule",
         "OnHost",
         "Placed",

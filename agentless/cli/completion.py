@@ -152,7 +152,7 @@ def complete_function(ctx: click.Context, param: click.Parameter, incomplete: st
 
 def complete_keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """A KEY= of a schedule entry, and behind it what the value may be."""
-    from agentless.schedule.document import KEYS
+    from agentless.schedule.schedule_file import KEYS
     from agentless.schedule.work import CONTROLLER_FUNCTIONS, HOST_FUNCTIONS
 
     key, equals, value = incomplete.partition("=")

@@ -20,7 +20,7 @@ from agentless.report.printable import one_line
 from agentless.report.spelling import as_typed
 
 if TYPE_CHECKING:
-    from agentless.schedule.hosts import Pushed, Seen
+    from agentless.schedule.host_schedule import Pushed, Seen
 
 __all__ = ["schedule", "warn_of_silent"]
 
@@ -152,7 +152,7 @@ def warn_of_silent(invocation: Invocation, silent: Mapping[str, str]) -> None:
 
 
 def _tell(invocation: Invocation, sheet: Sheet, result: Seen | Pushed) -> int:
-    from agentless.schedule.hosts import Seen
+    from agentless.schedule.host_schedule import Seen
 
     hosts: Mapping[str, Any] = result.hosts
     for host, outcome in hosts.items():

@@ -18,8 +18,8 @@ from agentless.errors import InventoryError, UsageError
 from agentless.report.spelling import as_typed
 
 if TYPE_CHECKING:
-    from agentless.schedule.document import Entry, Schedule
     from agentless.schedule.editing import Editor
+    from agentless.schedule.schedule_file import Entry, Schedule
 
 __all__ = ["add", "copy", "delete", "disable", "enable", "import_", "modify", "move", "postpone", "skip"]
 

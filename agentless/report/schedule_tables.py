@@ -16,10 +16,10 @@ from agentless.report.text import Look, paint, states
 if TYPE_CHECKING:
     from agentless.schedule.coming import Upcoming
     from agentless.schedule.difference import Change
-    from agentless.schedule.document import Entry
-    from agentless.schedule.hosts import OnHost, Pushed, ScheduleEvent, Seen
+    from agentless.schedule.host_schedule import OnHost, Pushed, ScheduleEvent, Seen
     from agentless.schedule.overview import Overview
     from agentless.schedule.pushes import OnHosts
+    from agentless.schedule.schedule_file import Entry
 
 # Of a value that a host told, so much is shown.
 _LONGEST = 2000

@@ -18,7 +18,7 @@ from agentless.model.returner import SqlReturner
 from agentless.model.states import HostResult, State
 from agentless.model.times import stamp
 from agentless.returners.handover import NotTaken, Unavailable
-from agentless.returners.tables import Database, jids, returns
+from agentless.returners.register_tables import Database, jids, returns
 
 __all__ = ["Register"]
 

@@ -12,7 +12,7 @@ from agentless.model.job import Job
 from agentless.model.returner import SqlReturner
 from agentless.model.states import State
 from agentless.returners.handover import HostEnd, Unavailable
-from agentless.returners.tables import Database, column, jids, returns
+from agentless.returners.register_tables import Database, column, jids, returns
 
 __all__ = ["Sql"]
 

@@ -19,9 +19,9 @@ from agentless.model.job import Job
 from agentless.model.problem import Problem
 from agentless.model.requests import Caller, Request, Wanted
 from agentless.runner import payload
-from agentless.runner.call import HostCall
 from agentless.runner.fanout import Carrier, FanOut, Threads
 from agentless.runner.homecoming import Homecoming, Learned
+from agentless.runner.host_call import HostCall
 from agentless.runner.reading import Answer
 from agentless.runner.session import NOT_TWICE
 from agentless.runner.spread import Spread

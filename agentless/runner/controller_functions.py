@@ -9,7 +9,7 @@ from agentless.cache import JobFilter
 from agentless.model.problem import Problem
 from agentless.runner import lookup
 from agentless.runner.parts import Parts
-from agentless.schedule.document import Entry
+from agentless.schedule.schedule_file import Entry
 
 __all__ = ["perform"]
 

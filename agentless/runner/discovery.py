@@ -16,9 +16,9 @@ from agentless.model.job import Job, Report
 from agentless.model.problem import Problem
 from agentless.model.requests import FetchRequest, Wanted
 from agentless.model.states import LEARNED, Dispatched, HostResult, State, settle, settle_denied
-from agentless.runner.call import HostCall
 from agentless.runner.contact import MENDED_BY_WAITING, Contact, SingleCall, in_order, problem_of
 from agentless.runner.homecoming import is_to_come, job_of
+from agentless.runner.host_call import HostCall
 from agentless.runner.reading import Answer
 
 __all__ = ["Search", "described", "discover", "known_to_nobody"]

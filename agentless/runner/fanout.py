@@ -12,7 +12,7 @@ from typing import Protocol
 
 from agentless.cache.scratch import Scratch
 from agentless.errors import HostError
-from agentless.runner.call import HostCall, Talk
+from agentless.runner.host_call import HostCall, Talk
 from agentless.runner.reading import Answer
 from agentless.transport.channel import Connector
 

@@ -17,10 +17,10 @@ from agentless.model.problem import Problem
 from agentless.model.requests import FetchRequest, FollowRequest, Request, RunRequest, Wanted
 from agentless.model.states import Dispatched, HostResult, State, settle
 from agentless.runner.awaited import EVERY, Awaited
-from agentless.runner.call import HostCall
 from agentless.runner.contact import CARRIERS, MENDED_BY_WAITING, Contact, problem_of
 from agentless.runner.events import Changed, Event
 from agentless.runner.homecoming import Homecoming, Ledger
+from agentless.runner.host_call import HostCall
 from agentless.runner.reading import Answer
 from agentless.runner.rollout import Rollout
 from agentless.runner.writing import write

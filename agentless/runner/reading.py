@@ -18,14 +18,14 @@ from agentless.model.returns import Remains, Return
 from agentless.regex import regex
 from agentless.remote import wire
 from agentless.runner.bounds import records_max
-from agentless.runner.fields import Meta, build, count, flag, items, matched, number, pairs, stamp, text, texts
+from agentless.runner.frame_fields import Meta, build, count, flag, items, matched, number, pairs, stamp, text, texts
 from agentless.runner.frames import Frame
 
 __all__ = ["Answer", "Reading"]
 
 # Few calls are about a schedule, and what it takes to read one is loaded for those.
 if TYPE_CHECKING:
-    from agentless.schedule.hosts import OnHost, ScheduleEvent
+    from agentless.schedule.host_schedule import OnHost, ScheduleEvent
 
     Answer = answers.JobAnswer | answers.Answer | OnHost | ScheduleEvent
 else:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from agentless.remote import course, evaluator
 from agentless.remote.evaluator import Fire
-from agentless.runner.fields import Meta, build, count, items, mapping, number, stamp, text, texts
+from agentless.runner.frame_fields import Meta, build, count, items, mapping, number, stamp, text, texts
 from agentless.schedule.difference import shown
-from agentless.schedule.hosts import OnHost, ScheduleEvent
+from agentless.schedule.host_schedule import OnHost, ScheduleEvent
 
 __all__ = ["entry", "event"]
 

@@ -15,7 +15,7 @@ from agentless.model.times import local
 from agentless.remote import evaluator
 from agentless.runner.schedules import Schedules
 from agentless.schedule.coming import offset
-from agentless.schedule.document import Entry, Schedule
+from agentless.schedule.schedule_file import Entry, Schedule
 from agentless.values import dataclass
 
 if TYPE_CHECKING:

@@ -16,22 +16,22 @@ from agentless.model.job import JobRow
 from agentless.model.job_spec import Delivery
 from agentless.model.states import State
 from agentless.runner.parts import Parts
-from agentless.schedule import document
+from agentless.schedule import schedule_file
 from agentless.schedule.coming import Upcoming, coming, first, forecast
-from agentless.schedule.document import Entry, Schedule
 from agentless.schedule.editing import Editor
 from agentless.schedule.history import Histories, Past
-from agentless.schedule.hosts import Pushed, Seen
+from agentless.schedule.host_schedule import Pushed, Seen
 from agentless.schedule.overview import Overview
 from agentless.schedule.pushes import Pushes
+from agentless.schedule.schedule_file import Entry, Schedule
 
 # `schedule list` reads the file and the cache: it is not to wait for what contacts hosts.
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from agentless.runner.dispatcher import PreparedJob
-    from agentless.runner.push import Shipment
     from agentless.runner.run import Run
+    from agentless.runner.shipment import Shipment
 
 __all__ = ["Schedules", "find"]
 
@@ -70,7 +70,7 @@ class Schedules:
         Raises:
             ScheduleError: the file cannot be read, or something in it is wrong.
         """
-        schedule = document.load(self.path, now=time.time())
+        schedule = schedule_file.load(self.path, now=time.time())
         for entry in schedule.entries.values():
             self._check_returners(entry)
         return schedule
@@ -163,7 +163,7 @@ class Schedules:
         Raises:
             ScheduleError: the file is wrong, or has no `schedule`, as an empty one.
         """
-        from agentless.runner import push as hosts
+        from agentless.runner import shipment as hosts
 
         parts = self._parts
         schedule = self.file
@@ -180,7 +180,7 @@ class Schedules:
 
     def purge(self, target: str | None = None, *, check: bool = False) -> Pushed:
         """Take the schedule and its line in the crontab away from hosts; None is all."""
-        from agentless.runner import push as hosts
+        from agentless.runner import shipment as hosts
 
         purged = hosts.purge(self._parts.contact, self._parts.selection.endpoints(target), check=check)
         if not check:
@@ -189,7 +189,7 @@ class Schedules:
 
     def _note(self, pushed: Pushed, shipment: Shipment, check: bool) -> None:
         """Remember what hosts have, for `overview`."""
-        from agentless.runner.push import digest_of
+        from agentless.runner.shipment import digest_of
 
         had: dict[str, dict[str, str]] = {}
         other: dict[str, dict[str, str]] = {}
@@ -203,7 +203,7 @@ class Schedules:
         self._pushes.note(self._sender, had, time.time(), other=other)
 
     def _shipment(self, schedule: Schedule, targets: Mapping[str, tuple[str, ...]]) -> Shipment:
-        from agentless.runner import push as hosts
+        from agentless.runner import shipment as hosts
 
         parts = self._parts
         return hosts.Shipment.of(
@@ -225,7 +225,7 @@ class Schedules:
 
     def status(self, target: str | None = None, *, plan: int = 1, log: int = 50) -> Seen:
         """What hosts have, what their ticks did (`log` events), and what they will fire (`plan` of each entry)."""
-        from agentless.runner import push as hosts
+        from agentless.runner import shipment as hosts
 
         return hosts.show(self._parts.contact, self._parts.selection.endpoints(target), plan=plan, log=log)
 
@@ -260,7 +260,7 @@ class Schedules:
 
     def overview(self) -> list[Overview]:
         """Every entry, with what is known of it here; nobody is asked."""
-        from agentless.runner.push import digest_of
+        from agentless.runner.shipment import digest_of
 
         schedule, now = self.file, time.time()
         fired = self._fired(schedule)
@@ -344,6 +344,6 @@ class Schedules:
             raise ScheduleError(
                 f"{entry.name}: {entry.function} runs on the controller, and is no job", file=str(self.path)
             )
-        from agentless.runner.push import job_spec
+        from agentless.runner.shipment import job_spec
 
         return self._parts.dispatcher.prepare(entry.target, job_spec(entry, str(self.path)), how, jid)

@@ -23,7 +23,7 @@ from agentless.model.output import InMemory
 from agentless.model.returns import Remains, Return
 from agentless.model.secret import Secret
 from agentless.openssh.settings import Settings, moved
-from agentless.runner.call import HostCall, Talk
+from agentless.runner.host_call import HostCall, Talk
 from agentless.runner.reading import Answer
 from agentless.transport.channel import Link
 from agentless.transport.connector import HostConnector

@@ -21,10 +21,10 @@ from agentless.errors import CarrierLost, HostError, Unreachable
 from agentless.model.endpoint import Endpoint
 from agentless.model.secret import Secret
 from agentless.openssh.settings import Settings
-from agentless.runner.call import HostCall
 from agentless.runner.cluster import WORKERS, Cluster
 from agentless.runner.cores import Cores
 from agentless.runner.fanout import FanOut, Part
+from agentless.runner.host_call import HostCall
 from agentless.runner.shard import OTHER_VERSION, CallOutcome, Results, Shard, carry_out
 
 __all__ = ["Shards", "cluster_of"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from agentless.model.times import iso, local
 from agentless.remote import clock, course, evaluator
 from agentless.remote.evaluator import Fire
-from agentless.schedule.document import Entry, Schedule
+from agentless.schedule.schedule_file import Entry, Schedule
 from agentless.values import dataclass
 
 if TYPE_CHECKING:

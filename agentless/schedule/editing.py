@@ -16,7 +16,7 @@ from agentless.files import replace_file
 from agentless.remote import clock, course
 from agentless.schedule import dates
 from agentless.schedule.coming import offset
-from agentless.schedule.document import ALIASES, KEYS, Entry, Schedule, load, parse
+from agentless.schedule.schedule_file import ALIASES, KEYS, Entry, Schedule, load, parse
 from agentless.schedule.source import NotEditable, Source
 from agentless.suggest import one_of
 from agentless.yamlfile import FAULTS, yaml

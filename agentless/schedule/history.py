@@ -15,7 +15,7 @@ from filelock import FileLock
 from agentless import files
 from agentless.errors import ScheduleError
 from agentless.remote.course import COUNTED, EXTRA, FIRED, HAD, NEXT, SKIPPED, VERSION, WAY
-from agentless.schedule.document import Entry
+from agentless.schedule.schedule_file import Entry
 from agentless.values import dataclass
 
 if TYPE_CHECKING:

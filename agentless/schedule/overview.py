@@ -7,8 +7,8 @@ from typing import Any
 
 from agentless.model.times import Moment, iso
 from agentless.schedule.coming import Forecast, fire_json
-from agentless.schedule.document import Entry
 from agentless.schedule.pushes import OnHosts
+from agentless.schedule.schedule_file import Entry
 from agentless.values import dataclass
 
 __all__ = ["Overview"]

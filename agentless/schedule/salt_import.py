@@ -17,7 +17,7 @@ from typing import Any
 from agentless.errors import ScheduleError
 from agentless.regex import regex
 from agentless.schedule import timing, work
-from agentless.schedule.document import ALIASES, parse
+from agentless.schedule.schedule_file import ALIASES, parse
 from agentless.values import dataclass
 from agentless.yamlfile import YamlItem, root, yaml
 

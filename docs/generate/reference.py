@@ -14,7 +14,7 @@ from agentless.cache.pruning import Pruned
 from agentless.cli import preview
 from agentless.model import copies, exit_codes, job, problem, process, results, states
 from agentless.report.failure import failure
-from agentless.schedule import coming, hosts, overview
+from agentless.schedule import coming, host_schedule, overview
 from docs.generate.samples import SAMPLES
 
 __all__ = ["DOCUMENTS", "EXITS", "Document", "Key", "exit_codes_page", "json_page", "keys"]
@@ -176,7 +176,7 @@ DOCUMENTS = (
         ("schedule push", "schedule purge"),
         "placed",
         _BY_HOST,
-        (Part("", (hosts.Placed.to_json,), ("*",)),),
+        (Part("", (host_schedule.Placed.to_json,), ("*",)),),
     ),
     Document(
         "Schedules on hosts",
@@ -184,9 +184,9 @@ DOCUMENTS = (
         "seen",
         _BY_HOST,
         (
-            Part("", (hosts.HostSchedule.to_json,), ("*",)),
-            Part("An entry on a host", (hosts.OnHost.to_json,), ("*", "entries", "*")),
-            Part("An event", (hosts.ScheduleEvent.to_json,), ("*", "events", 0)),
+            Part("", (host_schedule.HostSchedule.to_json,), ("*",)),
+            Part("An entry on a host", (host_schedule.OnHost.to_json,), ("*", "entries", "*")),
+            Part("An event", (host_schedule.ScheduleEvent.to_json,), ("*", "events", 0)),
         ),
     ),
     Document(
@@ -212,7 +212,7 @@ EXITS: tuple[tuple[tuple[str, ...], type], ...] = (
     (("jobs active",), results.Active),
     (("jobs list",), results.Listed),
     (("hosts",), results.Hosts),
-    (("schedule status", "schedule pull"), hosts.Seen),
+    (("schedule status", "schedule pull"), host_schedule.Seen),
     (("connections",), results.Connections),
     (("put", "get"), copies.Copies),
 )

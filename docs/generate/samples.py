@@ -33,7 +33,7 @@ from agentless.model.returns import Return
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.remote.evaluator import Fire
 from agentless.report.failure import failure
-from agentless.schedule.hosts import HostSchedule, OnHost, Placed, Pushed, ScheduleEvent, Seen
+from agentless.schedule.host_schedule import HostSchedule, OnHost, Placed, Pushed, ScheduleEvent, Seen
 
 __all__ = ["SAMPLES"]
 

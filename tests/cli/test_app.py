@@ -111,7 +111,7 @@ def test_what_sends_a_command_loads_none_of_what_it_seldom_needs() -> None:
     code += "import agentless.runner.dispatcher, agentless.runner.spread, agentless.transport.connector\n"
     code += "import agentless.transport.keeper.client, agentless.inventory.groupfile\n"
     code += "seldom = {'logging', 'concurrent.futures', 'pickle', 'tempfile', 'subprocess', 'ctypes', 'configparser'}\n"
-    code += "seldom |= {'decimal', 'random', 'getpass', 'traceback', 'paramiko', 'agentless.schedule.hosts'}\n"
+    code += "seldom |= {'decimal', 'random', 'getpass', 'traceback', 'paramiko', 'agentless.schedule.host_schedule'}\n"
     code += "print(sorted(seldom & set(sys.modules)))"
     environ = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)

@@ -19,7 +19,7 @@ SEEN_THROUGH = {
     "model/answers": "tests/runner/test_reading.py",
     "model/new_key": "tests/report/test_first_contact.py",
     # A call is carried out by threads and by shards.
-    "runner/call": "tests/runner/test_fanout.py",
+    "runner/host_call": "tests/runner/test_fanout.py",
     "runner/cluster": "tests/runner/test_spread.py",
     "runner/shards": "tests/runner/test_spread.py",
     # The helper's side decides whether what is sent can be started.

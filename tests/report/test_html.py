@@ -19,7 +19,7 @@ from agentless.model.returns import Return
 from agentless.model.states import HostResult, State
 from agentless.report.html import fires_html, jobs_html, report_html
 from agentless.schedule.coming import Fire, Upcoming
-from agentless.schedule.document import parse
+from agentless.schedule.schedule_file import parse
 from tests.report.harmless import harmless
 from tests.report.values import JID, START, quick, report, reports, returned
 

@@ -9,10 +9,10 @@ from agentless.report import schedule_tables as tables
 from agentless.report.text import Look
 from agentless.schedule.coming import Forecast, Upcoming
 from agentless.schedule.difference import Change
-from agentless.schedule.document import Entry
-from agentless.schedule.hosts import HostSchedule, OnHost, Placed, Pushed, ScheduleEvent, Seen
+from agentless.schedule.host_schedule import HostSchedule, OnHost, Placed, Pushed, ScheduleEvent, Seen
 from agentless.schedule.overview import Overview
 from agentless.schedule.pushes import OnHosts
+from agentless.schedule.schedule_file import Entry
 
 FIRE = Fire(nominal=1800000000, at=1800000007, shift=3600, reason=None, jid="20270115080000123456")
 ENTRY = Entry(

@@ -14,8 +14,8 @@ from agentless.model.problem import Problem
 from agentless.model.returner import SqlReturner
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.returners.handover import HostEnd
+from agentless.returners.register_tables import column
 from agentless.returners.sql import Sql
-from agentless.returners.tables import column
 from tests.cache.results import returned
 from tests.hosts import patience
 from tests.hosts.client import ROOT

@@ -12,7 +12,7 @@ from agentless.cache import JobCache
 from agentless.model.states import HostResult, State
 from agentless.runner.controller_functions import perform
 from agentless.runner.parts import Parts
-from agentless.schedule.document import parse
+from agentless.schedule.schedule_file import parse
 from tests.runner.test_parts import parts
 
 

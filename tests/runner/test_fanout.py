@@ -14,8 +14,8 @@ from agentless.cache.scratch import Scratch
 from agentless.errors import HostError, Unreachable
 from agentless.model.endpoint import Endpoint
 from agentless.model.requests import Caller, PingRequest
-from agentless.runner.call import HostCall
 from agentless.runner.fanout import FanOut, Part, Threads
+from agentless.runner.host_call import HostCall
 from agentless.runner.reading import Answer
 from agentless.runner.writing import write
 from agentless.transport.channel import Link

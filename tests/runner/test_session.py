@@ -17,7 +17,7 @@ from agentless.model.requests import Caller, PingRequest
 from agentless.runner.reading import Answer
 from agentless.runner.session import Session
 from agentless.runner.writing import write
-from agentless.schedule.hosts import OnHost, ScheduleEvent
+from agentless.schedule.host_schedule import OnHost, ScheduleEvent
 from tests.runner.lying import CUT, END, JID, SCRATCH, Lying, Piece
 
 PING = write(PingRequest(), Caller("ada@laptop", 168.0, 1 << 30))

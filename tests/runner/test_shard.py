@@ -17,7 +17,7 @@ from agentless.model.job import Job
 from agentless.model.job_spec import JobSpec
 from agentless.model.requests import Caller, PingRequest, RunRequest
 from agentless.runner import shard as shards
-from agentless.runner.call import HostCall
+from agentless.runner.host_call import HostCall
 from agentless.runner.shard import Results, Shard, carry_out
 from agentless.runner.writing import write
 from tests.hosts import Sshd, patience

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agentless.schedule import document
-from agentless.schedule.document import parse
+from agentless.schedule import schedule_file
+from agentless.schedule.schedule_file import parse
 from tests.schedule.walking import START
 
 FILE = "dir/schedule.yaml"
@@ -18,5 +18,5 @@ schedule:
 """
 
 
-def read(text: str) -> document.Schedule:
+def read(text: str) -> schedule_file.Schedule:
     return parse(text, FILE, identity="ada@laptop", now=START)

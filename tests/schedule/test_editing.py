@@ -12,8 +12,8 @@ import pytest
 
 from agentless.errors import ScheduleError, UsageError
 from agentless.schedule.coming import coming
-from agentless.schedule.document import Entry, load
 from agentless.schedule.editing import Editor, values
+from agentless.schedule.schedule_file import Entry, load
 from tests.schedule.walking import START
 
 TEXT = """\

@@ -10,8 +10,8 @@ import pytest
 
 from agentless.errors import ScheduleError
 from agentless.remote import clock, evaluator
-from agentless.schedule.document import load
 from agentless.schedule.history import Histories
+from agentless.schedule.schedule_file import load
 from tests.hosts.needs import need
 
 NOW = 1_800_000_000.0

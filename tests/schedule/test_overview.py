@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from agentless.remote.evaluator import Fire
 from agentless.schedule.coming import Forecast
-from agentless.schedule.document import Entry
 from agentless.schedule.overview import Overview
+from agentless.schedule.schedule_file import Entry
 
 FIRE = Fire(nominal=1800000000, at=1800000007, shift=0, reason=None, jid="20270115080000123456")
 

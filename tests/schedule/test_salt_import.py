@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from agentless.errors import ScheduleError
-from agentless.schedule.document import Entry, load
 from agentless.schedule.editing import Editor
 from agentless.schedule.salt_import import Taken, translated
+from agentless.schedule.schedule_file import Entry, load
 
 NOW = 1_800_000_000.0
 

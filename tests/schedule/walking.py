@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from agentless.remote import clock, evaluator
 from agentless.schedule import dates
-from agentless.schedule.document import parse
+from agentless.schedule.schedule_file import parse
 
 if TYPE_CHECKING:
     from agentless.remote.course import Timing

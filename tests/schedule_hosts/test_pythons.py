@@ -11,7 +11,7 @@ import pytest
 
 from agentless.runner import payload
 from agentless.runner.frames import Decoder
-from agentless.schedule.document import parse
+from agentless.schedule.schedule_file import parse
 from tests.hosts import need
 from tests.remote.conftest import PYTHONS
 from tests.schedule_hosts.conftest import CRONTAB_COMMAND

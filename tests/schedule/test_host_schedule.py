@@ -7,7 +7,7 @@ import json
 import pytest
 
 from agentless.model.problem import Problem
-from agentless.schedule.hosts import HostSchedule, OnHost, Placed, Pushed, ScheduleEvent, Seen
+from agentless.schedule.host_schedule import HostSchedule, OnHost, Placed, Pushed, ScheduleEvent, Seen
 
 STOPPED = Problem("cron", "cron does not run")
 

@@ -17,9 +17,9 @@ from agentless.runner.contact import Contact
 from agentless.runner.reading import Answer
 from agentless.runner.writing import entry_fields
 from agentless.schedule.difference import differences, shown
-from agentless.schedule.document import Entry, Schedule
-from agentless.schedule.hosts import HostSchedule, OnHost, Placed, Pushed, ScheduleEvent, Seen
+from agentless.schedule.host_schedule import HostSchedule, OnHost, Placed, Pushed, ScheduleEvent, Seen
 from agentless.schedule.pushes import digest
+from agentless.schedule.schedule_file import Entry, Schedule
 from agentless.values import dataclass
 
 __all__ = ["Shipment", "compared", "digest_of", "job_spec", "purge", "push", "show"]

@@ -15,7 +15,7 @@ from agentless.errors import ConfigError
 from agentless.model.returner import SecretSource, SqlReturner
 from agentless.model.secret import Secret
 from agentless.returners.handover import NotTaken, Unavailable
-from agentless.returners.tables import Database, column, jids
+from agentless.returners.register_tables import Database, column, jids
 
 
 def database(url: str) -> Database:

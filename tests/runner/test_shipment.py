@@ -11,11 +11,11 @@ from agentless.model.answers import PushDone, ScheduleState
 from agentless.model.endpoint import Endpoint
 from agentless.model.requests import Caller
 from agentless.runner.frames import Frame
-from agentless.runner.push import Shipment
 from agentless.runner.reading import Reading
+from agentless.runner.shipment import Shipment
 from agentless.runner.writing import write
-from agentless.schedule.document import parse
-from agentless.schedule.hosts import OnHost, ScheduleEvent
+from agentless.schedule.host_schedule import OnHost, ScheduleEvent
+from agentless.schedule.schedule_file import parse
 from tests.runner.lying import SCRATCH
 
 NOW = 1_800_000_030

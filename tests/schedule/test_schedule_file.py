@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from agentless.errors import ScheduleError
 from agentless.remote import evaluator
-from agentless.schedule import document
+from agentless.schedule import schedule_file
 from agentless.schedule.coming import coming
-from agentless.schedule.document import load, parse
+from agentless.schedule.schedule_file import load, parse
 from tests.schedule.reading import ENTRY, FILE, read
 from tests.schedule.walking import START, utc
 
@@ -215,7 +215,7 @@ def test_a_global_splay_leaves_alone_what_comes_around_before_it() -> None:
 
 
 KEYS = st.dictionaries(
-    st.sampled_from([*document.KEYS, "minuets", "func", ""]),
+    st.sampled_from([*schedule_file.KEYS, "minuets", "func", ""]),
     st.one_of(
         st.none(), st.booleans(), st.integers(-10, 10**6), st.text(max_size=12), st.sampled_from(["5pm", "* * * * *"]),
         st.lists(st.text(max_size=8), max_size=3),
