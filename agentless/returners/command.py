@@ -39,6 +39,9 @@ class CommandHandover:
         self._settings = settings
         self._environ = environ
         self._process: subprocess.Popen[bytes] | None = None
+        # Held while a command is started, so that who cancels meanwhile finds it.
+        self._starting = threading.Lock()
+        self._canceled = False
 
     def give(self, ends: Sequence[HostEnd], until: float) -> None:
         (end,) = ends
@@ -48,23 +51,26 @@ class CommandHandover:
         with tempfile.TemporaryFile() as document:
             document.write(end.encode())
             document.seek(0)
-            try:
-                process = subprocess.Popen(
-                    settings.argv,
-                    stdin=document,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.PIPE,
-                    cwd=settings.directory,
-                    env=environ,
-                    start_new_session=True,
-                )
-            except (OSError, ValueError) as error:
-                reason = getattr(error, "strerror", None) or type(error).__name__
-                raise Unavailable(f"{settings.argv[0]} cannot be started: {reason}") from error
-        self._process = process
-        assert process.stderr is not None
-        tail = _StderrTail(process.stderr)
+            with self._starting:
+                if self._canceled:
+                    raise Unavailable(f"{settings.argv[0]} was not started: interrupted")
+                try:
+                    process = subprocess.Popen(
+                        settings.argv,
+                        stdin=document,
+                        stdout=subprocess.DEVNULL,
+                        stderr=subprocess.PIPE,
+                        cwd=settings.directory,
+                        env=environ,
+                        start_new_session=True,
+                    )
+                except (OSError, ValueError) as error:
+                    reason = getattr(error, "strerror", None) or type(error).__name__
+                    raise Unavailable(f"{settings.argv[0]} cannot be started: {reason}") from error
+                self._process = process
         try:
+            assert process.stderr is not None
+            tail = _StderrTail(process.stderr)
             code = process.wait(max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
             _kill(process)
@@ -82,6 +88,10 @@ class CommandHandover:
             raise NotTaken(f"{how}: {last}" if last else how)
 
     def cancel(self) -> None:
+        self._canceled = True
+        # Not for ever: a program on a file system that hangs is not started either.
+        if self._starting.acquire(timeout=_REAPED):
+            self._starting.release()
         if (process := self._process) is not None:
             _kill(process)
 

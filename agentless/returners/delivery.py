@@ -141,13 +141,13 @@ class _Worker(threading.Thread):
         refused = 0
         while due := [one for one in self._due() if (one.jid, one.host) not in tried]:
             for jid, ends in self._batches(due):
+                if self.left.is_set():
+                    return
                 tried.update((jid, end.host) for end in ends)
                 for part in self._parts(jid, ends):
                     refused = 0 if part else refused + 1
-                    if refused >= REFUSED_IN_A_ROW:
+                    if refused >= REFUSED_IN_A_ROW or self.left.is_set():
                         return
-                if self.left.is_set():
-                    return
                 if time.monotonic() > until:
                     self.reason = f"{AT_MOST:.0f} s were over"
                     return

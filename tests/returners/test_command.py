@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from agentless.report.documents import as_json
+from agentless.returners.delivery import handover
+from agentless.returners.handover import HostEnd, NotTaken, Unavailable
 from tests.cache.results import returned
 from tests.hosts import patience, until
 from tests.returners.bench import Bench
@@ -87,6 +92,30 @@ def test_one_that_writes_without_end_to_stderr_costs_no_memory_and_its_end_is_to
     (warning,) = bench.deliver()
     assert warning.endswith("last")
     assert len(warning) < 4000
+
+
+def test_none_is_started_after_a_cancel(bench: Bench) -> None:
+    """The process that interrupts leaves at once, and nobody would kill it."""
+    bench.configure("returners: {cmd: {type: command, command: 'touch started'}}")
+    job = bench.job(returners=("cmd",))
+    given = handover(bench.config.returners["cmd"], bench.environ)
+    given.cancel()
+    with pytest.raises(Unavailable, match="/bin/sh was not started: interrupted"):
+        given.give([HostEnd(job, "web1", returned())], time.monotonic() + 60)
+    assert not (bench.root / "started").exists()
+
+
+def test_a_cancel_while_one_is_started_ends_it(bench: Bench) -> None:
+    bench.configure("returners: {cmd: {type: command, command: 'exec sleep 3600'}}")
+    job = bench.job(returners=("cmd",))
+    for instant in range(20):
+        given = handover(bench.config.returners["cmd"], bench.environ)
+        with ThreadPoolExecutor(1) as pool:
+            giving = pool.submit(given.give, [HostEnd(job, "web1", returned())], time.monotonic() + patience(20))
+            time.sleep(instant / 5000)
+            given.cancel()
+            with pytest.raises((Unavailable, NotTaken), match=r"interrupted|signal 9"):
+                giving.result()
 
 
 def test_one_that_is_not_there_is_told(bench: Bench) -> None:

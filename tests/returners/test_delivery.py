@@ -179,7 +179,7 @@ def test_what_was_recorded_is_handed_over_once_or_more_whenever_a_process_is_kil
 
 
 def test_an_interruption_ends_it_at_once_and_leaves_no_command_behind(bench: Bench) -> None:
-    bench.configure("returners: {one: {type: command, timeout: 60, command: 'echo $$ >pid; exec sleep 60'}}")
+    bench.configure("returners: {one: {type: command, timeout: 60, command: 'echo $$ >pid; exec sleep 3600'}}")
     bench.job(returners=("one",))
     program = f"""
 import os
