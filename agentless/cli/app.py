@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentless.cli.commands import Command, Left, Verb, VerbGroup, meant, option, show_help
+from agentless.cli.commands import Command, Left, Verb, VerbGroup, meant, option, show_help, the_invocation
 from agentless.cli.completion import PROGRAM, VARIABLE, offered
 from agentless.cli.interrupts import Interrupts
 from agentless.cli.invocation import Invocation
@@ -75,9 +75,7 @@ def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
         from agentless import __version__
 
-        invocation = ctx.find_object(Invocation)
-        assert invocation is not None
-        invocation.screen.result(f"agentless {__version__}\n")
+        the_invocation(ctx).screen.result(f"agentless {__version__}\n")
         ctx.exit(0)
 
 
@@ -102,11 +100,9 @@ def cli(ctx: click.Context) -> int:
     lost or not started; 4 jobs still run; 130 interrupted.
     """  # fmt: skip
     if ctx.invoked_subcommand is None:
-        invocation = ctx.find_object(Invocation)
-        assert invocation is not None
-        width = invocation.screen.columns
-        lines = [part for line in _OVERVIEW.splitlines() for part in wrapped(line, width, " " * 6)]
-        invocation.screen.result("\n".join(lines) + "\n")
+        screen = the_invocation(ctx).screen
+        lines = [part for line in _OVERVIEW.splitlines() for part in wrapped(line, screen.columns, " " * 6)]
+        screen.result("\n".join(lines) + "\n")
     return 0
 
 
@@ -135,9 +131,7 @@ def help_(ctx: click.Context, verb: Sequence[str], man: bool) -> int:
     from agentless import __version__
     from agentless.cli.manual import manual
 
-    invocation = ctx.find_object(Invocation)
-    assert invocation is not None
-    invocation.screen.result(manual(at, __version__))
+    the_invocation(ctx).screen.result(manual(at, __version__))
     return 0
 
 
@@ -164,7 +158,7 @@ def main(
     words = sys.argv[1:] if arguments is None else list(arguments)
     screen = Screen(environ)
     try:
-        with Interrupts(screen.end_prompts) as interrupts:
+        with Interrupts(screen.prompts.end) as interrupts:
             return _run(words, Invocation(screen, make_fleet, interrupts, environ))
     except KeyboardInterrupt:
         # Between the handlers and the command, or while it let go of its connections.

@@ -160,7 +160,7 @@ class Attachment:
         screen = self.invocation.screen
         results = self.run.report().results
         on = [host for host in self.run.waiting_for() if results[host].state is not State.PENDING]
-        if not on and screen.prompt_refused:
+        if not on and screen.prompts.refused:
             # Who is asked for a passphrase, and types Ctrl-C, wants no job.
             return "term"
         screen.below_the_echo()

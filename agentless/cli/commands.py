@@ -24,6 +24,7 @@ __all__ = [
     "option",
     "option_records",
     "show_help",
+    "the_invocation",
 ]
 
 Example = tuple[str, str]
@@ -36,11 +37,16 @@ class Left(Exception):
     """A verb was interrupted. No KeyboardInterrupt any more: click would write to stderr by itself, and forget why."""
 
 
-def show_help(ctx: click.Context) -> int:
-    """Write a command's help to stdout, where click's own way would make a full disk a defect."""
+def the_invocation(ctx: click.Context) -> Invocation:
+    """That which is behind a context; there is one wherever a command runs."""
     invocation = ctx.find_object(Invocation)
     assert invocation is not None
-    invocation.screen.result(ctx.get_help() + "\n")
+    return invocation
+
+
+def show_help(ctx: click.Context) -> int:
+    """Write a command's help to stdout, where click's own way would make a full disk a defect."""
+    the_invocation(ctx).screen.result(ctx.get_help() + "\n")
     return 0
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agentless.cli.commands import Command
+from agentless.cli.commands import Command, the_invocation
 from agentless.cli.invocation import Invocation
 from agentless.report.printable import one_line
 
@@ -58,8 +58,14 @@ def offered(value: str, help: str | None = None, type: str = "plain") -> Complet
     return CompletionItem(value, help=help, type=type)
 
 
-def _items(ctx: click.Context, ask: Callable[[Invocation], Iterable[CompletionItem]]) -> list[CompletionItem]:
-    """What can be shown of the words that an inventory or the cache gives.
+def _beginning(incomplete: str, words: Iterable[str]) -> list[CompletionItem]:
+    return [offered(word) for word in words if word.startswith(incomplete)]
+
+
+def _items(
+    ctx: click.Context, incomplete: str, ask: Callable[[Invocation], Iterable[CompletionItem]]
+) -> list[CompletionItem]:
+    """What can be shown of the words that an inventory or the cache gives, and begins so.
 
     Completion has nobody to tell what is wrong with them: then it knows no words.
     """
@@ -69,13 +75,10 @@ def _items(ctx: click.Context, ask: Callable[[Invocation], Iterable[CompletionIt
     for name in ("ask_pass", "ask_become_pass"):
         invocation.given.pop(name, None)
     try:
-        return [item for item in ask(invocation) if one_line(item.value) == item.value]
+        shown = (item for item in ask(invocation) if one_line(item.value) == item.value)
+        return [item for item in shown if item.value.startswith(incomplete)]
     except Exception:  # noqa: BLE001  a traceback between the words on a prompt helps nobody
         return []
-
-
-def _targets(invocation: Invocation) -> Iterable[CompletionItem]:
-    return map(offered, invocation.fleet.target_names())
 
 
 def _jids(invocation: Invocation) -> Iterable[CompletionItem]:
@@ -89,16 +92,13 @@ def complete_target(ctx: click.Context, param: click.Parameter, incomplete: str)
     """Groups and hosts; behind a `:`, `,`, `!` or `&` of a pattern too."""
     cut = max(incomplete.rfind(mark) for mark in ":,!&") + 1
     before, word = incomplete[:cut], incomplete[cut:]
-    return [offered(before + item.value) for item in _items(ctx, _targets) if item.value.startswith(word)]
-
-
-def _hosts(invocation: Invocation) -> Iterable[CompletionItem]:
-    return map(offered, invocation.fleet.target_names(groups=False))
+    items = _items(ctx, word, lambda invocation: map(offered, invocation.fleet.target_names()))
+    return [offered(before + item.value) for item in items]
 
 
 def complete_host(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Hosts alone."""
-    return [item for item in _items(ctx, _hosts) if item.value.startswith(incomplete)]
+    return _items(ctx, incomplete, lambda invocation: map(offered, invocation.fleet.target_names(groups=False)))
 
 
 def complete_limit(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -109,7 +109,7 @@ def complete_limit(ctx: click.Context, param: click.Parameter, incomplete: str) 
             jids = complete_jid(ctx, param, incomplete.removeprefix(name))
             return [offered(name + item.value, help=item.help) for item in jids]
     if incomplete.startswith("@"):
-        return [offered(name) for name in lists if name.startswith(incomplete)]
+        return _beginning(incomplete, lists)
     return complete_target(ctx, param, incomplete)
 
 
@@ -147,7 +147,7 @@ def complete_function(ctx: click.Context, param: click.Parameter, incomplete: st
     """What jobs run."""
     from agentless.schedule.work import HOST_FUNCTIONS
 
-    return [offered(name) for name in HOST_FUNCTIONS if name.startswith(incomplete)]
+    return _beginning(incomplete, HOST_FUNCTIONS)
 
 
 def complete_keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -157,31 +157,26 @@ def complete_keys(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
     key, equals, value = incomplete.partition("=")
     if not equals:
-        return [offered(f"{name}=") for name in KEYS if name.startswith(key)]
+        return _beginning(key, [f"{name}=" for name in KEYS])
     if key == "target":
         return [offered(f"target={item.value}") for item in complete_target(ctx, param, value)]
     known = (*HOST_FUNCTIONS, *CONTROLLER_FUNCTIONS) if key == "function" else ()
-    return [offered(f"{key}={name}") for name in known if name.startswith(value)]
-
-
-def _returners(invocation: Invocation) -> Iterable[CompletionItem]:
-    return map(offered, invocation.fleet.config.returners)
+    return _beginning(incomplete, [f"{key}={name}" for name in known])
 
 
 def complete_returner(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Returners of the configuration."""
-    return [item for item in _items(ctx, _returners) if item.value.startswith(incomplete)]
+    return _items(ctx, incomplete, lambda invocation: map(offered, invocation.fleet.config.returners))
 
 
 def complete_spread(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    words = ("auto", "threads", "cores", "tcp://", "tls://")
-    return [offered(word) for word in words if word.startswith(incomplete)]
+    return _beginning(incomplete, ("auto", "threads", "cores", "tcp://", "tls://"))
 
 
 def complete_jid(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`last`, and the newest jobs of the cache."""
-    items = [offered("last", help="the newest job"), *_items(ctx, _jids)]
-    return [item for item in items if item.value.startswith(incomplete)]
+    last = [offered("last", help="the newest job")] if "last".startswith(incomplete) else []
+    return [*last, *_items(ctx, incomplete, _jids)]
 
 
 def _entries(invocation: Invocation, file: Path | None) -> Iterable[CompletionItem]:
@@ -193,12 +188,11 @@ def _entries(invocation: Invocation, file: Path | None) -> Iterable[CompletionIt
 def complete_entry(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of the schedule's entries."""
     file = ctx.params.get("file")
-    items = _items(ctx, lambda invocation: _entries(invocation, None if file is None else Path(file)))
-    return [item for item in items if item.value.startswith(incomplete)]
+    return _items(ctx, incomplete, lambda invocation: _entries(invocation, None if file is None else Path(file)))
 
 
 def complete_signal(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    return [offered(name) for name in _SIGNALS if name.startswith(incomplete.upper())]
+    return _beginning(incomplete.upper(), _SIGNALS)
 
 
 @click.command(
@@ -215,9 +209,7 @@ def completion(ctx: click.Context, shell: str) -> int:
     """Print the completion script for a shell: verbs, options, hosts, groups and JIDs complete."""
     from click.shell_completion import get_completion_class
 
-    invocation = ctx.find_object(Invocation)
     complete = get_completion_class(shell)
-    assert invocation is not None
     assert complete is not None
     script = complete(ctx.find_root().command, {}, PROGRAM, VARIABLE).source()
     if shell == "bash":
@@ -229,5 +221,5 @@ def completion(ctx: click.Context, shell: str) -> int:
         script = script.replace("compadd -U -V", _ZSH_NO_SPACE)
     # click's script for fish cuts a word at its first comma, and patterns have commas; and jobs come newest first.
     script = script.replace('string split ","', 'string split --max 1 ","')
-    invocation.screen.result(script.replace("complete --no-files", "complete --keep-order --no-files"))
+    the_invocation(ctx).screen.result(script.replace("complete --no-files", "complete --keep-order --no-files"))
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from agentless.cli.commands import Verb, VerbGroup
+from agentless.cli.commands import Verb, VerbGroup, the_invocation
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import TARGET, shared_options, verb
 from agentless.cli.rows import Sheet
@@ -23,8 +23,7 @@ def connections(ctx: click.Context, /) -> int:
     """The connections that are kept for the next command, and for how long. Contacts nobody."""
     if ctx.invoked_subcommand is not None:
         return 0
-    invocation = ctx.find_object(Invocation)
-    assert invocation is not None
+    invocation = the_invocation(ctx)
     return _show(invocation, invocation.fleet.connections(), "no connection is kept")
 
 

@@ -149,7 +149,17 @@ class Blocks(Printer):
 
 
 class Grouped(Blocks):
-    """Text of many hosts, at the end: hosts with identical results stand under one heading."""
+    """Text of many hosts, at the end: what hosts with identical results say stands once.
+
+    Args:
+        texts: makes it of the results: `groups`, or `differences` between these.
+    """
+
+    def __init__(
+        self, screen: Screen, texts: Callable[[Mapping[str, HostResult], Look], Iterator[bytes]] = groups
+    ) -> None:
+        super().__init__(screen)
+        self._texts = texts
 
     def done(self, host: str, result: HostResult) -> None:
         pass
@@ -157,12 +167,9 @@ class Grouped(Blocks):
     def end(self, report: Report) -> None:
         results = with_unknown(report)
         with_output = {host: result for host, result in results.items() if result.output is not None}
-        for text in self._texts(with_output):
+        for text in self._texts(with_output, self.screen.out_look):
             self.screen.result(text)
         self._close(report, results)
-
-    def _texts(self, results: Mapping[str, HostResult]) -> Iterator[bytes]:
-        return groups(results, self.screen.out_look)
 
 
 class _ShownStream:

@@ -63,7 +63,7 @@ class Prompts:
         return line
 
     def end(self) -> None:
-        """Nobody is asked any more; also from a signal's handler."""
+        """End the question that is asked, and ask no other; a signal's handler may call it."""
         self._over = True
         if (woken := self._woken) is not None:
             self.refused = True

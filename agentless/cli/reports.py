@@ -77,9 +77,9 @@ def printer(
 
         return Live(screen, hosts)
     if diff:
-        from agentless.cli.differing import Differing
+        from agentless.report.differences import differences
 
-        return Differing(screen)
+        return Grouped(screen, differences)
     return Grouped(screen) if group else Blocks(screen)
 
 

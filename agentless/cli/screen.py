@@ -59,7 +59,8 @@ class Screen:
         self._stderr = sys.stderr if stderr is None else stderr
         # no-color.org and force-color.org: whatever they are set to, but for nothing.
         wish = "never" if environ.get("NO_COLOR") else "always" if environ.get("FORCE_COLOR") else "auto"
-        self._dumb = environ.get("TERM", "") in _DUMB
+        # Whether a terminal, where there is one, can be drawn over.
+        self.draws = environ.get("TERM", "") not in _DUMB
         self.colour(wish)
         # Whether a person is at work: somebody who may type, or who reads what is said.
         self.attended = self.err_look.terminal or bool(sys.stdin and sys.stdin.isatty())
@@ -67,7 +68,7 @@ class Screen:
         self.verbose = 0
         self.show_progress: bool | None = None
         self._lock = threading.RLock()
-        self._prompts = Prompts()
+        self.prompts = Prompts()
         self._progress: Progress | None = None
         self._wrote_result = False
         self.occupant: Callable[[str], object] | None = None
@@ -78,21 +79,14 @@ class Screen:
     def colour(self, wish: str) -> None:
         """Say where colours go: `always`, `never`, or `auto`: to terminals that have them."""
         self.out_look, self.err_look = (
-            Look(terminal, wish == "always" or (wish == "auto" and terminal and not self._dumb))
+            Look(terminal, wish == "always" or (wish == "auto" and terminal and self.draws))
             for terminal in (self._stdout.isatty(), self._stderr.isatty())
         )
 
     @property
-    def draws(self) -> bool:
-        """Whether a terminal, where there is one, can be drawn over: TERM says that it is more than a `dumb` one."""
-        return not self._dumb
-
-    @property
     def columns(self) -> int | None:
         """How wide stdout's terminal is now; None where it is none."""
-        if not self.out_look.terminal:
-            return None
-        return _columns()
+        return _columns() if self.out_look.terminal else None
 
     @property
     def folds(self) -> bool:
@@ -264,27 +258,19 @@ class Screen:
     # --- questions ---
     def can_ask(self) -> bool:
         """Whether there is a terminal to ask on, whatever stdin is."""
-        if not self.err_look.terminal or self.occupant is not None:
-            return False
-        try:
-            os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-        except OSError:
-            return False
-        return True
+        return self.err_look.terminal and self.occupant is None and _has_terminal()
 
     def secret(self, prompt: str, option: str) -> Secret:
         """Ask for a password on /dev/tty, without echo.
 
         Raises UsageError where there is no terminal: a password is never read from stdin, which may be the job's.
         """
-        try:
-            os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-        except OSError:
+        if not _has_terminal():
             raise UsageError(
                 f"{option} needs a terminal to ask for the password on, and there is none",
                 "Give it by --connection-password-file or --become-password-file, in the inventory (ansible_password, "
                 "ansible_become_password), or use keys.",
-            ) from None
+            )
         with self._quiet_progress():
             from getpass import getpass
 
@@ -295,17 +281,8 @@ class Screen:
         if not self.can_ask():
             return None
         with self._quiet_progress():
-            typed = self._prompts.ask(one_line(prompt))
+            typed = self.prompts.ask(one_line(prompt))
         return None if typed is None else Secret(typed)
-
-    @property
-    def prompt_refused(self) -> bool:
-        """Whether somebody was asked for a passphrase, and has answered with an interruption."""
-        return self._prompts.refused
-
-    def end_prompts(self) -> None:
-        """Whoever is asked for a passphrase has answered with an interruption, and is asked for no other."""
-        self._prompts.end()
 
     def question(self, text: str, answers: Mapping[str, str], default: str) -> str:
         """Ask on the terminal until one of `answers` (first letters suffice) is given; end of file is `default`."""
@@ -364,6 +341,15 @@ def _open_standard_files() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  it stays open to the end
+
+
+def _has_terminal() -> bool:
+    """Whether this process has one to ask on, whatever its stdin is."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _columns() -> int:

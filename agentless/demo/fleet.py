@@ -73,16 +73,15 @@ class DemoFleet:
             "agentless_state_dir": str(self.directory / "state" / name),
         }
 
-    def agentless(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def agentless(
+        self, *arguments: str, stderr: int = subprocess.STDOUT, timeout: float | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run the command line on these hosts, with a home, settings and a job cache of the demo's own.
 
-        stdout and stderr come together, in their order, as on a terminal.
+        Args:
+            stderr: where it goes: with stdout, in their order, as on a terminal, or `subprocess.PIPE`.
+            timeout: seconds, after which it is killed, and TimeoutExpired is raised.
         """
-        return self._agentless(*arguments, stderr=subprocess.STDOUT)
-
-    def _agentless(
-        self, *arguments: str, stderr: int, timeout: float | None = None
-    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "agentless"] + ["-i", str(self.inventory), *arguments],
             stdin=subprocess.DEVNULL,
@@ -104,13 +103,13 @@ class DemoFleet:
             return
         hint = "Look for it with: pgrep -af AGENTLESS"
         try:
-            running = self._agentless("running", "--out", "json", stderr=subprocess.PIPE, timeout=END_WITHIN)
+            running = self.agentless("running", "--out", "json", stderr=subprocess.PIPE, timeout=END_WITHIN)
             if running.returncode != 0:
                 raise AgentlessError(
                     f"what still runs on the demo's hosts could not be asked: {running.stderr.strip()}", hint
                 )
             jids = {process["jid"] for processes in json.loads(running.stdout).values() for process in processes}
             for jid in sorted(jids):
-                self._agentless("kill-job", jid, stderr=subprocess.PIPE, timeout=END_WITHIN)
+                self.agentless("kill-job", jid, stderr=subprocess.PIPE, timeout=END_WITHIN)
         except subprocess.TimeoutExpired as slow:
             raise AgentlessError(f"what still runs on the demo's hosts could not be killed: {slow}", hint) from None

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import signal
 import threading
 from collections.abc import Callable, Iterator
-from types import FrameType
 
 from agentless.demo.fleet import DemoFleet
 from agentless.values import dataclass
@@ -84,7 +82,7 @@ def demo(echo: Callable[[str], None], *, hosts: int = 3, keep: bool = False) -> 
     Returns:
         0, or 1 where a step did not end as it should.
     """
-    with _terminated_as_interrupted(), DemoFleet(hosts) as fleet:
+    with DemoFleet(hosts) as fleet:
         echo(f"{hosts} throwaway host{'s' if hosts > 1 else ''} on this machine; their inventory: {fleet.inventory}")
         steps = 0
         for step in story(fleet):
@@ -129,20 +127,3 @@ def _stay(fleet: DemoFleet, echo: Callable[[str], None]) -> None:
     echo("")
     echo("The hosts are this machine, and their jobs run as you. Ctrl-C kills every job that still runs on them.")
     threading.Event().wait()
-
-
-@contextlib.contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does, so that jobs and files are cleaned up."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from functools import cache
 from importlib import resources
@@ -73,6 +73,7 @@ def report_html(report: Report, now: float) -> Iterator[str]:
     """
     job, results = report.job, with_unknown(report)
     groups = _groups(results)
+    group_of = {host: group.name for group in groups for host in group.hosts}
     counts = _counts([_kind(result) for result in results.values()])
     heading = job.metadata.get("step") or command(job, 120) or job.function or f"Job {job.jid}"
     verdict = _verdict(report, len(results))
@@ -88,8 +89,8 @@ def report_html(report: Report, now: float) -> Iterator[str]:
         command=command(job, None),
         job=job,
         counts=counts,
-        ticks=line.ticks(),
-        rows=[line.row(name, results[name], group.name) for name, group in _in_order(results, groups)],
+        ticks=_ticks(line.quarter),
+        rows=[line.row(name, result, group_of[name]) for name, result in results.items()],
         groups=groups,
         commands=commands,
     )
@@ -226,11 +227,6 @@ def _group(name: str, hosts: tuple[str, ...], result: HostResult, *, few: bool) 
     )
 
 
-def _in_order(results: Mapping[str, HostResult], groups: Sequence[_Group]) -> Iterator[tuple[str, _Group]]:
-    by_host = {host: group for group in groups for host in group.hosts}
-    return ((name, by_host[name]) for name in results)
-
-
 # --- when ------------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class _Tick:
@@ -297,9 +293,6 @@ class _Timeline:
         origin = min([span[0] for span in fits] + ([began] if began else []), default=now)
         lengths = [start - origin + seconds for start, seconds in fits] + [seconds for _, seconds in spans]
         return cls(origin, _quarter(max(lengths, default=0.0)), now)
-
-    def ticks(self) -> list[_Tick]:
-        return _ticks(self.quarter)
 
     def row(self, name: str, result: HostResult, group: str) -> _Row:
         kind = _kind(result)
@@ -458,16 +451,14 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FunctionLoader(_file), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(line=_line, lines=_lines, typed=as_typed, iso=iso, local=local)
+    environment.filters.update(
+        line=lambda value: one_line(str(value)),
+        lines=lambda value: plain(str(value)),
+        typed=as_typed,
+        iso=iso,
+        local=local,
+    )
     return environment
-
-
-def _line(value: object) -> str:
-    return one_line(str(value))
-
-
-def _lines(value: object) -> str:
-    return plain(str(value))
 
 
 def _file(name: str) -> str:

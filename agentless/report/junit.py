@@ -20,7 +20,7 @@ from agentless.model.states import HostResult, State
 from agentless.model.times import iso
 from agentless.report.printable import one_line, plain
 from agentless.report.spelling import as_typed
-from agentless.report.tables import command
+from agentless.report.tables import command, error
 from agentless.report.text import ending, heading, notes, outcome
 
 __all__ = ["as_junit"]
@@ -97,9 +97,7 @@ def _case(job: Job, name: str, result: HostResult, detached: bool) -> ElementTre
     if verdict == "skipped":
         _problem(case, verdict, result.state.value)
     elif ret is None:
-        message = (
-            f"{result.state.value}: {problem.kind}: {as_typed(problem.message)}" if problem else result.state.value
-        )
+        message = f"{result.state.value}: {error(problem)}" if problem else result.state.value
         _problem(case, verdict, message, _body(job, name, result))
     elif verdict:
         _problem(case, verdict, outcome(ret), _body(job, name, result))
@@ -121,7 +119,5 @@ def _body(job: Job, name: str, result: HostResult) -> str:
 
 def _unknown(job: Job, name: str, problem: Problem) -> ElementTree.Element:
     case = _element(job, name, None)
-    _problem(
-        case, "error", f"{State.UNREACHABLE.value}: {problem.kind}: {as_typed(problem.message)}", as_typed(problem.hint)
-    )
+    _problem(case, "error", f"{State.UNREACHABLE.value}: {error(problem)}", as_typed(problem.hint))
     return case

@@ -121,10 +121,9 @@ def states(summary: Mapping[str, int], look: Look = PLAIN) -> str:
 
 
 def _details(result: HostResult, *, times: bool) -> Iterator[str]:
-    if result.ret is not None:
-        if times and result.ret.duration is not None:
-            yield duration(result.ret.duration)
-    elif times and result.state is State.RUNNING:
+    if times and result.ret is not None and result.ret.duration is not None:
+        yield duration(result.ret.duration)
+    if times and result.ret is None and result.state is State.RUNNING:
         if result.pid is not None:
             yield f"pid {result.pid}"
         if result.started is not None:
@@ -151,11 +150,9 @@ def notes(result: HostResult) -> Iterator[str]:
             if dropped:
                 yield gap(stream, dropped)
         if ret is not None and ret.left_running:
-            what = (
-                "1 process that it started was"
-                if ret.left_running == 1
-                else f"{ret.left_running} processes that it started were"
-            )
+            what = "1 process that it started was"
+            if ret.left_running > 1:
+                what = f"{ret.left_running} processes that it started were"
             yield f"{what} still running when it ended"
     if result.problem is not None and result.problem.hint:
         yield one_line(as_typed(result.problem.hint))

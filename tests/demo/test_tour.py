@@ -40,10 +40,8 @@ def test_the_demo_says_each_command_and_its_output() -> None:
 
 def test_kept_hosts_stay_until_they_are_interrupted() -> None:
     need("a fleet")
-    code = "from agentless.demo import demo\ndemo(lambda line: print(line, flush=True), hosts=1, keep=True)"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
-    ) as process:
+    command = [sys.executable, "-m", "agentless", "demo", "--hosts", "1", "--keep"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         shown = []
         for line in process.stdout:

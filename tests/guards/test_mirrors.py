@@ -12,7 +12,6 @@ SEEN_THROUGH = {
     "cli/connections": "tests/end_to_end/test_kept.py",
     "runner/connections": "tests/end_to_end/test_kept.py",
     # What they show is seen where it is asked for: on a command's screen, and on that of `top`.
-    "cli/differing": "tests/cli/test_output_files.py",
     "cli/progress_bar": "tests/cli/test_progress.py",
     "cli/top_screens": "tests/cli/test_top_app.py",
     # Values without behaviour, made and read in the other rooms.
