@@ -40,12 +40,15 @@ class Channel(Protocol):
 
 
 class Link(Protocol):
-    """A connection to a host, logged in as `user`."""
+    """A connection to a host, logged in as `user`; a context manager that closes it."""
 
     user: str
 
-    def __enter__(self) -> Link: ...
-    def __exit__(self, *exception: object) -> None: ...
+    def __enter__(self) -> Link:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
     def exec(self, line: str, *, pty: bool = False, once: bool = False) -> Channel:
         """Run `line` by the login shell.

@@ -23,7 +23,6 @@ from agentless.transport.mux.masters import Masters
 if TYPE_CHECKING:
     from agentless.transport.keeper.client import KeeperClient
     from agentless.transport.ssh.connector import SshConnector
-    from agentless.transport.ssh.link import SshLink
 
 __all__ = ["HostConnector"]
 
@@ -100,13 +99,6 @@ class HostConnector:
             return link
 
         return self.masters.link(name, settings, unridden, spent) or unridden(time.monotonic() - began)
-
-    def connect_by_ssh(self, endpoint: Endpoint) -> SshLink:
-        """As `connect`, for an endpoint that is not on this machine."""
-        began = time.monotonic()
-        settings = self._settings(endpoint)
-        # Names may have been looked up, and commands run.
-        return self._ssh.connect(settings, spent=time.monotonic() - began)
 
     def _settings(self, endpoint: Endpoint) -> Settings:
         """How to connect; resolved once for who was looked at before (`unknown`)."""

@@ -12,6 +12,7 @@ import tty
 
 from agentless.config import account
 from agentless.errors import Unreachable
+from agentless.transport.channel import Link
 
 __all__ = ["LocalLink"]
 
@@ -112,18 +113,12 @@ class LocalChannel:
                 self._process.wait()
 
 
-class LocalLink:
+class LocalLink(Link):
     """This machine as the current user, by `/bin/sh` in the user's home; see `channel.Link`."""
 
     def __init__(self) -> None:
         self.user, self._home = account()
         self._channels: list[LocalChannel] = []
-
-    def __enter__(self) -> LocalLink:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     def exec(self, line: str, *, pty: bool = False, once: bool = False) -> LocalChannel:
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -16,10 +15,9 @@ from agentless.model.endpoint import Endpoint
 from agentless.transport.channel import Channel, Link
 from agentless.transport.connector import HostConnector
 from agentless.transport.keeper.client import KeeperClient
-from agentless.transport.mux.client import MuxLink
-from agentless.transport.mux.control import Control
 from tests.hosts import patience
 from tests.transport.conftest import USER, Home, Server, drain, master
+from tests.transport.mux.conftest import Ride
 
 
 @pytest.fixture(params=["ssh", "master", "keeper", "local"])
@@ -32,10 +30,8 @@ def link(request: pytest.FixtureRequest, home: Home, connector: HostConnector) -
     server = start_sshd(authorized=home.key)
     home.knows(server.known_line())
     if request.param == "master":
-        with master(home, server) as held:
-            control = Control(held.path, time.monotonic() + patience(10))
-            with MuxLink(held.path, "web1", USER, patience(20), control) as link:
-                yield link
+        with master(home, server) as held, Ride(held) as link:
+            yield link
         return
     if request.param == "keeper":
         made: Callable[..., KeeperClient] = request.getfixturevalue("keeper")

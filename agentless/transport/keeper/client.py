@@ -209,7 +209,7 @@ class KeeperClient:
             lease.close()
 
 
-class _KeeperLink:
+class _KeeperLink(Link):
     """A connection that the keeper holds; see `channel.Link`. Where the keeper breaks, it is one without it."""
 
     def __init__(
@@ -227,12 +227,6 @@ class _KeeperLink:
         self._channels: list[MuxChannel] = []
         self._direct: Link | None = None
         self._closed = False
-
-    def __enter__(self) -> Link:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     def opened(self) -> Link:
         """Itself, connected; or the one without a keeper."""

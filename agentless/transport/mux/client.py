@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Protocol
 
 from agentless.errors import CarrierLost, NoSession, Unreachable
-from agentless.transport.channel import slow
 from agentless.transport.mux.control import Control, NotServed
 from agentless.transport.mux.line import wait
 from agentless.transport.mux.protocol import (
@@ -326,39 +325,20 @@ class Opening:
 
 
 class MuxLink:
-    """A connection that another process holds; see `channel.Link`.
+    """A connection that another process holds.
 
     Args:
         path: the server's socket.
         host: for messages.
-        user: who is logged in.
-        timeout: seconds for opening a session.
         control: a connection to the server, for the first session; it is closed with the link.
     """
 
-    def __init__(self, path: Path, host: str, user: str, timeout: float, control: Control) -> None:
-        self.user = user
+    def __init__(self, path: Path, host: str, control: Control) -> None:
         self.pid = control.pid
         self._path = path
         self._host = host
-        self._timeout = timeout
         self._first: Control | None = control
         self._channels: list[MuxChannel] = []
-
-    def __enter__(self) -> MuxLink:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def exec(self, line: str, *, pty: bool = False, once: bool = False) -> MuxChannel:
-        until = time.monotonic() + self._timeout
-        opening = self.ask(line, until, pty=pty)
-        channel = self.opened(opening, until)
-        if channel is not None:
-            return channel
-        opening.close()
-        raise slow(self._host, "did not open a session")
 
     def ask(self, line: str, until: float, *, pty: bool) -> Opening:
         """Ask for a session; raises as `Opening`."""

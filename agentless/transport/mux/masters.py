@@ -76,7 +76,7 @@ class Masters:
             control.close()
             self._tell_of_room(name)
             return None
-        link = MuxLink(path, settings.host, settings.user, timeout, control)
+        link = MuxLink(path, settings.host, control)
         note = f"{name}: over the master of ssh at {path}"
         return RiddenLink(link, settings, direct, lambda: self._note(note), lambda: self._silent(path), self._room.give)
 
@@ -155,7 +155,7 @@ class Masters:
         return False
 
 
-class RiddenLink:
+class RiddenLink(Link):
     """A link over a master; see `channel.Link`. Where that fails before the host has the command, one of our own.
 
     Args:
@@ -186,12 +186,6 @@ class RiddenLink:
         self._tell_closed = closed
         self._closed = False
         self._own: Link | None = None
-
-    def __enter__(self) -> RiddenLink:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     @property
     def master(self) -> int | None:

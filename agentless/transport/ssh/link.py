@@ -10,7 +10,7 @@ import paramiko
 from paramiko.common import cMSG_CHANNEL_REQUEST
 
 from agentless.errors import NoSession, Unreachable
-from agentless.transport.channel import slow
+from agentless.transport.channel import Link, slow
 from agentless.transport.mux.masters import Forward
 from agentless.transport.ssh import dial
 from agentless.transport.ssh.innards import expect_answer
@@ -112,7 +112,7 @@ class SshChannel:
         let_go(self._transport, self._channel)
 
 
-class SshLink:
+class SshLink(Link):
     """A connection that is logged in; see `channel.Link`."""
 
     def __init__(
@@ -124,12 +124,6 @@ class SshLink:
         self._timeout = timeout
         self._budget = max(1.0, timeout - spent)
         self._tunnels = threading.BoundedSemaphore(_TUNNELS)
-
-    def __enter__(self) -> SshLink:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     @property
     def alive(self) -> bool:

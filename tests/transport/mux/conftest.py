@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from agentless.transport.mux.client import MuxLink
+from agentless.transport.channel import Link, slow
+from agentless.transport.mux.client import MuxChannel, MuxLink
 from agentless.transport.mux.control import Control
 from tests.hosts import Master, patience
 from tests.transport.conftest import USER, Home, Server, Start, agent, connector, home, known_server, master, start_sshd
@@ -15,9 +16,22 @@ from tests.transport.conftest import USER, Home, Server, Start, agent, connector
 __all__ = ["agent", "connector", "home", "start_sshd"]
 
 
-def ride(held: Master) -> MuxLink:
-    control = Control(held.path, time.monotonic() + patience(10))
-    return MuxLink(held.path, "web1", USER, patience(20), control)
+class Ride(MuxLink, Link):
+    """A link over a master, and nothing beside it."""
+
+    def __init__(self, held: Master) -> None:
+        super().__init__(held.path, "web1", Control(held.path, time.monotonic() + patience(10)))
+        self.user = USER
+        self.timeout = patience(20)
+
+    def exec(self, line: str, *, pty: bool = False, once: bool = False) -> MuxChannel:
+        until = time.monotonic() + self.timeout
+        opening = self.ask(line, until, pty=pty)
+        channel = self.opened(opening, until)
+        if channel is None:
+            opening.close()
+            raise slow("web1", "did not open a session")
+        return channel
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ from agentless.errors import NoSession, Unreachable
 from agentless.transport.mux import client
 from tests.hosts import Master, need, patience, until
 from tests.transport.conftest import Home, Server, drain, master, open_descriptors
-from tests.transport.mux.conftest import ride
+from tests.transport.mux.conftest import Ride
 
 
 def test_nothing_of_a_link_stays_open(held: Master) -> None:
     before = open_descriptors()
-    with ride(held) as link:
+    with Ride(held) as link:
         for pty in (False, True):
             channel = link.exec("echo out; echo err >&2", pty=pty)
             drain(channel)
@@ -30,7 +30,7 @@ def test_nothing_of_a_link_stays_open(held: Master) -> None:
 
 
 def test_the_command_gets_a_hangup_when_its_channel_is_closed(held: Master, tmp_path: Path) -> None:
-    with ride(held) as link:
+    with Ride(held) as link:
         channel = link.exec(f"echo $$ > {tmp_path}/pid; exec cat")
         pid = int(until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), "it runs"))
         channel.close()
@@ -40,7 +40,7 @@ def test_the_command_gets_a_hangup_when_its_channel_is_closed(held: Master, tmp_
 
 def test_a_channel_that_is_closed_by_another_thread_gives_no_more(held: Master) -> None:
     before = open_descriptors()
-    with ride(held) as link:
+    with Ride(held) as link:
         channel = link.exec("sleep 1000")
         threading.Timer(0.2, channel.close).start()
         assert channel.recv(patience(30)) == (0, b"")
@@ -51,7 +51,7 @@ def test_a_channel_that_is_closed_by_another_thread_gives_no_more(held: Master) 
 
 
 def test_a_master_that_is_killed_in_the_middle_is_a_lost_connection(held: Master) -> None:
-    with ride(held) as link:
+    with Ride(held) as link:
         channel = link.exec("echo first; sleep 1000")
         assert channel.recv(patience(20)) == (1, b"first\n")
         held.process.kill()
@@ -66,7 +66,7 @@ def test_a_master_that_is_killed_in_the_middle_is_a_lost_connection(held: Master
 
 
 def test_a_host_that_goes_away_is_a_lost_connection(held: Master, server: Server) -> None:
-    with ride(held) as link:
+    with Ride(held) as link:
         channel = link.exec("echo first; sleep 1000")
         assert channel.recv(patience(20)) == (1, b"first\n")
         server.hang_up()
@@ -76,8 +76,8 @@ def test_a_host_that_goes_away_is_a_lost_connection(held: Master, server: Server
 
 
 def test_a_master_that_hangs_is_waited_for_as_long_as_is_said(held: Master) -> None:
-    with ride(held) as link:
-        link._timeout = 0.3
+    with Ride(held) as link:
+        link.timeout = 0.3
         os.kill(held.pid, signal.SIGSTOP)
         try:
             before = open_descriptors()
@@ -93,7 +93,7 @@ def test_a_master_that_hangs_is_waited_for_as_long_as_is_said(held: Master) -> N
 def test_a_master_that_hangs_under_a_command_is_noticed(held: Master, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "_ASK_AFTER", 0.2)
     monkeypatch.setattr(client, "_ANSWER_WAIT", patience(20))
-    with ride(held) as link:
+    with Ride(held) as link:
         channel = link.exec("echo begun; sleep 600")
         assert channel.recv(patience(20)) == (1, b"begun\n")
         # One that only has nothing to say is not given up.
@@ -110,7 +110,7 @@ def test_a_master_that_hangs_under_a_command_is_noticed(held: Master, monkeypatc
 
 def test_a_stopped_command_takes_input_again_when_it_goes_on(held: Master, tmp_path: Path) -> None:
     data = os.urandom(1 << 20)
-    with ride(held) as link:
+    with Ride(held) as link:
         channel = link.exec(f"echo $$ > {tmp_path}/pid; exec head -c {len(data)}")
         pid = int(until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), "it runs"))
         os.kill(pid, signal.SIGSTOP)
@@ -126,7 +126,7 @@ def test_a_stopped_command_takes_input_again_when_it_goes_on(held: Master, tmp_p
 def test_a_host_that_gives_no_more_sessions_says_so(home: Home, start_sshd: Callable[..., Server]) -> None:
     server = start_sshd("MaxSessions 2", authorized=home.key)
     home.knows(server.known_line())
-    with master(home, server) as held, ride(held) as link:
+    with master(home, server) as held, Ride(held) as link:
         running = [link.exec("read line") for _ in range(2)]
         before = open_descriptors()
         with pytest.raises(NoSession, match="no session: Session open refused by peer"):
@@ -155,7 +155,7 @@ def test_a_hundred_sessions_share_one_master(home: Home, start_sshd: Callable[..
 
     with (
         master(home, server) as held,
-        ride(held) as link,
+        Ride(held) as link,
         concurrent.futures.ThreadPoolExecutor(100) as threads,
     ):
         assert list(threads.map(one, range(100))) == [b"%d times\n" % number for number in range(100)]
@@ -164,7 +164,7 @@ def test_a_hundred_sessions_share_one_master(home: Home, start_sshd: Callable[..
 def test_a_host_without_terminals_runs_the_command_without(home: Home, start_sshd: Callable[..., Server]) -> None:
     server = start_sshd("PermitTTY no", authorized=home.key)
     home.knows(server.known_line())
-    with master(home, server) as held, ride(held) as link:
+    with master(home, server) as held, Ride(held) as link:
         channel = link.exec("test -t 0 || echo none", pty=True)
         assert drain(channel)[0] == b"none\n"
         assert channel.exit_status() == 0
@@ -173,7 +173,7 @@ def test_a_host_without_terminals_runs_the_command_without(home: Home, start_ssh
 def test_gigabytes_pass_and_nothing_of_them_is_kept(held: Master) -> None:
     need("many seconds")
     size = 2 << 30
-    with ride(held) as link:
+    with Ride(held) as link:
         channel = link.exec(f"head -c {size} /dev/zero")
         received = 0
         before = _peak()
