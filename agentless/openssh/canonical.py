@@ -7,9 +7,10 @@ import socket
 from collections.abc import Callable
 
 from agentless.errors import Unreachable
-from agentless.openssh.conditions import Facts, patterns
+from agentless.openssh.conditions import Facts
 from agentless.openssh.jumps import way
 from agentless.openssh.names import FAMILIES
+from agentless.openssh.words import patterns
 
 __all__ = ["NameLookup", "canonical", "wanted"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from agentless.openssh.known_hosts import matches
+from agentless.openssh.words import patterns
 from agentless.values import dataclass
 
 __all__ = ["CERT", "HostCertificate", "type_of"]
@@ -84,7 +84,8 @@ class HostCertificate:
             return "it is expired" if now >= self.before else "it is not valid yet"
         if self.critical:
             return "it has critical options, which are not understood"
-        if not any(matches(principal.lower(), name) for principal in self.principals if "!" not in principal):
+        principals = ",".join(principal for principal in self.principals if "!" not in principal)
+        if not patterns(principals.lower().split(","))(name):
             return f"it is for {', '.join(self.principals) or 'no host at all'}"
         return ""
 

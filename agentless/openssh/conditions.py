@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field
 
 from agentless.openssh import tokens
 from agentless.openssh.jumps import way
 from agentless.openssh.names import check_host, check_user
-from agentless.openssh.words import port_number
+from agentless.openssh.words import patterns, port_number
 from agentless.values import dataclass
 
-__all__ = ["Commands", "Condition", "Facts", "asks_for_final", "host", "match", "patterns"]
+__all__ = ["Commands", "Condition", "Facts", "asks_for_final", "host", "match"]
 
 _EXEC_WAIT = 30.0
 _FLAGS = ("all", "canonical", "final")
@@ -179,19 +178,3 @@ def _criterion(name: str, value: str, commands: Commands) -> Condition:
     if name == "tagged":
         return lambda facts: facts.first("tag") == value or (bool(facts.first("tag")) and matches(facts.first("tag")))
     raise ValueError(f"Match {name!r} is no criterion")
-
-
-def patterns(texts: Iterable[str]) -> Callable[[str], bool]:
-    """Whether one of the patterns, with `*` and `?`, matches, and none of those that begin with `!`."""
-    wanted: list[str] = []
-    unwanted: list[str] = []
-    for pattern in texts:
-        expression = re.escape(pattern.removeprefix("!")).replace(r"\*", ".*").replace(r"\?", ".")
-        (unwanted if pattern.startswith("!") else wanted).append(expression)
-    if not wanted:
-        return lambda text: False
-    yes = re.compile("|".join(wanted), re.DOTALL).fullmatch
-    if not unwanted:
-        return lambda text: yes(text) is not None
-    no = re.compile("|".join(unwanted), re.DOTALL).fullmatch
-    return lambda text: yes(text) is not None and no(text) is None

@@ -117,7 +117,7 @@ class SshConfig:
         """Warn, once each, of what held and is not honoured, and of what a newer ssh may know, or nobody."""
         if not places and not self._unknown and not facts.unevaluated:
             return
-        ignored = conditions.patterns(facts.first("ignoreunknown").lower().split(","))
+        ignored = sshwords.patterns(facts.first("ignoreunknown").lower().split(","))
         self._warn_once("not honoured, though ssh would", [f"{keyword} ({place})" for keyword, place in places.items()])
         self._warn_once("not evaluated here, so that the block is for no host", facts.unevaluated)
         unknown = [f"{keyword} ({place})" for keyword, place in self._unknown if not ignored(keyword)]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import os
-import re
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field
 from pathlib import Path
 
 from agentless.digests import sha256
+from agentless.openssh.words import patterns
 from agentless.values import dataclass
 
 __all__ = ["KnownHosts", "KnownKey", "UnknownHostKey", "fingerprint", "lookup_name", "remembers"]
@@ -82,7 +82,7 @@ class _File:
     path: str
     stamp: tuple[int, int, int] | None = None
     names: dict[str, list[KnownKey]] = field(default_factory=dict)
-    patterns: list[tuple[str, KnownKey]] = field(default_factory=list)
+    patterns: list[tuple[Callable[[str], bool], KnownKey]] = field(default_factory=list)
     hashed: list[tuple[bytes, bytes, KnownKey]] = field(default_factory=list)
 
     def read(self) -> None:
@@ -112,16 +112,14 @@ class _File:
                 return
             self.hashed.append((salt, digest, entry))
         elif any(character in hosts for character in "*?!"):
-            self.patterns.append((hosts.lower(), entry))
+            self.patterns.append((patterns(hosts.lower().split(",")), entry))
         else:
             for name in hosts.lower().split(","):
                 self.names.setdefault(name, []).append(entry)
 
     def find(self, name: str) -> Iterator[KnownKey]:
         yield from self.names.get(name, ())
-        for patterns, entry in self.patterns:
-            if matches(patterns, name):
-                yield entry
+        yield from (entry for matches, entry in self.patterns if matches(name))
         wanted = name.encode("utf-8", "surrogateescape")
         if self.hashed:
             # It loads OpenSSL.
@@ -137,22 +135,6 @@ def _stamp(path: str) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def matches(patterns: str, name: str) -> bool:
-    """Whether a comma-separated list of patterns with `*`, `?` and `!` selects `name`, as ssh_config(5) says."""
-    selected = False
-    for pattern in patterns.split(","):
-        negated = pattern.startswith("!")
-        expression = "".join(
-            ".*" if character == "*" else "." if character == "?" else re.escape(character)
-            for character in pattern.removeprefix("!")
-        )
-        if re.fullmatch(expression, name, re.DOTALL):
-            if negated:
-                return False
-            selected = True
-    return selected
 
 
 def remembers(file: str) -> bool:

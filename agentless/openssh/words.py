@@ -1,13 +1,14 @@
-"""How ssh_config(5) writes things: a line, the words of a value, a time, a port. The same in a file and after `-o`."""
+"""How ssh_config(5) writes a line, the words of a value, patterns, a time, a port: in a file, and after `-o`."""
 
 from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Callable, Iterable
 
 from agentless.regex import regex
 
-__all__ = ["connect_timeout", "directive", "port_number", "seconds", "words"]
+__all__ = ["connect_timeout", "directive", "patterns", "port_number", "seconds", "words"]
 
 _BLANKS = " \t\r\n"
 _LINE = regex(r'[ \t\r\n]*(?:"([^"]*)"|([^ \t\r\n="]+))[ \t\r\n]*=?[ \t\r\n]*(.*)', re.DOTALL)
@@ -64,6 +65,22 @@ def words(text: str) -> list[str]:
             raise ValueError("a quote does not close")
         parts.append(word)
     return parts
+
+
+def patterns(texts: Iterable[str]) -> Callable[[str], bool]:
+    """Whether one of the patterns, with `*` and `?`, matches, and none of those that begin with `!`."""
+    wanted: list[str] = []
+    unwanted: list[str] = []
+    for pattern in texts:
+        expression = re.escape(pattern.removeprefix("!")).replace(r"\*", ".*").replace(r"\?", ".")
+        (unwanted if pattern.startswith("!") else wanted).append(expression)
+    if not wanted:
+        return lambda text: False
+    yes = re.compile("|".join(wanted), re.DOTALL).fullmatch
+    if not unwanted:
+        return lambda text: yes(text) is not None
+    no = re.compile("|".join(unwanted), re.DOTALL).fullmatch
+    return lambda text: yes(text) is not None and no(text) is None
 
 
 def seconds(text: str) -> float:

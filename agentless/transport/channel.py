@@ -7,7 +7,10 @@ from typing import Protocol
 from agentless.errors import Unreachable
 from agentless.model.endpoint import Endpoint
 
-__all__ = ["Channel", "Connector", "Link", "slow"]
+__all__ = ["NO_SESSION", "Channel", "Connector", "Link", "printable", "slow"]
+
+NO_SESSION = "sshd's log there tells why: MaxSessions, limits of PAM, PermitRootLogin forced-commands-only?"
+"""What to do where a host lets us log in, and gives no session."""
 
 
 class Channel(Protocol):
@@ -84,6 +87,11 @@ class Connector(Protocol):
 
     def close(self) -> None:
         """Let go of what the connections share, such as those to bastions."""
+
+
+def printable(text: str) -> str:
+    """Text from a host, made harmless and short."""
+    return "".join(character if character.isprintable() else "?" for character in text)[:300]
 
 
 def slow(host: str, what: str, hint: str = "Is the host overloaded? a longer `connect_timeout` helps.") -> Unreachable:

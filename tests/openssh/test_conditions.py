@@ -6,27 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from agentless.openssh.conditions import Commands, Facts, asks_for_final, host, match, patterns
+from agentless.openssh.conditions import Commands, Facts, asks_for_final, host, match
 
 
 def facts(name: str = "web1", **changes: object) -> Facts:
     return Facts(name, "ada", "/home/ada", name, **changes)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("texts", "matching", "others"),
-    [
-        (["web*"], ["web", "web1"], ["db", "aweb"]),
-        (["web?"], ["web1"], ["web", "web12"]),
-        (["*", "!db*"], ["web"], ["db", "db1"]),
-        (["!db*"], [], ["web", "db"]),
-        (["a.b"], ["a.b"], ["axb"]),
-    ],
-)
-def test_patterns_have_wildcards_and_negations(texts: list[str], matching: list[str], others: list[str]) -> None:
-    matches = patterns(texts)
-    assert all(map(matches, matching))
-    assert not any(map(matches, others))
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from agentless.openssh.known_hosts import KnownHosts, fingerprint, lookup_name, matches
+from agentless.openssh.known_hosts import KnownHosts, fingerprint, lookup_name
 from tests.hosts.client import make_key
 
 
@@ -33,21 +31,6 @@ def test_a_fingerprint_is_that_of_ssh_keygen(tmp_path: Path, public: str) -> Non
     command = ["ssh-keygen", "-l", "-f", str(tmp_path / "key.pub")]
     told = subprocess.run(command, capture_output=True, text=True, check=True)
     assert fingerprint(blob(public)) == told.stdout.split()[1]
-
-
-@pytest.mark.parametrize(
-    ("patterns", "name", "selected"),
-    [
-        ("web*", "web1", True),
-        ("web?,db", "db", True),
-        ("*,!web1", "web1", False),
-        ("!web1,*", "web1", False),
-        ("[web]:22*", "[web]:2222", True),
-        ("w.b", "web", False),
-    ],
-)
-def test_a_hosts_field_has_patterns_and_negations(patterns: str, name: str, selected: bool) -> None:
-    assert matches(patterns, name) is selected
 
 
 def test_all_lines_about_a_host_are_found_with_their_place(tmp_path: Path, public: str) -> None:
@@ -103,12 +86,6 @@ def test_what_another_process_was_quicker_to_write_is_given_back_instead(tmp_pat
 def test_where_nothing_is_to_be_remembered_nothing_is_written(public: str) -> None:
     (entry,) = KnownHosts().append(["/dev/null"], "web1", "ssh-ed25519", blob(public), hashed=False)
     assert entry.key == blob(public)
-
-
-@given(st.text(st.sampled_from("ab.*?!,"), max_size=12), st.text(st.sampled_from("ab."), max_size=6))
-def test_a_negated_pattern_always_wins(patterns: str, name: str) -> None:
-    assert not matches(f"{patterns},!*", name)
-    assert matches("*", name)
 
 
 def test_known_hosts_passes_over_torn_lines(tmp_path: Path) -> None:

@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from agentless.errors import Refused
 from agentless.model.endpoint import Endpoint
 from agentless.openssh import keywords
 from agentless.openssh.jumps import Jump
-from agentless.openssh.known_hosts import KnownHosts, matches
+from agentless.openssh.known_hosts import KnownHosts
 from agentless.openssh.resolver import Resolver
 from agentless.openssh.settings import Settings, resolve
 from tests.transport.conftest import Home
@@ -161,12 +159,6 @@ def test_another_configuration_file_stands_for_both_usual_ones_and_for_its_jumps
     with pytest.raises(Refused, match="there is no such file") as caught:
         settings(home, "web", config_file="/no/ssh.cfg")
     assert caught.value.hint.startswith("Mend /no/ssh.cfg,")
-
-
-@given(st.text(st.sampled_from("ab.*?!,"), max_size=12), st.text(st.sampled_from("ab."), max_size=6))
-def test_a_negated_pattern_always_wins(patterns: str, name: str) -> None:
-    assert not matches(f"{patterns},!*", name)
-    assert matches("*", name)
 
 
 def test_methods_follow_the_options(tmp_path: Path) -> None:

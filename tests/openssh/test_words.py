@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from agentless.openssh.words import connect_timeout, directive, port_number, seconds, words
+from agentless.openssh.words import connect_timeout, directive, patterns, port_number, seconds, words
 
 
 @pytest.mark.parametrize(
@@ -75,3 +77,27 @@ def test_a_port_has_a_number_or_a_service_s_name() -> None:
     for text in ("0", "65536", "-1", "9" * 20, "²²", "no such service"):
         with pytest.raises(ValueError, match="not a port"):
             port_number(text)
+
+
+@pytest.mark.parametrize(
+    ("texts", "matching", "others"),
+    [
+        (["web*"], ["web", "web1"], ["db", "aweb"]),
+        (["web?"], ["web1"], ["web", "web12"]),
+        (["*", "!db*"], ["web"], ["db", "db1"]),
+        (["!db*"], [], ["web", "db"]),
+        (["a.b"], ["a.b"], ["axb"]),
+        (["!web1", "*"], ["web"], ["web1"]),
+        (["[web]:22*"], ["[web]:2222"], ["w:22"]),
+    ],
+)
+def test_patterns_have_wildcards_and_negations(texts: list[str], matching: list[str], others: list[str]) -> None:
+    matches = patterns(texts)
+    assert all(map(matches, matching))
+    assert not any(map(matches, others))
+
+
+@given(st.text(st.sampled_from("ab.*?!,"), max_size=12), st.text(st.sampled_from("ab."), max_size=6))
+def test_a_negated_pattern_always_wins(text: str, name: str) -> None:
+    assert not patterns([*text.split(","), "!*"])(name)
+    assert patterns(["*"])(name)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agentless.errors import CarrierLost, NoSession, Unreachable
+from agentless.transport.channel import NO_SESSION, printable
 from agentless.transport.mux.control import Control, NotServed
 from agentless.transport.mux.line import wait
 from agentless.transport.mux.protocol import (
@@ -29,7 +30,7 @@ from agentless.transport.mux.protocol import (
     TtyAllocFail,
 )
 
-__all__ = ["MuxChannel", "MuxLink", "Opening", "SessionConnection", "printable", "streams"]
+__all__ = ["MuxChannel", "MuxLink", "Opening", "SessionConnection", "streams"]
 
 _PIECE = 256 * 1024
 _EXIT_WAIT = 5.0
@@ -39,7 +40,6 @@ _ANSWER_WAIT = 5.0
 _ASK_AFTER = 35.0
 _WINDOW = struct.pack("4H", 24, 80, 0, 0)
 _FEW = "Raise `ulimit -n`, or lower `forks`."
-_NO_SESSION = "sshd's log there tells why: MaxSessions, limits of PAM, PermitRootLogin forced-commands-only?"
 
 
 class SessionConnection(Protocol):
@@ -312,7 +312,8 @@ class Opening:
             return MuxChannel(self._host, self._control, self._stdin, self._outputs, self._lives)
         self.close()
         if isinstance(answer, (Failure, PermissionDenied)):
-            raise NoSession("connect", f"{self._host}: no session: {printable(answer.reason)}", _NO_SESSION)
+            reason = printable(answer.reason.decode("utf-8", "replace"))
+            raise NoSession("connect", f"{self._host}: no session: {reason}", NO_SESSION)
         raise CarrierLost("connection-lost", f"{self._host}: ssh's master ended before the host gave a session")
 
     def fileno(self) -> int:
@@ -376,11 +377,6 @@ class MuxLink:
             return False
         control.close()
         return control.pid == ended.pid
-
-
-def printable(words: bytes) -> str:
-    """What a server says, fit for a line of a message."""
-    return "".join(char if char.isprintable() else "?" for char in words.decode("utf-8", "replace"))
 
 
 def streams(pty: bool, undo: contextlib.ExitStack) -> tuple[tuple[int, int, int], int, dict[int, int]]:

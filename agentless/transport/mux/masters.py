@@ -13,8 +13,8 @@ from pathlib import Path
 
 from agentless.errors import NoSession, Unreachable
 from agentless.openssh.settings import Settings
-from agentless.transport.channel import Channel, Link, slow
-from agentless.transport.mux.client import MuxChannel, MuxLink, Opening, printable
+from agentless.transport.channel import Channel, Link, printable, slow
+from agentless.transport.mux.client import MuxChannel, MuxLink, Opening
 from agentless.transport.mux.control import Control, NotServed
 from agentless.transport.mux.descriptors import Room
 from agentless.transport.mux.line import wait
@@ -335,7 +335,7 @@ class Forward:
             except (OSError, Malformed) as problem:
                 raise NotServed(str(problem)) from problem
             if isinstance(answer, (Failure, PermissionDenied)):
-                reason = printable(answer.reason)
+                reason = printable(answer.reason.decode("utf-8", "replace"))
                 raise Unreachable("connect", f"{host} port {port}: not reached from {bastion}: {reason}", _FORBIDDEN)
             if not isinstance(answer, SessionOpened) or answer.request != request:
                 raise NotServed("it went away")

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import paramiko
 
 from agentless.openssh.certificates import type_of
+from agentless.transport.ssh.innards import packed
 
 __all__ = ["Agent", "AgentKey"]
 
@@ -117,11 +118,7 @@ class Agent:
         """What signs with the key or certificate `blob`."""
 
         def sign(data: bytes, algorithm: str) -> bytes:
-            message = paramiko.Message()
-            message.add_byte(struct.pack(">B", _SIGN_REQUEST))
-            message.add_string(blob)
-            message.add_string(data)
-            message.add_int(_FLAGS.get(algorithm, 0))
+            message = packed(struct.pack(">B", _SIGN_REQUEST), blob, data, _FLAGS.get(algorithm, 0))
             kind, answer = self._ask(message.asbytes())
             if kind != _SIGNATURE:
                 raise paramiko.SSHException("the agent refuses to sign with it")

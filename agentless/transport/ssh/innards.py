@@ -26,6 +26,7 @@ __all__ = [
     "consumed",
     "expect_answer",
     "has_closed",
+    "packed",
 ]
 
 # By class: names with an underscore, and undocumented attributes and methods.
@@ -56,6 +57,20 @@ PRIVATE: Mapping[type, frozenset[str]] = {
         }
     ),
 }
+
+
+def packed(kind: bytes, *fields: str | bytes | bool | int) -> paramiko.Message:
+    """A message, or another run of fields of SSH's (RFC 4251, section 5): a byte, then texts, flags and numbers."""
+    message = paramiko.Message()
+    message.add_byte(kind)
+    for field in fields:
+        if isinstance(field, bool):
+            message.add_boolean(field)
+        elif isinstance(field, int):
+            message.add_int(field)
+        else:
+            message.add_string(field)
+    return message
 
 
 class TransportInnards(ServiceRequestingTransport):
@@ -146,14 +161,9 @@ class TransportInnards(ServiceRequestingTransport):
             self.channels_seen[channel.chanid] = True
             channel._set_transport(self)  # type: ignore[attr-defined]
             channel._set_window(self.default_window_size, self.default_max_packet_size)  # type: ignore[attr-defined]
-        message = paramiko.Message()
-        message.add_byte(cMSG_CHANNEL_OPEN)
-        message.add_string("session")
-        message.add_int(channel.chanid)
-        message.add_int(self.default_window_size)
-        message.add_int(self.default_max_packet_size)
+        sizes = (self.default_window_size, self.default_max_packet_size)
         try:
-            self._send_user_message(message)
+            self._send_user_message(packed(cMSG_CHANNEL_OPEN, "session", channel.chanid, *sizes))
         except (EOFError, OSError, paramiko.SSHException):
             answered.set()
         if not self.active:

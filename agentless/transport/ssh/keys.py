@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from typing import ClassVar
 
 import paramiko
 
@@ -17,6 +17,7 @@ from agentless.openssh.certificates import HostCertificate, type_of
 from agentless.openssh.settings import Settings
 from agentless.transport.ssh.agent import Agent
 from agentless.transport.ssh.key_files import Keyring, public_blob
+from agentless.transport.ssh.throttle import Shared
 from agentless.transport.ssh.transport import Sha1RSAKey
 from agentless.values import dataclass
 
@@ -52,6 +53,11 @@ class _Listed:
     keys: dict[bytes, OfferedKey]
     agent: Agent | None = None
     fault: str = ""
+    alive: ClassVar[bool] = True
+
+    def close(self) -> None:
+        if self.agent is not None:
+            self.agent.close()
 
 
 class Keys:
@@ -67,7 +73,7 @@ class Keys:
         self._warn = warn
         self._reported: set[str] = set()
         self._lock = threading.Lock()
-        self._agents: dict[str | None, Future[_Listed]] = {}
+        self._agents = Shared[_Listed]()
         self._worked: set[bytes] = set()
 
     def offered(self, settings: Settings, deadline: float) -> tuple[list[OfferedKey], list[str]]:
@@ -105,11 +111,7 @@ class Keys:
 
     def close(self) -> None:
         """Let go of the agents."""
-        with self._lock:
-            listings, self._agents = list(self._agents.values()), {}
-        for listing in listings:
-            if listing.done() and (agent := listing.result().agent):
-                agent.close()
+        self._agents.close()
 
     def _of_file(
         self, path: str, settings: Settings, agent: dict[bytes, OfferedKey], notes: list[str], *, explicit: bool
@@ -150,20 +152,9 @@ class Keys:
         yield OfferedKey(path, plain, type_of(plain), sign, path, explicit)
 
     def _agent(self, path: str | None, patience: float) -> _Listed:
-        with self._lock:
-            listing = self._agents.get(path)
-            mine = listing is None
-            if listing is None:
-                listing = self._agents[path] = Future()
         patience = max(0.1, patience)
-        if mine:
-            try:
-                listing.set_result(_listed(path, patience))
-            except BaseException as problem:
-                listing.set_exception(problem)
-                raise
         try:
-            return listing.result(patience)
+            return self._agents.get(path, lambda: _listed(path, patience), time.monotonic() + patience)
         except concurrent.futures.TimeoutError:
             return _Listed({}, fault="the agent does not answer")
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 
 import paramiko
 from paramiko.common import cMSG_CHANNEL_REQUEST
 
 from agentless.errors import NoSession, Unreachable
-from agentless.transport.channel import Link, slow
+from agentless.transport.channel import NO_SESSION, Link, printable, slow
 from agentless.transport.mux.masters import Forward
 from agentless.transport.ssh import dial
-from agentless.transport.ssh.innards import expect_answer
-from agentless.transport.ssh.transport import Transport, printable
+from agentless.transport.ssh.innards import expect_answer, packed
+from agentless.transport.ssh.transport import Transport
 
 __all__ = ["SshChannel", "SshLink", "let_go"]
 
@@ -25,7 +24,6 @@ _TUNNELS = 8
 # A raw terminal without echo (RFC 4254, section 8), so that frames pass it as they are: no ICRNL, IXON, ISIG, ICANON,
 # ECHO, IEXTEN, OPOST, ONLCR.
 _RAW = bytes(code for mode in (36, 38, 50, 51, 53, 59, 70, 72) for code in (mode, 0, 0, 0, 0)) + b"\0"
-_NO_SESSION = "sshd's log there tells why: MaxSessions, limits of PAM, PermitRootLogin forced-commands-only?"
 
 
 class _Bell(threading.Event):
@@ -165,8 +163,8 @@ class SshLink(Link):
         """
         expect_answer(channel)
         if pty:
-            self._request(channel, "pty-req", False, _pty)
-        self._request(channel, "exec", True, lambda message: message.add_string(line))
+            self._request(channel, "pty-req", False, "vt100", 80, 24, 0, 0, _RAW)
+        self._request(channel, "exec", True, line)
 
     def not_started(self, *, answered: bool) -> Unreachable:
         """Why a command that was sent does not run."""
@@ -183,13 +181,13 @@ class SshLink(Link):
         """Why a session that was asked for is not there: the host's words, or no answer in time (None)."""
         host = self._transport.settings.host
         if refusal is not None:
-            return NoSession("connect", f"{host}: no session: {printable(refusal.text)}", _NO_SESSION)
+            return NoSession("connect", f"{host}: no session: {printable(refusal.text)}", NO_SESSION)
         if self._transport.is_active():
             problem = slow(host, "did not open a session")
             return NoSession(problem.kind, problem.message, problem.hint)
         problem = self._transport.lost()
         message = f"{problem.message}; {self.user} was logged in, and got no session"
-        return NoSession(problem.kind, message, _NO_SESSION)
+        return NoSession(problem.kind, message, NO_SESSION)
 
     def tunnel(self, host: str, port: int, deadline: float) -> paramiko.Channel:
         """A connection from this host to another, for a link through it."""
@@ -220,17 +218,9 @@ class SshLink(Link):
                 raise slow(host, f"did not reach {to}") from None
             raise Unreachable("connect", f"{host}: {problem}") from None
 
-    def _request(
-        self, channel: paramiko.Channel, kind: str, reply: bool, fields: Callable[[paramiko.Message], object]
-    ) -> None:
-        message = paramiko.Message()
-        message.add_byte(cMSG_CHANNEL_REQUEST)
-        message.add_int(channel.remote_chanid)
-        message.add_string(kind)
-        message.add_boolean(reply)
-        fields(message)
+    def _request(self, channel: paramiko.Channel, kind: str, reply: bool, *fields: str | bytes | int) -> None:
         try:
-            self._transport.send_in_turn(message)
+            self._transport.send_in_turn(packed(cMSG_CHANNEL_REQUEST, channel.remote_chanid, kind, reply, *fields))
         except (EOFError, paramiko.SSHException):
             raise self._transport.lost() from None
 
@@ -242,10 +232,3 @@ def let_go(transport: Transport, channel: paramiko.Channel) -> None:
             channel.close()
         except (OSError, EOFError, paramiko.SSHException):
             transport.close()
-
-
-def _pty(message: paramiko.Message) -> None:
-    message.add_string("vt100")
-    for size in (80, 24, 0, 0):
-        message.add_int(size)
-    message.add_string(_RAW)

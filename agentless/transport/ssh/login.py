@@ -90,7 +90,7 @@ def _log_in(transport: Transport, login: Login, keys: Keys, deadline: float, *, 
             # The host wants more than one method (AuthenticationMethods): what it refused before may be welcome now.
             steps = [other for other in steps if other is not now]
             waiting = list(steps)
-    if not tried and login.attempt("none", lambda message: None) == "success":
+    if not tried and login.attempt("none") == "success":
         transport.way = "logged in without being asked for anything"
         return login.waited
     if login.more:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import paramiko
 from paramiko.common import cMSG_CHANNEL_WINDOW_ADJUST
 
-from agentless.transport.ssh.innards import consumed
+from agentless.transport.ssh.innards import consumed, packed
 from agentless.transport.ssh.link import SshLink, let_go
 
 __all__ = ["Outlet", "Relay", "Ringing"]
@@ -169,14 +169,9 @@ class Relay:
     def _widen(self) -> None:
         with self._lock:
             owed, self._owed = self._owed, 0
-        if not owed:
-            return
-        message = paramiko.Message()
-        message.add_byte(cMSG_CHANNEL_WINDOW_ADJUST)
-        message.add_int(self.channel.remote_chanid)
-        message.add_int(owed)
-        with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
-            self.link.transport.send_in_turn(message)
+        if owed:
+            with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
+                self.link.transport.send_in_turn(packed(cMSG_CHANNEL_WINDOW_ADJUST, self.channel.remote_chanid, owed))
 
     def run(self, stdin: int, stdout: int, stderr: int, control: int, heard: Callable[[], bool]) -> int | None:
         """Pass everything on until the command has ended and its output is taken, or the other process has left.

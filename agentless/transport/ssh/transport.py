@@ -16,12 +16,13 @@ from paramiko.kex_group14 import KexGroup14SHA256
 
 from agentless.errors import Unreachable
 from agentless.openssh.settings import Settings
+from agentless.transport.channel import printable
 from agentless.transport.ssh.algorithms import CIPHERS, KEX, MACS, adjust
 from agentless.transport.ssh.host_keys import HostKeys
-from agentless.transport.ssh.innards import TransportInnards
+from agentless.transport.ssh.innards import TransportInnards, packed
 from agentless.transport.ssh.packets import Packets, Wire, words_of
 
-__all__ = ["Dropped", "Sha1RSAKey", "Transport", "printable"]
+__all__ = ["Dropped", "Sha1RSAKey", "Transport"]
 
 # What OpenSSH says before its banner to a connection that it has no room for.
 _REFUSALS = ("Exceeded MaxStartups", "Not allowed at this time")
@@ -39,11 +40,6 @@ class Dropped(Exception):
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
-
-
-def printable(text: str) -> str:
-    """Text from a host, made harmless and short."""
-    return "".join(character if character.isprintable() else "?" for character in text)[:300]
 
 
 class Sha1RSAKey(paramiko.RSAKey):
@@ -197,13 +193,8 @@ class Transport(TransportInnards):
         self.packetizer.ask = self._ask
 
     def _ask(self) -> None:
-        if not self.may_send:
-            return
-        message = paramiko.Message()
-        message.add_byte(cMSG_GLOBAL_REQUEST)
-        message.add_string("keepalive@openssh.com")
-        message.add_boolean(True)
-        self.send(message)
+        if self.may_send:
+            self.send(packed(cMSG_GLOBAL_REQUEST, "keepalive@openssh.com", True))
 
     def lost(self) -> Unreachable:
         """Why the connection is no more; the same for everyone who asks."""
@@ -222,12 +213,7 @@ class Transport(TransportInnards):
     def hang_up(self) -> None:
         """Say goodbye if that takes no waiting, and close."""
         if self.in_session and self.wire.writable() and self.may_send:
-            message = paramiko.Message()
-            message.add_byte(cMSG_DISCONNECT)
-            message.add_int(11)
-            message.add_string("disconnected by user")
-            message.add_string("")
             with contextlib.suppress(EOFError):
-                self.send(message)
+                self.send(packed(cMSG_DISCONNECT, 11, "disconnected by user", ""))
         self.close()
         self.wire.close()

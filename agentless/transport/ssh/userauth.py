@@ -16,10 +16,11 @@ from paramiko.common import (
 from agentless.errors import Unreachable
 from agentless.model.secret import Secret
 from agentless.openssh.certificates import CERT
+from agentless.transport.channel import printable
 from agentless.transport.ssh.algorithms import signatures
-from agentless.transport.ssh.innards import AuthInnards
+from agentless.transport.ssh.innards import AuthInnards, packed
 from agentless.transport.ssh.keys import OfferedKey
-from agentless.transport.ssh.transport import Transport, printable
+from agentless.transport.ssh.transport import Transport
 
 __all__ = ["SHA1", "Login"]
 
@@ -78,15 +79,13 @@ class Login(AuthInnards):
         m.get_string()
         m.get_string()
         answers = self._answer([(m.get_text(), m.get_boolean()) for _ in range(min(m.get_int(), 16))])
-        reply = paramiko.Message()
-        reply.add_byte(cMSG_USERAUTH_INFO_RESPONSE)
-        reply.add_int(len(answers))
-        for answer in answers:
-            reply.add_string(answer)
-        self.transport.send(reply)
+        self.transport.send(packed(cMSG_USERAUTH_INFO_RESPONSE, len(answers), *answers))
 
-    def attempt(self, method: str, fields: Callable[[paramiko.Message], object]) -> str:
+    def attempt(self, method: str, *fields: str | bytes | bool) -> str:
         """Try a method: `success`, `failure`, `partial` (one more is wanted), `acceptable` or `expired`.
+
+        Args:
+            fields: what its request has beside user, service and method (RFC 4252, section 5).
 
         Raises:
             Unreachable: `connect-timeout`, `auth`, or `connection-lost` (not tried again: hosts count).
@@ -94,21 +93,12 @@ class Login(AuthInnards):
         transport = self.transport
         self.auth_method, self.username, self.outcome = method, self.user, ""
         self._done.clear()
-        message = paramiko.Message()
-        message.add_byte(cMSG_USERAUTH_REQUEST)
-        message.add_string(self.user)
-        message.add_string("ssh-connection")
-        message.add_string(method)
-        fields(message)
         try:
             if not self._asked:
                 self._asked = True
                 # The server reads one message after the other, so the first request need not wait for its consent.
-                request = paramiko.Message()
-                request.add_byte(cMSG_SERVICE_REQUEST)
-                request.add_string("ssh-userauth")
-                transport.send(request)
-            transport.send(message)
+                transport.send(packed(cMSG_SERVICE_REQUEST, "ssh-userauth"))
+            transport.send(packed(cMSG_USERAUTH_REQUEST, self.user, "ssh-connection", method, *fields))
         except EOFError:
             self._done.set()
         in_time = self._done.wait(max(0.0, self._deadline + self.waited - time.monotonic()))
@@ -141,24 +131,14 @@ class Login(AuthInnards):
         if not algorithms:
             raise ValueError(f"the host takes RSA keys only with other signatures: {SHA1}")
         for algorithm in algorithms:
-            data = paramiko.Message()
-            data.add_string(self.transport.session_id or b"")
-            data.add_byte(cMSG_USERAUTH_REQUEST)
-            for field in (self.user, "ssh-connection", "publickey"):
-                data.add_string(field)
-            data.add_boolean(True)
-            data.add_string(algorithm)
-            data.add_string(key.blob)
-            signature = self._signed(key.sign, data.asbytes(), algorithm) if key.sign else None
-
-            def fields(message: paramiko.Message, algorithm: str = algorithm, sig: bytes | None = signature) -> None:
-                message.add_boolean(sig is not None)
-                message.add_string(algorithm)
-                message.add_string(key.blob)
-                if sig is not None:
-                    message.add_string(sig)
-
-            outcome = self.attempt("publickey", fields)
+            signed: list[bytes] = []
+            if key.sign:
+                request = (self.user, "ssh-connection", "publickey", True, algorithm, key.blob)
+                session = paramiko.Message()
+                session.add_string(self.transport.session_id or b"")
+                data = session.asbytes() + packed(cMSG_USERAUTH_REQUEST, *request).asbytes()
+                signed.append(self._signed(key.sign, data, algorithm))
+            outcome = self.attempt("publickey", bool(signed), algorithm, key.blob, *signed)
             if outcome != "failure" or "publickey" not in (self.methods or ()):
                 break
         return outcome
@@ -193,12 +173,7 @@ class Login(AuthInnards):
         """Give the password, by whichever of the two methods the host has and `methods` allow."""
         outcome = "failure"
         if "password" in methods and (self.methods is None or "password" in self.methods):
-
-            def fields(message: paramiko.Message) -> None:
-                message.add_boolean(False)
-                message.add_string(password.reveal())
-
-            outcome = self.attempt("password", fields)
+            outcome = self.attempt("password", False, password.reveal())
         known = self.methods is not None
         if (
             outcome == "failure"
@@ -216,10 +191,7 @@ class Login(AuthInnards):
                 prompts_seen.update(texts[:1] if prompts_seen else texts)
                 return [password.reveal()] if fit else [""] * len(prompts)
 
-            def start(message: paramiko.Message) -> None:
-                message.add_string("")
-                message.add_string("")
-
             self._answer = answer
-            outcome = self.attempt("keyboard-interactive", start)
+            # The language, and the kinds, that are wanted: any.
+            outcome = self.attempt("keyboard-interactive", "", "")
         return outcome

@@ -76,7 +76,8 @@ def test_a_host_that_goes_away_is_a_lost_connection(held: Master, server: Server
 
 
 def test_a_master_that_hangs_is_waited_for_as_long_as_is_said(held: Master) -> None:
-    with Ride(held) as link:
+    link = Ride(held)
+    with link:
         link.timeout = 0.3
         os.kill(held.pid, signal.SIGSTOP)
         try:
