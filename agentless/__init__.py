@@ -11,27 +11,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agentless import errors
+from agentless.errors import AgentlessError as AgentlessError
+from agentless.errors import AnotherJob as AnotherJob
+from agentless.errors import CacheError as CacheError
+from agentless.errors import CarrierLost as CarrierLost
+from agentless.errors import ConfigError as ConfigError
+from agentless.errors import FileError as FileError
+from agentless.errors import HostError as HostError
+from agentless.errors import InventoryError as InventoryError
+from agentless.errors import JobExists as JobExists
+from agentless.errors import NoSession as NoSession
+from agentless.errors import Refused as Refused
+from agentless.errors import ScheduleError as ScheduleError
+from agentless.errors import TargetError as TargetError
+from agentless.errors import UnknownJob as UnknownJob
+from agentless.errors import Unreachable as Unreachable
+from agentless.errors import UsageError as UsageError
+
 # What type checkers and editors see: `X as X` is how PEP 484 writes that a name is exported.
 if TYPE_CHECKING:
     from agentless.cache import JobCache as JobCache
     from agentless.cache import Pruned as Pruned
     from agentless.config import Config as Config
-    from agentless.errors import AgentlessError as AgentlessError
-    from agentless.errors import AnotherJob as AnotherJob
-    from agentless.errors import CacheError as CacheError
-    from agentless.errors import CarrierLost as CarrierLost
-    from agentless.errors import ConfigError as ConfigError
-    from agentless.errors import FileError as FileError
-    from agentless.errors import HostError as HostError
-    from agentless.errors import InventoryError as InventoryError
-    from agentless.errors import JobExists as JobExists
-    from agentless.errors import NoSession as NoSession
-    from agentless.errors import Refused as Refused
-    from agentless.errors import ScheduleError as ScheduleError
-    from agentless.errors import TargetError as TargetError
-    from agentless.errors import UnknownJob as UnknownJob
-    from agentless.errors import Unreachable as Unreachable
-    from agentless.errors import UsageError as UsageError
     from agentless.fleet import Fleet as Fleet
     from agentless.inventory import Inventory as Inventory
     from agentless.model.answers import Helper as Helper
@@ -114,60 +116,19 @@ except ImportError:  # a tree that was never built or installed
     __version__ = "0+unknown"
 
 _HOMES = {
-    "agentless.cache": (
-        "JobCache",
-        "Pruned",
-    ),
+    "agentless.cache": ("JobCache", "Pruned"),
     "agentless.config": ("Config",),
-    "agentless.errors": (
-        "AgentlessError",
-        "AnotherJob",
-        "CacheError",
-        "CarrierLost",
-        "ConfigError",
-        "FileError",
-        "HostError",
-        "InventoryError",
-        "JobExists",
-        "NoSession",
-        "Refused",
-        "ScheduleError",
-        "TargetError",
-        "UnknownJob",
-        "Unreachable",
-        "UsageError",
-    ),
     "agentless.fleet": ("Fleet",),
     "agentless.inventory": ("Inventory",),
-    "agentless.model.answers": (
-        "Helper",
-        "Output",
-    ),
+    "agentless.model.answers": ("Helper", "Output"),
     "agentless.model.copies": ("Copied", "Copies", "FileFailure"),
-    "agentless.model.endpoint": (
-        "Become",
-        "Endpoint",
-    ),
+    "agentless.model.endpoint": ("Become", "Endpoint"),
     "agentless.model.jid": ("JID",),
-    "agentless.model.job": (
-        "Job",
-        "JobError",
-        "JobRow",
-        "Origin",
-        "Report",
-    ),
-    "agentless.model.job_spec": (
-        "Delivery",
-        "JobSpec",
-        "Script",
-    ),
+    "agentless.model.job": ("Job", "JobError", "JobRow", "Origin", "Report"),
+    "agentless.model.job_spec": ("Delivery", "JobSpec", "Script"),
     "agentless.model.output": ("StreamOutput",),
     "agentless.model.problem": ("Problem",),
-    "agentless.model.process": (
-        "Process",
-        "Signal",
-        "Survivor",
-    ),
+    "agentless.model.process": ("Process", "Signal", "Survivor"),
     "agentless.model.results": (
         "Active",
         "ActiveJob",
@@ -189,37 +150,19 @@ _HOMES = {
         "SqlReturner",
         "WebhookReturner",
     ),
-    "agentless.model.returns": (
-        "Remains",
-        "Return",
-    ),
+    "agentless.model.returns": ("Remains", "Return"),
     "agentless.model.secret": ("Secret",),
-    "agentless.model.states": (
-        "Dispatched",
-        "HostResult",
-        "State",
-    ),
+    "agentless.model.states": ("Dispatched", "HostResult", "State"),
     "agentless.runner.contact": ("Watch",),
     "agentless.runner.dispatcher": ("PreparedJob",),
-    "agentless.runner.events": (
-        "Standing",
-        "Changed",
-        "Event",
-    ),
+    "agentless.runner.events": ("Standing", "Changed", "Event"),
     "agentless.runner.retry": ("Retry",),
     "agentless.runner.run": ("Run",),
     "agentless.runner.scheduler": ("Scheduler",),
     "agentless.runner.schedules": ("Schedules",),
     "agentless.runner.sender": ("HandedOver",),
-    "agentless.schedule.coming": (
-        "Fire",
-        "Forecast",
-        "Upcoming",
-    ),
-    "agentless.schedule.schedule_file": (
-        "Entry",
-        "Schedule",
-    ),
+    "agentless.schedule.coming": ("Fire", "Forecast", "Upcoming"),
+    "agentless.schedule.schedule_file": ("Entry", "Schedule"),
     "agentless.schedule.editing": ("Editor",),
     "agentless.schedule.history": ("Past",),
     "agentless.schedule.pushes": ("OnHosts",),
@@ -237,7 +180,7 @@ _HOMES = {
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME)
+__all__ = sorted([*_HOME, *errors.__all__])
 
 
 def __getattr__(name: str) -> Any:

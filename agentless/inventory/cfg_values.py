@@ -9,9 +9,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["CfgText", "Convert", "absolute", "flag", "items", "number", "path", "paths", "text", "word"]
+__all__ = [
+    "FALSE",
+    "TRUE",
+    "CfgText",
+    "Convert",
+    "absolute",
+    "flag",
+    "items",
+    "number",
+    "path",
+    "paths",
+    "text",
+    "word",
+]
 
-_TRUE = frozenset({"y", "yes", "on", "1", "true", "t", "1.0"})
+TRUE = frozenset({"y", "yes", "on", "1", "true", "t", "1.0"})
+FALSE = frozenset({"n", "no", "off", "0", "false", "f", "0.0", ""})
+"""With `TRUE`, the words that Ansible takes for a boolean, in lower case."""
 
 
 class CfgText(NamedTuple):
@@ -39,7 +54,7 @@ def text(value: CfgText) -> str:
 
 def flag(value: CfgText) -> bool:
     """As Ansible's lenient reading: what is not true is false."""
-    return value.text.strip().lower() in _TRUE
+    return value.text.strip().lower() in TRUE
 
 
 def number(least: int, most: int) -> Convert:

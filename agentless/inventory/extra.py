@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from agentless.errors import InventoryError, UsageError
-from agentless.files import read_file
 from agentless.inventory.tree import Layer, VariablePlace
+from agentless.inventory.varsfiles import text_of
 from agentless.inventory.vault import Vault, VaultClosed, is_encrypted
 from agentless.regex import regex
 
@@ -56,10 +56,7 @@ def _of_pairs(layer: Layer, word: str) -> None:
 
 
 def _of_file(layer: Layer, path: Path, vault: Vault, warn: Callable[[str], None]) -> None:
-    try:
-        text = read_file(path, 256).decode("utf-8-sig", "surrogateescape")
-    except OSError as error:
-        raise InventoryError(f"cannot be read: {error.strerror}", file=str(path)) from None
+    text = text_of(str(path))
     try:
         _of_text(layer, vault.open(text) if is_encrypted(text) else text, str(path), warn)
     except VaultClosed as closed:

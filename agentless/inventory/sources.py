@@ -8,10 +8,10 @@ import re
 import stat
 
 from agentless.errors import ConfigError, InventoryError
-from agentless.files import read_file
 from agentless.inventory.address import split_port
 from agentless.inventory.ansible_cfg import AnsibleSettings
 from agentless.inventory.tree import Tree
+from agentless.inventory.varsfiles import text_of
 from agentless.inventory.vault import VaultClosed, is_encrypted
 from agentless.values import dataclass
 
@@ -158,7 +158,7 @@ def _read_file(tree: Tree, path: str, rules: Rules) -> None:
             return
     # A plain file with an x bit, as shared folders give every file, is read as what it is.
     try:
-        text = _text(path)
+        text = text_of(path)
         tree.sealed = is_encrypted(text)
         _read_text(tree, path, tree.vault.open(text) if tree.sealed else text)
     except VaultClosed as closed:
@@ -270,12 +270,3 @@ def _looks_like_ini(text: str) -> bool:
         if line and line[0] not in "#;":
             return line[0] == "[" or not re.search(r"^(---|[{%-])|:(\s|$)", line)
     return False
-
-
-def _text(path: str) -> str:
-    try:
-        data = read_file(path, 256)
-    except OSError as error:
-        raise InventoryError(f"cannot be read: {error.strerror}", file=path) from None
-    # As Ansible: in INI other encodings do no harm where they stand in comments and in variables that nobody needs.
-    return data.decode("utf-8-sig", "surrogateescape")

@@ -10,6 +10,7 @@ import ipaddress
 import json
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,14 +19,13 @@ import jinja2
 from jinja2 import nativetypes, sandbox
 from jinja2.utils import missing
 
+from agentless.inventory.cfg_values import FALSE, TRUE
 from agentless.inventory.quoting import Safe, TemplateValue
 from agentless.inventory.secrets import MASK, is_secret
 
 __all__ = ["Renderer", "TemplateProblem", "check_syntax"]
 
 R = TypeVar("R")
-_TRUE = frozenset({"y", "yes", "on", "1", "true", "t", "1.0"})
-_FALSE = frozenset({"n", "no", "off", "0", "false", "f", "0.0", ""})
 
 
 class TemplateProblem(Exception):
@@ -226,11 +226,9 @@ def _bool(value: Any) -> bool | None:
     if value is None or isinstance(value, bool):
         return value
     word = str(value).strip().lower()
-    if word in _TRUE:
-        return True
-    if word in _FALSE:
-        return False
-    raise TemplateProblem(f"{value!r} is neither true nor false")
+    if word not in TRUE and word not in FALSE:
+        raise TemplateProblem(f"{value!r} is neither true nor false")
+    return word in TRUE
 
 
 def _mandatory(value: Any, msg: str | None = None) -> Any:
@@ -334,7 +332,7 @@ def _extract(key: Any, container: Any, morekeys: Any = None) -> Any:
     return value
 
 
-def _dict2items(value: Mapping[str, Any], key_name: str = "key", value_name: str = "value") -> list[dict[str, Any]]:
+def _dict2items(value: Mapping[str, Any], key_name: str = "key", value_name: str = "value") -> list[dict[str, object]]:
     return [{key_name: key, value_name: each} for key, each in value.items()]
 
 
@@ -347,12 +345,6 @@ def _searches(match: Callable[..., Any]) -> Callable[..., bool]:
         return match(pattern, str(value), _flags(ignorecase, multiline)) is not None
 
     return test
-
-
-def _quote(value: Any) -> str:
-    import shlex
-
-    return shlex.quote(str(value))
 
 
 _FILTERS: Mapping[str, Callable[..., Any]] = {
@@ -374,7 +366,7 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "ipv6": lambda value: _ipaddr(value, "ipv6"),
     "items2dict": _items2dict,
     "mandatory": _mandatory,
-    "quote": _quote,
+    "quote": lambda value: shlex.quote(str(value)),
     "realpath": lambda value: os.path.realpath(str(value)),
     "regex_escape": lambda value: re.escape(str(value)),
     "regex_findall": _regex_findall,

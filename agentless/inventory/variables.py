@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from agentless.errors import InventoryError
+from agentless.inventory.cfg_values import FALSE, TRUE
 from agentless.inventory.hostvars import HostVars
 from agentless.inventory.quoting import TemplateValue
 from agentless.inventory.secrets import MASK, is_secret, masked
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TemplateScope", "Variables"]
 
-_TRUE = frozenset({"y", "yes", "on", "1", "true", "t", "1.0"})
-_FALSE = frozenset({"n", "no", "off", "0", "false", "f", "0.0", ""})
 _NO_SUCH_NAME = regex(r"'[A-Za-z_][A-Za-z0-9_]*' is undefined")
 _TEMPLATE_MARKS = ("{{", "{%", "{#")
 
@@ -113,10 +112,9 @@ class Variables:
         path = self._text(name, value)
         hint = "Write an absolute path such as /srv/agentless, or one that begins with ~/."
         if not path.startswith(("/", "~")):
-            raise self.error(name, f"{name} of {self.host} is no absolute path{self._shown(value)}", hint)
+            raise self._wrong(name, " is no absolute path", value, hint)
         if any(letter < " " or letter == "\x7f" for letter in path) or ".." in path.split("/"):
-            wrong = "holds '..', or a control character"
-            raise self.error(name, f"{name} of {self.host} {wrong}{self._shown(value)}", hint)
+            raise self._wrong(name, " holds '..', or a control character", value, hint)
         return path
 
     def secret(self, *names: str, instead: Secret | None, option: str) -> Secret | None:
@@ -144,9 +142,7 @@ class Variables:
         if value is None or value == "":
             return None
         if isinstance(value, bool) or not re.fullmatch(r"\s*[0-9]{1,5}\s*", str(value)) or not 0 < int(value) < 65536:
-            raise self.error(
-                name, f"{name} of {self.host} is no port{self._shown(value)}", "Write a number from 1 to 65535."
-            )
+            raise self._wrong(name, " is no port", value, "Write a number from 1 to 65535.")
         return int(value)
 
     def seconds(self, *names: str) -> float | None:
@@ -159,24 +155,21 @@ class Variables:
         try:
             return connect_seconds(value)
         except ValueError as error:
-            raise self.error(
-                name, f"{name} of {self.host}: {error}{self._shown(value)}", "Write such a number."
-            ) from None
+            raise self._wrong(name, f": {error}", value, "Write such a number.") from None
 
     def boolean(self, *names: str) -> bool | None:
         name, value = self._get(names)
         if value is None:
             return None
         word = str(value).strip().lower()
-        if word not in _TRUE and word not in _FALSE:
-            raise self.error(
-                name, f"{name} of {self.host} is neither true nor false{self._shown(value)}", "Write one of them."
-            )
-        return word in _TRUE
+        if word not in TRUE and word not in FALSE:
+            raise self._wrong(name, " is neither true nor false", value, "Write one of them.")
+        return word in TRUE
 
-    def _shown(self, value: Any) -> str:
-        """A wrong value, unless a vault kept it."""
-        return "" if self._secret else f": {value!r}"
+    def _wrong(self, name: str, what: str, value: Any, hint: str) -> InventoryError:
+        """The error of a value, which it shows unless a vault kept it."""
+        shown = "" if self._secret else f": {value!r}"
+        return self.error(name, f"{name} of {self.host}{what}{shown}", hint)
 
     def _get(self, names: tuple[str, ...], optional: bool = False, option: str = "") -> tuple[str, Any]:
         """The last of `names` that is set, Jinja and vault dealt with; where that fails and `optional`, as if unset."""

@@ -10,7 +10,7 @@ from agentless.files import read_file
 from agentless.inventory.tree import Layer, Sealed, VariablePlace
 from agentless.inventory.vault import Vault, VaultClosed, is_encrypted
 
-__all__ = ["VarsFiles"]
+__all__ = ["VarsFiles", "text_of"]
 
 _SUFFIXES = ("", ".yml", ".yaml", ".json")
 
@@ -87,15 +87,25 @@ def _inside(directory: str) -> list[str]:
     return paths
 
 
+def text_of(path: str) -> str:
+    """The text of a file of an inventory, in which what is no UTF-8 stays as it is.
+
+    As with Ansible: in comments and in variables that nobody needs, other encodings do no harm.
+
+    Raises:
+        InventoryError: it cannot be read.
+    """
+    try:
+        return read_file(path, 256).decode("utf-8-sig", "surrogateescape")
+    except OSError as error:
+        raise InventoryError(f"cannot be read: {error.strerror}", file=path) from None
+
+
 def _read(layer: Layer, path: str, warn: Callable[[str], None], vault: Vault) -> None:
     # Imported here: YAML is not needed where no such file exists.
     from agentless.inventory.document import Document
 
-    try:
-        data = read_file(path, 256)
-    except OSError as error:
-        raise InventoryError(f"cannot be read: {error.strerror}", file=path) from None
-    text = data.decode("utf-8-sig", "surrogateescape")
+    text = text_of(path)
     sealed = is_encrypted(text)
     try:
         document = Document(vault.open(text) if sealed else text, path, warn)

@@ -90,8 +90,7 @@ class HostKeys:
         if complaint or (authorities and self._settings.accept_new):
             why = complaint or "it offers a key without a certificate"
             where = ", ".join(entry.where for entry in authorities)
-            raise Unreachable(
-                "host-key",
+            raise _refused(
                 f"{name} is to be vouched for by the certificate authority at {where}, but {why}",
                 "Renew the host's certificate, or mend that line.",
             )
@@ -104,8 +103,7 @@ class HostKeys:
         try:
             return self._lines()
         except OSError as problem:
-            raise Unreachable(
-                "host-key",
+            raise _refused(
                 f"{self._settings.key_name}: {problem.filename} cannot be read: {problem.strerror}",
                 "Make it readable, or name another: UserKnownHostsFile, GlobalKnownHostsFile.",
             ) from None
@@ -136,8 +134,7 @@ class HostKeys:
     def _refuse_revoked(self, entries: Sequence[KnownKey], *blobs: bytes) -> None:
         for entry in entries:
             if entry.marker == REVOKED and entry.key in blobs:
-                raise Unreachable(
-                    "host-key",
+                raise _refused(
                     f"{self._settings.key_name}: its key {fingerprint(entry.key)} is revoked at {entry.where}",
                     "Give the host a new key; whoever stole this one can pose as the host.",
                 )
@@ -158,7 +155,7 @@ class HostKeys:
         try:
             return HostCertificate.read(blob)
         except ValueError as problem:
-            raise Unreachable("host-key", f"{self._settings.key_name}: {problem}") from problem
+            raise _refused(f"{self._settings.key_name}: {problem}") from problem
 
     def _accept(self, blob: bytes) -> None:
         settings = self._settings
@@ -166,8 +163,7 @@ class HostKeys:
         try:
             entries = self._known.append(files, settings.key_name, type_of(blob), blob, hashed=settings.hash_names)
         except (OSError, Timeout) as problem:
-            raise Unreachable(
-                "host-key",
+            raise _refused(
                 f"{settings.key_name}: its key {fingerprint(blob)} is new and cannot be written down: {problem}",
                 f"Make {files[0]} writable.",
             ) from problem
@@ -179,8 +175,7 @@ class HostKeys:
         known = ", ".join(f"{entry.type} {fingerprint(entry.key)} at {entry.where}" for entry in entries[:4])
         files = dict.fromkeys(entry.file for entry in entries)
         remove = "; ".join(f"ssh-keygen -R {shlex.quote(self._settings.key_name)} -f {shlex.quote(f)}" for f in files)
-        return Unreachable(
-            "host-key",
+        return _refused(
             f"the host key of {self._settings.key_name} has changed: it offers {type_of(blob)} {fingerprint(blob)}, "
             f"known is {known}",
             f"Somebody may be listening in. If the host was set up anew: {remove}",
@@ -208,3 +203,7 @@ _SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")}
 
 def _kind(type_: str) -> str:
     return "ecdsa" if type_.startswith("ecdsa") else type_.removeprefix("ssh-")
+
+
+def _refused(message: str, hint: str = "") -> Unreachable:
+    return Unreachable("host-key", message, hint)
