@@ -25,7 +25,7 @@ import paramiko
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from agentless.model.endpoint import Endpoint
-from agentless.transport.connector import HostConnector
+from agentless.transport.host_connector import HostConnector
 
 ROUNDS = 4
 PORT = 42022

@@ -49,7 +49,7 @@ def test_what_another_package_compiles_is_deferred_in_this_thread_only() -> None
 def test_what_a_command_loads_of_ours_and_of_yaml_has_compiled_none() -> None:
     code = "import re, sys\n"
     code += "import agentless.cli.app, agentless.cli.run, agentless.fleet, agentless.runner.run, agentless.inventory\n"
-    code += "import agentless.transport.connector, agentless.yamlfile\n"
+    code += "import agentless.transport.host_connector, agentless.yamlfile\n"
     code += "loaded = {n: vars(m) for n, m in sys.modules.items() if n.startswith(('agentless', 'yaml'))}\n"
     code += "print([n for n, names in loaded.items() if any(isinstance(one, re.Pattern) for one in names.values())])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

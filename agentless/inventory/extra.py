@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from agentless.errors import InventoryError, UsageError
-from agentless.inventory.tree import Layer, VariablePlace
+from agentless.inventory.group_tree import Layer, VariablePlace
 from agentless.inventory.varsfiles import text_of
 from agentless.inventory.vault import Vault, VaultClosed, is_encrypted
 from agentless.regex import regex
@@ -64,7 +64,7 @@ def _of_file(layer: Layer, path: Path, vault: Vault, warn: Callable[[str], None]
 
 
 def _of_text(layer: Layer, text: str, file: str, warn: Callable[[str], None]) -> None:
-    from agentless.inventory.document import Document
+    from agentless.inventory.yaml_document import Document
 
     try:
         document = Document(text, file, warn)

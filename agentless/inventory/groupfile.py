@@ -9,8 +9,8 @@ from typing import Any
 
 from agentless.errors import InventoryError
 from agentless.inventory.address import EMPTY, expand, split_port
-from agentless.inventory.document import Document, unsafe
-from agentless.inventory.tree import Tree, VariablePlace
+from agentless.inventory.group_tree import Tree, VariablePlace
+from agentless.inventory.yaml_document import Document, unsafe
 
 __all__ = ["is_listing", "parse", "parse_listing"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from agentless.inventory.tree import HostNode, Layer, Sealed, VariablePlace
+from agentless.inventory.group_tree import HostNode, Layer, Sealed, VariablePlace
 from agentless.inventory.vault import VaultClosed
 
 __all__ = ["HostVars"]

@@ -12,8 +12,8 @@ from typing import Any
 
 from agentless.errors import InventoryError
 from agentless.inventory.address import EMPTY, expand, split_port
+from agentless.inventory.group_tree import Tree, VariablePlace
 from agentless.inventory.secrets import is_secret
-from agentless.inventory.tree import Tree, VariablePlace
 from agentless.regex import regex
 from agentless.values import dataclass
 

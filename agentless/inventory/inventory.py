@@ -19,9 +19,9 @@ from agentless.inventory.address import split_port
 from agentless.inventory.ansible_cfg import AnsibleSettings
 from agentless.inventory.connection import Overrides, resolve
 from agentless.inventory.extra import extra_layer
+from agentless.inventory.group_tree import LOCALHOST, HostNode, Layer, Tree, VariablePlace
 from agentless.inventory.hostvars import HostVars
 from agentless.inventory.sources import NeedsAnsibleError, Rules, Scripts, is_host_list, may_run, read
-from agentless.inventory.tree import LOCALHOST, HostNode, Layer, Tree, VariablePlace
 from agentless.inventory.variables import TemplateScope, Variables
 from agentless.inventory.varsfiles import VarsFiles
 from agentless.inventory.vault import Vault

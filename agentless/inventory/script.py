@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import IO, Any
 
 from agentless.errors import InventoryError
-from agentless.inventory.document import load_json
+from agentless.inventory.group_tree import Tree
 from agentless.inventory.groupfile import parse_listing
-from agentless.inventory.tree import Tree
+from agentless.inventory.yaml_document import load_json
 from agentless.regex import regex
 
 __all__ = ["parse", "parse_by_ansible"]

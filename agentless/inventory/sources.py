@@ -10,7 +10,7 @@ import stat
 from agentless.errors import ConfigError, InventoryError
 from agentless.inventory.address import split_port
 from agentless.inventory.ansible_cfg import AnsibleSettings
-from agentless.inventory.tree import Tree
+from agentless.inventory.group_tree import Tree
 from agentless.inventory.varsfiles import text_of
 from agentless.inventory.vault import VaultClosed, is_encrypted
 from agentless.values import dataclass
@@ -238,7 +238,7 @@ def _read_text(tree: Tree, path: str, text: str) -> None:
 def _read_yaml(tree: Tree, text: str, path: str) -> InventoryError | None:
     """None when it is read; else why the text is no mapping of groups, for it may still be INI."""
     from agentless.inventory import groupfile
-    from agentless.inventory.document import Document
+    from agentless.inventory.yaml_document import Document
 
     try:
         document = Document(text, path, tree.warn)

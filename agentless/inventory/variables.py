@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from agentless.errors import InventoryError
 from agentless.inventory.cfg_values import FALSE, TRUE
+from agentless.inventory.group_tree import Layer, Sealed
 from agentless.inventory.hostvars import HostVars
 from agentless.inventory.quoting import TemplateValue
 from agentless.inventory.secrets import MASK, is_secret, masked
-from agentless.inventory.tree import Layer, Sealed
 from agentless.inventory.vault import Vault, VaultClosed
 from agentless.model.endpoint import connect_seconds
 from agentless.model.secret import Secret

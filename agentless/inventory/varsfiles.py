@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from agentless.errors import InventoryError
 from agentless.files import read_file
-from agentless.inventory.tree import Layer, Sealed, VariablePlace
+from agentless.inventory.group_tree import Layer, Sealed, VariablePlace
 from agentless.inventory.vault import Vault, VaultClosed, is_encrypted
 
 __all__ = ["VarsFiles", "text_of"]
@@ -103,7 +103,7 @@ def text_of(path: str) -> str:
 
 def _read(layer: Layer, path: str, warn: Callable[[str], None], vault: Vault) -> None:
     # Imported here: YAML is not needed where no such file exists.
-    from agentless.inventory.document import Document
+    from agentless.inventory.yaml_document import Document
 
     text = text_of(path)
     sealed = is_encrypted(text)

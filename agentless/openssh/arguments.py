@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from agentless.model.endpoint import Option
 from agentless.openssh import keywords
-from agentless.openssh.words import connect_timeout, directive, port_number
+from agentless.openssh.syntax import connect_timeout, directive, port_number
 from agentless.values import dataclass
 
 __all__ = ["SshArgs", "parse", "read"]

@@ -10,7 +10,7 @@ from agentless.errors import Unreachable
 from agentless.openssh.conditions import Facts
 from agentless.openssh.jumps import way
 from agentless.openssh.names import FAMILIES
-from agentless.openssh.words import patterns
+from agentless.openssh.syntax import patterns
 
 __all__ = ["NameLookup", "canonical", "wanted"]
 

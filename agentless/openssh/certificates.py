@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from agentless.openssh.words import patterns
+from agentless.openssh.syntax import patterns
 from agentless.values import dataclass
 
 __all__ = ["CERT", "HostCertificate", "type_of"]

@@ -8,7 +8,7 @@ from dataclasses import field
 from agentless.openssh import tokens
 from agentless.openssh.jumps import way
 from agentless.openssh.names import check_host, check_user
-from agentless.openssh.words import patterns, port_number
+from agentless.openssh.syntax import patterns, port_number
 from agentless.values import dataclass
 
 __all__ = ["Commands", "Condition", "Facts", "asks_for_final", "host", "match"]

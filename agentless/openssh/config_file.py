@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from agentless.model.endpoint import Option
 from agentless.openssh import conditions, keywords, tokens
-from agentless.openssh import words as sshwords
+from agentless.openssh import syntax as sshwords
 from agentless.openssh.canonical import NameLookup, canonical, wanted
 from agentless.openssh.conditions import Condition, Facts
 from agentless.values import dataclass

@@ -14,7 +14,7 @@ from urllib.parse import unquote_plus
 from agentless.model.endpoint import Option
 from agentless.openssh import arguments
 from agentless.openssh.names import check_host, check_user
-from agentless.openssh.words import port_number
+from agentless.openssh.syntax import port_number
 from agentless.regex import regex
 from agentless.values import dataclass
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentless.openssh.words import port_number, seconds, words
+from agentless.openssh.syntax import port_number, seconds, words
 
 __all__ = ["COLLECTED", "known", "read", "unhonoured"]
 

@@ -10,7 +10,7 @@ from dataclasses import field
 from pathlib import Path
 
 from agentless.digests import sha256
-from agentless.openssh.words import patterns
+from agentless.openssh.syntax import patterns
 from agentless.values import dataclass
 
 __all__ = ["KnownHosts", "KnownKey", "UnknownHostKey", "fingerprint", "lookup_name", "remembers"]

@@ -11,8 +11,8 @@ from agentless.model.secret import Secret
 from agentless.openssh.jumps import Jump, Way, jump_of_command, parse_jumps, way
 from agentless.openssh.known_hosts import lookup_name
 from agentless.openssh.names import check_host, check_user
+from agentless.openssh.syntax import connect_timeout, port_number
 from agentless.openssh.tokens import OF_COMMANDS, connection_hash, expand, expand_path, table
-from agentless.openssh.words import connect_timeout, port_number
 from agentless.values import dataclass
 
 __all__ = ["CONNECT_TIMEOUT", "TURNS_CHECKING_OFF", "Settings", "moved", "resolve"]

@@ -14,7 +14,7 @@ from agentless.model.results import Connections, KeptConnection
 from agentless.openssh.settings import Settings
 from agentless.runner.parts import Parts
 from agentless.transport.keeper.greeting import held, let_go
-from agentless.transport.keeper.words import HeldAll
+from agentless.transport.keeper.messages import HeldAll
 
 __all__ = ["close", "kept"]
 

@@ -16,7 +16,7 @@ from agentless.openssh.settings import Settings
 
 if TYPE_CHECKING:
     from agentless.runner.contact import Watch
-    from agentless.transport.connector import HostConnector
+    from agentless.transport.host_connector import HostConnector
 
 __all__ = ["FirstContact"]
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from agentless.runner.contact import Contact, Watch
     from agentless.runner.dispatcher import Dispatcher
     from agentless.runner.spread import Spread
-    from agentless.transport.connector import HostConnector
+    from agentless.transport.host_connector import HostConnector
     from agentless.transport.keeper.client import KeeperClient
 
 __all__ = ["Parts"]
@@ -138,7 +138,7 @@ class Parts:
     @cached_property
     def connector(self) -> HostConnector:
         """Connects to hosts."""
-        from agentless.transport.connector import HostConnector
+        from agentless.transport.host_connector import HostConnector
 
         return HostConnector(ask=self.ask, warn=self.warn, keeper=self._keeper(), note=self.note, step=self.step)
 

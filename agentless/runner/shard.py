@@ -26,7 +26,7 @@ from agentless.openssh.settings import Settings, moved
 from agentless.runner.host_call import HostCall, Talk
 from agentless.runner.reading import Answer
 from agentless.transport.channel import Link
-from agentless.transport.connector import HostConnector
+from agentless.transport.host_connector import HostConnector
 from agentless.values import dataclass
 
 S = TypeVar("S", Return, Remains)

@@ -108,7 +108,7 @@ def test_verbs_that_need_no_ssh_import_none(tmp_path: Path) -> None:
 
 def test_what_sends_a_command_loads_none_of_what_it_seldom_needs() -> None:
     code = "import sys; from agentless.cli import run; from agentless import Fleet\n"
-    code += "import agentless.runner.dispatcher, agentless.runner.spread, agentless.transport.connector\n"
+    code += "import agentless.runner.dispatcher, agentless.runner.spread, agentless.transport.host_connector\n"
     code += "import agentless.transport.keeper.client, agentless.inventory.groupfile\n"
     code += "seldom = {'logging', 'concurrent.futures', 'pickle', 'tempfile', 'subprocess', 'ctypes', 'configparser'}\n"
     code += "seldom |= {'decimal', 'random', 'getpass', 'traceback', 'paramiko', 'agentless.schedule.host_schedule'}\n"

@@ -19,8 +19,8 @@ import pytest
 
 from agentless.errors import AgentlessError
 from agentless.transport.keeper.greeting import held
+from agentless.transport.keeper.messages import Held
 from agentless.transport.keeper.place import Place
-from agentless.transport.keeper.words import Held
 from tests.hosts import Master, Nodes, Proxy, Sshd, in_time, kill, need, patience, until
 from tests.hosts.client import Client, make_key, printed
 from tests.hosts.links import keepers

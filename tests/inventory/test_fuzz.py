@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from agentless.errors import InventoryError, TargetError
 from agentless.inventory import Inventory, Overrides, load
-from agentless.inventory.document import Document
+from agentless.inventory.group_tree import Tree
 from agentless.inventory.groupfile import parse_listing
 from agentless.inventory.secrets import masked, unmasked
-from agentless.inventory.tree import Tree
+from agentless.inventory.yaml_document import Document
 from agentless.report import documents
 from tests.hosts.needs import examples
 

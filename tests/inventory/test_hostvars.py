@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from agentless.inventory.group_tree import HostNode, Layer, Sealed, VariablePlace
 from agentless.inventory.hostvars import VAULTED, HostVars
-from agentless.inventory.tree import HostNode, Layer, Sealed, VariablePlace
 
 
 def variables(shared: dict[str, Any], own: dict[str, Any]) -> HostVars:

@@ -17,8 +17,8 @@ import pytest
 
 from agentless.errors import Refused, Unreachable
 from agentless.openssh.config_file import SshConfig
-from agentless.openssh.words import seconds
-from agentless.transport.connector import HostConnector
+from agentless.openssh.syntax import seconds
+from agentless.transport.host_connector import HostConnector
 from tests.hosts import patience
 from tests.transport.conftest import USER, Home, Server, keygen
 

@@ -13,7 +13,7 @@ from agentless.model.endpoint import Endpoint
 from agentless.openssh import keywords
 from agentless.openssh.jumps import parse_jumps
 from agentless.openssh.names import canonical_name, check_host, check_user
-from agentless.transport.connector import HostConnector
+from agentless.transport.host_connector import HostConnector
 from tests.hosts import patience
 from tests.transport.conftest import Home
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agentless.errors import Unreachable
-from agentless.transport.connector import HostConnector
+from agentless.transport.host_connector import HostConnector
 from tests.transport.conftest import Home, Server, by_ssh, keygen
 
 Start = Callable[..., Server]

@@ -10,7 +10,7 @@ from agentless import Fleet
 from agentless.model.jid import JID
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.runner import lookup, payload, procs
-from agentless.transport.connector import HostConnector
+from agentless.transport.host_connector import HostConnector
 from tests.hosts import Sshd
 from tests.runner.conftest import Bench
 from tests.runner.lying import CUT, END, LyingHosts, told

@@ -21,7 +21,7 @@ from agentless.errors import Unreachable
 from agentless.model.endpoint import Endpoint
 from agentless.openssh import keywords
 from agentless.transport.channel import Channel
-from agentless.transport.connector import HostConnector
+from agentless.transport.host_connector import HostConnector
 from agentless.transport.keeper.client import KeeperClient
 from agentless.transport.keeper.greeting import held
 from agentless.transport.keeper.place import Place

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from agentless.errors import Unreachable
-from agentless.transport.connector import HostConnector
+from agentless.transport.host_connector import HostConnector
 from agentless.transport.ssh import agent as agents
 from tests.hosts import patience
 from tests.transport.conftest import Add, Home, Server, denied, keygen, log_in

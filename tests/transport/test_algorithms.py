@@ -15,7 +15,7 @@ from agentless.model.endpoint import Endpoint
 from agentless.openssh.known_hosts import KnownHosts
 from agentless.openssh.resolver import Resolver
 from agentless.openssh.revoked import RevokedKeys
-from agentless.transport.connector import HostConnector
+from agentless.transport.host_connector import HostConnector
 from agentless.transport.ssh.algorithms import signatures
 from agentless.transport.ssh.host_keys import HostKeys
 from agentless.transport.ssh.packets import Wire

@@ -13,7 +13,7 @@ import pytest
 from agentless.errors import Unreachable
 from agentless.model.endpoint import Endpoint
 from agentless.transport.channel import Channel, Link
-from agentless.transport.connector import HostConnector
+from agentless.transport.host_connector import HostConnector
 from agentless.transport.keeper.client import KeeperClient
 from tests.hosts import patience
 from tests.transport.conftest import USER, Home, Server, drain, master

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agentless.errors import Unreachable
-from agentless.transport.connector import HostConnector
+from agentless.transport.host_connector import HostConnector
 from agentless.transport.ssh.dial import Proxy, dial, tune
 from tests.hosts import patience
 from tests.transport.conftest import Home, Server, drain

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from agentless.errors import Unreachable
-from agentless.transport.connector import HostConnector
+from agentless.transport.host_connector import HostConnector
 from agentless.transport.ssh.algorithms import adjust
 from tests.hosts.needs import need
 from tests.transport.conftest import Home, Server, Start, keygen

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentless.errors import Unreachable
-from agentless.transport.connector import HostConnector
+from agentless.transport.host_connector import HostConnector
 from agentless.transport.ssh.throttle import Shared
 from tests.hosts import patience, until
 from tests.hosts.needs import need

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agentless.transport.connector import HostConnector
+from agentless.transport.host_connector import HostConnector
 from agentless.transport.ssh.algorithms import signatures
 from tests.transport.conftest import Add, Home, Server, Start, by_ssh, denied, keygen, log_in
 

@@ -17,7 +17,7 @@ import pytest
 from paramiko.common import AUTH_SUCCESSFUL, OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
 from agentless.errors import Unreachable
-from agentless.transport.connector import HostConnector
+from agentless.transport.host_connector import HostConnector
 from agentless.transport.ssh.link import SshLink
 from tests.hosts import patience, until
 from tests.hosts.needs import need
@@ -42,7 +42,7 @@ def test_a_process_with_open_connections_exits_at_once(home: Home, start_sshd: C
     server = start_sshd(authorized=home.key)
     home.knows(server.known_line())
     program = (
-        "import sys; from pathlib import Path; from agentless.transport.connector import HostConnector; "
+        "import sys; from pathlib import Path; from agentless.transport.host_connector import HostConnector; "
         "from agentless.model.endpoint import Endpoint\n"
         f"c = HostConnector(home=Path({str(home.path)!r}), system_config=Path('/none'))\n"
         f"endpoint = Endpoint('h', '127.0.0.1', port={server.port}, connect_timeout={patience(20)})\n"

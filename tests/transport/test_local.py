@@ -10,7 +10,7 @@ import pytest
 
 from agentless.model.endpoint import Endpoint
 from agentless.transport.channel import Link
-from agentless.transport.connector import HostConnector
+from agentless.transport.host_connector import HostConnector
 from agentless.transport.local import LocalLink
 from tests.hosts import patience, until
 from tests.transport.conftest import drain, open_descriptors

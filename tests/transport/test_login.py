@@ -12,7 +12,7 @@ import pytest
 
 from agentless.errors import Unreachable
 from agentless.model.secret import Secret
-from agentless.transport.connector import HostConnector
+from agentless.transport.host_connector import HostConnector
 from tests.transport.conftest import PASSWORD, Home, Server, Start, keygen
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from agentless.errors import Unreachable
 from agentless.transport.channel import Link
-from agentless.transport.connector import HostConnector
+from agentless.transport.host_connector import HostConnector
 from agentless.transport.ssh import packets
 from tests.hosts import Proxy, patience
 from tests.transport.conftest import Home, Listen, Server, fails

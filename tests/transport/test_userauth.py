@@ -16,7 +16,7 @@ from paramiko.common import AUTH_FAILED, AUTH_PARTIALLY_SUCCESSFUL, AUTH_SUCCESS
 
 from agentless.errors import Unreachable
 from agentless.model.secret import Secret
-from agentless.transport.connector import HostConnector
+from agentless.transport.host_connector import HostConnector
 from tests.hosts.needs import need
 from tests.transport.conftest import PASSWORD, Home, Listen, Server, keygen
 

@@ -16,7 +16,7 @@ from agentless.errors import CarrierLost, HostError, NoSession, Unreachable
 from agentless.model.secret import Secret
 from agentless.openssh.settings import Settings
 from agentless.transport.channel import Channel, Link
-from agentless.transport.keeper import words
+from agentless.transport.keeper import messages
 from agentless.transport.keeper.greeting import TAKE_WITHIN, Hangs, greeted, kept_open
 from agentless.transport.keeper.place import Place, Unusable
 from agentless.transport.mux.client import MuxChannel, streams
@@ -106,15 +106,15 @@ class KeeperClient:
         bastion = None if settings.bastion is None else self._resolved(settings.bastion)
         return replace(settings, agent=agent, bastion=bastion)
 
-    def request(self, name: str, settings: Settings, spent: float) -> words.Connect:
+    def request(self, name: str, settings: Settings, spent: float) -> messages.Connect:
         """What is asked of the keeper."""
         hop: Settings | None = settings
         surroundings = None
         while hop is not None:
             if hop.proxy_command is not None:
-                surroundings = words.Surroundings(tuple(sorted(self._environ.items())), os.getcwd())
+                surroundings = messages.Surroundings(tuple(sorted(self._environ.items())), os.getcwd())
             hop = hop.bastion
-        return words.Connect(self._command, name, settings, spent, surroundings)
+        return messages.Connect(self._command, name, settings, spent, surroundings)
 
     def line(self) -> Line:
         """A connection to the keeper; raises Unusable."""
@@ -136,7 +136,7 @@ class KeeperClient:
     def _leased(self, place: Place) -> Line:
         lease = greeted(place)
         with kept_open(lease, "it does not answer"):
-            self.tell(lease, words.said(words.LEASE, 0, words.Lease(self._command, self._keep)))
+            self.tell(lease, messages.said(messages.LEASE, 0, messages.Lease(self._command, self._keep)))
             # It loads what connects first.
             if not isinstance(self.heard(lease), Alive):
                 raise Unusable("it hung up")
@@ -189,16 +189,16 @@ class KeeperClient:
             hint = "" if place is None else problem.passed_over(place)
             self.warn(f"connecting without the keeper of connections: {problem}. {hint}".rstrip())
 
-    def told(self, connected: words.Connected) -> str:
+    def told(self, connected: messages.Connected) -> str:
         """What a person hears of a connection."""
         stays = f"stays {self._keep:g} s after its last use"
         if connected.kept:
             return f"over the connection that was kept, {connected.way}; it {stays}"
         return f"{connected.way}; the connection {stays}"
 
-    def answer(self, prompt: str) -> words.Answer:
+    def answer(self, prompt: str) -> messages.Answer:
         """What a person answers to a prompt."""
-        return words.Answer(self._ask(prompt) if self._ask is not None else None)
+        return messages.Answer(self._ask(prompt) if self._ask is not None else None)
 
     def close(self) -> None:
         """The command is over; the keeper forgets its passphrases."""
@@ -250,11 +250,11 @@ class _KeeperLink(Link):
         line = self._client.line()
         with kept_open(line, "it broke off"):
             wanted = self._client.request(self._name, self._settings, self._spent)
-            self._client.tell(line, words.said(words.CONNECT, 1, wanted))
+            self._client.tell(line, messages.said(messages.CONNECT, 1, wanted))
             message = self._answer(line)
-            if message.kind != words.CONNECTED:
+            if message.kind != messages.CONNECTED:
                 raise Unusable(f"it answers {message.kind:#x}")
-            connected = words.value(message, words.Connected)
+            connected = messages.value(message, messages.Connected)
             self.kept = connected.kept
             self.way = self._client.told(connected)
         return line
@@ -270,13 +270,13 @@ class _KeeperLink(Link):
             message = self._client.heard(line)
             if message is None:
                 raise Unusable("it is gone")
-            if message.kind == words.ASK:
-                answer = self._client.answer(words.value(message, words.Text).text)
-                self._client.tell(line, words.said(words.ANSWER, 1, answer))
-            elif message.kind == words.WARN:
-                self._client.warn(words.value(message, words.Text).text)
-            elif message.kind == words.FAILED:
-                raise words.value(message, words.Failed).raised()
+            if message.kind == messages.ASK:
+                answer = self._client.answer(messages.value(message, messages.Text).text)
+                self._client.tell(line, messages.said(messages.ANSWER, 1, answer))
+            elif message.kind == messages.WARN:
+                self._client.warn(messages.value(message, messages.Text).text)
+            elif message.kind == messages.FAILED:
+                raise messages.value(message, messages.Failed).raised()
             elif isinstance(message, Failure):
                 raise Unusable(message.reason.decode("utf-8", "replace"))
             else:
@@ -328,7 +328,7 @@ class _KeeperLink(Link):
             line.encode("utf-8", "surrogateescape"),
             want_tty=pty,
             term=b"vt100" if pty else b"",
-            environment=(words.ONCE,) if once else (),
+            environment=(messages.ONCE,) if once else (),
         )
         try:
             self._client.tell(control, asked, theirs)
@@ -390,8 +390,8 @@ class _Session:
                 self._broke(Unusable("it is gone"))
             elif isinstance(message, ExitMessage):
                 return message
-            elif message.kind == words.FAILED:
-                self.error = words.value(message, words.Failed).raised()
+            elif message.kind == messages.FAILED:
+                self.error = messages.value(message, messages.Failed).raised()
             else:
                 self._ended = True
         except TimeoutError:

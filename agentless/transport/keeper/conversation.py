@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from agentless.errors import HostError, NoSession, Unreachable
 from agentless.model.secret import Secret
 from agentless.openssh.settings import Settings
-from agentless.transport.keeper import words
+from agentless.transport.keeper import messages
 from agentless.transport.keeper.pool import Pool
 from agentless.transport.mux.line import Line
 from agentless.transport.mux.protocol import (
@@ -63,13 +63,13 @@ class Conversations:
         """Keep nothing that is not in use."""
         self.pool.drop(lambda kept: True)
 
-    def lease(self, command: words.Lease) -> _Lease:
+    def lease(self, command: messages.Lease) -> _Lease:
         """A command begins."""
         with self._lock:
             made = self._leases[command.command] = _Lease(self.pool, command.keep)
         return made
 
-    def end(self, command: words.Lease) -> None:
+    def end(self, command: messages.Lease) -> None:
         """A command has ended."""
         with self._lock:
             lease = self._leases.pop(command.command)
@@ -103,7 +103,7 @@ class _Lease:
         asker: _Conversation = self._here.conversation
         return asker
 
-    def connect(self, request: words.Connect, spent: float, asker: _Conversation) -> SshLink:
+    def connect(self, request: messages.Connect, spent: float, asker: _Conversation) -> SshLink:
         """Connect for a request; raises HostError."""
         self._here.conversation = asker
         self._here.surroundings = request.surroundings
@@ -139,14 +139,14 @@ class _Conversation:
                 self._session(message)
             elif isinstance(message, AliveCheck):
                 self._send(Alive(self._number, os.getpid()))
-            elif message.kind == words.LEASE:
-                self._lease(words.value(message, words.Lease))
-            elif message.kind == words.CONNECT:
-                self._connect(words.value(message, words.Connect))
-            elif message.kind == words.LIST:
-                self._say(words.HELD, words.HeldAll(os.getpid(), self._pool.held()))
-            elif message.kind == words.CLOSE:
-                self._close(words.value(message, words.Close))
+            elif message.kind == messages.LEASE:
+                self._lease(messages.value(message, messages.Lease))
+            elif message.kind == messages.CONNECT:
+                self._connect(messages.value(message, messages.Connect))
+            elif message.kind == messages.LIST:
+                self._say(messages.HELD, messages.HeldAll(os.getpid(), self._pool.held()))
+            elif message.kind == messages.CLOSE:
+                self._close(messages.value(message, messages.Close))
             else:
                 self._fail("this is a keeper of agentless")
 
@@ -156,7 +156,7 @@ class _Conversation:
 
     def _say(self, kind: int, value: object = None) -> None:
         """A word of ours, about the request that is served."""
-        self._send(words.said(kind, self._number, value))
+        self._send(messages.said(kind, self._number, value))
 
     def _fail(self, reason: str) -> None:
         self._send(Failure(self._number, reason.encode()))
@@ -165,23 +165,23 @@ class _Conversation:
     def ask(self, prompt: str) -> Secret | None:
         """What the person at the command answers; None where nobody does."""
         try:
-            self._say(words.ASK, words.Text(prompt))
+            self._say(messages.ASK, messages.Text(prompt))
             message = self._line.receive()
-            if message is None or message.kind != words.ANSWER:
+            if message is None or message.kind != messages.ANSWER:
                 return None
-            return words.value(message, words.Answer).secret
+            return messages.value(message, messages.Answer).secret
         except OSError:
             return None
 
     def warn(self, text: str) -> None:
         try:
-            self._say(words.WARN, words.Text(text))
+            self._say(messages.WARN, messages.Text(text))
         except OSError:
             # Who connected has left; others may wait for the connection.
             return
 
     # --- what is asked for ---
-    def _lease(self, command: words.Lease) -> None:
+    def _lease(self, command: messages.Lease) -> None:
         self._all.lease(command)
         try:
             self._send(Alive(self._number, os.getpid()))
@@ -189,18 +189,18 @@ class _Conversation:
         finally:
             self._all.end(command)
 
-    def _connect(self, request: words.Connect) -> None:
+    def _connect(self, request: messages.Connect) -> None:
         self._way = None
         way = _Way(self._pool, self._all.lease_of(request.command), request, self)
         try:
             kept = way.connect()
         except HostError as problem:
-            self._say(words.FAILED, words.Failed.of(problem))
+            self._say(messages.FAILED, messages.Failed.of(problem))
             return
         self._way = way
-        self._say(words.CONNECTED, words.Connected(kept, way.told))
+        self._say(messages.CONNECTED, messages.Connected(kept, way.told))
 
-    def _close(self, which: words.Close) -> None:
+    def _close(self, which: messages.Close) -> None:
         held = self._pool.held()
         if which.ways is not None:
             held = tuple(one for one in held if (one.user, one.host, one.port) in which.ways)
@@ -211,7 +211,7 @@ class _Conversation:
             return (settings.user, settings.host, settings.port) in closed
 
         self._pool.drop(meant)
-        self._say(words.HELD, words.HeldAll(os.getpid(), held))
+        self._say(messages.HELD, messages.HeldAll(os.getpid(), held))
 
     def _session(self, asked: NewSession) -> None:
         command = asked.command.decode("utf-8", "surrogateescape")
@@ -223,9 +223,9 @@ class _Conversation:
             if way is None:
                 return self._fail("connect first")
             try:
-                attempt, relay = way.start(command, pty=asked.want_tty, once=words.ONCE in asked.environment)
+                attempt, relay = way.start(command, pty=asked.want_tty, once=messages.ONCE in asked.environment)
             except HostError as problem:
-                return self._say(words.FAILED, words.Failed.of(problem))
+                return self._say(messages.FAILED, messages.Failed.of(problem))
             self._send(SessionOpened(self._number, _SESSION))
             attempt.kept.prepare()
             stdin, stdout, stderr = descriptors
@@ -233,9 +233,9 @@ class _Conversation:
             try:
                 status = relay.run(stdin, stdout, stderr, self._line.sock.fileno(), self._heard)
             except HostError as problem:
-                return self._say(words.FAILED, words.Failed.of(problem))
+                return self._say(messages.FAILED, messages.Failed.of(problem))
             if status is None:
-                self._say(words.ENDED)
+                self._say(messages.ENDED)
             else:
                 self._send(ExitMessage(_SESSION, status))
         finally:
@@ -262,7 +262,7 @@ class _Conversation:
 class _Way:
     """A connection for one request: the one that is kept, a new one, or both raced."""
 
-    def __init__(self, pool: Pool, lease: _Lease, request: words.Connect, asker: _Conversation) -> None:
+    def __init__(self, pool: Pool, lease: _Lease, request: messages.Connect, asker: _Conversation) -> None:
         self._pool = pool
         self._lease = lease
         self._request = request

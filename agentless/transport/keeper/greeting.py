@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from agentless.errors import AgentlessError
-from agentless.transport.keeper import words
+from agentless.transport.keeper import messages
 from agentless.transport.keeper.place import Place, Unusable
 from agentless.transport.keeper.signs import SILENCE, Silence
 from agentless.transport.mux.control import listener_pid
@@ -48,7 +48,7 @@ def greeted(place: Place, *, start: bool = True, silent_for: float = 0.0) -> Lin
     Raises:
         Unusable: it does not say so, or not in time.
     """
-    line = words.line(place.connect(start=start))
+    line = messages.line(place.connect(start=start))
     with kept_open(line, "it does not say hello"):
         asked = time.monotonic()
         silence: Silence | None = None
@@ -84,12 +84,12 @@ def kept_open(line: Line, fault: str) -> Iterator[None]:
         raise
 
 
-def held(place: Place | None = None) -> words.HeldAll | None:
+def held(place: Place | None = None) -> messages.HeldAll | None:
     """What this user's keeper keeps; None where no keeper runs. Raises AgentlessError where it does not answer."""
-    return _asked(place, words.LIST, None)
+    return _asked(place, messages.LIST, None)
 
 
-def let_go(ways: Sequence[tuple[str, str, int]] | None, place: Place | None = None) -> words.HeldAll | None:
+def let_go(ways: Sequence[tuple[str, str, int]] | None, place: Place | None = None) -> messages.HeldAll | None:
     """Have the keeper let go of the connections to these users, hosts and ports, or of all.
 
     A connection that is in use carries what is under way to its end.
@@ -100,18 +100,18 @@ def let_go(ways: Sequence[tuple[str, str, int]] | None, place: Place | None = No
     Raises:
         AgentlessError: it does not answer.
     """
-    return _asked(place, words.CLOSE, words.Close(None if ways is None else tuple(ways)))
+    return _asked(place, messages.CLOSE, messages.Close(None if ways is None else tuple(ways)))
 
 
-def _asked(place: Place | None, kind: int, value: object) -> words.HeldAll | None:
+def _asked(place: Place | None, kind: int, value: object) -> messages.HeldAll | None:
     """What the keeper answers; None where none runs. Raises AgentlessError: it hangs."""
     place = place or Place()
     try:
         with contextlib.closing(greeted(place, start=False)) as line:
-            line.send(words.said(kind, 1, value), until=time.monotonic() + SILENCE)
+            line.send(messages.said(kind, 1, value), until=time.monotonic() + SILENCE)
             # One that says hello and nothing else is still being loaded.
             message = line.receive(time.monotonic() + TAKE_WITHIN)
-            return None if message is None else words.value(message, words.HeldAll)
+            return None if message is None else messages.value(message, messages.HeldAll)
     except Hangs as problem:
         raise AgentlessError(f"the keeper of connections: {problem}", problem.passed_over(place)) from None
     except TimeoutError:

@@ -20,8 +20,8 @@ from agentless import __version__, config
 from agentless.background import launch
 from agentless.digests import sha256
 from agentless.files import NotOwn, make_own_directory
+from agentless.transport.keeper.messages import BACKLOG
 from agentless.transport.keeper.signs import MODULE, SILENCE
-from agentless.transport.keeper.words import BACKLOG
 from agentless.transport.mux.control import knock, listener_pid, peer
 
 __all__ = ["Place", "Unusable", "code_name"]

@@ -14,8 +14,8 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from agentless.openssh.settings import Settings
-from agentless.transport.keeper.fields import to_json
-from agentless.transport.keeper.words import Held, Surroundings
+from agentless.transport.keeper.dataclass_json import to_json
+from agentless.transport.keeper.messages import Held, Surroundings
 from agentless.transport.ssh.kept import Kept
 from agentless.transport.ssh.link import SshLink
 from agentless.transport.ssh.throttle import HandshakeLimit

@@ -14,7 +14,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from agentless.transport.keeper import words
+from agentless.transport.keeper import messages
 from agentless.transport.mux.control import peer
 from agentless.transport.mux.protocol import VERSION, Hello
 
@@ -42,7 +42,7 @@ class Keeper:
     def __init__(self, listener: socket.socket, folder: int, directory: str) -> None:
         self._listener = listener
         # The kernel tells commands the process that has called this last: until now, the one that started us.
-        listener.listen(words.BACKLOG)
+        listener.listen(messages.BACKLOG)
         self._folder = folder
         self._directory = directory
         self._name = os.path.basename(os.fsdecode(listener.getsockname()))
@@ -99,7 +99,7 @@ class Keeper:
                 threading.Thread(target=self._serve, args=(sock,), name="serve", daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:
-        line = words.line(sock)
+        line = messages.line(sock)
         try:
             if peer(sock) != os.geteuid():
                 return

@@ -13,12 +13,12 @@ import pytest
 
 from agentless.errors import AgentlessError
 from agentless.model.endpoint import Endpoint
-from agentless.transport.connector import HostConnector
-from agentless.transport.keeper import signs, words
+from agentless.transport.host_connector import HostConnector
+from agentless.transport.keeper import messages, signs
 from agentless.transport.keeper.client import KeeperClient
 from agentless.transport.keeper.greeting import held
+from agentless.transport.keeper.messages import Held, HeldAll
 from agentless.transport.keeper.place import Place
-from agentless.transport.keeper.words import Held, HeldAll
 from agentless.transport.mux.protocol import Alive, Hello
 from tests.hosts import patience, until
 from tests.hosts.links import keepers
@@ -92,8 +92,8 @@ def started(place: Place) -> int:
 @contextlib.contextmanager
 def needed(place: Place) -> Iterator[int]:
     """The PID of a keeper there that a command needs for as long as this goes on."""
-    with contextlib.closing(words.line(place.connect())) as line:
-        line.send(Hello(), words.said(words.LEASE, 0, words.Lease("00", 600.0)))
+    with contextlib.closing(messages.line(place.connect())) as line:
+        line.send(Hello(), messages.said(messages.LEASE, 0, messages.Lease("00", 600.0)))
         assert line.receive(time.monotonic() + patience(10)) == Hello()
         assert isinstance(line.receive(time.monotonic() + patience(10)), Alive)
         yield started(place)

@@ -19,7 +19,7 @@ from agentless.errors import NoSession, Unreachable
 from agentless.model.secret import Secret
 from agentless.openssh.resolver import Resolver
 from agentless.transport.channel import Link
-from agentless.transport.keeper import words
+from agentless.transport.keeper import messages
 from agentless.transport.keeper.client import KeeperClient
 from agentless.transport.keeper.conversation import Conversations
 from agentless.transport.keeper.place import Place
@@ -255,7 +255,7 @@ def test_nothing_in_a_keeper_has_a_password_whose_command_has_ended(home: Home, 
     settings = replace(resolver.settings(replace(home.to(server), password=Secret(password))), agent="")
 
     def begin() -> tuple[Line, threading.Thread]:
-        ours, theirs = map(words.line, socket.socketpair())
+        ours, theirs = map(messages.line, socket.socketpair())
 
         def serve() -> None:
             everything.serve(theirs)
@@ -271,12 +271,12 @@ def test_nothing_in_a_keeper_has_a_password_whose_command_has_ended(home: Home, 
         return any(one.reveal() == password for one in held)
 
     (lease, leased), (line, connected) = begin(), begin()
-    lease.send(words.said(words.LEASE, 0, words.Lease("command", 60.0)))
+    lease.send(messages.said(messages.LEASE, 0, messages.Lease("command", 60.0)))
     assert isinstance(lease.receive(time.monotonic() + patience(30)), Alive)
-    line.send(words.said(words.CONNECT, 1, words.Connect("command", "web1", settings, 0.0, None)))
+    line.send(messages.said(messages.CONNECT, 1, messages.Connect("command", "web1", settings, 0.0, None)))
     answer = line.receive(time.monotonic() + patience(60))
     assert answer is not None
-    assert words.value(answer, words.Connected).kept is False
+    assert messages.value(answer, messages.Connected).kept is False
     del answer
     assert has_it(), "a race would log in with it once more"
     for one, thread in ((line, connected), (lease, leased)):

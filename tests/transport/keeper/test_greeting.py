@@ -9,8 +9,8 @@ import pytest
 from agentless.errors import AgentlessError
 from agentless.transport.keeper.client import KeeperClient
 from agentless.transport.keeper.greeting import held, let_go
+from agentless.transport.keeper.messages import HeldAll
 from agentless.transport.keeper.place import Place
-from agentless.transport.keeper.words import HeldAll
 from tests.hosts import until
 from tests.transport.conftest import Home, Server
 from tests.transport.keeper.conftest import run, running, stopped

@@ -30,7 +30,7 @@ NOBODY = 65534
 CONNECT = """
 import sys
 from pathlib import Path
-from agentless.transport.keeper import words
+from agentless.transport.keeper import messages
 from agentless.transport.keeper.place import Place, Unusable
 from agentless.transport.keeper.greeting import greeted, held
 place = Place(Path(sys.argv[1]), *sys.argv[2:])
@@ -39,7 +39,7 @@ try:
 except Unusable as problem:
     print(problem)
 else:
-    line.send(words.said(words.LEASE, 0, words.Lease("00", 600.0)))
+    line.send(messages.said(messages.LEASE, 0, messages.Lease("00", 600.0)))
     line.receive()
     print(held(place).pid, flush=True)
     sys.stdin.read()

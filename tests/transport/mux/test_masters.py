@@ -19,7 +19,7 @@ from agentless.errors import NoSession, Unreachable
 from agentless.model.endpoint import Endpoint
 from agentless.model.secret import Secret
 from agentless.openssh.arguments import parse
-from agentless.transport.connector import HostConnector
+from agentless.transport.host_connector import HostConnector
 from agentless.transport.mux.masters import RiddenLink
 from tests.hosts import Master, Proxy, patience, until
 from tests.hosts.client import ROOT
@@ -248,7 +248,7 @@ def test_a_ridden_command_imports_no_paramiko(home: Home, server: Server, held: 
         import sys
         from pathlib import Path
         from agentless.model.endpoint import Endpoint
-        from agentless.transport.connector import HostConnector
+        from agentless.transport.host_connector import HostConnector
         from agentless.transport.mux import masters
         masters._HELLO_WITHIN = masters._SILENCE = 60.0
         home = Path(sys.argv[1])

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from agentless.transport.connector import HostConnector
+from agentless.transport.host_connector import HostConnector
 from tests.hosts import Proxy, in_time, patience
 from tests.hosts.needs import need
 from tests.transport.conftest import Home, Listen, Server, drain, fails

@@ -12,7 +12,7 @@ import pytest
 from agentless.model.secret import Secret
 from agentless.openssh.jumps import Jump
 from agentless.openssh.settings import Settings
-from agentless.transport.keeper.fields import from_json, to_json
+from agentless.transport.keeper.dataclass_json import from_json, to_json
 
 
 def settings(**changes: Any) -> Settings:

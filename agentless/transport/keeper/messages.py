@@ -1,9 +1,9 @@
 """What a command and its keeper say to each other beside the words of PROTOCOL.mux.
 
 A message is one of that protocol: a type of ours, a request's number, and JSON of one of these dataclasses, in the way
-of `fields.py`. They come before a session is asked for; from CONNECTED on, the connection is one to a master of that
-host. Two more can come then: FAILED, instead of MUX_S_FAILURE or when the host's connection breaks, and ENDED, where a
-command has ended without an exit status.
+of `dataclass_json.py`. They come before a session is asked for; from CONNECTED on, the connection is one to a master of
+that host. Two more can come then: FAILED, instead of MUX_S_FAILURE or when the host's connection breaks, and ENDED,
+where a command has ended without an exit status.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TypeVar
 from agentless.errors import HostError, NoSession, Refused, Unreachable
 from agentless.model.secret import Secret
 from agentless.openssh.settings import Settings
-from agentless.transport.keeper.fields import from_json, to_json
+from agentless.transport.keeper.dataclass_json import from_json, to_json
 from agentless.transport.mux.line import Line
 from agentless.transport.mux.protocol import Message, Unknown
 from agentless.values import dataclass

@@ -9,14 +9,14 @@ import pytest
 
 from agentless.errors import HostError, NoSession, Refused, Unreachable
 from agentless.model.secret import Secret
-from agentless.transport.keeper import words
+from agentless.transport.keeper import messages
 from agentless.transport.mux.protocol import Message, SessionOpened, pack, unpack
 from tests.hosts.client import ROOT
 
 
 def sent(kind: int, value: object) -> Message:
     """A word of ours as the other side gets it."""
-    message = words.said(kind, 7, value)
+    message = messages.said(kind, 7, value)
     arrived = unpack(pack(message)[4:])
     assert arrived == message
     assert message.request == 7
@@ -25,7 +25,7 @@ def sent(kind: int, value: object) -> Message:
 
 @pytest.mark.parametrize("error", [Unreachable("connect", "m", "h"), NoSession("throttled", "m"), Refused("auth", "m")])
 def test_an_error_is_raised_as_the_one_it_was(error: HostError) -> None:
-    raised = words.value(sent(words.FAILED, words.Failed.of(error)), words.Failed).raised()
+    raised = messages.value(sent(messages.FAILED, messages.Failed.of(error)), messages.Failed).raised()
     assert type(raised) is type(error)
     assert (raised.kind, raised.message, raised.hint) == (error.kind, error.message, error.hint)
 
@@ -34,18 +34,20 @@ def test_an_error_that_only_one_side_tells_apart_is_the_general_one() -> None:
     class Special(Unreachable):
         pass
 
-    raised = words.value(sent(words.FAILED, words.Failed.of(Special("host-key", "m"))), words.Failed).raised()
+    raised = messages.value(
+        sent(messages.FAILED, messages.Failed.of(Special("host-key", "m"))), messages.Failed
+    ).raised()
     assert type(raised) is Unreachable
 
 
 @pytest.mark.parametrize("secret", [None, Secret(""), Secret("zwölf")])
 def test_an_answer_that_is_empty_is_not_none(secret: Secret | None) -> None:
-    assert words.value(sent(words.ANSWER, words.Answer(secret)), words.Answer).secret == secret
+    assert messages.value(sent(messages.ANSWER, messages.Answer(secret)), messages.Answer).secret == secret
 
 
 def test_no_packet_of_ours_is_one_of_ssh_s() -> None:
-    ours = [words.LEASE, words.CONNECT, words.ANSWER, words.LIST, words.CLOSE]
-    ours += [words.ASK, words.WARN, words.FAILED, words.CONNECTED, words.HELD, words.ENDED]
+    ours = [messages.LEASE, messages.CONNECT, messages.ANSWER, messages.LIST, messages.CLOSE]
+    ours += [messages.ASK, messages.WARN, messages.FAILED, messages.CONNECTED, messages.HELD, messages.ENDED]
     assert len(set(ours)) == len(ours)
     # PROTOCOL.mux: a client's begin at 0x10000001, a server's at 0x80000001.
     assert all(number & 0x0A000000 for number in ours)
@@ -55,17 +57,17 @@ def test_the_page_of_the_protocol_tells_every_word_of_ours_and_its_fields() -> N
     page = (ROOT / "docs" / "dev" / "protocol.md").read_text()
     rows = re.findall(r"^\| ([0-9A-F]{8}) \| (?:← )?(\w+)(?: →)? \| (?:`([a-z ]+)`|-) \|", page, re.MULTILINE)
     fields = {
-        words.LEASE: words.Lease,
-        words.CONNECT: words.Connect,
-        words.ANSWER: words.Answer,
-        words.LIST: None,
-        words.CLOSE: words.Close,
-        words.ASK: words.Text,
-        words.WARN: words.Text,
-        words.FAILED: words.Failed,
-        words.CONNECTED: words.Connected,
-        words.HELD: words.HeldAll,
-        words.ENDED: None,
+        messages.LEASE: messages.Lease,
+        messages.CONNECT: messages.Connect,
+        messages.ANSWER: messages.Answer,
+        messages.LIST: None,
+        messages.CLOSE: messages.Close,
+        messages.ASK: messages.Text,
+        messages.WARN: messages.Text,
+        messages.FAILED: messages.Failed,
+        messages.CONNECTED: messages.Connected,
+        messages.HELD: messages.HeldAll,
+        messages.ENDED: None,
     }
     told = {int(number, 16): (name, tuple(names.split())) for number, name, names in rows}
     assert told == {
@@ -83,12 +85,16 @@ def test_the_page_of_the_protocol_tells_every_word_of_ours_and_its_fields() -> N
             "held",
             "ended",
         )
-        for number in [getattr(words, name.upper())]
+        for number in [getattr(messages, name.upper())]
         for of in [fields[number]]
     }
 
 
 def test_what_holds_no_value_is_none_of_ours() -> None:
-    for message in (SessionOpened(1, 2), words.said(words.ENDED, 1), words.said(words.ASK, 1, words.Answer(None))):
+    for message in (
+        SessionOpened(1, 2),
+        messages.said(messages.ENDED, 1),
+        messages.said(messages.ASK, 1, messages.Answer(None)),
+    ):
         with pytest.raises(ValueError):
-            words.value(message, words.Text)
+            messages.value(message, messages.Text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentless.inventory.tree import Layer, Sealed, Tree, VariablePlace, merged
+from agentless.inventory.group_tree import Layer, Sealed, Tree, VariablePlace, merged
 
 HERE = VariablePlace("hosts", 1)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentless.openssh.words import connect_timeout, directive, patterns, port_number, seconds, words
+from agentless.openssh.syntax import connect_timeout, directive, patterns, port_number, seconds, words
 
 
 @pytest.mark.parametrize(
