@@ -258,23 +258,23 @@ def _parse(data: bytes, file: str, home: str) -> Config:
     if document is None or document.empty:
         return Config(source=file)
     place = _PathBase(os.path.dirname(os.path.abspath(file)), home)
-    values: dict[str, Any] = {}
-    for key, item in document.fields().items():
-        if key in _NESTED:
-            values[key] = _NESTED[key](item, place)
-            continue
-        if key not in _READERS:
-            raise item.error("unknown key", one_of(key, [*_READERS, *_NESTED]))
-        try:
-            values[key] = _READERS[key](item.value, place)
-        except ValueError as error:
-            raise item.error(f"{error}, not {item.shown}") from error
-    config = Config(**values, source=file)
+    config = Config(**{key: _read(key, item, place) for key, item in document.fields().items()}, source=file)
     try:
         config.check_returners(config.returner)
     except UsageError as error:
         raise document.fields()["returner"].error(error.message, error.hint) from error
     return config
+
+
+def _read(key: str, item: YamlItem, place: _PathBase) -> Any:
+    if key in _NESTED:
+        return _NESTED[key](item, place)
+    if key not in _READERS:
+        raise item.error("unknown key", one_of(key, [*_READERS, *_NESTED]))
+    try:
+        return _READERS[key](item.value, place)
+    except ValueError as error:
+        raise item.error(f"{error}, not {item.shown}") from error
 
 
 @dataclass(frozen=True, slots=True)

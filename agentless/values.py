@@ -9,7 +9,7 @@ fields, for `fields` and `replace`, it says when it is asked.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -107,7 +107,7 @@ def _fields(cls: type) -> dict[str, _Field]:
     return fields
 
 
-def _with_slots(cls: type, fields: dict[str, _Field], more: dict[str, Any]) -> type:
+def _with_slots(cls: type, fields: dict[str, _Field], more: Mapping[str, object]) -> type:
     """The class made anew, with a slot for each field that no base has one for."""
     content = {name: value for name, value in vars(cls).items() if name not in fields}
     content.pop("__dict__", None)
@@ -119,7 +119,7 @@ def _with_slots(cls: type, fields: dict[str, _Field], more: dict[str, Any]) -> t
     return type(cls)(cls.__name__, cls.__bases__, content)
 
 
-def _with_defaults(cls: type, fields: dict[str, _Field], more: dict[str, Any]) -> type:
+def _with_defaults(cls: type, fields: dict[str, _Field], more: Mapping[str, object]) -> type:
     """The class, with defaults in place of what `dataclasses.field` returned."""
     for field in fields.values():
         if isinstance(vars(cls).get(field.name), dataclasses.Field):
@@ -141,7 +141,7 @@ class _Undescribed:
         self._fields = fields
 
     def __get__(self, value: object, owner: type | None = None) -> Any:
-        content: dict[str, Any] = {field.name: field.given for field in self._fields if field.given is not _MISSING}
+        content: dict[str, object] = {field.name: field.given for field in self._fields if field.given is not _MISSING}
         # It takes annotations that are text apart to find a ClassVar.
         content["__annotations__"] = {field.name: object for field in self._fields}
         content["__doc__"] = self._cls.__doc__
@@ -193,7 +193,7 @@ class _LazyInit:
 
 
 def _init(cls: type, fields: tuple[_Field, ...]) -> Any:
-    scope: dict[str, Any] = {"_set": _set, "_MADE": _MADE}
+    scope: dict[str, object] = {"_set": _set, "_MADE": _MADE}
     parameters, lines = ["self"], []
     for field in fields:
         name, value = field.name, field.name
@@ -210,7 +210,7 @@ def _init(cls: type, fields: tuple[_Field, ...]) -> Any:
     if hasattr(cls, "__post_init__"):
         lines.append(" self.__post_init__()")
     exec(f"def __init__({', '.join(parameters)}):\n" + "\n".join(lines or [" pass"]), scope)
-    made = scope["__init__"]
+    made: Any = scope["__init__"]
     made.__qualname__ = f"{cls.__qualname__}.__init__"
     made.__annotations__ = {**{field.name: field.type for field in fields}, "return": None}
     return made

@@ -87,10 +87,10 @@ class TransportInnards(ServiceRequestingTransport):
     default_window_size: int
     default_max_packet_size: int
     _channels: Any
-    _kex_info: dict[str, Any]
-    _key_info: dict[str, Any]
-    _cipher_info: dict[str, Any]
-    _mac_info: dict[str, Any]
+    _kex_info: Mapping[str, object]
+    _key_info: Mapping[str, object]
+    _cipher_info: Mapping[str, object]
+    _mac_info: Mapping[str, object]
     _send_message: Callable[[paramiko.Message], None]
     _send_user_message: Callable[[paramiko.Message], None]
 
@@ -114,9 +114,11 @@ class TransportInnards(ServiceRequestingTransport):
     @property
     def able(self) -> dict[str, tuple[str, ...]]:
         """What paramiko can do, by list: `kex`, `keys`, `ciphers`, `macs`."""
-        tables = (("kex", self._kex_info), ("keys", self._key_info))
         return {
-            name: tuple(table) for name, table in (*tables, ("ciphers", self._cipher_info), ("macs", self._mac_info))
+            "kex": tuple(self._kex_info),
+            "keys": tuple(self._key_info),
+            "ciphers": tuple(self._cipher_info),
+            "macs": tuple(self._mac_info),
         }
 
     def teach(self, *, keys: Mapping[str, object], kex: Mapping[str, object]) -> None:
@@ -180,8 +182,8 @@ class TransportInnards(ServiceRequestingTransport):
         self._send_user_message(message)
 
     # paramiko's names
-    def _really_parse_kex_init(self, m: paramiko.Message, ignore_first_byte: bool = False) -> dict[str, Any]:
-        parsed: dict[str, Any] = super()._really_parse_kex_init(m, ignore_first_byte)  # type: ignore[misc]
+    def _really_parse_kex_init(self, m: paramiko.Message, ignore_first_byte: bool = False) -> Mapping[str, object]:
+        parsed: Mapping[str, object] = super()._really_parse_kex_init(m, ignore_first_byte)  # type: ignore[misc]
         self.hear_offer({name: list(value) for name, value in parsed.items() if isinstance(value, list)})
         return parsed
 
