@@ -27,7 +27,6 @@ def launch(
 
     Args:
         words: the program and its arguments, which every user of this machine can read.
-        stdin: a descriptor.
         cwd: its directory; None is the caller's.
 
     Raises:

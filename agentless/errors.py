@@ -113,8 +113,6 @@ class HostError(AgentlessError):
 
     Args:
         kind: a stable word for scripts, such as `auth` or `disk-full`.
-        message: what failed.
-        hint: what to do next.
     """
 
     def __init__(self, kind: str, message: str, hint: str = "") -> None:

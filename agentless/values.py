@@ -75,8 +75,6 @@ class _Field:
     """A field of a class.
 
     Args:
-        name: its name.
-        type: its annotation.
         given: what the class gives it: a default, or what `dataclasses.field` returned; MISSING is nothing.
     """
 

@@ -69,7 +69,6 @@ class YamlItem:
         key: what leads to it, such as `nightly: range: start`; empty for the whole.
         node: what YAML made of it.
         file: the file, as errors name it.
-        loader: turns nodes into values.
         line: where it stands: of a value under a key, the key.
         raises: the error that says that the file is wrong.
     """

@@ -79,10 +79,6 @@ class AnsibleSettings:
 def load(environ: Mapping[str, str], directory: Path) -> AnsibleSettings:
     """Read them.
 
-    Args:
-        environ: the environment variables.
-        directory: the working directory.
-
     Raises:
         ConfigError: the file is no ansible.cfg, or a setting in it or in the environment has an impossible value; or
             the working directory is gone.

@@ -127,8 +127,6 @@ class Tree:
 
     Args:
         tell: told each warning once.
-        vault: opens what is encrypted.
-        merges: as `Layer.merges`.
     """
 
     def __init__(

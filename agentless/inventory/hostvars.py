@@ -33,7 +33,6 @@ class HostVars(Mapping[str, Any]):
     Looking at one for the first time reads the host's file in `host_vars/`, which may raise InventoryError.
 
     Args:
-        node: the host.
         layers: gives the variables of its groups, and its own, which are stronger.
     """
 

@@ -288,7 +288,6 @@ def load(
         sources: files, directories, executables, or hosts with commas, as Ansible's `-i`.
         directory: whose `group_vars/` and `host_vars/` count too, as a playbook's would; the working directory if None.
         warn: told each warning once, now and later, as it comes up.
-        scripts: whether executables are run.
         vault: opens what Ansible Vault encrypts; None opens nothing.
         extra_vars: `VAR=VALUE`, a mapping in YAML or JSON, or `@FILE`, above the variables of all sources.
         ansible: Ansible's own settings, as far as they say how inventories are read; None has its defaults.

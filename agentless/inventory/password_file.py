@@ -34,7 +34,6 @@ def password_of(path: Path, what: str, arguments: Sequence[str] = ()) -> Secret:
     Args:
         path: a file, a program, or a pipe such as `<(pass show web)` makes.
         what: whose password it is, for messages: `vault`, `become`.
-        arguments: for the program.
 
     Raises:
         NoPassword: there is none.

@@ -61,7 +61,6 @@ def check(parts: Sequence[str], what: str) -> None:
     """Refuse what comes to no pattern at all: an unset variable of a script shall never select everybody.
 
     Args:
-        parts: as `split` gives them.
         what: what the error calls the pattern.
 
     Raises:

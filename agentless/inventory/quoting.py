@@ -51,7 +51,6 @@ def quoted(parts: Iterable[str | TemplateValue], shell: str) -> str:
     """The text with its values quoted, but for those that are Safe.
 
     Args:
-        parts: literal text and values, in order.
         shell: the program that will read it, by name or path.
 
     Raises:

@@ -48,9 +48,6 @@ def search(
     the user's directory; /etc/ansible/hosts.
 
     Args:
-        environ: the environment variables.
-        directory: the working directory.
-        ansible: Ansible's own settings.
         configured: `inventory` of the configuration file.
         user_directory: where the user's configuration lies.
 

@@ -79,7 +79,6 @@ class Places(NamedTuple):
     """Where to look for a job.
 
     Args:
-        endpoints: the hosts to ask.
         missing: hosts of the job that the inventory does not name any more.
         strangers: hosts of the target that the job was not sent to.
     """
@@ -98,9 +97,7 @@ class Selection:
         limit: a pattern, `@file`, `@failed:JID` or `@unreachable:JID` that narrows every target; None narrows nothing.
         report: what the job cache knows of a job, for the retry lists.
         warn: told what the inventory and the retry lists have to say, one line each.
-        vault: opens what Ansible Vault encrypts.
         extra_vars: variables above the inventory's, as `-e` takes them.
-        ansible: Ansible's own settings.
         note: told which inventory and which ansible.cfg count, before anything else.
         ask: shows a prompt for a password that ansible.cfg wants asked for; None where nobody answers.
     """
@@ -324,14 +321,7 @@ class Selection:
         check(spec)
 
     def rendered(self, spec: JobSpec, name: str, *, hides: bool = False) -> JobSpec:
-        """A job of templates as a host gets it; from any thread.
-
-        Args:
-            hides: as it may be shown: with `********` in place of each secret.
-
-        Raises:
-            InventoryError: it cannot be rendered for this host.
-        """
+        """As `Inventory.rendered`, for the host of this name; from any thread."""
         host = self.inventory.find(name)
         if host is None:
             raise InventoryError(f"the inventory does not name {name} any more")

@@ -43,7 +43,6 @@ class Rules:
     """How sources are read.
 
     Args:
-        scripts: whether executables are run.
         ignored: what is left out of a directory: found by this in a file's name.
     """
 
@@ -74,9 +73,6 @@ def is_host_list(source: str) -> bool:
 
 def read(tree: Tree, source: str, rules: Rules) -> None:
     """Add one source to the tree.
-
-    Args:
-        rules: how.
 
     Raises:
         InventoryError: it is not there, or cannot be read, or is of a kind that only Ansible's plugins read.

@@ -36,7 +36,6 @@ class TemplateScope:
     """What templates may name beside the variables of their own host.
 
     Args:
-        vault: opens what is encrypted.
         extra: variables of the command line, above all others.
         environ: for `lookup('env', …)`.
         directory: Ansible's `playbook_dir`.

@@ -29,7 +29,6 @@ class Facts:
         host: what `Host` is compared with: the name, on the final pass as HostName and canonicalization have it.
         given_user, given_port: of the inventory or the command line, which no file changes.
         final: whether this is the pass after these.
-        options: the values so far, by keyword.
         unevaluated: `Match` criteria that decided about a block for this host and are not evaluated here.
     """
 

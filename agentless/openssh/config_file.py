@@ -47,7 +47,6 @@ class SshConfig:
     Args:
         files: those of the user, then the system's; a missing one is empty.
         home: for `~`, and for relative names that a user's file includes.
-        local_user: who runs this.
         warn: shows a line about what held for a host and is not honoured, or is not known.
 
     Raises:
@@ -78,10 +77,8 @@ class SshConfig:
         """What holds for a host, by keyword in lower case, in the order in which it was met.
 
         Args:
-            name: of the host, as the inventory or a jump has it.
             options: what is given before any file is read.
             user, port: given, and so beyond what a file can change; they are not in the result.
-            look_up: looks names up where they are to be canonicalized.
 
         Returns:
             The words of each value, the whole of a command as one; `hostname` with its token expanded.

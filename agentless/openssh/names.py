@@ -83,7 +83,6 @@ def addresses(host: str, port: int, wanted: int, deadline: float, flags: int = 0
 
     Args:
         wanted: an address family of `socket`.
-        flags: those of getaddrinfo(3).
 
     Raises:
         Unreachable: `resolve`.

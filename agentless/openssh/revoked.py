@@ -33,7 +33,6 @@ class RevokedKeys:
 
         Args:
             files: of RevokedHostKeys.
-            name: the host, for messages.
             shown: type and blob of the key or certificate.
             parts: blobs of the plain key, and of the authority where it is a certificate.
 

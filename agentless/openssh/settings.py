@@ -104,7 +104,6 @@ def resolve(
         options: what `SshConfig.lookup` returns.
         given: the host, and what stands above every file.
         local_user: who runs this, and logs in where nothing names a user.
-        home: of this user.
         host_key_checking: `strict` or `accept-new`; None follows StrictHostKeyChecking, else it is `strict`.
 
     Raises:

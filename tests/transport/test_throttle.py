@@ -6,12 +6,12 @@ import random
 import threading
 import time
 
-from agentless.transport.ssh.throttle import HandshakeLimit, pauses
+from agentless.transport.ssh.throttle import HANDSHAKES, HandshakeLimit, pauses
 from tests.hosts import patience, until
 
 
 def test_no_more_than_the_limit_hold_a_place_and_other_hosts_do_not_wait() -> None:
-    limit = HandshakeLimit(2)
+    limit = HandshakeLimit()
     leave = threading.Event()
     inside: list[int] = []
 
@@ -20,16 +20,16 @@ def test_no_more_than_the_limit_hold_a_place_and_other_hosts_do_not_wait() -> No
             inside.append(number)
             leave.wait(patience(20))
 
-    threads = [threading.Thread(target=enter, args=(number,)) for number in range(3)]
+    threads = [threading.Thread(target=enter, args=(number,)) for number in range(HANDSHAKES + 1)]
     for thread in threads:
         thread.start()
-    until(lambda: len(inside) == 2, "two are inside")
+    until(lambda: len(inside) == HANDSHAKES, "as many as may are inside")
     with limit.hold("db"):
-        assert len(inside) == 2
+        assert len(inside) == HANDSHAKES
     leave.set()
     for thread in threads:
         thread.join(patience(20))
-    assert len(inside) == 3
+    assert len(inside) == HANDSHAKES + 1
 
 
 def test_pauses_grow_with_jitter_and_end_before_the_deadline() -> None:

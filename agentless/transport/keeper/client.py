@@ -45,10 +45,8 @@ class KeeperClient:
     Args:
         keep: seconds for which they stay after their last use.
         ask: shows a prompt for the passphrase of a key and returns the answer; None where nobody can be asked.
-        warn: shows one line.
         explain: shows a line about why no keeper is used.
         note: shows a line about a connection that was there before.
-        environ: the environment of this command.
         place: where the keeper is; None finds it.
     """
 
@@ -84,7 +82,6 @@ class KeeperClient:
         """A connection as `settings` say.
 
         Args:
-            name: of the host in the inventory.
             direct: makes one without the keeper.
             spent: seconds of the connect timeout that are gone.
 

@@ -107,7 +107,6 @@ class Connect:
 
     Args:
         command: whose, by its lease.
-        name: of the host in the inventory.
         settings: the agent's socket is named in them.
         spent: seconds of the connect timeout that are gone.
         surroundings: None where no ProxyCommand is run.
@@ -122,12 +121,7 @@ class Connect:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The connection is there.
-
-    Args:
-        kept: whether it was there before.
-        way: how it was logged in.
-    """
+    """The connection is there: whether it was `kept`, and the way in which it was logged in."""
 
     kept: bool
     way: str
@@ -172,11 +166,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Let go of the connections to these hosts.
-
-    Args:
-        ways: user, host and port of each; None lets go of all.
-    """
+    """Let go of the connections to these hosts: user, host and port of each; None lets go of all."""
 
     ways: tuple[tuple[str, str, int], ...] | None
 
@@ -210,11 +200,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class HeldAll:
-    """What is kept; after CLOSE, what was let go of.
-
-    Args:
-        pid: the keeper's.
-    """
+    """What is kept; after CLOSE, what was let go of."""
 
     pid: int
     connections: tuple[Held, ...]

@@ -54,7 +54,6 @@ class Place:
 
     Args:
         directory: made where it is missing, and refused where another user could write to it.
-        name: of the socket in it.
     """
 
     def __init__(self, directory: Path | None = None, name: str | None = None) -> None:

@@ -36,7 +36,6 @@ class Keeper:
     Args:
         listener: the socket that others connect to.
         folder: a descriptor of the directory where the socket has its name.
-        directory: that directory.
     """
 
     def __init__(self, listener: socket.socket, folder: int, directory: str) -> None:

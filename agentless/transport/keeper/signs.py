@@ -36,9 +36,6 @@ class Silence:
     Args:
         pid: the process that listens, as the kernel says; None where it cannot say.
         lasts: seconds for which it has lasted.
-
-    Attributes:
-        pid: as given.
     """
 
     def __init__(self, pid: int | None, lasts: float = 0.0) -> None:

@@ -56,7 +56,6 @@ class MuxChannel:
     """A command on a host; see `channel.Channel`.
 
     Args:
-        host: for messages.
         control: what the server says of it, beside the streams.
         stdin, outputs: our ends of its descriptors; the streams are 1 and 2.
         lives: whether the server is still there, and answers.
@@ -260,10 +259,7 @@ class Opening:
     """A session that was asked for, and its answer.
 
     Args:
-        host: for messages.
         control: a connection to the server that has no session yet; it is closed with the channel.
-        line: the command.
-        pty: give it a terminal.
         until: when the server must have taken the request, on the monotonic clock.
 
     Raises:
@@ -330,12 +326,10 @@ class MuxLink:
 
     Args:
         path: the server's socket.
-        host: for messages.
         control: a connection to the server, for the first session; it is closed with the link.
     """
 
     def __init__(self, path: Path, host: str, control: Control) -> None:
-        self.pid = control.pid
         self._path = path
         self._host = host
         self._first: Control | None = control

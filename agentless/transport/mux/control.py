@@ -44,7 +44,6 @@ class Control(Line):
     """One connection to a server, which has said hello; it carries one session.
 
     Args:
-        path: the server's socket.
         until: when the server must have answered, on the monotonic clock.
 
     Attributes:

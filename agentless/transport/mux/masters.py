@@ -37,7 +37,6 @@ class Masters:
     """Finds living masters, by the ControlPath of each host. Thread safe.
 
     Args:
-        warn: shows one line.
         note: shows one line about a master that was ridden.
     """
 
@@ -62,7 +61,6 @@ class Masters:
         A password is there to be proved, so with one no master is ridden.
 
         Args:
-            name: of the host, for the note.
             direct: makes a connection without it, given the seconds of the connect timeout that are gone.
             spent: of these until now.
         """
@@ -159,12 +157,9 @@ class RiddenLink(Link):
     """A link over a master; see `channel.Link`. Where that fails before the host has the command, one of our own.
 
     Args:
-        link: over the master.
-        settings: of the host.
         direct: as of `Masters.link`.
         ridden: called when a command goes over the master.
         pass_over: called when the master's connection seems dead.
-        closed: called when the link is closed.
     """
 
     def __init__(
@@ -186,11 +181,6 @@ class RiddenLink(Link):
         self._tell_closed = closed
         self._closed = False
         self._own: Link | None = None
-
-    @property
-    def master(self) -> int | None:
-        """The PID of the master, while it is ridden."""
-        return self._link.pid if self._own is None else None
 
     def exec(self, line: str, *, pty: bool = False, once: bool = False) -> Channel:
         if self._own is None:

@@ -67,7 +67,6 @@ class NewSession:
 
     Args:
         want_tty: give it a terminal, with the modes of the one that its stdin is.
-        term: the kind of terminal.
         environment: `NAME=VALUE`, of which a master passes on what its SendEnv has.
     """
 

@@ -46,7 +46,6 @@ class Agent:
     """The agent at a socket; its one connection is shared by threads, and given up at the first silence.
 
     Args:
-        path: the socket.
         patience: seconds for connecting and listing, 3 at most.
 
     Raises:

@@ -49,7 +49,6 @@ class SshConnector:
 
     Args:
         ask: shows a prompt for the passphrase of a key and returns the answer; None where nobody can be asked.
-        warn: shows one line.
         bastions: the connections to bastions, where others share them, too; closed with the connector.
         handshakes: counts them, where others connect to the same hosts.
         masters: finds the masters of ssh that bastions have.

@@ -141,7 +141,6 @@ class Proxy:
     """A ProxyCommand: its stdin and stdout are one end of a socket pair, so that it can be treated as a socket.
 
     Args:
-        command: for the shell.
         environ, cwd: None are those of this process.
     """
 

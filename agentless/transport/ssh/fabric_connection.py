@@ -21,10 +21,6 @@ class FabricConnection(fabric.Connection):  # type: ignore[misc]  # fabric ships
     As with fabric's own, the first use connects, and `close` or a `with` block disconnects. `sudo` becomes the
     inventory's become user, and answers sudo's prompt with the become password.
 
-    Args:
-        endpoint: the host.
-        connector: makes the connection.
-
     Raises:
         UsageError: the host is this machine, to which no SSH connection leads.
         HostError: when it connects, as `Connector.connect`.

@@ -41,8 +41,6 @@ class HostKeys:
 
     Args:
         settings: the host's names, files and strictness.
-        known: the shared index.
-        revoked: the shared files of revoked keys.
         verify: (authority's key, signed bytes, signature) -> whether the signature is the authority's.
     """
 

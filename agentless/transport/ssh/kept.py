@@ -23,7 +23,6 @@ class Kept:
     """A connection that is logged in. Thread safe.
 
     Args:
-        link: the connection.
         keep: seconds for which it stays after its last use.
 
     Attributes:
@@ -136,8 +135,6 @@ class Attempt:
     """A command that is to start over one connection; `step` is called again and again until it runs.
 
     Args:
-        kept: the connection.
-        line, pty: the command.
         ring: called when there is something to step for.
         prove: whether the connection has to show that it is alive before the command is sent, because that must not
             be sent twice.

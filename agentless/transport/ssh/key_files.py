@@ -48,7 +48,6 @@ class KeyFile:
     """What a key file shows without being unlocked.
 
     Args:
-        path: the file.
         public: the public key blob, None where only the private part, or an unlocked one, tells.
         certificates: blobs of `PATH-cert.pub`.
         locked: whether it needs a passphrase.

@@ -65,7 +65,6 @@ class Keys:
 
     Args:
         ask: shows a prompt for a passphrase and returns the answer; None where nobody can be asked.
-        warn: shows one line.
     """
 
     def __init__(self, ask: Callable[[str], Secret | None] | None, warn: Callable[[str], None]) -> None:

@@ -117,43 +117,34 @@ class SshLink(Link):
         self, transport: Transport, user: str, timeout: float, spent: float, proxy: dial.Proxy | Forward | None
     ) -> None:
         self.user = user
-        self._transport = transport
+        self.transport = transport
+        # Seconds of the connect timeout that are left for the first command to start.
+        self.budget = max(1.0, timeout - spent)
         self._proxy = proxy
         self._timeout = timeout
-        self._budget = max(1.0, timeout - spent)
         self._tunnels = threading.BoundedSemaphore(_TUNNELS)
 
     @property
     def alive(self) -> bool:
-        return self._transport.is_active()
+        return self.transport.is_active()
 
     @property
     def way(self) -> str:
         """How it was logged in."""
-        return self._transport.way
-
-    @property
-    def budget(self) -> float:
-        """Seconds of the connect timeout that are left for the first command to start."""
-        return self._budget
-
-    @property
-    def transport(self) -> Transport:
-        """paramiko's, for what a Link has no words for."""
-        return self._transport
+        return self.transport.way
 
     def exec(self, line: str, *, pty: bool = False, once: bool = False) -> SshChannel:
-        until = time.monotonic() + self._budget
-        self._budget = self._timeout
+        until = time.monotonic() + self.budget
+        self.budget = self._timeout
         opened = threading.Event()
-        channel = self._transport.ask_for_session(opened)
+        channel = self.transport.ask_for_session(opened)
         opened.wait(max(0.1, until - time.monotonic()))
         if not channel.active:
-            raise self.no_session(self._transport.refusal_of(channel))
+            raise self.no_session(self.transport.refusal_of(channel))
         self.ask_to_run(channel, line, pty=pty)
         answered = channel.event.wait(max(0.0, until - time.monotonic()))
         if channel.event_ready:
-            return SshChannel(self._transport, channel)
+            return SshChannel(self.transport, channel)
         raise self.not_started(answered=answered)
 
     def ask_to_run(self, channel: paramiko.Channel, line: str, *, pty: bool) -> None:
@@ -168,9 +159,9 @@ class SshLink(Link):
 
     def not_started(self, *, answered: bool) -> Unreachable:
         """Why a command that was sent does not run."""
-        if not self._transport.is_active():
-            return self._transport.lost()
-        host = self._transport.settings.host
+        if not self.transport.is_active():
+            return self.transport.lost()
+        host = self.transport.settings.host
         if answered:
             return NoSession(
                 "connect", f"{host}: it refuses to run commands", "A forced command or a restricted shell?"
@@ -179,13 +170,13 @@ class SshLink(Link):
 
     def no_session(self, refusal: paramiko.ChannelException | None) -> NoSession:
         """Why a session that was asked for is not there: the host's words, or no answer in time (None)."""
-        host = self._transport.settings.host
+        host = self.transport.settings.host
         if refusal is not None:
             return NoSession("connect", f"{host}: no session: {printable(refusal.text)}", NO_SESSION)
-        if self._transport.is_active():
+        if self.transport.is_active():
             problem = slow(host, "did not open a session")
             return NoSession(problem.kind, problem.message, problem.hint)
-        problem = self._transport.lost()
+        problem = self.transport.lost()
         message = f"{problem.message}; {self.user} was logged in, and got no session"
         return NoSession(problem.kind, message, NO_SESSION)
 
@@ -195,15 +186,15 @@ class SshLink(Link):
             return self._open(host, port, deadline)
 
     def close(self) -> None:
-        self._transport.hang_up()
+        self.transport.hang_up()
         if self._proxy is not None:
             self._proxy.close()
 
     def _open(self, to: str, port: int, until: float) -> paramiko.Channel:
-        host = self._transport.settings.host
+        host = self.transport.settings.host
         left = max(0.1, until - time.monotonic())
         try:
-            return self._transport.open_channel("direct-tcpip", (to, port), ("127.0.0.1", 0), timeout=left)
+            return self.transport.open_channel("direct-tcpip", (to, port), ("127.0.0.1", 0), timeout=left)
         except paramiko.ChannelException as refusal:
             # RFC 4254, section 5.1; OpenSSH says 1 for forbidden forwarding, 2 for a target that does not answer.
             forbidden = "Does AllowTcpForwarding on the bastion permit it?"
@@ -212,17 +203,17 @@ class SshLink(Link):
                 "connect", f"{to} port {port}: not reached from {host}: {printable(refusal.text)}", hint
             ) from None
         except (paramiko.SSHException, EOFError, OSError) as problem:
-            if isinstance(problem, EOFError) or not self._transport.is_active():
-                raise self._transport.lost() from None
+            if isinstance(problem, EOFError) or not self.transport.is_active():
+                raise self.transport.lost() from None
             if "Timeout" in str(problem):
                 raise slow(host, f"did not reach {to}") from None
             raise Unreachable("connect", f"{host}: {problem}") from None
 
     def _request(self, channel: paramiko.Channel, kind: str, reply: bool, *fields: str | bytes | int) -> None:
         try:
-            self._transport.send_in_turn(packed(cMSG_CHANNEL_REQUEST, channel.remote_chanid, kind, reply, *fields))
+            self.transport.send_in_turn(packed(cMSG_CHANNEL_REQUEST, channel.remote_chanid, kind, reply, *fields))
         except (EOFError, paramiko.SSHException):
-            raise self._transport.lost() from None
+            raise self.transport.lost() from None
 
 
 def let_go(transport: Transport, channel: paramiko.Channel) -> None:

@@ -51,7 +51,8 @@ class Outlet:
         self._ring = ring
         self._lock = threading.Lock()
         self._pending: deque[bytes] = deque()
-        self._descriptor = -1
+        # -1 before `attach` and after `finish`.
+        self.descriptor = -1
         self._broken = False
         self.ended = False
 
@@ -76,7 +77,7 @@ class Outlet:
         """From now on, write to it; it is closed by `finish`."""
         os.set_blocking(descriptor, False)
         with self._lock:
-            self._descriptor = descriptor
+            self.descriptor = descriptor
         self.flush()
 
     def flush(self) -> None:
@@ -91,29 +92,24 @@ class Outlet:
         """Whether something is left that the reader has not taken."""
         return bool(self._pending)
 
-    @property
-    def descriptor(self) -> int:
-        """-1 before `attach` and after `finish`."""
-        return self._descriptor
-
     def finish(self) -> None:
         """Close the descriptor; what still comes is thrown away."""
         with self._lock:
             self._broken = True
             self._pending.clear()
-            descriptor, self._descriptor = self._descriptor, -1
+            descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
 
     def _write(self) -> int:
         written = 0
-        while self._pending and (self._descriptor >= 0 or self._broken):
+        while self._pending and (self.descriptor >= 0 or self._broken):
             data = self._pending.popleft()
             if self._broken:
                 written += len(data)
                 continue
             try:
-                count = os.write(self._descriptor, data)
+                count = os.write(self.descriptor, data)
             except BlockingIOError:
                 count = 0
             except OSError:
@@ -131,7 +127,6 @@ class Relay:
     """A session channel whose output goes to outlets from its first byte on.
 
     Args:
-        link: the connection.
         channel: the session, before it was asked to run anything.
     """
 
@@ -179,7 +174,6 @@ class Relay:
         The descriptors are closed on the way.
 
         Args:
-            stdin, stdout, stderr: of the other process.
             control: becomes readable when the other process says something, or leaves.
             heard: called then; False ends the command.
 

@@ -17,10 +17,9 @@ HANDSHAKES = 8
 
 
 class HandshakeLimit:
-    """At most `limit` holders at once for each key."""
+    """At most 8 holders at once for each key."""
 
-    def __init__(self, limit: int = HANDSHAKES) -> None:
-        self._limit = limit
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._handshakes: dict[Hashable, threading.BoundedSemaphore] = {}
 
@@ -28,7 +27,7 @@ class HandshakeLimit:
     def hold(self, key: Hashable) -> Iterator[None]:
         """Wait for a place; every holder has a deadline of its own, so this ends."""
         with self._lock:
-            places = self._handshakes.setdefault(key, threading.BoundedSemaphore(self._limit))
+            places = self._handshakes.setdefault(key, threading.BoundedSemaphore(HANDSHAKES))
         with places:
             yield
 

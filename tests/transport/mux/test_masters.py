@@ -44,7 +44,7 @@ def run(connector: HostConnector, endpoint: Endpoint, line: str = "echo hi", **h
     """What the command prints, and whether it rode a master."""
     with connector.connect(endpoint) as link:
         out = drain(link.exec(line, **how))[0]
-        return out, isinstance(link, RiddenLink) and link.master is not None
+        return out, isinstance(link, RiddenLink) and link._own is None
 
 
 def test_a_living_master_is_ridden_and_a_dead_one_is_passed_over(
@@ -95,7 +95,7 @@ def test_a_master_that_gives_no_more_sessions_costs_a_connection_of_our_own(
             channel = first.exec("read line; echo $line")
             assert drain(second.exec("echo over its own")) == (b"over its own\n", b"")
             assert isinstance(second, RiddenLink)
-            assert second.master is None
+            assert second._own is not None
             channel.send(b"ridden\n", patience(5))
             assert drain(channel) == (b"ridden\n", b"")
         assert logins(server) == 2
