@@ -54,15 +54,6 @@ class Conversations:
         self.pool.look_at_clock()
         self.pool.sweep()
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is kept."""
-        return self.pool.empty
-
-    def drop_all(self) -> None:
-        """Keep nothing that is not in use."""
-        self.pool.drop(lambda kept: True)
-
     def lease(self, command: messages.Lease) -> _Lease:
         """A command begins."""
         with self._lock:

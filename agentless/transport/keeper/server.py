@@ -69,7 +69,7 @@ class Keeper:
             conversations = self._conversations
             if conversations is not None:
                 conversations.sweep()
-            busy = self._active > 0 or not self._loaded.is_set() or bool(conversations and not conversations.idle)
+            busy = self._active > 0 or not self._loaded.is_set() or bool(conversations and not conversations.pool.empty)
             idle_since = now if busy else idle_since
             if self._inode != self._named():
                 return self._leave()
@@ -145,7 +145,7 @@ class Keeper:
         self._listener.close()
         while True:
             if self._conversations is not None:
-                self._conversations.drop_all()
+                self._conversations.pool.drop(lambda kept: True)
             if self._active <= 0:
                 return
             time.sleep(_LOOK)

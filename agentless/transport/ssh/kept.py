@@ -30,6 +30,7 @@ class Kept:
         used: when it was used last, of `time.monotonic()`.
         made: the time of the login, in seconds since 1970.
         round_trip: seconds, once one was measured.
+        sessions: how many commands ride it.
         opened: the host has opened a session on it; where it refuses the next, there is no room for that.
     """
 
@@ -45,7 +46,7 @@ class Kept:
         self._lock = threading.Lock()
         self._spare: _Opening | None = None
         self._wants_spare = True
-        self._sessions = 0
+        self.sessions = 0
 
     @property
     def alive(self) -> bool:
@@ -53,23 +54,18 @@ class Kept:
         return self.link.alive and not self.stale
 
     @property
-    def sessions(self) -> int:
-        """How many commands ride it."""
-        return self._sessions
-
-    @property
     def in_use(self) -> bool:
         """Whether commands ride it, or connections lead through it."""
         with self._lock:
-            spare = self._spare is not None and not self._spare.refused and not self._spare.channel.closed
-            return self._sessions > 0 or self.link.transport.channel_count > spare
+            spare = self._spare is not None and not self._spare.gone
+            return self.sessions > 0 or self.link.transport.channel_count > spare
 
     @property
     def ready(self) -> bool:
         """Whether a session stands ready."""
         with self._lock:
             spare = self._spare
-            return spare is not None and spare.answered.is_set() and not spare.refused and not spare.channel.closed
+            return spare is not None and spare.answered.is_set() and not spare.gone
 
     @property
     def grace(self) -> float:
@@ -79,10 +75,10 @@ class Kept:
     def session(self, ring: Callable[[], None], *, new: bool = False) -> _Opening:
         """A session: the one that stands ready, unless a `new` one is wanted."""
         with self._lock:
-            self._sessions += 1
+            self.sessions += 1
             if self._spare is not None and not new:
                 spare, self._spare = self._spare, None
-                if not spare.channel.closed and not (spare.answered.is_set() and spare.refused):
+                if not spare.gone:
                     spare.answered.ring = ring
                     return spare
         return _Opening(self, ring)
@@ -90,19 +86,17 @@ class Kept:
     def done(self) -> None:
         """A session has ended, or was not to be had."""
         with self._lock:
-            self._sessions -= 1
+            self.sessions -= 1
             self._wants_spare = True
         self.used = time.monotonic()
 
     def prepare(self) -> None:
         """Have a session stand ready for the next command; asks the host for it, and does not wait."""
         with self._lock:
-            spare = self._spare
-            if spare is not None and spare.answered.is_set() and (spare.refused or spare.channel.closed):
+            if self._spare is not None and self._spare.answered.is_set() and self._spare.gone:
                 # There is no room for it (MaxSessions); a session that ends makes some.
                 self._spare, self._wants_spare = None, False
-            transport = self.link.transport
-            if self._spare is None and self._wants_spare and self.alive and transport.may_send:
+            if self._spare is None and self._wants_spare and self.alive and self.link.transport.may_send:
                 self._spare = _Opening(self, lambda: None)
 
     def close(self) -> None:
@@ -125,6 +119,11 @@ class _Opening:
     def refused(self) -> bool:
         """Whether the host has answered, and not opened it."""
         return self.answered.is_set() and not self.channel.active
+
+    @property
+    def gone(self) -> bool:
+        """Whether no command can ride it: the host has refused it, or closed it since."""
+        return self.refused or self.channel.closed
 
     def refusal(self) -> NoSession:
         self._refusal = self._refusal or self._kept.link.transport.refusal_of(self.channel)
