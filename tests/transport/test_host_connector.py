@@ -1,122 +1,74 @@
-"""From an endpoint to a connection: sshds without room, one deadline, no round trip too many."""
+"""From an endpoint to a link: this machine, what the inventory refuses, and hosts whose key nobody knows yet."""
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import threading
-import time
-from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from agentless.errors import Refused
+from agentless.model.endpoint import Endpoint
+from agentless.model.problem import Problem
 from agentless.transport.host_connector import HostConnector
-from tests.hosts import Proxy, in_time, patience
-from tests.hosts.needs import need
-from tests.transport.conftest import Home, Listen, Server, drain, fails
+from agentless.transport.local import LocalLink
+
+WEB1 = Endpoint("web1", "192.0.2.7", user="ada")
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIbSkLs3bUSm2tbDGpYBZOXrEBTnN0zCz0oeHbQlYMGm"
 
 
-def test_connect_and_exec_take_no_more_round_trips_than_bare_paramiko(
-    home: Home, connector: HostConnector, start_sshd: Callable[..., Server]
-) -> None:
-    server = start_sshd(authorized=home.key)
-    with Proxy(server.address, server.port, delay=0.05) as proxy:
-        home.knows(server.known_line(f"[127.0.0.1]:{proxy.port}"))
-
-        def connect_and_exec() -> None:
-            with connector.connect(home.to(server, port=proxy.port)) as link:
-                drain(link.exec("id -un"))
-
-        assert proxy.fewest_round_trips(connect_and_exec, enough=6) <= 6
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / ".ssh").mkdir()
+    return tmp_path / ".ssh"
 
 
-@pytest.mark.parametrize("said", [b"", b"Exceeded MaxStartups\r\n"])
-def test_a_server_without_room_is_tried_again_and_then_throttled(
-    home: Home, connector: HostConnector, listen: Listen, said: bytes
-) -> None:
-    need("many seconds")
-    tries: list[int] = []
-
-    def serve(connection: socket.socket, number: int) -> None:
-        tries.append(number)
-        connection.sendall(said)
-        connection.close()
-
-    error = fails(connector, home, listen(serve), timeout=patience(1))
-    assert error.kind == "throttled"
-    assert "MaxStartups" in error.hint
-    assert len(tries) > 1
+@pytest.fixture
+def notes() -> list[str]:
+    return []
 
 
-def test_room_that_becomes_free_in_time_is_taken(
-    home: Home, connector: HostConnector, listen: Listen, start_sshd: Callable[..., Server]
-) -> None:
-    sshd = start_sshd(authorized=home.key)
-
-    def serve(connection: socket.socket, number: int) -> None:
-        if number < 2:
-            connection.close()
-            return
-        behind = socket.create_connection((sshd.address, sshd.port))
-
-        def pump(source: socket.socket, sink: socket.socket) -> None:
-            with contextlib.suppress(OSError):
-                while data := source.recv(65536):
-                    sink.sendall(data)
-                sink.shutdown(socket.SHUT_WR)
-
-        with behind:
-            back = threading.Thread(target=pump, args=(behind, connection), daemon=True)
-            back.start()
-            pump(connection, behind)
-            back.join(patience(10))
-
-    port = listen(serve)
-    endpoint = home.to(sshd, port=port, host_key_checking="accept-new")
-    assert drain(connector.connect(endpoint).exec("echo in"))[0] == b"in\n"
+@pytest.fixture
+def connector(files: Path, notes: list[str]) -> HostConnector:
+    return HostConnector(home=files.parent, system_config=files / "none", note=notes.append)
 
 
-def test_nobody_listening_is_told_apart_from_throttled(home: Home, connector: HostConnector) -> None:
-    with socket.socket() as silent:
-        # Nobody else can listen there either.
-        silent.bind(("127.0.0.1", 0))
-        error = fails(connector, home, silent.getsockname()[1], timeout=patience(20))
-    assert (error.kind, "refused" in error.message) == ("connect", True)
+def test_a_host_that_is_this_machine_needs_no_ssh(connector: HostConnector, notes: list[str]) -> None:
+    with connector.connect(Endpoint("here", "here", local=True)) as link:
+        assert isinstance(link, LocalLink)
+    assert notes == ["here: this machine, without SSH"]
 
 
-def test_no_more_than_eight_handshakes_at_once(home: Home, connector: HostConnector, listen: Listen) -> None:
-    need("many seconds")
-
-    def most(seconds: float) -> int:
-        """At once, of twenty that have so many seconds each."""
-        every: list[socket.socket] = []
-        counts: list[int] = []
-
-        def serve(connection: socket.socket, number: int) -> None:
-            every.append(connection)
-            counts.append(sum(map(is_established, list(every))))
-            with contextlib.suppress(OSError):
-                while connection.recv(4096):
-                    pass
-
-        port = listen(serve)
-        threads = [threading.Thread(target=fails, args=(connector, home, port, seconds)) for _ in range(20)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(patience(60))
-        assert max(counts) <= 8
-        return max(counts)
-
-    assert in_time(most, lambda count: count >= 4, seconds=0.75) >= 4
+def test_what_the_inventory_leaves_no_way_to_is_refused_with_its_reason(connector: HostConnector) -> None:
+    endpoint = replace(WEB1, problem=Problem("inventory", "ansible_port is no port", "Mend it."))
+    with pytest.raises(Refused, match="ansible_port is no port") as caught:
+        connector.connect(endpoint)
+    assert (caught.value.kind, caught.value.hint) == ("inventory", "Mend it.")
+    assert connector.unknown(endpoint) is None
 
 
-def is_established(connection: socket.socket) -> bool:
-    """Whether the other end has it open, by the kernel's word (tcp(7)): who reads it may be late."""
-    return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == 1
+def test_a_host_is_unknown_until_a_file_has_its_key(connector: HostConnector, files: Path) -> None:
+    settings = connector.unknown(WEB1)
+    assert settings is not None
+    assert (settings.host, settings.port, settings.user) == ("192.0.2.7", 22, "ada")
+    assert not settings.may_ask, "whether a person may be asked is no part of how to connect"
+    (files / "known_hosts").write_text(f"192.0.2.7 {KEY}\n")
+    later = HostConnector(home=files.parent, system_config=files / "none")
+    assert later.unknown(WEB1) is None
 
 
-def test_the_deadline_is_one_for_all_phases(home: Home, connector: HostConnector, listen: Listen) -> None:
-    started = time.monotonic()
-    fails(connector, home, listen(lambda connection, number: connection.sendall(b"SSH-2.0-Stuck\r\n")), timeout=1.0)
-    assert time.monotonic() - started >= 1.0
+@pytest.mark.parametrize("line", ["StrictHostKeyChecking yes", "UserKnownHostsFile /dev/null"])
+def test_where_nobody_may_be_asked_or_nothing_remembers_no_host_is_unknown(files: Path, line: str) -> None:
+    (files / "config").write_text(f"{line}\n")
+    assert HostConnector(home=files.parent, system_config=files / "none").unknown(WEB1) is None
+
+
+def test_of_a_way_through_a_bastion_the_first_unknown_machine_is_told(connector: HostConnector, files: Path) -> None:
+    (files / "config").write_text("Host 192.0.2.7\n ProxyJump gate.invalid\n")
+    gate = connector.unknown(WEB1)
+    assert gate is not None
+    assert gate.host == "gate.invalid"
+    (files / "known_hosts").write_text(f"gate.invalid {KEY}\n")
+    web1 = HostConnector(home=files.parent, system_config=files / "none").unknown(WEB1)
+    assert web1 is not None
+    assert web1.host == "192.0.2.7"
