@@ -57,7 +57,6 @@ def install(root: str, rooms: "dict[str, Any]", fd: int) -> None:
     """From here on, rooms come from these.
 
     Args:
-        root: the helper's directory.
         rooms: by module, bytecode or (offset, length).
         fd: the open file, where there is one.
     """
@@ -68,10 +67,6 @@ def install(root: str, rooms: "dict[str, Any]", fd: int) -> None:
 
 def make(root: str, path: str) -> None:
     """Compile the rooms that lie there and install them; write them down where that can be done.
-
-    Args:
-        root: the helper's directory.
-        path: the file.
     """
     folder = root + "/remote"
     rooms = {}

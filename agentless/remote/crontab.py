@@ -24,12 +24,7 @@ class CrontabError(Exception):
 
 
 def line(helper: str, state_dir: str) -> bytes:
-    """What cron shall start each minute.
-
-    Args:
-        helper: the directory that the helper is in.
-        state_dir: the state directory.
-    """
+    """What cron shall start each minute; `helper` is the directory that the helper is in."""
     words = [sys.executable, "-I", "-S", "-B", "-c", CODE, helper, state_dir]
     text = " ".join("'%s'" % word.replace("'", "'\\''") for word in words)
     text = "* * * * * %s >/dev/null 2>&1 || %s" % (text, OR_TELL)

@@ -30,11 +30,7 @@ STARTING = 120.0
 
 
 class ScheduleDir:
-    """The schedule of one user on this node; a context manager that holds its lock.
-
-    Args:
-        book: the records of this node.
-    """
+    """The schedule of one user on this node; a context manager that holds its lock."""
 
     def __init__(self, book: records.Records) -> None:
         self.book = book

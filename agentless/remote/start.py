@@ -21,7 +21,6 @@ class Start:
     """All that a start needs.
 
     Args:
-        book: the records of this node.
         request: the `run` request.
         env: the job's whole environment.
         new: the directory with the job's `script` and `stdin`, not yet in its place.

@@ -25,11 +25,7 @@ ENDING = ("TERM", "INT", "QUIT", "KILL")
 
 
 class Supervisor:
-    """One job from its start to its return. It listens from the beginning, so that it misses nothing that the job does.
-
-    Args:
-        job: not yet begun.
-    """
+    """One job, not yet begun, until its return. It listens from now on, so that it misses nothing that the job does."""
 
     def __init__(self, job: "JobProcess") -> None:
         self.job = job

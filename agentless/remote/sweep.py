@@ -21,7 +21,6 @@ def sweep(book: records.Records, keep_bytes: int) -> None:
     """Record the lost, and once an hour prune; one process of this node at a time, others leave it to that one.
 
     Args:
-        book: the records of this node.
         keep_bytes: what all records together may take.
     """
     lock = os.open(book.root + "/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -40,7 +40,6 @@ def around(pid: int, jid: str, alive: bool = True) -> "list[system.ProcessRow]":
     """The live processes of a job without a subreaper: its first process, its session, and who carries its JID.
 
     Args:
-        pid: the job's first process.
         jid: looked for in environments.
         alive: the first process has not been reaped, so that its PID is not another's by now.
     """
