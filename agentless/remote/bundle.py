@@ -66,8 +66,7 @@ def install(root: str, rooms: "dict[str, Any]", fd: int) -> None:
 
 
 def make(root: str, path: str) -> None:
-    """Compile the rooms that lie there and install them; write them down where that can be done.
-    """
+    """Compile the rooms that lie there and install them; write them down where that can be done."""
     folder = root + "/remote"
     rooms = {}
     places = {}
