@@ -6,15 +6,7 @@ from agentless.model.output import EMPTY, StreamOutput
 from agentless.model.times import Moment
 from agentless.values import dataclass
 
-__all__ = ["Remains", "Return", "succeeded"]
-
-
-def succeeded(retcode: int | None, ended_by: str) -> bool:
-    """Whether a job that ended so did what it was to do: it left by itself, with 0.
-
-    One that was cut off, at its deadline or by a signal, has failed, also where its handler left with 0.
-    """
-    return retcode == 0 and ended_by == "exit"
+__all__ = ["Remains", "Return"]
 
 
 class Streams:
@@ -81,8 +73,11 @@ class Return(Streams):
 
     @property
     def ok(self) -> bool:
-        """Whether it succeeded: every verb's word for it, and the opposite of `failed`."""
-        return succeeded(self.retcode, self.ended_by)
+        """Whether it did what it was to do: it left by itself, with 0. The opposite of `failed`.
+
+        What was cut off, at its deadline or by a signal, has failed, also where its handler left with 0.
+        """
+        return self.retcode == 0 and self.ended_by == "exit"
 
 
 @dataclass(frozen=True, slots=True)

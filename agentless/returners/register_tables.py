@@ -106,16 +106,12 @@ class Database:
 
     def has_tables(self) -> bool:
         """Whether both are there. A file of SQLite that is not there is not made for that."""
-        if self._is_missing_file():
+        url, file = self._url, self._url.database
+        on_disk = url.get_backend_name() == "sqlite" and file and file != ":memory:" and "uri" not in url.query
+        if on_disk and not os.path.exists(file or ""):
             return False
         names = inspect(self.engine)
         return all(names.has_table(table.name) for table in (jids, returns))
-
-    def _is_missing_file(self) -> bool:
-        file = self._url.database
-        if self._url.get_backend_name() != "sqlite" or not file or file == ":memory:" or "uri" in self._url.query:
-            return False
-        return not os.path.exists(file)
 
     @contextmanager
     def told(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import partial
 
 from agentless.errors import HostError, Refused, Unreachable
 from agentless.model.endpoint import Become
@@ -46,6 +47,7 @@ PASSWORD_PROMPT = regex(rb"password[^\r\n]*: ?\Z", re.IGNORECASE)
 HEARD_MAX = 16 << 10
 NOT_FOUND = (126, 127)
 METHODS = ("sudo", "su", "doas")
+unable = partial(Unreachable, "become")
 
 
 def wants_tty(become: Become) -> bool:
@@ -67,14 +69,12 @@ def wrap(line: str, become: Become, mark: str, *, tty: bool) -> str:
         Unreachable: kind `become`: no such method, or a password that no prompt can take.
     """
     if become.method not in METHODS:
-        raise Unreachable(
-            "become",
+        raise unable(
             f"become_method {become.method!r} is not known here",
             "Use sudo, su or doas (ansible_become_method).",
         )
     if become.password is not None and re.search(r"[\n\r\0]", become.password.reveal()):
-        raise Unreachable(
-            "become",
+        raise unable(
             f"the password for becoming {become.user} contains a line end or a NUL, which no prompt takes",
             "Look at where it comes from: a file that it was read from ends with a newline.",
         )
@@ -177,8 +177,7 @@ class Dialogue:
         method, user = self._become.method, self._become.user
         printed = self._printed()
         if status in NOT_FOUND and re.search(rf"\b{method}\b", printed):
-            return Unreachable(
-                "become",
+            return unable(
                 f"{method} is not installed on the host, or not in the PATH of a login without a terminal",
                 "Install it, choose another become_method (ansible_become_method: sudo, su or doas), "
                 "or log in as the user that the job needs.",
@@ -194,21 +193,18 @@ class Dialogue:
         if self._answered and WRONG.search(printed):
             return self._wrong_password()
         if NOT_ALLOWED.search(printed):
-            return Unreachable("become", f"{method} does not allow it: {printed}", self._rule())
+            return unable(f"{method} does not allow it: {printed}", self._rule())
         if method == "sudo" and NO_EXEC.search(printed):
-            return Unreachable(
-                "become",
+            return unable(
                 f"sudo let us become {user}, and start nothing then: {printed}",
                 "The rule in sudoers is NOEXEC, or `Defaults noexec` is set. A job needs `EXEC:` in its user's rule.",
             )
         if NO_SHELL.search(printed):
-            return Unreachable(
-                "become",
+            return unable(
                 f"{user} has no login shell, and su from a user that is not root insists on one: {printed}",
                 f"Use become_method sudo for {user}.",
             )
-        return Unreachable(
-            "become",
+        return unable(
             f"{method} did not let us become {user}: {printed or f'exit status {status}'}",
             "If it wants a password, give it as `become_password` or as ansible_become_password. To see what happens, "
             f"type on the host: {self._by_hand()}",
@@ -218,8 +214,7 @@ class Dialogue:
         """The error for a method that neither answers nor ends within `seconds`."""
         printed = self._printed()
         after = "after the password" if self._answered else "and asked for no password"
-        return Unreachable(
-            "become",
+        return unable(
             f"{self._become.method} hangs: it said nothing within {seconds:g} s, {after}"
             + (f"; it printed: {printed}" if printed else ""),
             f"Type on the host: {self._by_hand()}; a slow name service or PAM module is the usual cause.",
@@ -235,8 +230,7 @@ class Dialogue:
     def _asked_again(self) -> Unreachable:
         if WRONG.search(self._printed()) or self._become.method != "sudo" or self._printed():
             return self._wrong_password()
-        return Unreachable(
-            "become",
+        return unable(
             f"{self._become.method} asks for more than a password to become {self._become.user}",
             "A second factor cannot be given here: log in as that user, or allow the step without it (NOPASSWD).",
         )
@@ -244,15 +238,13 @@ class Dialogue:
     def _wrong_password(self) -> Unreachable:
         method = self._become.method
         whose = self._whose or (self._become.user if method == "su" else "the login user")
-        return Unreachable(
-            "become",
+        return unable(
             f"{method} refused the password for becoming {self._become.user}: it wants that of {whose}",
             f"Give {whose}'s password as `become_password`, or as ansible_become_password of this host, which wins.",
         )
 
     def _no_password(self) -> Unreachable:
-        return Unreachable(
-            "become",
+        return unable(
             f"{self._become.method} asks for a password to become {self._become.user}",
             "Give it as `become_password`, or as ansible_become_password for this host.",
         )

@@ -67,11 +67,6 @@ def mapping(meta: Meta, key: str) -> Meta:
     return value if isinstance(value, dict) else {}
 
 
-def flag_or_none(meta: Meta, key: str) -> bool | None:
-    value = meta.get(key)
-    return value if isinstance(value, bool) else None
-
-
 def problem_in(meta: Meta, key: str) -> Problem | None:
     """A problem as it travels in a schedule's answers: kind, message and hint as a list."""
     words = items(meta, key)
@@ -84,7 +79,7 @@ _READERS: Mapping[str, Callable[[Meta, str], object]] = {
     "int | None": number,
     "float | None": stamp,
     "bool": flag,
-    "bool | None": flag_or_none,
+    "bool | None": lambda meta, key: value if isinstance(value := meta.get(key), bool) else None,
     "str | None": lambda meta, key: text(meta, key) or None,
     "Problem | None": problem_in,
     "tuple[str, ...]": texts,

@@ -47,8 +47,7 @@ class Errand:
         rollout: what to send to a host that the job was not sent to; None only follows.
         contact: how to ask, and in whose name.
         ledger: where results are kept.
-        live: stream the output while it grows.
-        once: stop at the end of the output so far instead of waiting for the return.
+        live, once: as of `Run`.
         patience: seconds for which a host that may have the job is tried again, before it is called unreachable.
         awaited: tells when the run that is to send the job, another one, has done so.
         left: set when the run is left.
@@ -187,7 +186,8 @@ class Pursuit:
                 self._asks_again = False
                 return 0.0
             # What was asked told that it runs; whatever the first answer was, its end is waited for.
-            return None if self._errand.left.is_set() or self._leaves_it_running() else FOLLOW_AFTER
+            ended = self.result.state is not State.RUNNING or self._errand.once or self._accepted()
+            return None if self._errand.left.is_set() or ended else FOLLOW_AFTER
         if isinstance(error, Refused):
             self._refused(error)
             return None
@@ -290,10 +290,6 @@ class Pursuit:
             return EVERY
         self.stand(result)
         return None
-
-    def _leaves_it_running(self) -> bool:
-        """Whether the host is done with: nothing more is to be learned, or its end is not waited for."""
-        return self.result.state is not State.RUNNING or self._errand.once or self._accepted()
 
     def _accepted(self) -> bool:
         """Whether the host has the job, and no more was wanted."""

@@ -143,7 +143,7 @@ def _plan(parts: Parts, prepared: PreparedJob) -> Plan:
         fit = [name for name, endpoint in prepared.endpoints.items() if endpoint.problem is None]
         rollout = replace(rollout, rendered=_Rendered({name: rollout.spec_for(name) for name in fit}))
     silent = replace(
-        parts, ask=_unanswered, warn=_unheard, note=_unheard, step=_unheard, watch=_unwatched, trust=None, executor=None
+        parts, ask=_nobody, warn=_nobody, note=_nobody, step=_nobody, watch=_unwatched, trust=None, executor=None
     )
     return Plan(
         silent,
@@ -158,12 +158,8 @@ def _plan(parts: Parts, prepared: PreparedJob) -> Plan:
     )
 
 
-def _unanswered(prompt: str) -> None:
-    """As `Parts.ask`, for where nobody is to be asked."""
-
-
-def _unheard(line: str) -> None:
-    """As `Parts.warn`, `note` and `step`, for where nobody listens."""
+def _nobody(words: str) -> None:
+    """For what would ask or tell somebody."""
 
 
 def _unwatched(waiting: object, total: int) -> nullcontext[None]:

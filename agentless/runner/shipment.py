@@ -37,9 +37,7 @@ class Shipment:
     Args:
         jobs: by host, what it is to fire; a host that is not there is to fire nothing.
         zones: the tables of the time zones that entries name.
-        user: who pushes, on the controller.
-        login, become: as those of a job that is sent now.
-        cap: bytes of each output stream that a record keeps.
+        user, login, become, cap: as of `PushRequest`.
     """
 
     jobs: Mapping[str, tuple[ScheduledJob, ...]]

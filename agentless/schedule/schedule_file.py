@@ -229,7 +229,7 @@ def _entry(
         raise fields["returner"].error(reason)
 
     timed = {**{name: shared[name] for name in ("splay", "skip_during_range") if name in shared}, **fields}
-    if "splay" not in fields and "splay" in shared and _interval(fields) and not _fits(shared["splay"], fields):
+    if "splay" not in fields and "splay" in shared and not _fits(shared["splay"], fields):
         # A splay for all is not meant for what comes around before it.
         del timed["splay"]
     made = timing.timing(item, timed, name, identity, whens)
@@ -281,11 +281,8 @@ def _name(item: YamlItem, name: str) -> str:
     return name
 
 
-def _interval(fields: Mapping[str, YamlItem]) -> bool:
-    return any(unit in fields for unit in timing.UNITS)
-
-
 def _fits(splay: YamlItem, fields: Mapping[str, YamlItem]) -> bool:
-    every = sum(fields[unit].whole(0) * size for unit, size in timing.UNITS.items() if unit in fields)
+    """Whether a splay ends before the entry comes around again; what has no interval comes at times of its own."""
+    intervals = [fields[unit].whole(0) * size for unit, size in timing.UNITS.items() if unit in fields]
     drawn = timing.read_splay(splay)
-    return not drawn or drawn[0] < every
+    return not intervals or not drawn or drawn[0] < sum(intervals)

@@ -208,6 +208,8 @@ def kinds_of_the_code() -> dict[str, set[str]]:
                 name = getattr(function, "id", getattr(function, "attr", ""))
                 if name in MAKERS and node.args:
                     kinds |= literals(node.args[0])
+                if name == "partial" and getattr(node.args[0], "id", "") in MAKERS:
+                    kinds |= literals(node.args[1])
                 if name == "bury" and len(node.args) > 2:
                     kinds |= literals(node.args[2])
                 if name in {*MAKERS, "bury", "update", "dict", "_conclude"}:
