@@ -72,6 +72,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def _bounded(item: pytest.Item) -> Iterator[None]:
     """Fail where the main thread waits for ever within, so that the tests behind it are run all the same.
 
+    Also where it waits for ever in what a failure clears up, as subprocess does for a process that cannot be killed.
     Tests whose commands set the process's alarm clock themselves have no such bound.
     """
 
@@ -80,7 +81,7 @@ def _bounded(item: pytest.Item) -> Iterator[None]:
 
     limit = patience(LONGEST)
     before = signal.signal(signal.SIGALRM, fail)
-    signal.setitimer(signal.ITIMER_REAL, limit)
+    signal.setitimer(signal.ITIMER_REAL, limit, limit / 4)
     try:
         yield
     finally:
