@@ -60,7 +60,9 @@ def translated(arguments: Sequence[str]) -> str | None:
         return None
     words = line.words[1:] if first in _ONLY_ANSIBLES_WORDS | _VERBS else line.words
     if first in ("inventory", "ansible-inventory"):
-        return _line("hosts", words[:1] or _given(line.value("--host")), line, _format(line))
+        host = line.value("--host")
+        form = ["--graph"] if line.value("--graph") is not None else ["--out", "json"]
+        return _line("hosts", words[:1] or ([host] if host else []), line, form)
     pattern = words[:1]
     if line.value("--list-hosts") is not None:
         return _line("hosts", pattern, line)
@@ -117,19 +119,11 @@ def _read(arguments: Sequence[str]) -> _Typed:
     return line
 
 
-def _given(value: str | None) -> list[str]:
-    return [value] if value else []
-
-
 def _split(text: str) -> list[str]:
     try:
         return shlex.split(text)
     except ValueError:
         return [text]
-
-
-def _format(line: _Typed) -> list[str]:
-    return ["--graph"] if line.value("--graph") is not None else ["--out", "json"]
 
 
 def _manner(line: _Typed) -> list[str]:

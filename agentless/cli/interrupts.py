@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 
-__all__ = ["ON_INTERRUPT", "Interrupted", "Interrupts"]
+__all__ = ["ON_INTERRUPT", "Interrupted", "Interrupts", "handled"]
 
 ON_INTERRUPT = ("ask", "detach", "term", "kill")
 # timeout(1) sends its signal to the command and then to its whole group: within this many seconds it is the same one.
 # No person types SIGTERM twice; a second Ctrl-C is one, however soon it comes.
 _TWICE = 0.5
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+@contextmanager
+def handled(numbers: Iterable[int], handler: signal._HANDLER) -> Iterator[None]:
+    """Let these signals have another handler while the block runs."""
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -83,15 +94,9 @@ class Interrupts:
             number, self._pending = self._pending, None
             raise Interrupted(number)
 
-    @contextmanager
-    def ignored(self) -> Iterator[None]:
+    def ignored(self) -> AbstractContextManager[None]:
         """Let no signal in, for the few lines that a command ends with."""
-        before = {number: signal.signal(number, signal.SIG_IGN) for number in self._before}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        return handled(self._before, signal.SIG_IGN)
 
     @contextmanager
     def alarm(self, seconds: float) -> Iterator[None]:

@@ -19,13 +19,12 @@ from agentless.cli.completion import (
 from agentless.cli.interrupts import ON_INTERRUPT
 from agentless.cli.invocation import Formats, Invocation
 from agentless.cli.options import TARGET, shared_options, verb
-from agentless.cli.printers import Detached, Printer
-from agentless.cli.report_files import Filed, ReportFiles, ReportPaths, refuse_outputs, report_files
-from agentless.cli.reports import printer, refuse_diff, render
+from agentless.cli.report_files import ReportOptions, report_options
+from agentless.cli.reports import printer, render
 from agentless.cli.rows import FORMATS, Sheet
 from agentless.cli.words import DURATION, JID, MOMENT, pairs
 from agentless.errors import UsageError
-from agentless.model.job import Job, Report
+from agentless.model.job import Report
 from agentless.model.states import State
 from agentless.report import tables
 
@@ -99,7 +98,7 @@ _DIFF = option("--diff", is_flag=True, help="The largest such group, and how the
 @_FROM
 @_GROUP
 @_DIFF
-@report_files
+@report_options
 def lookup(
     invocation: Invocation,
     /,
@@ -107,24 +106,20 @@ def lookup(
     target: str | None,
     failed: bool,
     source: str | None,
-    group: bool,
-    diff: bool,
-    paths: ReportPaths,
+    shown: ReportOptions,
 ) -> int:
     """What a job returned: the text, the JSON and the exit code of its `run`, in the inventory's order.
 
     Hosts whose end is not known yet are asked. A JID of another controller is asked of all hosts, or those of --limit.
     """
-    out = invocation.out("text")
-    refuse_diff(out, diff)
-    filed = ReportFiles.given(paths, invocation.environ)
+    show = shown.printers(invocation)
     report = invocation.fleet.lookup(invocation.job(jid), target, source=source)
     if failed:
         report = _only_failed(report)
-        if not report.results and out in ("text", "table"):
+        if not report.results and invocation.out("text") in ("text", "table"):
             invocation.screen.say(f"job {report.job.jid}: no host failed")
             return report.exit_code
-    Filed(printer(invocation, report.job.hosts, report.job.jid, out, group=group, diff=diff), filed).end(report)
+    show(report.job).end(report)
     return report.exit_code
 
 
@@ -155,7 +150,7 @@ def _only_failed(report: Report) -> Report:
 )
 @_GROUP
 @_DIFF
-@report_files
+@report_options
 def retry(
     invocation: Invocation,
     /,
@@ -166,9 +161,7 @@ def retry(
     detach: bool,
     seconds: float | None,
     on_interrupt: str | None,
-    group: bool,
-    diff: bool,
-    paths: ReportPaths,
+    shown: ReportOptions,
 ) -> int:
     """Send the same job again to hosts where it failed, that never got it, or that were not reached.
 
@@ -182,9 +175,7 @@ def retry(
     screen, out = invocation.screen, invocation.out("text")
     if detach and seconds is not None:
         raise UsageError("--detach leaves at once: it does not go with --wait")
-    refuse_outputs(detach, paths.outdir, diff)
-    refuse_diff(out, diff)
-    filed = ReportFiles.given(paths, invocation.environ)
+    show = shown.printers(invocation, detach=detach)
     live = None if out == "text" and not detach and screen.out_look.terminal else False
     how = Delivery(detach, seconds, live=live)
     again = invocation.fleet.retry(invocation.job(jid), target, failed=failed, unreachable=unreachable, how=how)
@@ -198,13 +189,8 @@ def retry(
     if prepared is None:
         screen.say(f"job {again.report.job.jid}: there is no host to send it to again")
         if out not in ("text", "table"):
-            Filed(printer(invocation, again.report.job.hosts, again.report.job.jid, out), filed).end(again.report)
+            show(again.report.job).end(again.report)
         return again.report.exit_code
-
-    def show(job: Job) -> Printer:
-        detached = detach and out == "text"
-        made = Detached(screen) if detached else printer(invocation, job.hosts, job.jid, out, group=group, diff=diff)
-        return Filed(made, filed)
 
     if prepared.in_detached_batches:
         code = hand_over(invocation, prepared, show, on_interrupt or "detach").exit_code
@@ -329,30 +315,22 @@ def _show_job(invocation: Invocation, jid: str, target: str | None = None) -> in
 )
 @_GROUP
 @_DIFF
-@report_files
+@report_options
 def wait(
     invocation: Invocation,
     /,
     jid: str,
     target: str | None,
     seconds: float | None,
-    group: bool,
-    diff: bool,
-    paths: ReportPaths,
+    shown: ReportOptions,
 ) -> int:
     """Wait until every host has returned, and show what `run` would have shown. Ctrl-C leaves the job alone."""
     from agentless.cli.attached import follow
 
-    out = invocation.out("text")
-    refuse_diff(out, diff)
-    filed = ReportFiles.given(paths, invocation.environ)
+    show = shown.printers(invocation)
     jid = invocation.job(jid)
     return follow(
-        invocation,
-        lambda fleet: fleet.wait(jid, target, wait=seconds),
-        lambda job: Filed(printer(invocation, job.hosts, job.jid, out, group=group, diff=diff), filed),
-        jid=jid,
-        target=target,
+        invocation, lambda fleet: fleet.wait(jid, target, wait=seconds), show, jid=jid, target=target
     ).exit_code
 
 

@@ -15,6 +15,7 @@ from agentless.report.printable import COLOURS, RESET, Printable
 from agentless.report.summary import summary, with_unknown
 from agentless.report.text import Look, block, gap, groups, heading
 from agentless.report.troubles import troubles
+from agentless.values import dataclass
 
 __all__ = ["Blocks", "Detached", "Followed", "Grouped", "HostByHost", "Printer", "Solo", "WholeReport"]
 
@@ -172,19 +173,12 @@ class Grouped(Blocks):
         self._close(report, results)
 
 
+@dataclass(slots=True)
 class _ShownStream:
-    """What is known of one output stream of one host.
+    """How many bytes of one output stream of one host were shown or dropped, and how many of these were dropped."""
 
-    Attributes:
-        shown: how many of its bytes were shown or dropped.
-        dropped: how many of these were dropped.
-    """
-
-    __slots__ = ("dropped", "shown")
-
-    def __init__(self) -> None:
-        self.shown = 0
-        self.dropped = 0
+    shown: int = 0
+    dropped: int = 0
 
 
 class Followed(Printer):

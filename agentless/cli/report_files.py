@@ -1,4 +1,4 @@
-"""What is written beside stdout: outputs, a JUnit file, a page, a summary in Markdown, annotations on GitHub."""
+"""How a report is shown, and what is written beside stdout: outputs, JUnit, a page, Markdown, annotations on GitHub."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ import click
 
 from agentless import files
 from agentless.cli.commands import option
+from agentless.cli.invocation import Invocation
 from agentless.cli.output_files import OutputFiles
-from agentless.cli.printers import Printer
+from agentless.cli.printers import Detached, Printer
+from agentless.cli.reports import printer
 from agentless.cli.screen import Screen
 from agentless.errors import UsageError
-from agentless.model.job import Report
+from agentless.model.job import Job, Report
 from agentless.model.states import HostResult
 from agentless.values import dataclass
 
-__all__ = ["Filed", "ReportFiles", "ReportPaths", "refuse_outputs", "report_files"]
+__all__ = ["ReportOptions", "report_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 # GitHub shows ten of a step.
@@ -30,13 +32,44 @@ _ANNOTATIONS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class ReportPaths:
-    """What `--junit`, `--html`, `--summary` and `--outdir` were given."""
+class ReportOptions:
+    """What `--group`, `--diff`, `--junit`, `--html`, `--summary` and `--outdir` were given."""
 
+    group: bool
+    diff: bool
     junit: Path | None
     html: Path | None
     summary: Path | None
     outdir: Path | None
+
+    def printers(self, invocation: Invocation, *, detach: bool = False, live: bool = False) -> Callable[[Job], Printer]:
+        """What makes the printer of a job, which writes the files, too.
+
+        Args:
+            invocation: its screen, `--out` and environment.
+            detach: the command leaves before there are outputs; text is the JID alone.
+            live: as for `reports.printer`.
+
+        Raises:
+            UsageError: an option fits neither `--detach` nor `--out`, or a file could not be written: all of which is
+                said before anything is sent.
+        """
+        out = invocation.out("text")
+        for given, name in ((self.outdir is not None, "--outdir"), (self.diff, "--diff")):
+            if detach and given:
+                hint = "agentless jobs wait JID takes it, too."
+                raise UsageError(f"--detach leaves before there is any output: it does not go with {name}", hint)
+        if self.diff and out != "text":
+            raise UsageError(f"--diff is for people: it does not go with --out {out}")
+        report_files = _ReportFiles.given(self, invocation.environ)
+
+        def shows(job: Job) -> Printer:
+            if detach and out == "text":
+                return _Filed(Detached(invocation.screen), report_files)
+            group, diff = self.group, self.diff
+            return _Filed(printer(invocation, job.hosts, job.jid, out, group=group, diff=diff, live=live), report_files)
+
+        return shows
 
 
 class _Directory(click.Path):
@@ -48,13 +81,13 @@ class _Directory(click.Path):
         return super().convert(value, param, ctx)
 
 
-def report_files(function: F) -> F:
-    """Give a verb `--outdir`, `--junit`, `--html` and `--summary`; its function gets them as `paths`."""
+def report_options(function: F) -> F:
+    """Give a verb `--outdir`, `--junit`, `--html` and `--summary`; with its `--group` and `--diff` they are `shown`."""
 
     @functools.wraps(function)
     def run(*arguments: Any, **options: Any) -> Any:
-        given = {name: options.pop(name) for name in ("junit", "html", "summary", "outdir")}
-        return function(*arguments, paths=ReportPaths(**given), **options)
+        given = {name: options.pop(name) for name in ReportOptions.__slots__}
+        return function(*arguments, shown=ReportOptions(**given), **options)
 
     declare = partial(option, section="How it is shown", type=click.Path(path_type=Path), metavar="FILE")
     outdir = partial(option, section="How it is shown", type=_Directory(path_type=Path), metavar="DIR")(
@@ -67,7 +100,7 @@ def report_files(function: F) -> F:
 
 
 @dataclass(frozen=True, slots=True)
-class ReportFiles:
+class _ReportFiles:
     """Where a report goes besides stdout.
 
     Args:
@@ -85,7 +118,7 @@ class ReportFiles:
     outputs: OutputFiles | None = None
 
     @classmethod
-    def given(cls, paths: ReportPaths, environ: Mapping[str, str]) -> ReportFiles:
+    def given(cls, paths: ReportOptions, environ: Mapping[str, str]) -> _ReportFiles:
         """Those of a command line.
 
         Raises:
@@ -117,10 +150,10 @@ class ReportFiles:
             self.outputs.end(screen, report.job.jid, report.results.items())
 
 
-class Filed(Printer):
+class _Filed(Printer):
     """Another printer, and the files at its end, also where nobody reads stdout any more."""
 
-    def __init__(self, printer: Printer, report_files: ReportFiles) -> None:
+    def __init__(self, printer: Printer, report_files: _ReportFiles) -> None:
         super().__init__(printer.screen)
         self.whole_lines = printer.whole_lines
         self._printer = printer
@@ -139,14 +172,6 @@ class Filed(Printer):
             self._printer.end(report)
         finally:
             self._files.write(self.screen, report)
-
-
-def refuse_outputs(detach: bool, outdir: Path | None, diff: bool) -> None:
-    """Raise UsageError where outputs are asked for of a command that leaves before there are any."""
-    for given, name in ((outdir is not None, "--outdir"), (diff, "--diff")):
-        if detach and given:
-            hint = "agentless jobs wait JID takes it, too."
-            raise UsageError(f"--detach leaves before there is any output: it does not go with {name}", hint)
 
 
 def _check(name: str, path: Path) -> None:

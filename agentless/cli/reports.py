@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from agentless.cli.invocation import Invocation
 from agentless.cli.printers import Blocks, Grouped, HostByHost, Printer, Solo, WholeReport
-from agentless.cli.screen import Screen
-from agentless.errors import UsageError
 from agentless.model.job import Report
 
-__all__ = ["printer", "refuse_diff", "render"]
-
-
-def _table(screen: Screen, report: Report) -> Iterator[str]:
-    from agentless.cli.rows import laid_out
-    from agentless.report import tables
-
-    yield from laid_out(screen, *tables.report(report))
+__all__ = ["printer", "render"]
 
 
 def render(invocation: Invocation, out: str) -> Callable[[Report], Iterable[str]]:
@@ -38,7 +29,10 @@ def render(invocation: Invocation, out: str) -> Callable[[Report], Iterable[str]
         from agentless.report.html import report_html
 
         return lambda report: report_html(report, time.time())
-    return partial(_table, invocation.screen)
+    from agentless.cli.rows import laid_out
+    from agentless.report import tables
+
+    return lambda report: laid_out(invocation.screen, *tables.report(report))
 
 
 def printer(
@@ -81,9 +75,3 @@ def printer(
 
         return Grouped(screen, differences)
     return Grouped(screen) if group else Blocks(screen)
-
-
-def refuse_diff(out: str, diff: bool) -> None:
-    """Raise UsageError where `--diff` is given with a format that shows no differences."""
-    if diff and out != "text":
-        raise UsageError(f"--diff is for people: it does not go with --out {out}")

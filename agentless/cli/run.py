@@ -16,13 +16,10 @@ from agentless.cli.environment import job_environment
 from agentless.cli.interrupts import ON_INTERRUPT
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import verb
-from agentless.cli.printers import Detached, Printer
-from agentless.cli.report_files import Filed, ReportFiles, ReportPaths, refuse_outputs, report_files
-from agentless.cli.reports import printer, refuse_diff
+from agentless.cli.report_files import ReportOptions, report_options
 from agentless.cli.words import DURATION, SHARE, pairs
 from agentless.errors import UsageError
 from agentless.files import read_stream
-from agentless.model.job import Job
 from agentless.model.job_spec import INPUT_MIB, Delivery, JobSpec, Script, read_input, shell_text
 
 if TYPE_CHECKING:
@@ -183,7 +180,7 @@ _NEEDED = ("-i", "-l", "-u", "-k", "-b", "-K", "-f", "--host-key-checking", "--o
     is_flag=True,
     help="At the end the largest group of hosts with identical results, and how the others differ from it.",
 )
-@report_files
+@report_options
 def run(
     invocation: Invocation,
     /,
@@ -191,9 +188,7 @@ def run(
     command: tuple[str, ...],
     check: bool,
     live: bool,
-    group: bool,
-    diff: bool,
-    paths: ReportPaths,
+    shown: ReportOptions,
     on_interrupt: str | None,
     **options: Any,
 ) -> int:
@@ -213,7 +208,6 @@ def run(
         raise UsageError("--detach leaves at once: it does not go with --wait")
     if options["batch_wait"] is not None and options["batch"] is None:
         raise UsageError("--batch-wait is a pause between batches: give --batch, too")
-    refuse_outputs(options["detach"], paths.outdir, diff)
     spec = JobSpec(
         "" if options["script"] else shell_text(words, template=options["template"]),
         script=Script.read(options["script"], command) if options["script"] else None,
@@ -223,10 +217,9 @@ def run(
         returners=tuple(options["returners"]),
         **{name: options[name] for name in ("cwd", "shell", "timeout", "template")},
     )
-    refuse_diff(out, diff)
-    filed = ReportFiles.given(paths, invocation.environ)
     if live:
-        _refuse_with_live(out, detach=options["detach"], group=group, diff=diff)
+        _refuse_with_live(out, detach=options["detach"], group=shown.group, diff=shown.diff)
+    show = shown.printers(invocation, detach=options["detach"], live=live)
     alone = out == "text" and not options["detach"] and invocation.screen.out_look.terminal
     streams = True if live else None if alone else False
     how = Delivery(
@@ -243,16 +236,6 @@ def run(
         from agentless.cli.preview import preview
 
         return preview(invocation, prepare(invocation.fleet), _shown(words, options["script"], spec), options["batch"])
-    shown = Detached if options["detach"] and out == "text" else None
-
-    def show(job: Job) -> Printer:
-        made = (
-            shown(invocation.screen)
-            if shown
-            else printer(invocation, job.hosts, job.jid, out, group=group, diff=diff, live=live)
-        )
-        return Filed(made, filed)
-
     if options["detach"] and options["batch"] is not None:
         prepared = prepare(invocation.fleet)
         if prepared.in_detached_batches:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from agentless.cli.commands import option
+from agentless.cli.interrupts import handled
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import SCHEDULE_FILE, verb
 from agentless.model.times import local
@@ -41,10 +42,6 @@ def scheduler(invocation: Invocation, /, once: bool, file: Path | None) -> int:
         evaluator.once()
         return 0
     stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
+    with handled((signal.SIGTERM, signal.SIGINT), lambda *_: stop.set()):
         evaluator.serve(stop)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     return 0

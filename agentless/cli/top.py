@@ -6,6 +6,7 @@ import importlib.util
 import signal
 import sys
 
+from agentless.cli.interrupts import handled
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import TARGET, verb
 from agentless.errors import UsageError
@@ -53,11 +54,9 @@ def top(invocation: Invocation, /, target: str | None) -> int:
             ended.append(number)
             app.call_later(app.exit)
 
-        before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
         try:
-            app.run()
+            with handled((signal.SIGTERM, signal.SIGHUP, signal.SIGINT), end):
+                app.run()
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
             watcher.close()
     return 130 if ended else 0

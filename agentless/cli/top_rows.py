@@ -87,7 +87,10 @@ def _job(part: JobPart, now: float, words: list[str]) -> Iterator[TopRow]:
     if left and not hosts:
         return
     shown = hosts if words else [host for host in hosts if host.colour != "green" or len(part.hosts) <= _HOSTS]
-    yield TopRow(job.jid, job.jid, None, (_name(part), _state(part), _since(part, now), _progress(part)), _colour(part))
+    began = jid_time(job.jid)
+    name = one_line(f"{local(began)[11:19]} {command(job)}")
+    colour = "red" if part.failed or part.unreachable else "yellow" if part.running or part.pending else "green"
+    yield TopRow(job.jid, job.jid, None, (name, _state(part), age(now - began), _progress(part)), colour)
     for host in shown[:_HOSTS]:
         yield TopRow(f"{job.jid} {host.host}", job.jid, host.host, _host(host, now), host.colour)
     if len(shown) > _HOSTS:
@@ -95,23 +98,11 @@ def _job(part: JobPart, now: float, words: list[str]) -> Iterator[TopRow]:
         yield TopRow(f"{job.jid} …", job.jid, None, (more, "", "", "enter shows all of it"), "")
 
 
-def _name(part: JobPart) -> str:
-    return one_line(f"{local(jid_time(part.job.jid))[11:19]} {command(part.job)}")
-
-
 def _state(part: JobPart) -> str:
     counts = {"ok": part.ok, "failed": part.failed, "unreachable": part.unreachable}
     counts |= {"running": part.running, "pending": part.pending}
     first = [f"{count} {name}" for name, count in counts.items() if count and name not in ("ok", "pending")]
     return ", ".join(first) or next((f"{count} {name}" for name, count in counts.items() if count), "")
-
-
-def _colour(part: JobPart) -> str:
-    return "red" if part.failed or part.unreachable else "yellow" if part.running or part.pending else "green"
-
-
-def _since(part: JobPart, now: float) -> str:
-    return age(now - jid_time(part.job.jid))
 
 
 def _progress(part: JobPart) -> str:

@@ -83,16 +83,11 @@ def _shown(headers: Row, natural: Sequence[int], width: int | None) -> list[int]
     shown = list(range(len(headers)))
     if width is None:
         return shown
-    for name in _SPARE:
-        comfortable = sum(min(natural[at], 2 * _LEAST) if _free(headers, at) else natural[at] for at in shown)
-        if comfortable + len(_GAP) * (len(shown) - 1) <= width:
-            break
-        shown = [at for at in shown if headers[at] != name]
-    for name in _LAST_RESORT:
-        least = sum(min(natural[at], _LEAST) if _free(headers, at) else natural[at] for at in shown)
-        if least + len(_GAP) * (len(shown) - 1) <= width:
-            break
-        shown = [at for at in shown if headers[at] != name]
+    for names, least in ((_SPARE, 2 * _LEAST), (_LAST_RESORT, _LEAST)):
+        for name in names:
+            if _width([min(natural[at], least) if _free(headers, at) else natural[at] for at in shown]) <= width:
+                break
+            shown = [at for at in shown if headers[at] != name]
     return shown
 
 

@@ -12,7 +12,6 @@ import base64
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta, timezone
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -382,7 +381,7 @@ def fires_html(by_entry: Mapping[str, Upcoming], now: float) -> Iterator[str]:
     Args:
         now: Unix seconds.
     """
-    from agentless.report.schedule_tables import fires
+    from agentless.report.schedule_tables import fires, in_zone
 
     every = [fire for upcoming in by_entry.values() for fire in upcoming.fires or ()]
     quarter = _quarter(max((fire.at - now for fire in every), default=0.0))
@@ -397,7 +396,7 @@ def fires_html(by_entry: Mapping[str, Upcoming], now: float) -> Iterator[str]:
                 {
                     "at": _percent(min(max((fire.at - now) / (4 * quarter), 0.0), 1.0)),
                     "tone": "none" if fire.reason else "good",
-                    "when": datetime.fromtimestamp(fire.at, timezone(timedelta(seconds=fire.shift))).isoformat(" "),
+                    "when": in_zone(fire.at, fire.shift),
                     "skipped": fire.reason or "",
                 }
                 for fire in upcoming.fires or ()

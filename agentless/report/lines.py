@@ -73,12 +73,7 @@ class Lines:
         text = self._filter.feed(data) if self._filter else data.decode("latin-1")
         *lines, last = (self._open + text).split("\n")
         pieces = [self._line(line) for line in lines]
-        while len(last) > _LINE_MAX:
-            cut = self._cut(last)
-            pieces.append(self._piece(last[:cut]))
-            self._goes_on = True
-            last = last[cut:]
-        self._open = last
+        self._open = self._without_full_pieces(last, pieces)
         return self._encoded("".join(pieces))
 
     def finish(self) -> bytes:
@@ -92,16 +87,21 @@ class Lines:
         return self._encoded("".join(pieces))
 
     def _line(self, line: str) -> str:
-        pieces = []
+        pieces: list[str] = []
+        line = self._without_full_pieces(line, pieces)
+        if line or not self._goes_on:
+            pieces.append(self._piece(line))
+        self._goes_on = False
+        return "".join(pieces)
+
+    def _without_full_pieces(self, line: str, pieces: list[str]) -> str:
+        """What is left of a line when the pieces that it is too long for were added."""
         while len(line) > _LINE_MAX:
             cut = self._cut(line)
             pieces.append(self._piece(line[:cut]))
             self._goes_on = True
             line = line[cut:]
-        if line or not self._goes_on:
-            pieces.append(self._piece(line))
-        self._goes_on = False
-        return "".join(pieces)
+        return line
 
     def _piece(self, text: str) -> str:
         mark = self._next if self._goes_on else self._first

@@ -30,7 +30,7 @@ def as_markdown(report: Report) -> Iterator[str]:
     """
     job = report.job
     title = job.metadata.get("step") or command(job)
-    yield f"### {'❌' if report.exit_code else '✅'} {_code(title)}\n\n"
+    yield f"### {'❌' if report.exit_code else '✅'} <code>{_text(title)}</code>\n\n"
     hosts = "1 host" if len(report.results) == 1 else f"{len(report.results)} hosts"
     yield f"{_text(f'job {job.jid}: {hosts}: {states(report.summary)}')}\n\n"
     good = (State.RETURNED, State.RUNNING) if report.detached else (State.RETURNED,)
@@ -57,10 +57,6 @@ def _host(job: Job, name: str, result: HostResult) -> Iterator[str]:
 def _text(text: str) -> str:
     """One line in which no character means something to Markdown or HTML."""
     return _MARKUP.sub(lambda match: f"&#{ord(match[0])};", one_line(text))
-
-
-def _code(text: str) -> str:
-    return f"<code>{_text(text)}</code>"
 
 
 def _block(lines: list[str]) -> str:

@@ -78,7 +78,7 @@ def _pushed(pushed: OnHosts | None, when: Callable[[float | None], str]) -> str:
 
 def _forecast(row: Overview) -> str:
     if row.forecast.fire is not None:
-        return _local(row.forecast.fire.at, row.forecast.fire.shift)
+        return in_zone(row.forecast.fire.at, row.forecast.fire.shift)
     if row.forecast.searched_until is not None:
         return f"after {local(row.forecast.searched_until)}"
     if row.forecast.known and row.forecast.never:
@@ -96,7 +96,7 @@ def fires(by_entry: Mapping[str, Upcoming], now: float) -> Iterator[Row]:
         if bounds and bounds[0] != bounds[1]:
             splay += f" of {bounds[0]} to {bounds[1]}"
         left = age(fire.at - now)
-        yield _local(fire.at, fire.shift), left, entry.name, entry.timezone or "local", splay, fire.reason or ""
+        yield in_zone(fire.at, fire.shift), left, entry.name, entry.timezone or "local", splay, fire.reason or ""
     for name, upcoming in by_entry.items():
         if upcoming.fires is None:
             yield "known to the hosts", "", name, "", "", ""
@@ -167,10 +167,10 @@ def _next(entry: OnHost) -> str:
     if not entry.coming:
         return ""
     first = entry.coming[0]
-    return _local(first.at, first.shift) + (f" ({first.reason})" if first.reason else "")
+    return in_zone(first.at, first.shift) + (f" ({first.reason})" if first.reason else "")
 
 
-def _local(at: float, shift: int) -> str:
+def in_zone(at: float, shift: int) -> str:
     """As a clock in its zone shows it: `2026-11-22 10:50:39+01:00`."""
     try:
         moment = datetime.fromtimestamp(at, timezone(timedelta(seconds=shift)))

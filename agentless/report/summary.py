@@ -10,7 +10,6 @@ from agentless.model.states import HostResult, State
 from agentless.report.printable import one_line
 from agentless.report.text import PLAIN, Look, folded, heading, notes, paint, states
 from agentless.report.troubles import Trouble, troubles
-from agentless.values import dataclass
 
 __all__ = ["next_commands", "summary", "with_unknown"]
 
@@ -65,32 +64,25 @@ def _troubles(found: Sequence[Trouble], look: Look, width: int | None) -> Iterat
             yield f"{2 * _INDENT}{trouble.hint}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Next:
-    command: str
-    purpose: str
-
-
 def next_commands(report: Report) -> Iterator[str]:
     """What to type next about this job, each with what it does; nothing where all is well."""
     commands = list(_next(report))
-    width = max((len(each.command) for each in commands), default=0)
-    for each in commands:
-        yield f"{_INDENT}{each.command:<{width}}  {each.purpose}"
+    width = max((len(command) for command, _ in commands), default=0)
+    for command, purpose in commands:
+        yield f"{_INDENT}{command:<{width}}  {purpose}"
 
 
-def _next(report: Report) -> Iterator[_Next]:
+def _next(report: Report) -> Iterator[tuple[str, str]]:
+    """Commands, and what each does."""
     jid, counts, results = report.job.jid, report.summary, report.results
     if counts["running"]:
-        yield _Next(f"agentless jobs wait {jid}", "waits for its end")
-        yield _Next(f"agentless term-job {jid}", "ends it")
+        yield f"agentless jobs wait {jid}", "waits for its end"
+        yield f"agentless term-job {jid}", "ends it"
     elif any(result.state is State.UNREACHABLE and not result.settled for result in results.values()):
-        yield _Next(f"agentless jobs wait {jid}", "asks the unreachable again")
+        yield f"agentless jobs wait {jid}", "asks the unreachable again"
     if len(results) > 1 and (counts["failed"] or counts["lost"]):
-        yield _Next(f"agentless jobs lookup {jid} --failed", "what they printed")
+        yield f"agentless jobs lookup {jid} --failed", "what they printed"
     again = sum(result.repeatable for result in results.values())
     if again and report.job.origin is Origin.RUN:
-        yield _Next(
-            f"agentless jobs retry {jid}",
-            "repeats it" + (f" on {again} host{'s' * (again > 1)}" if len(results) > 1 else ""),
-        )
+        where = f" on {again} host{'s' * (again > 1)}" if len(results) > 1 else ""
+        yield f"agentless jobs retry {jid}", f"repeats it{where}"
