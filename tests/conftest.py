@@ -35,8 +35,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     quick = config.getoption("--quick")
     be_quick(quick)
-    # Where nothing compiled may be kept, each worker of each run compiles all tests, which takes it twenty seconds.
-    sys.dont_write_bytecode = False
     # A `python3` of pyenv's is a script that looks for one at each call, and takes longer than what it then runs.
     folder = tempfile.TemporaryDirectory(prefix="agentless-python3-")
     config.add_cleanup(folder.cleanup)
@@ -52,6 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("quick" if quick else "whole")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """Half as many workers again as there are cores: a third of the time of quick tests is waiting for processes."""
     cores = os.cpu_count() or 1

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from pathlib import Path
 
-PACKAGE = Path(__file__).parents[2] / "agentless"
+from tests.guards.test_floors import PACKAGE, parsed
 
 
 def test_every_class_has_a_name_of_its_own() -> None:
     modules = defaultdict(set)
     for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.ClassDef):
                 modules[node.name].add(str(path.relative_to(PACKAGE)))
     twins = {name: sorted(where) for name, where in modules.items() if len(where) > 1}

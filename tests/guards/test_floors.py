@@ -55,19 +55,21 @@ BOTH_SIDES = {
 READS_ENVIRONMENT = {"config", "cli.app"}
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    """The syntax tree of a file, for all guards of a worker."""
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
 class Modules(Mapping[str, ast.Module]):
     """Syntax trees of the controller's modules, by the name below agentless; each is parsed when it is asked for."""
 
     def __init__(self) -> None:
         names = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")}
         self._paths = {name: names[name] for name in sorted(names) if not name.startswith("remote.")}
-        self._trees: dict[str, ast.Module] = {}
 
     def __getitem__(self, name: str) -> ast.Module:
-        if name not in self._trees:
-            path = self._paths[name]
-            self._trees[name] = ast.parse(path.read_text(), str(path))
-        return self._trees[name]
+        return parsed(self._paths[name])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._paths)
@@ -176,7 +178,7 @@ def test_a_library_stays_in_its_room(library: str) -> None:
 
 def test_the_helper_imports_the_standard_library_and_itself_only() -> None:
     for path in sorted((PACKAGE / "remote").glob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path)):
             names = []
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]

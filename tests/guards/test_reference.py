@@ -24,6 +24,7 @@ from agentless.demo import DemoFleet
 from agentless.model import exit_codes
 from docs.generate.reference import DOCUMENTS, EXITS, Document, exit_codes_page, json_page, keys, part_of
 from docs.generate.samples import SAMPLES
+from tests.guards.test_floors import parsed
 from tests.hosts import need
 from tests.hosts.client import ROOT
 
@@ -201,7 +202,7 @@ def kinds_of_the_code() -> dict[str, set[str]]:
     """Every kind of error that the code can raise or send, with the modules where."""
     found: dict[str, set[str]] = {}
     for path in (ROOT / "agentless").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path)):
             kinds: set[str] = set()
             if isinstance(node, ast.Call):
                 function = node.func

@@ -5,7 +5,12 @@ Nobody keeps a list of quick tests: whoever starts a real host, or takes many se
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 import pytest
+
+Value = TypeVar("Value")
 
 PASSED_OVER = "not quick: needs "
 
@@ -21,6 +26,11 @@ def be_quick(quick: bool) -> None:
 def examples(number: int) -> int:
     """How many random examples a test is to draw that draws `number` in the whole suite."""
     return min(number, 20) if _quick else number
+
+
+def every(values: Sequence[Value]) -> Sequence[Value]:
+    """What a test is parametrised with: all of them, and for quick tests the first."""
+    return values[:1] if _quick else values
 
 
 def need(what: str) -> None:

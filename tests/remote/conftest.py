@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts import need
+from tests.hosts.needs import every
 from tests.remote.host import Host, pythons
 
 PYTHONS = pythons()
@@ -47,11 +47,16 @@ def start_host(
         host.close()
 
 
-@pytest.fixture(params=PYTHONS, ids=lambda path: Path(path).resolve().name + "@" + path.split("/")[-3])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    # Not the fixture's `params`: this file may be read before it is known whether quick tests are wanted.
+    if "host" in metafunc.fixturenames:
+        names = [f"{Path(path).resolve().name}@{path.split('/')[-3]}" for path in every(PYTHONS)]
+        metafunc.parametrize("host", every(PYTHONS), indirect=True, ids=names)
+
+
+@pytest.fixture
 def host(request: pytest.FixtureRequest, start_host: Callable[..., Host]) -> Host:
     """A host under each Python from 3.6 on; quick tests are content with the oldest."""
-    if request.param != PYTHONS[0]:
-        need("every Python")
     return start_host(request.param)
 
 
