@@ -8,7 +8,9 @@ from tests.hosts.links import Links, over_every_link
 from tests.hosts.master import Master
 from tests.hosts.needs import need
 from tests.hosts.nodes import Node, Nodes, User
+from tests.hosts.processes import Process
 from tests.hosts.proxy import Proxy
+from tests.hosts.servers import serving
 from tests.hosts.sshd import Sshd
 from tests.hosts.waiting import in_time, patience, soon, until
 
@@ -18,6 +20,7 @@ __all__ = [
     "Master",
     "Node",
     "Nodes",
+    "Process",
     "Proxy",
     "Sshd",
     "User",
@@ -26,6 +29,7 @@ __all__ = [
     "need",
     "over_every_link",
     "patience",
+    "serving",
     "soon",
     "until",
 ]

@@ -204,7 +204,7 @@ class Node:
                 "capture_output": True,
                 "text": True,
                 "check": check,
-                "timeout": seconds,
+                "timeout": patience(seconds),
                 **options,
             },
         )
@@ -372,7 +372,7 @@ class Nodes:
         try:
             self.network = f"198.{18 + self.slot // 256}.{self.slot % 256}"
             self.disk = SLOTS / str(self.slot)
-            self._sweep(stdin=subprocess.DEVNULL).wait()
+            self._sweep(stdin=subprocess.DEVNULL).wait(patience(120))
             self._keeper = self._sweep(stdin=subprocess.PIPE, wait=True, pass_fds=(lock,))
         finally:
             os.close(lock)
