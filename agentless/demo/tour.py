@@ -126,4 +126,7 @@ def _stay(fleet: DemoFleet, echo: Callable[[str], None]) -> None:
         echo(f"{at} {command}")
     echo("")
     echo("The hosts are this machine, and their jobs run as you. Ctrl-C kills every job that still runs on them.")
-    threading.Event().wait()
+    # A signal that comes in the instant before a wait begins is heard when that is over.
+    never = threading.Event()
+    while not never.wait(1.0):
+        pass

@@ -19,6 +19,7 @@ from agentless.model.job import Job
 from agentless.model.problem import Problem
 from agentless.model.requests import Caller, Request, Wanted
 from agentless.runner import payload
+from agentless.runner.events import next_of
 from agentless.runner.fanout import Carrier, FanOut, Threads
 from agentless.runner.homecoming import Homecoming, Learned
 from agentless.runner.host_call import HostCall
@@ -128,7 +129,7 @@ class Contact:
             try:
                 pool.pump()
                 for _ in endpoints:
-                    name = over.get()
+                    name = next_of(over)
                     del left[name]
                     try:
                         outcome: list[Answer] | HostError = parts.pop(name).result()

@@ -4,17 +4,45 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
+from typing import TypeVar
 
 from agentless.model.answers import Output
 from agentless.model.states import HostResult
 from agentless.values import dataclass
 
-__all__ = ["Changed", "Event", "Events", "Standing"]
+__all__ = ["Changed", "Event", "Events", "Standing", "next_of"]
+
+Item = TypeVar("Item")
 
 # Of output that nobody has read yet. Beyond, the threads wait, nobody reads from their hosts, and these wait, too.
 UNREAD_MAX = 4 << 20
 # What an event takes besides its bytes, so that empty ones have a bound.
 WEIGHT = 512
+# Seconds that one wait for an item may last.
+LONGEST_WAIT = 0.5
+
+
+def next_of(items: queue.SimpleQueue[Item], timeout: float | None = None) -> Item:
+    """The next item, waited for in such a way that a signal is heard whenever it comes.
+
+    One that comes in the instant before a wait begins is only noted: its handler runs when the wait is over, which
+    may be never. So no single wait is long.
+
+    Args:
+        timeout: seconds; None waits for ever.
+
+    Raises:
+        queue.Empty: nothing came within `timeout`.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = LONGEST_WAIT if deadline is None else max(0.0, deadline - time.monotonic())
+        try:
+            return items.get(timeout=min(left, LONGEST_WAIT))
+        except queue.Empty:
+            if left == 0.0:
+                raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +95,7 @@ class Events:
 
     def get(self, timeout: float | None = None) -> Event | None:
         """The next event, or None for the end; raises queue.Empty after `timeout` seconds, None waits for ever."""
-        event = self._queue.get(timeout=timeout)
+        event = next_of(self._queue, timeout)
         if isinstance(event, Output):
             with self._changed:
                 self._unread -= len(event.data) + WEIGHT

@@ -13,6 +13,7 @@ from agentless.model.endpoint import Endpoint
 from agentless.model.new_key import NewKey
 from agentless.openssh.known_hosts import UnknownHostKey
 from agentless.openssh.settings import Settings
+from agentless.runner.events import next_of
 
 if TYPE_CHECKING:
     from agentless.runner.contact import Watch
@@ -103,7 +104,7 @@ class FirstContact:
                 # Nobody waits for them: who is interrupted is not to wait for hosts that are silent.
                 threading.Thread(target=look, daemon=True).start()
             while left:
-                name, offered = seen.get()
+                name, offered = next_of(seen)
                 del left[name]
                 if offered is not None:
                     keys[name] = offered

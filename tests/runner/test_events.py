@@ -11,8 +11,8 @@ import pytest
 from agentless.model.answers import Output
 from agentless.model.jid import JID
 from agentless.model.states import HostResult, State
-from agentless.runner.events import UNREAD_MAX, WEIGHT, Changed, Events
-from tests.hosts import until
+from agentless.runner.events import LONGEST_WAIT, UNREAD_MAX, WEIGHT, Changed, Events, next_of
+from tests.hosts import patience, until
 
 THE_JID = JID("20261122095039579207")
 PIECE = b"x" * (1 << 16)
@@ -56,6 +56,31 @@ def test_who_prints_faster_than_is_read_is_slowed(piece: bytes) -> None:
     events.close()
 
 
+class Looked(queue.SimpleQueue[int]):
+    """Empty for some looks, of which each is noted with its seconds."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks: list[float | None] = []
+        self.left = looks
+
+    def get(self, block: bool = True, timeout: float | None = None) -> int:
+        self.looks.append(timeout)
+        self.left -= 1
+        if self.left >= 0:
+            raise queue.Empty
+        return 7
+
+
+def test_no_single_wait_is_long_for_a_signal_before_it_is_heard_behind_it() -> None:
+    """Its handler runs between two instructions; a wait that had not begun when it came is not ended by it."""
+    items = Looked(3)
+    assert next_of(items) == 7
+    assert len(items.looks) == 4
+    assert all(look is not None and look <= LONGEST_WAIT for look in items.looks)
+    with pytest.raises(queue.Empty):
+        next_of(Looked(1000), 0.01)
+
+
 def test_states_wait_for_nobody() -> None:
     events = Events()
     writer = Writer(events)
@@ -75,7 +100,8 @@ def test_after_the_reader_has_left_nobody_waits_and_nothing_is_kept() -> None:
     events.close()
     until(lambda: writer.count > unread + 1000, "it is done with")
     writer.left = True
-    writer.join()
+    writer.join(patience(10))
+    assert not writer.is_alive()
     for _ in range(unread):
         events.get()
     assert events.empty()
