@@ -106,7 +106,7 @@ def test_ten_processes_at_once_lose_nothing(tmp_path: Path) -> None:
 def test_what_was_acknowledged_survives_sigkill_at_any_instant(tmp_path: Path) -> None:
     need("many seconds")
     command = [sys.executable, "-m", "tests.cache.killed", str(tmp_path / "jobs"), "7", "8"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=patience(120))
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 30
 
@@ -119,7 +119,7 @@ def test_the_hold_of_a_killed_run_is_gone_at_once(tmp_path: Path) -> None:
         assert cache.is_held(jid)
         assert not cache.abandon(jid)
         run.kill()
-        run.wait()
+        run.wait(patience(10))
         assert not cache.is_held(jid)
     assert cache.abandon(jid)
     report = cache.load(jid)

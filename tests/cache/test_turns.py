@@ -12,7 +12,7 @@ from agentless.cache.turns import Turns
 from agentless.errors import CacheError
 from agentless.model.jid import JID
 from agentless.model.states import Dispatched, HostResult, State
-from tests.hosts import until
+from tests.hosts import patience, until
 
 ONE = JID("20261128060000000001")
 SENT = HostResult(State.PENDING, dispatched=Dispatched.MAYBE, nonce="0" * 16)
@@ -29,7 +29,7 @@ class Disk:
 
     def write(self, jid: JID, results: Mapping[str, HostResult]) -> dict[str, HostResult]:
         self.writes.append(dict(results))
-        assert self.ready.wait(30)
+        assert self.ready.wait(patience(30))
         if "bad" in results:
             raise CacheError("no room", "")
         return {host: result for host, result in results.items() if host != "old"}

@@ -18,8 +18,6 @@ from types import TracebackType
 
 from tests.hosts.waiting import patience
 
-PATIENCE = patience(60)
-
 
 class Terminal:
     """A context manager: one agentless process on a pseudo-terminal, which is its controlling one.
@@ -70,7 +68,7 @@ class Terminal:
 
     def until(self, text: str) -> None:
         """Wait until it has shown this."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience(60)
         while text not in self.text:
             if not self._read() or time.monotonic() > deadline:
                 raise AssertionError(f"{text!r} was not shown, but:\n{self.text}")
@@ -80,7 +78,7 @@ class Terminal:
 
     def end(self) -> int:
         """Wait for its end; its exit code."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience(60)
         while self._read():
             assert time.monotonic() < deadline, self.text
         _, status = os.waitpid(self.pid, 0)
@@ -99,6 +97,6 @@ def agentless(
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=patience(60),
         start_new_session=True,
     )

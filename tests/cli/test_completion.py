@@ -14,7 +14,7 @@ import pytest
 
 from agentless.cache import JobCache
 from tests.cli.terminal import agentless
-from tests.hosts import need
+from tests.hosts import need, patience
 
 ROOT = Path(__file__).parents[2]
 INVENTORY = """\
@@ -82,7 +82,7 @@ def offered(shell: str, line: str, environ: Mapping[str, str]) -> list[str]:
         )
         command = ["zsh", "-f", "-c", script, "zsh", *line.split(" ")]
     environ = {**environ, "SCRIPT": script_for(shell)}
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=patience(120))
     assert done.stderr == ""
     return [word for word in done.stdout.splitlines() if word]
 

@@ -51,7 +51,7 @@ def jobs(environ: dict[str, str]) -> Iterator[dict[str, str]]:
         "failed": send("here,there", "exit 3"),
         "cut": send("here", "trap 'exit 0' TERM; sleep 60 & wait", "--timeout", "0.3"),
         "unreached": send("here,gone", "true"),
-        "running": send("here,there", "sleep 600", "--detach"),
+        "running": send("here,there", "sleep 6000", "--detach"),
         "unknown": "20200101000000000000",
     }
     yield made

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from tests.cli.conftest import Cli, hosts
-from tests.cli.terminal import PATIENCE, agentless
-from tests.hosts import Sshd, over_every_link, until
+from tests.cli.terminal import agentless
+from tests.hosts import Sshd, over_every_link, patience, until
 
 
 @over_every_link
@@ -141,7 +141,7 @@ def test_tail_f_follows_several_hosts_each_line_behind_its_host(sshd: Sshd, cli:
     assert sorted(process.stdout.readline() for _ in range(2)) == ["host1 | one\n", "host2 | one\n"]
     flag.touch()
     assert sorted(process.stdout.read().splitlines()) == ["host1 | two", "host2 | two"]
-    assert process.wait(timeout=PATIENCE) == 0
+    assert process.wait(timeout=patience(60)) == 0
     process.stdout.close()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.emulator import Emulator
 from tests.cli.terminal import Terminal, agentless
-from tests.hosts import Sshd, over_every_link
+from tests.hosts import Sshd, over_every_link, patience
 
 # Pieces of lines, bytes that are no text, a progress bar, a colour that stays on, and no newline at the end.
 CHATTY = (
@@ -23,7 +23,7 @@ WHOLE = "host{n} | begin 1 end\nhost{n} | begin 2 end\nhost{n} | begin 3 end\nho
 def test_lines_of_several_hosts_are_whole_and_behind_their_names(sshd: Sshd) -> None:
     command = ["run", "all", "--live", "--", CHATTY]
     done = subprocess.run(
-        sshd.client.command(*command), env=sshd.client.environ, capture_output=True, check=False, timeout=120
+        sshd.client.command(*command), env=sshd.client.environ, capture_output=True, check=False, timeout=patience(120)
     )
     assert done.returncode == 0
     lines = done.stdout.split(b"\n")

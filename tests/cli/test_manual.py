@@ -17,6 +17,7 @@ from agentless.cli.app import cli
 from agentless.cli.manual import manuals
 from tests.hosts.client import ROOT
 from tests.hosts.needs import need
+from tests.hosts.waiting import patience
 
 # Requests of man(7), and roff's fill and comment.
 KNOWN = {"TH", "SH", "PP", "TP", "nf", "fi"}
@@ -77,13 +78,15 @@ def test_man_reads_the_pages_without_a_complaint(tool: str) -> None:
     need("many seconds")
     words = {"groff": ["-man", "-ww", "-z", "-Tutf8", "-"], "mandoc": ["-T", "lint", "-W", "warning"]}[tool]
     for name, page in pages().items():
-        done = subprocess.run([tool, *words], input=page, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([tool, *words], input=page, capture_output=True, text=True, timeout=patience(60))
         told = [line for line in (done.stdout + done.stderr).splitlines() if "missing date" not in line]
         assert told == [], (name, told)
 
 
 def test_the_command_prints_its_pages(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "agentless", "help", "--man", "jobs", "list"]
-    done = subprocess.run(words, env={"HOME": str(tmp_path)}, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        words, env={"HOME": str(tmp_path)}, cwd=ROOT, capture_output=True, text=True, timeout=patience(60)
+    )
     assert done.returncode == 0
     assert done.stdout.startswith('.TH "AGENTLESS-JOBS-LIST" 1')

@@ -50,13 +50,17 @@ def test_output_that_is_not_kept_is_owned_up_to_in_the_same_words_by_run_and_loo
 
 
 def test_on_a_terminal_what_is_said_begins_a_line(sshd: Sshd) -> None:
+    flag = sshd.directory / "go-on"
     for command, shown in (
         ("printf x", "x\r\njob 2"),
         ("printf '\\033[31mx\\n\\033[0m'", "x\r\n\x1b[0m\x1b[0mjob 2"),
-        ("printf x; sleep 0.5; echo err >&2", "xerr\r\njob 2"),
+        (f"printf x; until [ -e {flag} ]; do sleep 0.1; done; echo err >&2", "xerr\r\njob 2"),
     ):
         words = ("--no-progress", "run", "host1", "--", command)
+        flag.unlink(missing_ok=True)
         with Terminal(*words, environ=sshd.client.environ) as terminal:
+            terminal.until("x")
+            flag.touch()
             assert terminal.end() == 0
             assert shown in terminal.text
     with Terminal("jobs", "lookup", "last", environ=sshd.client.environ) as terminal:

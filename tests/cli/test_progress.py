@@ -94,6 +94,10 @@ def test_the_bar_fits_any_width(ok: int, failed: int, running: int, pending: int
 
 def test_while_it_is_paused_nothing_is_drawn() -> None:
     stream = io.StringIO()
-    with Progress(stream, lambda: ["web1"], 1, terminal=True, width=lambda: 80, lock=threading.RLock()) as progress:
-        progress.pause(True)
+    progress = Progress(stream, lambda: ["web1"], 1, terminal=True, width=lambda: 80, lock=threading.RLock())
+    progress.pause(True)
+    progress._draw()
     assert stream.getvalue() == ""
+    progress.pause(False)
+    progress._draw()
+    assert "waiting for web1" in stream.getvalue()

@@ -10,8 +10,8 @@ from pathlib import Path
 import yaml
 
 from tests.cli.conftest import Cli, hosts
-from tests.cli.terminal import PATIENCE, agentless
-from tests.hosts import Sshd
+from tests.cli.terminal import agentless
+from tests.hosts import Sshd, patience
 from tests.hosts.client import printed
 
 
@@ -37,14 +37,16 @@ def test_stdin_takes_what_can_be_read_but_once(sshd: Sshd) -> None:
     for source, given in (("<(echo once)", "once\n"), ("/dev/null", "")):
         command = f"exec {sys.executable} -m agentless run host1,host2 --group --stdin {source} -- 'cat; echo end'"
         done = subprocess.run(
-            ["/bin/bash", "-c", command], env=sshd.client.environ, capture_output=True, text=True, timeout=PATIENCE
+            ["/bin/bash", "-c", command], env=sshd.client.environ, capture_output=True, text=True, timeout=patience(60)
         )
         assert done.stdout == f"host[1-2] (2) | ok\n{given}end\n", done.stderr
 
 
 def test_unreachable_hosts_are_results_with_exit_code_3(cli: Cli, sshd: Sshd) -> None:
     sources = ("-i", str(sshd.client.inventory), "-i", "127.0.0.1,")
-    done = cli(*sources, "run", "all", "--connect-timeout", "5", "--out", "json", "-u", "nobody", "--", "true")
+    done = cli(
+        *sources, "run", "all", "--connect-timeout", str(patience(5)), "--out", "json", "-u", "nobody", "--", "true"
+    )
     assert done.returncode == 3
     assert hosts(done)["127.0.0.1"]["state"] == "unreachable"
     assert hosts(done)["host1"]["state"] == "returned"
@@ -62,7 +64,7 @@ def test_closed_standard_files_are_dev_null(sshd: Sshd) -> None:
     command = f"exec {sys.executable} -m agentless run host1 --stdin - -- cat"
     for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
         done = subprocess.run(
-            ["/bin/sh", "-c", f"{command} {closed}"], env=sshd.client.environ, capture_output=True, timeout=PATIENCE
+            ["/bin/sh", "-c", f"{command} {closed}"], env=sshd.client.environ, capture_output=True, timeout=patience(60)
         )
         assert (done.returncode, done.stdout.partition(b"\n")[2]) == (0, b""), closed
         assert b"Traceback" not in done.stderr

@@ -11,8 +11,8 @@ import time
 import pytest
 
 from tests.cli.emulator import Emulator
-from tests.cli.terminal import PATIENCE, Terminal, agentless
-from tests.hosts import Sshd
+from tests.cli.terminal import Terminal, agentless
+from tests.hosts import Process, Sshd, patience, until
 
 
 class Screen:
@@ -30,15 +30,15 @@ class Screen:
         return self._emulator.text
 
     def until(self, *words: str) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience(60)
         while not all(word in self.text for word in words):
             assert self._terminal._read(), self.text
             assert time.monotonic() < deadline, self.text
 
 
-def children(pid: int) -> set[str]:
+def children(pid: int) -> list[Process]:
     listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return set(listed.stdout.split())
+    return [Process.of(int(child)) for child in listed.stdout.split()]
 
 
 @pytest.mark.parametrize("leave", ["q", "\x03", "TERM"])
@@ -59,7 +59,7 @@ def test_it_shows_what_runs_and_leaves_the_terminal_and_the_job_as_they_were(ssh
         assert "\x1b[?1049l" in terminal.text
         assert "\x1b[?25h" in terminal.text
         assert "Traceback" not in terminal.text
-    assert not [pid for pid in left if os.path.exists(f"/proc/{pid}")]
+    until(lambda: not any(child.lives for child in left), "what it had started has ended")
     active = agentless("jobs", "active", "--out", "json", environ=environ)
     assert jid in active.stdout
     agentless("kill-job", jid, environ=environ)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 
 from agentless.demo import DemoFleet
 from agentless.errors import AgentlessError
-from tests.hosts import need
+from tests.hosts import Process, need, until
 
 
 def test_names_make_groups_and_a_fleet_of_none_is_refused() -> None:
@@ -35,8 +34,6 @@ def test_jobs_that_still_run_end_with_the_fleet() -> None:
         running = json.loads(fleet.agentless("running", "--out", "json").stdout)
         pids = [process["pid"] for processes in running.values() for process in processes]
         assert len(pids) == 2
-        for pid in pids:
-            os.kill(pid, 0)
-    for pid in pids:
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
+        processes = [Process.of(pid) for pid in pids]
+        assert all(process.lives for process in processes)
+    until(lambda: not any(process.lives for process in processes), "they have ended")

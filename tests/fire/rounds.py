@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.fire.lab import ORACLE, Lab, document
-from tests.hosts import Client, Node, until
+from tests.hosts import Client, Node, patience, until
 
 LINES = 60
 # Long enough for a fault to meet the job at each of its stages, short enough for many rounds.
@@ -179,7 +179,7 @@ def _play(now: Round) -> None:
         process.wait(timeout=at)
     fault(now, process)
     beside_done = beside() if beside is not None else None
-    stdout, stderr = process.communicate(timeout=150)
+    stdout, stderr = process.communicate(timeout=patience(150))
     now.note(f"the sender ended with {process.returncode}: {stderr.strip()[-800:]}")
     lab.heal()
     if options == ["--detach"]:
@@ -212,7 +212,7 @@ def _beside(now: Round, at: float) -> Callable[[], Callable[[], None]] | None:
     now.note(f"beside it, controller {now.lab.controllers.index(other) + 1}: {shlex.join(arguments[:3])}")
 
     def end() -> Callable[[], None]:
-        stdout, stderr = process.communicate(timeout=150)
+        stdout, stderr = process.communicate(timeout=patience(150))
         now.note(f"that ended with {process.returncode}: {stderr.strip()[-400:]}")
 
         def judge() -> None:
@@ -245,7 +245,7 @@ def check(now: Round) -> None:
 
 def _check_job(now: Round, client: Client, jid: str) -> None:
     lab = now.lab
-    waited = client.agentless("jobs", "wait", jid, "--wait", "90", "--out", "json", seconds=150)
+    waited = client.agentless("jobs", "wait", jid, "--wait", f"{patience(90):.0f}", "--out", "json", seconds=150)
     report = document(waited.stdout)
     now.note(f"{jid}: exit {waited.returncode}: { {name: host['state'] for name, host in report['hosts'].items()} }")
     assert report["exit_code"] == waited.returncode, waited

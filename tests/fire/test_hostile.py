@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.hosts import Client, Sshd
+from tests.hosts import Client, Sshd, patience
 
 LIAR = Path(__file__).with_name("hostile_host.py")
 # Far above what a command needs; a reply that is kept whole would pass it.
@@ -89,7 +89,7 @@ def _run(client: Client, words: list[str]) -> tuple[int, str, str, int]:
             stdout=stdout,
             stderr=stderr,
         )
-        watchdog = threading.Timer(150, process.kill)
+        watchdog = threading.Timer(patience(150), process.kill)
         watchdog.start()
         code = process.wait()
         watchdog.cancel()

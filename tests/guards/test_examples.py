@@ -17,7 +17,7 @@ import pytest
 
 from agentless.demo import DemoFleet
 from tests.guards.test_readme import PAGES
-from tests.hosts import need
+from tests.hosts import need, patience
 from tests.hosts.client import ROOT
 
 BLOCK = re.compile(r"(?P<excuse><!-- not run: [^>]+ -->\s*\n)?^```python\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -75,6 +75,6 @@ def test_the_programs_of_a_page_run_as_written(page: Path, tmp_path: Path) -> No
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                timeout=120,
+                timeout=patience(120),
             )
             assert done.returncode == 0, f"{page.relative_to(ROOT)}:{program.line}\n{done.stdout}"

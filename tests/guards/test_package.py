@@ -21,7 +21,7 @@ import pytest
 from agentless.cli.app import cli
 from agentless.cli.manual import manuals
 from tests.guards.test_examples import write_programs
-from tests.hosts import need
+from tests.hosts import need, patience
 from tests.hosts.client import ROOT
 
 VERSION = "9.8.7"
@@ -38,7 +38,7 @@ def run(*words: str | Path, cwd: Path, **environ: str) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=patience(300),
     )
     assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
     return done.stdout

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from junitparser import JUnitXml
 
-from tests.hosts import Sshd
+from tests.hosts import Sshd, patience
 from tests.hosts.client import ROOT
 
 PAGE = (ROOT / "docs/ci.md").read_text()
@@ -73,7 +73,7 @@ class Runner:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=patience(120),
         )
         assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from agentless.demo import DemoFleet
-from tests.hosts import need
+from tests.hosts import need, patience
 from tests.hosts.client import ROOT
 
 PAGES = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))] if path.exists()]
@@ -162,7 +162,7 @@ def test_commands_of_a_page_work_as_written(page: Path, tmp_path: Path) -> None:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                timeout=120,
+                timeout=patience(120),
             )
             where = f"{page.relative_to(ROOT)}:{line.number}: {command}"
             assert done.returncode == line.exit_code, f"{where} exits {done.returncode}\n{done.stdout}"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hosts import patience
 from tests.hosts.client import ROOT
 
 
@@ -20,7 +21,7 @@ def setup(place: Path, *arguments: str, **environ: str) -> subprocess.CompletedP
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=patience(120),
     )
 
 

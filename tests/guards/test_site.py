@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.hosts import need
+from tests.hosts import need, patience
 from tests.hosts.client import ROOT
 from tests.report.browser import browser
 
@@ -59,7 +59,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=patience(300),
     )
     assert done.returncode == 0, done.stderr
     return place / "site"
@@ -127,10 +127,10 @@ def test_every_page_can_be_found(site: Path) -> None:
 FOUND = """new Promise((resolve) => {
   const box = document.querySelector('.md-search__input');
   box.focus();
-  let left = 300;
+  const deadline = Date.now() + SECONDS * 1000;
   const look = () => {
     const found = document.querySelectorAll('.md-search-result__item').length;
-    if (found || !left--) return resolve(found);
+    if (found || Date.now() > deadline) return resolve(found);
     box.value = 'become';
     box.dispatchEvent(new Event('keyup'));
     box.dispatchEvent(new Event('input'));
@@ -144,5 +144,5 @@ def test_the_search_finds_pages_also_where_the_site_is_opened_as_a_file(site: Pa
     """`make docs` says to open site/index.html: there is no server then, and no Worker."""
     with browser(tmp_path) as chromium:
         page = chromium.open(site / "reference" / "json.html")
-        assert page.evaluate(FOUND) > 5
+        assert page.evaluate(FOUND.replace("SECONDS", f"{patience(30):.0f}")) > 5
         assert not [address for address in page.requests if not address.startswith(("file:", "data:"))]

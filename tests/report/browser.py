@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.hosts import need
-from tests.hosts.waiting import patience
+from tests.hosts.waiting import patience, until
 
 __all__ = ["Browser", "Page", "browser"]
 
@@ -104,7 +104,10 @@ class Browser:
         )
         self.call("Page.navigate", session, url=path.as_uri())
         self.wait_for("Page.loadEventFired")
-        return Page(self, session)
+        page = Page(self, session)
+        # The event may have been that of the empty page before it.
+        until(lambda: page.evaluate("[location.href, document.readyState]") == [path.as_uri(), "complete"], "its load")
+        return page
 
 
 class Page:

@@ -14,6 +14,7 @@ from agentless.model.problem import Problem
 from agentless.model.results import Listed
 from agentless.model.states import HostResult, State
 from agentless.report.html import jobs_html, report_html
+from tests.hosts import until
 from tests.report.browser import Browser, browser
 from tests.report.test_html import HOSTILE, NOW, SHOWN, ran
 from tests.report.values import START, report, returned
@@ -83,7 +84,8 @@ def test_its_filters_work(chromium: Browser, page: Path) -> None:
     opened.evaluate("document.querySelector('button[value=close]').click()")
     assert opened.evaluate("document.querySelectorAll('details[open]').length") == 0
     opened.evaluate("document.querySelector('tr[data-text=web2] a').click()")
-    assert opened.evaluate("document.querySelectorAll('details[open] strong')[0].textContent") == "web2"
+    # The page is told by an event that it was led there.
+    until(lambda: opened.evaluate("document.querySelector('details[open] strong')?.textContent") == "web2", "web2")
     assert opened.complaints == []
 
 

@@ -89,7 +89,8 @@ class Postgres:
         return False
 
     def _conninfo(self, database: str) -> str:
-        return f"host=127.0.0.1 port={self.port} user=ada password={self.password} dbname={database} connect_timeout=5"
+        where = f"host=127.0.0.1 port={self.port} dbname={database} connect_timeout={patience(5):.0f}"
+        return f"{where} user=ada password={self.password}"
 
     def stop(self, number: int = signal.SIGQUIT) -> None:
         """End the server at once, as a crash does."""

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from agentless.model.problem import Problem
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.returners.delivery import check
 from tests.cache.results import returned, running
-from tests.hosts import need, patience, until
+from tests.hosts import Process, need, patience, until
 from tests.hosts.client import ROOT
 from tests.returners.bench import Bench
 from tests.returners.web import Web
@@ -171,7 +170,7 @@ def test_before_a_job_is_sent_it_is_seen_whether_its_returners_can_be_reached(be
 def test_what_was_recorded_is_handed_over_once_or_more_whenever_a_process_is_killed(tmp_path: Path) -> None:
     need("many seconds")
     command = [sys.executable, "-m", "tests.returners.killed", str(tmp_path), "7", "10"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=patience(300))
     assert done.returncode == 0, done.stderr
     kills, jobs = map(int, done.stdout.split())
     assert kills > 20
@@ -179,7 +178,7 @@ def test_what_was_recorded_is_handed_over_once_or_more_whenever_a_process_is_kil
 
 
 def test_an_interruption_ends_it_at_once_and_leaves_no_command_behind(bench: Bench) -> None:
-    bench.configure("returners: {one: {type: command, timeout: 60, command: 'echo $$ >pid; exec sleep 3600'}}")
+    bench.configure("returners: {one: {type: command, timeout: 3600, command: 'echo $$ >pid; exec sleep 3600'}}")
     bench.job(returners=("one",))
     program = f"""
 import os
@@ -191,10 +190,8 @@ bench.deliver()
 """
     process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stderr=subprocess.DEVNULL)
     until(lambda: (bench.root / "pid").exists() and (bench.root / "pid").read_text().strip(), "the command runs")
-    child = int((bench.root / "pid").read_text())
-    before = time.monotonic()
+    child = Process.of(int((bench.root / "pid").read_text()))
     process.send_signal(signal.SIGINT)
-    process.wait(30)
-    assert time.monotonic() - before < 30
-    until(lambda: not Path(f"/proc/{child}").exists(), "the command is gone")
+    process.wait(patience(10))
+    until(lambda: not child.lives, "the command is gone")
     assert bench.owed() == {"one": 2}

@@ -24,7 +24,7 @@ returners:
   archive:
     type: sql
     url_file: register-url
-  hook: {type: webhook, url_env: HOOK_URL, on: failure, timeout: 3}
+  hook: {type: webhook, url_env: HOOK_URL, on: failure, timeout: 300}
   lines: {type: command, command: 'cat >>lines'}
 returner: archive
 """
@@ -89,13 +89,15 @@ def test_a_run_names_returners_and_each_gets_the_return(sshd: Sshd, web: Web) ->
 
 
 def test_one_that_fails_is_told_and_the_next_command_brings_it_home_there(sshd: Sshd, web: Web) -> None:
-    configure(sshd.client)
+    seconds = round(patience(1))
+    configure(sshd.client, CONFIG.replace("timeout: 300", f"timeout: {seconds}"))
     environ = {**sshd.client.environ, "HOOK_URL": web.url}
     web.script.extend(["hang", 200])
     done = sshd.client.agentless("run", "host1", "--return", "hook", "--", "echo out; false", env=environ)
     assert (printed(done), done.returncode) == ("out\n", 1)
     assert (
-        f"the returner hook has yet to get 1 return: http://127.0.0.1:{web.port}: no answer within 3 s" in done.stderr
+        f"the returner hook has yet to get 1 return: http://127.0.0.1:{web.port}: no answer within {seconds} s"
+        in done.stderr
     )
     assert "/hook" not in done.stderr
     done = sshd.client.agentless("-v", "ping", "host1", env=environ)
@@ -177,7 +179,7 @@ def test_without_sqlalchemy_the_extra_is_named(tmp_path: Path) -> None:
 
 
 def test_a_command_that_is_interrupted_while_it_hands_over_leaves_at_once(sshd: Sshd, web: Web) -> None:
-    configure(sshd.client, CONFIG.replace("timeout: 3", "timeout: 300"))
+    configure(sshd.client, CONFIG)
     web.script.append("hang")
     environ = {**sshd.client.environ, "HOOK_URL": web.url}
     command = sshd.client.command("run", "host1", "--return", "hook", "--", "false")
@@ -185,10 +187,8 @@ def test_a_command_that_is_interrupted_while_it_hands_over_leaves_at_once(sshd: 
         command, env=environ, cwd=sshd.client.home, stdin=subprocess.DEVNULL, stdout=-1, stderr=-1, text=True
     )
     until(lambda: web.posts, "the return is on its way")
-    before = time.monotonic()
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=patience(60))
-    assert time.monotonic() - before < patience(30)
+    _, errors = process.communicate(timeout=patience(10))
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert sshd.client.agentless("ping", "host1", env=environ).returncode == 0

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.cache.results import returned
-from tests.hosts import patience
+from tests.hosts import patience, serving
 from tests.hosts.needs import need
-from tests.hosts.sshd import free_port
 from tests.returners.bench import Bench
 from tests.returners.web import Web
 
@@ -95,9 +92,9 @@ def test_one_that_hangs_or_drips_is_left_at_the_deadline(bench: Bench, web: Web,
     hook(bench, web.url, seconds)
     bench.job(returners=("hook",))
     web.script.append(how)
-    before = time.monotonic()
+    before, limit = time.monotonic(), patience(10)
     (warning,) = bench.deliver()
-    assert time.monotonic() - before < patience(10)
+    assert time.monotonic() - before < limit
     assert "has yet to get 2 returns" in warning
     assert f"no answer within {seconds} s" in warning or f"no end within {seconds} s" in warning
     assert bench.deliver() == []
@@ -128,32 +125,25 @@ def test_a_redirect_is_told_and_not_followed(
 
 def test_a_server_that_was_away_gets_everything_when_it_is_back(bench: Bench, start_web: Callable[..., Web]) -> None:
     need("many seconds")
-    port = free_port()
-    hook(bench, f"http://127.0.0.1:{port}/hook")
-    bench.job(returners=("hook",))
-    (warning,) = bench.deliver()
-    assert "has yet to get 2 returns" in warning
-    assert "Connection refused" in warning
-    web = start_web(port)
+    with socket.socket() as holder:
+        # Nobody listens there, and nobody else takes the port in the meantime.
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        port = holder.getsockname()[1]
+        hook(bench, f"http://127.0.0.1:{port}/hook")
+        bench.job(returners=("hook",))
+        (warning,) = bench.deliver()
+        assert "has yet to get 2 returns" in warning
+        assert "Connection refused" in warning
+        web = start_web(port)
     assert bench.deliver() == []
     assert [post.document["host"] for post in web.posts] in (["web1", "web2"], ["web2", "web1"])
 
 
 def test_what_speaks_no_http_is_told(bench: Bench) -> None:
     need("many seconds")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def answer() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                with connection, contextlib.suppress(OSError):
-                    connection.sendall(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")
-
-        threading.Thread(target=answer, daemon=True).start()
-        hook(bench, f"http://127.0.0.1:{server.getsockname()[1]}/")
+    with serving(lambda connection: connection.sendall(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")) as (_, port):
+        hook(bench, f"http://127.0.0.1:{port}/")
         bench.job(ONE, returners=("hook",))
         (warning,) = bench.deliver()
     assert "has yet to get 1 return" in warning

@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.hosts.waiting import patience
+
 
 @dataclass(frozen=True)
 class Post:
@@ -85,7 +87,7 @@ class Web:
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         what = self.script.popleft() if self.script else 200
         if what == "hang":
-            self._over.wait(60)
+            self._over.wait(3600)
             return
         if what == "close":
             handler.close_connection = True
@@ -111,7 +113,8 @@ class Web:
         self._over.set()
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join()
+        self._thread.join(patience(20))
+        assert not self._thread.is_alive()
 
 
 def certificate(directory: Path) -> tuple[Path, Path]:

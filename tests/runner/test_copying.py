@@ -17,7 +17,7 @@ from agentless.errors import TargetError, UsageError
 from agentless.model.copies import Copied
 from agentless.runner import copying
 from agentless.runner.parcel import pack as packed
-from tests.hosts import Sshd
+from tests.hosts import Sshd, patience
 from tests.runner.conftest import Bench
 from tests.runner.lying import END, LyingHosts
 
@@ -328,13 +328,13 @@ def test_who_is_interrupted_leaves_nothing_half(bench: Bench, tmp_path: Path) ->
         yield {"t": "item", "path": "x", "mode": 0o644, "size": 1 << 20}, b""
         yield {"t": "data"}, b"x"
         begun.set()
-        go_on.wait(20)
+        go_on.wait(patience(20))
         yield {"t": "data"}, b"x"
 
     contact = bench.contact(LyingHosts(web1=[endless()], web2=[[END]]))
 
     def done(host: str, copied: Copied) -> None:
-        assert begun.wait(20)
+        assert begun.wait(patience(20))
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -14,18 +14,10 @@ from pathlib import Path
 import pytest
 
 from agentless.runner.cores import Cores
-from tests.hosts import until
+from tests.hosts import Process, until
 from tests.hosts.client import ROOT
 from tests.hosts.needs import need
 from tests.hosts.waiting import patience
-
-
-def alive(pid: int) -> bool:
-    """Whether a process is there, and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def test_tasks_are_done_by_other_processes_as_many_as_there_are() -> None:
@@ -35,9 +27,10 @@ def test_tasks_are_done_by_other_processes_as_many_as_there_are() -> None:
         many = [pool.submit(pow, base, 2) for base in range(20)]
         assert [one.result(patience(30)) for one in many] == [base * base for base in range(20)]
         assert os.getpid() not in pids
+        workers = [Process.of(pid) for pid in pids]
     finally:
         pool.shutdown()
-    until(lambda: not any(map(alive, pids)), "the workers have ended")
+    until(lambda: not any(worker.lives for worker in workers), "the workers have ended")
     with pytest.raises(RuntimeError):
         pool.submit(os.getpid)
 
@@ -102,14 +95,15 @@ def test_a_worker_carries_out_some_tasks_at_once(tmp_path: Path) -> None:
 
 def test_a_worker_that_gives_no_sign_of_life_is_ended_and_its_tasks_are_told_as_lost() -> None:
     need("many seconds")
-    pool = Cores(1, silence=6.0)
+    pool = Cores(1, silence=patience(2))
     try:
         pid = pool.submit(os.getpid).result(patience(30))
+        worker = Process.of(pid)
         stuck = pool.submit(time.sleep, 600)
         os.kill(pid, signal.SIGSTOP)
         with pytest.raises(BrokenProcessPool, match="no sign of life"):
             stuck.result(patience(60))
-        until(lambda: not alive(pid), "it has ended")
+        until(lambda: not worker.lives, "it has ended")
         assert pool.submit(os.getpid).result(patience(30)) != pid
     finally:
         pool.shutdown()
@@ -117,12 +111,12 @@ def test_a_worker_that_gives_no_sign_of_life_is_ended_and_its_tasks_are_told_as_
 
 def test_what_is_under_way_is_not_waited_for_where_nobody_wants_it() -> None:
     pool = Cores(1, 1)
-    pid = pool.submit(os.getpid).result(patience(30))
+    worker = Process.of(pool.submit(os.getpid).result(patience(30)))
     pool.submit(time.sleep, 600)
     queued = pool.submit(time.sleep, 600)
     pool.shutdown(wait=False)
     assert queued.cancelled()
-    until(lambda: not alive(pid), "the worker has ended")
+    until(lambda: not worker.lives, "the worker has ended")
 
 
 def test_workers_end_with_a_parent_that_is_killed_and_its_main_is_not_run_again(tmp_path: Path) -> None:
@@ -136,7 +130,7 @@ def test_workers_end_with_a_parent_that_is_killed_and_its_main_is_not_run_again(
                           stdout=subprocess.PIPE, text=True) as parent:  # fmt: skip
         assert parent.stdout is not None
         assert parent.stdout.readline() == "begun\n"
-        worker = int(parent.stdout.readline())
-        assert alive(worker)
+        worker = Process.of(int(parent.stdout.readline()))
+        assert worker.lives
         parent.kill()
-    until(lambda: not alive(worker), "the worker has ended")
+    until(lambda: not worker.lives, "the worker has ended")

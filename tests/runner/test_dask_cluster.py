@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.hosts import Sshd, until
+from tests.hosts import Sshd, patience, soon, until
 from tests.hosts.client import ROOT, Client
 from tests.hosts.nodes import Nodes
 
@@ -46,8 +47,15 @@ class Cluster:
         file = self._folder / "scheduler.json"
         words = ["scheduler", "--host", self._host, "--port", "0", "--scheduler-file", str(file)]
         self._start("scheduler", [*words, "--no-dashboard", "--protocol", self._protocol])
-        until(file.exists, "the scheduler listens", seconds=60)
-        self.address: str = json.loads(file.read_text())["address"]
+
+        def listening() -> dict[str, Any]:
+            # The file is there before there is something in it.
+            text = file.read_text() if file.exists() else ""
+            with contextlib.suppress(json.JSONDecodeError):
+                return dict(json.loads(text))
+            return {}
+
+        self.address: str = until(listening, "the scheduler listens", seconds=60)["address"]
         return self
 
     def _start(self, name: str, words: Sequence[str], before: Sequence[str] = ()) -> None:
@@ -67,7 +75,7 @@ class Cluster:
         """SIGKILL."""
         process = self.processes.pop(name)
         process.kill()
-        process.wait()
+        process.wait(patience(20))
 
     def __exit__(self, *exception: object) -> None:
         for name in list(self.processes):
@@ -94,6 +102,11 @@ def starts(mark: Path) -> int:
     return mark.read_text().count("x") if mark.exists() else 0
 
 
+def waits(mark: Path, flag: Path) -> str:
+    """A command that leaves a mark, and ends when there is the flag."""
+    return f"echo x >> {mark}; until [ -e {flag} ]; do sleep 0.1; done"
+
+
 def test_verbs_say_what_they_say_elsewhere(sshd: Sshd, cluster: Cluster) -> None:
     ran = made(sshd.client, cluster, "run", "all", "--", "echo hi; exit 3", code=1)
     assert {host["stdout"] for host in ran["hosts"].values()} == {"hi\n"}
@@ -109,11 +122,12 @@ def test_verbs_say_what_they_say_elsewhere(sshd: Sshd, cluster: Cluster) -> None
 def test_a_killed_worker_has_its_shard_made_by_the_other_and_nothing_starts_twice(
     sshd: Sshd, cluster: Cluster, tmp_path: Path
 ) -> None:
-    mark = tmp_path / "mark"
-    command = ("--spread", cluster.address, "--out", "json", "run", "all", "--", f"echo x >> {mark}; sleep 6")
+    mark, flag = tmp_path / "mark", tmp_path / "go-on"
+    command = ("--spread", cluster.address, "--out", "json", "run", "all", "--", waits(mark, flag))
     with sshd.client.start(*command) as run:
         until(lambda: starts(mark) == 3, "all have begun", seconds=60)
         cluster.kill("a")
+        flag.touch()
         output, errors = run.communicate()
     assert {host["state"] for host in json.loads(output)["hosts"].values()} == {"returned"}, errors
     assert starts(mark) == 3
@@ -121,14 +135,23 @@ def test_a_killed_worker_has_its_shard_made_by_the_other_and_nothing_starts_twic
 
 # The watch over workers, with less patience than it has.
 IMPATIENT = (
-    "import sys; from agentless.runner import dask_cluster; dask_cluster.SILENCE = 6.0; "
+    "import sys; from agentless.runner import dask_cluster; dask_cluster.SILENCE = {silence}; "
     "from agentless.cli.app import main; sys.exit(main(sys.argv[1:]))"
 )
 
 
 def impatient(client: Client, cluster: Cluster, *words: str) -> subprocess.Popen[str]:
     """Start a command over the cluster that gives up a worker which is silent for some seconds."""
-    command = [sys.executable, "-c", IMPATIENT, "--spread", cluster.address, "--out", "json", *words]
+    command = [
+        sys.executable,
+        "-c",
+        IMPATIENT.format(silence=patience(2)),
+        "--spread",
+        cluster.address,
+        "--out",
+        "json",
+        *words,
+    ]
     environ = {**client.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -137,10 +160,11 @@ def test_the_hosts_of_a_worker_that_stands_still_are_asked_by_the_other(
     sshd: Sshd, cluster: Cluster, tmp_path: Path
 ) -> None:
     """Its connection does not break, so that Dask goes on waiting for it."""
-    mark = tmp_path / "mark"
-    with impatient(sshd.client, cluster, "run", "all", "--", f"echo x >> {mark}; sleep 8; echo out") as run:
+    mark, flag = tmp_path / "mark", tmp_path / "go-on"
+    with impatient(sshd.client, cluster, "run", "all", "--", waits(mark, flag) + "; echo out") as run:
         until(lambda: starts(mark) == 3, "all have begun", seconds=60)
         cluster.processes["a"].send_signal(signal.SIGSTOP)
+        flag.touch()
         output, errors = run.communicate()
         cluster.processes["a"].send_signal(signal.SIGCONT)
     assert {host["stdout"] for host in json.loads(output)["hosts"].values()} == {"out\n"}, errors
@@ -150,12 +174,13 @@ def test_the_hosts_of_a_worker_that_stands_still_are_asked_by_the_other(
 def test_where_nobody_else_fits_a_worker_that_stands_still_is_told_and_the_job_is_found_when_it_goes_on(
     sshd: Sshd, cluster: Cluster, tmp_path: Path
 ) -> None:
-    mark = tmp_path / "mark"
+    mark, flag = tmp_path / "mark", tmp_path / "go-on"
     only = ("-e", "agentless_spread_worker=a")
-    with impatient(sshd.client, cluster, "run", "host1", *only, "--", f"echo x >> {mark}; sleep 8; echo out") as run:
+    with impatient(sshd.client, cluster, "run", "host1", *only, "--", waits(mark, flag) + "; echo out") as run:
         until(lambda: starts(mark) == 1, "it has begun", seconds=60)
         cluster.processes["a"].send_signal(signal.SIGSTOP)
         output, errors = run.communicate()
+    flag.touch()
     ran = json.loads(output)
     assert (run.returncode, ran["hosts"]["host1"]["error"]["kind"]) == (3, "spread"), errors
     assert "sign of life" in ran["hosts"]["host1"]["error"]["message"]
@@ -166,22 +191,24 @@ def test_where_nobody_else_fits_a_worker_that_stands_still_is_told_and_the_job_i
 
 
 def test_a_scheduler_that_stands_still_is_told(sshd: Sshd, cluster: Cluster, tmp_path: Path) -> None:
-    mark = tmp_path / "mark"
-    with impatient(sshd.client, cluster, "run", "host1", "--", f"echo x >> {mark}; sleep 8") as run:
+    mark, flag = tmp_path / "mark", tmp_path / "go-on"
+    with impatient(sshd.client, cluster, "run", "host1", "--", waits(mark, flag)) as run:
         until(lambda: starts(mark) == 1, "it has begun", seconds=60)
         cluster.processes["scheduler"].send_signal(signal.SIGSTOP)
         output, errors = run.communicate()
         cluster.processes["scheduler"].send_signal(signal.SIGCONT)
+    flag.touch()
     assert (run.returncode, json.loads(output)["hosts"]["host1"]["error"]["kind"]) == (3, "spread"), errors
 
 
 def test_a_killed_scheduler_loses_nothing(sshd: Sshd, cluster: Cluster, tmp_path: Path) -> None:
-    mark = tmp_path / "mark"
-    command = ("--spread", cluster.address, "--out", "json", "run", "all", "--", f"echo x >> {mark}; sleep 6; echo out")
+    mark, flag = tmp_path / "mark", tmp_path / "go-on"
+    command = ("--spread", cluster.address, "--out", "json", "run", "all", "--", waits(mark, flag) + "; echo out")
     with sshd.client.start(*command) as run:
         until(lambda: starts(mark) == 3, "all have begun", seconds=60)
         cluster.kill("scheduler")
         output, _ = run.communicate()
+    flag.touch()
     ran = json.loads(output)
     assert (run.returncode, {host["error"]["kind"] for host in ran["hosts"].values()}) == (3, {"spread"})
     done = sshd.client.agentless("jobs", "wait", ran["jid"], "--out", "json")
@@ -190,10 +217,11 @@ def test_a_killed_scheduler_loses_nothing(sshd: Sshd, cluster: Cluster, tmp_path
 
 
 def test_a_killed_controller_loses_nothing(sshd: Sshd, cluster: Cluster, tmp_path: Path) -> None:
-    mark = tmp_path / "mark"
-    with sshd.client.start("--spread", cluster.address, "run", "all", "--", f"echo x >> {mark}; sleep 5") as run:
-        until(lambda: starts(mark), "the first has begun", seconds=60)
+    mark, flag = tmp_path / "mark", tmp_path / "go-on"
+    with sshd.client.start("--spread", cluster.address, "run", "all", "--", waits(mark, flag)) as run:
+        until(lambda: starts(mark) == 3, "all have begun", seconds=60)
         run.kill()
+    flag.touch()
     waited = made(sshd.client, cluster, "jobs", "wait", "last")
     assert {host["state"] for host in waited["hosts"].values()} == {"returned"}
     assert starts(mark) == 3
@@ -273,7 +301,7 @@ def test_workers_with_different_reach_have_each_their_own_hosts(
             name: {"ansible_host": nodes[node].address, "ansible_user": "root", "agentless_spread_worker": worker}
             for name, (node, worker) in hosts.items()
         }}}))  # fmt: skip
-        words = ("-i", str(inventory), "-T", "5", "run", "all", "--", "hostname")
+        words = ("-i", str(inventory), "-T", soon(), "run", "all", "--", "hostname")
         ran = made(nodes.client, cluster, *words, code=3)["hosts"]
     assert {name: ran[name]["stdout"] for name in ("web1", "web2")} == {"web1": "node1\n", "web2": "node2\n"}
     assert ran["web3"]["state"] == "unreachable"
@@ -296,17 +324,19 @@ def test_a_worker_whose_machine_has_no_network_any_more_is_told_and_the_job_is_f
     """Packets vanish, so that no connection breaks."""
     nodes = start_nodes(3)
     nodes["node1"].hide()
-    mark = nodes["node1"].path("/tmp/mark")
+    mark, flag = (nodes["node1"].path(f"/tmp/{name}") for name in ("mark", "go-on"))
+    command = waits(Path("/tmp/mark"), Path("/tmp/go-on")) + "; hostname"
     with Cluster(tmp_path, nodes.client.environ, host=f"{nodes.network}.1") as cluster:
         for name, machine in (("east", "node2"), ("west", "node3")):
             inside = ["ip", "netns", "exec", f"al{nodes.slot}-{machine.removeprefix('node')}"]
             cluster.worker(name, before=inside, host=nodes[machine].address)
         host = {"ansible_host": nodes["node1"].address, "ansible_user": "root", "agentless_spread_worker": "east"}
         nodes.client.write_inventory({"web1": host})
-        with impatient(nodes.client, cluster, "run", "web1", "--", "echo x >> /tmp/mark; sleep 15; hostname") as run:
+        with impatient(nodes.client, cluster, "run", "web1", "--", command) as run:
             until(lambda: starts(mark) == 1, "it has begun", seconds=60)
             nodes["node2"].cut()
             output, errors = run.communicate()
+        flag.touch()
         ran = json.loads(output)
         assert (run.returncode, ran["hosts"]["web1"]["error"]["kind"]) == (3, "spread"), errors
         waited = made(nodes.client, cluster, "jobs", "wait", ran["jid"], "-e", "agentless_spread_worker=west")

@@ -15,7 +15,7 @@ from agentless.fleet import Fleet
 from agentless.model.job import Job, Origin
 from agentless.model.job_spec import Delivery, JobSpec, Script
 from agentless.model.states import Dispatched, HostResult, State
-from tests.hosts import Sshd
+from tests.hosts import Sshd, until
 
 HOSTS = ("web1", "web2", "web3", "web4")
 
@@ -63,7 +63,7 @@ def test_it_goes_with_all_that_it_had_to_those_where_it_did_not_end_well(
         env={"K": "secret"},
         stdin=b"given",
         metadata={"ticket": "4711"},
-        timeout=60,
+        timeout=600,
         cwd="/",
     )
     with made() as fleet:
@@ -115,8 +115,7 @@ def test_where_all_is_well_there_is_nothing_to_send_and_nothing_is_kept(
 def test_a_host_that_runs_it_is_left_alone(made: Callable[..., Fleet]) -> None:
     with made("web1", "web2") as fleet:
         jid = run(fleet, JobSpec("[ $AGENTLESS_HOST = web1 ] && exit 3; exec sleep 300"), Delivery(detach=True))
-        while fleet.show(jid).results["web1"].state is not State.RETURNED:
-            fleet.lookup(jid)
+        until(lambda: fleet.lookup(jid).results["web1"].state is State.RETURNED, "the end on web1")
         retry = fleet.retry(jid)
         assert retry.left_alone == ("web2",)
         assert retry.unasked == ()

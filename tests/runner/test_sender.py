@@ -21,7 +21,7 @@ from agentless.errors import UsageError
 from agentless.model.jid import JID
 from agentless.model.job import Report
 from tests.cli.terminal import Terminal, agentless
-from tests.hosts import need, until
+from tests.hosts import kill, need, patience, until
 
 HOSTS = [f"web{number}" for number in range(1, 7)]
 
@@ -103,8 +103,7 @@ class Desk:
 def desk(tmp_path: Path) -> Iterator[Desk]:
     made = Desk(tmp_path)
     yield made
-    for pid in made.senders():
-        os.kill(pid, signal.SIGKILL)
+    kill(made.senders())
     (tmp_path / "go").touch()
     until(lambda: not made.processes(), "its jobs have ended")
 
@@ -120,20 +119,24 @@ def test_the_command_leaves_at_once_and_the_batches_follow_each_other(desk: Desk
         cwd=desk.folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=patience(120),
     )
     code, jid = done.stdout.split()
     assert code == "0"
     assert "2 of 6 hosts have it" in (desk.folder / "err").read_text()
     assert f"agentless kill-job {jid}" in (desk.folder / "err").read_text()
     assert len(desk.senders()) == 1
-    assert desk.began() == HOSTS[:2]
+    until(lambda: desk.began() == HOSTS[:2], "the first batch has begun")
     active = json.loads(desk("jobs", "active", "--out", "json").stdout)[jid]
     assert [one["host"] for one in active["running"]] == HOSTS[:2]
     assert active["pending"] == HOSTS[2:]
     desk.go("web2")
     until(lambda: desk.began() == HOSTS[:3], "the next one has the place that is free")
-    assert json.loads(desk("jobs", "active", "--out", "json").stdout)[jid]["pending"] == HOSTS[3:]
+
+    def pending() -> object:
+        return json.loads(desk("jobs", "active", "--out", "json").stdout)[jid]["pending"]
+
+    until(lambda: pending() == HOSTS[3:], "nobody else has one")
     (desk.folder / "go").touch()
     done = desk("jobs", "wait", jid, "--out", "json")
     assert json.loads(done.stdout)["summary"]["returned"] == 6
@@ -150,7 +153,7 @@ def test_it_holds_nothing_of_the_commands(desk: Desk) -> None:
         stdout=write,
         stderr=subprocess.DEVNULL,
         stdin=subprocess.DEVNULL,
-        timeout=120,
+        timeout=patience(120),
     )
     os.close(write)
     assert desk_run.returncode == 0
@@ -177,6 +180,7 @@ def test_a_terminal_that_is_closed_ends_neither_the_job_nor_its_batches(desk: De
 def test_its_death_is_told_of_the_hosts_that_it_had_not_sent_to(desk: Desk) -> None:
     need("many seconds")
     jid = desk.detach("--batch", "2")
+    until(lambda: desk.began() == HOSTS[:2], "the first batch has begun")
     (pid,) = desk.senders()
     waiting = subprocess.Popen(
         [sys.executable, "-m", "agentless", "jobs", "wait", jid, "--out", "json"],
@@ -190,7 +194,7 @@ def test_its_death_is_told_of_the_hosts_that_it_had_not_sent_to(desk: Desk) -> N
     assert {desk.kinds(jid)[name] for name in HOSTS[2:]} == {"controller-gone"}
     assert desk.began() == HOSTS[:2]
     (desk.folder / "go").touch()
-    out, _ = waiting.communicate(timeout=120)
+    out, _ = waiting.communicate(timeout=patience(120))
     document = json.loads(out)
     assert (waiting.returncode, document["summary"]["returned"], document["summary"]["not-started"]) == (3, 2, 4)
     again = json.loads(desk("run", "all", "-l", f"@failed:{jid}", "--out", "json", "--", "true").stdout)
@@ -201,16 +205,20 @@ def test_as_when_the_machine_is_reset_nobody_is_left_and_the_next_command_tells_
     """The process and what its hosts (on this machine) run die together, and nobody tidies up."""
     need("many seconds")
     jid = desk.detach("--batch", "3")
-    doomed = desk.senders()
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if f"AGENTLESS_JID={jid}".encode() in (process / "environ").read_bytes() or (
-                f"{desk.folder}/s/".encode() in (process / "cmdline").read_bytes()
-            ):
-                doomed.append(int(process.name))
-    for pid in doomed:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    until(lambda: desk.began() == HOSTS[:3], "the first batch has begun")
+
+    def doomed() -> list[int]:
+        found = desk.senders()
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if f"AGENTLESS_JID={jid}".encode() in (process / "environ").read_bytes() or (
+                    f"{desk.folder}/s/".encode() in (process / "cmdline").read_bytes()
+                ):
+                    found.append(int(process.name))
+        return found
+
+    # What is started while this looks through the others is met by the next look.
+    until(lambda: not kill(doomed()), "nobody is left")
 
     def running() -> int:
         count = json.loads(desk("jobs", "lookup", jid, "--out", "json", code=None).stdout)["summary"]["running"]
@@ -227,6 +235,7 @@ def test_as_when_the_machine_is_reset_nobody_is_left_and_the_next_command_tells_
 @pytest.mark.parametrize("verb", ["kill-job", "term-job"])
 def test_a_signal_ends_it_and_no_later_batch_starts(desk: Desk, verb: str) -> None:
     jid = desk.detach("--batch", "2")
+    until(lambda: desk.began() == HOSTS[:2], "the first batch has begun")
     answers = json.loads(desk(verb, jid, "--out", "json").stdout)["hosts"]
     assert [name for name, one in answers.items() if one["delivered"]] == HOSTS[:2]
     assert "is not sent any more" in answers["web3"]["message"]
@@ -273,7 +282,7 @@ def test_many_may_wait_for_it_and_see_it_to_its_end(desk: Desk) -> None:
     assert desk("jobs", "wait", jid, "--wait", "0.5", code=4).returncode == 4
     (desk.folder / "go").touch()
     for one in waiting:
-        out, _ = one.communicate(timeout=120)
+        out, _ = one.communicate(timeout=patience(120))
         assert json.loads(out)["summary"]["returned"] == 6
         assert one.returncode == 0
 
@@ -352,10 +361,11 @@ def test_the_python_api_hands_it_over_as_well(desk: Desk, monkeypatch: pytest.Mo
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(desk.folder)
     with Fleet("inventory.yaml") as fleet:
-        report = fleet.run("all", "sleep 0.2", detach=True, batch=2)
+        report = fleet.run("all", f"until [ -e {desk.folder}/go ]; do sleep 0.05; done", detach=True, batch=2)
         assert report.detached
         assert report.exit_code == 0
         assert report.summary["pending"] >= 2
+        (desk.folder / "go").touch()
         with fleet.wait(report.job.jid) as run:
             for _ in run:
                 pass

@@ -88,8 +88,10 @@ def test_output_that_has_no_room_is_asked_for_again(tmp_path: Path, monkeypatch:
 
 def test_live_output_is_brought_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shards, "LIVE_MAX", 100_000)
-    call = runs(tmp_path, "web1", "head -c 3000000 /dev/zero; sleep 20", live=True)
-    outcome = made({"web1": call}, 20.0).outcomes["web1"]
+    go = tmp_path / "go"
+    call = runs(tmp_path, "web1", f"head -c 3000000 /dev/zero; until [ -e {go} ]; do sleep 0.1; done", live=True)
+    outcome = made({"web1": call}, patience(20)).outcomes["web1"]
+    go.touch()
     said = sum(len(answer.data) for answer in outcome.answers if isinstance(answer, Output))
     assert 100_000 < said < 1_000_000
     assert outcome.error is None

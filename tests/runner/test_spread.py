@@ -23,9 +23,8 @@ from agentless.model.secret import Secret
 from agentless.model.states import Dispatched, State
 from agentless.runner import shards
 from agentless.runner.spread import Spread
-from tests.hosts import Sshd, until
+from tests.hosts import Process, Sshd, kill, until
 from tests.hosts.client import Client
-from tests.runner.test_cores import alive
 from tests.transport.conftest import keygen
 
 
@@ -36,7 +35,7 @@ def made(client: Client, *words: str, code: int = 0) -> Any:
     return json.loads(done.stdout)
 
 
-def children(pid: int) -> list[int]:
+def children(pid: int) -> list[Process]:
     """The processes that a process has started, and that live."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -45,7 +44,7 @@ def children(pid: int) -> list[int]:
         except (FileNotFoundError, ProcessLookupError):
             continue
         if int(fields[1]) == pid and fields[0] != "Z":
-            found.append(int(stat.parent.name))
+            found.append(Process.of(int(stat.parent.name)))
     return found
 
 
@@ -77,25 +76,26 @@ def test_batches_and_max_fail_work_as_ever(start_sshd: Callable[..., Sshd]) -> N
 
 
 def test_a_job_of_some_seconds_comes_home_and_its_output_while_it_runs(sshd: Sshd) -> None:
-    command = "echo first; sleep 6; echo last"
+    flag = sshd.directory / "go-on"
+    command = f"echo first; sleep 6; until [ -e {flag} ]; do sleep 0.1; done; echo last"
     with sshd.client.start("run", "host1", "--spread", "cores", "--live", "--", command) as process:
         assert process.stdout is not None
         assert process.stdout.readline().endswith("first\n")
         assert process.poll() is None
+        flag.touch()
         assert process.stdout.readline().endswith("last\n")
         assert process.wait() == 0
 
 
 def test_a_worker_that_is_killed_costs_nothing_and_nothing_starts_twice(sshd: Sshd, tmp_path: Path) -> None:
-    mark = tmp_path / "mark"
-    with sshd.client.start(
-        "run", "all", "--spread", "cores", "--out", "json", "--", f"echo x >> {mark}; sleep 4"
-    ) as run:
+    mark, flag = tmp_path / "mark", tmp_path / "go-on"
+    command = f"echo x >> {mark}; until [ -e {flag} ]; do sleep 0.1; done"
+    with sshd.client.start("run", "all", "--spread", "cores", "--out", "json", "--", command) as run:
         until(lambda: starts(mark) == 3, "all have begun")
         workers = children(run.pid)
         assert workers
-        for worker in workers:
-            os.kill(worker, signal.SIGKILL)
+        kill(worker.pid for worker in workers)
+        flag.touch()
         output, _ = run.communicate()
     assert {host["state"] for host in json.loads(output)["hosts"].values()} == {"returned"}
     assert starts(mark) == 3
@@ -114,7 +114,7 @@ def test_no_worker_outlives_the_command(sshd: Sshd, tmp_path: Path, number: sign
         _, errors = run.communicate()
     assert run.returncode == (130 if number == signal.SIGINT else -number)
     assert "Traceback" not in errors
-    until(lambda: not any(map(alive, workers)), "the workers have ended")
+    until(lambda: not any(worker.lives for worker in workers), "the workers have ended")
     # A controller that was killed in mid-run loses nothing: another one finds the job, and ends it.
     if number == signal.SIGKILL:
         assert sshd.client.agentless("kill-job", "last").returncode == 0
@@ -269,8 +269,10 @@ def test_where_no_worker_lives_the_job_may_run_and_is_found(fleet_of: Callable[.
 def test_a_signal_whose_worker_died_is_not_sent_again(fleet_of: Callable[..., Fleet], tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     fleet = fleet_of()
-    fleet.run("host1", f"trap 'echo x >> {mark}' USR1; while :; do sleep 0.2; done", detach=True)
-    until(lambda: fleet.running("host1").hosts["host1"], "it runs")
+    ready = tmp_path / "ready"
+    command = f"trap 'echo x >> {mark}' USR1; touch {ready}; while :; do sleep 0.2; done"
+    fleet.run("host1", command, detach=True)
+    until(ready.exists, "it runs, and knows what to do with a signal")
     signalled = fleet_of(executor=Dying(1)).signal_job(fleet.last(), "USR1", "host1")
     assert signalled.problems["host1"].kind == "spread"
     until(lambda: starts(mark), "it got one")

@@ -10,7 +10,7 @@ import pytest
 
 import agentless
 from agentless.schedule import dates
-from tests.hosts import need
+from tests.hosts import need, patience
 from tests.schedule.walking import START, timing
 
 PYTHONS = sorted(Path.home().glob(".pyenv/versions/3.*/bin/python"), key=lambda path: int(path.parts[-3].split(".")[1]))
@@ -60,7 +60,7 @@ def answers() -> dict[str, str]:
             input=asked.encode(),
             stdout=subprocess.PIPE,
             check=True,
-            timeout=120,
+            timeout=patience(120),
         ).stdout.decode()
         for python in PYTHONS
     }

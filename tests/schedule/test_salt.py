@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.hosts import patience
 from tests.schedule.walking import START, Walk, timing
 
 BEGUN = START + 7 * 3600 + 1
@@ -74,7 +75,7 @@ def ask(entries: tuple[str, ...]) -> dict[str, list[int]]:
         input=json.dumps(asked).encode(),
         stdout=subprocess.PIPE,
         check=True,
-        timeout=600,
+        timeout=patience(600),
         env={**os.environ, "TZ": "UTC"},
     )
     return dict(zip(entries, json.loads(answer.stdout), strict=True))

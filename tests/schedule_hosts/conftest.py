@@ -69,7 +69,11 @@ def begin_now(root: Path) -> None:
     pushed = json.loads(path.read_bytes())
     for entry in pushed["entries"]:
         entry["since"] = min(entry["since"], int(time.time()) - 1)
-    path.write_text(json.dumps(pushed))
+    # As a push does it: a tick that reads it meanwhile has the old one or the new one, and nothing torn.
+    new = path.with_name("entries.new")
+    new.write_text(json.dumps(pushed))
+    new.chmod(path.stat().st_mode & 0o777)
+    new.replace(path)
 
 
 def tick(node: Node, user: str = "root") -> None:

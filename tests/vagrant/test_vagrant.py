@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.hosts import Node, Nodes, until
+from tests.hosts import Node, Nodes, patience, until
 from tests.hosts.client import ROOT, make_key
 
 VAGRANT = ROOT / "vagrant"
@@ -139,7 +139,7 @@ def test_provisioned_host_lets_the_key_in_and_become_root(node: Node, tmp_path: 
             ["ssh", "-F", "/dev/null", "-o", "BatchMode=yes", *options, f"grace@{node.address}", command],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=patience(60),
         )
 
     assert until(lambda: (done := ssh("id -un")).returncode == 0 and done.stdout, "sshd answers") == "grace\n"
