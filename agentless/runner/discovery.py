@@ -95,34 +95,34 @@ class Search:
         self._patience = patience
         self._left = left
         self._until: float | None = None
-        self._asked: SingleCall | None = None
+        self._call: SingleCall | None = None
 
     def next(self) -> HostCall | float | None:
         if self._left.is_set():
             return None
         if self._until is None:
             self._until = time.monotonic() + self._patience
-        self._asked = SingleCall(
+        self._call = SingleCall(
             self._contact, self._endpoint, lambda: _request(self._jid), about=(self._jid,), both_users=True
         )
-        return self._asked.next()
+        return self._call.next()
 
     def ready(self) -> bool:
         return not self._left.is_set()
 
     def take(self, answer: Answer) -> None:
-        assert self._asked is not None
-        self._asked.take(answer)
+        assert self._call is not None
+        self._call.take(answer)
 
     def over(self, error: HostError | None, *, reached: bool) -> float | None:
-        assert self._asked is not None
+        assert self._call is not None
         assert self._until is not None
         if self._left.is_set():
             return None
-        if (pause := self._asked.over(error, reached=reached)) is not None:
+        if (pause := self._call.over(error, reached=reached)) is not None:
             return pause
         try:
-            answers = self._asked.result()
+            answers = self._call.result()
             result = _result(self._jid, answers)
         except HostError as problem:
             self.problem = problem_of(problem)

@@ -162,8 +162,8 @@ def _kept_at() -> Path:
     state, changed = _state_of_sources()
     known = folder / "payload.state"
     with contextlib.suppress(OSError, ValueError):
-        told, digest = known.read_text("ascii").split()
-        if told == state:
+        known_state, digest = known.read_text("ascii").split()
+        if known_state == state:
             return folder / f"payload-{digest}"
     from agentless.runner.packing import sources
 

@@ -70,10 +70,10 @@ def find_job(contact: Contact, selection: Selection, jid: JID, target: str | Non
     to_ask = {name: endpoint for name, endpoint in places.endpoints.items() if name not in ended}
 
     def process(name: str, answers: list[Answer]) -> Process | None:
-        found = next((answer.process for answer in answers if isinstance(answer, FoundJob) and answer.process), None)
-        if found is None:
+        proc = next((answer.process for answer in answers if isinstance(answer, FoundJob) and answer.process), None)
+        if proc is None:
             _check_denial(report, to_ask[name])
-        return found
+        return proc
 
     running, problems = contact.gather(
         to_ask, lambda name: FindRequest(jid, _nonce(report, name)), process, both_users=True
@@ -133,16 +133,16 @@ def signal_job(contact: Contact, selection: Selection, jid: JID, signal: int, ta
             _check_denial(report, to_ask[name])
         return signal_there
 
-    done, problems = contact.gather(
+    signals_there, problems = contact.gather(
         to_ask,
         lambda name: SignalRequest(jid, signal, by, _nonce(report, name)),
         signalled,
         both_users=True,
     )
-    if report is None and not problems and not any(host.known for host in done.values()):
+    if report is None and not problems and not any(host.known for host in signals_there.values()):
         raise known_to_nobody(jid)
     strangers = {name: Signal((), (), f"Job {jid} was not sent to {name}", known=False) for name in places.strangers}
-    hosts = in_order(places.endpoints, {**answered, **done})
+    hosts = in_order(places.endpoints, {**answered, **signals_there})
     return Signalled(jid, signal, {**hosts, **strangers}, {**problems, **places.missing})
 
 

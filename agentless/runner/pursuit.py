@@ -112,7 +112,7 @@ class Pursuit:
         self.host = host
         self.result = result
         self._endpoint = endpoint
-        self._asked = [endpoint.place]
+        self._places_asked = [endpoint.place]
         self._asks_again = False
         self._errand = errand
         self._wanted = wanted
@@ -204,10 +204,10 @@ class Pursuit:
     def _asks_the_login_user(self) -> bool:
         """Ask once more as who logs in, where who is become by now denies a job that was not sent to that user."""
         endpoint = replace(self._endpoint, become=None)
-        if self._endpoint.become is None or not self.result.place or self.result.place in self._asked:
+        if self._endpoint.become is None or not self.result.place or self.result.place in self._places_asked:
             return False
         self._endpoint = endpoint
-        self._asked.append(endpoint.place)
+        self._places_asked.append(endpoint.place)
         self._asks_again = True
         return True
 
@@ -354,6 +354,6 @@ class Pursuit:
                     answer = replace(answer, remains=replace(answer.remains, out=out, err=err))
             if answer_is_unknown and self._asks_the_login_user():
                 return
-            self.change(settle(self.result, answer, time.time(), self._asked))
+            self.change(settle(self.result, answer, time.time(), self._places_asked))
             if not self.result.settled:
                 self._errand.follows(self.host)

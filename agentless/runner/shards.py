@@ -245,7 +245,9 @@ class Shards:
         bulky = len(data) > BULKY
         with self._bulky if bulky else contextlib.nullcontext():
             try:
-                results: Results = pickle.loads(data)
+                results = pickle.loads(data)
+                if not isinstance(results, Results):
+                    raise TypeError(f"a {type(results).__name__} came instead of results")
             except Exception as error:  # noqa: BLE001 - no results, whatever it is
                 self._lost(pool, calls, _lost(error))
                 return

@@ -10,20 +10,9 @@ from tests.hosts.client import ROOT
 SEEN_THROUGH = {
     # What is kept is shown and closed where something is kept.
     "cli/connections": "tests/end_to_end/test_kept.py",
-    "runner/connections": "tests/end_to_end/test_kept.py",
     # What they show is seen where it is asked for: on a command's screen, and on that of `top`.
     "cli/progress_bar": "tests/cli/test_progress.py",
     "cli/top_screens": "tests/cli/test_top_app.py",
-    # Values without behaviour, made and read in the other rooms.
-    "model/answers": "tests/runner/test_reading.py",
-    "model/new_key": "tests/report/test_first_contact.py",
-    # A call is carried out by threads and by shards.
-    "runner/host_call": "tests/runner/test_fanout.py",
-    "runner/cluster": "tests/runner/test_spread.py",
-    "runner/shards": "tests/runner/test_spread.py",
-    # The helper's side decides whether what is sent can be started.
-    "runner/packing": "tests/remote/test_payload.py",
-    "runner/payload": "tests/remote/test_payload.py",
     # A kept connection is right where commands ride it.
     "transport/ssh/kept": "tests/transport/keeper/test_conversation.py",
 }
