@@ -111,7 +111,6 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse by hand what the file's reader refuses; raises UsageError."""
-        place = _PathBase("", "~")
         for key, read in _READERS.items():
             value = getattr(self, key)
             if value is None and key in _MAY_BE_NONE:
@@ -124,7 +123,7 @@ class Config:
                         continue
                     # As the file has it.
                     value = list(value)
-                made = read(value, place)
+                made = read(value)
                 if isinstance(value, str) and not isinstance(made, str):
                     raise ValueError("a number is needed")
             except ValueError as error:
@@ -272,9 +271,12 @@ def _read(key: str, item: YamlItem, place: _PathBase) -> Any:
     if key not in _READERS:
         raise item.error("unknown key", one_of(key, [*_READERS, *_NESTED]))
     try:
-        return _READERS[key](item.value, place)
+        value = _READERS[key](item.value)
     except ValueError as error:
         raise item.error(f"{error}, not {item.shown}") from error
+    if key == "inventory":
+        return tuple(source if "," in source else place.path(source) for source in value)
+    return place.path(value) if key in ("private_key", "schedule_file") else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +292,7 @@ class _PathBase:
         return os.path.normpath(os.path.join(self.directory, text))
 
 
-_Parser = Callable[[Any, _PathBase], Any]
+_Parser = Callable[[Any], Any]
 _UNITS = {"": 1, "K": 1024, "M": MIB, "G": 1024 * MIB, "T": 1024 * 1024 * MIB}
 _CENTURY = 876_000  # hours
 MOST_FORKS = 1_000_000
@@ -298,29 +300,25 @@ _LARGEST = 1024 * 1024 * 1024 * MIB  # what every file system and struct can say
 _SIZE = regex(r"(\d{1,15}(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.ASCII | re.IGNORECASE)
 
 
-def _count(value: Any, place: _PathBase) -> int:
+def _count(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_FORKS:
         raise ValueError(f"a whole number from 1 to {MOST_FORKS} is needed")
     return value
 
 
-def _seconds(value: Any, place: _PathBase) -> float:
-    return connect_seconds(value)
-
-
-def _hours(value: Any, place: _PathBase) -> float:
+def _hours(value: Any) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= _CENTURY:
         raise ValueError(f"hours from 0 on are needed, {_CENTURY} at most")
     return float(value)
 
 
-def _duration(value: Any, place: _PathBase) -> float:
+def _duration(value: Any) -> float:
     if not isinstance(value, (int, float, str)) or isinstance(value, bool):
         raise ValueError("seconds, or a duration such as 5m, is needed")
     return durations.parse(str(value))
 
 
-def _size(value: Any, place: _PathBase) -> int:
+def _size(value: Any) -> int:
     wrong = (
         isinstance(value, bool) or not isinstance(value, (int, str)) or (isinstance(value, int) and value > _LARGEST)
     )
@@ -331,38 +329,34 @@ def _size(value: Any, place: _PathBase) -> int:
     return size
 
 
-def _text(value: Any, place: _PathBase) -> str:
+def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("text is needed")
     return value
 
 
-def _flag(value: Any, place: _PathBase) -> bool:
+def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError("true or false is needed")
     return value
 
 
-def _path(value: Any, place: _PathBase) -> str:
-    return place.path(_text(value, place))
-
-
-def _spread(value: Any, place: _PathBase) -> str:
+def _spread(value: Any) -> str:
     try:
-        return check_spread(_text(value, place))
+        return check_spread(_text(value))
     except UsageError as error:
         raise ValueError(f"{error.hint} is needed") from error
 
 
-def _inventory(value: Any, place: _PathBase) -> tuple[str, ...]:
+def _inventory(value: Any) -> tuple[str, ...]:
     sources = value if isinstance(value, list) else [value]
     if not sources or not all(isinstance(source, str) and source for source in sources):
         raise ValueError("a path, host1,host2, or a list of them is needed")
-    return tuple(source if "," in source else place.path(source) for source in sources)
+    return tuple(sources)
 
 
 def _one_of(*words: str) -> _Parser:
-    def read(value: Any, place: _PathBase) -> str:
+    def read(value: Any) -> str:
         if value not in words:
             raise ValueError(f"{' or '.join(words)} is needed")
         return str(value)
@@ -373,15 +367,15 @@ def _one_of(*words: str) -> _Parser:
 _READERS: dict[str, _Parser] = {
     "forks": _count,
     "spread": _spread,
-    "connect_timeout": _seconds,
+    "connect_timeout": connect_seconds,
     "host_key_checking": _one_of("strict", "accept-new"),
     "user": _text,
-    "private_key": _path,
+    "private_key": _text,
     "become": _flag,
     "become_user": _text,
     "become_method": _one_of("sudo", "su", "doas"),
     "inventory": _inventory,
-    "schedule_file": _path,
+    "schedule_file": _text,
     "keep_connections": _duration,
     "keep_jobs": _hours,
     "keep_sent": _flag,
