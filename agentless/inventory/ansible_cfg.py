@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -187,16 +187,14 @@ class _CfgReader:
         return list(self._parser[name]) if self._parser is not None and self._parser.has_section(name) else []
 
 
-def _default(key: str, convert: Convert = text, *env: str) -> _Setting:
-    return _Setting(env or (f"ANSIBLE_{key.upper()}",), (("defaults", key),), convert)
+def _of_section(section: str) -> Callable[..., _Setting]:
+    def setting(key: str, convert: Convert = text, *env: str) -> _Setting:
+        return _Setting(env or (f"ANSIBLE_{key.upper()}",), ((section, key),), convert)
+
+    return setting
 
 
-def _ssh(key: str) -> _Setting:
-    return _Setting((f"ANSIBLE_{key.upper()}",), (("ssh_connection", key),), text)
-
-
-def _become(key: str, convert: Convert = text) -> _Setting:
-    return _Setting((f"ANSIBLE_{key.upper()}",), (("privilege_escalation", key),), convert)
+_default, _ssh, _become = map(_of_section, ("defaults", "ssh_connection", "privilege_escalation"))
 
 
 _SETTINGS: dict[str, _Setting] = {
@@ -264,11 +262,7 @@ _UNHONOURED: dict[str, tuple[_Setting, tuple[Any, ...], str]] = {
         ("never", "ignore", "silently"),
         "groups keep their names",
     ),
-    "pkcs11_provider": (
-        _Setting(("ANSIBLE_PKCS11_PROVIDER",), (("ssh_connection", "pkcs11_provider"),), text),
-        ("",),
-        "keys come from files and the agent",
-    ),
+    "pkcs11_provider": (_ssh("pkcs11_provider"), ("",), "keys come from files and the agent"),
     "private_key": (_Setting(("ANSIBLE_PRIVATE_KEY",), (), text), ("",), "keys come from files and the agent"),
 }
 

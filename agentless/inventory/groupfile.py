@@ -55,19 +55,21 @@ class _GroupFileReader:
                         f"{key!r} of the group {name!r} is one text, {_brief(section)}: end each entry with a colon",
                     )
                 section = {section: None}
-            if section is not None and not isinstance(section, dict):
+            if section is None:
+                continue
+            if not isinstance(section, dict):
                 if key in _SECTIONS:
                     raise self._error(
                         content, key, f"{key!r} of the group {name!r} needs a mapping: end each entry with a colon"
                     )
                 self._tree.warn(f"{self._where(content, key)}: {key!r} in the group {name!r} was skipped")
-            elif section is not None and key == "vars":
+            elif key == "vars":
                 self._variables(name, section)
-            elif section is not None and key == "children":
+            elif key == "children":
                 self._children(group.name, section)
-            elif section is not None and key == "hosts":
+            elif key == "hosts":
                 self._hosts(group.name, section)
-            elif section is not None:
+            else:
                 self._tree.warn(
                     f"{self._where(content, key)}: {key!r} in the group {name!r} was skipped: "
                     "only hosts, vars and children are read"

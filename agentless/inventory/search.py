@@ -59,18 +59,12 @@ def search(
         candidates.append(Sources((given,), "$AGENTLESS_INVENTORY"))
     if ansible.inventory and ansible.inventory_variable:
         candidates.append(Sources(ansible.inventory, "$ANSIBLE_INVENTORY"))
-    for name in _NAMES:
-        if (directory / name).exists():
-            candidates.append(Sources((str(directory / name),), "the working directory", named=False))
+    candidates += [Sources((file,), "the working directory", named=False) for file in _lying_in(directory)]
     if ansible.inventory and not ansible.inventory_variable:
         candidates.append(Sources(ansible.inventory, str(ansible.file)))
     if configured:
         candidates.append(Sources(tuple(configured), "the configuration file"))
-    candidates += [
-        Sources((str(user_directory / name),), "your configuration directory")
-        for name in _NAMES
-        if (user_directory / name).exists()
-    ]
+    candidates += [Sources((file,), "your configuration directory") for file in _lying_in(user_directory)]
     if os.path.exists(_SYSTEM):
         candidates.append(Sources((_SYSTEM,), "Ansible's default"))
     if not candidates:
@@ -87,6 +81,10 @@ def search(
             file=first.names[0],
         )
     return replace(first, passed_over=tuple(name for sources in candidates[1:] for name in sources.names))
+
+
+def _lying_in(directory: Path) -> list[str]:
+    return [str(directory / name) for name in _NAMES if (directory / name).exists()]
 
 
 def planted(path: Path) -> bool:

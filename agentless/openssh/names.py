@@ -9,14 +9,15 @@ import time
 from typing import Any
 
 from agentless.errors import Unreachable
+from agentless.regex import regex
 
 __all__ = ["FAMILIES", "addresses", "canonical_name", "check_host", "check_user"]
 
 # AddressFamily (ssh_config(5)) as socket has it; `any` is none of them.
 FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 # ssh.c, valid_hostname and valid_ruser: %h and %r go into commands unquoted (CVE-2023-51385).
-_NOT_IN_HOSTS = frozenset("'`\"$\\;&<>|(){},")
-_NOT_IN_USERS = frozenset("'`\";&<>|(){}")
+_NOT_IN_HOSTS = regex(r"""['`"$\\;&<>|(){},\s\x00-\x1f\x7f]""")
+_NOT_IN_USERS = regex(r"""['`";&<>|(){}\x00-\x1f\x7f]""")
 
 
 def check_host(name: str) -> str:
@@ -27,7 +28,7 @@ def check_host(name: str) -> str:
     """
     if name.startswith("-"):
         raise ValueError(f"host name {name!r} begins with '-', and ssh takes no such name")
-    _refuse(f"host name {name!r}", [letter for letter in name if letter in _NOT_IN_HOSTS or _is_blank(letter)])
+    _refuse(f"host name {name!r}", _NOT_IN_HOSTS.search(name))
     return name
 
 
@@ -42,21 +43,13 @@ def check_user(name: str) -> str:
         raise ValueError(f"user name {name!r} holds an option, and ssh takes no such name")
     if name.endswith("\\"):
         raise ValueError(f"user name {name!r} ends with a backslash, and ssh takes no such name")
-    _refuse(f"user name {name!r}", [letter for letter in name if letter in _NOT_IN_USERS or _is_control(letter)])
+    _refuse(f"user name {name!r}", _NOT_IN_USERS.search(name))
     return name
 
 
-def _refuse(what: str, letters: list[str]) -> None:
-    if letters:
-        raise ValueError(f"{what} holds {letters[0]!r}, and ssh takes no such name: a shell would act on it")
-
-
-def _is_control(letter: str) -> bool:
-    return letter < " " or letter == "\x7f"
-
-
-def _is_blank(letter: str) -> bool:
-    return letter.isspace() or _is_control(letter)
+def _refuse(what: str, letter: re.Match[str] | None) -> None:
+    if letter:
+        raise ValueError(f"{what} holds {letter[0]!r}, and ssh takes no such name: a shell would act on it")
 
 
 def canonical_name(host: str, family: str, deadline: float) -> str | None:

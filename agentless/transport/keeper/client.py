@@ -368,21 +368,18 @@ class _KeeperLink(Link):
             self._direct.close()
 
 
-class _Session:
+class _Session(Line):
     """What the keeper says of a session, in the words of a master; and why its connection broke, in those of ours."""
 
     def __init__(self, line: Line, client: KeeperClient) -> None:
+        super().__init__(line.sock, line.longest)
         self.error: HostError | None = None
-        self.sock = line.sock
-        self.wake = line.wake
-        self.close = line.close
-        self._line = line
         self._client = client
         self._ended = False
 
-    def receive(self, until: float) -> Message | None:
+    def receive(self, until: float | None = None) -> Message | None:
         try:
-            message = self._line.receive(until)
+            message = super().receive(until)
             if message is None:
                 self._broke(Unusable("it is gone"))
             elif isinstance(message, ExitMessage):

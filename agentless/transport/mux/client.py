@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import os
 import select
-import socket
 import struct
 import termios
 import threading
@@ -14,23 +13,21 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from agentless.errors import CarrierLost, NoSession, Unreachable
 from agentless.transport.channel import NO_SESSION, printable
 from agentless.transport.mux.control import Control, NotServed
-from agentless.transport.mux.line import wait
+from agentless.transport.mux.line import Line, wait
 from agentless.transport.mux.protocol import (
     ExitMessage,
     Failure,
     Malformed,
-    Message,
     PermissionDenied,
     SessionOpened,
     TtyAllocFail,
 )
 
-__all__ = ["MuxChannel", "MuxLink", "Opening", "SessionConnection", "streams"]
+__all__ = ["MuxChannel", "MuxLink", "Opening", "streams"]
 
 _PIECE = 256 * 1024
 _EXIT_WAIT = 5.0
@@ -40,16 +37,6 @@ _ANSWER_WAIT = 5.0
 _ASK_AFTER = 35.0
 _WINDOW = struct.pack("4H", 24, 80, 0, 0)
 _FEW = "Raise `ulimit -n`, or lower `forks`."
-
-
-class SessionConnection(Protocol):
-    """The connection to a server whose session was opened; a `Line` is one."""
-
-    @property
-    def sock(self) -> socket.socket: ...
-    def receive(self, until: float) -> Message | None: ...
-    def wake(self) -> None: ...
-    def close(self) -> None: ...
 
 
 class MuxChannel:
@@ -66,7 +53,7 @@ class MuxChannel:
     def __init__(
         self,
         host: str,
-        control: SessionConnection,
+        control: Line,
         stdin: int,
         outputs: dict[int, int],
         lives: Callable[[], bool],
@@ -110,14 +97,13 @@ class MuxChannel:
                 self._hear(ready)
                 if self._stdin not in ready:
                     continue
-                with contextlib.suppress(BlockingIOError):
-                    try:
-                        view = view[os.write(self._stdin, view) :]
-                    except BlockingIOError:
-                        raise
-                    except OSError:
-                        raise self._end_of_stdin() from None
-                    until = time.monotonic() + timeout
+                try:
+                    view = view[os.write(self._stdin, view) :]
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    raise self._end_of_stdin() from None
+                until = time.monotonic() + timeout
 
     def _end_of_stdin(self) -> Exception:
         self._hear(wait(self._news(), 0.0))

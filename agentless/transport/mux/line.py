@@ -30,7 +30,7 @@ class Line:
     def __init__(self, sock: socket.socket, longest: int = LONGEST) -> None:
         sock.setblocking(False)
         self.sock = sock
-        self._longest = longest
+        self.longest = longest
         self._reader = Reader(longest)
 
     def send(self, *messages: Message, descriptors: Iterable[int] = (), until: float | None = None) -> None:
@@ -43,7 +43,7 @@ class Line:
             OSError: the other side is gone, or did not take them in time.
             ValueError: a message is longer than the other side takes.
         """
-        left = memoryview(b"".join(pack(message, self._longest) for message in messages))
+        left = memoryview(b"".join(pack(message, self.longest) for message in messages))
         while left:
             left = left[self._patiently(partial(self.sock.send, left), select.POLLOUT, until) :]
         for descriptor in descriptors:

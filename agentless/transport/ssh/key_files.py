@@ -141,12 +141,7 @@ class Keyring(Generic[K]):
         self._given_up: set[str] = set()
 
     def file(self, path: str) -> KeyFile | None:
-        """What the file shows; read once.
-
-        Raises:
-            OSError: it is there and cannot be read.
-            ValueError: it holds something else.
-        """
+        """What the file shows, read once; raises as `KeyFile.read`."""
         with self._lock:
             if path not in self._files:
                 self._files[path] = KeyFile.read(path)
