@@ -19,9 +19,9 @@ from agentless.transport.channel import Channel, Link
 from agentless.transport.keeper import messages
 from agentless.transport.keeper.greeting import TAKE_WITHIN, Hangs, greeted, kept_open
 from agentless.transport.keeper.place import Place, Unusable
-from agentless.transport.mux.client import MuxChannel, streams
 from agentless.transport.mux.descriptors import Room
 from agentless.transport.mux.line import Line
+from agentless.transport.mux.opening import streams
 from agentless.transport.mux.protocol import (
     Alive,
     ExitMessage,
@@ -30,6 +30,7 @@ from agentless.transport.mux.protocol import (
     NewSession,
     SessionOpened,
 )
+from agentless.transport.mux.session_channel import MuxChannel
 
 __all__ = ["KeeperClient"]
 

@@ -14,11 +14,12 @@ from pathlib import Path
 from agentless.errors import NoSession, Unreachable
 from agentless.openssh.settings import Settings
 from agentless.transport.channel import Channel, Link, printable, slow
-from agentless.transport.mux.client import MuxChannel, MuxLink, Opening
 from agentless.transport.mux.control import Control, NotServed
 from agentless.transport.mux.descriptors import Room
 from agentless.transport.mux.line import wait
+from agentless.transport.mux.opening import MuxLink, Opening
 from agentless.transport.mux.protocol import Failure, Malformed, PermissionDenied, SessionOpened
+from agentless.transport.mux.session_channel import MuxChannel
 
 __all__ = ["Forward", "Masters", "RiddenLink"]
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from agentless.transport.channel import Link, slow
-from agentless.transport.mux.client import MuxChannel, MuxLink
 from agentless.transport.mux.control import Control
+from agentless.transport.mux.opening import MuxLink
+from agentless.transport.mux.session_channel import MuxChannel
 from tests.hosts import Master, patience
 from tests.transport.conftest import USER, Home, Server, Start, agent, connector, home, known_server, master, start_sshd
 
