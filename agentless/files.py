@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterable
+from pathlib import Path
 from typing import IO
 
 __all__ = [
@@ -162,20 +163,12 @@ def make_own_directory(directory: StrPath) -> None:
     """
     if close_to_others(directory):
         return
-    _make_above(os.path.dirname(os.path.abspath(directory)))
-    _make(directory)
+    place = Path(os.path.abspath(directory))
+    for folder in [*reversed(place.parents), place]:
+        if not folder.is_dir():
+            # Another process may be faster.
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(folder, 0o700)
+                # Its user can enter it, whatever the umask.
+                os.chmod(folder, 0o700)
     close_to_others(directory)
-
-
-def _make_above(directory: str) -> None:
-    """Make a directory and those above it, where they are missing."""
-    if not os.path.isdir(directory):
-        _make_above(os.path.dirname(directory))
-        _make(directory)
-
-
-def _make(directory: StrPath) -> None:
-    """Make one directory, which its user can enter whatever the umask; that another process was faster is no error."""
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(directory, 0o700)
-        os.chmod(directory, 0o700)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -211,7 +211,7 @@ class Variables:
             "ansible_playbook_python": lambda: sys.executable,
             "group_names": lambda: around.group_names(self.host),
             "groups": around.groups,
-            "hostvars": lambda: _OtherHosts(around, self._hides),
+            "hostvars": lambda: _Lookup(self._of_another, lambda: around.groups()["all"]),
             "inventory_hostname": lambda: self.host,
             "inventory_hostname_short": lambda: self.host.partition(".")[0],
             "omit": lambda: OMIT,
@@ -221,6 +221,10 @@ class Variables:
             magic["inventory_file"] = lambda: source
             magic["inventory_dir"] = lambda: os.path.dirname(source)
         return magic
+
+    def _of_another(self, host: str) -> Mapping[str, Any]:
+        around = self._surroundings
+        return _as_templates_see(Variables(around.variables(host), around, hides=self._hides))
 
     def _resolved(self, name: str, value: Any) -> Any:
         if name in self._path:
@@ -275,7 +279,7 @@ class Variables:
 
         around, source = self._surroundings, self._variables.source
         directory = os.path.dirname(source) if source else around.directory
-        return Renderer(_Named(self), around.environ, directory, hides=self._hides)
+        return Renderer(_as_templates_see(self), around.environ, directory, hides=self._hides)
 
     def parts(self, template: str) -> list[str | TemplateValue]:
         """What a template of a command line comes to for this host: literal text and values, in order.
@@ -300,34 +304,22 @@ class Variables:
         return self.error(name, f"{name} of {self.host}{by_way_of} {why}", f"{way}{instead}.")
 
 
-class _Named(Mapping[str, Any]):
-    """A host's variables as templates see them."""
+class _Lookup(Mapping[str, Any]):
+    """What templates look things up in: `get` gives what a name stands for, or raises KeyError."""
 
-    def __init__(self, variables: Variables) -> None:
-        self._variables = variables
+    def __init__(self, get: Callable[[str], Any], names: Callable[[], Collection[str]]) -> None:
+        self._get = get
+        self._names = names
 
     def __getitem__(self, name: str) -> Any:
-        return self._variables.named(name)
+        return self._get(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._variables.names())
+        return iter(self._names())
 
     def __len__(self) -> int:
-        return len(self._variables.names())
+        return len(self._names())
 
 
-class _OtherHosts(Mapping[str, Any]):
-    """Ansible's `hostvars`."""
-
-    def __init__(self, surroundings: TemplateScope, hides: bool) -> None:
-        self._surroundings = surroundings
-        self._hides = hides
-
-    def __getitem__(self, host: str) -> Any:
-        return _Named(Variables(self._surroundings.variables(host), self._surroundings, hides=self._hides))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._surroundings.groups()["all"])
-
-    def __len__(self) -> int:
-        return len(self._surroundings.groups()["all"])
+def _as_templates_see(variables: Variables) -> Mapping[str, Any]:
+    return _Lookup(variables.named, variables.names)

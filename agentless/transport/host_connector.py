@@ -36,8 +36,7 @@ class HostConnector:
         keeper: keeps connections; None makes one for each operation.
         note: shows a line about which way was taken to a host, and how it was logged in there.
         step: shows a line when a step on the way begins.
-        home: whose `.ssh` is read; the user's by default.
-        system_config: the system's ssh_config, read after the user's.
+        home, system_config: as of `Resolver`.
     """
 
     def __init__(

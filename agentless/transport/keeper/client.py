@@ -45,7 +45,6 @@ class KeeperClient:
 
     Args:
         keep: seconds for which they stay after their last use.
-        ask: shows a prompt for the passphrase of a key and returns the answer; None where nobody can be asked.
         explain: shows a line about why no keeper is used.
         note: shows a line about a connection that was there before.
         place: where the keeper is; None finds it.

@@ -171,21 +171,10 @@ def code_name() -> str:
     for words in (sys.version, sys.prefix, os.uname().nodename, str(_PACKAGE)):
         state.update(f"{words}\0".encode("utf-8", "surrogateescape"))
     for room in _ROOMS:
-        for path, size, changed in sorted(_files(str(_PACKAGE / room))):
-            state.update(f"{path}\0{size}\0{changed}\0".encode("utf-8", "surrogateescape"))
+        path = str(_PACKAGE / room)
+        below = [f"{folder}/{name}" for folder, _, names in os.walk(path) for name in names if name.endswith(".py")]
+        for file in sorted(below or [path]):
+            status = os.stat(file)
+            state.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
     # A socket's name has little room (unix(7)); of a build between two versions the hash tells enough.
     return f"{__version__.partition('+')[0]}-{state.hexdigest()[:16]}"
-
-
-def _files(path: str) -> Iterator[tuple[str, int, int]]:
-    """Python files at or below a path: name, size, time of change in nanoseconds."""
-    if path.endswith(".py"):
-        status = os.stat(path)
-        yield path, status.st_size, status.st_mtime_ns
-        return
-    for entry in os.scandir(path):
-        if entry.is_dir(follow_symlinks=False):
-            yield from _files(entry.path)
-        elif entry.name.endswith(".py"):
-            status = entry.stat()
-            yield entry.path, status.st_size, status.st_mtime_ns

@@ -48,7 +48,6 @@ class SshConnector:
     """Connects as Settings say; owns what the connections share: keys, bastions, known_hosts. Thread safe.
 
     Args:
-        ask: shows a prompt for the passphrase of a key and returns the answer; None where nobody can be asked.
         bastions: the connections to bastions, where others share them, too; closed with the connector.
         handshakes: counts them, where others connect to the same hosts.
         masters: finds the masters of ssh that bastions have.

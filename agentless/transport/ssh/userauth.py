@@ -171,15 +171,14 @@ class Login(AuthInnards):
 
     def with_password(self, password: Secret, methods: Sequence[str]) -> str:
         """Give the password, by whichever of the two methods the host has and `methods` allow."""
+
+        def may_do(method: str) -> bool:
+            return method in methods and (self.methods is None or method in self.methods)
+
         outcome = "failure"
-        if "password" in methods and (self.methods is None or "password" in self.methods):
+        if may_do("password"):
             outcome = self.attempt("password", False, password.reveal())
-        known = self.methods is not None
-        if (
-            outcome == "failure"
-            and "keyboard-interactive" in methods
-            and (not known or "keyboard-interactive" in (self.methods or ()))
-        ):
+        if outcome == "failure" and may_do("keyboard-interactive"):
             prompts_seen: set[str] = set()
 
             def answer(prompts: list[tuple[str, bool]]) -> list[str]:
