@@ -7,7 +7,7 @@ import struct
 from agentless.openssh.syntax import patterns
 from agentless.values import dataclass
 
-__all__ = ["CERT", "HostCertificate", "type_of"]
+__all__ = ["CERT", "HostCertificate", "split_string", "type_of"]
 
 CERT = "-cert-v01@openssh.com"
 _HOST_CERTIFICATE = 2
@@ -37,25 +37,25 @@ class HostCertificate:
     def read(cls, blob: bytes) -> HostCertificate:
         """Raises ValueError when `blob` is no certificate."""
         try:
-            name, rest = _string(blob)
-            _, rest = _string(rest)
+            name, rest = split_string(blob)
+            _, rest = split_string(rest)
             numbers = b""
             for _ in range(_KEY_FIELDS[name.decode("ascii")]):
-                number, rest = _string(rest)
+                number, rest = split_string(rest)
                 numbers += struct.pack(">I", len(number)) + number
             _, kind = struct.unpack(">QI", rest[:12])
-            key_id, rest = _string(rest[12:])
-            principals, rest = _string(rest)
+            key_id, rest = split_string(rest[12:])
+            principals, rest = split_string(rest)
             after, before = struct.unpack(">QQ", rest[:16])
-            critical, rest = _string(rest[16:])
-            _, rest = _string(rest)
-            _, rest = _string(rest)
-            authority, rest = _string(rest)
+            critical, rest = split_string(rest[16:])
+            _, rest = split_string(rest)
+            _, rest = split_string(rest)
+            authority, rest = split_string(rest)
             signed = blob[: len(blob) - len(rest)]
-            signature, rest = _string(rest)
+            signature, rest = split_string(rest)
             names = []
             while principals:
-                principal, principals = _string(principals)
+                principal, principals = split_string(principals)
                 names.append(principal.decode("utf-8"))
         except (struct.error, KeyError, UnicodeDecodeError) as problem:
             raise ValueError("not an OpenSSH certificate") from problem
@@ -100,7 +100,8 @@ _KEY_FIELDS = {
 }
 
 
-def _string(data: bytes) -> tuple[bytes, bytes]:
+def split_string(data: bytes) -> tuple[bytes, bytes]:
+    """The string that the bytes begin with (RFC 4251, section 5), and what follows; raises struct.error."""
     (length,) = struct.unpack(">I", data[:4])
     if len(data) < 4 + length:
         raise struct.error("too short")
@@ -109,4 +110,4 @@ def _string(data: bytes) -> tuple[bytes, bytes]:
 
 def type_of(blob: bytes) -> str:
     """The type that a public key blob names."""
-    return _string(blob)[0].decode("ascii", "replace")
+    return split_string(blob)[0].decode("ascii", "replace")

@@ -62,7 +62,7 @@ class KeeperClient:
         place: Place | None = None,
     ) -> None:
         self._keep = keep
-        self._ask = ask
+        self.ask = ask
         self.warn = warn
         self._explain = explain
         self.note = note
@@ -193,10 +193,6 @@ class KeeperClient:
             return f"over the connection that was kept, {connected.way}; it {stays}"
         return f"{connected.way}; the connection {stays}"
 
-    def answer(self, prompt: str) -> messages.Answer:
-        """What a person answers to a prompt."""
-        return messages.Answer(self._ask(prompt) if self._ask is not None else None)
-
     def close(self) -> None:
         """The command is over; the keeper forgets its passphrases."""
         with self._lock:
@@ -268,8 +264,9 @@ class _KeeperLink(Link):
             if message is None:
                 raise Unusable("it is gone")
             if message.kind == messages.ASK:
-                answer = self._client.answer(messages.value(message, messages.Text).text)
-                self._client.tell(line, messages.said(messages.ANSWER, 1, answer))
+                ask = self._client.ask
+                secret = ask(messages.value(message, messages.Text).text) if ask is not None else None
+                self._client.tell(line, messages.said(messages.ANSWER, 1, messages.Answer(secret)))
             elif message.kind == messages.WARN:
                 self._client.warn(messages.value(message, messages.Text).text)
             elif message.kind == messages.FAILED:

@@ -260,11 +260,13 @@ class _Way:
         self._asker = asker
         self._kept: Kept | None = None
         self._new = False
+        # Seconds for a command to start.
+        self.timeout = request.settings.connect_timeout
 
     def connect(self) -> bool:
         """Whether it was there before; raises HostError."""
         request = self._request
-        until = time.monotonic() + request.settings.connect_timeout - request.spent
+        until = time.monotonic() + self.timeout - request.spent
         kept, new = self._pool.get(self._identity, lambda: self._log_in(request.spent), self._lease.keep, until)
         self._take(kept, new=new)
         return not new
@@ -305,11 +307,6 @@ class _Way:
 
         threading.Thread(target=make, name="connect", daemon=True).start()
         return made
-
-    @property
-    def timeout(self) -> float:
-        """Seconds for a command to start."""
-        return self._request.settings.connect_timeout
 
     def drop(self, kept: Kept) -> None:
         """Nobody is to ride it any more."""

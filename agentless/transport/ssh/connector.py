@@ -143,12 +143,10 @@ class SshConnector:
                 break
             time.sleep(pause)
         assert dropped is not None
-        throttled = (
-            "Its sshd has no room (MaxStartups there, fewer `forks` here), or a firewall or hosts.deny drops us."
-        )
-        if settings.proxy_command:
-            throttled += " Or the ProxyCommand ends too early: run it by hand."
-        hint = throttled if dropped.kind == "throttled" else "sshd's log there may tell why."
+        hint = "sshd's log there may tell why."
+        if dropped.kind == "throttled":
+            hint = "Its sshd has no room (MaxStartups there, fewer `forks` here), or a firewall or hosts.deny drops us."
+            hint += " Or the ProxyCommand ends too early: run it by hand." if settings.proxy_command else ""
         raise Unreachable(dropped.kind, str(dropped), hint)
 
     def _handshake(self, settings: Settings, timeout: float, deadline: float, is_bastion: bool) -> SshLink:

@@ -98,22 +98,19 @@ class HostKeys:
 
     def _entries(self) -> tuple[tuple[KnownKey, ...], tuple[KnownKey, ...]]:
         """The lines that speak about the host, and those that may only vouch for it."""
+        settings = self._settings
         try:
-            return self._lines()
+            entries = self._known.find(settings.known_hosts, settings.key_name)
+            if not settings.plain_name or settings.plain_name == settings.key_name:
+                return entries, ()
+            # OpenSSH also takes a key that a line without a port has, but only as long as none names the port. Another
+            # key there says nothing: it may be that of the sshd at port 22.
+            without = self._known.find(settings.known_hosts, settings.plain_name)
         except OSError as problem:
             raise _refused(
-                f"{self._settings.key_name}: {problem.filename} cannot be read: {problem.strerror}",
+                f"{settings.key_name}: {problem.filename} cannot be read: {problem.strerror}",
                 "Make it readable, or name another: UserKnownHostsFile, GlobalKnownHostsFile.",
             ) from None
-
-    def _lines(self) -> tuple[tuple[KnownKey, ...], tuple[KnownKey, ...]]:
-        settings = self._settings
-        entries = self._known.find(settings.known_hosts, settings.key_name)
-        if not settings.plain_name or settings.plain_name == settings.key_name:
-            return entries, ()
-        # OpenSSH also takes a key that a line without a port has, but only as long as none names the port. Another key
-        # there says nothing: it may be that of the sshd at port 22.
-        without = self._known.find(settings.known_hosts, settings.plain_name)
         marked = tuple(entry for entry in without if entry.marker)
         if any(not entry.marker for entry in entries):
             return entries + marked, ()

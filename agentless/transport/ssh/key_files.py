@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from agentless.model.secret import Secret
+from agentless.openssh.certificates import split_string
 from agentless.values import dataclass
 
 __all__ = ["KeyFile", "Keyring", "PassphraseNeeded", "public_blob"]
@@ -111,16 +112,14 @@ def _openssh(text: bytes) -> tuple[bytes | None, bool]:
         data = base64.b64decode(match[1]) if match else b""
         if not data.startswith(_MAGIC):
             return None, False
-        parts, rest = [], data[len(_MAGIC) :]
-        for number in range(4):
-            if number == 3:
-                rest = rest[4:]
-            (length,) = struct.unpack(">I", rest[:4])
-            parts.append(rest[4 : 4 + length])
-            rest = rest[4 + length :]
+        cipher, rest = split_string(data[len(_MAGIC) :])
+        for _ in ("kdf", "its options"):
+            _, rest = split_string(rest)
+        # Behind the number of keys.
+        public, _ = split_string(rest[4:])
     except (binascii.Error, struct.error):
         return None, False
-    return parts[3], parts[0] != b"none"
+    return public, cipher != b"none"
 
 
 class Keyring(Generic[K]):

@@ -74,11 +74,8 @@ class Transport(TransportInnards):
         self.teach(keys={"ssh-rsa": Sha1RSAKey}, kex={_KexGroup14SHA1.name: _KexGroup14SHA1})
         wanted, able = self.get_security_options(), self.able
         # paramiko's own defaults have what OpenSSH has dropped: 3des-cbc, aes128-cbc, hmac-md5, hmac-sha1-96.
-        usual = (
-            [name for name in KEX if name in able["kex"]],
-            [name for name in CIPHERS if name in able["ciphers"]],
-            [name for name in MACS if name in able["macs"]],
-        )
+        ours = {"kex": KEX, "ciphers": CIPHERS, "macs": MACS}
+        usual = [[name for name in names if name in able[kind]] for kind, names in ours.items()]
         self._usual = [
             name for names in (*usual, wanted.key_types) for name in names if not any(weak in name for weak in _WEAK)
         ]
