@@ -137,12 +137,7 @@ def _parse(file: str) -> configparser.ConfigParser:
 
 
 class _Setting(NamedTuple):
-    """How a setting is written.
-
-    Args:
-        env: environment variables.
-        ini: sections and keys of the file.
-    """
+    """How a setting is written: its environment variables, and its sections and keys in the file."""
 
     env: tuple[str, ...]
     ini: tuple[tuple[str, str], ...]

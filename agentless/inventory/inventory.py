@@ -44,7 +44,6 @@ class Host:
     """One host.
 
     Args:
-        name: as the inventory writes it, ranges expanded.
         groups: every group it is in, directly or not, sorted, without `all`.
         vars: its variables, as JSON values.
     """

@@ -161,12 +161,10 @@ def _criterion(name: str, value: str, commands: Commands) -> Condition:
         return lambda facts: facts.final
     if name == "exec":
         return lambda facts: commands.passes(tokens.expand(value, facts.tokens()))
-    matches = patterns(value.split(","))
+    matches = patterns((value.lower() if name in ("host", "originalhost") else value).split(","))
     if name == "originalhost":
-        matches = patterns(value.lower().split(","))
         return lambda facts: matches(facts.name.lower())
     if name == "host":
-        matches = patterns(value.lower().split(","))
         return lambda facts: matches(facts.hostname.lower())
     if name == "user":
         return lambda facts: matches(facts.user)
