@@ -79,7 +79,7 @@ class ConfigError(FileError):
 
 
 class InventoryError(FileError):
-    """The inventory is wrong, or needs something that is not resolved here (Jinja, vault)."""
+    """The inventory is wrong, or holds what cannot be opened or rendered here."""
 
 
 class ScheduleError(FileError):

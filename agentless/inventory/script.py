@@ -116,8 +116,7 @@ def _output(path: str, arguments: tuple[str, ...], warn: Callable[[str], None]) 
 def _read(process: subprocess.Popen[bytes], still_waiting: Callable[[], None]) -> tuple[bytes, bytes]:
     """Stdout, and the end of stderr, until both are closed, or the script has ended and nothing more comes.
 
-    Raises:
-        TimeoutError, OverflowError: it took too long, or printed too much.
+    Raises TimeoutError or OverflowError where that is too late, or too much.
     """
     assert process.stdout is not None
     assert process.stderr is not None

@@ -155,11 +155,7 @@ class Selection:
 
     @cached_property
     def _to_contact(self) -> Overrides:
-        """The overrides of who contacts hosts: the passwords that ansible.cfg wants, asked for or read from files.
-
-        Raises:
-            UsageError: a file gives none.
-        """
+        """The overrides with the passwords that ansible.cfg wants, asked for or read from files; raises UsageError."""
         overrides, ansible = self._overrides, self._ansible
         if overrides.password is None:
             if ansible.ask_pass:

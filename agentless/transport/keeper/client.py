@@ -234,12 +234,7 @@ class _KeeperLink(Link):
         return self
 
     def _connected(self) -> Line:
-        """A line to the keeper that stands for the host now.
-
-        Raises:
-            Unusable: the keeper is of no use.
-            HostError: it could not connect.
-        """
+        """A line to the keeper that stands for the host now; raises as `_answer`."""
         line = self._client.line()
         with kept_open(line, "it broke off"):
             wanted = self._client.request(self._name, self._settings, self._spent)
