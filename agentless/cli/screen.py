@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -287,9 +288,14 @@ class Screen:
     def question(self, text: str, answers: Mapping[str, str], default: str) -> str:
         """Ask on the terminal until one of `answers` (first letters suffice) is given; end of file is `default`."""
         with self._quiet_progress(), open("/dev/tty", encoding="utf-8", errors="replace") as tty:
+            poll = select.poll()
+            poll.register(tty, select.POLLIN)
             while True:
                 self._write_stderr(f"{note(text)} ")
                 try:
+                    # A Ctrl-C in the instant before a wait begins is heard when that is over: so none is long.
+                    while not poll.poll(500):
+                        pass
                     reply = tty.readline()
                 except KeyboardInterrupt:
                     self._write_stderr("\n")
