@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import re
@@ -205,7 +206,13 @@ def _locked(user: str) -> bool:
 
 
 def free_port() -> int:
-    """A TCP port that was free on loopback a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that was free on loopback a moment ago.
+
+    It is none of those that the kernel takes for clients (from 32768 on, or higher), so that no connection of another
+    test has it while its server is stopped.
+    """
+    while True:
+        port = 15000 + secrets.randbelow(17000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -78,7 +78,7 @@ def test_no_single_wait_is_long_for_a_signal_before_it_is_heard_behind_it() -> N
     assert len(items.looks) == 4
     assert all(look is not None and look <= LONGEST_WAIT for look in items.looks)
     with pytest.raises(queue.Empty):
-        next_of(Looked(1000), 0.01)
+        next_of(queue.SimpleQueue(), 0.01)
 
 
 def test_states_wait_for_nobody() -> None:
