@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,6 +23,7 @@ __all__ = [
     "replace_file_by",
     "sync_directory",
     "write_all",
+    "write_stream",
 ]
 
 TEMPORARY = ".tmp"
@@ -49,13 +51,19 @@ def read_file(path: StrPath, mib: int) -> bytes:
 
 
 def read_stream(file: IO[bytes], mib: int) -> bytes:
-    """As `read_file`, of what is open."""
+    """As `read_file`, of what is open; where it does not block, what is still to come is waited for."""
     # All at once, room for the most would be asked for, which `ulimit -v` may deny.
     pieces = []
     left = (mib << 20) + 1
-    while left and (piece := file.read(min(left, 1 << 20))):
-        pieces.append(piece)
-        left -= len(piece)
+    while left:
+        piece: bytes | None = file.read(min(left, 1 << 20))
+        if piece is None:
+            _await(file, select.POLLIN)
+        elif piece:
+            pieces.append(piece)
+            left -= len(piece)
+        else:
+            break
     if not left:
         raise OSError(errno.EFBIG, f"it has more than {mib} MiB")
     return b"".join(pieces)
@@ -129,6 +137,29 @@ def write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def write_stream(file: IO[bytes], data: bytes) -> None:
+    """Write all of it, at once; raises OSError.
+
+    Python's own `write` takes a part only, and does not say so, where PYTHONUNBUFFERED has it buffer nothing and a
+    signal comes, or where the file does not block: node and ssh leave terminals and pipes like that.
+    """
+    raw = getattr(file, "raw", file)
+    view = memoryview(data)
+    while view:
+        written = raw.write(view)
+        if written is None:
+            _await(raw, select.POLLOUT)
+        else:
+            view = view[written:]
+
+
+def _await(file: IO[bytes], event: int) -> None:
+    """Wait until a file that does not block has something, or takes something."""
+    poll = select.poll()
+    poll.register(file, event)
+    poll.poll()
 
 
 def close_to_others(directory: StrPath) -> bool:

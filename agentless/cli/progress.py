@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from agentless.hostlist import shorten
 from agentless.report.cells import cells
@@ -59,7 +59,7 @@ class Progress:
     """The line of one command, drawn by a thread of its own, so that the seconds go on while nothing happens.
 
     Args:
-        stream: stderr.
+        write: what writes to stderr, at once; raises OSError.
         waiting: tells the hosts still waited for, whenever a line is drawn.
         total: how many hosts there are in all.
         terminal: whether it can be drawn over itself.
@@ -71,7 +71,7 @@ class Progress:
 
     def __init__(
         self,
-        stream: TextIO,
+        write: Callable[[str], object],
         waiting: Callable[[], Sequence[str]],
         total: int,
         *,
@@ -81,7 +81,7 @@ class Progress:
         standing: Callable[[], Standing] | None = None,
         colour: bool = False,
     ) -> None:
-        self._stream = stream
+        self._write = write
         self._terminal = terminal
         self._width = width
         self._lock = lock
@@ -162,9 +162,7 @@ class Progress:
 
     def _put(self, text: str) -> bool:
         try:
-            encoding = self._stream.encoding or "utf-8"
-            self._stream.write(text.encode(encoding, "replace").decode(encoding))
-            self._stream.flush()
+            self._write(text)
         except OSError:
             # Nobody reads stderr any more: no progress, but the command goes on.
             self._stop.set()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from agentless.cli.progress import Progress
 from agentless.cli.prompt import Prompts
 from agentless.errors import UsageError
+from agentless.files import write_stream
 from agentless.model.secret import Secret
 from agentless.report.printable import note, one_line, plain
 from agentless.report.spelling import as_typed
@@ -142,12 +143,11 @@ class Screen:
 
     def _write(self, stream: TextIO, data: bytes | str) -> None:
         if isinstance(data, str):
-            data = data.encode(stream.encoding or "utf-8", "backslashreplace")
+            data = _encoded(stream, data, "backslashreplace")
         with self._lock:
             if self._progress is not None:
                 self._progress.wipe()
-            stream.buffer.write(data)
-            stream.buffer.flush()
+            write_stream(stream.buffer, data)
             self._lines += data.count(b"\n")
             if self._progress is not None and data.endswith(b"\n"):
                 self._progress.restore()
@@ -239,7 +239,7 @@ class Screen:
             yield None
             return
         with Progress(
-            self._stderr,
+            lambda text: write_stream(self._stderr.buffer, _encoded(self._stderr, text, "replace")),
             waiting,
             total,
             terminal=terminal,
@@ -253,8 +253,6 @@ class Screen:
             finally:
                 line, self._progress = self._progress, None
                 line.pause(True)
-                # Should it not have been taken: else Python finds that at its end, and makes it the exit code.
-                self._write_stderr(b"")
 
     # --- questions ---
     def can_ask(self) -> bool:
@@ -331,6 +329,10 @@ class Screen:
     def abandon_stdout(self) -> None:
         """Nobody reads stdout any more: let nothing be written there, also not when Python flushes it at its end."""
         _abandon(self._stdout)
+
+
+def _encoded(stream: TextIO, text: str, errors: str) -> bytes:
+    return text.encode(stream.encoding or "utf-8", errors)
 
 
 def _abandon(stream: TextIO) -> None:

@@ -43,7 +43,7 @@ def test_it_fits_any_width_on_one_line(waiting: list[str], done: int, seconds: f
 
 def test_it_is_wiped_before_anything_else_is_written_and_at_its_end() -> None:
     stream, lock = io.StringIO(), threading.RLock()
-    with Progress(stream, lambda: ["web1"], 2, terminal=True, width=lambda: 80, lock=lock) as progress:
+    with Progress(stream.write, lambda: ["web1"], 2, terminal=True, width=lambda: 80, lock=lock) as progress:
         until(lambda: "waiting for web1 · 1/2" in stream.getvalue(), "the progress line")
         with lock:
             progress.wipe()
@@ -57,7 +57,7 @@ def test_several_hosts_have_a_bar_with_counts_above_it_and_both_are_wiped() -> N
     stream, lock = io.StringIO(), threading.RLock()
     standing = lambda: Standing(ok=40, failed=2, running=3, pending=15, batch=2, batches=3)  # noqa: E731
     with Progress(
-        stream, lambda: ["web1"], 60, terminal=True, width=lambda: 80, lock=lock, standing=standing
+        stream.write, lambda: ["web1"], 60, terminal=True, width=lambda: 80, lock=lock, standing=standing
     ) as progress:
         until(lambda: "batch 2 of 3 · waiting for web1 · " in stream.getvalue(), "the line below the bar")
         with lock:
@@ -75,7 +75,13 @@ def test_in_a_log_the_line_tells_failures_and_the_batch() -> None:
     standing = Standing(ok=1, failed=2, running=3, pending=4, batch=2, batches=3)
     stream = io.StringIO()
     progress = Progress(
-        stream, lambda: ["w"], 10, terminal=False, width=lambda: 80, lock=threading.RLock(), standing=lambda: standing
+        stream.write,
+        lambda: ["w"],
+        10,
+        terminal=False,
+        width=lambda: 80,
+        lock=threading.RLock(),
+        standing=lambda: standing,
     )
     progress._draw()
     assert stream.getvalue() == "batch 2 of 3 · waiting for w · 9/10, 2 failed · 0 s\n"
@@ -94,7 +100,7 @@ def test_the_bar_fits_any_width(ok: int, failed: int, running: int, pending: int
 
 def test_while_it_is_paused_nothing_is_drawn() -> None:
     stream = io.StringIO()
-    progress = Progress(stream, lambda: ["web1"], 1, terminal=True, width=lambda: 80, lock=threading.RLock())
+    progress = Progress(stream.write, lambda: ["web1"], 1, terminal=True, width=lambda: 80, lock=threading.RLock())
     progress.pause(True)
     progress._draw()
     assert stream.getvalue() == ""
