@@ -16,10 +16,12 @@ from agentless.model.returner import SecretSource, SqlReturner
 from agentless.model.secret import Secret
 from agentless.returners.handover import NotTaken, Unavailable
 from agentless.returners.register_tables import Database, column, jids
+from tests.hosts import patience
 
 
 def database(url: str) -> Database:
-    return Database(SqlReturner("archive", False, 5.0, SecretSource("returners: archive: url", text=Secret(url))), {})
+    source = SecretSource("returners: archive: url", text=Secret(url))
+    return Database(SqlReturner("archive", False, patience(5), source), {})
 
 
 @pytest.fixture
