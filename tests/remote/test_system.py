@@ -97,6 +97,8 @@ def test_without_proc_and_subreaper_a_job_is_run_found_and_killed_all_the_same(o
     (tmp_path / "hook.py").write_text(
         f"import sys; sys.path.insert(0, {str(root)!r}); from remote import system\n"
         "system.table = system.PsTable(); system.LINUX = False; system.children = lambda: []\n"
+        # The ps of Linux shows no environment, and to start it for each process takes a busy machine half a minute.
+        "system.PsTable.tagged = lambda self, pid, tag: False\n"
     )
     (tmp_path / "python3").write_text(
         f"#!/bin/sh\nshift 3; code=$1; shift\n"
