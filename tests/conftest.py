@@ -18,14 +18,12 @@ from hypothesis import HealthCheck, settings
 
 from tests.hosts import Links, Nodes, Proxy, Sshd
 from tests.hosts.needs import PASSED_OVER, be_quick
-from tests.hosts.waiting import patience
 
 # Folders of tests that go through all rooms, on real hosts.
 SCENARIOS = {"become", "end_to_end", "schedule_hosts", "shells", "vagrant"}
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
-# No test takes as many seconds, on a quiet and on a busy machine, nor does what is made ready for it or cleared up
-# behind it. What waits for what never comes keeps a load average up, and would have ever more patience.
-LONGEST, LONGEST_WHEN_BUSY = 200.0, 1200.0
+# No test takes as many seconds, nor does what is made ready for it or cleared up behind it: twice the longest wait.
+LONGEST = 1200.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -77,11 +75,10 @@ def _bounded(item: pytest.Item) -> Iterator[None]:
     """
 
     def fail(number: int, frame: FrameType | None) -> None:
-        pytest.fail(f"{item.nodeid} hangs: it was not over within {limit:.0f} s")
+        pytest.fail(f"{item.nodeid} hangs: it was not over within {LONGEST:.0f} s")
 
-    limit = min(patience(LONGEST), LONGEST_WHEN_BUSY)
     before = signal.signal(signal.SIGALRM, fail)
-    signal.setitimer(signal.ITIMER_REAL, limit, limit / 4)
+    signal.setitimer(signal.ITIMER_REAL, LONGEST, LONGEST / 4)
     try:
         yield
     finally:

@@ -11,13 +11,16 @@ Value = TypeVar("Value")
 
 # A deadline ends a test that would hang; it measures nothing. So it may be long where others keep the machine busy.
 SLACK = 3.0
+# What waits for what never comes keeps a load average up: without an end to patience, a run hangs for hours.
+LONGEST = 600.0
 # With half as much time more at each, the last of them has 38 times what the first one had.
 TRIES = 10
 
 
 def patience(seconds: float) -> float:
     """A deadline for what takes less than `seconds` on a quiet machine: longer, the busier this one is now."""
-    return seconds * max(SLACK, 2 * os.getloadavg()[0] / (os.cpu_count() or 1))
+    busy = seconds * 2 * os.getloadavg()[0] / (os.cpu_count() or 1)
+    return max(seconds * SLACK, min(busy, LONGEST))
 
 
 def soon() -> str:
