@@ -63,7 +63,8 @@ def test_on_a_terminal_what_is_said_begins_a_line(sshd: Sshd) -> None:
             flag.touch()
             assert terminal.end() == 0
             assert shown in terminal.text
-    with Terminal("jobs", "lookup", "last", environ=sshd.client.environ) as terminal:
+    # Wide enough for the line that names the job with its command.
+    with Terminal("jobs", "lookup", "last", environ=sshd.client.environ, columns=300) as terminal:
         assert terminal.end() == 0
         named, _, text = terminal.text.partition("\r\n")
         assert named.startswith("last is job 2")
