@@ -13,13 +13,14 @@ import pytest
 from tests.cli.terminal import agentless
 from tests.hosts.needs import need
 
+need("many seconds")
+
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Two hosts that answer, `here` and `there`, and one that refuses every connection, `gone`."""
-    need("many seconds")
     home = tmp_path_factory.mktemp("home")
     local = f"ansible_connection: local, ansible_python_interpreter: {sys.executable}"
     (home / "inventory.yaml").write_text(f"""\

@@ -14,12 +14,13 @@ import pytest
 
 from tests.hosts import need, patience
 
+need("many seconds")
+
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    need("many seconds")
     (tmp_path / "inventory.yaml").write_text(f"""\
 all:
   vars: {{ansible_connection: local, ansible_python_interpreter: {sys.executable}}}

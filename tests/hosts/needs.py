@@ -34,6 +34,6 @@ def every(values: Sequence[Value]) -> Sequence[Value]:
 
 
 def need(what: str) -> None:
-    """Pass over this test if only quick ones are wanted; `what` it needs is told: "an sshd", "every Python"."""
+    """Pass over this test, or this module, if only quick ones are wanted; `what` it needs is told: "an sshd"."""
     if _quick:
-        pytest.skip(PASSED_OVER + what)
+        pytest.skip(PASSED_OVER + what, allow_module_level=True)
