@@ -45,7 +45,7 @@ def test_a_silent_peer_is_given_up(impatient: tuple[Link, Proxy], monkeypatch: p
         return ""
 
     # The other side answers what it is asked, so silence alone ends nothing.
-    assert given_up(patience(3)) == ""
+    assert given_up(patience(1)) == ""
     proxy.hole()
     assert "no sign of life" in given_up(0.5)
 
