@@ -385,7 +385,7 @@ def test_a_job_whose_records_somebody_deleted_is_found_and_its_return_comes_home
     follower.until("out")
     # At once: where its supervisor looks while `rm -r` is at it, what is deleted last is missing again.
     path.rename(tmp_path / "gone")
-    assert one_host.call("find", jid=jid).one("found")["proc"]["pid"] == pid
+    until(lambda: one_host.call("find", jid=jid).one("found")["proc"].get("pid") == pid, "its record is there again")
     jobs = one_host.call("running").one("running")["jobs"]
     assert {job["jid"] for job in jobs} == {jid, left}
     assert one_host.run("echo again", jid, detach=True).one("accepted")["pid"] == pid
