@@ -67,8 +67,11 @@ def begin_now(root: Path) -> None:
     """Let the entries that were pushed to a node directory count from now on, not from the next full minute."""
     path = root / "schedule" / "entries.json"
     pushed = json.loads(path.read_bytes())
+    now = int(time.time()) - 1
+    if all(entry["since"] <= now for entry in pushed["entries"]):
+        return
     for entry in pushed["entries"]:
-        entry["since"] = min(entry["since"], int(time.time()) - 1)
+        entry["since"] = min(entry["since"], now)
     # As a push does it: a tick that reads it meanwhile has the old one or the new one, and nothing torn.
     new = path.with_name("entries.new")
     new.write_text(json.dumps(pushed))
