@@ -123,8 +123,11 @@ class ProcTable:
     def machine_id(self) -> str:
         return ""
 
-    def tagged(self, pid: int, tag: bytes) -> bool:
-        """Whether a process was started with `tag` (NAME=VALUE) in its environment."""
+    def tagged(self, pids: "list[int]", tag: bytes) -> "list[int]":
+        """Those of these processes that were started with `tag` (NAME=VALUE) in their environment."""
+        return [pid for pid in pids if self._is_tagged(pid, tag)]
+
+    def _is_tagged(self, pid: int, tag: bytes) -> bool:
         try:
             return (b"\0" + tag + b"\0") in b"\0" + read("/proc/%d/environ" % pid, 1 << 21)
         except OSError:
@@ -175,8 +178,17 @@ class PsTable:
     def machine_id(self) -> str:
         return _output(["sysctl", "-n", "kern.uuid"]).strip() or _output(["sysctl", "-n", "kern.hostuuid"]).strip()
 
-    def tagged(self, pid: int, tag: bytes) -> bool:
-        return (" " + tag.decode("ascii") + " ") in _output(["ps", "-Eww", "-o", "command=", "-p", str(pid)]) + " "
+    def tagged(self, pids: "list[int]", tag: bytes) -> "list[int]":
+        # One ps for all, since each takes a while; another for who seems to be one, since a process makes its line:
+        # what stands behind a line's end in its environment may look like the line of another.
+        word = " " + tag.decode("ascii") + " "
+        lines = [line for line in _output(["ps", "-axEww", "-o", "pid=,command="]).split("\n") if word in line + " "]
+        seeming = {line.split()[0] for line in lines}
+        return [
+            pid
+            for pid in pids
+            if str(pid) in seeming and word in _output(["ps", "-Eww", "-o", "command=", "-p", str(pid)]) + " "
+        ]
 
 
 def _output(argv: "list[str]") -> str:

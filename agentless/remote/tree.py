@@ -47,9 +47,9 @@ def around(pid: int, jid: str, alive: bool = True) -> "list[system.ProcessRow]":
     tag = b"AGENTLESS_JID=" + jid.encode("ascii")
     first = [rows[pid]] if alive and pid in rows and not rows[pid].dead else []
     mine = alive or pid not in rows
-    marked = [
-        r.pid for r in rows.values() if r.pid != pid and ((mine and r.sid == pid) or system.table.tagged(r.pid, tag))
-    ]
+    session = [row.pid for row in rows.values() if mine and row.sid == pid]
+    others = [other for other in rows if other not in session]
+    marked = [other for other in session + system.table.tagged(others, tag) if other != pid]
     return first + _members(rows, [pid] if alive else [], marked)
 
 

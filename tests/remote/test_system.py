@@ -56,6 +56,27 @@ def test_a_start_time_of_ps_does_not_depend_on_zone_and_language(monkeypatch: py
     assert len(seen) == 1
 
 
+PS_WITH_ENVIRONMENTS = """#!/bin/sh
+echo x >> "$0.calls"
+case "$*" in
+*-ax*) printf '%s\\n' '10 sleep 60 A=1 AGENTLESS_JID=7 B=2' '11 true AGENTLESS_JID=70' '12 x' '13 y AGENTLESS_JID=7' ;;
+*' 10') echo 'sleep 60 A=1 AGENTLESS_JID=7 B=2' ;;
+*) echo 'true AGENTLESS_JID=70' ;;
+esac
+"""
+
+
+def test_ps_is_asked_once_who_carries_a_jid_and_believes_no_line_that_a_process_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ps = tmp_path / "ps"
+    ps.write_text(PS_WITH_ENVIRONMENTS)
+    ps.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert system.PsTable().tagged([10, 11, 12, 13, 14], b"AGENTLESS_JID=7") == [10]
+    assert len(Path(f"{ps}.calls").read_text().splitlines()) == 3
+
+
 @pytest.mark.parametrize("name", ["a) b", "((", "x y z", ")"])
 def test_a_command_name_of_any_kind_does_not_confuse_the_table(name: str, tmp_path: Path) -> None:
     if not Path("/proc/self/stat").exists():
@@ -97,8 +118,6 @@ def test_without_proc_and_subreaper_a_job_is_run_found_and_killed_all_the_same(o
     (tmp_path / "hook.py").write_text(
         f"import sys; sys.path.insert(0, {str(root)!r}); from remote import system\n"
         "system.table = system.PsTable(); system.LINUX = False; system.children = lambda: []\n"
-        # The ps of Linux shows no environment, and to start it for each process takes a busy machine half a minute.
-        "system.PsTable.tagged = lambda self, pid, tag: False\n"
     )
     (tmp_path / "python3").write_text(
         f"#!/bin/sh\nshift 3; code=$1; shift\n"
