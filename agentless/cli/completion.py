@@ -72,8 +72,8 @@ def _items(
     invocation = ctx.find_object(Invocation)
     if invocation is None:
         return []
-    for name in ("ask_pass", "ask_become_pass"):
-        invocation.given.pop(name, None)
+    invocation.given.pop("ask_pass", None)
+    invocation.given.pop("ask_become_pass", None)
     try:
         shown = (item for item in ask(invocation) if one_line(item.value) == item.value)
         return [item for item in shown if item.value.startswith(incomplete)]

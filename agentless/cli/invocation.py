@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
@@ -28,6 +29,38 @@ Formats = tuple[str, ...]
 KEEP = 60.0
 
 
+class SharedOptions(TypedDict, total=False):
+    """The options that every verb accepts, by the names of their long forms; those that were given."""
+
+    inventory: tuple[str, ...]
+    limit: str
+    extra_vars: tuple[str, ...]
+    ask_vault_pass: bool
+    vault_password_file: tuple[str, ...]
+    vault_id: tuple[str, ...]
+    config: Path
+    user: str
+    private_key: str
+    ask_pass: bool
+    connection_password_file: Path
+    become: bool
+    become_method: str
+    become_user: str
+    ask_become_pass: bool
+    become_password_file: Path
+    forks: int
+    spread: str
+    ssh_common_args: str
+    connect_timeout: float
+    keep: float
+    host_key_checking: str
+    out: str
+    color: str
+    progress: bool
+    verbose: int
+    quiet: bool
+
+
 @dataclass(slots=True)
 class Invocation:
     """The shared options of one command line, gathered while click reads it; verbs get it as their first argument.
@@ -45,17 +78,17 @@ class Invocation:
     make_fleet: Callable[..., Fleet]
     interrupts: Interrupts
     environ: Mapping[str, str]
-    given: dict[str, Any] = field(default_factory=dict)
+    given: SharedOptions = field(default_factory=SharedOptions)
     began: float = field(default_factory=time.monotonic)
     _fleet: Fleet | None = None
 
     def take(self, name: str, value: Any) -> None:
         """Note a shared option. What comes later wins; inventories and -v add up."""
         if name == "inventory":
-            value = (*self.given.get(name, ()), *value)
+            value = (*self.given.get("inventory", ()), *value)
         elif name == "verbose":
-            value = self.given.get(name, 0) + value
-        self.given[name] = value
+            value = self.given.get("verbose", 0) + value
+        self.given[name] = value  # type: ignore[literal-required]
         self.screen.quiet = self.given.get("quiet", False)
         self.screen.verbose = self.given.get("verbose", 0)
         self.screen.show_progress = self.given.get("progress")
@@ -64,7 +97,7 @@ class Invocation:
 
     def out(self, default: str, formats: Formats = FORMATS) -> str:
         """The output format; raises UsageError for one that this verb can't give."""
-        chosen: str = self.given.get("out", default)
+        chosen = self.given.get("out", default)
         if chosen not in formats:
             raise click.UsageError(f"--out {chosen} does not fit here; there is {', '.join(formats)}")
         return chosen
@@ -155,26 +188,29 @@ class Invocation:
         return [*(self.given.get("vault_id") or ()), *files, *prompts]
 
     def _passwords(self) -> tuple[Secret | None, Secret | None]:
-        password = self._password_file("connection", "ask_pass", "-k")
-        if self.given.get("ask_pass"):
+        given, asked = self.given, self.given.get("ask_pass")
+        password = _from_file("connection", given.get("connection_password_file"), "-k" if asked else "")
+        if asked:
             password = self.screen.secret("SSH password: ", "--ask-pass")
-        become = self._password_file("become", "ask_become_pass", "-K")
-        if self.given.get("ask_become_pass"):
+        asked = given.get("ask_become_pass")
+        become = _from_file("become", given.get("become_password_file"), "-K" if asked else "")
+        if asked:
             same = " (empty: the SSH password)" if password else ""
             become = self.screen.secret(f"BECOME password{same}: ", "--ask-become-pass")
             if password is not None and become == Secret(""):
                 become = password
         return password, become
 
-    def _password_file(self, what: str, ask: str, letter: str) -> Secret | None:
-        path = self.given.get(f"{what}_password_file")
-        if path is None:
-            return None
-        if self.given.get(ask):
-            raise click.UsageError(f"--{what}-password-file goes without {letter}, which asks for the same password")
-        from agentless.inventory.password_file import NoPassword, password_of
 
-        try:
-            return password_of(path, what)
-        except NoPassword as error:
-            raise click.UsageError(str(error)) from None
+def _from_file(what: str, path: Path | None, asking: str) -> Secret | None:
+    """The password in a file; `asking` is the option that asks for the same one, where it was given."""
+    if path is None:
+        return None
+    if asking:
+        raise click.UsageError(f"--{what}-password-file goes without {asking}, which asks for the same password")
+    from agentless.inventory.password_file import NoPassword, password_of
+
+    try:
+        return password_of(path, what)
+    except NoPassword as error:
+        raise click.UsageError(str(error)) from None

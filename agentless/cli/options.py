@@ -32,60 +32,64 @@ _CONNECTION = "Connection"
 _OUTPUT = "Output"
 
 
-def _declarations() -> list[tuple[tuple[str, ...], dict[str, Any]]]:
+def _declared(taken: str) -> list[Option]:
+    def shared(*names: str, section: str, **attributes: Any) -> Option:
+        kept = [name for name in names if name.lstrip("-") not in set(taken) or name.startswith("--")]
+        return Option(kept, section=section, shared=True, expose_value=False, callback=_remember, **attributes)
+
     return [
-        (("-i", "--inventory"), {"section": _INVENTORY, "multiple": True, "metavar": "PATH|HOSTS", "type": click.Path(),
-          "help": "Inventory file, directory or executable, or host names with commas; may be given again. "
-                  "Default: $AGENTLESS_INVENTORY, $ANSIBLE_INVENTORY, ./inventory.yaml, that of ansible.cfg, then "
-                  "the one in your config directory."}),
-        (("-l", "--limit"), {"section": _INVENTORY, "metavar": "PATTERN", "shell_complete": complete_limit,
-          "help": "Only these of the hosts: a pattern, @FILE, or @failed:JID and @unreachable:JID of an earlier job."}),
-        (("-e", "--extra-vars"), {"section": _INVENTORY, "multiple": True, "metavar": "VAR=VALUE|@FILE",
-          "help": "Variables that stand above the inventory's; a file of them is YAML or JSON."}),
-        (("--ask-vault-pass",), {"section": _INVENTORY, "is_flag": True,
-          "help": "Ask for the password of Ansible Vault."}),
-        (("--vault-password-file",), {"section": _INVENTORY, "multiple": True, "type": click.Path(), "metavar": "FILE",
-          "help": "A file with the password of Ansible Vault, or a script that prints it."}),
-        (("--vault-id",), {"section": _INVENTORY, "multiple": True, "metavar": "[LABEL@]SOURCE",
-          "help": "A vault id and where its password comes from: a file, a script, or `prompt`."}),
-        (("--config",), {"section": _INVENTORY, "type": click.Path(path_type=Path),
-          "metavar": "FILE", "help": "Configuration file instead of the one in your config directory."}),
-        (("-u", "--user"), {"section": _CONNECTION, "metavar": "NAME", "help": "Log in as this user."}),
-        (("--private-key",), {"section": _CONNECTION, "type": click.Path(), "metavar": "FILE",
-          "help": "Log in with this key."}),
-        (("-k", "--ask-pass"), {"section": _CONNECTION, "is_flag": True, "help": "Ask for the SSH password."}),
-        (("--connection-password-file", "--conn-pass-file"), {"section": _CONNECTION, "metavar": "FILE",
-          "type": click.Path(path_type=Path), "help": "A file with the SSH password, or a program that prints it."}),
-        (("-b", "--become"), {"section": _CONNECTION, "is_flag": True,
-          "help": "Run as another user: root, unless --become-user says else."}),
-        (("--become-method",), {"section": _CONNECTION, "type": click.Choice(["sudo", "su", "doas"]),
-          "help": "What becomes another user (sudo)."}),
-        (("--become-user",), {"section": _CONNECTION, "metavar": "NAME", "help": "The user to become."}),
-        (("-K", "--ask-become-pass"), {"section": _CONNECTION, "is_flag": True,
-          "help": "Ask for the password of sudo, su or doas."}),
-        (("--become-password-file", "--become-pass-file"), {"section": _CONNECTION, "metavar": "FILE",
-          "type": click.Path(path_type=Path), "help": "A file with that password, or a program that prints it."}),
-        (("-f", "--forks"), {"section": _CONNECTION, "type": click.IntRange(min=1), "metavar": "N",
-          "help": "Hosts that are contacted at once (100). A job that only runs on takes no place."}),
-        (("--spread",), {"section": _CONNECTION, "metavar": "WHERE", "shell_complete": complete_spread,
-          "help": "Contact hosts from: threads, cores (a process each), a Dask cluster (tcp://SCHEDULER:8786, tls://), "
-                  "or auto: cores from 500 hosts on where there are four."}),
-        (("--ssh-common-args",), {"section": _CONNECTION, "metavar": "ARGS",
-          "help": "Arguments of ssh, as Ansible takes them: '-o ProxyJump=bastion'."}),
-        (("-T", "--connect-timeout",), {"section": _CONNECTION, "type": CONNECT_SECONDS, "metavar": "SECONDS",
-          "help": "For connecting to one host, all its phases together (10)."}),
-        (("--keep",), {"section": _CONNECTION, "type": DURATION, "metavar": "TIME",
-          "help": "How long connections stay for the next command after their last use (0 keeps none)."}),
-        (("--host-key-checking",), {"section": _CONNECTION, "type": click.Choice(["strict", "accept-new"]),
-          "help": "accept-new adds the keys of unknown hosts to known_hosts; a changed key is always refused."}),
-        (("--out",), {"section": _OUTPUT, "type": click.Choice(FORMATS), "help": "How results are written to stdout."}),
-        (("--color",), {"section": _OUTPUT, "type": click.Choice(["auto", "always", "never"]),
-          "help": "Colours: on terminals (auto), also into pipes (always), nowhere. $NO_COLOR and $FORCE_COLOR too."}),
-        (("--progress/--no-progress",), {"section": _OUTPUT, "default": None,
-          "help": "Name the hosts still waited for, on stderr. Default: on a terminal."}),
-        (("-v", "--verbose"), {"section": _OUTPUT, "count": True,
-          "help": "Say on stderr what was decided and why: inventory, settings, logins. -vv: each step, too."}),
-        (("-q", "--quiet"), {"section": _OUTPUT, "is_flag": True, "help": "No summaries and hints on stderr."}),
+        shared("-i", "--inventory", section=_INVENTORY, multiple=True, metavar="PATH|HOSTS", type=click.Path(),
+            help="Inventory file, directory or executable, or host names with commas; may be given again. "
+                "Default: $AGENTLESS_INVENTORY, $ANSIBLE_INVENTORY, ./inventory.yaml, that of ansible.cfg, then "
+                "the one in your config directory."),
+        shared("-l", "--limit", section=_INVENTORY, metavar="PATTERN", shell_complete=complete_limit,
+            help="Only these of the hosts: a pattern, @FILE, or @failed:JID and @unreachable:JID of an earlier job."),
+        shared("-e", "--extra-vars", section=_INVENTORY, multiple=True, metavar="VAR=VALUE|@FILE",
+            help="Variables that stand above the inventory's; a file of them is YAML or JSON."),
+        shared("--ask-vault-pass", section=_INVENTORY, is_flag=True,
+            help="Ask for the password of Ansible Vault."),
+        shared("--vault-password-file", section=_INVENTORY, multiple=True, type=click.Path(), metavar="FILE",
+            help="A file with the password of Ansible Vault, or a script that prints it."),
+        shared("--vault-id", section=_INVENTORY, multiple=True, metavar="[LABEL@]SOURCE",
+            help="A vault id and where its password comes from: a file, a script, or `prompt`."),
+        shared("--config", section=_INVENTORY, type=click.Path(path_type=Path),
+            metavar="FILE", help="Configuration file instead of the one in your config directory."),
+        shared("-u", "--user", section=_CONNECTION, metavar="NAME", help="Log in as this user."),
+        shared("--private-key", section=_CONNECTION, type=click.Path(), metavar="FILE",
+            help="Log in with this key."),
+        shared("-k", "--ask-pass", section=_CONNECTION, is_flag=True, help="Ask for the SSH password."),
+        shared("--connection-password-file", "--conn-pass-file", section=_CONNECTION, metavar="FILE",
+            type=click.Path(path_type=Path), help="A file with the SSH password, or a program that prints it."),
+        shared("-b", "--become", section=_CONNECTION, is_flag=True,
+            help="Run as another user: root, unless --become-user says else."),
+        shared("--become-method", section=_CONNECTION, type=click.Choice(["sudo", "su", "doas"]),
+            help="What becomes another user (sudo)."),
+        shared("--become-user", section=_CONNECTION, metavar="NAME", help="The user to become."),
+        shared("-K", "--ask-become-pass", section=_CONNECTION, is_flag=True,
+            help="Ask for the password of sudo, su or doas."),
+        shared("--become-password-file", "--become-pass-file", section=_CONNECTION, metavar="FILE",
+            type=click.Path(path_type=Path), help="A file with that password, or a program that prints it."),
+        shared("-f", "--forks", section=_CONNECTION, type=click.IntRange(min=1), metavar="N",
+            help="Hosts that are contacted at once (100). A job that only runs on takes no place."),
+        shared("--spread", section=_CONNECTION, metavar="WHERE", shell_complete=complete_spread,
+            help="Contact hosts from: threads, cores (a process each), a Dask cluster (tcp://SCHEDULER:8786, tls://), "
+                "or auto: cores from 500 hosts on where there are four."),
+        shared("--ssh-common-args", section=_CONNECTION, metavar="ARGS",
+            help="Arguments of ssh, as Ansible takes them: '-o ProxyJump=bastion'."),
+        shared("-T", "--connect-timeout", section=_CONNECTION, type=CONNECT_SECONDS, metavar="SECONDS",
+            help="For connecting to one host, all its phases together (10)."),
+        shared("--keep", section=_CONNECTION, type=DURATION, metavar="TIME",
+            help="How long connections stay for the next command after their last use (0 keeps none)."),
+        shared("--host-key-checking", section=_CONNECTION, type=click.Choice(["strict", "accept-new"]),
+            help="accept-new adds the keys of unknown hosts to known_hosts; a changed key is always refused."),
+        shared("--out", section=_OUTPUT, type=click.Choice(FORMATS), help="How results are written to stdout."),
+        shared("--color", section=_OUTPUT, type=click.Choice(["auto", "always", "never"]),
+            help="Colours: on terminals (auto), also into pipes (always), nowhere. $NO_COLOR and $FORCE_COLOR too."),
+        shared("--progress/--no-progress", section=_OUTPUT, default=None,
+            help="Name the hosts still waited for, on stderr. Default: on a terminal."),
+        shared("-v", "--verbose", section=_OUTPUT, count=True,
+            help="Say on stderr what was decided and why: inventory, settings, logins. -vv: each step, too."),
+        shared("-q", "--quiet", section=_OUTPUT, is_flag=True, help="No summaries and hints on stderr."),
     ]  # fmt: skip
 
 
@@ -93,9 +97,7 @@ def shared_options(*, taken: str = "") -> Callable[[C], C]:
     """Let a command accept the shared options behind its own, but without the letters that it has `taken`."""
 
     def decorate(command: C) -> C:
-        for names, attributes in _declarations():
-            kept = [name for name in names if name.lstrip("-") not in set(taken) or name.startswith("--")]
-            command.params.append(Option(kept, shared=True, expose_value=False, callback=_remember, **attributes))
+        command.params += _declared(taken)
         return command
 
     return decorate

@@ -82,7 +82,7 @@ class TopApp(App[None]):
         self._rows: list[TopRow] = []
         self._width = 80
         self._sizes: tuple[int, ...] = ()
-        self._prepared: queue.SimpleQueue[tuple[str, PreparedJob | None, str]] = queue.SimpleQueue()
+        self._prepared: queue.SimpleQueue[tuple[PreparedJob, str]] = queue.SimpleQueue()
 
     def compose(self) -> ComposeResult:
         yield Static(id="heading")
@@ -258,7 +258,7 @@ class TopApp(App[None]):
             if again.prepared is None:
                 return f"job {jid}: there is no host to send it to again"
             about = f"Send job {jid} ({command(again.report.job)}) again to {_named(list(again.prepared.endpoints))}?"
-            self._prepared.put((jid, again.prepared, about))
+            self._prepared.put((again.prepared, about))
             return ""
 
         self._in_thread(prepare)
@@ -266,10 +266,9 @@ class TopApp(App[None]):
     def _ask_about_prepared(self) -> None:
         if len(self.screen_stack) > 1 or self._prepared.empty():
             return
-        _, prepared, text = self._prepared.get()
+        prepared, text = self._prepared.get()
 
         def send() -> str:
-            assert prepared is not None
             with prepared.send() as run:
                 for _ in run:
                     pass

@@ -146,10 +146,8 @@ def _line(cells: Sequence[str], widths: Sequence[int], names: Row, look: Look) -
     end = max((place for place, cell in enumerate(cells) if cell), default=0)
     line = ""
     for place, (cell, width) in enumerate(zip(cells[: end + 1], widths, strict=False)):
-        painted = _painted(cell, look) if look.colour and names[place] in _COLOURED else cell
+        painted = cell
+        if look.colour and names[place] in _COLOURED:
+            painted = _STATES.sub(lambda match: paint(match.group(), match.lastgroup or "", look), cell)
         line += painted if place == end else painted + " " * (width - cell_len(cell)) + _GAP * (width > 0)
     return line
-
-
-def _painted(cell: str, look: Look) -> str:
-    return _STATES.sub(lambda match: paint(match.group(), match.lastgroup or "", look), cell)

@@ -27,7 +27,7 @@ from agentless.report.printable import COLOURS, Printable, one_line, plain
 from agentless.report.spelling import as_typed
 from agentless.report.summary import next_commands, with_unknown
 from agentless.report.tables import command
-from agentless.report.text import duration, notes, outcome, states
+from agentless.report.text import duration, notes, states, word
 from agentless.values import dataclass
 
 if TYPE_CHECKING:
@@ -100,17 +100,13 @@ def _kind(result: HostResult) -> str:
     return ("failed" if result.failed else "ok") if result.state is State.RETURNED else result.state.value
 
 
-def _outcome(result: HostResult) -> str:
-    return outcome(result.ret) if result.ret is not None else result.state.value
-
-
 def _verdict(report: Report, total: int) -> str:
     hosts = "1 host" if total == 1 else f"{total} hosts"
     if report.interrupted:
         return f"Interrupted, on {hosts}"
     if report.ok:
-        word = "Accepted" if report.detached else "OK"
-        return f"{word} on {'its one host' if total == 1 else f'all of {hosts}'}"
+        how = "Accepted" if report.detached else "OK"
+        return f"{how} on {'its one host' if total == 1 else f'all of {hosts}'}"
     counts = dict(report.summary)
     counts[State.UNREACHABLE.value] += len(report.unknown_hosts)
     return f"Of {hosts}: {states(counts)}" if total else "No host that answered knows of it"
@@ -133,10 +129,10 @@ def _counts(kinds: Iterable[str]) -> list[_Count]:
     for kind in kinds:
         numbers[kind] += 1
     total, before, counts = sum(numbers.values()), 0, []
-    for word, number in numbers.items():
+    for kind, number in numbers.items():
         if number:
-            tone, symbol = _TONES[word]
-            counts.append(_Count(word, tone, symbol, number, _percent(before / total), _percent(number / total)))
+            tone, symbol = _TONES[kind]
+            counts.append(_Count(kind, tone, symbol, number, _percent(before / total), _percent(number / total)))
         before += number
     return counts
 
@@ -193,7 +189,7 @@ def _groups(results: Mapping[str, HostResult]) -> list[_Group]:
     for name, result in results.items():
         output = result.output
         digests = (_digest(output.out), _digest(output.err)) if output is not None else ()
-        alike.setdefault((_kind(result), _outcome(result), result.problem, *notes(result), *digests), []).append(name)
+        alike.setdefault((_kind(result), word(result), result.problem, *notes(result), *digests), []).append(name)
     ordered = sorted(alike.values(), key=lambda names: (_kind(results[names[0]]) == "ok", -len(names)))
     return [
         _group(f"g{number}", tuple(names), results[names[0]], few=len(ordered) <= 3)
@@ -216,7 +212,7 @@ def _group(name: str, hosts: tuple[str, ...], result: HostResult, *, few: bool) 
     return _Group(
         name,
         hosts,
-        _outcome(result),
+        word(result),
         tone,
         symbol,
         result.problem,
@@ -302,14 +298,14 @@ class _Timeline:
         if (span := _span(result, self.now)) is not None:
             start, seconds = span
             over = "" if result.ret is not None else ", and was not over"
-            text = f"{name}: {_outcome(result)}; from {local(start)}, for {duration(seconds)}{over}"
+            text = f"{name}: {word(result)}; from {local(start)}, for {duration(seconds)}{over}"
             if not _believed(start, self.origin, self.now):
                 why = why or f"its clock differs: it says {local(start)}"
                 start = self.origin
             whole = 4 * self.quarter
             left = min(max((start - self.origin) / whole, 0.0), 0.994)
             at, width = _percent(left), _percent(min(max(seconds / whole, 0.006), 1 - left))
-        return _Row(name, group, kind, _outcome(result), tone, symbol, took, at, width, text, why)
+        return _Row(name, group, kind, word(result), tone, symbol, took, at, width, text, why)
 
 
 def _believed(start: float, began: float, now: float) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from agentless.regex import regex
 from agentless.report.cells import cells
 from agentless.report.printable import COLOURS
@@ -31,8 +29,10 @@ def wrapped(text: str, width: int | None, indent: str = "  ") -> list[str]:
         return [text]
     margin = text[: len(text) - len(text.lstrip(" "))]
     lines = [margin]
-    for gap, piece in _pieces(text):
-        line = lines[-1]
+    end = 0
+    for match in _PIECE.finditer(text):
+        gap, piece, line = text[end : match.start()], match.group(), lines[-1]
+        end = match.end()
         if len(lines) == 1 and line == margin:
             lines[-1] += piece
         elif _size(line + gap + piece) <= width:
@@ -40,14 +40,6 @@ def wrapped(text: str, width: int | None, indent: str = "  ") -> list[str]:
         else:
             lines.append(margin + indent + piece)
     return lines
-
-
-def _pieces(text: str) -> Iterator[tuple[str, str]]:
-    """What stays together, each with the spaces before it."""
-    end = 0
-    for match in _PIECE.finditer(text):
-        yield text[end : match.start()], match.group()
-        end = match.end()
 
 
 def _size(text: str) -> int:
