@@ -10,8 +10,8 @@ from agentless.cli.options import TARGET, verb
 from agentless.cli.rows import Sheet, tell_no_way
 from agentless.hostlist import fold
 from agentless.report import tables
+from agentless.report.graph import tree
 from agentless.report.spelling import as_typed
-from agentless.report.tree import tree
 
 __all__ = ["hosts", "ping"]
 

@@ -177,7 +177,7 @@ class Invocation:
         """Who is asked about unknown host keys: a person at a terminal, and never a pipeline's."""
         if self.environ.get("CI") or self.screen.quiet or not self.screen.can_ask():
             return None
-        from agentless.cli.first_contact import trusts
+        from agentless.cli.trust import trusts
 
         return partial(trusts, self.screen)
 

@@ -22,7 +22,7 @@ from agentless.cli.options import TARGET, shared_options, verb
 from agentless.cli.report_files import ReportOptions, report_options
 from agentless.cli.reports import printer, render
 from agentless.cli.rows import FORMATS, Sheet
-from agentless.cli.words import DURATION, JID, MOMENT, pairs
+from agentless.cli.word_types import DURATION, JID, MOMENT, pairs
 from agentless.errors import UsageError
 from agentless.model.job import Report
 from agentless.model.states import State

@@ -13,7 +13,7 @@ import click
 from agentless.cli.commands import Command, Example, Option, option
 from agentless.cli.completion import complete_limit, complete_spread, complete_target
 from agentless.cli.invocation import FORMATS, Invocation
-from agentless.cli.words import CONNECT_SECONDS, DURATION
+from agentless.cli.word_types import CONNECT_SECONDS, DURATION
 
 __all__ = ["SCHEDULE_FILE", "TARGET", "shared_options", "verb"]
 

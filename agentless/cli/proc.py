@@ -12,7 +12,7 @@ from agentless.cli.completion import complete_signal
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import TARGET, verb
 from agentless.cli.rows import Sheet
-from agentless.cli.words import JID
+from agentless.cli.word_types import JID
 from agentless.report import tables
 
 if TYPE_CHECKING:

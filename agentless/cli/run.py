@@ -17,7 +17,7 @@ from agentless.cli.interrupts import ON_INTERRUPT
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import verb
 from agentless.cli.report_files import ReportOptions, report_options
-from agentless.cli.words import DURATION, SHARE, pairs
+from agentless.cli.word_types import DURATION, SHARE, pairs
 from agentless.errors import UsageError
 from agentless.files import read_stream
 from agentless.model.job_spec import INPUT_MIB, Delivery, JobSpec, Script, read_input, shell_text

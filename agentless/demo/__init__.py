@@ -4,7 +4,7 @@ The hosts are local ones (`ansible_connection: local`), each with a state direct
 supervisor, the jobs and the job cache are those of any host; only the connection is a process instead of SSH.
 """
 
-from agentless.demo.fleet import DemoFleet
+from agentless.demo.throwaway import DemoFleet
 from agentless.demo.tour import Step, demo, story
 
 __all__ = ["DemoFleet", "Step", "demo", "story"]

@@ -7,7 +7,7 @@ import shlex
 import threading
 from collections.abc import Callable, Iterator
 
-from agentless.demo.fleet import DemoFleet
+from agentless.demo.throwaway import DemoFleet
 from agentless.values import dataclass
 
 __all__ = ["Step", "demo", "story"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentless.cli.words import DURATION, JID, MOMENT, SHARE, pairs
+from agentless.cli.word_types import DURATION, JID, MOMENT, SHARE, pairs
 from tests.report.values import quick
 
 

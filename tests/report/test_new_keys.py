@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentless.model.new_key import NewKey
-from agentless.report.first_contact import introduction
+from agentless.report.new_keys import introduction
 from tests.report.harmless import harmless
 from tests.report.values import quick, texts
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from agentless.cli.screen import Screen
 from agentless.model.new_key import NewKey
-from agentless.report.first_contact import introduction
+from agentless.report.new_keys import introduction
 
 __all__ = ["trusts"]
 

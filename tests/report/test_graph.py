@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentless.inventory import Group
-from agentless.report.tree import tree
+from agentless.report.graph import tree
 
 
 def test_groups_are_drawn_as_ansible_draws_them() -> None:
