@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,6 +16,8 @@ ON_INTERRUPT = ("ask", "detach", "term", "kill")
 # timeout(1) sends its signal to the command and then to its whole group: within this many seconds it is the same one.
 # No person types SIGTERM twice; a second Ctrl-C is one, however soon it comes.
 _TWICE = 0.5
+# How often, and for how many seconds each time, a signal that comes in an import waits for its end.
+_WAITS, _A_MOMENT = 200, 0.005
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -45,7 +49,7 @@ class Interrupts:
     """Handlers for the time of a `with` block; signals that were ignored before (nohup) stay ignored.
 
     Inside `held()` the first signal waits for the end of the held block, so that no result is half written; a second
-    one is raised at once, because a held block may hang on a full pipe.
+    one is raised at once, because a held block may hang on a full pipe. In an import a signal waits for a moment, too.
 
     Args:
         heard: called for each signal, in its handler: it must not wait for anything.
@@ -57,6 +61,8 @@ class Interrupts:
         self._holding = False
         self._pending: int | None = None
         self._terminated: float | None = None
+        self._waited = 0
+        self._again: threading.Timer | None = None
 
     def __enter__(self) -> Interrupts:
         for number in (*_SIGNALS, signal.SIGALRM):
@@ -66,10 +72,19 @@ class Interrupts:
 
     def __exit__(self, *exception: object) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        if self._again is not None:
+            self._again.cancel()
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if _is_import(frame) and self._waited < _WAITS:
+            self._waited += 1
+            self._again = threading.Timer(_A_MOMENT, os.kill, (os.getpid(), number))
+            self._again.daemon = True
+            self._again.start()
+            return
+        self._waited = 0
         if number == signal.SIGTERM:
             before, self._terminated = self._terminated, time.monotonic()
             if before is not None and self._terminated - before < _TWICE:
@@ -106,3 +121,13 @@ class Interrupts:
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _is_import(frame: FrameType | None) -> bool:
+    """Whether a module is being loaded: Python loses what is raised in some steps of that, and makes a RuntimeError of
+    what is raised in others (`__set_name__`, before 3.12)."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,25 @@ def test_a_signal_is_an_exception_that_names_it(number: int) -> None:
     with Interrupts(), pytest.raises(Interrupted) as raised:
         send(number)
     assert raised.value.number == number
+
+
+def test_a_signal_in_an_import_is_heard_when_that_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "imported_while_a_signal_comes.py").write_text(
+        "import os, signal\n"
+        "class Part:\n"
+        "    def __set_name__(self, owner, name):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "class Whole:\n"
+        "    part = Part()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def load() -> None:
+        assert import_module("imported_while_a_signal_comes").Whole.part
+        until(lambda: False, "the signal is heard")
+
+    with Interrupts(), pytest.raises(Interrupted):
+        load()
 
 
 def test_the_first_signal_waits_for_the_end_of_a_held_block_and_the_second_does_not() -> None:
