@@ -208,6 +208,10 @@ def run(
         raise UsageError("--detach leaves at once: it does not go with --wait")
     if options["batch_wait"] is not None and options["batch"] is None:
         raise UsageError("--batch-wait is a pause between batches: give --batch, too")
+    if live:
+        _refuse_with_live(out, detach=options["detach"], group=shown.group, diff=shown.diff)
+    # Before stdin is read, which somebody may type.
+    show = shown.printers(invocation, detach=options["detach"], live=live)
     spec = JobSpec(
         "" if options["script"] else shell_text(words, template=options["template"]),
         script=Script.read(options["script"], command) if options["script"] else None,
@@ -217,9 +221,6 @@ def run(
         returners=tuple(options["returners"]),
         **{name: options[name] for name in ("cwd", "shell", "timeout", "template")},
     )
-    if live:
-        _refuse_with_live(out, detach=options["detach"], group=shown.group, diff=shown.diff)
-    show = shown.printers(invocation, detach=options["detach"], live=live)
     alone = out == "text" and not options["detach"] and invocation.screen.out_look.terminal
     streams = True if live else None if alone else False
     how = Delivery(

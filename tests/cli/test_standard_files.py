@@ -111,3 +111,17 @@ def test_a_stdin_that_does_not_block_is_read_to_its_end(environ: dict[str, str])
     assert process.returncode == 0
     assert b"one" in stdout
     assert b"two" in stdout
+
+
+@pytest.mark.parametrize(
+    "options", [("--detach", "--outdir", "out"), ("--live", "--group"), ("--diff", "--out", "json")], ids=" ".join
+)
+def test_options_that_do_not_go_together_are_refused_before_stdin_is_read(
+    options: tuple[str, ...], environ: dict[str, str]
+) -> None:
+    words = ("-i", f"{environ['HOME']}/here.ini", "run", "web1", *options, "--stdin", "-", "--", "cat")
+    with start(environ, *words, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        # Its stdin stays open.
+        assert process.wait(patience(30)) == 2
+        assert process.stderr is not None
+        assert options[0].encode() in process.stderr.read()
