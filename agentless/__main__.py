@@ -44,11 +44,12 @@ def main() -> int:
     except KeyboardInterrupt:
         code = _INTERRUPTED
     if threading.active_count() > 1:
-        # A thread that was given up is at work still (an interruption, a resolver that does not answer): Python would
-        # take the interpreter from under it, and now and then dies of that by SIGSEGV.
+        # One that was given up is at work still: after an interruption, or in a resolver that does not answer.
+        from agentless.background import end
+
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(code)
+        end(code)
     # What is left goes with the process: Python would search it for garbage, for a fifth of a quick command's time.
     gc.freeze()
     return code

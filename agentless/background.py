@@ -76,7 +76,7 @@ def harden() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def end() -> NoReturn:
+def end(code: int = 0) -> NoReturn:
     """End this process as it is: a thread may still be in a host that does not answer, and Python, which would take
     itself down around that thread, now and then dies of it by SIGSEGV."""
-    os._exit(0)
+    os._exit(code)
