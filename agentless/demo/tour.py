@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import threading
+import time
 from collections.abc import Callable, Iterator
 
 from agentless.demo.throwaway import DemoFleet
@@ -127,6 +127,5 @@ def _stay(fleet: DemoFleet, echo: Callable[[str], None]) -> None:
     echo("")
     echo("The hosts are this machine, and their jobs run as you. Ctrl-C kills every job that still runs on them.")
     # A signal that comes in the instant before a wait begins is heard when that is over.
-    never = threading.Event()
-    while not never.wait(1.0):
-        pass
+    while True:
+        time.sleep(1.0)
