@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.emulator import Emulator
 from tests.cli.terminal import Terminal, agentless
-from tests.hosts import Process, Sshd, patience, until
+from tests.hosts import Sshd, children, patience, until
 
 
 class Screen:
@@ -34,11 +34,6 @@ class Screen:
         while not all(word in self.text for word in words):
             assert self._terminal._read(), self.text
             assert time.monotonic() < deadline, self.text
-
-
-def children(pid: int) -> list[Process]:
-    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return [Process.of(int(child)) for child in listed.stdout.split()]
 
 
 @pytest.mark.parametrize("leave", ["q", "\x03", "TERM"])

@@ -8,7 +8,7 @@ from tests.hosts.links import Links, over_every_link
 from tests.hosts.master import Master
 from tests.hosts.needs import need
 from tests.hosts.nodes import Node, Nodes, User
-from tests.hosts.processes import Process
+from tests.hosts.processes import Process, children
 from tests.hosts.proxy import Proxy
 from tests.hosts.servers import serving
 from tests.hosts.sshd import Sshd
@@ -24,6 +24,7 @@ __all__ = [
     "Proxy",
     "Sshd",
     "User",
+    "children",
     "in_time",
     "kill",
     "need",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Process"]
+__all__ = ["Process", "children"]
 
 
 class Process(NamedTuple):
@@ -29,6 +29,13 @@ class Process(NamedTuple):
         """Whether it runs; one that is dead and waits to be reaped doesn't."""
         fields = _fields(self.pid)
         return bool(fields) and fields[19] == self.started and fields[0] not in "ZX"
+
+
+def children(pid: int) -> list[Process]:
+    """The processes that a process has started, and that live."""
+    pids = [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
+    started = [Process.of(each) for each in pids if _fields(each)[1:2] == [str(pid)]]
+    return [process for process in started if process.lives]
 
 
 def _fields(pid: int) -> list[str]:

@@ -23,7 +23,7 @@ from agentless.model.secret import Secret
 from agentless.model.states import Dispatched, State
 from agentless.runner import shards
 from agentless.runner.spread import Spread
-from tests.hosts import Process, Sshd, kill, until
+from tests.hosts import Sshd, children, kill, until
 from tests.hosts.client import Client
 from tests.transport.conftest import keygen
 
@@ -33,19 +33,6 @@ def made(client: Client, *words: str, code: int = 0) -> Any:
     done = client.agentless("--spread", "cores", "--out", "json", *words)
     assert done.returncode == code, done.stderr
     return json.loads(done.stdout)
-
-
-def children(pid: int) -> list[Process]:
-    """The processes that a process has started, and that live."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(fields[1]) == pid and fields[0] != "Z":
-            found.append(Process.of(int(stat.parent.name)))
-    return found
 
 
 def starts(mark: Path) -> int:
