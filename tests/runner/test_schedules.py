@@ -30,7 +30,8 @@ def test_what_the_controller_counts_and_what_the_clock_says_is_known(home: Path)
     with fleet(home, entries) as one:
         rows = one.schedule().overview()
         assert all(row.to_json()["next_known"] and row.to_json()["next"] for row in rows)
-        assert [len(upcoming.fires or ()) for upcoming in one.schedule().coming(count=3).values()] == [3]
+        # Which entry has how many of the three depends on the time of day.
+        assert sum(len(upcoming.fires or ()) for upcoming in one.schedule().coming(count=3).values()) == 3
 
 
 def test_an_entry_whose_next_fires_are_all_skipped_comes_all_the_same(home: Path) -> None:
