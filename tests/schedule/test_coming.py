@@ -27,6 +27,7 @@ def test_fires_to_come_have_zone_splay_and_reason() -> None:
     assert first.jid.startswith("20180101111500")
 
 
+@pytest.mark.usefixtures("utc")
 def test_what_comes_but_once_comes_to_an_end() -> None:
     schedule = read(ENTRY + "    once: 2018-01-01T05:00:00\n")
     assert len(coming(schedule, schedule.entry("it"), 5, now=START, host="web1")) == 1

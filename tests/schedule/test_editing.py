@@ -141,6 +141,7 @@ def test_an_edit_that_would_be_wrong_leaves_the_file_as_it_is(
     assert [each.name for each in path.parent.iterdir() if each.suffix == ".new"] == []
 
 
+@pytest.mark.usefixtures("utc")
 def test_a_fire_is_postponed_within_its_minute_and_back_out_of_its_range_never(editor: Editor) -> None:
     schedule = editor.postpone("nightly", "2018-01-02 02:30", "2018-01-02 02:30:20")
     fires = coming(schedule, schedule.entry("nightly"), 3, now=START + 86400, host="db1")
@@ -154,6 +155,7 @@ def test_a_fire_is_postponed_within_its_minute_and_back_out_of_its_range_never(e
         editor.postpone("nightly", "2018-01-03 02:30", "2018-01-03 06:00")
 
 
+@pytest.mark.usefixtures("utc")
 def test_a_minute_that_is_skipped_takes_along_what_was_postponed_to_a_time_within_it(editor: Editor) -> None:
     editor.postpone("nightly", "2018-01-02 02:30", "2018-01-02 04:00:20")
     schedule = editor.skip("nightly", "2018-01-02 04:00")
