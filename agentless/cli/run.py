@@ -237,14 +237,13 @@ def run(
         from agentless.cli.preview import preview
 
         return preview(invocation, prepare(invocation.fleet), _shown(words, options["script"], spec), options["batch"])
-    if options["detach"] and options["batch"] is not None:
-        prepared = prepare(invocation.fleet)
-        if prepared.in_detached_batches:
-            return hand_over(invocation, prepared, show, on_interrupt or "detach").exit_code
-        return follow(invocation, lambda fleet: prepared, show, on_interrupt=on_interrupt or "ask").exit_code
+    detached_batches = options["detach"] and options["batch"] is not None
+    prepared = prepare(invocation.fleet) if detached_batches else None
+    if prepared is not None and prepared.in_detached_batches:
+        return hand_over(invocation, prepared, show, on_interrupt or "detach").exit_code
     return follow(
         invocation,
-        prepare,
+        lambda fleet: prepared or prepare(fleet),
         show,
         on_interrupt=on_interrupt or "ask",
         given=on_interrupt is not None,

@@ -147,7 +147,7 @@ from agentless.runner.dispatcher import PreparedJob
 class Early(PreparedJob):
     def send(self, made=lambda job: None):
         run = super().send(made)
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), int(os.environ.get("NUMBER", signal.SIGINT)))
         return run
 
 dispatcher.PreparedJob = Early
@@ -156,15 +156,22 @@ sys.exit(main())
 
 
 @pytest.mark.parametrize(
-    ("options", "states"), [(("--on-interrupt", "detach"), {"running"}), ((), {"returned", "not-started"})]
+    ("number", "options", "states"),
+    [
+        (signal.SIGINT, ("--on-interrupt", "detach"), {"running"}),
+        (signal.SIGINT, (), {"returned", "not-started"}),
+        (signal.SIGHUP, (), {"running"}),
+        (signal.SIGHUP, ("--on-interrupt", "kill"), {"returned", "not-started"}),
+        (signal.SIGHUP, ("--on-interrupt", "kill", "--detach", "--batch", "9"), {"returned", "not-started"}),
+    ],
 )
 def test_interrupted_when_the_job_was_just_made_it_names_it_and_what_to_type(
-    sshd: Sshd, options: Sequence[str], states: set[str]
+    sshd: Sshd, number: int, options: Sequence[str], states: set[str]
 ) -> None:
     """A job that is to be ended may be ended before it reaches its host."""
     done = subprocess.run(
         [sys.executable, "-c", EARLY, "run", "host1", "--out", "json", *options, "--", "exec sleep 300"],
-        env=sshd.client.environ,
+        env={**sshd.client.environ, "NUMBER": str(int(number))},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
