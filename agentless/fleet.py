@@ -17,6 +17,7 @@ from agentless import parameters
 from agentless.cache import JobCache, JobFilter, Pruned
 from agentless.config import Config
 from agentless.inventory import Inventory
+from agentless.later import lazy
 from agentless.model.copies import Copied, Copies, Paths, ignored
 from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID
@@ -30,10 +31,22 @@ from agentless.model.states import State
 from agentless.runner import recorded
 from agentless.runner.parts import Parts
 
-# A verb imports what contacts hosts: listing jobs is not to wait for it, nor for paramiko.
+# A verb loads what contacts hosts: listing jobs is not to wait for it, nor for paramiko.
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from agentless.runner import (
+        attach,
+        connections,
+        copying,
+        lookup,
+        procs,
+        registers,
+        retry,
+        scheduler,
+        schedules,
+        sender,
+    )
     from agentless.runner.contact import Watch
     from agentless.runner.dispatcher import PreparedJob
     from agentless.runner.retry import Retry
@@ -41,7 +54,16 @@ if TYPE_CHECKING:
     from agentless.runner.scheduler import Scheduler
     from agentless.runner.schedules import Schedules
     from agentless.runner.sender import HandedOver
+    from agentless.transport.ssh import fabric_connection
     from agentless.transport.ssh.fabric_connection import FabricConnection
+else:
+    attach, connections, copying, lookup, procs = lazy(
+        "agentless.runner", "attach", "connections", "copying", "lookup", "procs"
+    )
+    registers, retry, scheduler, schedules, sender = lazy(
+        "agentless.runner", "registers", "retry", "scheduler", "schedules", "sender"
+    )
+    (fabric_connection,) = lazy("agentless.transport.ssh", "fabric_connection")
 
 __all__ = ["Fleet"]
 
@@ -234,9 +256,7 @@ class Fleet:
             TargetError: no host, or more than one, has this name.
             UsageError: the host is this machine.
         """
-        from agentless.transport.ssh.fabric_connection import FabricConnection
-
-        return FabricConnection(self._parts.selection.endpoint(host), self._parts.contact.connector)
+        return fabric_connection.FabricConnection(self._parts.selection.endpoint(host), self._parts.contact.connector)
 
     # --- files ---
     def put(
@@ -259,8 +279,6 @@ class Fleet:
         Raises:
             UsageError: something cannot be read here, or makes no sense; nothing was sent.
         """
-        from agentless.runner import copying
-
         return copying.put(self._parts.contact, self._parts.selection, target, sources, destination, done)
 
     def get(
@@ -271,8 +289,6 @@ class Fleet:
         Args:
             sources: paths on each host, which may have wildcards; `directory/` is what is in it.
         """
-        from agentless.runner import copying
-
         return copying.get(self._parts.contact, self._parts.selection, target, sources, directory, done)
 
     def target_names(self, *, groups: bool = True) -> list[str]:
@@ -323,8 +339,6 @@ class Fleet:
         Raises:
             AgentlessError: it could not be started, or could not make the job; nothing was sent.
         """
-        from agentless.runner import sender
-
         prepared.meet()
         return sender.hand_over(self._parts, prepared)
 
@@ -424,22 +438,16 @@ class Fleet:
             UsageError: it was not sent from here with `run`, or what was sent with it is not kept.
             TargetError: as `lookup`.
         """
-        from agentless.runner import retry
-
         lists = (*(("@failed",) if failed else ()), *(("@unreachable",) if unreachable else ()))
         return retry.prepare(self._parts.dispatcher, self._jid(jid), target, lists, how)
 
     # --- the proc system ---
     def running(self, target: str | None = None) -> Running:
         """Salt's `saltutil.running`: what the proc files of each host say runs there."""
-        from agentless.runner import procs
-
         return procs.running(self._parts.contact, self.endpoints(target))
 
     def find_job(self, jid: str, target: str | None = None) -> Found:
         """Salt's `saltutil.find_job`: where the job runs. `target` None: the job's own hosts, else all."""
-        from agentless.runner import procs
-
         return procs.find_job(self._parts.contact, self._parts.selection, self._jid(jid), target)
 
     def signal_job(self, jid: str, signal: str | int, target: str | None = None) -> Signalled:
@@ -456,8 +464,6 @@ class Fleet:
             UsageError: no such signal.
             UnknownJob: the cache and all hosts deny the job.
         """
-        from agentless.runner import procs
-
         number = procs.signal_number(signal)
         return procs.signal_job(self._parts.contact, self._parts.selection, self._jid(jid), number, target)
 
@@ -475,8 +481,6 @@ class Fleet:
 
     def active(self, target: str | None = None) -> Active:
         """Salt's `jobs.active`: the jobs that run, and where each of their hosts stands."""
-        from agentless.runner import lookup
-
         return lookup.active(self._parts.contact, self._parts.selection, target)
 
     def lookup(self, jid: str, target: str | None = None, *, source: str | None = None) -> Report:
@@ -495,11 +499,7 @@ class Fleet:
             UsageError: there is no such register.
         """
         if source is not None:
-            from agentless.runner import registers
-
             return registers.look_up(self._parts, source, self._jid(jid), target)
-        from agentless.runner import lookup
-
         return lookup.look_up(self._parts.contact, self._parts.selection, self._jid(jid), target)
 
     def show(self, jid: str, target: str | None = None) -> Report:
@@ -567,8 +567,6 @@ class Fleet:
             host,
         )
         if source is not None:
-            from agentless.runner import registers
-
             with registers.opened(self._parts, source) as register:
                 return recorded.listed(register.rows(), wanted, limit, register.load)
         return recorded.listed(self.cache.rows(), wanted, limit, lambda jid: self.cache.load(jid, outputs=False))
@@ -583,8 +581,6 @@ class Fleet:
             TargetError: as `lookup`.
             UnknownJob: the cache and all hosts deny it; or by the Run's `report`, where the last host does so later.
         """
-        from agentless.runner import attach
-
         return attach.attach(self._parts.contact, self._parts.selection, self._jid(jid), target, wait=wait)
 
     def tail(self, jid: str, target: str | None = None, *, follow: bool = False) -> Run:
@@ -596,8 +592,6 @@ class Fleet:
         Raises:
             TargetError, UnknownJob: as `wait`.
         """
-        from agentless.runner import attach
-
         return attach.attach(
             self._parts.contact, self._parts.selection, self._jid(jid), target, live=True, once=not follow
         )
@@ -612,8 +606,6 @@ class Fleet:
         Returns:
             the hosts that could not be asked.
         """
-        from agentless.runner import lookup
-
         return lookup.collect(self._parts.contact, self.endpoints(target))
 
     def prune(self) -> Pruned:
@@ -628,9 +620,7 @@ class Fleet:
             path: the schedule file; None is what the configuration names, else `schedule.yaml` beside the inventory,
                 else the one of the user's config directory.
         """
-        from agentless.runner.schedules import Schedules, find
-
-        return Schedules(self._parts, find(self._parts, path))
+        return schedules.Schedules(self._parts, schedules.find(self._parts, path))
 
     def scheduler(self, log: Callable[[str], None], path: str | Path | None = None) -> Scheduler:
         """What fires the entries of a schedule file that run on the controller.
@@ -639,15 +629,11 @@ class Fleet:
             log: called with one line for each fire, skip and error.
             path: as for `schedule`.
         """
-        from agentless.runner.scheduler import Scheduler
-
-        return Scheduler(self.schedule(path), self._parts.controller, log=log, deliver=self.deliver)
+        return scheduler.Scheduler(self.schedule(path), self._parts.controller, log=log, deliver=self.deliver)
 
     # --- connections that are kept ---
     def connections(self, target: str | None = None) -> Connections:
         """The connections that are kept for the next operation; with a target or a `limit`, those to its hosts."""
-        from agentless.runner import connections
-
         return connections.kept(self._parts, target)
 
     def close_connections(self, target: str | None = None) -> Connections:
@@ -659,12 +645,8 @@ class Fleet:
         Raises:
             TargetError, InventoryError: as `hosts`.
         """
-        from agentless.runner import connections
-
         return connections.close(self._parts, target)
 
     def ping(self, target: str | None = None) -> Pong:
         """Connect to each host, bring the helper, and say which Python answered."""
-        from agentless.runner import procs
-
         return procs.ping(self._parts.contact, self.endpoints(target))

@@ -1,4 +1,4 @@
-"""Modules that another's package imports at its head, and loads here when it uses them."""
+"""Modules that are loaded when they are first used: ours, and those that another's package imports at its head."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-__all__ = ["later"]
+__all__ = ["later", "lazy"]
 
 
 class _Unloaded(ModuleType):
@@ -21,6 +21,11 @@ class _Unloaded(ModuleType):
         if sys.modules.get(self.__name__) is self:
             del sys.modules[self.__name__]
         return getattr(import_module(self.__name__), name)
+
+
+def lazy(package: str, *names: str) -> Iterator[Any]:
+    """Stand-ins for modules of a package, each of which is loaded when something of it is first used."""
+    return (_Unloaded(f"{package}.{name}") for name in names)
 
 
 @contextlib.contextmanager

@@ -20,6 +20,14 @@ def test_it_is_loaded_for_the_first_that_is_used_of_it() -> None:
     assert told(*lines).split("\n") == ["False", "(0.0, 0.0, 0) True"]
 
 
+def test_modules_of_ours_are_loaded_one_by_one_as_they_are_used() -> None:
+    lines = ["from agentless.later import lazy", "one, other = lazy('agentless.runner', 'frames', 'cores')"]
+    loaded = "[name for name in sys.modules if name.startswith('agentless.runner.')]"
+    lines += [f"print({loaded})", f"print(one.NOISE_KEPT, {loaded})", "import agentless.runner.frames as real"]
+    lines += ["print(one.Decoder is real.Decoder, 'agentless.runner.cores' in sys.modules)"]
+    assert told(*lines).split("\n") == ["[]", "4096 ['agentless.runner.frames']", "True False"]
+
+
 def test_who_imports_it_afterwards_gets_the_real_one() -> None:
     lines = ["with later('colorsys'):", "    import colorsys as mine", "import colorsys"]
     assert told(*lines, "print(colorsys.__spec__.name, mine.rgb_to_hsv is colorsys.rgb_to_hsv)") == "colorsys True"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from agentless.config import cache_dir, config_dir
 from agentless.errors import InventoryError, ScheduleError, TargetError, UsageError
 from agentless.files import read_file
+from agentless.later import lazy
 from agentless.model.jid import JID
 from agentless.model.job import JobRow
 from agentless.model.job_spec import Delivery
@@ -29,9 +30,15 @@ from agentless.schedule.schedule_file import Entry, Schedule
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from agentless.runner import controller_functions, lookup
+    from agentless.runner import shipment as shipments
     from agentless.runner.dispatcher import PreparedJob
     from agentless.runner.run import Run
     from agentless.runner.shipment import Shipment
+    from agentless.schedule import salt_import
+else:
+    controller_functions, lookup, shipments = lazy("agentless.runner", "controller_functions", "lookup", "shipment")
+    (salt_import,) = lazy("agentless.schedule", "salt_import")
 
 __all__ = ["Schedules", "find"]
 
@@ -105,13 +112,11 @@ class Schedules:
             ScheduleError: it cannot be read, or something of it cannot be taken: then nothing is.
             TargetError: the target cannot be read, or selects no host.
         """
-        from agentless.schedule.salt_import import translated
-
         try:
             data = read_file(path, 64)
         except OSError as error:
             raise ScheduleError(f"cannot be read: {error.strerror}", file=str(path)) from error
-        taken = translated(
+        taken = salt_import.translated(
             data,
             str(path),
             target=target,
@@ -163,8 +168,6 @@ class Schedules:
         Raises:
             ScheduleError: the file is wrong, or has no `schedule`, as an empty one.
         """
-        from agentless.runner import shipment as hosts
-
         parts = self._parts
         schedule = self.file
         if not schedule.stated:
@@ -173,28 +176,24 @@ class Schedules:
             raise ScheduleError("there is no schedule in it", hint, file=schedule.file)
         endpoints = parts.selection.endpoints(target)
         shipment = self._shipment(schedule, self._targets(schedule))
-        before = hosts.show(parts.contact, endpoints, plan=0, log=0) if diff else None
-        pushed = hosts.push(parts.contact, endpoints, shipment, check=check)
+        before = shipments.show(parts.contact, endpoints, plan=0, log=0) if diff else None
+        pushed = shipments.push(parts.contact, endpoints, shipment, check=check)
         self._note(pushed, shipment, check)
-        return pushed if before is None else hosts.compared(pushed, before, shipment)
+        return pushed if before is None else shipments.compared(pushed, before, shipment)
 
     def purge(self, target: str | None = None, *, check: bool = False) -> Pushed:
         """Take the schedule and its line in the crontab away from hosts; None is all."""
-        from agentless.runner import shipment as hosts
-
-        purged = hosts.purge(self._parts.contact, self._parts.selection.endpoints(target), check=check)
+        purged = shipments.purge(self._parts.contact, self._parts.selection.endpoints(target), check=check)
         if not check:
             self._pushes.note(self._sender, {host: {} for host in purged.hosts}, time.time(), other={})
         return purged
 
     def _note(self, pushed: Pushed, shipment: Shipment, check: bool) -> None:
         """Remember what hosts have, for `overview`."""
-        from agentless.runner.shipment import digest_of
-
         had: dict[str, dict[str, str]] = {}
         other: dict[str, dict[str, str]] = {}
         for name, placed in pushed.hosts.items():
-            digests = {job.name: digest_of(job) for job in shipment.jobs.get(name, ())}
+            digests = {job.name: shipments.digest_of(job) for job in shipment.jobs.get(name, ())}
             here = digests.keys() if not check else set(placed.unchanged)
             had[name] = {entry: each for entry, each in digests.items() if entry in here}
             if check:
@@ -203,10 +202,8 @@ class Schedules:
         self._pushes.note(self._sender, had, time.time(), other=other)
 
     def _shipment(self, schedule: Schedule, targets: Mapping[str, tuple[str, ...]]) -> Shipment:
-        from agentless.runner import shipment as hosts
-
         parts = self._parts
-        return hosts.Shipment.of(
+        return shipments.Shipment.of(
             schedule,
             targets,
             user=parts.user,
@@ -225,9 +222,7 @@ class Schedules:
 
     def status(self, target: str | None = None, *, plan: int = 1, log: int = 50) -> Seen:
         """What hosts have, what their ticks did (`log` events), and what they will fire (`plan` of each entry)."""
-        from agentless.runner import shipment as hosts
-
-        return hosts.show(self._parts.contact, self._parts.selection.endpoints(target), plan=plan, log=log)
+        return shipments.show(self._parts.contact, self._parts.selection.endpoints(target), plan=plan, log=log)
 
     # --- here ---
     def coming(self, name: str | None = None, count: int = 1) -> dict[str, Upcoming]:
@@ -260,12 +255,10 @@ class Schedules:
 
     def overview(self) -> list[Overview]:
         """Every entry, with what is known of it here; nobody is asked."""
-        from agentless.runner.shipment import digest_of
-
         schedule, now = self.file, time.time()
         fired = self._fired(schedule)
         shipment = self._shipment(schedule, self._targets(schedule))
-        digests = {job.name: digest_of(job) for jobs in shipment.jobs.values() for job in jobs}
+        digests = {job.name: shipments.digest_of(job) for jobs in shipment.jobs.values() for job in jobs}
         rows = []
         for entry in schedule.entries.values():
             host, history = self._place(schedule, entry)
@@ -312,14 +305,10 @@ class Schedules:
 
     def perform(self, entry: Entry) -> str:
         """Do an entry's function of the controller; what it did, in a line."""
-        from agentless.runner.controller_functions import perform
-
-        return perform(entry, self._parts, time.time())
+        return controller_functions.perform(entry, self._parts, time.time())
 
     def running(self, name: str) -> int:
         """How many jobs of an entry run now: those of the cache that are open, and of which a host says so."""
-        from agentless.runner import lookup
-
         parts = self._parts
         count = 0
         for jid in list(parts.cache.open_jobs()):
@@ -344,6 +333,4 @@ class Schedules:
             raise ScheduleError(
                 f"{entry.name}: {entry.function} runs on the controller, and is no job", file=str(self.path)
             )
-        from agentless.runner.shipment import job_spec
-
-        return self._parts.dispatcher.prepare(entry.target, job_spec(entry, str(self.path)), how, jid)
+        return self._parts.dispatcher.prepare(entry.target, shipments.job_spec(entry, str(self.path)), how, jid)
