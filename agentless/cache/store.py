@@ -195,7 +195,7 @@ class JobCache:
         """Enter what was learned about a host; it is on disk when this returns.
 
         What ends a host (`returned`, `lost`, `not-started`) is final: whatever comes later is ignored. The job is
-        finished (see `finish`) by the last host that ends.
+        finished (see `release`) by the last host that ends.
 
         Returns:
             the result, with its output where it lies now; None where the host had ended already.
@@ -247,27 +247,6 @@ class JobCache:
                 self.record_many(jid, dict.fromkeys(off, HostResult(State.NOT_STARTED, problem=problem)))
             return off
 
-    def finish(self, jid: JID) -> bool:
-        """Write the record of a settled job anew, so that the list need not read it whole.
-
-        Settled is a job that no contact can change: each host has ended, or was never reached. `record` does this by
-        itself when the last host ends, and `release` when the run leaves.
-
-        Returns:
-            Whether the job is settled.
-        """
-        with self._folder.guard("write", jid), self._folder.locked():
-            return self._finish(jid)
-
-    def _finish(self, jid: JID) -> bool:
-        record = self._journal.opened(jid)
-        if record is None:
-            return self._journal.is_finished(jid)
-        if not record.settled():
-            return False
-        self._journal.finish(record)
-        return True
-
     def abandon(self, jid: JID) -> bool:
         """Where the run is gone, hosts to which nothing was sent are `not-started`, kind `controller-gone`.
 
@@ -287,9 +266,10 @@ class JobCache:
 
     # --- the run's lock -----------------------------------------------------------------------------------------
     def release(self, jid: JID) -> None:
-        """Say that the run of a job that `create` made is over, and `finish` it; harmless where that was said.
+        """Say that the run of a job that `create` made is over; harmless where that was said.
 
-        Until then the job is held: by a lock, which is gone by itself when the process is.
+        Until then the job is held: by a lock, which is gone by itself when the process is. Where no contact can change
+        a host any more (each has ended, or was never reached), the record is finished: written anew for the list.
         """
         lock = self._live.pop(jid, None)
         if lock is None:
@@ -300,7 +280,9 @@ class JobCache:
             finally:
                 lock.release()
             with _unless_full():
-                self._finish(jid)
+                record = self._journal.opened(jid)
+                if record is not None and record.settled():
+                    self._journal.finish(record)
 
     def is_held(self, jid: JID) -> bool:
         """Whether the run of this job lives, here or in another process: its `pending` hosts will still be asked."""

@@ -227,6 +227,3 @@ class Growing:
             return start, certain - start, b""
         self.at += len(data)
         return (start, 0, data) if data else None
-
-    def close(self) -> None:
-        os.close(self.fd)

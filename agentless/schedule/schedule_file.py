@@ -98,14 +98,12 @@ class Schedule:
     Args:
         file: its path.
         entries: by name, in the file's order.
-        enabled: the global switch; it is in each entry's timing already.
         zones: the tables of the zones that entries name, for `clock.Zone`.
         stated: the file has the key `schedule`, so that where no entry is, none is meant.
     """
 
     file: str
     entries: Mapping[str, Entry]
-    enabled: bool
     zones: Mapping[str, list[list[int]]]
     stated: bool = True
 
@@ -139,10 +137,8 @@ def load(path: str | os.PathLike[str], *, now: float) -> Schedule:
     return parse(data, file, now=now)
 
 
-def parse(text: str | bytes, file: str, *, identity: str | None = None, now: float) -> Schedule:
+def parse(text: str | bytes, file: str, *, now: float) -> Schedule:
     """As `load`, from the text of a file; `file` is its name in errors, and scripts are beside it."""
-    if identity is None:
-        identity = os.path.abspath(file)
     document = root(text, file, ScheduleError)
     top = document.fields() if document else {}
     for key, item in top.items():
@@ -167,7 +163,7 @@ def parse(text: str | bytes, file: str, *, identity: str | None = None, now: flo
     for key, item in fields.items():
         if key in _GLOBAL:
             continue
-        entry = _entry(item, key, shared, enabled, identity, whens)
+        entry = _entry(item, key, shared, enabled, os.path.abspath(file), whens)
         if entry.name in entries:
             raise item.error(f"there is another entry of the name {entry.name!r}")
         ids = {other.timing["id"]: other.name for other in entries.values()}
@@ -177,7 +173,7 @@ def parse(text: str | bytes, file: str, *, identity: str | None = None, now: flo
         entries[entry.name] = entry
     named = sorted({entry.timezone for entry in entries.values() if entry.timezone})
     zones = {name: dates.zone(name, now) for name in named}
-    return Schedule(file, entries, enabled, zones, stated="schedule" in top)
+    return Schedule(file, entries, zones, stated="schedule" in top)
 
 
 def _entry(

@@ -74,12 +74,6 @@ class CacheMachine(RuleBasedStateMachine):
         cache.record_many(jid, results)
         self._learned_again(jid, results)
 
-    @rule(jid=jobs, user=user)
-    def finish(self, jid: JID, user: int) -> None:
-        if jid in self.model:
-            settled = all(result.settled for result in self.model[jid].results.values())
-            assert self.users[user].finish(jid) is settled
-
     @rule(jid=jobs)
     def release(self, jid: JID) -> None:
         self.users[0].release(jid)

@@ -62,7 +62,6 @@ def test_whatever_writes_says_that_it_did_not(bench: Blocked) -> None:
         lambda: cache.record(job.jid, "web1", returned(b"x" * 5000)),
         lambda: cache.adopt(Job(job.jid, "cmd.run", ("uptime",), "web*", ("web9",), "eve", 1.0), {}),
         lambda: cache.call_off(job.jid, ["web2"], Problem("k", "m")),
-        lambda: cache.finish(job.jid),
         lambda: cache.abandon(job.jid),
         lambda: cache.prune(force=True),
     ):

@@ -6,7 +6,7 @@ from agentless.schedule import schedule_file
 from agentless.schedule.schedule_file import parse
 from tests.schedule.walking import START
 
-FILE = "dir/schedule.yaml"
+FILE = "/dir/schedule.yaml"
 
 
 ENTRY = """\
@@ -19,4 +19,4 @@ schedule:
 
 
 def read(text: str) -> schedule_file.Schedule:
-    return parse(text, FILE, identity="ada@laptop", now=START)
+    return parse(text, FILE, now=START)

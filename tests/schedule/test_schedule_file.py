@@ -201,9 +201,9 @@ def test_the_switch_for_all_switches_each_entry_off() -> None:
 def test_jids_end_in_digits_of_the_schedule_and_the_entry() -> None:
     text = ENTRY + "    minutes: 5\n"
     ids = {
-        parse(text.replace("it:", f"{name}:"), FILE, identity=identity, now=START).entry(name).timing["id"]
+        parse(text.replace("it:", f"{name}:"), file, now=START).entry(name).timing["id"]
         for name in ("it", "other")
-        for identity in ("ada@laptop", "bob@ci")
+        for file in ("/home/ada/schedule.yaml", "/home/bob/schedule.yaml")
     }
     assert len(ids) == 4
     assert all(len(each) == 6 and each.isdigit() for each in ids)

@@ -35,7 +35,7 @@ def timing(keys: str) -> Timing:
     """The evaluator's entry for time keys as a file has them, each on a line."""
     lines = ["schedule:", "  it:", "    function: cmd.run", "    args: [x]", "    target: all"]
     lines += [f"    {line}" for line in keys.strip().splitlines()]
-    return parse("\n".join(lines), "schedule.yaml", identity="test", now=START).entries["it"].timing
+    return parse("\n".join(lines), "/schedule.yaml", now=START).entries["it"].timing
 
 
 @dataclass
