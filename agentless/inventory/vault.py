@@ -145,7 +145,7 @@ class Vault:
         if answer is None:
             raise VaultClosed(
                 f"stays closed: the password of vault id {of.label!r} is to be asked for, and there is nobody to ask",
-                "Give a file with it: `vault_ids={of.label}@FILE`.",
+                f"Give a file with it: `vault_ids={of.label}@FILE`.",
             )
         return answer
 

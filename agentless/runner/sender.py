@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
@@ -21,15 +21,14 @@ from typing import Any
 from agentless import config as configuration
 from agentless.background import end, harden, launch, leave_terminal
 from agentless.errors import AgentlessError, CacheError, InventoryError, UsageError
-from agentless.model.endpoint import Endpoint
 from agentless.model.job import Job, Report
-from agentless.model.job_spec import JobSpec, Sent
+from agentless.model.job_spec import JobSpec
 from agentless.model.secret import Secret
 from agentless.model.states import State
+from agentless.runner.contact import Contact
 from agentless.runner.dispatcher import PreparedJob
 from agentless.runner.events import Changed
 from agentless.runner.parts import Parts
-from agentless.runner.rollout import Rollout
 from agentless.values import dataclass
 
 __all__ = ["HandedOver", "hand_over", "main"]
@@ -40,17 +39,15 @@ _CODE = "import sys; sys.path[:] = sys.argv[1:]; from agentless.runner.sender im
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the process has to know: the parts of the fleet without its callables, and the job as it was prepared."""
+    """What the process has to know.
+
+    Args:
+        parts: those of the fleet, without its callables.
+        prepared: the job as it was prepared, for the contact of the process.
+    """
 
     parts: Parts
-    endpoints: Mapping[str, Endpoint]
-    target: str
-    rollout: Rollout
-    user: str
-    login: str | None
-    become: str | None
-    selected: int
-    sent: Sent | None
+    prepared: Callable[[Contact], PreparedJob]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +142,9 @@ def _plan(parts: Parts, prepared: PreparedJob) -> Plan:
     silent = replace(
         parts, ask=_nobody, warn=_nobody, note=_nobody, step=_nobody, watch=_unwatched, trust=None, executor=None
     )
-    return Plan(
-        silent,
-        dict(prepared.endpoints),
-        prepared.target,
-        rollout,
-        prepared.user,
-        prepared.login,
-        prepared.become,
-        prepared.selected,
-        prepared.sent,
-    )
+    plain = replace(prepared, endpoints=dict(prepared.endpoints), rollout=rollout, live=False, wait=None)
+    all_but_contact = {each.name: getattr(plain, each.name) for each in fields(plain) if each.name != "contact"}
+    return Plan(silent, partial(PreparedJob, **all_but_contact))
 
 
 def _nobody(words: str) -> None:
@@ -241,22 +230,9 @@ def main() -> None:
 
 
 def _send(parts: Parts, plan: Plan, command: _Command) -> None:
-    prepared = PreparedJob(
-        parts.contact,
-        plan.endpoints,
-        plan.target,
-        plan.rollout,
-        plan.user,
-        plan.login,
-        plan.become,
-        None,
-        live=False,
-        wait=None,
-        selected=plan.selected,
-        sent=plan.sent,
-    )
+    prepared = plan.prepared(parts.contact)
     begun: set[str] = set()
-    first = plan.rollout.batch or 1
+    first = prepared.rollout.batch or 1
     with prepared.send(made=lambda job: command.say("job", job)) as run:
         for event in run:
             if isinstance(event, Changed) and event.result.state is not State.PENDING and len(begun) < first:

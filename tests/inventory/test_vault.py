@@ -115,8 +115,9 @@ def test_without_any_password_the_way_out_is_named(sealed: Mapping[str, str]) ->
 
 
 def test_nobody_to_ask_is_an_error(sealed: Mapping[str, str]) -> None:
-    with pytest.raises(VaultClosed, match="nobody to ask"):
+    with pytest.raises(VaultClosed, match="nobody to ask") as caught:
         Vault([Identity("default", "prompt")], nobody).open(sealed[""])
+    assert "`vault_ids=default@FILE`" in caught.value.hint
 
 
 def test_a_client_script_is_told_the_label(sealed: Mapping[str, str], tmp_path: Path) -> None:

@@ -287,6 +287,17 @@ def test_many_may_wait_for_it_and_see_it_to_its_end(desk: Desk) -> None:
         assert one.returncode == 0
 
 
+def test_the_record_says_which_job_it_repeats(desk: Desk) -> None:
+    for host in HOSTS[:3]:
+        (desk.folder / f"code-{host}").write_text("3")
+    (desk.folder / "go").touch()
+    jid = json.loads(desk("run", "all", "--batch", "2", "--out", "json", *desk.command, code=1).stdout)["jid"]
+    again = desk("jobs", "retry", jid, "--detach").stdout.strip()
+    assert desk.report(again).job.retry_of == jid
+    assert list(desk.report(again).results) == HOSTS[:3]
+    desk("jobs", "wait", again, code=1)
+
+
 def test_a_batch_of_all_needs_nobody_who_stays(desk: Desk) -> None:
     desk.detach("--batch", "100%")
     assert desk.senders() == []
