@@ -17,7 +17,7 @@ import pwd
 import re
 import stat
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field
+from dataclasses import field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,16 +111,14 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse by hand what the file's reader refuses; raises UsageError."""
-        for key, read in _READERS.items():
-            value = getattr(self, key)
-            if value is None and key in _MAY_BE_NONE:
+        for each in fields(Config):
+            key, value, read = each.name, getattr(self, each.name), _READERS.get(each.name)
+            if read is None or value is each.default:
                 continue
             try:
                 if key == "inventory":
                     if not isinstance(value, tuple):
                         raise ValueError("a tuple of sources is needed")
-                    if not value:
-                        continue
                     # As the file has it.
                     value = list(value)
                 made = read(value)
@@ -384,14 +382,6 @@ _READERS: dict[str, _Parser] = {
     "keep_bytes": _size,
     "output_cap": _size,
 }
-
-
-_MAY_BE_NONE = frozenset(
-    {
-        *("connect_timeout", "host_key_checking", "user", "private_key", "become_user", "become_method"),
-        *("schedule_file", "keep_connections"),
-    }
-)
 
 
 # --- returners -------------------------------------------------------------------------------------------------------

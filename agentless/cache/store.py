@@ -371,14 +371,10 @@ class JobCache:
             record = self._journal.readable(jid)
             if record is None or (where is not None and not where(record.job)):
                 continue
-            held: bool | None = None
-            for host, result in record.waited_for():
-                if host not in contacted:
-                    continue
-                maybe = result.dispatched is Dispatched.MAYBE
-                if maybe and held is None:
-                    held = self.is_held(jid)
-                wanted.setdefault(host, []).append(Wanted(jid, result.nonce, maybe and not held, result.place))
+            here = {host: result for host, result in record.waited_for() if host in contacted}
+            held = any(one.dispatched is Dispatched.MAYBE for one in here.values()) and self.is_held(jid)
+            for host, result in here.items():
+                wanted.setdefault(host, []).append(Wanted.of(jid, result, held=held))
         return {host: tuple(jobs) for host, jobs in wanted.items()}
 
     # --- returners ----------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Any
 from agentless.model.jid import JID
 from agentless.model.job import Job
 from agentless.model.job_spec import JobSpec
+from agentless.model.states import Dispatched, HostResult
 from agentless.values import dataclass
 
 __all__ = [
@@ -61,6 +62,15 @@ class Wanted:
     nonce: str = ""
     maybe: bool = False
     place: str = ""
+
+    @classmethod
+    def of(cls, jid: JID, result: HostResult, *, held: bool) -> Wanted:
+        """The job as it is asked about where a host stands like that.
+
+        Args:
+            held: its run lives: its request may just be on its way, and nobody else calls that off.
+        """
+        return cls(jid, result.nonce, result.dispatched is Dispatched.MAYBE and not held, result.place)
 
     def at(self, place: str) -> Wanted:
         """As it is asked about at this place: one that was sent to another one is not called off there."""

@@ -24,6 +24,8 @@ _FLAG_OPTIONS = {
     "K": ("gssapiauthentication", "yes"),
 }
 _VALUE_OPTIONS = {"J": "proxyjump", "b": "bindaddress", "c": "ciphers", "m": "macs"}
+# The same, of which the value is taken as it stands.
+_PLAIN_OPTIONS = {"i": "identityfile", "l": "user", "p": "port"}
 # What changes nothing here: how ssh makes masters, talks to its terminal, and logs.
 _NEEDLESS_FLAGS = frozenset("aCfGgkMNnqsTtVvXxYy")
 _NEEDLESS_VALUES = frozenset("EeOPQ")
@@ -101,12 +103,8 @@ def read(words: Sequence[str]) -> tuple[SshArgs, list[str]]:
             operands.append(value)
         elif letter == "o":
             reader.option(*directive(value))
-        elif letter == "p":
-            reader.port = reader.port or port_number(value)
-        elif letter == "l":
-            reader.user = reader.user or value
-        elif letter == "i":
-            reader.key_files.append(value)
+        elif letter in _PLAIN_OPTIONS:
+            reader.taken.append((_PLAIN_OPTIONS[letter], (value,)))
         elif letter == "F":
             reader.config_file = value
         elif letter == "W":
@@ -126,17 +124,12 @@ class _OptionReader:
     """Collects the options of one command line; the first value of a keyword holds, as with ssh."""
 
     def __init__(self) -> None:
-        self.port: int | None = None
-        self.user: str | None = None
-        self.key_files: list[str] = []
+        self.taken: list[Option] = []
         self.config_file: str | None = None
         self.forward: str | None = None
         # Of -S, the last of which holds, also against ControlPath.
         self.control_path: Option | None = None
         self.ignored: list[str] = []
-        self._connect_timeout: float | None = None
-        self._certificates: list[Option] = []
-        self._options: dict[str, Option] = {}
 
     def option(self, name: str, text: str) -> None:
         """One option of ssh_config(5), its value as it would stand in a file."""
@@ -144,35 +137,27 @@ class _OptionReader:
         if not text.isprintable():
             raise ValueError(f"{name} {text!r} holds control characters")
         if key in _TYPED or key in _HONOURED:
-            keyword, words = keywords.read(key, text)
-            self._take(keyword, words)
+            self.taken.append(keywords.read(key, text))
         elif key not in _NEEDLESS and not (key in _NEEDLESS_OFF and text.lower() == "no"):
             self.ignored.append(f"-o {name}={text}")
 
-    def _take(self, keyword: str, words: tuple[str, ...]) -> None:
-        if keyword == "port":
-            self.port = self.port or port_number(words[0])
-        elif keyword == "user":
-            self.user = self.user or words[0]
-        elif keyword == "identityfile":
-            self.key_files.append(words[0])
-        elif keyword == "certificatefile":
-            self._certificates.append((keyword, words))
-        elif keyword == "connecttimeout":
-            self._connect_timeout = self._connect_timeout or connect_timeout(words[0])
-        else:
-            self._options.setdefault(keyword, (keyword, words))
+    def _values(self, keyword: str) -> list[str]:
+        return [words[0] for name, words in self.taken if name == keyword]
 
     def args(self) -> SshArgs:
+        options: dict[str, Option] = {}
+        for option in self.taken:
+            if option[0] not in _TYPED:
+                options.setdefault(option[0], option)
         if self.control_path is not None:
-            self._options["controlpath"] = self.control_path
+            options["controlpath"] = self.control_path
         return SshArgs(
-            port=self.port,
-            user=self.user,
-            key_files=tuple(self.key_files),
-            connect_timeout=self._connect_timeout,
+            port=next(map(port_number, self._values("port")), None),
+            user=next(filter(None, self._values("user")), None),
+            key_files=tuple(self._values("identityfile")),
+            connect_timeout=next(filter(None, map(connect_timeout, self._values("connecttimeout"))), None),
             config_file=self.config_file,
-            options=(*self._options.values(), *self._certificates),
+            options=(*options.values(), *(option for option in self.taken if option[0] == "certificatefile")),
             ignored=tuple(self.ignored),
             forward=self.forward,
         )

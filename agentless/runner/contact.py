@@ -26,7 +26,7 @@ from agentless.runner.host_call import HostCall
 from agentless.runner.reading import Answer
 from agentless.runner.session import NOT_TWICE
 from agentless.runner.spread import Spread
-from agentless.runner.writing import operation, write
+from agentless.runner.writing import write
 from agentless.transport.channel import Connector
 from agentless.values import dataclass
 
@@ -227,12 +227,13 @@ class SingleCall:
         raise Unreachable("internal", f"{type(self._error).__name__}: {self._error}") from self._error
 
     def next(self) -> HostCall | float | None:
-        if (request := self._request) is None:
-            request = self._request = self._make_request()
-            self._tries = 1 if operation(request) in NOT_TWICE else CARRIERS
+        begins = self._request is None
+        request = self._request = self._request or self._make_request()
         self._home, self._answers = self._homecoming(), []
         seen, caller = self._home.seen(), self._contact.caller
         messages = [write(request, caller, self._want, seen)]
+        if begins:
+            self._tries = 1 if messages[0].fields["op"] in NOT_TWICE else CARRIERS
         if self._both_users:
             # The login user, asked beside another, has no word in what never arrived at that one.
             messages.append(write(request, caller, [replace(one, maybe=False) for one in self._want], seen))

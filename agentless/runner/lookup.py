@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from agentless.errors import CacheError, HostError, TargetError
@@ -16,7 +16,7 @@ from agentless.model.problem import Problem
 from agentless.model.process import Process
 from agentless.model.requests import FetchRequest, Wanted
 from agentless.model.results import Active, ActiveJob
-from agentless.model.states import Dispatched, HostResult, State, elsewhere, settle
+from agentless.model.states import HostResult, State, elsewhere, settle
 from agentless.runner.contact import Contact, in_order, problem_of
 from agentless.runner.discovery import discover
 from agentless.runner.procs import look
@@ -64,13 +64,15 @@ def ask_about_all(contact: Contact, selection: Selection, reports: Sequence[Repo
         endpoints.update(places)
         for name in places:
             jids.setdefault(name, []).append(job.jid)
+
+    def request(jids: Sequence[JID], name: str, place: str) -> FetchRequest:
+        return FetchRequest(tuple(Wanted.of(jid, before[jid][name], held=jid in held).at(place) for jid in jids))
+
     for endpoints, jids in senders.values():
         # A job that was sent before `--become` was given is the login user's: denied by the other, it would be lost.
         for name, answers in contact.ask(
             endpoints,
-            lambda name, jids=jids, endpoints=endpoints: _fetch(  # type: ignore[misc]
-                name, jids[name], before, held, endpoints[name].place
-            ),
+            lambda name, jids=jids, endpoints=endpoints: request(jids[name], name, endpoints[name].place),  # type: ignore[misc]
             about=learned,
             both_users=True,
         ):
@@ -79,29 +81,6 @@ def ask_about_all(contact: Contact, selection: Selection, reports: Sequence[Repo
     return [
         _recorded(contact, report, learned[report.job.jid]).unreached(missing[report.job.jid]) for report in reports
     ]
-
-
-def _fetch(
-    name: str, jids: Sequence[JID], results: Mapping[JID, Mapping[str, HostResult]], held: Container[JID], place: str
-) -> FetchRequest:
-    """What to ask a host about jobs.
-
-    Args:
-        held: jobs whose runs live: their requests may just be on their way, and nobody else calls them off.
-        place: the place there that is asked: a job that was sent to another one is not called off here.
-    """
-    open_jobs = ((jid, results[jid][name]) for jid in jids)
-    return FetchRequest(
-        tuple(
-            Wanted(
-                jid,
-                result.nonce,
-                result.dispatched is Dispatched.MAYBE and jid not in held,
-                result.place,
-            ).at(place)
-            for jid, result in open_jobs
-        )
-    )
 
 
 def _learn(before: HostResult, jid: JID, answers: Sequence[Answer] | HostError, asked: Collection[str]) -> HostResult:

@@ -321,9 +321,7 @@ class Pursuit:
                 job, rollout.spec_for(self.host), self.host, self._nonce, live=errand.live, detach=rollout.detach
             )
         if self.result.dispatched is Dispatched.MAYBE:
-            # The request of a run that lives may just be on its way: it is not ours to call it off.
-            maybe = not self._errand.ledger.is_held(job.jid)
-            wanted = Wanted(job.jid, self.result.nonce, maybe=maybe, place=self.result.place)
+            wanted = Wanted.of(job.jid, self.result, held=self._errand.ledger.is_held(job.jid))
             return FetchRequest((wanted.at(self._endpoint.place),))
         at = self._heard.at
         return FollowRequest(job.jid, self.result.nonce, (at[0], at[1]), live=errand.live, once=errand.once)

@@ -16,25 +16,10 @@ from agentless.model.requests import Caller, Request, ScheduledJob, Wanted
 from agentless.remote import wire
 from agentless.values import dataclass
 
-__all__ = ["Message", "entry_fields", "job_fields", "operation", "write"]
+__all__ = ["Message", "entry_fields", "job_fields", "write"]
 
 # With the rest it stays on the command line, which is one round trip less.
 HOSTS_MAX = 12 << 10
-
-OPERATIONS: Mapping[type, str] = {
-    requests.RunRequest: "run",
-    requests.FollowRequest: "follow",
-    requests.FetchRequest: "fetch",
-    requests.RunningRequest: "running",
-    requests.FindRequest: "find",
-    requests.PingRequest: "ping",
-    requests.SignalRequest: "signal",
-    requests.PushRequest: "schedule",
-    requests.ShowRequest: "schedule",
-    requests.PurgeRequest: "schedule",
-    requests.PutRequest: "put",
-    requests.GetRequest: "get",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +46,6 @@ class Message:
             yield from self.stream()
 
 
-def operation(request: Request) -> str:
-    """The helper's word for what is asked."""
-    return OPERATIONS[type(request)]
-
-
 def write(
     request: Request, caller: Caller, want: Sequence[Wanted] = (), seen: Mapping[str, int] | None = None
 ) -> Message:
@@ -76,9 +56,9 @@ def write(
         want: other jobs whose ends the host is to tell.
         seen: how far the sequences of its schedule's fires were seen; None asks for none of them.
     """
-    fields, sections = _fields(request)
+    operation, fields, sections = _fields(request)
     message = {
-        "op": operation(request),
+        "op": operation,
         "controller": caller.controller,
         "keep_returns": caller.keep_returns,
         "keep_bytes": caller.keep_bytes,
@@ -96,31 +76,34 @@ def _want(one: Wanted) -> dict[str, object]:
     return {"jid": one.jid, "nonce": one.nonce, **({"maybe": True} if one.maybe else {})}
 
 
-def _fields(request: Request) -> tuple[dict[str, object], dict[str, bytes]]:
+def _fields(request: Request) -> tuple[str, dict[str, object], dict[str, bytes]]:
+    """The helper's word for what is asked, the fields of its own, and the sections."""
     match request:
         case requests.RunRequest():
-            return _run(request), {**_env(request.spec.env), **_files(request.spec)}
+            return "run", _run(request), {**_env(request.spec.env), **_files(request.spec)}
         case requests.FollowRequest(jid, nonce, at, live, once):
-            return {"jid": jid, "nonce": nonce or None, "at": list(at), "live": live, "once": once}, {}
+            return "follow", {"jid": jid, "nonce": nonce or None, "at": list(at), "live": live, "once": once}, {}
         case requests.FetchRequest(jobs, describe):
             wanted = [{"jid": one.jid, "nonce": one.nonce or None, "maybe": one.maybe} for one in jobs]
-            return {"jobs": wanted, "describe": describe}, {}
-        case requests.RunningRequest() | requests.PingRequest():
-            return {}, {}
+            return "fetch", {"jobs": wanted, "describe": describe}, {}
+        case requests.RunningRequest():
+            return "running", {}, {}
         case requests.FindRequest(jid, nonce):
-            return {"jid": jid, "nonce": nonce or None}, {}
+            return "find", {"jid": jid, "nonce": nonce or None}, {}
+        case requests.PingRequest():
+            return "ping", {}, {}
         case requests.SignalRequest(jid, signal, by, nonce):
-            return {"jid": jid, "nonce": nonce or None, "signal": signal, "by": by}, {}
+            return "signal", {"jid": jid, "nonce": nonce or None, "signal": signal, "by": by}, {}
         case requests.PushRequest():
-            return _push(request)
+            return "schedule", *_push(request)
         case requests.ShowRequest(plan, log):
-            return {"do": "show", "plan": plan, "log": log}, {}
+            return "schedule", {"do": "show", "plan": plan, "log": log}, {}
         case requests.PurgeRequest(check):
-            return {"do": "purge", "check": check}, {}
+            return "schedule", {"do": "purge", "check": check}, {}
         case requests.PutRequest(path, into, make):
-            return {"path": path, "into": into, "make": make}, {}
+            return "put", {"path": path, "into": into, "make": make}, {}
         case requests.GetRequest(sources):
-            return {"sources": [{"path": path, "inside": inside} for path, inside in sources]}, {}
+            return "get", {"sources": [{"path": path, "inside": inside} for path, inside in sources]}, {}
 
 
 def job_fields(spec: JobSpec, target: str) -> dict[str, object]:
