@@ -21,7 +21,6 @@ VARIABLES: dict[str, Any] = {
     "no": False,
     "names": ["web1", "web2", "web1"],
     "nested": {"a": {"b": "deep"}, "list": [1, 2, 3]},
-    "cidr": "10.1.2.3/24",
     "encoded": "aGVsbG8=",
     "inventory_hostname": "web1.example.com",
     "group_names": ["prod", "web"],
@@ -152,18 +151,3 @@ def test_what_cannot_be_rendered_is_told(template: str, message: str) -> None:
 def test_a_file_is_looked_up_beside_the_inventory(tmp_path: Path) -> None:
     (tmp_path / "user").write_text("deploy\n")
     assert renderer(tmp_path).render("{{ lookup('file', 'user') }}") == "deploy"
-
-
-@pytest.mark.parametrize(
-    ("query", "answer"),
-    [
-        ("address", "10.1.2.3"),
-        ("network", "10.1.2.0"),
-        ("prefix", 24),
-        ("netmask", "255.255.255.0"),
-        ("1", "10.1.2.1/24"),
-    ],
-)
-def test_plain_questions_about_addresses(query: str, answer: object) -> None:
-    assert renderer().render(f"{{{{ cidr | ansible.utils.ipaddr('{query}') }}}}") == answer
-    assert renderer().render("{{ 'no address' | ipaddr }}") is False
