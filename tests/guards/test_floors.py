@@ -27,6 +27,7 @@ FLOORS: list[set[str]] = [
     {"openssh"},
     {"schedule"},
     {"config"},
+    {"config_returners"},
     {"model"},
     {"background", "digests", "durations", "extras", "files", "hostlist", "locks", "suggest", "yamlfile"},
     {"errors", "later", "regex", "values"},
