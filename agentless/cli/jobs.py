@@ -125,7 +125,7 @@ def lookup(
 
 def _only_failed(report: Report) -> Report:
     """The report on the hosts of the retry list @failed."""
-    from agentless.inventory.selection import RETRY_LISTS
+    from agentless.inventory.retry_lists import RETRY_LISTS
 
     results = {name: result for name, result in report.results.items() if RETRY_LISTS["@failed"](result)}
     return replace(report, job=replace(report.job, hosts=tuple(results)), results=results)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, TypeGuard
+from typing import NamedTuple
 
 from agentless.errors import AgentlessError, InventoryError, TargetError, UsageError
 from agentless.inventory import Host, Inventory, Overrides, load
 from agentless.inventory.ansible_cfg import AnsibleSettings
 from agentless.inventory.password_file import NoPassword, password_of
+from agentless.inventory.retry_lists import is_retry_list, not_ended, picked_of
 from agentless.inventory.search import Sources
 from agentless.inventory.secrets import masked, unmasked
 from agentless.inventory.sources import Scripts
@@ -23,14 +24,9 @@ from agentless.model.job_spec import JobSpec, shown
 from agentless.model.problem import Problem
 from agentless.model.results import Hosts, InventoryHost
 from agentless.model.secret import Secret
-from agentless.model.states import HostResult, State
 
 __all__ = ["Places", "Selection", "pattern"]
 
-RETRY_LISTS: Mapping[str, Callable[[HostResult], bool]] = {
-    "@failed": lambda result: result.failed or result.state in (State.LOST, State.NOT_STARTED),
-    "@unreachable": lambda result: result.state is State.UNREACHABLE,
-}
 NOTHING_SET = AnsibleSettings()
 GONE_FROM_INVENTORY = Problem(
     "not-in-inventory",
@@ -53,26 +49,6 @@ def pattern(target: object) -> str:
         else "Several hosts have commas between them: web1,web2."
     )
     raise TargetError(f"a target is a pattern, not {shown(target)}", hint)
-
-
-def _is_retry_list(word: str | None) -> TypeGuard[str]:
-    kind, colon, _ = (word or "").partition(":")
-    return bool(colon) and kind in RETRY_LISTS
-
-
-def _picked(word: str, report: Report) -> frozenset[str]:
-    picks = RETRY_LISTS[word.partition(":")[0]]
-    return frozenset(name for name, result in report.results.items() if picks(result))
-
-
-def _not_ended(report: Report) -> str:
-    """What a retry list can't know yet, and how to learn it; empty where all is known."""
-    count = sum(not result.settled for result in report.results.values())
-    if not count:
-        return ""
-    hosts = "1 host has" if count == 1 else f"{count} hosts have"
-    jid = report.job.jid
-    return f"of job {jid}, {hosts} not ended as far as is known here; to know first: agentless jobs wait {jid}"
 
 
 class Places(NamedTuple):
@@ -256,13 +232,13 @@ class Selection:
         """The names that a target and the limit select, of the inventory's hosts and of those `beside` it."""
         if target is not None:
             pattern(target)
-        retries = {word: self._retried(word) for word in (target, self.limit) if _is_retry_list(word)}
+        retries = {word: self._retried(word) for word in (target, self.limit) if is_retry_list(word)}
         wanted = "all" if target is None or target in retries else target
         limit = None if self.limit in retries else self.limit
-        picked = [_picked(word, report) for word, report in retries.items()]
+        picked = [picked_of(word, report) for word, report in retries.items()]
         matched = self.inventory.match(wanted, limit, beside)
         names = [name for name in matched if all(name in names for names in picked)]
-        left_out = [text for text in map(_not_ended, retries.values()) if text]
+        left_out = [text for text in map(not_ended, retries.values()) if text]
         if not names:
             raise TargetError(f"no host is left of {self._named(target)}", "\n".join(left_out))
         for text in left_out:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentless.errors import UnknownJob, UsageError
-from agentless.inventory.selection import RETRY_LISTS
+from agentless.inventory.retry_lists import RETRY_LISTS
 from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID
 from agentless.model.job import Job, Origin, Report
