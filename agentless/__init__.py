@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from agentless.inventory import Inventory as Inventory
     from agentless.model.answers import Helper as Helper
     from agentless.model.answers import Output as Output
+    from agentless.model.connections import Connections as Connections
+    from agentless.model.connections import KeptConnection as KeptConnection
     from agentless.model.copies import Copied as Copied
     from agentless.model.copies import Copies as Copies
     from agentless.model.copies import FileFailure as FileFailure
@@ -60,12 +62,10 @@ if TYPE_CHECKING:
     from agentless.model.results import Active as Active
     from agentless.model.results import ActiveJob as ActiveJob
     from agentless.model.results import Answered as Answered
-    from agentless.model.results import Connections as Connections
     from agentless.model.results import ExitSuccess as ExitSuccess
     from agentless.model.results import Found as Found
     from agentless.model.results import Hosts as Hosts
     from agentless.model.results import InventoryHost as InventoryHost
-    from agentless.model.results import KeptConnection as KeptConnection
     from agentless.model.results import Listed as Listed
     from agentless.model.results import Pong as Pong
     from agentless.model.results import Running as Running
@@ -122,6 +122,7 @@ _HOMES = {
     "agentless.inventory": ("Inventory",),
     "agentless.model.answers": ("Helper", "Output"),
     "agentless.model.copies": ("Copied", "Copies", "FileFailure"),
+    "agentless.model.connections": ("Connections", "KeptConnection"),
     "agentless.model.endpoint": ("Become", "Endpoint"),
     "agentless.model.jid": ("JID",),
     "agentless.model.job": ("Job", "JobError", "JobRow", "Origin", "Report"),
@@ -133,12 +134,10 @@ _HOMES = {
         "Active",
         "ActiveJob",
         "Answered",
-        "Connections",
         "ExitSuccess",
         "Found",
         "Hosts",
         "InventoryHost",
-        "KeptConnection",
         "Listed",
         "Pong",
         "Running",

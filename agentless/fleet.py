@@ -18,6 +18,7 @@ from agentless.cache import JobCache, JobFilter, Pruned
 from agentless.config import Config
 from agentless.inventory import Inventory
 from agentless.later import lazy
+from agentless.model.connections import Connections
 from agentless.model.copies import Copied, Copies, Paths, ignored
 from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID
@@ -25,7 +26,7 @@ from agentless.model.job import Report
 from agentless.model.job_spec import Delivery, JobSpec, Script, read_input, shell_text
 from agentless.model.new_key import NewKey
 from agentless.model.problem import Problem
-from agentless.model.results import Active, Connections, ExitSuccess, Found, Hosts, Listed, Pong, Running, Signalled
+from agentless.model.results import Active, ExitSuccess, Found, Hosts, Listed, Pong, Running, Signalled
 from agentless.model.secret import Secret
 from agentless.model.states import State
 from agentless.runner import recorded

@@ -8,7 +8,7 @@ from agentless.cli.commands import Verb, VerbGroup, the_invocation
 from agentless.cli.invocation import Invocation
 from agentless.cli.options import TARGET, shared_options, verb
 from agentless.cli.rows import Sheet
-from agentless.model.results import Connections
+from agentless.model.connections import Connections
 from agentless.report import tables
 
 __all__ = ["close", "connections"]

@@ -11,6 +11,7 @@ from functools import wraps
 from typing import NamedTuple, ParamSpec
 
 from agentless.hostlist import fold
+from agentless.model.connections import Connections
 from agentless.model.copies import Copies
 from agentless.model.endpoint import Become, Endpoint
 from agentless.model.jid import JID
@@ -21,7 +22,6 @@ from agentless.model.process import Process
 from agentless.model.results import (
     Active,
     ActiveJob,
-    Connections,
     ExitSuccess,
     Found,
     Hosts,

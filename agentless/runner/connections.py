@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 
 from agentless.errors import HostError, InventoryError, TargetError
+from agentless.model.connections import Connections, KeptConnection
 from agentless.model.endpoint import Endpoint
-from agentless.model.results import Connections, KeptConnection
 from agentless.openssh.settings import Settings
 from agentless.runner.parts import Parts
 from agentless.transport.keeper.greeting import held, let_go

@@ -12,7 +12,7 @@ from typing import Any
 
 from agentless.cache.pruning import Pruned
 from agentless.cli import preview
-from agentless.model import copies, exit_codes, job, problem, process, results, states
+from agentless.model import connections, copies, exit_codes, job, problem, process, results, states
 from agentless.report.failure import failure
 from agentless.schedule import coming, host_schedule, overview
 from docs.generate.samples import SAMPLES
@@ -153,8 +153,8 @@ DOCUMENTS = (
         "connections",
         "",
         (
-            Part("", (results.Connections.to_json,)),
-            Part("A connection", (results.KeptConnection.to_json,), ("connections", 0)),
+            Part("", (connections.Connections.to_json,)),
+            Part("A connection", (connections.KeptConnection.to_json,), ("connections", 0)),
         ),
     ),
     Document(
@@ -213,7 +213,7 @@ EXITS: tuple[tuple[tuple[str, ...], type], ...] = (
     (("jobs list",), results.Listed),
     (("hosts",), results.Hosts),
     (("schedule status", "schedule pull"), host_schedule.Seen),
-    (("connections",), results.Connections),
+    (("connections",), connections.Connections),
     (("put", "get"), copies.Copies),
 )
 """The verbs whose exit code depends on what came back, with the result whose `exit_code` says how."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from agentless.cache.pruning import Pruned
 from agentless.model.answers import Helper
+from agentless.model.connections import Connections, KeptConnection
 from agentless.model.copies import Copied, Copies, FileFailure
 from agentless.model.endpoint import Endpoint
 from agentless.model.jid import JID
@@ -18,12 +19,10 @@ from agentless.model.results import (
     Active,
     ActiveJob,
     Answered,
-    Connections,
     ExitSuccess,
     Found,
     Hosts,
     InventoryHost,
-    KeptConnection,
     Listed,
     Pong,
     Running,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agentless.model.results import Connections
+from agentless.model.connections import Connections
 from agentless.runner import connections
 from agentless.transport.keeper.messages import Held, HeldAll
 from tests.runner.test_parts import parts
