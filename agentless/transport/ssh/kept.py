@@ -125,6 +125,11 @@ class _Opening:
         """Whether no command can ride it: the host has refused it, or closed it since."""
         return self.refused or self.channel.closed
 
+    def give_back(self) -> None:
+        """Close it. One that the host has not opened yet is closed when it is: else it would be in use for ever."""
+        self.answered.ring = lambda: let_go(self._kept.link.transport, self.channel)
+        self.answered.ring()
+
     def refusal(self) -> NoSession:
         self._refusal = self._refusal or self._kept.link.transport.refusal_of(self.channel)
         return self._kept.link.no_session(self._refusal)
@@ -220,5 +225,5 @@ class Attempt:
         if self._relay is not None:
             self._relay.close()
         else:
-            let_go(self.kept.link.transport, self._opening.channel)
+            self._opening.give_back()
         self.kept.done()
