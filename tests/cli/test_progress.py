@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import threading
 
 from hypothesis import given
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from agentless.cli.progress import Progress, line
-from agentless.cli.progress_bar import bar
 from agentless.runner.events import Standing
 from tests.hosts import until
 from tests.report.values import quick, texts
@@ -85,17 +83,6 @@ def test_in_a_log_the_line_tells_failures_and_the_batch() -> None:
     )
     progress._draw()
     assert stream.getvalue() == "batch 2 of 3 · waiting for w · 9/10, 2 failed · 0 s\n"
-
-
-@quick
-@given(st.integers(0, 999), st.integers(0, 999), st.integers(0, 999), st.integers(1, 999), st.integers(60, 200))
-def test_the_bar_fits_any_width(ok: int, failed: int, running: int, pending: int, width: int) -> None:
-    for colour in (True, False):
-        text = bar(Standing(ok, failed, running, pending), "1/2", width, colour=colour)
-        plain = re.sub("\x1b\\[[0-9;]*m", "", text)
-        assert len(plain) <= width
-        assert plain.count("\n") == 0
-        assert colour == ("\x1b" in text)
 
 
 def test_while_it_is_paused_nothing_is_drawn() -> None:

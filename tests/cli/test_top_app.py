@@ -9,11 +9,12 @@ import time
 from collections.abc import Awaitable, Callable
 
 import pytest
+from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from agentless.cli.top_app import TopApp
-from agentless.cli.top_screens import FollowScreen, Question
+from agentless.cli.top_screens import Question
 from agentless.cli.watcher import Snapshot, Watcher
 from agentless.fleet import Fleet
 from tests.cli.test_top_rows import NOW, SNAPSHOT
@@ -37,7 +38,7 @@ class Still(Watcher):
         return SNAPSHOT
 
 
-def shown(app: TopApp) -> str:
+def shown(app: App[None]) -> str:
     """What stands on the screen."""
     cells: dict[int, dict[int, str]] = {}
     for x, y, text in _TEXT.findall(app.export_screenshot()):
@@ -48,12 +49,12 @@ def shown(app: TopApp) -> str:
     return "\n".join(lines)
 
 
-def flat(app: TopApp) -> str:
+def flat(app: App[None]) -> str:
     """The same without frames and ends of lines, so that a question may go on over lines."""
     return " ".join(re.sub("[─│╭╮╰╯]", " ", shown(app)).split())
 
 
-def drive(app: TopApp, play: Callable[[Pilot[None]], Awaitable[None]]) -> None:
+def drive(app: App[None], play: Callable[[Pilot[None]], Awaitable[None]]) -> None:
     async def run() -> None:
         async with app.run_test(size=(80, 24)) as pilot:
             await pilot.pause()
@@ -69,7 +70,7 @@ async def becomes(pilot: Pilot[None], holds: Callable[[], object], what: str) ->
         if holds():
             return
         await pilot.pause(0.05)
-    raise AssertionError(f"{what}, but:\n{shown(pilot.app)}")  # type: ignore[arg-type]
+    raise AssertionError(f"{what}, but:\n{shown(pilot.app)}")
 
 
 def still() -> TopApp:
@@ -103,20 +104,6 @@ def test_a_filter_narrows_the_rows_and_escape_takes_it_away() -> None:
         assert not app.query_one("#filter", Input).display
         await pilot.press("escape")
         await becomes(pilot, lambda: "web12" in shown(app), "all rows")
-
-    drive(app, play)
-
-
-def test_a_question_mark_lists_every_key_of_the_footer() -> None:
-    app = still()
-
-    async def play(pilot: Pilot[None]) -> None:
-        await pilot.press("question_mark")
-        await becomes(pilot, lambda: "with these words" in flat(app), "the keys")
-        for key, word in (("k", "KILL"), ("t", "TERM"), ("s", "signal"), ("r", "again"), ("q", "leave")):
-            assert re.search(rf"(?m)^.* {key}\b.* {word}\b", shown(app)), shown(app)
-        await pilot.press("escape")
-        await becomes(pilot, lambda: len(app.screen_stack) == 1, "the view of all")
 
     drive(app, play)
 
@@ -168,28 +155,6 @@ def test_a_signal_is_sent_after_a_yes_and_not_after_anything_else(sshd: Sshd, fl
         seen = part(watcher, jid, "host2")
         assert seen is not None
         assert seen.running
-
-    drive(app, play)
-    fleet.kill_job(jid)
-
-
-def test_enter_follows_and_escape_comes_back(fleet: Fleet) -> None:
-    jid = sent(fleet, "host1,host2", "echo out of $AGENTLESS_HOST; sleep 300")
-    app = TopApp(fleet, Watcher(fleet))
-
-    async def play(pilot: Pilot[None]) -> None:
-        await becomes(pilot, lambda: jid[8:10] in shown(app) and "host1" in shown(app), "the job")
-        await pilot.press("enter")
-        await becomes(pilot, lambda: "host2 | out of host2" in shown(app), "the output of both")
-        both = app.screen
-        assert isinstance(both, FollowScreen)
-        await pilot.press("escape")
-        await becomes(pilot, lambda: app.screen is not both, "the view of all")
-        await pilot.press("down", "enter")
-        await becomes(pilot, lambda: "host1 | out of host1" in shown(app), "the output of one")
-        assert "host2 |" not in shown(app)
-        await pilot.press("q")
-        await becomes(pilot, lambda: len(app.screen_stack) == 1, "the view of all")
 
     drive(app, play)
     fleet.kill_job(jid)

@@ -228,40 +228,6 @@ def test_a_password_is_proved_and_rides_on_nobody_elses_login(sshd: Sshd, comman
     assert document["hosts"]["host1"]["error"]["kind"] == "auth"
 
 
-def test_what_is_kept_is_listed_and_let_go_of(sshd: Sshd, commands: Commands) -> None:
-    nothing = commands("connections")
-    assert (nothing.stdout, nothing.stderr) == ("", "no connection is kept\n")
-    assert json.loads(commands("connections", "--out", "json").stdout) == {"keeper": None, "connections": []}
-    commands("run", "host1,host2", "--", "true")
-
-    until(lambda: _keeps(commands.place, lambda one: not one.in_use), "nobody rides them")
-    document = json.loads(commands("connections", "--out", "json").stdout)
-    assert [document["keeper"]] == commands.keepers()
-    # Two names of one host, and what is resolved for them is the same.
-    (one,) = document["connections"]
-    since, closes_in = one.pop("since"), one.pop("closes_in")
-    assert since.endswith("Z")
-    assert 0 < closes_in <= 60
-    assert one == {
-        "kind": "keeper",
-        "names": ["host1", "host2"],
-        "user": sshd.user,
-        "host": "127.0.0.1",
-        "port": sshd.port,
-        "via": None,
-        "sessions": 0,
-        "in_use": False,
-        "socket": None,
-    }
-    table = commands("connections").stdout
-    assert table.split()[:8] == ["HOSTS", "KIND", "USER", "ADDRESS", "VIA", "SINCE", "COMMANDS", "CLOSES"]
-    assert "host[1-2]" in table
-    commands("connections", "close", "nobody", code=2)
-    assert "host[1-2]" in commands("connections", "close", "host1").stdout
-    assert commands("connections").stdout == ""
-    assert commands("connections", "close").stderr == "no connection was kept\n"
-
-
 def test_where_there_can_be_no_keeper_connections_are_made_without_one(sshd: Sshd, commands: Commands) -> None:
     commands.place.directory.parent.mkdir(parents=True)
     commands.place.directory.write_text("in the way")
