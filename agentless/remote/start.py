@@ -174,7 +174,9 @@ class JobProcess:
         request = self.request
         shell = wire.raw(request["shell"])
         if request["fun"] != "cmd.script":
-            return [shell, b"-c", wire.raw(request["command"])]
+            command = wire.raw(request["command"])
+            # A shell would take these for options of its own.
+            return [shell, b"-c", b" " + command if command[:1] in (b"-", b"+") else command]
         path = os.fsencode(self.book.job(self.jid, "script"))
         argv = [path] + [wire.raw(word) for word in request.get("script_args") or ()]
         # As execve(2) reads it: an interpreter, and at most one argument.

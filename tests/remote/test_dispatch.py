@@ -152,6 +152,15 @@ def test_text_arrives_as_it_is_whatever_the_locale_of_the_host(host: Host, tmp_p
     assert "ü" in host.run("true", cwd="/no/ü").one("refused")["message"]
 
 
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
+@pytest.mark.parametrize("command", ["-x; echo $-", "+x; echo $-"])
+def test_a_command_is_never_taken_for_options_of_the_shell(one_host: Host, command: str, shell: str) -> None:
+    answer = one_host.run(command, shell=shell)
+    assert command[:2].encode() in answer.bytes("rec", 2)
+    assert b"x" not in answer.bytes("rec", 1)
+    assert answer.one("return")["retcode"] == 0
+
+
 def test_without_stdin_it_reads_nothing(one_host: Host) -> None:
     assert one_host.run("wc -c; readlink /proc/self/fd/0").bytes("rec", 1) == b"0\n/dev/null\n"
 
