@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from . import records, wire
+from . import disk, wire
 
 MARK = b"# agentless"
 PLACES = ("/usr/bin", "/usr/local/bin", "/bin", "/usr/sbin", "/opt/homebrew/bin")
@@ -81,7 +81,7 @@ def _is_ours(each: bytes, root: str, host: "str | None") -> bool:
     other = os.fsdecode(each.partition(b"/schedule/helper/")[0].rpartition(b"'")[2])
     if other == root:
         return True
-    pushed = records.load(other + "/schedule/entries.json")
+    pushed = disk.load(other + "/schedule/entries.json")
     return pushed is not None and pushed.get("host") == host
 
 

@@ -3,7 +3,7 @@
 import _signal  # type: ignore[import-not-found]
 import os
 
-from . import fetch, follow, launch, records, tree, wire
+from . import disk, fetch, follow, launch, tree, wire
 from .call import jid_of
 from .start import RESET, Start
 
@@ -29,7 +29,7 @@ def run(call: "Call") -> None:
     try:
         env = _sections(call, new)
     except BaseException:
-        records.remove(new)
+        disk.remove(new)
         raise
     # A terminal that goes away must not take the supervisor along before it has its own session.
     ignored = {n for n in map(tree.number, RESET) if _signal.getsignal(n) == _signal.SIG_IGN}
@@ -84,7 +84,7 @@ def _sections(call: "Call", new: str) -> "dict[bytes, bytes]":
             fd = os.open("%s/%s" % (new, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
                 for data in call.take(length):
-                    records.write_all(fd, data)
+                    disk.write_all(fd, data)
             finally:
                 os.close(fd)
     env[b"AGENTLESS_JID"] = call.request["jid"].encode("ascii")

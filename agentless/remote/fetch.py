@@ -2,7 +2,7 @@
 
 import time
 
-from . import records, wire
+from . import disk, records, wire
 from .call import jid_of
 
 TYPE_CHECKING = False
@@ -40,7 +40,7 @@ def fetch(call: "Call") -> None:
         jid = jid_of(want)
         state = _sure(call, want, meant(call.book.find(jid), want))
         if call.request.get("describe"):
-            record = records.load(call.book.job(jid, "job.json")) or records.load(call.book.proc(jid))
+            record = disk.load(call.book.job(jid, "job.json")) or disk.load(call.book.proc(jid))
             if record is not None:
                 call.say("job", jid=jid, time=time.time(), **{key: record.get(key) for key in wire.TOLD})
         answer(call, jid, state)
@@ -84,7 +84,7 @@ def _scheduled(call: "Call", seen: "dict[str, int]", room: int) -> None:
         size = _size(state)
         if size > room and at > first:
             break
-        record = records.load(call.book.job(jid, "job.json")) or state
+        record = disk.load(call.book.job(jid, "job.json")) or state
         if record.get("fun"):
             call.say("job", jid=jid, time=time.time(), **{key: record.get(key) for key in wire.TOLD})
             answer(call, jid, state)

@@ -4,7 +4,7 @@ import os
 import select
 import time
 
-from . import fetch, output, records, system, wire
+from . import disk, fetch, output, records, system, wire
 from .call import Gone, jid_of
 
 TYPE_CHECKING = False
@@ -89,7 +89,7 @@ def follow_job(call: "Call", jid: str, at: "list[int]", end_pipe: "int | None") 
 
 
 def _growing(call: "Call", jid: str, at: "list[int]") -> "list[output.Growing]":
-    cap = int((records.load(call.book.job(jid, "job.json")) or {}).get("cap") or wire.CAP)
+    cap = int((disk.load(call.book.job(jid, "job.json")) or {}).get("cap") or wire.CAP)
     try:
         return [output.Growing(call.book.job(jid, name), start, cap) for name, start in zip(output.NAMES, at)]
     except OSError:

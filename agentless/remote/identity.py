@@ -9,7 +9,7 @@ import errno
 import fcntl
 import os
 
-from . import records, system
+from . import disk, system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def find(state_dir: str) -> str:
             os.rename(new, path)
             return path
         except OSError as e:
-            records.remove(new)
-            if e.errno in records.FULL:
+            disk.remove(new)
+            if e.errno in disk.FULL:
                 raise
             # Another machine has this name, too; or another call of this one was faster, and will be found.
             path = "%s/%s-%s" % (state_dir, name, os.urandom(2).hex())
@@ -70,21 +70,21 @@ def mark(path: str, here: "dict[str, Any] | None" = None) -> None:
     """Write down that a directory is this machine's."""
     here = here or evidence()
     if here["local"] is None:
-        here["local"] = (records.load(path + "/" + FILE) or {}).get("local") or os.urandom(8).hex()
+        here["local"] = (disk.load(path + "/" + FILE) or {}).get("local") or os.urandom(8).hex()
         place = _local()
         try:
             os.makedirs(os.path.dirname(place), exist_ok=True)
-            records.write(place, {"id": here["local"]})
+            disk.write(place, {"id": here["local"]})
         except OSError:
             here["local"] = None
-    records.write(path + "/" + FILE, here)
+    disk.write(path + "/" + FILE, here)
 
 
 def _claim(path: str, named: bool, here: "dict[str, Any]") -> int:
     """How sure it is that a directory is this machine's, 1 the surest; 0: it is another's."""
-    kept = records.load(path + "/" + FILE)
+    kept = disk.load(path + "/" + FILE)
     if kept is None:
-        same = (records.load(path + "/" + FORMER) or {}).get("space") == here["space"]
+        same = (disk.load(path + "/" + FORMER) or {}).get("space") == here["space"]
         return 3 if same else 4 if named and not os.path.lexists(path + "/" + FILE) else 0
     if kept.get("space") == here["space"]:
         return 1
@@ -124,7 +124,7 @@ def _local_id() -> "str | None":
         os.utime(place, None)
     except OSError:
         return None
-    return (records.load(place) or {}).get("id")
+    return (disk.load(place) or {}).get("id")
 
 
 def _macs() -> "list[str]":

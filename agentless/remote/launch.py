@@ -5,7 +5,7 @@ import os
 import select
 import sys
 
-from . import records, rooms, scope, system, tree, wire
+from . import disk, records, rooms, scope, system, tree, wire
 from .start import CannotStart, JobProcess, Start
 from .supervisor import Supervisor
 
@@ -34,7 +34,7 @@ def launch(start: Start) -> "tuple[int, dict[str, Any]]":
         job = JobProcess(start)
         system.prepare()
     except BaseException:
-        records.remove(start.new)
+        disk.remove(start.new)
         raise
     end_pipe, reply = _start(lambda tell: supervise(job, tell))
     if reply is not None and warning is not None:
@@ -45,7 +45,7 @@ def launch(start: Start) -> "tuple[int, dict[str, Any]]":
 def _died(start: Start) -> "dict[str, Any]":
     # Before it could tell. Its job may have begun all the same, and run on; else it never will.
     book, jid = start.book, start.request["jid"]
-    records.remove(start.new)
+    disk.remove(start.new)
     if book.state(jid)["state"] == wire.UNKNOWN:
         book.bury(jid, start.request["nonce"], "supervisor", "the supervisor died at the start")
     return {"t": "exists"}
@@ -94,7 +94,7 @@ def _exec_scoped(start: Start, tell: int) -> None:
     env = {os.fsdecode(key): os.fsdecode(value) for key, value in start.env.items()}
     value = {"state_dir": start.book.state_dir, "request": start.request, "new": start.new}  # type: dict[str, Any]
     value.update(env=env, umask=start.umask, ignored=sorted(start.ignored))
-    records.put(path, value)
+    disk.put(path, value)
     os.dup2(os.open(path, os.O_RDONLY), 0)
     os.unlink(path)
     os.dup2(tell, 1)
@@ -133,9 +133,9 @@ def supervise(job: JobProcess, tell: int) -> None:
         reply = refusal.reply
     except OSError as e:
         job.undo()
-        reply = CannotStart("disk-full" if e.errno in records.FULL else "state-dir", str(e)).reply
+        reply = CannotStart("disk-full" if e.errno in disk.FULL else "state-dir", str(e)).reply
     try:
-        records.write_all(tell, wire.dumps(reply).encode("ascii") + b"\n")
+        disk.write_all(tell, wire.dumps(reply).encode("ascii") + b"\n")
     except OSError:
         # The helper was killed meanwhile. The job goes on; whoever asks for it will find it.
         pass

@@ -7,7 +7,7 @@ import time
 from importlib.util import MAGIC_NUMBER
 from itertools import islice
 
-from . import clock, crontab, evaluator, records, schedule_dir, wire
+from . import clock, crontab, disk, evaluator, schedule_dir, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,10 +76,10 @@ def push(call: "Call", kept: schedule_dir.ScheduleDir, sections: "dict[str, byte
                 _install(call, request["host"], table, wanted, bool(new["crontab"]))
             except (OSError, crontab.CrontabError):
                 # Without the line nothing would fire: as it was.
-                kept.save("entries", old) if old else records.remove(kept.root)
+                kept.save("entries", old) if old else disk.remove(kept.root)
                 raise
         if not names:
-            records.remove(kept.path("entries.json"))
+            disk.remove(kept.path("entries.json"))
     call.say("pushed", time=time.time(), **done)
 
 
@@ -110,10 +110,10 @@ def _place(
     mine, its = folder + "/remote/", helper + "/remote/"
     if any(_content(mine + name) != _content(its + name) for name in os.listdir(mine) if name.endswith(".py")):
         # Torn by a power cut, or by somebody.
-        records.remove(helper)
+        disk.remove(helper)
         # A copy of its own: what cron starts is not to go with the helpers that nobody has used for a day.
         beside = "%s.%d" % (helper, os.getpid())
-        records.remove(beside) if os.path.exists(beside) else None
+        disk.remove(beside) if os.path.exists(beside) else None
         os.makedirs(beside + "/remote", 0o700)
         for name in os.listdir(folder + "/remote"):
             if name.endswith(".py"):
@@ -126,11 +126,11 @@ def _place(
     used = {entry["job"].get(key) for entry in new["entries"] for key in ("script", "stdin")}
     for name in os.listdir(files):
         if name not in used:
-            records.remove(files + "/" + name)
+            disk.remove(files + "/" + name)
     for name in os.listdir(kept.path("helper")):
         # A tick may still run with the one that was.
         if name not in (old.get("helper"), new["helper"]):
-            records.remove(kept.path("helper/" + name))
+            disk.remove(kept.path("helper/" + name))
 
 
 def missing(kept: schedule_dir.ScheduleDir, pushed: "dict[str, Any]") -> "list[str]":
@@ -167,7 +167,7 @@ def _compile(folder: str) -> None:
 
 def _file(path: str, data: bytes) -> None:
     new = "%s.%d" % (path, os.getpid())
-    records.store(new, data)
+    disk.store(new, data)
     os.rename(new, path)
 
 
@@ -203,7 +203,7 @@ def purge(call: "Call", kept: schedule_dir.ScheduleDir, sections: "dict[str, byt
         if there:
             if state.get("open"):
                 kept.running(state)
-            records.remove(kept.root)
+            disk.remove(kept.root)
             if state.get("open"):
                 # What still runs is to come home too; who gathers it takes this away.
                 os.mkdir(kept.root, 0o700)
@@ -220,14 +220,14 @@ def show(call: "Call", kept: schedule_dir.ScheduleDir, sections: "dict[str, byte
     try:
         if pushed:
             try:
-                records.store(kept.path("room"), bytes(ROOM))
+                disk.store(kept.path("room"), bytes(ROOM))
             finally:
-                records.remove(kept.path("room"))
+                disk.remove(kept.path("room"))
         if state.get("open"):
             counts = kept.running(state)
             kept.save("state", state)
     except OSError as e:
-        if e.errno not in records.FULL:
+        if e.errno not in disk.FULL:
             raise
         hint = "make room on that file system, or set agentless_state_dir and push again"
         warning = ("disk-full", "state directory %s: %s, so nothing fires" % (call.book.state_dir, e.strerror), hint)

@@ -14,7 +14,7 @@ import os
 import stat
 import time
 
-from . import paths, records, wire
+from . import disk, paths, wire
 from .call import Gone
 
 TYPE_CHECKING = False
@@ -132,7 +132,7 @@ class Arrival:
             os.chmod(path, mode)
         for path in folders:
             if os.path.isdir(path):
-                records.sync(path)  # type: ignore[arg-type]
+                disk.sync(path)  # type: ignore[arg-type]
 
     def _pass_over(self, path: bytes, item: "dict[str, Any]") -> None:
         """What is in a directory that was not made, or not entered; why is told once, of that one."""
@@ -207,7 +207,7 @@ class Arrival:
     def _fill(self, fd: int, pieces: "Pieces") -> None:
         unsynced = 0
         for data in pieces:
-            records.write_all(fd, data)
+            disk.write_all(fd, data)
             self.bytes += len(data)
             unsynced += len(data)
             if unsynced >= UNSYNCED:

@@ -4,23 +4,20 @@ Readers never delete; only the sweep does. A plain file in the place of `jobs/<j
 """
 # ruff: noqa: SIM105 (contextlib costs an import)
 
-import errno
 import os
 import time
 
-from . import system, wire
+from . import disk, system, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 RETURN = "return.json"
-RETURN_ROOM = 4096
 # A supervisor looks after its record once a second.
 FOUND_WITHIN = 3.0
 # So long may it be since somebody emptied the state directory, and a supervisor has not looked yet.
 YOUNG = 30.0
-FULL = (errno.ENOSPC, errno.EDQUOT)
 # What a full disk, or a damaged record, comes to.
 BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
@@ -28,111 +25,6 @@ BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError)
 def is_another(state: "dict[str, Any]", nonce: "object") -> bool:
     """Whether a state is that of another dispatch under the same JID: what the same host has under another name."""
     return bool(nonce and state.get("nonce") and state["nonce"] != nonce)
-
-
-def write(path: str, value: "dict[str, Any]") -> None:
-    """Replace the file by `value` as JSON, all of it or nothing."""
-    new = "%s.%d" % (path, os.getpid())
-    try:
-        put(new, value)
-        os.rename(new, path)
-    except OSError:
-        remove(new)
-        raise
-
-
-def put(path: str, value: "dict[str, Any]") -> None:
-    """Write a new file with `value` as JSON, on disk when this returns."""
-    store(path, wire.dumps(value).encode("ascii"))
-
-
-def store(path: str, data: bytes) -> None:
-    """Write a new file, on disk when this returns."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        write_all(fd, data)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def reserve(path: str) -> None:
-    """Make a new file with room for a return, which `place` finds there."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            # The blocks are taken at once; bytes that were only written may find none when they go to the disk.
-            os.posix_fallocate(fd, 0, RETURN_ROOM)
-        except (AttributeError, OSError) as e:
-            if getattr(e, "errno", 0) in FULL:
-                raise
-            # macOS has no such call, and some file systems can't do it.
-            write_all(fd, bytes(RETURN_ROOM))
-            os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def place(path: str, value: "dict[str, Any]") -> None:
-    """Write `value` over the room reserved at PATH.new, and put it in its place: a full disk does not keep it out."""
-    data = wire.dumps(value).encode("ascii")
-    fd = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        write_all(fd, data)
-        os.ftruncate(fd, len(data))
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    os.rename(path + ".new", path)
-    sync(os.path.dirname(path))
-
-
-def stamp(path: str) -> None:
-    """Give a file, made where it is missing, the present time."""
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    os.utime(path, None)
-
-
-def write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
-def sync(path: str) -> None:
-    """Put a directory's entries on disk."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    except OSError as e:
-        # Some network file systems refuse to sync a directory, and have no need of it.
-        if e.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(fd)
-
-
-def load(path: str) -> "dict[str, Any] | None":
-    """The JSON object in a file, or None where there is no such file or it is torn."""
-    try:
-        value = wire.loads(system.read(path, wire.REQUEST_MAX * 2).decode("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def remove(path: str) -> None:
-    """Remove a file or a directory of files; what is not there is gone already."""
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
-    except OSError as e:
-        if e.errno not in (errno.EISDIR, errno.EPERM):
-            raise
-        for name in os.listdir(path):
-            remove(path + "/" + name)
-        os.rmdir(path)
 
 
 class Records:
@@ -144,7 +36,7 @@ class Records:
     def __init__(self, state_dir: str, root: str = "") -> None:
         self.state_dir = state_dir
         self.root = root or "%s/%s" % (state_dir, os.uname().nodename)
-        if (load(self.root + "/node.json") or {}).get("space") != system.space():
+        if (disk.load(self.root + "/node.json") or {}).get("space") != system.space():
             from . import identity
 
             self.root = identity.claimed(root) if root else identity.find(state_dir)
@@ -186,8 +78,9 @@ class Records:
     def _elsewhere(self, jid: str, path: str) -> bool:
         # A directory that was moved away says where it was: its supervisor writes the record anew there.
         root, found, _ = path.partition("/jobs/%s/" % jid)
-        record = load("%s/jobs/%s/job.json" % (root, jid)) if found and root != os.path.realpath(self.root) else None
-        return record is not None and record.get("root") == root
+        if not found or root == os.path.realpath(self.root):
+            return False
+        return (disk.load("%s/jobs/%s/job.json" % (root, jid)) or {}).get("root") == root
 
     def state(self, jid: str) -> "dict[str, Any]":
         """What is known of a job: `state`, and with it the fields of its return, its proc file or its end.
@@ -195,16 +88,16 @@ class Records:
         Nothing is changed. A job is running while its supervisor or its first process is the one that the proc file
         names; when neither is and there is no return, it is lost.
         """
-        ret = load(self.job(jid, RETURN))
+        ret = disk.load(self.job(jid, RETURN))
         if ret is not None:
             return ret
-        tombstone = load(self.job(jid))
+        tombstone = disk.load(self.job(jid))
         if tombstone is not None:
             return tombstone
-        proc = load(self.proc(jid))
+        proc = disk.load(self.proc(jid))
         if proc is None:
             # Not yet there, or not any more, or never: what the record says of its supervisor tells.
-            proc = load(self.job(jid, "job.json"))
+            proc = disk.load(self.job(jid, "job.json"))
             if proc is None:
                 return {"state": wire.UNKNOWN}
         boot = proc.get("boot")
@@ -227,7 +120,7 @@ class Records:
                     "hint": "mend that within a day: what it returned is kept in memory until then",
                 }
             return proc
-        ret = load(self.job(jid, RETURN))
+        ret = disk.load(self.job(jid, RETURN))
         if ret is not None:
             return ret
         if system.is_process(proc.get("pid"), proc.get("start"), boot):
@@ -274,7 +167,7 @@ class Records:
         elif "pid" not in proc:
             message = "the supervisor was killed before the job started"
         else:
-            last = load(self.job(str(proc.get("jid")), "signalled.json"))
+            last = disk.load(self.job(str(proc.get("jid")), "signalled.json"))
             if last is not None:
                 message = "its supervisor had been killed before; the last it got was signal %s by %s"
                 message %= (last.get("signal"), last.get("by"))
@@ -289,13 +182,13 @@ class Records:
         end = {"state": wire.NOT_STARTED, "jid": jid, "nonce": nonce, "kind": kind}  # type: dict[str, Any]
         end.update(message=message, hint="", finished=time.time())
         new = "%s/.new-%s-%d" % (self.jobs, jid, os.getpid())
-        put(new, end)
+        disk.put(new, end)
         try:
             # A link fails where a record stands, and a record's rename fails where this stands.
             os.link(new, self.job(jid))
         except FileExistsError:
             return self.state(jid)
         finally:
-            remove(new)
-        sync(self.jobs)
+            disk.remove(new)
+        disk.sync(self.jobs)
         return end

@@ -13,7 +13,7 @@ import fcntl
 import os
 import time
 
-from . import records, wire
+from . import disk, records, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,12 +59,12 @@ class ScheduleDir:
 
     def load(self, name: str) -> "dict[str, Any]":
         """`entries` or `state`; empty where there is none, or one that a later helper wrote."""
-        document = records.load(self.path(name + ".json"))
+        document = disk.load(self.path(name + ".json"))
         return document if document is not None and document.get("format") == FORMAT else {}
 
     def save(self, name: str, value: "dict[str, Any]") -> None:
         value["format"] = FORMAT
-        records.write(self.path(name + ".json"), value)
+        disk.write(self.path(name + ".json"), value)
 
     def note(self, now: float, name: str, **what: "Any") -> None:
         """Write down what happened to an entry."""
@@ -72,12 +72,12 @@ class ScheduleDir:
         what.update(at=now, name=name)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            records.write_all(fd, wire.dumps(what).encode("ascii") + b"\n")
+            disk.write_all(fd, wire.dumps(what).encode("ascii") + b"\n")
             if os.fstat(fd).st_size > LOG_MAX:
                 os.rename(path, path + ".old")
         except OSError as e:
             # What is due is not to wait for the log.
-            if e.errno not in records.FULL:
+            if e.errno not in disk.FULL:
                 raise
         finally:
             os.close(fd)
@@ -139,7 +139,7 @@ def gather(book: records.Records) -> None:
             if len(state["open"]) < before:
                 kept.save("state", state)
             if not state["open"] and not state["history"]:
-                records.remove(kept.root)
+                disk.remove(kept.root)
     finally:
         os.close(kept.lock)
 

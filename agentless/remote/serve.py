@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from . import records, rooms, system, wire
+from . import disk, records, rooms, system, wire
 from .call import Call, Gone
 
 TYPE_CHECKING = False
@@ -57,7 +57,7 @@ def main(state_dir: str, nonce: str, locale: str, umask: int, fresh: bool, reque
                 getattr(load(room), name)(call)
         except OSError as e:
             kind, message, hint = "os-error", str(e), ""
-            if e.errno in records.FULL:
+            if e.errno in disk.FULL:
                 kind, hint = "disk-full", "make room on that file system, or set agentless_state_dir"
             elif e.errno == errno.EROFS:
                 # As where it is so at the first call, of which the loader speaks.
@@ -115,7 +115,7 @@ def _add(package: str) -> None:
             # As on the first call of this kind.
             pass
         new = "%s.%d" % (path, os.getpid())
-        records.store(new, source)
+        disk.store(new, source)
         os.rename(new, path)
     # What Python knows of the directory may be as young as the change.
     sys.path_importer_cache.clear()

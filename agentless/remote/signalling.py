@@ -4,7 +4,7 @@
 import os
 import time
 
-from . import records, system, tree, wire
+from . import disk, records, system, tree, wire
 from .call import jid_of
 
 TYPE_CHECKING = False
@@ -76,29 +76,29 @@ def _ask(book: records.Records, jid: str, number: int, by: str, state: "dict[str
         return None
     path = book.job(jid, "signal-%d-%s" % (os.getpid(), os.urandom(4).hex()))
     try:
-        records.write(path + ".json", {"signal": number, "by": by})
+        disk.write(path + ".json", {"signal": number, "by": by})
     except OSError:
         # A full disk must not keep anybody from killing what filled it.
         return None
     row = system.table.process(pid)
     # Somebody may have stopped it, together with everything else of this user.
     if row is None or row.start != start or not (tree.send(row, tree.SIGCONT) and tree.send(row, tree.number("USR1"))):
-        records.remove(path + ".json")
+        disk.remove(path + ".json")
         return None
     end = time.monotonic() + ANSWER_WITHIN
     pause = 0.002
     while time.monotonic() < end:
-        done = records.load(path + ".done")
+        done = disk.load(path + ".done")
         if done is not None:
-            records.remove(path + ".done")
+            disk.remove(path + ".done")
             return done
         if not system.is_process(pid, start, boot):
             break
         time.sleep(pause)
         pause = min(pause * 2, 0.05)
-    done = records.load(path + ".done")
+    done = disk.load(path + ".done")
     for end_ in (".json", ".done", ".done.new"):
-        records.remove(path + end_)
+        disk.remove(path + end_)
     return done
 
 
@@ -109,7 +109,7 @@ def _send(book: records.Records, jid: str, number: int, by: str, state: "dict[st
         return tree.around(pid, jid)
 
     try:
-        records.write(book.job(jid, "signalled.json"), {"signal": number, "by": by})
+        disk.write(book.job(jid, "signalled.json"), {"signal": number, "by": by})
     except OSError:
         # It only explains the end later; a full disk must not keep the signal back.
         pass

@@ -5,7 +5,7 @@ import errno
 import os
 import time
 
-from . import output, records, system, tree, wire
+from . import disk, output, records, system, tree, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ class JobProcess:
         this = system.table.process(me)
         record = self.record
         record.update(supervisor_pid=me, supervisor_start=this and this.start)
-        records.put(start.new + "/job.json", self._kept())
-        records.reserve(start.new + "/" + records.RETURN + ".new")
+        disk.put(start.new + "/job.json", self._kept())
+        disk.reserve(start.new + "/" + records.RETURN + ".new")
         for name in output.NAMES:
             stream = output.Capped(start.new + "/" + name, request["cap"])
             if self.room is not None:
@@ -101,17 +101,17 @@ class JobProcess:
         except OSError as e:
             if e.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
                 raise
-            records.remove(start.new)
+            disk.remove(start.new)
             return {"t": "exists"}
         self.placed = True
         go, failed = self._fork(stdin)
         row = system.table.process(self.pid)
         self.started, self.begun = time.time(), time.monotonic()
         record.update(pid=self.pid, start=row and row.start, started=self.started)
-        records.write(book.proc(self.jid), record)
+        disk.write(book.proc(self.jid), record)
         # The record's place, too: where both are in one journal, that is one write to the disk.
-        records.sync(book.procs)
-        records.sync(book.jobs)
+        disk.sync(book.procs)
+        disk.sync(book.jobs)
         os.write(go, b"\n")
         os.close(go)
         why = os.read(failed, 4096).decode("utf-8", "surrogateescape")
@@ -196,7 +196,7 @@ class JobProcess:
                 # It has ended by itself.
                 pass
         for path in (self.book.proc(self.jid), self.book.job(self.jid)) if self.placed else (self.start.new,):
-            records.remove(path)
+            disk.remove(path)
 
     def restore(self) -> None:
         """Write the records anew where somebody has deleted them; their output is what it was, and goes on."""
@@ -212,15 +212,15 @@ class JobProcess:
             new = "%s/.new-%s-%d" % (book.jobs, self.jid, os.getpid())
             if not os.path.isdir(new):
                 os.mkdir(new, 0o700)
-            records.put(new + "/job.json", self._kept())
-            records.reserve(new + "/" + records.RETURN + ".new")
+            disk.put(new + "/job.json", self._kept())
+            disk.reserve(new + "/" + records.RETURN + ".new")
             for name, stream in zip(output.NAMES, self.streams):
                 if not os.path.islink(new + "/" + name):
                     os.symlink("/proc/%d/fd/%d" % (os.getpid(), stream.fd), new + "/" + name)
             if os.path.isdir(book.job(self.jid)):
-                records.remove(book.job(self.jid))
+                disk.remove(book.job(self.jid))
             os.rename(new, book.job(self.jid))
-        records.write(book.proc(self.jid), self.record)
+        disk.write(book.proc(self.jid), self.record)
 
     def _kept(self) -> "dict[str, Any]":
         return dict(self.record, root=os.path.realpath(self.book.root))

@@ -9,7 +9,7 @@ import os
 import select
 import time
 
-from . import output, records, system, tree, wire
+from . import disk, output, records, system, tree, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Supervisor:
         for name in names:
             if name.startswith("signal-") and name.endswith(".json"):
                 path = folder + "/" + name
-                wanted = records.load(path) or {}
+                wanted = disk.load(path) or {}
                 sent = wanted.get("signal")
                 # On a full disk, the room that the request takes is that of the answer.
                 done = path[:-5] + ".done"
@@ -165,7 +165,7 @@ class Supervisor:
                 else:
                     got = [[row.pid, row.start] for row in tree.signal(self.walk, sent)]
                 try:
-                    records.place(done, {"delivered": got, "survivors": survivors})
+                    disk.place(done, {"delivered": got, "survivors": survivors})
                 except OSError:
                     # Too many for that: the signal was sent all the same, and the one who asked will look for himself.
                     pass
@@ -217,7 +217,7 @@ class Supervisor:
                 job.restore()
                 for name, stream, kept in zip(output.NAMES, job.streams, cuts):
                     stream.keep(job.book.job(job.jid, name), kept)
-                records.place(job.book.job(job.jid, records.RETURN), ret)
+                disk.place(job.book.job(job.jid, records.RETURN), ret)
                 break
             except OSError:
                 # It has its room, unless somebody deleted that with the record.
@@ -225,8 +225,8 @@ class Supervisor:
                     raise
             time.sleep(pause)
             pause = min(pause * 1.2, TRY_LAST)
-        records.remove(job.book.job(job.jid, "script"))
-        records.remove(job.book.proc(job.jid))
+        disk.remove(job.book.job(job.jid, "script"))
+        disk.remove(job.book.proc(job.jid))
 
 
 def _pump(poll: "select.poll", pipes: "list[output.Capped]") -> "list[output.Capped]":

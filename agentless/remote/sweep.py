@@ -4,7 +4,7 @@ import fcntl
 import os
 import time
 
-from . import output, records, wire
+from . import disk, output, records, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ def sweep(book: records.Records, keep_bytes: int) -> None:
         if _due(book.root + "/pruned", now, PRUNE_EVERY):
             prune(book, keep_bytes, now)
             _old_helpers(book, now)
-            records.stamp(book.root + "/pruned")
-        records.stamp(book.root + "/swept")
+            disk.stamp(book.root + "/pruned")
+        disk.stamp(book.root + "/swept")
     finally:
         os.close(lock)
 
@@ -53,7 +53,7 @@ def bury_lost(book: records.Records, now: float) -> None:
         path = book.proc(name)
         if not wire.is_jid(name):
             if now - os.lstat(path).st_mtime > LEFTOVER:
-                records.remove(path)
+                disk.remove(path)
             continue
         state = book.state(name)
         if state["state"] == wire.RUNNING:
@@ -62,7 +62,7 @@ def bury_lost(book: records.Records, now: float) -> None:
             continue
         if state["state"] == wire.LOST:
             _record_lost(book, name, state, now)
-        records.remove(path)
+        disk.remove(path)
 
 
 def _record_lost(book: records.Records, jid: str, state: "dict[str, Any]", now: float) -> None:
@@ -70,9 +70,9 @@ def _record_lost(book: records.Records, jid: str, state: "dict[str, Any]", now: 
     path = book.job(jid, records.RETURN)
     if os.path.isdir(book.job(jid)) and not os.path.exists(path):
         # Over the room that was reserved for the return.
-        records.place(path, state)
+        disk.place(path, state)
     elif not os.path.lexists(book.job(jid)):
-        records.write(book.job(jid), state)
+        disk.write(book.job(jid), state)
 
 
 def prune(book: records.Records, keep_bytes: int, now: float) -> None:
@@ -83,15 +83,15 @@ def prune(book: records.Records, keep_bytes: int, now: float) -> None:
         path = book.job(name)
         if not wire.is_jid(name):
             if now - os.lstat(path).st_mtime > LEFTOVER:
-                records.remove(path)
+                disk.remove(path)
             continue
         if not os.path.isdir(path):
             if now - os.lstat(path).st_mtime > TOMBSTONE:
-                records.remove(path)
+                disk.remove(path)
             continue
         size = sum(entry.stat(follow_symlinks=False).st_blocks * 512 for entry in os.scandir(path))
         total += size
-        ret = records.load(book.job(name, records.RETURN))
+        ret = disk.load(book.job(name, records.RETURN))
         if ret is None:
             state = book.state(name)
             if state["state"] == wire.LOST:
@@ -121,11 +121,11 @@ def bury(book: records.Records, jid: str, ret: "dict[str, Any]") -> None:
     old = "%s/.old-%s" % (book.jobs, jid)
     # The output goes first: on a full disk, that makes the room for the tombstone.
     for name in output.NAMES:
-        records.remove(book.job(jid, name))
-    records.put(new, end)
+        disk.remove(book.job(jid, name))
+    disk.put(new, end)
     os.rename(book.job(jid), old)
     os.rename(new, book.job(jid))
-    records.remove(old)
+    disk.remove(old)
 
 
 def _old_helpers(book: records.Records, now: float) -> None:
@@ -138,4 +138,4 @@ def _old_helpers(book: records.Records, now: float) -> None:
     for name in os.listdir(folder):
         path = folder + "/" + name
         if path != used and now - os.lstat(path).st_mtime > HELPER:
-            records.remove(path)
+            disk.remove(path)

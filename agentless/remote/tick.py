@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from . import clock, evaluator, records, schedule_dir, wire
+from . import clock, disk, evaluator, records, schedule_dir, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def tick(book: records.Records) -> float:
         if not pushed:
             raise FileNotFoundError("what was pushed is gone: %s" % kept.path("entries.json"))
         # First, and it needs no room: on a full disk nothing can fire, but cron has done its part.
-        records.stamp(kept.path("ticked"))
+        disk.stamp(kept.path("ticked"))
         fires, look = due(kept, pushed, time.time())
     for entry, fire in fires:
         why = start(book, pushed, entry, fire.jid, kept.path("files"))
@@ -135,10 +135,10 @@ def start(
             _signal.signal(_signal.SIGHUP, hup)
             os.close(end_pipe)
         except BaseException:
-            records.remove(new)
+            disk.remove(new)
             raise
     except OSError as e:
-        reply = {"t": "refused", "kind": "disk-full" if e.errno in records.FULL else "state-dir", "message": str(e)}
+        reply = {"t": "refused", "kind": "disk-full" if e.errno in disk.FULL else "state-dir", "message": str(e)}
     if reply["t"] == "exists":
         state = book.state(jid)
         if state.get("nonce") != request["nonce"]:
@@ -150,7 +150,7 @@ def start(
     request.update(state=wire.NOT_STARTED, kind=reply["kind"], message=reply["message"], hint=reply.get("hint") or "")
     request["finished"] = time.time()
     try:
-        records.write(book.job(jid), request)
+        disk.write(book.job(jid), request)
     except OSError:
         # The disk is full: the log has it, or nothing does.
         pass

@@ -33,7 +33,7 @@ TRAVELLING = (LOADER, UNPACK)
 # zlib looks back no further than 32 KiB: rooms that are alike travel side by side. Found by trying; a room that is
 # missing here travels last, and only costs some bytes.
 ORDER = (
-    *("clock", "evaluator", "course", "system", "records", "schedule_dir", "crontab", "sweep", "call", "start"),
+    *("clock", "evaluator", "course", "system", "disk", "records", "schedule_dir", "crontab", "sweep", "call", "start"),
     *("tick", "launch", "serve", "__init__", "node", "dispatch", "signalling", "output", "fetch", "follow", "push"),
     *("wire", "supervisor", "tree", "scope"),
 )

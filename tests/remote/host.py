@@ -243,8 +243,8 @@ class Host:
 
 
 # Rooms of the helper, and what the supervisor does there.
-BEFORE_IT_STARTS = ("start", 'records.put(start.new+"/job.json"')
-BEFORE_IT_TELLS = ("launch", "records.write_all(tell")
+BEFORE_IT_STARTS = ("start", 'disk.put(start.new+"/job.json"')
+BEFORE_IT_TELLS = ("launch", "disk.write_all(tell")
 
 
 def die_at(folder: Path, where: tuple[str, str]) -> None:

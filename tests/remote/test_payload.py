@@ -136,7 +136,7 @@ def test_the_helper_is_python_3_6(path: Path) -> None:
 
 
 # Rooms of the helper that each call loads, and those that an operation needs beside them.
-ALWAYS = {"call", "serve", "records", "system", "wire"}
+ALWAYS = {"call", "disk", "serve", "records", "system", "wire"}
 LOADED = {
     "ping": {"node"},
     "running": {"node"},
