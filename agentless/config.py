@@ -114,8 +114,8 @@ class Config:
                         raise ValueError("a tuple of sources is needed")
                     # As the file has it.
                     value = list(value)
-                made = read(value)
-                if isinstance(value, str) and not isinstance(made, str):
+                checked = read(value)
+                if isinstance(value, str) and not isinstance(checked, str):
                     raise ValueError("a number is needed")
             except ValueError as error:
                 raise UsageError(f"Config: {key}: {error}, not {value!r:.80}") from error
@@ -163,14 +163,14 @@ def keeper_dir(environ: Mapping[str, str] | None = None) -> Path:
     `connections` in the cache directory.
     """
     environ = os.environ if environ is None else environ
-    given = environ.get("XDG_RUNTIME_DIR", "")
-    if given.startswith("/"):
+    runtime_dir = environ.get("XDG_RUNTIME_DIR", "")
+    if runtime_dir.startswith("/"):
         try:
-            status = os.stat(given)
+            status = os.stat(runtime_dir)
         except OSError:
             status = None
         if status and status.st_uid == os.geteuid() and stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077:
-            return Path(given) / "agentless"
+            return Path(runtime_dir) / "agentless"
     return cache_dir(environ) / "connections"
 
 
@@ -181,11 +181,11 @@ def keep_seconds(config: Config, default: float, environ: Mapping[str, str] | No
     Raises:
         ConfigError: the variable is no duration.
     """
-    given = (os.environ if environ is None else environ).get("AGENTLESS_KEEP_CONNECTIONS", "")
-    if not given:
+    text = (os.environ if environ is None else environ).get("AGENTLESS_KEEP_CONNECTIONS", "")
+    if not text:
         return default if config.keep_connections is None else config.keep_connections
     try:
-        return durations.parse(given)
+        return durations.parse(text)
     except ValueError as error:
         raise ConfigError(f"AGENTLESS_KEEP_CONNECTIONS: {error}", "0 keeps none.") from error
 
@@ -207,8 +207,8 @@ def account() -> tuple[str, str]:
 def _base(variable: str, default: str, environ: Mapping[str, str] | None) -> Path:
     environ = os.environ if environ is None else environ
     # the XDG base directory specification: relative paths are invalid, and are to be ignored
-    given = environ.get(variable, "")
-    return Path(given if given.startswith("/") else f"{_home(environ)}/{default}") / "agentless"
+    folder = environ.get(variable, "")
+    return Path(folder if folder.startswith("/") else f"{_home(environ)}/{default}") / "agentless"
 
 
 def _home(environ: Mapping[str, str]) -> str:

@@ -98,10 +98,10 @@ def _timeout(item: YamlItem) -> float:
 
 def _source(fields: Mapping[str, YamlItem], key: str, place: PathBase) -> SecretSource | None:
     """What stands under `key`, in a file that `key_file` names, or in a variable that `key_env` names."""
-    given = {name: fields[name] for name in (key, f"{key}_file", f"{key}_env") if name in fields}
-    for second in list(given.values())[1:]:
-        raise second.error(f"it stands beside {next(iter(given))}, and one of them is enough")
-    for name, item in given.items():
+    ways = {name: fields[name] for name in (key, f"{key}_file", f"{key}_env") if name in fields}
+    for second in list(ways.values())[1:]:
+        raise second.error(f"it stands beside {next(iter(ways))}, and one of them is enough")
+    for name, item in ways.items():
         text = item.text
         if name.endswith("_file"):
             return SecretSource(item.key, path=place.path(text), file=item.file, line=item.line)

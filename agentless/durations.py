@@ -64,8 +64,8 @@ def past(text: str, now: float) -> float:
                 # The last two: the year 1 in a zone east of Greenwich, and what a system's time_t does not hold.
                 if (moment := read(text, now)) is not None:
                     return moment
-    known = "2026-11-22T09:50 (local), 2026-11-22T09:50Z, 21:50, or 2h ago"
-    raise ValueError(f"{text!r:.80} is not a time; write {known}")
+    examples = "2026-11-22T09:50 (local), 2026-11-22T09:50Z, 21:50, or 2h ago"
+    raise ValueError(f"{text!r:.80} is not a time; write {examples}")
 
 
 def _ago(text: str, now: float) -> float | None:

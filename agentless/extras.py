@@ -1,4 +1,4 @@
-"""What agentless can do with a library that it does not require, and how that comes to where agentless is installed."""
+"""Extras: what needs a library that agentless does not require, and the command that installs such a library."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def way_to_install(extra: str, prefix: str = sys.prefix) -> str:
     Args:
         prefix: the environment that agentless runs in.
     """
-    wanted = f"'agentless-jobs[{extra}]'"
+    requirement = f"'agentless-jobs[{extra}]'"
     if Path(prefix, "pipx_metadata.json").exists():
-        return f"pipx install --force {wanted}"
+        return f"pipx install --force {requirement}"
     if Path(prefix, "uv-receipt.toml").exists():
-        return f"uv tool install {wanted}"
-    return f"pip install {wanted}"
+        return f"uv tool install {requirement}"
+    return f"pip install {requirement}"

@@ -154,7 +154,7 @@ class Fleet:
         parameters.check_forks(forks)
         parameters.check_text("limit", limit, may_be_empty=True)
         parameters.check_executor(executor)
-        given = parameters.overrides(
+        overrides = parameters.overrides(
             user=user,
             private_key=private_key,
             become=become,
@@ -168,7 +168,7 @@ class Fleet:
         )
         self._parts = Parts(
             self.config,
-            given,
+            overrides,
             parameters.sources(inventory),
             limit,
             forks,
@@ -556,7 +556,7 @@ class Fleet:
         for option, text in texts.items():
             parameters.check_text(option, text, may_be_empty=True)
         word = state.value if isinstance(state, State) else state
-        wanted = JobFilter(
+        job_filter = JobFilter(
             function,
             target,
             by,
@@ -569,8 +569,8 @@ class Fleet:
         )
         if source is not None:
             with registers.opened(self._parts, source) as register:
-                return recorded.listed(register.rows(), wanted, limit, register.load)
-        return recorded.listed(self.cache.rows(), wanted, limit, lambda jid: self.cache.load(jid, outputs=False))
+                return recorded.listed(register.rows(), job_filter, limit, register.load)
+        return recorded.listed(self.cache.rows(), job_filter, limit, lambda jid: self.cache.load(jid, outputs=False))
 
     def wait(self, jid: str, target: str | None = None, *, wait: float | None = None) -> Run:
         """Follow a job until every host, or every one of the target's, has settled, or `wait` seconds are over.

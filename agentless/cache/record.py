@@ -86,11 +86,11 @@ class Record:
             raise DamagedRecord(f"a line names {host!r}, which is no host of this job")
         if current.result.state.final:
             return False
-        seen, heard = line.result.state in TOLD, current.result.as_of
-        if current == line and not (seen and at - (heard or 0.0) >= NEWS):
+        is_told, heard_at = line.result.state in TOLD, current.result.as_of
+        if current == line and not (is_told and at - (heard_at or 0.0) >= NEWS):
             return False
         result = line.result
-        as_of = at if seen else heard if heard is not None else result.as_of
+        as_of = at if is_told else heard_at if heard_at is not None else result.as_of
         self.lines[host] = line if result.as_of == as_of else replace(line, result=replace(result, as_of=as_of))
         self.not_final -= line.result.state.final
         self.last = max(self.last, at)
@@ -135,8 +135,8 @@ class Record:
 
     def opened(self, job: Job, now: float) -> bytes:
         """The record written anew as one that is open, for the same job with more hosts, or with more known of it."""
-        heard = ((host, line, line.result.as_of) for host, line in self.lines.items())
-        lines = (encode_news(host, line, self.last if at is None else at) for host, line, at in heard)
+        known_as_of = ((host, line, line.result.as_of) for host, line in self.lines.items())
+        lines = (encode_news(host, line, self.last if at is None else at) for host, line, at in known_as_of)
         return b"".join([encode_head(Head(job, now)), *lines])
 
 

@@ -231,11 +231,11 @@ def _python(known: Variables, default: str | None) -> str | None:
 
 
 def _become(known: Variables, overrides: Overrides) -> Become | None:
-    wanted = known.boolean("ansible_become")
+    becomes = known.boolean("ansible_become")
     defaults = overrides.defaults
-    if wanted is None:
-        wanted = defaults.become if overrides.become is None else overrides.become
-    if not wanted:
+    if becomes is None:
+        becomes = defaults.become if overrides.become is None else overrides.become
+    if not becomes:
         return None
     method = known.text("ansible_become_method", instead=overrides.become_method) or defaults.become_method or "sudo"
     method = method.removeprefix("ansible.builtin.").removeprefix("community.general.")

@@ -39,8 +39,8 @@ def canonical(facts: Facts, look_up: NameLookup) -> str:
     family = facts.first("addressfamily", "any").lower()
     with contextlib.suppress(OSError, UnicodeError):
         # As bytes: of text, Python loads what it takes to spell a name in IDNA, to no end for an address.
-        given = name.encode()
-        infos = socket.getaddrinfo(given, None, FAMILIES.get(family, 0), socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+        encoded = name.encode()
+        infos = socket.getaddrinfo(encoded, None, FAMILIES.get(family, 0), socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
         if len(infos) == 1:
             return socket.getnameinfo(infos[0][4], socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)[0]
     if ":" in name or "%" in name:

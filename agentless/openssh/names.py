@@ -71,11 +71,11 @@ def canonical_name(host: str, family: str, deadline: float) -> str | None:
     return str(infos[0][3] or host).rstrip(".")
 
 
-def addresses(host: str, port: int, wanted: int, deadline: float, flags: int = 0) -> list[Any]:
+def addresses(host: str, port: int, family: int, deadline: float, flags: int = 0) -> list[Any]:
     """What `socket.getaddrinfo` answers, within a deadline of `time.monotonic()`.
 
     Args:
-        wanted: an address family of `socket`.
+        family: an address family of `socket`.
 
     Raises:
         Unreachable: `resolve`.
@@ -86,7 +86,7 @@ def addresses(host: str, port: int, wanted: int, deadline: float, flags: int = 0
 
     def ask() -> None:
         try:
-            answer.append(socket.getaddrinfo(host, port, wanted, socket.SOCK_STREAM, 0, flags))
+            answer.append(socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, flags))
         except (OSError, ValueError) as problem:
             answer.append(problem)
         answered.set()

@@ -1,4 +1,4 @@
-"""What loader.py goes on with: from the helper's bytecode where that is vouched for, else from the line with unpack.py.
+"""What loader.py runs next: it comes with the helper's bytecode where that can be trusted, else with unpack.py.
 
 It has the names of loader.py, and gives its own to unpack.py.
 """
@@ -56,5 +56,5 @@ def load(kept=()):
 def go():
     if not fresh and (request == "-" or sections != "0"):
         say('{"t":"ready"}')
-    asked = binascii.a2b_base64(request) if request != "-" else take(int(length))
-    main(path, nonce, locale, umask, fresh, asked, int(sections))
+    body = binascii.a2b_base64(request) if request != "-" else take(int(length))
+    main(path, nonce, locale, umask, fresh, body, int(sections))

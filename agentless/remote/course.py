@@ -1,4 +1,4 @@
-"""The nominal times of one entry: those of its rules and those beside them, which of them were had, why one is skipped.
+"""The nominal times of one entry: those of its rules and those beside them, which have passed, and why one is skipped.
 
 The entry and its history are those that evaluator.py describes.
 """

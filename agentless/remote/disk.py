@@ -1,4 +1,4 @@
-"""Files on a host: written whole or not at all, and on the disk when that is said."""
+"""Files on a host: replaced in one step, and on the disk when the function returns."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""What is answered of jobs: that one is here, its record and return or its state, and what the controller waits for."""
+"""Answers about jobs: that one is here, its record and return or its state, and what the controller waits for."""
 
 import time
 

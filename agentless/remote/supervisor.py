@@ -145,8 +145,8 @@ class Supervisor:
         for name in names:
             if name.startswith("signal-") and name.endswith(".json"):
                 path = folder + "/" + name
-                wanted = disk.load(path) or {}
-                sent = wanted.get("signal")
+                order = disk.load(path) or {}
+                sent = order.get("signal")
                 # On a full disk, the room that the request takes is that of the answer.
                 done = path[:-5] + ".done"
                 try:
@@ -157,7 +157,7 @@ class Supervisor:
                 except OSError:
                     # Deleted since: who asked signals the job himself.
                     continue
-                self.signals.append((time.monotonic(), sent, str(wanted.get("by"))))
+                self.signals.append((time.monotonic(), sent, str(order.get("by"))))
                 survivors = []  # type: list[dict[str, object]]
                 if sent == tree.SIGKILL:
                     delivered, survivors = tree.kill(self.walk, self.gone)

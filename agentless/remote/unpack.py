@@ -1,7 +1,7 @@
-"""Travels with each call, and is run by loader.py, whose names it has, and those of begin.py, where there is no helper that
-could be run as it is, or it takes more to see that there is.
+"""Travels with each call. loader.py runs it where the helper is missing, or where it takes more to see that it can be run.
 
-It makes the state directory, asks for the helper and unpacks it, or says why it does not.
+It makes the state directory, asks for the helper and unpacks it, or says why it does not. It has the names of loader.py
+and of begin.py.
 """
 
 # ruff: noqa

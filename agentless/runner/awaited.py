@@ -1,4 +1,4 @@
-"""Hosts that a living run is still to send a job to, for who only waits for the job: what the cache says of them."""
+"""For who only waits for a job: what the job cache says of hosts to which a living run has yet to send it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What carries out shards, and what is known of it."""
+"""A cluster: the executor that carries out shards, and what is known of it."""
 
 from __future__ import annotations
 

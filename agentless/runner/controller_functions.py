@@ -37,7 +37,7 @@ def perform(entry: Entry, parts: Parts, now: float) -> str:
         running = ", ".join(f"{jid} on {len(job.running)} hosts" for jid, job in active.jobs.items())
         return _with_problems(running or "no job is active", active.problems)
     words = entry.kwargs
-    wanted = JobFilter(
+    job_filter = JobFilter(
         words.get("function"),
         words.get("target"),
         words.get("by"),
@@ -46,7 +46,7 @@ def perform(entry: Entry, parts: Parts, now: float) -> str:
         words.get("metadata", {}),
         words.get("state"),
     )
-    jids = [row.job.jid for row in parts.cache.rows() if wanted.matches(row)]
+    jids = [row.job.jid for row in parts.cache.rows() if job_filter.matches(row)]
     return ", ".join([f"{len(jids)} jobs", *jids[:_NAMED]])
 
 

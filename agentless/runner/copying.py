@@ -146,8 +146,8 @@ def get(
     endpoints, sources = selection.endpoints(pattern(target)), _each(sources)
     if not sources:
         raise UsageError("there is nothing to fetch")
-    wanted = tuple(map(host_path, sources))
-    names = [path.rsplit("/", 1)[-1] for path, folder in wanted if not folder]
+    places = tuple(map(host_path, sources))
+    names = [path.rsplit("/", 1)[-1] for path, folder in places if not folder]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UsageError(f"two files named {twice} would come into one folder", "Fetch them one after the other.")
     directory = _path(directory)
@@ -161,7 +161,7 @@ def get(
 
     def request(name: str) -> GetRequest:
         course.begin(name)
-        return GetRequest(wanted)
+        return GetRequest(places)
 
     def take(name: str, answer: Answer) -> bool:
         course.check()

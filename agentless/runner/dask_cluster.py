@@ -199,7 +199,7 @@ class _Dask(Executor):
 
     def _watch(self) -> None:
         """Give up tasks that nobody will bring, while there are any."""
-        heard = time.monotonic()
+        heard_at = time.monotonic()
         while not self._over.wait(LOOK_EVERY):
             with self._lock:
                 tasks = list(self._tasks)
@@ -212,9 +212,9 @@ class _Dask(Executor):
                 processing = self._client.sync(ask.processing, callback_timeout=PATIENCE)
                 keys = [task.future.key for task in tasks]
                 results = self._client.sync(ask.who_has, keys=keys, callback_timeout=PATIENCE)
-                heard = time.monotonic()
+                heard_at = time.monotonic()
             except Exception:  # noqa: BLE001 - whatever it is that a client says whose scheduler is lost
-                if time.monotonic() - heard >= SILENCE:
+                if time.monotonic() - heard_at >= SILENCE:
                     for task in tasks:
                         task.lose("the Dask scheduler gives no sign of life")
                 continue

@@ -1,4 +1,4 @@
-"""A job that the cache doesn't know: what the records of hosts say of it, and whom it took no answer from."""
+"""A job that the cache doesn't know, as the records of hosts describe it; and which hosts could not be asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a host says of one field: a value of the type that is asked for, or what stands for none; never an error."""
+"""Reads one field of a frame: a value of the type that is asked for, or what stands for none; never an error."""
 
 from __future__ import annotations
 

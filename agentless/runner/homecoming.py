@@ -1,4 +1,4 @@
-"""What an answer of a host means for the job it is about, and where that is written down."""
+"""Brings answers home: what a host's answer means for the job it is about is written into the job cache."""
 
 from __future__ import annotations
 

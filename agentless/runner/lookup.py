@@ -102,9 +102,9 @@ def _recorded(contact: Contact, report: Report, learned: Mapping[str, HostResult
                 contact.cache.record(jid, name, result)
             except CacheError as error:
                 contact.cache.warn(f"{name}: what became of job {jid} is not in the job cache: {error.message}")
-    known = contact.cache.current(jid) or report
-    still = {name: result for name, result in learned.items() if not known.results[name].state.final}
-    return replace(known, results={**known.results, **still})
+    in_cache = contact.cache.current(jid) or report
+    still = {name: result for name, result in learned.items() if not in_cache.results[name].state.final}
+    return replace(in_cache, results={**in_cache.results, **still})
 
 
 def _rank(answer: Returned | Stated) -> int:
@@ -151,8 +151,8 @@ def active(contact: Contact, selection: Selection, target: str | None) -> Active
     doubtful = []
     for report in reports:
         _take_apart(report, running, endpoints)
-        known = {**running.get(report.job.jid, {}), **problems}
-        unseen = {name: report.results[name] for name in report.open_hosts if name not in known}
+        heard_of = {**running.get(report.job.jid, {}), **problems}
+        unseen = {name: report.results[name] for name in report.open_hosts if name not in heard_of}
         if unseen:
             doubtful.append(replace(report, results=unseen))
     checked: dict[JID, Mapping[str, HostResult]] = {}

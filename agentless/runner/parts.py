@@ -191,12 +191,12 @@ class Parts:
         Raises:
             UsageError: a name is unknown or given twice, or what says how its returner is reached cannot be read.
         """
-        wanted = {*self.config.check_returners(names), *self.config.returner}
-        if not wanted:
+        every = {*self.config.check_returners(names), *self.config.returner}
+        if not every:
             return
         from agentless.returners.delivery import check
 
-        for name in wanted:
+        for name in every:
             check(self.config.returners[name], configuration.environment())
 
     def deliver(self) -> None:

@@ -160,9 +160,9 @@ def _kept_at() -> Path:
     """
     folder = Path(importlib.util.cache_from_source(str(remote.__file__))).parent
     state, changed = _state_of_sources()
-    known = folder / "payload.state"
+    state_file = folder / "payload.state"
     with contextlib.suppress(OSError, ValueError):
-        known_state, digest = known.read_text("ascii").split()
+        known_state, digest = state_file.read_text("ascii").split()
         if known_state == state:
             return folder / f"payload-{digest}"
     from agentless.runner.packing import sources
@@ -172,7 +172,7 @@ def _kept_at() -> Path:
     # What was changed just now may change again within the same tick of the clock.
     if not sys.dont_write_bytecode and not 0 <= time.time() - changed < 2:
         with contextlib.suppress(OSError):
-            replace_file(known, f"{state} {digest}\n".encode("ascii"), mode=None, sync=False)
+            replace_file(state_file, f"{state} {digest}\n".encode("ascii"), mode=None, sync=False)
     return folder / f"payload-{digest}"
 
 

@@ -1,4 +1,4 @@
-"""One host of a run: the job is brought to it, what it answers is taken, and after a cut it is come back to."""
+"""One host of a run: sends it the job, takes its answers, and comes back to it after a lost connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The jobs of the job cache, without a word to hosts: which one a word means, where its hosts stood, and the list."""
+"""Jobs as the job cache has them, without asking hosts: the JID that a word means, the job, and the list of jobs."""
 
 from __future__ import annotations
 

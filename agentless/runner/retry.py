@@ -48,12 +48,12 @@ def prepare(dispatcher: Dispatcher, jid: JID, target: str | None, lists: tuple[s
         how: detached or not, and what is waited for; batches are those of the job.
     """
     contact, selection = dispatcher.contact, dispatcher.selection
-    known = contact.cache.current(jid, outputs=False)
-    if known is None:
+    in_cache = contact.cache.current(jid, outputs=False)
+    if in_cache is None:
         raise UnknownJob(
             f"job {jid} is not in the job cache", "A job can be sent again by who sent it, while it is kept."
         )
-    _check_origin(known.job)
+    _check_origin(in_cache.job)
     report = look_up(contact, selection, jid, target)
     names = [name for name, result in report.results.items() if result.repeatable and _listed(result, lists)]
     left_alone = tuple(name for name, result in report.results.items() if not result.settled)

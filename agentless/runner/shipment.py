@@ -1,4 +1,4 @@
-"""The schedule on hosts: what a push sends, and what hosts say of what is there."""
+"""The schedule on hosts: what a push sends, and what hosts answer about theirs."""
 
 from __future__ import annotations
 
@@ -152,12 +152,12 @@ def compared(pushed: Pushed, before: Seen, shipment: Shipment) -> Pushed:
     """
     hosts = {}
     for host, placed in pushed.hosts.items():
-        seen = before.hosts.get(host)
-        old = {name: entry.shown for name, entry in seen.entries.items()} if seen is not None else {}
+        on_host = before.hosts.get(host)
+        old = {name: entry.shown for name, entry in on_host.entries.items()} if on_host is not None else {}
         new = {job.name: shown(entry_fields(job)) for job in shipment.jobs.get(host, ())}
         names = (*placed.added, *placed.changed, *placed.removed)
-        made = {name: differences(old.get(name, {}), new.get(name, {})) for name in names}
-        hosts[host] = replace(placed, differences=made)
+        changes = {name: differences(old.get(name, {}), new.get(name, {})) for name in names}
+        hosts[host] = replace(placed, differences=changes)
     return replace(pushed, hosts=hosts)
 
 

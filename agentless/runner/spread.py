@@ -1,4 +1,4 @@
-"""Calls in other processes, on this machine or on others: whether, and by what.
+"""Decides whether calls are carried out in other processes, on this machine or on others, and by which of them.
 
 What carries them out is in `shards.py`, which most commands do without: it is loaded where it is needed.
 """

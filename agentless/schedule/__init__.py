@@ -2,8 +2,8 @@
 
 Nothing is imported here: a verb that only reads what hosts say of schedules needs no YAML.
 
-    document.load(path, *, now) -> Schedule                       read and check; ScheduleError, the file refused whole
-    document.parse(text, file, *, now) -> Schedule                the same from text
+    schedule_file.load(path, *, now) -> Schedule           read and check; ScheduleError: the whole file is refused
+    schedule_file.parse(text, file, *, now) -> Schedule    the same from text
     coming.coming(schedule, entry, count, *, now, host, history) -> tuple[Fire, ...]        the next fires
     coming.forecast(schedule, entry, *, now, host, history) -> Forecast    the next one that is not skipped
     coming.offset(schedule, entry) -> the zone of an entry as remote/clock.py knows zones
