@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from agentless.errors import HostError, NoSession, Unreachable
+from agentless.errors import HostError
 from agentless.model.secret import Secret
 from agentless.openssh.settings import Settings
 from agentless.transport.keeper import messages
+from agentless.transport.keeper.command_race import CommandRace
 from agentless.transport.keeper.pool import Pool
 from agentless.transport.mux.line import Line
 from agentless.transport.mux.protocol import (
@@ -33,8 +34,6 @@ __all__ = ["Conversations"]
 
 # The number of a connection's one session.
 _SESSION = 1
-# A command that has to wait (keys are being exchanged, a buffer is full) is tried again after this many seconds.
-_TRY_AGAIN = 0.25
 
 
 class Conversations:
@@ -261,12 +260,12 @@ class _Way:
         self._kept: Kept | None = None
         self._new = False
         # Seconds for a command to start.
-        self.timeout = request.settings.connect_timeout
+        self._timeout = request.settings.connect_timeout
 
     def connect(self) -> bool:
         """Whether it was there before; raises HostError."""
         request = self._request
-        until = time.monotonic() + self.timeout - request.spent
+        until = time.monotonic() + self._timeout - request.spent
         kept, new = self._pool.get(self._identity, lambda: self._log_in(request.spent), self._lease.keep, until)
         self._take(kept, new=new)
         return not new
@@ -289,9 +288,10 @@ class _Way:
     def start(self, line: str, *, pty: bool, once: bool) -> tuple[Attempt, Relay]:
         """Start a command; raises HostError."""
         assert self._kept is not None
-        return _CommandRace(self, line, pty=pty, once=once).run(self._kept, new=self._new)
+        race = CommandRace(line, self._timeout, self._another, self._drop, pty=pty, once=once)
+        return race.run(self._kept, new=self._new)
 
-    def another(self, ring: Callable[[], None]) -> Future[Kept]:
+    def _another(self, ring: Callable[[], None]) -> Future[Kept]:
         """Connect anew, in a thread of its own."""
         made: Future[Kept] = Future()
 
@@ -308,116 +308,9 @@ class _Way:
         threading.Thread(target=make, name="connect", daemon=True).start()
         return made
 
-    def drop(self, kept: Kept) -> None:
-        """Nobody is to ride it any more."""
+    def _drop(self, kept: Kept) -> None:
+        """Let nobody ride it any more."""
         self._pool.drop(lambda other: other is kept)
-
-
-class _CommandRace:
-    """A command starts: over the kept connection, and where that is silent, full or gone, over a new one, too.
-
-    The host starts it once at most, for it has the same nonce: the first that confirms it wins. A command that must not
-    be `sent` twice goes over a kept connection only after that has shown that it lives, and over no other then.
-    """
-
-    def __init__(self, way: _Way, line: str, *, pty: bool, once: bool) -> None:
-        self._way = way
-        self._line = line
-        self._pty = pty
-        self._once = once
-        self._news = threading.Event()
-        self._attempts: list[Attempt] = []
-        self._another: Future[Kept] | None = None
-        self._sent = False
-        self._until = 0.0
-
-    def run(self, kept: Kept, *, new: bool) -> tuple[Attempt, Relay]:
-        """The attempt that the host has confirmed.
-
-        Raises:
-            NoSession: the command was sent over none of the connections.
-            HostError: none of them was any good.
-        """
-        try:
-            return self._first_of(kept, new=new)
-        except Unreachable as problem:
-            if self._sent or any(attempt.sent for attempt in self._attempts):
-                raise
-            raise NoSession.of(problem) from None
-
-    def _first_of(self, kept: Kept, *, new: bool) -> tuple[Attempt, Relay]:
-        self._until = time.monotonic() + (max(1.0, kept.link.budget) if new else self._way.timeout)
-        first = self._start(kept, prove=self._once and not new)
-        winner: Attempt | None = None
-        try:
-            while True:
-                self._news.clear()
-                for attempt in list(self._attempts):
-                    try:
-                        relay = attempt.step()
-                    except HostError as problem:
-                        self._failed(attempt, problem, spare=attempt is first and not new)
-                        continue
-                    if relay is not None:
-                        winner = attempt
-                        return attempt, relay
-                self._look_at_another()
-                now = time.monotonic()
-                wait = _TRY_AGAIN
-                if self._another is None and not new and self._may_repeat(first):
-                    if first.silent:
-                        self._another = self._way.another(self._news.set)
-                    else:
-                        wait = min(wait, first.patience + 0.01)
-                if self._another is None and now >= self._until:
-                    raise self._attempts[-1].overdue()
-                self._news.wait(wait)
-        finally:
-            self._end(winner)
-
-    def _start(self, kept: Kept, *, prove: bool) -> Attempt:
-        attempt = Attempt(kept, self._line, self._news.set, pty=self._pty, prove=prove)
-        self._attempts.append(attempt)
-        return attempt
-
-    def _may_repeat(self, attempt: Attempt) -> bool:
-        return not (self._once and attempt.sent)
-
-    def _failed(self, attempt: Attempt, problem: HostError, *, spare: bool) -> None:
-        """One of them is out; raises `problem` where that was the last hope."""
-        alive = attempt.kept.link.alive
-        # Others were faster on a connection that is shared, new ones too: there is room on one more.
-        full = alive and isinstance(problem, NoSession) and not attempt.sent and attempt.kept.opened
-        repeatable = (full or (spare and not alive)) and self._may_repeat(attempt) and self._another is None
-        self._attempts.remove(attempt)
-        self._sent = self._sent or attempt.sent
-        attempt.give_up()
-        if repeatable:
-            self._another = self._way.another(self._news.set)
-        elif not self._attempts and self._another is None:
-            raise problem
-
-    def _look_at_another(self) -> None:
-        """The new connection is there, or failed."""
-        if self._another is None or not self._another.done():
-            return
-        made, self._another = self._another, None
-        kept = made.result()
-        self._until = time.monotonic() + max(1.0, kept.link.budget)
-        self._start(kept, prove=False)
-
-    def _end(self, winner: Attempt | None) -> None:
-        for attempt in self._attempts:
-            if attempt is not winner:
-                attempt.give_up()
-                if winner is not None:
-                    self._way.drop(attempt.kept)
-        if self._another is not None:
-            self._another.add_done_callback(self._drop_made)
-
-    def _drop_made(self, made: Future[Kept]) -> None:
-        if made.exception() is None:
-            self._way.drop(made.result())
 
 
 def _number(message: Message) -> int:

@@ -82,8 +82,8 @@ class Pool:
                 self._making[wanted] = mine
         if theirs is not None:
             # What failed for another, or waits for its person, is tried for this one.
-            with contextlib.suppress(_Failed):
-                return self._wait(theirs, deadline), False
+            with contextlib.suppress(Exception):
+                return theirs.result(max(0.0, deadline - time.monotonic())), False
             return self.make(identity, make, keep), True
         try:
             kept = self.make(identity, make, keep)
@@ -96,13 +96,6 @@ class Pool:
             with self._lock:
                 del self._making[wanted]
         return kept, True
-
-    @staticmethod
-    def _wait(theirs: Future[Kept], deadline: float) -> Kept:
-        try:
-            return theirs.result(max(0.0, deadline - time.monotonic()))
-        except Exception as problem:
-            raise _Failed from problem
 
     def make(self, identity: Callable[[], bytes], make: Callable[[], SshLink], keep: float) -> Kept:
         """A connection of its own, beside what is kept; raises what `make` raises."""
@@ -121,17 +114,12 @@ class Pool:
         if slept:
             self.drop(lambda kept: True)
 
-    def drop(self, which: Callable[[Kept], bool]) -> int:
-        """Let go of connections: nobody rides them from now on, and they are closed when nobody rides them any more.
-
-        Returns:
-            How many there were.
-        """
-        dropped = [kept for kept in self._all() if kept.alive and which(kept)]
-        for kept in dropped:
-            kept.stale = True
+    def drop(self, which: Callable[[Kept], bool]) -> None:
+        """Let go of connections: nobody rides them from now on, and they are closed when nobody rides them any more."""
+        for kept in self._all():
+            if which(kept):
+                kept.stale = True
         self.sweep()
-        return len(dropped)
 
     def sweep(self) -> None:
         """Close what was not used for as long as it is kept, what is stale, and what has broken."""
@@ -166,10 +154,6 @@ class Pool:
         with self._lock:
             every = [kept for several in self._kept.values() for kept in several]
         yield from every
-
-
-class _Failed(Exception):
-    """Another one's try to connect."""
 
 
 def _held(kept: Kept, now: float) -> Held:

@@ -99,6 +99,12 @@ def needed(place: Place) -> Iterator[int]:
         yield started(place)
 
 
+def warm(home: Home, server: Server, keeper: Callable[..., KeeperClient], place: Place) -> None:
+    """One connection is kept, and nobody rides it."""
+    run(keeper(), home, home.to(server))
+    until(lambda: not any(one.in_use for one in connections(place)), "nobody rides it")
+
+
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A keeper that gets on, on a busy machine, is none that hangs."""
