@@ -7,10 +7,15 @@ from typing import Protocol
 from agentless.errors import Unreachable
 from agentless.model.endpoint import Endpoint
 
-__all__ = ["NO_SESSION", "Channel", "Connector", "Link", "printable", "slow"]
+__all__ = ["EXIT_WAIT", "NO_SESSION", "PIECE", "Channel", "Connector", "Link", "printable", "slow"]
 
 NO_SESSION = "sshd's log there tells why: MaxSessions, limits of PAM, PermitRootLogin forced-commands-only?"
 """What to do where a host lets us log in, and gives no session."""
+
+PIECE = 256 * 1024
+"""Bytes of output that a channel gives at once, at the most."""
+EXIT_WAIT = 5.0
+"""Seconds for which a channel waits for the exit status once both streams have ended."""
 
 
 class Channel(Protocol):
@@ -28,7 +33,7 @@ class Channel(Protocol):
         """Wait up to `timeout` seconds for output of either stream.
 
         Returns:
-            (1 | 2, data) for a piece of stdout or stderr, at most 256 KiB; (0, b"") when both have ended;
+            (1 | 2, data) for a piece of stdout or stderr, at most `PIECE` bytes; (0, b"") when both have ended;
             None when nothing came in time.
 
         Raises:
@@ -36,7 +41,7 @@ class Channel(Protocol):
         """
 
     def exit_status(self) -> int | None:
-        """The command's exit status, waited for a few seconds at most; None when it has none, as after a signal."""
+        """The command's exit status, waited for up to `EXIT_WAIT` seconds; None when it has none, as after a signal."""
 
     def close(self) -> None:
         """Let go of the command without waiting for it."""

@@ -12,12 +12,10 @@ import tty
 
 from agentless.config import account
 from agentless.errors import Unreachable
-from agentless.transport.channel import Link
+from agentless.transport.channel import EXIT_WAIT, PIECE, Link
 
 __all__ = ["LocalLink"]
 
-_PIECE = 256 * 1024
-_EXIT_WAIT = 5.0
 _HANGUP_WAIT = 0.5
 
 
@@ -76,7 +74,7 @@ class LocalChannel:
                 return None
             key = ready[0][0]
             try:
-                data = os.read(key.fd, _PIECE)
+                data = os.read(key.fd, PIECE)
             except OSError:
                 # Linux answers EIO on a terminal whose last process has gone.
                 data = b""
@@ -87,7 +85,7 @@ class LocalChannel:
 
     def exit_status(self) -> int | None:
         try:
-            status = self._process.wait(_EXIT_WAIT)
+            status = self._process.wait(EXIT_WAIT)
         except subprocess.TimeoutExpired:
             return None
         return status if status >= 0 else None

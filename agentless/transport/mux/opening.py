@@ -7,14 +7,11 @@ import fcntl
 import os
 import struct
 import termios
-import time
 from collections.abc import Callable
-from functools import partial
-from pathlib import Path
 
 from agentless.errors import CarrierLost, NoSession
 from agentless.transport.channel import NO_SESSION, printable
-from agentless.transport.mux.control import Control, NotServed
+from agentless.transport.mux.control import Control
 from agentless.transport.mux.protocol import (
     Failure,
     Malformed,
@@ -23,10 +20,8 @@ from agentless.transport.mux.protocol import (
 )
 from agentless.transport.mux.session_channel import MuxChannel
 
-__all__ = ["MuxLink", "Opening", "streams"]
+__all__ = ["Opening", "streams"]
 
-# The server answers from this machine, unless it hangs.
-_ANSWER_WAIT = 5.0
 _WINDOW = struct.pack("4H", 24, 80, 0, 0)
 _FEW = "Raise `ulimit -n`, or lower `forks`."
 
@@ -95,58 +90,6 @@ class Opening:
     def close(self) -> None:
         """Give it up, unless its channel is there."""
         self._undo.close()
-
-
-class MuxLink:
-    """A connection that another process holds.
-
-    Args:
-        path: the server's socket.
-        control: a connection to the server, for the first session; it is closed with the link.
-    """
-
-    def __init__(self, path: Path, host: str, control: Control) -> None:
-        self._path = path
-        self._host = host
-        self._first: Control | None = control
-        self._channels: list[MuxChannel] = []
-
-    def ask(self, line: str, until: float, *, pty: bool) -> Opening:
-        """Ask for a session; raises as `Opening`."""
-        control, self._first = self._first, None
-        if control is None:
-            try:
-                control = Control(self._path, until)
-            except NotServed as problem:
-                raise NoSession("connect", f"{self._host}: ssh's master is gone: {problem}") from None
-        return Opening(self._host, control, line, until, pty=pty, lives=partial(self._lives, control))
-
-    def opened(self, opening: Opening, until: float) -> MuxChannel | None:
-        """Its channel, which ends with the link; see `Opening.channel`."""
-        try:
-            channel = opening.channel(until)
-        except BaseException:
-            opening.close()
-            raise
-        if channel is not None:
-            self._channels.append(channel)
-        return channel
-
-    def close(self) -> None:
-        if self._first is not None:
-            self._first.close()
-            self._first = None
-        while self._channels:
-            self._channels.pop().close()
-
-    def _lives(self, ended: Control) -> bool:
-        """Whether the server of a session is there still."""
-        try:
-            control = Control(self._path, time.monotonic() + _ANSWER_WAIT)
-        except NotServed:
-            return False
-        control.close()
-        return control.pid == ended.pid
 
 
 def streams(pty: bool, undo: contextlib.ExitStack) -> tuple[tuple[int, int, int], int, dict[int, int]]:

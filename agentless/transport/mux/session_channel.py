@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 
 from agentless.errors import Unreachable
+from agentless.transport.channel import EXIT_WAIT, PIECE
 from agentless.transport.mux.line import Line, wait
 from agentless.transport.mux.protocol import (
     ExitMessage,
@@ -19,8 +20,6 @@ from agentless.transport.mux.protocol import (
 
 __all__ = ["MuxChannel"]
 
-_PIECE = 256 * 1024
-_EXIT_WAIT = 5.0
 # A server that has said nothing for this long is asked whether it lives; a job that is followed beats more often.
 _ASK_AFTER = 35.0
 
@@ -116,7 +115,7 @@ class MuxChannel:
                     if descriptor not in ready and not everything:
                         continue
                     stream = self._outputs.pop(descriptor)
-                    data = os.read(descriptor, _PIECE) if descriptor in ready else b""
+                    data = os.read(descriptor, PIECE) if descriptor in ready else b""
                     if data:
                         # Behind the other stream, so that none starves.
                         self._outputs[descriptor] = stream
@@ -141,10 +140,10 @@ class MuxChannel:
         """Both streams have ended, which is the command's end unless the connection is lost."""
         if self._outputs_ended is None:
             self._outputs_ended = time.monotonic()
-        self._await_status(min(until, self._outputs_ended + _EXIT_WAIT))
+        self._await_status(min(until, self._outputs_ended + EXIT_WAIT))
         if self._closed:
             return 0, b""
-        if self._status is None and not self._hung_up and time.monotonic() < self._outputs_ended + _EXIT_WAIT:
+        if self._status is None and not self._hung_up and time.monotonic() < self._outputs_ended + EXIT_WAIT:
             return None
         if self._is_lost():
             raise self._connection_lost()
@@ -152,7 +151,7 @@ class MuxChannel:
 
     def exit_status(self) -> int | None:
         with self._in_use():
-            self._await_status(time.monotonic() + _EXIT_WAIT)
+            self._await_status(time.monotonic() + EXIT_WAIT)
             return self._status
 
     def close(self) -> None:

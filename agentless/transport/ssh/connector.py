@@ -20,7 +20,8 @@ from agentless.openssh.known_hosts import KnownHosts, UnknownHostKey
 from agentless.openssh.revoked import RevokedKeys
 from agentless.openssh.settings import Settings
 from agentless.transport.channel import slow
-from agentless.transport.mux.masters import Forward, Masters
+from agentless.transport.mux.forward import Forward
+from agentless.transport.mux.masters import Masters
 from agentless.transport.ssh import dial
 from agentless.transport.ssh.host_keys import HostKeys, UnknownKey
 from agentless.transport.ssh.key_files import PassphraseNeeded

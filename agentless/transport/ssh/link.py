@@ -9,17 +9,15 @@ import paramiko
 from paramiko.common import cMSG_CHANNEL_REQUEST
 
 from agentless.errors import NoSession, Unreachable
-from agentless.transport.channel import NO_SESSION, Link, printable, slow
-from agentless.transport.mux.masters import Forward
+from agentless.transport.channel import EXIT_WAIT, NO_SESSION, PIECE, Link, printable, slow
+from agentless.transport.mux.forward import Forward
 from agentless.transport.ssh import dial
 from agentless.transport.ssh.innards import expect_answer, packed
 from agentless.transport.ssh.transport import Transport
 
 __all__ = ["SshChannel", "SshLink", "let_go"]
 
-_PIECE = 256 * 1024
 _SEND_PIECE = 32 * 1024
-_EXIT_WAIT = 5.0
 _TUNNELS = 8
 # A raw terminal without echo (RFC 4254, section 8), so that frames pass it as they are: no ICRNL, IXON, ISIG, ICANON,
 # ECHO, IEXTEN, OPOST, ONLCR.
@@ -79,9 +77,9 @@ class SshChannel:
             ended = channel.eof_received or channel.closed
             try:
                 if channel.recv_ready():
-                    return 1, channel.recv(_PIECE)
+                    return 1, channel.recv(PIECE)
                 if channel.recv_stderr_ready():
-                    return 2, channel.recv_stderr(_PIECE)
+                    return 2, channel.recv_stderr(PIECE)
             except (OSError, EOFError, paramiko.SSHException):
                 raise self._transport.lost() from None
             if ended:
@@ -93,7 +91,7 @@ class SshChannel:
         """Both streams have ended, which is the command's end unless the connection is lost."""
         if self._ended is None:
             self._ended = time.monotonic()
-        patience = self._ended + _EXIT_WAIT
+        patience = self._ended + EXIT_WAIT
         has_status = self._channel.status_event.wait(max(0.0, min(until, patience) - time.monotonic()))
         if not has_status and time.monotonic() < patience:
             return None
@@ -102,7 +100,7 @@ class SshChannel:
         return 0, b""
 
     def exit_status(self) -> int | None:
-        self._channel.status_event.wait(_EXIT_WAIT)
+        self._channel.status_event.wait(EXIT_WAIT)
         status = self._channel.exit_status
         return status if status >= 0 else None
 
@@ -183,14 +181,14 @@ class SshLink(Link):
     def tunnel(self, host: str, port: int, deadline: float) -> paramiko.Channel:
         """A connection from this host to another, for a link through it."""
         with self._tunnels:
-            return self._open(host, port, deadline)
+            return self._tunnel(host, port, deadline)
 
     def close(self) -> None:
         self.transport.hang_up()
         if self._proxy is not None:
             self._proxy.close()
 
-    def _open(self, to: str, port: int, until: float) -> paramiko.Channel:
+    def _tunnel(self, to: str, port: int, until: float) -> paramiko.Channel:
         host = self.transport.settings.host
         left = max(0.1, until - time.monotonic())
         try:

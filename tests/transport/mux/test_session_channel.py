@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentless.errors import NoSession, Unreachable
-from agentless.transport.mux import opening, session_channel
+from agentless.transport.mux import ridden_link, session_channel
 from tests.hosts import Master, need, patience, until
 from tests.transport.conftest import Server, drain, open_descriptors
 from tests.transport.mux.conftest import Ride
@@ -64,13 +64,13 @@ def test_a_host_that_goes_away_is_a_lost_connection(held: Master, server: Server
 
 def test_a_master_that_hangs_under_a_command_is_noticed(held: Master, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_channel, "_ASK_AFTER", 0.2)
-    monkeypatch.setattr(opening, "_ANSWER_WAIT", patience(20))
+    monkeypatch.setattr(ridden_link, "_ANSWER_WAIT", patience(20))
     with Ride(held) as link:
         channel = link.exec("echo begun; sleep 600")
         assert channel.recv(patience(20)) == (1, b"begun\n")
         # One that only has nothing to say is not given up.
         assert channel.recv(1.0) is None
-        monkeypatch.setattr(opening, "_ANSWER_WAIT", 0.5)
+        monkeypatch.setattr(ridden_link, "_ANSWER_WAIT", 0.5)
         os.kill(held.pid, signal.SIGSTOP)
         try:
             with pytest.raises(Unreachable) as caught:
