@@ -15,9 +15,9 @@ __all__ = ["tree"]
 _STEP = "  |"
 
 
-def tree(groups: Mapping[str, Group], hosts: Collection[str], *, root: str = "all") -> str:
-    """The groups below `root` that hold any of `hosts`, each with its groups first and its own hosts after them."""
-    return "".join(one_line(line) + "\n" for line in _group(groups, hosts, root, 0))
+def tree(groups: Mapping[str, Group], hosts: Collection[str]) -> str:
+    """The groups below `all` that hold any of `hosts`, each with its groups first and its own hosts after them."""
+    return "".join(one_line(line) + "\n" for line in _group(groups, hosts, "all", 0))
 
 
 def _group(groups: Mapping[str, Group], hosts: Collection[str], name: str, depth: int) -> Iterator[str]:

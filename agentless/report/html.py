@@ -8,12 +8,9 @@ piece by piece.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from agentless.hostlist import fold
@@ -22,23 +19,21 @@ from agentless.model.output import StreamOutput
 from agentless.model.problem import Problem
 from agentless.model.results import Listed
 from agentless.model.states import HostResult, State
-from agentless.model.times import iso, local
-from agentless.report.printable import COLOURS, Printable, one_line, plain
+from agentless.model.times import local
+from agentless.report.page import page
+from agentless.report.printable import COLOURS, Printable
 from agentless.report.spelling import as_typed
 from agentless.report.summary import next_commands, with_unknown
 from agentless.report.tables import command
 from agentless.report.text import duration, notes, states, word
+from agentless.report.timeline import Timeline, percent, quarter_of, ticks
 from agentless.values import dataclass
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
-
     from agentless.schedule.coming import Upcoming
 
 __all__ = ["fires_html", "jobs_html", "report_html"]
 
-# Characters that are written at once.
-_CHUNK = 1 << 16
 # Bytes of an output that stands open at once; a browser lays out a longer one when somebody asks for it.
 _OPEN_BYTES = 1 << 16
 # For who sees no colours: each kind of outcome has a sign and a pattern, too.
@@ -51,13 +46,6 @@ _TONES = {
     "unreachable": ("bad", "⊘"),
     "failed": ("bad", "✗"),
 }
-# Quarters of the time that a timeline spans, in seconds; from a day on, whole days.
-_QUARTERS = (
-    *(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0),
-    *(60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10800.0, 21600.0, 43200.0, 86400.0),
-)
-# A host's clock that is this far from ours says nothing of when its job ran.
-_CLOCK_SLACK = 60.0
 
 
 # --- one job ---------------------------------------------------------------------------------------------------------
@@ -76,9 +64,9 @@ def report_html(report: Report, now: float) -> Iterator[str]:
     counts = _counts([_kind(result) for result in results.values()])
     heading = job.metadata.get("step") or command(job, 120) or job.function or f"Job {job.jid}"
     verdict = _verdict(report, len(results))
-    line = _Timeline.of(report, now)
+    line = Timeline.of(report, now)
     commands = [f"agentless jobs lookup {job.jid}", *(text.strip() for text in next_commands(report))]
-    return _page(
+    return page(
         "report.html.j2",
         now,
         title=f"{heading}: {verdict}",
@@ -88,8 +76,8 @@ def report_html(report: Report, now: float) -> Iterator[str]:
         command=command(job, None),
         job=job,
         counts=counts,
-        ticks=_ticks(line.quarter),
-        rows=[line.row(name, result, group_of[name]) for name, result in results.items()],
+        ticks=ticks(line.quarter),
+        rows=[_row(name, result, group_of[name], line) for name, result in results.items()],
         groups=groups,
         commands=commands,
     )
@@ -112,6 +100,25 @@ def _verdict(report: Report, total: int) -> str:
     return f"Of {hosts}: {states(counts)}" if total else "No host that answered knows of it"
 
 
+def _row(name: str, result: HostResult, group: str, line: Timeline) -> dict[str, str]:
+    """A host: how it ended, when it worked, and what went wrong."""
+    kind, bar, problem = _kind(result), line.bar(name, result), result.problem
+    tone, symbol = _TONES[kind]
+    return {
+        "name": name,
+        "group": group,
+        "word": kind,
+        "outcome": word(result),
+        "tone": tone,
+        "symbol": symbol,
+        "took": duration(result.ret.duration) if result.ret and result.ret.duration is not None else "",
+        "at": bar.at,
+        "width": bar.width,
+        "span": bar.text,
+        "why": bar.why if problem is None else f"{problem.kind}: {as_typed(problem.message)}",
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class _Count:
     """How many hosts, or jobs, have this kind of outcome; `at` and `width` are percents of all."""
@@ -132,13 +139,9 @@ def _counts(kinds: Iterable[str]) -> list[_Count]:
     for kind, number in numbers.items():
         if number:
             tone, symbol = _TONES[kind]
-            counts.append(_Count(kind, tone, symbol, number, _percent(before / total), _percent(number / total)))
+            counts.append(_Count(kind, tone, symbol, number, percent(before / total), percent(number / total)))
         before += number
     return counts
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3f}".rstrip("0").rstrip(".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,107 +225,6 @@ def _group(name: str, hosts: tuple[str, ...], result: HostResult, *, few: bool) 
     )
 
 
-# --- when ------------------------------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class _Tick:
-    at: str
-    anchor: str
-    text: str
-
-
-def _ticks(quarter: float) -> list[_Tick]:
-    anchors = ("start", "middle", "middle", "middle", "end")
-    return [_Tick(str(25 * number), anchor, _length(number * quarter)) for number, anchor in enumerate(anchors)]
-
-
-def _length(seconds: float) -> str:
-    """`2.5 s`, `15 min`, `1.5 h`, `3 d`: of round numbers."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size and seconds * 4 % size == 0:
-            return f"{seconds / size:g} {unit}"
-    return f"{seconds:g} s" if seconds else "0"
-
-
-def _quarter(span: float) -> float:
-    """The round quarter of a timeline on which so many seconds have room."""
-    days = -(-span // (4 * 86400)) * 86400
-    return next((each for each in _QUARTERS if 4 * each >= span), days)
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A host: how it ended, and where its bar lies, in percents; `width` is empty where it has none."""
-
-    name: str
-    group: str
-    word: str
-    outcome: str
-    tone: str
-    symbol: str
-    took: str
-    at: str
-    width: str
-    span: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Timeline:
-    """From the begin of a job on, by the clock of each host.
-
-    Args:
-        origin: Unix seconds at its left end.
-        quarter: seconds from one tick to the next.
-        now: Unix seconds.
-    """
-
-    origin: float
-    quarter: float
-    now: float
-
-    @classmethod
-    def of(cls, report: Report, now: float) -> _Timeline:
-        began = report.job.start_time
-        spans = [span for result in report.results.values() if (span := _span(result, now)) is not None]
-        fits = [span for span in spans if _believed(span[0], began, now)]
-        origin = min([span[0] for span in fits] + ([began] if began else []), default=now)
-        lengths = [start - origin + seconds for start, seconds in fits] + [seconds for _, seconds in spans]
-        return cls(origin, _quarter(max(lengths, default=0.0)), now)
-
-    def row(self, name: str, result: HostResult, group: str) -> _Row:
-        kind = _kind(result)
-        tone, symbol = _TONES[kind]
-        at, width, text = "", "", ""
-        took = duration(result.ret.duration) if result.ret and result.ret.duration is not None else ""
-        why = f"{result.problem.kind}: {as_typed(result.problem.message)}" if result.problem is not None else ""
-        if (span := _span(result, self.now)) is not None:
-            start, seconds = span
-            over = "" if result.ret is not None else ", and was not over"
-            text = f"{name}: {word(result)}; from {local(start)}, for {duration(seconds)}{over}"
-            if not _believed(start, self.origin, self.now):
-                why = why or f"its clock differs: it says {local(start)}"
-                start = self.origin
-            whole = 4 * self.quarter
-            left = min(max((start - self.origin) / whole, 0.0), 0.994)
-            at, width = _percent(left), _percent(min(max(seconds / whole, 0.006), 1 - left))
-        return _Row(name, group, kind, word(result), tone, symbol, took, at, width, text, why)
-
-
-def _believed(start: float, began: float, now: float) -> bool:
-    return (not began or start >= began - _CLOCK_SLACK) and start <= now + _CLOCK_SLACK
-
-
-def _span(result: HostResult, now: float) -> tuple[float, float] | None:
-    """When a job began on a host, in Unix seconds, and how long it ran there, up to now where it still does."""
-    ret = result.ret
-    if ret is not None and ret.started is not None:
-        seconds = (ret.finished or ret.started) - ret.started if ret.duration is None else ret.duration
-        return ret.started, max(seconds, 0.0)
-    if result.state is State.RUNNING and result.started is not None:
-        return result.started, max(now - result.started, 0.0)
-    return None
-
-
 # --- many jobs, and those to come ------------------------------------------------------------------------------------
 def jobs_html(listed: Listed, now: float) -> Iterator[str]:
     """The jobs of a list, newest first.
@@ -353,7 +255,7 @@ def jobs_html(listed: Listed, now: float) -> Iterator[str]:
                 "text": " ".join((text, job.target, job.user, job.jid, *job.metadata.values())),
             }
 
-    return _page(
+    return page(
         "jobs.html.j2",
         now,
         title=f"agentless: {total}",
@@ -380,7 +282,7 @@ def fires_html(by_entry: Mapping[str, Upcoming], now: float) -> Iterator[str]:
     from agentless.report.schedule_tables import fires, in_zone
 
     every = [fire for upcoming in by_entry.values() for fire in upcoming.fires or ()]
-    quarter = _quarter(max((fire.at - now for fire in every), default=0.0))
+    quarter = quarter_of(max((fire.at - now for fire in every), default=0.0))
 
     def lane(name: str, upcoming: Upcoming) -> dict[str, Any]:
         return {
@@ -390,7 +292,7 @@ def fires_html(by_entry: Mapping[str, Upcoming], now: float) -> Iterator[str]:
             "known": upcoming.fires is not None,
             "fires": [
                 {
-                    "at": _percent(min(max((fire.at - now) / (4 * quarter), 0.0), 1.0)),
+                    "at": percent(min(max((fire.at - now) / (4 * quarter), 0.0), 1.0)),
                     "tone": "none" if fire.reason else "good",
                     "when": in_zone(fire.at, fire.shift),
                     "skipped": fire.reason or "",
@@ -401,64 +303,13 @@ def fires_html(by_entry: Mapping[str, Upcoming], now: float) -> Iterator[str]:
 
     skipped = sum(fire.reason is not None for fire in every)
     heading = "1 fire to come" if len(every) == 1 else f"{len(every)} fires to come"
-    return _page(
+    return page(
         "fires.html.j2",
         now,
         title="agentless: the schedule's next fires",
         verdict=f"{heading}, {skipped} of them to be skipped" if skipped else heading,
         controller=os.uname().nodename,
-        ticks=_ticks(quarter),
+        ticks=ticks(quarter),
         entries=[lane(name, upcoming) for name, upcoming in by_entry.items()],
         fires=list(fires(by_entry, now).rows),
     )
-
-
-# --- the page --------------------------------------------------------------------------------------------------------
-def _page(template: str, now: float, **context: Any) -> Iterator[str]:
-    """A page in pieces that are worth a write."""
-    from agentless import __version__
-
-    environment, style, script = _environment(), _file("page.css"), _file("filter.js")
-    pieces = environment.get_template(template).generate(
-        now=now,
-        version=__version__,
-        style=style,
-        style_hash=_hash(style),
-        script=script,
-        script_hash=_hash(script),
-        **context,
-    )
-    held: list[str] = []
-    size = 0
-    for piece in pieces:
-        held.append(piece)
-        size += len(piece)
-        if size >= _CHUNK:
-            yield "".join(held)
-            held, size = [], 0
-    yield "".join(held)
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FunctionLoader(_file), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(
-        line=lambda value: one_line(str(value)),
-        lines=lambda value: plain(str(value)),
-        typed=as_typed,
-        iso=iso,
-        local=local,
-    )
-    return environment
-
-
-def _file(name: str) -> str:
-    return (resources.files("agentless.report") / "templates" / name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

@@ -11,7 +11,7 @@ from agentless.model.states import HostResult, State
 from agentless.regex import regex
 from agentless.report.printable import one_line
 from agentless.report.spelling import as_typed
-from agentless.report.summary import next_commands
+from agentless.report.summary import next_commands, with_unknown
 from agentless.report.tables import command
 from agentless.report.text import ending, heading, states
 
@@ -34,8 +34,7 @@ def as_markdown(report: Report) -> Iterator[str]:
     hosts = "1 host" if len(report.results) == 1 else f"{len(report.results)} hosts"
     yield f"{_text(f'job {job.jid}: {hosts}: {states(report.summary)}')}\n\n"
     good = (State.RETURNED, State.RUNNING) if report.detached else (State.RETURNED,)
-    bad = {name: result for name, result in report.results.items() if result.failed or result.state not in good}
-    bad |= {name: HostResult(State.UNREACHABLE, problem=why) for name, why in report.unknown_hosts.items()}
+    bad = {name: result for name, result in with_unknown(report).items() if result.failed or result.state not in good}
     for name in list(bad)[:_SHOWN]:
         yield from _host(job, name, bad[name])
     if len(bad) > _SHOWN:
