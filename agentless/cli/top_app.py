@@ -15,9 +15,10 @@ from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Input, Static
 
+from agentless.cli.snapshot import JobPart
 from agentless.cli.top_rows import HEADINGS, TopRow, fires, heading, rows, status, widths
 from agentless.cli.top_screens import FollowScreen, KeysScreen, Question, SignalInput
-from agentless.cli.watcher import JobPart, Watcher
+from agentless.cli.watcher import Watcher
 from agentless.errors import AgentlessError
 from agentless.hostlist import fold
 from agentless.model.job_spec import Delivery

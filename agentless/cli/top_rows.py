@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from agentless.cli.watcher import HostPart, JobPart, Snapshot
+from agentless.cli.snapshot import HostPart, JobPart, Snapshot
 from agentless.model.jid import jid_time
 from agentless.model.times import local
 from agentless.report.printable import one_line

@@ -1,4 +1,4 @@
-"""What `agentless top` shows: the fleet's jobs, kept up to date by threads that nobody waits for.
+"""The threads behind `agentless top`, which keep what is known of the fleet's jobs up to date; nobody waits for them.
 
 One thread reads the job cache, which is quick; others ask hosts, those that did not answer apart from the others and
 seldom; each job that runs on few hosts has one that follows its output. `snapshot` only reads.
@@ -9,23 +9,30 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from agentless.cli.snapshot import (
+    LINE,
+    ComingFire,
+    JobPart,
+    Note,
+    Snapshot,
+    foreign_parts,
+    job_part,
+    last_line,
+    last_line_of,
+)
 from agentless.errors import AgentlessError, TargetError
 from agentless.model.answers import Output
 from agentless.model.job import Job, JobRow, Report
-from agentless.model.states import HostResult, State
-from agentless.report.printable import plain
-from agentless.report.text import colour, word
-from agentless.values import dataclass
+from agentless.model.states import State
 
 if TYPE_CHECKING:
     from agentless.fleet import Fleet
     from agentless.runner.run import Run
 
-__all__ = ["ComingFire", "HostPart", "JobPart", "Note", "Snapshot", "Watcher"]
+__all__ = ["Watcher"]
 
 # Jobs that ended longer ago are for `jobs list`.
 _RECENT = 15 * 60.0
@@ -38,88 +45,6 @@ _CACHE_EVERY, _LOOK_EVERY, _SLOW_EVERY, _SCHEDULE_EVERY = 1.0, 3.0, 20.0, 20.0
 _FOLLOWED_HOSTS = 50
 _FOLLOWED_JOBS = 12
 _FIRES = 3
-_LINE = 400
-
-
-@dataclass(frozen=True, slots=True)
-class HostPart:
-    """A host of a job.
-
-    Args:
-        host: its inventory name.
-        word: where it stands, in people's words.
-        colour: of that word.
-        running: it runs there, or may.
-        since: Unix seconds at which it began there, or None.
-        seconds: how long it took; None while it is not over.
-        last_line: what it printed last, or why it did not end well.
-    """
-
-    host: str
-    word: str
-    colour: str
-    running: bool = False
-    since: float | None = None
-    seconds: float | None = None
-    last_line: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class JobPart:
-    """A job with its hosts; those that go on or went wrong come first.
-
-    Args:
-        job: the job.
-        ok, failed, running, pending: hosts.
-        hosts: all of them.
-        unreachable: those that may run it and do not answer.
-    """
-
-    job: Job
-    ok: int
-    failed: int
-    running: int
-    pending: int
-    hosts: tuple[HostPart, ...]
-    unreachable: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ComingFire:
-    """A fire of the schedule to come: Unix seconds, and the entry's name and target."""
-
-    at: float
-    entry: str
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Something to be said, and since when: Unix seconds."""
-
-    at: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What is known at one moment.
-
-    Args:
-        jobs: the newest first.
-        fires: the next ones.
-        hosts: how many hosts there are; None before that is known.
-        asked: how many of them have answered, or have been waited for in vain.
-        problems: why hosts could not be asked, by name.
-        notes: what else there is to say, the newest last.
-    """
-
-    jobs: tuple[JobPart, ...] = ()
-    fires: tuple[ComingFire, ...] = ()
-    hosts: int | None = None
-    asked: int = 0
-    problems: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[Note, ...] = ()
 
 
 class Watcher:
@@ -190,8 +115,7 @@ class Watcher:
         """What is known now; it waits for nobody."""
         with self._lock:
             parts = [self._kept(report) for report in self._reports.values()]
-            known = set(self._reports)
-            parts += self._foreign(known)
+            parts += foreign_parts(self._running, self._reports)
             parts.sort(key=lambda part: part.job.jid, reverse=True)
             return Snapshot(
                 tuple(parts[:_JOBS_MAX]),
@@ -214,59 +138,10 @@ class Watcher:
 
     def _part(self, report: Report) -> JobPart:
         jid = report.job.jid
-        hosts = tuple(
-            self._host(jid, name, result, jid in self._silent.get(name, ())) for name, result in report.results.items()
-        )
-        rank = {"red": 1, "yellow": 0, "green": 2}
-        ordered = sorted(hosts, key=lambda part: (not part.running, rank.get(part.colour, 2)))
-        counts = report.summary
-        settled = [result for result in report.results.values() if result.settled]
-        ok = counts["returned"] - counts["failed"]
-        # Nothing is called running that was not seen running.
-        unreachable = sum(part.running and part.word == "unreachable" for part in hosts)
-        return JobPart(
-            report.job,
-            ok,
-            len(settled) - ok,
-            len(hosts) - len(settled) - counts["pending"] - unreachable,
-            counts["pending"],
-            tuple(ordered),
-            unreachable,
-        )
-
-    def _host(self, jid: str, name: str, result: HostResult, silent: bool) -> HostPart:
-        ret = result.ret
-        running = not result.settled and result.state is not State.PENDING
-        state_word = word(result)
-        if result.state is State.RUNNING and silent:
-            state_word = "unreachable"
-        elif result.state is State.RUNNING and (jid, name) not in self._seen:
-            # Remembered, and not seen yet.
-            state_word = "running?"
-        problem = result.problem
-        last = self._last_lines.get((jid, name), "")
-        # The cache's word that nobody was asked says nothing of a host that was just seen.
-        if problem is not None and state_word != "running" and (not last or state_word == "unreachable"):
-            last = f"{problem.kind}: {problem.message}"
-        return HostPart(
-            name,
-            state_word,
-            "red" if state_word == "unreachable" else colour(result),
-            running,
-            (ret.started if ret else result.started),
-            ret.duration if ret else None,
-            plain(last).replace("\n", " ")[:_LINE],
-        )
-
-    def _foreign(self, known: set[str]) -> list[JobPart]:
-        """Jobs that hosts run and the cache does not have."""
-        jobs: dict[str, tuple[Job, dict[str, HostPart]]] = {}
-        for name, running in self._running.items():
-            for jid, job in running.items():
-                if jid not in known:
-                    _, hosts = jobs.setdefault(jid, (job, {}))
-                    hosts[name] = HostPart(name, "running", "yellow", True, job.start_time or None)
-        return [JobPart(job, 0, 0, len(hosts), 0, tuple(hosts.values())) for job, hosts in jobs.values()]
+        silent = {name for name in report.results if jid in self._silent.get(name, ())}
+        seen = {name for name in report.results if (jid, name) in self._seen}
+        last_lines = {name: self._last_lines.get((jid, name), "") for name in report.results}
+        return job_part(report, silent, seen, last_lines)
 
     # --- the threads ---
     def _spawn(self, name: str, work: Callable[[], None]) -> None:
@@ -317,7 +192,7 @@ class Watcher:
                 # It was sent to other hosts.
                 continue
         last_lines = {
-            (jid, name): _last_of(result)
+            (jid, name): last_line_of(result)
             for jid, report in reports.items()
             if self._rows.get(jid) != rows[jid]
             for name, result in report.results.items()
@@ -421,8 +296,8 @@ class Watcher:
                     if isinstance(event, Output):
                         place = (event.host, event.stream)
                         text = begun.get(place, b"") + event.data
-                        begun[place] = text[-_LINE:].rpartition(b"\n")[2]
-                        if line := _last_line(text):
+                        begun[place] = text[-LINE:].rpartition(b"\n")[2]
+                        if line := last_line(text):
                             with self._lock:
                                 self._last_lines[jid, event.host] = line
                                 self._seen.add((jid, event.host))
@@ -433,17 +308,3 @@ class Watcher:
                 with self._lock:
                     self._runs.pop(jid, None)
                     self._followed[jid] = time.monotonic()
-
-
-def _last_of(result: HostResult) -> str:
-    output = result.output
-    if output is None:
-        return ""
-    good = result.ret is not None and result.ret.ok
-    first, second = (output.out, output.err) if good else (output.err, output.out)
-    return _last_line(first.tail(_LINE)) or _last_line(second.tail(_LINE))
-
-
-def _last_line(data: bytes) -> str:
-    lines = plain(data[-4 * _LINE :].decode("utf-8", "backslashreplace")).split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -13,9 +13,10 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from agentless.cli.snapshot import Snapshot
 from agentless.cli.top_app import TopApp
 from agentless.cli.top_screens import Question
-from agentless.cli.watcher import Snapshot, Watcher
+from agentless.cli.watcher import Watcher
 from agentless.fleet import Fleet
 from tests.cli.test_top_rows import NOW, SNAPSHOT
 from tests.cli.test_watcher import fleet, part, sent

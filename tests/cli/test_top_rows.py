@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
+from agentless.cli.snapshot import ComingFire, HostPart, JobPart, Note, Snapshot
 from agentless.cli.top_rows import TopRow, age, fires, heading, rows, status, widths
-from agentless.cli.watcher import ComingFire, HostPart, JobPart, Note, Snapshot
 from agentless.model.jid import JID, jid_time
 from agentless.model.job import Job
 

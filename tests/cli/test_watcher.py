@@ -11,7 +11,8 @@ from contextlib import closing
 import pytest
 import yaml
 
-from agentless.cli.watcher import HostPart, Watcher
+from agentless.cli.snapshot import HostPart
+from agentless.cli.watcher import Watcher
 from agentless.fleet import Fleet
 from agentless.model.job_spec import Delivery, JobSpec
 from tests.hosts import Sshd, patience, until
