@@ -9,7 +9,7 @@ import sys
 import threading
 from types import FrameType
 
-from agentless.report.interruption import document
+from agentless.report.failure import interrupted
 
 _INTERRUPTED = 130
 # Objects between two collections of garbage, in place of 700: what a command loads is no garbage, and looking through
@@ -22,7 +22,7 @@ _loaded: list[object] = []
 def _leave(number: int, frame: FrameType | None) -> None:
     """Leave while the command line is loaded, or when all is written."""
     if not _loaded:
-        os.write(1, document(sys.argv[1:], "interrupted; nothing was sent").encode())
+        os.write(1, interrupted(sys.argv[1:], "interrupted; nothing was sent").encode())
     os._exit(_INTERRUPTED)
 
 

@@ -17,7 +17,7 @@ from agentless.cli.options import shared_options
 from agentless.cli.screen import ReaderGone, Screen
 from agentless.errors import AgentlessError, UsageError
 from agentless.model import exit_codes
-from agentless.report.interruption import document
+from agentless.report.failure import failure, interrupted
 from agentless.report.wrapping import wrapped
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def main(
             return _run(words, Invocation(screen, make_fleet, interrupts, environ))
     except KeyboardInterrupt:
         # Between the handlers and the command, or while it let go of its connections.
-        screen.conclude(document(words, "interrupted"))
+        screen.conclude(interrupted(words, "interrupted"))
         return exit_codes.INTERRUPTED
 
 
@@ -200,7 +200,7 @@ def _run(words: Sequence[str], invocation: Invocation) -> int:
             screen.below_the_echo()
             message = str(interruption) or "interrupted"
             screen.error(message)
-            screen.conclude(document(words, message))
+            screen.conclude(interrupted(words, message))
         return exit_codes.INTERRUPTED
     except ReaderGone as gone:
         screen.abandon_stdout()
@@ -220,8 +220,6 @@ def _run(words: Sequence[str], invocation: Invocation) -> int:
 
 
 def _conclude(screen: Screen, words: Sequence[str], kind: str, message: str, hint: str, exit_code: int) -> None:
-    from agentless.report.failure import failure
-
     screen.conclude(failure(words, kind, message, hint, exit_code))
 
 
