@@ -230,7 +230,7 @@ def _in_our_words(words: Sequence[str]) -> str | None:
     from agentless.cli.synonyms import retyped
 
     assert isinstance(jobs, VerbGroup)
-    return retyped(words, _VERBS, jobs.verbs) or translated(words)
+    return retyped(words, _VERBS, jobs.verbs, cli.params) or translated(words)
 
 
 def _check_words(words: Sequence[str]) -> None:

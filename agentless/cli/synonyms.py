@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+
+import click
 
 from agentless.cli.invocation import FORMATS
 from agentless.regex import regex
@@ -43,24 +45,21 @@ _JID = regex(r"last|[0-9]{8,20}(?:\.[0-9]+)?")
 _FORMAT_OPTIONS = ("-o", "--output", "--format", "-O")
 # Options of our own, of some verbs: what they are elsewhere, no other spelling makes right.
 _WRITES_A_FILE = ("--junit", "--html")
-# Options before the verb whose value is the next word.
-_WITH_VALUE = (
-    *("-i", "--inventory", "-l", "--limit", "-e", "--extra-vars", "--config", "-u", "--user", "--private-key", "-f"),
-    *("--forks", "--become-user", "--become-method", "-T", "--connect-timeout", "--ssh-common-args", "--keep", "--out"),
-    *("--color", "--host-key-checking"),
-)
 
 
-def retyped(words: Sequence[str], verbs: Collection[str], jobs_verbs: Collection[str]) -> str | None:
+def retyped(
+    words: Sequence[str], verbs: Collection[str], jobs_verbs: Collection[str], options: Iterable[click.Parameter]
+) -> str | None:
     """The line with our words for those of other tools; None where there are none of theirs.
 
     Args:
         words: the command line as it was typed.
         verbs, jobs_verbs: our own, which stay what they are.
+        options: those before the verb.
     """
     ours = _with_format(words)
     changed = ours != list(words)
-    at = _verb_at(ours)
+    at = _verb_at(ours, options)
     if at is not None:
         verb, rest = ours[at], ours[at + 1 :]
         if verb == "jobs" and rest and rest[0] not in jobs_verbs and rest[0] in _VERBS:
@@ -100,14 +99,16 @@ def _led_by_the_target(words: Sequence[str], at: int) -> list[str]:
     return []
 
 
-def _verb_at(words: Sequence[str]) -> int | None:
+def _verb_at(words: Sequence[str], options: Iterable[click.Parameter]) -> int | None:
     """Where the first word stands that is neither an option nor the value of one."""
+    valued = (one for one in options if isinstance(one, click.Option) and not one.is_flag and not one.count)
+    with_value = {name for one in valued for name in one.opts}
     skip = False
     for number, word in enumerate(words):
         if word == "--":
             return None
         if skip or word.startswith("-"):
-            skip = not skip and word in _WITH_VALUE
+            skip = not skip and word in with_value
             continue
         return number
     return None

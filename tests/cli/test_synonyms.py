@@ -50,11 +50,12 @@ LINES = [
     ("jobs list --json", "agentless jobs list --out json"),
     ("jobs list --output=yaml", "agentless jobs list --out yaml"),
     ("ps -o json", "agentless jobs active --out json"),
+    ("--vault-id dev@file --progress ps", "agentless --vault-id dev@file --progress jobs active"),
     ("run web1 --json -- ls --json", "agentless run web1 --out json -- ls --json"),
     ("saltutil.running", "agentless running"),
     ("jobs.lookup_jid 20261122095039579207", "agentless jobs lookup 20261122095039579207"),
 ]
-KNOWN = (cli.list_commands(None), jobs.list_commands(None))  # type: ignore[arg-type]
+KNOWN = (cli.list_commands(None), jobs.list_commands(None), cli.params)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("typed", "here"), LINES, ids=[typed for typed, _ in LINES])
@@ -88,4 +89,4 @@ def test_what_is_named_is_a_verb() -> None:
 @pytest.mark.parametrize("typed", ["get web:/x got --junit f", "ping --html f", "hosts --junit=f"])
 def test_an_option_that_other_verbs_have_is_not_spelled_as_another(typed: str) -> None:
     """`--out junit f` is no more right there than `--junit f`."""
-    assert retyped(shlex.split(typed), _VERBS, jobs.verbs) is None
+    assert retyped(shlex.split(typed), _VERBS, jobs.verbs, cli.params) is None
