@@ -16,14 +16,12 @@ from agentless.cli.completion import (
     complete_returner,
     complete_target,
 )
-from agentless.cli.interrupts import ON_INTERRUPT
 from agentless.cli.invocation import Formats, Invocation
 from agentless.cli.options import TARGET, shared_options, verb
-from agentless.cli.report_files import ReportOptions, report_options
+from agentless.cli.report_files import DIFF, GROUP, ReportOptions, report_options
 from agentless.cli.reports import printer, render
 from agentless.cli.rows import FORMATS, Sheet
 from agentless.cli.word_types import DURATION, JID, MOMENT, pairs
-from agentless.errors import UsageError
 from agentless.model.job import Report
 from agentless.model.states import State
 from agentless.report import tables
@@ -36,7 +34,7 @@ _VERBS = {
     "wait": Verb("Now", _HERE, "wait"),
     "tail": Verb("Now", _HERE, "tail"),
     "lookup": Verb("Afterwards", _HERE, "lookup"),
-    "retry": Verb("Afterwards", _HERE, "retry"),
+    "retry": Verb("Afterwards", "agentless.cli.retry", "retry"),
     "list": Verb("Afterwards", _HERE, "list_jobs"),
     "show": Verb("Afterwards", _HERE, "show_job"),
     "last": Verb("Afterwards", _HERE, "last"),
@@ -79,8 +77,6 @@ _FROM = option(
     shell_complete=complete_returner,
     help="What the returner of this name was given; its type is sql.",
 )
-_GROUP = option("--group", is_flag=True, help="Identical results under one heading.")
-_DIFF = option("--diff", is_flag=True, help="The largest such group, and how the others differ from it.")
 
 
 @verb(
@@ -96,8 +92,8 @@ _DIFF = option("--diff", is_flag=True, help="The largest such group, and how the
 @TARGET
 @option("--failed", is_flag=True, help="Only hosts that failed, are lost, or never got it.")
 @_FROM
-@_GROUP
-@_DIFF
+@GROUP
+@DIFF
 @report_options
 def lookup(
     invocation: Invocation,
@@ -129,82 +125,6 @@ def _only_failed(report: Report) -> Report:
 
     results = {name: result for name, result in report.results.items() if RETRY_LISTS["@failed"](result)}
     return replace(report, job=replace(report.job, hosts=tuple(results)), results=results)
-
-
-@verb(
-    examples=[
-        ("agentless jobs retry last", "send it again to those that failed, never got it, or were not reached"),
-        ("agentless jobs retry 20260203040506070809 'web*' --unreachable", "of these, to those that were not reached"),
-    ],
-)
-@click.argument("jid", type=JID)
-@TARGET
-@option("--failed", is_flag=True, help="Only to hosts that failed, are lost, or never got it.")
-@option("--unreachable", is_flag=True, help="Only to hosts that were not reached.")
-@option("--detach", is_flag=True, help="Leave as soon as every host has accepted it; prints the JID.")
-@option("--wait", "seconds", type=DURATION, metavar="TIME", help="How long this command waits; the job goes on.")
-@option(
-    "--on-interrupt",
-    type=click.Choice(ON_INTERRUPT),
-    help="What Ctrl-C does. Default: ask on a terminal, term elsewhere. A closed terminal detaches.",
-)
-@_GROUP
-@_DIFF
-@report_options
-def retry(
-    invocation: Invocation,
-    /,
-    jid: str,
-    target: str | None,
-    failed: bool,
-    unreachable: bool,
-    detach: bool,
-    seconds: float | None,
-    on_interrupt: str | None,
-    shown: ReportOptions,
-) -> int:
-    """Send the same job again to hosts where it failed, that never got it, or that were not reached.
-
-    It has the script, environment, stdin, user, batches and metadata that it had, and a JID of its own. Hosts about
-    which it is not known are asked first; one that still runs it, or may have it, is left alone.
-    """
-    from agentless.cli.attached import follow, hand_over
-    from agentless.hostlist import fold
-    from agentless.model.job_spec import Delivery
-
-    screen, out = invocation.screen, invocation.out("text")
-    if detach and seconds is not None:
-        raise UsageError("--detach leaves at once: it does not go with --wait")
-    show = shown.printers(invocation, detach=detach)
-    live = None if out == "text" and not detach and screen.out_look.terminal else False
-    how = Delivery(detach, seconds, live=live)
-    again = invocation.fleet.retry(invocation.job(jid), target, failed=failed, unreachable=unreachable, how=how)
-    for state, why in ((State.RUNNING, "still run it"), (State.PENDING, "have yet to get it")):
-        names = [name for name in again.left_alone if again.report.results[name].state is state]
-        if names:
-            screen.say(f"left alone: {fold(names)}, which {why}")
-    if again.unasked:
-        screen.warn(f"left alone: {fold(again.unasked)}, which may have it and cannot be asked now")
-    prepared = again.prepared
-    if prepared is None:
-        screen.say(f"job {again.report.job.jid}: there is no host to send it to again")
-        if out not in ("text", "table"):
-            show(again.report.job).end(again.report)
-        return again.report.exit_code
-
-    if prepared.in_detached_batches:
-        code = hand_over(invocation, prepared, show, on_interrupt or "detach").exit_code
-        return 3 if again.unasked and code in (0, 1) else code
-    code = follow(
-        invocation,
-        lambda fleet: prepared,
-        show,
-        on_interrupt=on_interrupt or "ask",
-        given=on_interrupt is not None,
-        batched=prepared.rollout.batch is not None,
-        announced=not detach,
-    ).exit_code
-    return 3 if again.unasked and code in (0, 1) else code
 
 
 @verb(
@@ -297,9 +217,9 @@ def _show_job(invocation: Invocation, jid: str, target: str | None = None) -> in
     report = invocation.fleet.show(jid, target)
     if out in ("table", "text"):
         invocation.screen.result(tables.head(report.job))
-        invocation.screen.result_in_pieces(render(invocation, "table")(report))
+        invocation.screen.result_in_pieces(render(invocation.screen, "table")(report))
         return report.exit_code
-    printer(invocation, report.job.hosts, report.job.jid, out).end(report)
+    printer(invocation.screen, report.job, out).end(report)
     return report.exit_code
 
 
@@ -313,8 +233,8 @@ def _show_job(invocation: Invocation, jid: str, target: str | None = None) -> in
     metavar="TIME",
     help="How long to wait. Default: as long as it takes, but 45 s for hosts that can't be reached.",
 )
-@_GROUP
-@_DIFF
+@GROUP
+@DIFF
 @report_options
 def wait(
     invocation: Invocation,
@@ -350,7 +270,7 @@ def tail(invocation: Invocation, /, jid: str, target: str | None, following: boo
     return follow(
         invocation,
         lambda fleet: fleet.tail(jid, target, follow=following),
-        lambda job: printer(invocation, job.hosts, job.jid, out, tail=True),
+        lambda job: printer(invocation.screen, job, out, tail=True),
         jid=jid,
         target=target,
     ).exit_code

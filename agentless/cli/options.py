@@ -12,10 +12,11 @@ import click
 
 from agentless.cli.commands import Command, Example, Option, option
 from agentless.cli.completion import complete_limit, complete_spread, complete_target
+from agentless.cli.interrupts import ON_INTERRUPT
 from agentless.cli.invocation import FORMATS, Invocation
 from agentless.cli.word_types import CONNECT_SECONDS, DURATION
 
-__all__ = ["SCHEDULE_FILE", "TARGET", "shared_options", "verb"]
+__all__ = ["SCHEDULE_FILE", "TARGET", "on_interrupt_option", "shared_options", "verb"]
 
 C = TypeVar("C", bound=click.Command)
 
@@ -134,6 +135,12 @@ def verb(
 
 
 TARGET = click.argument("target", required=False, shell_complete=complete_target)
+on_interrupt_option = functools.partial(
+    option,
+    "--on-interrupt",
+    type=click.Choice(ON_INTERRUPT),
+    help="What Ctrl-C does. Default: ask on a terminal, term elsewhere. A closed terminal detaches.",
+)
 SCHEDULE_FILE = option(
     "--schedule-file",
     "file",

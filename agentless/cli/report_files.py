@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,17 +15,19 @@ from agentless import files
 from agentless.cli.commands import option
 from agentless.cli.invocation import Invocation
 from agentless.cli.output_files import OutputFiles
-from agentless.cli.printers import Detached, Printer
-from agentless.cli.reports import printer
+from agentless.cli.printers import Printer
+from agentless.cli.reports import printer, render
 from agentless.cli.screen import Screen
 from agentless.errors import UsageError
 from agentless.model.job import Job, Report
 from agentless.model.states import HostResult
 from agentless.values import dataclass
 
-__all__ = ["ReportOptions", "report_options"]
+__all__ = ["DIFF", "GROUP", "ReportOptions", "report_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+GROUP = option("--group", is_flag=True, help="Identical results under one heading.")
+DIFF = option("--diff", is_flag=True, help="The largest such group, and how the others differ from it.")
 # GitHub shows ten of a step.
 _ANNOTATIONS = 10
 
@@ -47,8 +48,7 @@ class ReportOptions:
 
         Args:
             invocation: its screen, `--out` and environment.
-            detach: the command leaves before there are outputs; text is the JID alone.
-            live: as for `reports.printer`.
+            detach, live: as for `reports.printer`.
 
         Raises:
             UsageError: an option fits neither `--detach` nor `--out`, or a file could not be written: all of which is
@@ -64,10 +64,8 @@ class ReportOptions:
         report_files = _ReportFiles.given(self, invocation.environ)
 
         def shows(job: Job) -> Printer:
-            if detach and out == "text":
-                return _Filed(Detached(invocation.screen), report_files)
-            group, diff = self.group, self.diff
-            return _Filed(printer(invocation, job.hosts, job.jid, out, group=group, diff=diff, live=live), report_files)
+            shown = printer(invocation.screen, job, out, detach=detach, group=self.group, diff=self.diff, live=live)
+            return _Filed(shown, report_files)
 
         return shows
 
@@ -134,14 +132,9 @@ class _ReportFiles:
         """Write them; raises UsageError where one cannot be written after all."""
         if self.annotate:
             _annotate(screen, report)
-        if self.junit is not None:
-            from agentless.report.junit import as_junit
-
-            _write("--junit", self.junit, as_junit(report), _replace)
-        if self.html is not None:
-            from agentless.report.html import report_html
-
-            _write("--html", self.html, report_html(report, time.time()), _replace)
+        for out, path in (("junit", self.junit), ("html", self.html)):
+            if path is not None:
+                _write(f"--{out}", path, render(screen, out)(report), _replace)
         if self.summary is not None:
             from agentless.report.markdown import as_markdown
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 
-from agentless.cli.invocation import Invocation
-from agentless.cli.printers import Blocks, Grouped, HostByHost, Printer, Solo, WholeReport
-from agentless.model.job import Report
+from agentless.cli.printers import Blocks, Detached, Grouped, HostByHost, Printer, Solo, WholeReport
+from agentless.cli.screen import Screen
+from agentless.model.job import Job, Report
 
 __all__ = ["printer", "render"]
 
 
-def render(invocation: Invocation, out: str) -> Callable[[Report], Iterable[str]]:
+def render(screen: Screen, out: str) -> Callable[[Report], Iterable[str]]:
     """The function that makes a report one text in this format, in pieces."""
     from agentless.report import documents
 
     if out == "json":
-        return partial(documents.report_json, indent=invocation.screen.out_look.terminal)
+        return partial(documents.report_json, indent=screen.out_look.terminal)
     if out == "yaml":
         return documents.report_yaml
     if out == "junit":
@@ -32,15 +32,15 @@ def render(invocation: Invocation, out: str) -> Callable[[Report], Iterable[str]
     from agentless.cli.rows import laid_out
     from agentless.report import tables
 
-    return lambda report: laid_out(invocation.screen, *tables.report(report))
+    return lambda report: laid_out(screen, *tables.report(report))
 
 
 def printer(
-    invocation: Invocation,
-    hosts: Sequence[str],
-    jid: str,
+    screen: Screen,
+    job: Job,
     out: str,
     *,
+    detach: bool = False,
     group: bool = False,
     diff: bool = False,
     tail: bool = False,
@@ -52,24 +52,26 @@ def printer(
     so that the shape of text does not depend on the inventory.
 
     Args:
+        detach: the command leaves before there are outputs; text is the JID alone.
         group: join identical results.
         diff: join them, and show how the groups differ.
         tail: show the output as it comes; of several hosts, each line behind the name of its host.
         live: the same, and behind its name also where there is one host and no terminal.
     """
-    screen = invocation.screen
+    if detach and out == "text":
+        return Detached(screen)
     if out == "jsonl":
         from agentless.report.documents import host_line
 
-        return HostByHost(screen, lambda host, result: host_line(jid, host, result.to_json()))
+        return HostByHost(screen, lambda host, result: host_line(job.jid, host, result.to_json()))
     if out != "text":
-        return WholeReport(screen, render(invocation, out), summed_up=out == "table", utf8=out in ("junit", "html"))
-    if len(hosts) == 1 and not diff and (tail or screen.out_look.terminal):
+        return WholeReport(screen, render(screen, out), summed_up=out == "table", utf8=out in ("junit", "html"))
+    if len(job.hosts) == 1 and not diff and (tail or screen.out_look.terminal):
         return Solo(screen)
     if tail or live:
         from agentless.cli.live import Live
 
-        return Live(screen, hosts)
+        return Live(screen, job.hosts)
     if diff:
         from agentless.report.differences import differences
 

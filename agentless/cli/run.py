@@ -13,9 +13,8 @@ import click
 from agentless.cli.commands import Command, Example, option
 from agentless.cli.completion import complete_returner, complete_target
 from agentless.cli.environment import job_environment
-from agentless.cli.interrupts import ON_INTERRUPT
 from agentless.cli.invocation import Invocation
-from agentless.cli.options import verb
+from agentless.cli.options import on_interrupt_option, verb
 from agentless.cli.report_files import ReportOptions, report_options
 from agentless.cli.word_types import DURATION, SHARE, pairs
 from agentless.errors import UsageError
@@ -141,11 +140,7 @@ _NEEDED = ("-i", "-l", "-u", "-k", "-b", "-K", "-f", "--host-key-checking", "--o
     metavar="TIME",
     help="How long this command waits; the job goes on. With --batch, later batches are not sent then.",
 )
-@_how_long(
-    "--on-interrupt",
-    type=click.Choice(ON_INTERRUPT),
-    help="What Ctrl-C does. Default: ask on a terminal, term elsewhere. A closed terminal detaches.",
-)
+@on_interrupt_option(section="How long")
 @_how_many(
     "--batch",
     type=SHARE,

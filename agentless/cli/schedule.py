@@ -221,7 +221,6 @@ def _placed(invocation: Invocation, sheet: Sheet, result: Pushed) -> int:
 def run_entry(invocation: Invocation, /, name: str, detach: bool, file: Path | None) -> int:
     """An entry now, as a job, shown as `run` shows it. A function of the controller is done here."""
     from agentless.cli.attached import follow
-    from agentless.cli.printers import Detached
     from agentless.cli.reports import printer
     from agentless.model.job_spec import Delivery
 
@@ -234,7 +233,5 @@ def run_entry(invocation: Invocation, /, name: str, detach: bool, file: Path | N
     return follow(
         invocation,
         lambda _: schedules.prepare(entry, Delivery(detach)),
-        lambda job: (
-            Detached(invocation.screen) if detach and out == "text" else printer(invocation, job.hosts, job.jid, out)
-        ),
+        lambda job: printer(invocation.screen, job, out, detach=detach),
     ).exit_code

@@ -89,12 +89,12 @@ MOMENT = Word("moment", lambda word: durations.past(word, time.time()))
 JID = Word("jid", _jid, complete_jid)
 
 
-def pairs(option: str, words: Iterable[str], *, name: str = "") -> dict[str, str]:
+def pairs(option: str, words: Iterable[str]) -> dict[str, str]:
     """`K=V` words as a dict; a repeated key keeps its last value. Raises UsageError for a word without `=` or key."""
     values = {}
     for word in words:
         key, equals, value = word.partition("=")
-        if not equals or not key or (name and not re.fullmatch(name, key)):
+        if not equals or not key:
             raise click.UsageError(f"{option} {word!r}: write it as KEY=VALUE")
         values[key] = value
     return values
