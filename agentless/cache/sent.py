@@ -7,6 +7,10 @@ of JSON with the lengths of script and stdin, and then their bytes.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from dataclasses import fields
+
 from agentless.cache.json_line import (
     CHECKS,
     DamagedRecord,
@@ -27,20 +31,29 @@ __all__ = ["decode_sent", "encode_sent"]
 FORMAT = 1
 
 
+@functools.cache
+def _plain_fields() -> dict[str, tuple[Callable[[object], bool], object]]:
+    """By name, check and default of the fields of a job that are one text, number or switch each.
+
+    The entry of a schedule is none: what a fire of it ran stands there.
+    """
+    plain = [field for field in fields(JobSpec) if str(field.type) in CHECKS and field.name != "schedule"]
+    return {field.name: (CHECKS[str(field.type)], field.default) for field in plain}
+
+
 def encode_sent(sent: Sent) -> bytes:
     """The content of the file."""
     spec = sent.spec
     script = None if spec.script is None else [spec.script.name, *spec.script.arguments]
     raw: Raw = {
         "v": FORMAT,
-        "command": spec.command,
         "script": script,
         "script_size": None if spec.script is None else len(spec.script.data),
         "stdin_size": None if spec.stdin is None else len(spec.stdin),
         "returners": list(spec.returners),
         "env": dict(spec.env),
         "metadata": dict(spec.metadata),
-        **{name: getattr(spec, name) for name in ("cwd", "shell", "timeout", "cap", "template")},
+        **{name: getattr(spec, name) for name in _plain_fields()},
         **{name: getattr(sent, name) for name in ("batch", "max_fail", "batch_wait")},
     }
     return b"".join([dump(raw), b"" if spec.script is None else spec.script.data, spec.stdin or b""])
@@ -60,17 +73,12 @@ def decode_sent(data: bytes) -> Sent:
     script = None if words is None else Script(words[0], rest[:script_size], tuple(words[1:]))
     try:
         spec = JobSpec(
-            field_of(raw, "command", is_text),
+            **{name: field_of(raw, name, check, usual) for name, (check, usual) in _plain_fields().items()},
             script=script,
-            cwd=field_of(raw, "cwd", is_text, None),
             env=field_of(raw, "env", _texts, {}),
             stdin=None if stdin_size is None else rest[len(rest) - stdin_size :],
-            shell=field_of(raw, "shell", is_text, "/bin/sh"),
-            timeout=field_of(raw, "timeout", is_number, None),
-            cap=field_of(raw, "cap", _size, None),
             metadata=field_of(raw, "metadata", _texts, {}),
             returners=tuple(list_of(raw, "returners", is_text)),
-            template=field_of(raw, "template", CHECKS["bool"], False),
         )
     except UsageError as error:
         raise DamagedRecord(error.message) from error
