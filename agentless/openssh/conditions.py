@@ -11,7 +11,7 @@ from agentless.openssh.names import check_host, check_user
 from agentless.openssh.syntax import patterns, port_number
 from agentless.values import dataclass
 
-__all__ = ["Commands", "Condition", "Facts", "asks_for_final", "host", "match"]
+__all__ = ["Condition", "Facts", "asks_for_final", "host", "match", "passes"]
 
 _EXEC_WAIT = 30.0
 _FLAGS = ("all", "canonical", "final")
@@ -79,28 +79,19 @@ class Facts:
 Condition = Callable[[Facts], bool]
 
 
-class Commands:
-    """The commands of `Match exec`; each is run once."""
+def passes(command: str) -> bool:
+    """Whether a command of `Match exec` ends with 0. Nobody's input is read for it.
 
-    def __init__(self) -> None:
-        self._passed: dict[str, bool] = {}
+    Raises:
+        ValueError: it does not end.
+    """
+    import subprocess
 
-    def passes(self, command: str) -> bool:
-        """Whether it ends with 0. Nobody's input is read for it.
-
-        Raises:
-            ValueError: it does not end.
-        """
-        if command not in self._passed:
-            import subprocess
-
-            null = subprocess.DEVNULL
-            try:
-                process = subprocess.run(["/bin/sh", "-c", command], stdin=null, stdout=null, timeout=_EXEC_WAIT)
-            except subprocess.TimeoutExpired:
-                raise ValueError(f"Match exec {command!r} took longer than {_EXEC_WAIT:.0f} s") from None
-            self._passed[command] = process.returncode == 0
-        return self._passed[command]
+    null = subprocess.DEVNULL
+    try:
+        return subprocess.run(["/bin/sh", "-c", command], stdin=null, stdout=null, timeout=_EXEC_WAIT).returncode == 0
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"Match exec {command!r} took longer than {_EXEC_WAIT:.0f} s") from None
 
 
 def host(names: Sequence[str]) -> Condition:
@@ -114,10 +105,11 @@ def asks_for_final(words: Sequence[str]) -> bool:
     return "final" in (word.lower() for word in words)
 
 
-def match(words: Sequence[str], commands: Commands, place: str = "") -> Condition:
+def match(words: Sequence[str], passes: Callable[[str], bool], place: str = "") -> Condition:
     """The condition of a `Match` line.
 
     Args:
+        passes: runs the command of `exec`, and returns whether it ends with 0.
         place: its file and line, for a warning about what is not evaluated here; empty wants none.
 
     Raises:
@@ -141,7 +133,7 @@ def match(words: Sequence[str], commands: Commands, place: str = "") -> Conditio
         if name in _NEVER:
             unevaluated.append(f"Match {word} ({place})")
         else:
-            criteria.append((word.startswith("!"), _criterion(name, value, commands)))
+            criteria.append((word.startswith("!"), _criterion(name, value, passes)))
     if not criteria and not unevaluated:
         raise ValueError("Match needs a criterion")
 
@@ -154,13 +146,13 @@ def match(words: Sequence[str], commands: Commands, place: str = "") -> Conditio
     return condition
 
 
-def _criterion(name: str, value: str, commands: Commands) -> Condition:
+def _criterion(name: str, value: str, passes: Callable[[str], bool]) -> Condition:
     if name == "all":
         return lambda facts: True
     if name in ("final", "canonical"):
         return lambda facts: facts.final
     if name == "exec":
-        return lambda facts: commands.passes(tokens.expand(value, facts.tokens()))
+        return lambda facts: passes(tokens.expand(value, facts.tokens()))
     matches = patterns((value.lower() if name in ("host", "originalhost") else value).split(","))
     if name == "originalhost":
         return lambda facts: matches(facts.name.lower())

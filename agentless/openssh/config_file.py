@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -60,7 +61,8 @@ class SshConfig:
         self._warn = warn
         self._warned: set[str] = set()
         self._lock = threading.Lock()
-        self._commands = conditions.Commands()
+        # Each command is run once, however many hosts it decides about.
+        self._passes = functools.cache(conditions.passes)
         self._finals = False
         self._unknown: list[tuple[str, str]] = []
         self._blocks = [block for file in files for block in self._read(file, file.is_relative_to(_SYSTEM), 0)]
@@ -162,7 +164,7 @@ class SshConfig:
         if keyword == "host":
             return conditions.host(words)
         self._finals = self._finals or conditions.asks_for_final(words)
-        return conditions.match(words, self._commands, place)
+        return conditions.match(words, self._passes, place)
 
     def _included(self, value: str, system: bool) -> list[Path]:
         base = _SYSTEM if system else self._home / ".ssh"

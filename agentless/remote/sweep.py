@@ -52,8 +52,7 @@ def bury_lost(book: records.Records, now: float) -> None:
     for name in os.listdir(book.procs):
         path = book.proc(name)
         if not wire.is_jid(name):
-            if now - os.lstat(path).st_mtime > LEFTOVER:
-                disk.remove(path)
+            _remove_old(path, now, LEFTOVER)
             continue
         state = book.state(name)
         if state["state"] == wire.RUNNING:
@@ -62,6 +61,11 @@ def bury_lost(book: records.Records, now: float) -> None:
             continue
         if state["state"] == wire.LOST:
             _record_lost(book, name, state, now)
+        disk.remove(path)
+
+
+def _remove_old(path: str, now: float, age: float) -> None:
+    if now - os.lstat(path).st_mtime > age:
         disk.remove(path)
 
 
@@ -82,12 +86,10 @@ def prune(book: records.Records, keep_bytes: int, now: float) -> None:
     for name in os.listdir(book.jobs):
         path = book.job(name)
         if not wire.is_jid(name):
-            if now - os.lstat(path).st_mtime > LEFTOVER:
-                disk.remove(path)
+            _remove_old(path, now, LEFTOVER)
             continue
         if not os.path.isdir(path):
-            if now - os.lstat(path).st_mtime > TOMBSTONE:
-                disk.remove(path)
+            _remove_old(path, now, TOMBSTONE)
             continue
         size = sum(entry.stat(follow_symlinks=False).st_blocks * 512 for entry in os.scandir(path))
         total += size
@@ -137,5 +139,5 @@ def _old_helpers(book: records.Records, now: float) -> None:
     os.utime(used, None)
     for name in os.listdir(folder):
         path = folder + "/" + name
-        if path != used and now - os.lstat(path).st_mtime > HELPER:
-            disk.remove(path)
+        if path != used:
+            _remove_old(path, now, HELPER)
