@@ -17,7 +17,7 @@ from agentless.yamlfile import YamlItem, root
 if TYPE_CHECKING:
     from agentless.remote.course import Timing
 
-__all__ = ["ALIASES", "KEYS", "Entry", "Schedule", "load", "parse"]
+__all__ = ["ALIASES", "GLOBAL", "KEYS", "Entry", "Schedule", "load", "parse"]
 
 ALIASES = {"func": "function", "fun": "function", "job_args": "args", "job_kwargs": "kwargs"}
 KEYS = (
@@ -25,7 +25,8 @@ KEYS = (
     "returner",
     *timing.KEYS,
 )
-_GLOBAL = ("enabled", "splay", "skip_during_range")
+GLOBAL = ("enabled", "splay", "skip_during_range")
+"""What stands beside the entries, and holds for all of them."""
 _SALT_ONLY = {
     "return_config": "How a returner is reached stands in agentless's configuration.",
     "return_kwargs": "How a returner is reached stands in agentless's configuration.",
@@ -158,10 +159,10 @@ def parse(text: str | bytes, file: str, *, now: float) -> Schedule:
         timing.read_span(fields["skip_during_range"])
     if "skip_function" in fields:
         raise fields["skip_function"].error("Salt's key is not known here", _SALT_ONLY["skip_function"])
-    shared = {key: fields[key] for key in _GLOBAL if key in fields}
+    shared = {key: fields[key] for key in GLOBAL if key in fields}
     entries: dict[str, Entry] = {}
     for key, item in fields.items():
-        if key in _GLOBAL:
+        if key in GLOBAL:
             continue
         entry = _entry(item, key, shared, enabled, os.path.abspath(file), whens)
         if entry.name in entries:
