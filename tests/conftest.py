@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.hosts import Links, Nodes, Proxy, Sshd
-from tests.hosts.needs import PASSED_OVER, be_quick
+from tests.hosts.needs import EXAMPLES, PASSED_OVER, be_quick
 
 # Folders of tests that go through all rooms, on real hosts.
 SCENARIOS = {"become", "end_to_end", "schedule_hosts", "shells", "vagrant"}
@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     # How long an example takes says how busy the machine is.
     settings.register_profile("whole", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    settings.register_profile("quick", settings.get_profile("whole"), max_examples=20)
+    settings.register_profile("quick", settings.get_profile("whole"), max_examples=EXAMPLES)
     settings.load_profile("quick" if quick else "whole")
 
 

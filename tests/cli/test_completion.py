@@ -15,6 +15,7 @@ import pytest
 from agentless.cache import JobCache
 from tests.cli.terminal import agentless
 from tests.hosts import need, patience
+from tests.hosts.needs import every
 
 ROOT = Path(__file__).parents[2]
 INVENTORY = """\
@@ -116,7 +117,8 @@ def test_entries_of_the_schedule_complete(environ: dict[str, str], tmp_path: Pat
     text = "schedule:\n  nightly: {function: cmd.run, args: [df -h], target: web, hours: 1}\n"
     (tmp_path / "schedule.yaml").write_text(text)
     (tmp_path / "other.yaml").write_text(text.replace("nightly", "weekly"))
-    for words in ("schedule run ", "schedule next n", "schedule delete ", "schedule disable ", "jobs list --schedule "):
+    lines = ("schedule run ", "schedule next n", "schedule delete ", "schedule disable ", "jobs list --schedule ")
+    for words in every(lines):
         assert complete("bash", f"agentless {words}", environ) == ["nightly"], words
     assert complete("bash", "agentless schedule add n", environ) == []
     other = f"agentless schedule run --schedule-file {tmp_path}/other.yaml "
@@ -141,37 +143,45 @@ def test_a_pattern_with_colons_completes_unquoted_in_bash(environ: dict[str, str
 def test_places_of_put_and_get_complete_to_their_colon(shell: str, environ: dict[str, str]) -> None:
     if shell != "bash":
         need("every shell")
-    assert complete(shell, "agentless put here.txt data", environ) == ["database1:"]
-    assert complete(shell, "agentless put here.txt there.txt we", environ) == ["web1:", "web2:", "web:"]
-    assert complete(shell, "agentless put we", environ) == []
-    assert complete(shell, "agentless put here.txt ./we", environ) == []
-    assert complete(shell, "agentless get we", environ) == ["web1:", "web2:", "web:"]
-    assert complete(shell, "agentless get web1,da", environ) == ["web1,database1:"]
-    for path in ("web:", "web:da", "web:/etc/da"):
-        assert complete(shell, f"agentless get {path}", environ) == []
+    for words, offers in every(
+        (
+            ("put here.txt there.txt we", ["web1:", "web2:", "web:"]),
+            ("put here.txt data", ["database1:"]),
+            ("put we", []),
+            ("put here.txt ./we", []),
+            ("get we", ["web1:", "web2:", "web:"]),
+            ("get web1,da", ["web1,database1:"]),
+            ("get web:", []),
+            ("get web:da", []),
+            ("get web:/etc/da", []),
+        )
+    ):
+        assert complete(shell, f"agentless {words}", environ) == offers, words
 
 
 def test_an_option_completes_what_it_may_be_given(environ: dict[str, str], tmp_path: Path) -> None:
     jid = job(environ)
     (tmp_path / "agentless.yaml").write_text("returners: {archive: {type: command, command: [cat]}}\n")
-    for words, offers in (
-        ("jobs list --host we", ["web1", "web2"]),
-        ("jobs list --target we", ["web", "web1", "web2"]),
-        ("jobs list --function ", ["cmd.run", "cmd.script"]),
-        ("hosts -l data", ["database1"]),
-        ("--spread c", ["cores"]),
-        (f"--config {tmp_path}/agentless.yaml run web --return ", ["archive"]),
-        ("schedule add nightly func", ["function="]),
-        ("help jo", ["jobs"]),
-        ("help jobs loo", ["lookup"]),
+    for shell, words, offers in every(
+        (
+            ("bash", "hosts -l @failed:", [jid, "last"]),
+            ("bash", "hosts -l @f", ["@failed:"]),
+            ("fish", "hosts -l @failed:", [f"@failed:{jid}", "@failed:last"]),
+            ("fish", "hosts -l @", ["@failed:", "@unreachable:"]),
+            ("fish", "hosts -l data", ["database1"]),
+            ("fish", "jobs list --host we", ["web1", "web2"]),
+            ("fish", "jobs list --target we", ["web", "web1", "web2"]),
+            ("fish", "jobs list --function ", ["cmd.run", "cmd.script"]),
+            ("fish", "--spread c", ["cores"]),
+            ("fish", f"--config {tmp_path}/agentless.yaml run web --return ", ["archive"]),
+            ("fish", "schedule add nightly func", ["function="]),
+            ("fish", "schedule add nightly function=jobs.p", ["function=jobs.prune"]),
+            ("fish", "schedule modify nightly target=data", ["target=database1"]),
+            ("fish", "help jo", ["jobs"]),
+            ("fish", "help jobs loo", ["lookup"]),
+        )
     ):
-        assert complete("fish", f"agentless {words}", environ) == offers, words
-    assert complete("fish", "agentless hosts -l @", environ) == ["@failed:", "@unreachable:"]
-    assert complete("fish", "agentless hosts -l @failed:", environ) == [f"@failed:{jid}", "@failed:last"]
-    assert complete("fish", "agentless schedule add nightly function=jobs.p", environ) == ["function=jobs.prune"]
-    assert complete("fish", "agentless schedule modify nightly target=data", environ) == ["target=database1"]
-    assert complete("bash", "agentless hosts -l @failed:", environ) == [jid, "last"]
-    assert complete("bash", "agentless hosts -l @f", environ) == ["@failed:"]
+        assert complete(shell, f"agentless {words}", environ) == offers, words
 
 
 def test_a_broken_inventory_completes_to_nothing_and_says_nothing(environ: dict[str, str]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.hosts import until
+from tests.hosts.needs import every
 from tests.hosts.waiting import patience
 
 # More than a pipe takes at once.
@@ -52,7 +53,7 @@ def waiting(reading: int) -> int:
     return int.from_bytes(fcntl.ioctl(reading, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
-@pytest.mark.parametrize("buffering", BUFFERING)
+@pytest.mark.parametrize("buffering", every(BUFFERING))
 def test_a_stdout_that_does_not_block_gets_all_of_it(buffering: dict[str, str], environ: dict[str, str]) -> None:
     reading, writing = unblocking_pipe()
     process = start({**environ, **buffering}, "-i", f"{environ['HOME']}/many.ini", "hosts", stdout=writing)
@@ -63,7 +64,7 @@ def test_a_stdout_that_does_not_block_gets_all_of_it(buffering: dict[str, str], 
     assert lines[-1].startswith(b"host4999 ")
 
 
-@pytest.mark.parametrize("buffering", BUFFERING)
+@pytest.mark.parametrize("buffering", every(BUFFERING))
 def test_a_stderr_that_does_not_block_gets_all_of_it(buffering: dict[str, str], environ: dict[str, str]) -> None:
     reading, writing = unblocking_pipe()
     words = (
@@ -82,7 +83,7 @@ def test_a_stderr_that_does_not_block_gets_all_of_it(buffering: dict[str, str], 
     assert sum(line.endswith(b"1234567") for line in lines) == 50000
 
 
-@pytest.mark.parametrize("buffering", BUFFERING)
+@pytest.mark.parametrize("buffering", every(BUFFERING))
 def test_a_reader_that_leaves_is_told_by_the_exit_code(buffering: dict[str, str], environ: dict[str, str]) -> None:
     reading, writing = os.pipe()
     process = start({**environ, **buffering}, "-i", f"{environ['HOME']}/many.ini", "hosts", stdout=writing)

@@ -13,6 +13,8 @@ import pytest
 Value = TypeVar("Value")
 
 PASSED_OVER = "not quick: needs "
+# How many random examples a quick test draws at most.
+EXAMPLES = 10
 
 _quick = False
 
@@ -25,7 +27,7 @@ def be_quick(quick: bool) -> None:
 
 def examples(number: int) -> int:
     """How many random examples a test is to draw that draws `number` in the whole suite."""
-    return min(number, 20) if _quick else number
+    return min(number, EXAMPLES) if _quick else number
 
 
 def every(values: Sequence[Value]) -> Sequence[Value]:

@@ -11,6 +11,7 @@ from tests.hosts.needs import every
 from tests.remote.host import Host, pythons
 
 PYTHONS = pythons()
+OUTERMOST = [pytest.param(PYTHONS[0], id="oldest"), pytest.param(PYTHONS[-1], id="newest")]
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from agentless.runner import payload
-from tests.hosts.needs import need
+from tests.hosts.needs import every, need
 from tests.hosts.waiting import patience
-from tests.remote.conftest import PYTHONS
+from tests.remote.conftest import OUTERMOST, PYTHONS
 from tests.remote.host import Call, Host
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it mounts file systems and acts as other users")
@@ -36,7 +36,7 @@ def test_a_first_contact_brings_the_helper_and_the_next_finds_it(start_host: Cal
     assert host.run("cat", sections={"stdin": b"x"}).frames[0].kind == "ready"
 
 
-@pytest.mark.parametrize("python", [PYTHONS[0], PYTHONS[-1]], ids=["oldest", "newest"])
+@pytest.mark.parametrize("python", every(OUTERMOST))
 def test_first_contacts_at_once_do_not_disturb_one_another(start_host: Callable[..., Host], python: str) -> None:
     need("many seconds")
     host = start_host(python, fresh=True)
@@ -80,7 +80,7 @@ def test_a_helper_that_a_power_cut_damaged_is_brought_again(
     assert host.call("ping").one("pong")["helper"] == "kept"
 
 
-@pytest.mark.parametrize("python", [PYTHONS[0], PYTHONS[-1]], ids=["oldest", "newest"])
+@pytest.mark.parametrize("python", every(OUTERMOST))
 @pytest.mark.parametrize("size", ["empty", "cut in the head", "cut in the rooms", "zeros", "none"])
 def test_bytecode_that_a_bad_disk_damaged_is_made_again(
     start_host: Callable[..., Host], python: str, size: str

@@ -26,7 +26,7 @@ from agentless import remote
 from agentless.remote import serve, wire
 from agentless.runner import packing, payload
 from agentless.runner.frames import Decoder
-from tests.hosts.needs import need
+from tests.hosts.needs import every
 from tests.remote.conftest import PYTHONS
 from tests.remote.host import Host, new_jid
 
@@ -147,10 +147,8 @@ LOADED = {
 
 
 @pytest.mark.parametrize("op", LOADED)
-@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("python", every(PYTHONS))
 def test_an_operation_imports_nothing_heavy(start_host: Callable[..., Host], python: str, op: str) -> None:
-    if python not in (PYTHONS[0], PYTHONS[-1]):
-        need("every Python")
     host = start_host(python)
     host.call("ping")
     (host.root / "swept").touch()
@@ -342,7 +340,7 @@ def test_json_without_the_json_package_is_the_same_json(value: object) -> None:
     assert wire.loads(wire.dumps(value)) == value
 
 
-@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("python", every(PYTHONS))
 def test_what_is_no_json_is_a_value_error_without_the_json_package(python: str) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"

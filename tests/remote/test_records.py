@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from agentless.remote.records import Records
-from tests.hosts.needs import need
+from tests.hosts.needs import every, need
 from tests.hosts.waiting import patience, until
-from tests.remote.conftest import PYTHONS
+from tests.remote.conftest import OUTERMOST
 from tests.remote.host import BEFORE_IT_STARTS, BEFORE_IT_TELLS, NONCE, Host, alive, die_at, new_jid
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it mounts file systems and acts as other users")
@@ -129,7 +129,7 @@ def test_the_output_of_a_lost_job_is_no_more_than_its_cap(one_host: Host) -> Non
 
 # --- a full disk ---
 @ROOT
-@pytest.mark.parametrize("python", [PYTHONS[0], PYTHONS[-1]], ids=["oldest", "newest"])
+@pytest.mark.parametrize("python", every(OUTERMOST))
 def test_on_a_full_disk_a_job_is_refused_and_nothing_is_half_written(
     start_host: Callable[..., Host], python: str, tmp_path: Path
 ) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.remote.conftest import PYTHONS
+from tests.hosts.needs import every
+from tests.remote.conftest import OUTERMOST
 from tests.remote.host import BEFORE_IT_TELLS, Host, die_at
 
 HOOK = "import sys; sys.path.insert(0, {root!r}); from remote import scope; scope.ROOT = {conf!r}"
@@ -47,7 +48,7 @@ CGROUP = {"proc/self/cgroup": "0::/user.slice/user-54321.slice/session-4.scope\n
 SCOPED = 'echo "$@" > {log}; while [ "$1" != -- ]; do shift; done; shift; exec "$@"\n'
 
 
-@pytest.mark.parametrize("python", [PYTHONS[0], PYTHONS[-1]], ids=["oldest", "newest"])
+@pytest.mark.parametrize("python", every(OUTERMOST))
 def test_the_supervisor_moves_into_a_scope_and_the_job_is_as_ever(
     start_host: Callable[..., Host], tmp_path: Path, python: str
 ) -> None:

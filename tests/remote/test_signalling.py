@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts.needs import need
+from tests.hosts.needs import every, need
 from tests.hosts.waiting import in_time, until
-from tests.remote.conftest import PYTHONS
+from tests.remote.conftest import OUTERMOST, PYTHONS
 from tests.remote.host import NONCE, Answer, Host, alive, file_with, new_jid, tagged
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it acts as another user")
@@ -97,7 +97,7 @@ def test_kill_leaves_nothing_of_daemons_sessions_and_those_who_ignore_term(host:
 
 
 @pytest.mark.parametrize("text", [RUNNERS, PHOENIX, BOMB], ids=["runners", "phoenix", "bomb"])
-@pytest.mark.parametrize("python", [PYTHONS[0], PYTHONS[-1]], ids=["oldest", "newest"])
+@pytest.mark.parametrize("python", every(OUTERMOST))
 def test_kill_ends_what_forks_as_fast_as_it_can(
     start_host: Callable[..., Host], tmp_path: Path, python: str, text: str
 ) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from agentless import config
 from agentless.transport.keeper.place import Place, Unusable, code_name
-from tests.hosts import patience, until
+from tests.hosts import need, patience, until
 from tests.hosts.client import ROOT
 from tests.transport.keeper.conftest import needed, started
 
@@ -73,6 +73,7 @@ def as_nobody(directory: Path, *name: str) -> str:
 
 
 def test_twenty_commands_that_begin_at_once_have_one_keeper(place: Place, alone: Pids) -> None:
+    need("many seconds")
     command = [sys.executable, "-c", CONNECT, str(place.directory)]
     pipe = subprocess.PIPE
     commands = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(20)]
