@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from agentless.runner.run import Event, Run
     from agentless.runner.sender import HandedOver
 
-__all__ = ["Attachment", "follow", "hand_over"]
+__all__ = ["Attachment", "follow", "send"]
 
+_NOTHING_SENT = "interrupted; nothing was sent"
 # What a job is given to end after it was signalled, before this command leaves all the same.
 _GRACE = 10.0
 _AGAIN = 2.0
@@ -260,7 +261,7 @@ def follow(
                 if sent:
                     # A second signal, in the moment in which the first one waited for the run.
                     return _known(invocation, interruption, printer, sent[0].jid, None, sent=True)
-                raise Interrupted(interruption.number, "interrupted; nothing was sent") from None
+                raise Interrupted(interruption.number, _NOTHING_SENT) from None
             early = interruption
         attachment = Attachment(invocation, run, printer(run.job), on_interrupt, given, batched)
         return attachment.to_the_end(early)
@@ -274,7 +275,39 @@ def follow(
             run.close()
 
 
-def hand_over(
+def send(
+    invocation: Invocation,
+    prepare: Callable[[Fleet], PreparedJob],
+    printer: Callable[[Job], Printer],
+    *,
+    on_interrupt: str | None,
+    detach: bool,
+) -> Report:
+    """Send a job and follow it; one whose later batches a process of this controller sends is handed over to that.
+
+    Args:
+        prepare: called with the fleet; an interruption before it has returned leaves no job behind.
+        on_interrupt: as it was given on the command line; None where it was not.
+        detach: the JID is the result, and is not announced.
+    """
+    try:
+        prepared = prepare(invocation.fleet)
+    except Interrupted as interruption:
+        raise Interrupted(interruption.number, _NOTHING_SENT) from None
+    if prepared.in_detached_batches:
+        return _hand_over(invocation, prepared, printer, on_interrupt or "detach")
+    return follow(
+        invocation,
+        lambda fleet: prepared,
+        printer,
+        on_interrupt=on_interrupt or "ask",
+        given=on_interrupt is not None,
+        batched=prepared.rollout.batch is not None,
+        announced=not detach,
+    )
+
+
+def _hand_over(
     invocation: Invocation, prepared: PreparedJob, printer: Callable[[Job], Printer], on_interrupt: str
 ) -> Report:
     """Have a process of this controller's own send a job in batches; wait until the first one has it.
@@ -292,7 +325,7 @@ def hand_over(
             report = handed.report()
         except Interrupted as interruption:
             if handed is None:
-                raise Interrupted(interruption.number, "interrupted; nothing was sent") from None
+                raise Interrupted(interruption.number, _NOTHING_SENT) from None
             if on_interrupt in ("term", "kill"):
                 fleet, jid = invocation.fleet, handed.job.jid
                 (fleet.term_job if on_interrupt == "term" else fleet.kill_job)(jid)

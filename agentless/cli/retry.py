@@ -50,7 +50,7 @@ def retry(
     It has the script, environment, stdin, user, batches and metadata that it had, and a JID of its own. Hosts about
     which it is not known are asked first; one that still runs it, or may have it, is left alone.
     """
-    from agentless.cli.attached import follow, hand_over
+    from agentless.cli.attached import send
 
     screen, out = invocation.screen, invocation.out("text")
     if detach and seconds is not None:
@@ -71,17 +71,5 @@ def retry(
         if out not in ("text", "table"):
             show(again.report.job).end(again.report)
         return again.report.exit_code
-
-    if prepared.in_detached_batches:
-        code = hand_over(invocation, prepared, show, on_interrupt or "detach").exit_code
-    else:
-        code = follow(
-            invocation,
-            lambda fleet: prepared,
-            show,
-            on_interrupt=on_interrupt or "ask",
-            given=on_interrupt is not None,
-            batched=prepared.rollout.batch is not None,
-            announced=not detach,
-        ).exit_code
+    code = send(invocation, lambda fleet: prepared, show, on_interrupt=on_interrupt, detach=detach).exit_code
     return 3 if again.unasked and code in (0, 1) else code

@@ -193,7 +193,7 @@ def run(
 
     COMMAND given as one word goes to the shell as it stands; several words are quoted and joined.
     """  # fmt: skip
-    from agentless.cli.attached import follow, hand_over
+    from agentless.cli.attached import send
 
     out = invocation.out("text")
     words = _command(command, options["script"])
@@ -232,20 +232,7 @@ def run(
         from agentless.cli.preview import preview
 
         return preview(invocation, prepare(invocation.fleet), _shown(words, options["script"], spec), options["batch"])
-    detached_batches = options["detach"] and options["batch"] is not None
-    prepared = prepare(invocation.fleet) if detached_batches else None
-    if prepared is not None and prepared.in_detached_batches:
-        return hand_over(invocation, prepared, show, on_interrupt or "detach").exit_code
-    return follow(
-        invocation,
-        lambda fleet: prepared or prepare(fleet),
-        show,
-        on_interrupt=on_interrupt or "ask",
-        given=on_interrupt is not None,
-        batched=options["batch"] is not None,
-        # Of a detached one, the JID is the result.
-        announced=not options["detach"],
-    ).exit_code
+    return send(invocation, prepare, show, on_interrupt=on_interrupt, detach=options["detach"]).exit_code
 
 
 def _refuse_with_live(out: str, *, detach: bool, group: bool, diff: bool) -> None:
