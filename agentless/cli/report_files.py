@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -61,11 +61,16 @@ class ReportOptions:
                 raise UsageError(f"--detach leaves before there is any output: it does not go with {name}", hint)
         if self.diff and out != "text":
             raise UsageError(f"--diff is for people: it does not go with --out {out}")
-        report_files = _ReportFiles.given(self, invocation.environ)
+        for name, path in (("--junit", self.junit), ("--html", self.html), ("--summary", self.summary)):
+            if path is not None:
+                _check(name, path)
+        outputs = OutputFiles.given(self.outdir)
+        annotate = invocation.environ.get("GITHUB_ACTIONS") == "true"
 
         def shows(job: Job) -> Printer:
-            shown = printer(invocation.screen, job, out, detach=detach, group=self.group, diff=self.diff, live=live)
-            return _Filed(shown, report_files)
+            group, diff = self.group, self.diff
+            shown = printer(invocation.screen, job, out, detach=detach, group=group, diff=diff, live=live)
+            return _Filed(shown, self, outputs, annotate)
 
         return shows
 
@@ -97,74 +102,51 @@ def report_options(function: F) -> F:
     return cast("F", outdir(junit(html(summary(run)))))
 
 
-@dataclass(frozen=True, slots=True)
-class _ReportFiles:
-    """Where a report goes besides stdout.
+class _Filed(Printer):
+    """Another printer, and the files at its end, also where nobody reads stdout any more.
 
     Args:
-        junit: replaced by the report as JUnit XML.
-        html: replaced by the report as a page.
-        summary: gets the report as Markdown at its end.
-        annotate: say on stderr, in the words of GitHub's runner, who failed.
+        options: name the files.
         outputs: get what each host printed.
+        annotate: say on stderr, in the words of GitHub's runner, who failed.
     """
 
-    junit: Path | None = None
-    html: Path | None = None
-    summary: Path | None = None
-    annotate: bool = False
-    outputs: OutputFiles | None = None
-
-    @classmethod
-    def given(cls, paths: ReportOptions, environ: Mapping[str, str]) -> _ReportFiles:
-        """Those of a command line.
-
-        Raises:
-            UsageError: one of them could not be written, which is said before anything is sent.
-        """
-        for name, path in (("--junit", paths.junit), ("--html", paths.html), ("--summary", paths.summary)):
-            if path is not None:
-                _check(name, path)
-        annotate = environ.get("GITHUB_ACTIONS") == "true"
-        return cls(paths.junit, paths.html, paths.summary, annotate, OutputFiles.given(paths.outdir))
-
-    def write(self, screen: Screen, report: Report) -> None:
-        """Write them; raises UsageError where one cannot be written after all."""
-        if self.annotate:
-            _annotate(screen, report)
-        for out, path in (("junit", self.junit), ("html", self.html)):
-            if path is not None:
-                _write(f"--{out}", path, render(screen, out)(report), _replace)
-        if self.summary is not None:
-            from agentless.report.markdown import as_markdown
-
-            _write("--summary", self.summary, as_markdown(report), _append)
-        if self.outputs is not None:
-            self.outputs.end(screen, report.job.jid, report.results.items())
-
-
-class _Filed(Printer):
-    """Another printer, and the files at its end, also where nobody reads stdout any more."""
-
-    def __init__(self, printer: Printer, report_files: _ReportFiles) -> None:
+    def __init__(self, printer: Printer, options: ReportOptions, outputs: OutputFiles | None, annotate: bool) -> None:
         super().__init__(printer.screen)
         self.whole_lines = printer.whole_lines
         self._printer = printer
-        self._files = report_files
+        self._options = options
+        self._outputs = outputs
+        self._annotate = annotate
 
     def output(self, host: str, stream: int, data: bytes, dropped: int) -> None:
         self._printer.output(host, stream, data, dropped)
 
     def done(self, host: str, result: HostResult) -> None:
         self._printer.done(host, result)
-        if self._files.outputs is not None:
-            self._files.outputs.write(host, result)
+        if self._outputs is not None:
+            self._outputs.write(host, result)
 
     def end(self, report: Report) -> None:
         try:
             self._printer.end(report)
         finally:
-            self._files.write(self.screen, report)
+            self._write_files(report)
+
+    def _write_files(self, report: Report) -> None:
+        """Raises UsageError where one cannot be written after all."""
+        options = self._options
+        if self._annotate:
+            _annotate(self.screen, report)
+        for out, path in (("junit", options.junit), ("html", options.html)):
+            if path is not None:
+                _write(f"--{out}", path, render(self.screen, out)(report), _replace)
+        if options.summary is not None:
+            from agentless.report.markdown import as_markdown
+
+            _write("--summary", options.summary, as_markdown(report), _append)
+        if self._outputs is not None:
+            self._outputs.end(self.screen, report.job.jid, report.results.items())
 
 
 def _check(name: str, path: Path) -> None:
