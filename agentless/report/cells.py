@@ -1,11 +1,9 @@
 """How many columns of a terminal a text takes: wide characters take two, those that stand over others none.
 
-rich knows that, too, and is not there where nothing is a terminal; a CI server's log is aligned all the same.
+rich knows that; it is loaded for texts that are not ASCII, which few are.
 """
 
 from __future__ import annotations
-
-import unicodedata
 
 __all__ = ["cells", "padded"]
 
@@ -14,15 +12,11 @@ def cells(text: str) -> int:
     """The columns of a line without control characters."""
     if text.isascii():
         return len(text)
-    return sum(map(_columns, text))
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def padded(text: str, width: int) -> str:
     """The text with spaces behind it, so that it takes at least `width` columns."""
     return text + " " * (width - cells(text))
-
-
-def _columns(char: str) -> int:
-    if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me"):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1

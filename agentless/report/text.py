@@ -7,6 +7,7 @@ order, those that went wrong last. On a terminal, a single host has no block: it
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from signal import Signals
 
 from agentless.digests import sha256
 from agentless.hostlist import fold
@@ -38,18 +39,7 @@ __all__ = [
 ]
 
 # Numbers that mean the same on every Unix; the others differ between Linux, macOS and the BSDs.
-_SIGNALS = {
-    1: "HUP",
-    2: "INT",
-    3: "QUIT",
-    6: "ABRT",
-    8: "FPE",
-    9: "KILL",
-    11: "SEGV",
-    13: "PIPE",
-    14: "ALRM",
-    15: "TERM",
-}
+_SIGNALS = {number: Signals(number).name.removeprefix("SIG") for number in (1, 2, 3, 6, 8, 9, 11, 13, 14, 15)}
 _COLOURS = {"red": "\x1b[31m", "green": "\x1b[32m", "yellow": "\x1b[33m", "cyan": "\x1b[36m", "dim": "\x1b[2m"}
 _STDERR = b"stderr: "
 # Between those that went well and those that failed, with their colours.

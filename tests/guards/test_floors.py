@@ -41,7 +41,7 @@ KEPT_APART = {
     "click": {"cli"},
     "tabulate": {"report"},
     "sqlalchemy": {"returners"},
-    "rich": {"report.drawing", "cli.progress_bar", "cli.top_app", "cli.top_screens"},
+    "rich": {"report.cells", "report.drawing", "cli.progress_bar", "cli.top_app", "cli.top_screens"},
     "textual": {"cli.top_app", "cli.top_screens"},
     "tqdm": {"cli.progress"},
 }
