@@ -22,14 +22,7 @@ from agentless.transport.keeper.place import Place, Unusable
 from agentless.transport.mux.descriptors import Room
 from agentless.transport.mux.line import Line
 from agentless.transport.mux.opening import streams
-from agentless.transport.mux.protocol import (
-    Alive,
-    ExitMessage,
-    Failure,
-    Message,
-    NewSession,
-    SessionOpened,
-)
+from agentless.transport.mux.protocol import Alive, ExitMessage, Failure, Message, NewSession, SessionOpened
 from agentless.transport.mux.session_channel import MuxChannel
 
 __all__ = ["KeeperClient"]

@@ -183,12 +183,12 @@ class _Conversation:
         self._way = None
         way = _Way(self._pool, self._all.lease_of(request.command), request, self)
         try:
-            kept = way.connect()
+            connected = way.connect()
         except HostError as problem:
             self._say(messages.FAILED, messages.Failed.of(problem))
             return
         self._way = way
-        self._say(messages.CONNECTED, messages.Connected(kept, way.told))
+        self._say(messages.CONNECTED, connected)
 
     def _close(self, which: messages.Close) -> None:
         held = self._pool.held()
@@ -262,13 +262,13 @@ class _Way:
         # Seconds for a command to start.
         self._timeout = request.settings.connect_timeout
 
-    def connect(self) -> bool:
-        """Whether it was there before; raises HostError."""
+    def connect(self) -> messages.Connected:
+        """Whether it was there before, and how it was logged in; raises HostError."""
         request = self._request
         until = time.monotonic() + self._timeout - request.spent
         kept, new = self._pool.get(self._identity, lambda: self._log_in(request.spent), self._lease.keep, until)
         self._take(kept, new=new)
-        return not new
+        return messages.Connected(not new, kept.link.way)
 
     def _identity(self) -> bytes:
         return self._pool.identity(self._request.settings, self._request.surroundings)
@@ -279,11 +279,6 @@ class _Way:
     def _take(self, kept: Kept, *, new: bool) -> None:
         kept.names.add(self._request.name)
         self._kept, self._new = kept, new
-
-    @property
-    def told(self) -> str:
-        """How its connection was logged in."""
-        return "" if self._kept is None else self._kept.link.way
 
     def start(self, line: str, *, pty: bool, once: bool) -> tuple[Attempt, Relay]:
         """Start a command; raises HostError."""

@@ -10,14 +10,7 @@ import time
 from pathlib import Path
 
 from agentless.transport.mux.line import Line
-from agentless.transport.mux.protocol import (
-    VERSION,
-    Alive,
-    AliveCheck,
-    Hello,
-    NewSession,
-    StdioForward,
-)
+from agentless.transport.mux.protocol import VERSION, Alive, AliveCheck, Hello, NewSession, StdioForward
 
 __all__ = ["Control", "NotServed", "knock", "listener_pid", "peer"]
 

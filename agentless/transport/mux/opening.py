@@ -12,12 +12,7 @@ from collections.abc import Callable
 from agentless.errors import CarrierLost, NoSession
 from agentless.transport.channel import NO_SESSION, printable
 from agentless.transport.mux.control import Control
-from agentless.transport.mux.protocol import (
-    Failure,
-    Malformed,
-    PermissionDenied,
-    SessionOpened,
-)
+from agentless.transport.mux.protocol import Failure, Malformed, PermissionDenied, SessionOpened
 from agentless.transport.mux.session_channel import MuxChannel
 
 __all__ = ["Opening", "streams"]

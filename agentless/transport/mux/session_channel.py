@@ -12,11 +12,7 @@ from collections.abc import Callable, Collection, Iterator
 from agentless.errors import Unreachable
 from agentless.transport.channel import EXIT_WAIT, PIECE
 from agentless.transport.mux.line import Line, wait
-from agentless.transport.mux.protocol import (
-    ExitMessage,
-    Malformed,
-    TtyAllocFail,
-)
+from agentless.transport.mux.protocol import ExitMessage, Malformed, TtyAllocFail
 
 __all__ = ["MuxChannel"]
 

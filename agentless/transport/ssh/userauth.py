@@ -7,11 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import paramiko
-from paramiko.common import (
-    cMSG_SERVICE_REQUEST,
-    cMSG_USERAUTH_INFO_RESPONSE,
-    cMSG_USERAUTH_REQUEST,
-)
+from paramiko.common import cMSG_SERVICE_REQUEST, cMSG_USERAUTH_INFO_RESPONSE, cMSG_USERAUTH_REQUEST
 
 from agentless.errors import Unreachable
 from agentless.model.secret import Secret
