@@ -188,13 +188,13 @@ class Invocation:
         return [*(self.given.get("vault_id") or ()), *files, *prompts]
 
     def _passwords(self) -> tuple[Secret | None, Secret | None]:
-        given, asked = self.given, self.given.get("ask_pass")
-        password = _from_file("connection", given.get("connection_password_file"), "-k" if asked else "")
-        if asked:
+        given, asks = self.given, self.given.get("ask_pass")
+        password = _from_file("connection", given.get("connection_password_file"), "-k" if asks else "")
+        if asks:
             password = self.screen.secret("SSH password: ", "--ask-pass")
-        asked = given.get("ask_become_pass")
-        become = _from_file("become", given.get("become_password_file"), "-K" if asked else "")
-        if asked:
+        asks = given.get("ask_become_pass")
+        become = _from_file("become", given.get("become_password_file"), "-K" if asks else "")
+        if asks:
             same = " (empty: the SSH password)" if password else ""
             become = self.screen.secret(f"BECOME password{same}: ", "--ask-become-pass")
             if password is not None and become == Secret(""):

@@ -1,4 +1,4 @@
-"""What makes a function a verb: the options that every one accepts, before it or after it, and what several have."""
+"""What makes a function a verb: the options that all verbs accept; and the arguments and options of several verbs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A question for something hidden, asked by any thread: an interruption, which the main thread gets, ends it."""
+"""A prompt for hidden input, which any thread may show; an interruption, which the main thread gets, ends it."""
 
 from __future__ import annotations
 

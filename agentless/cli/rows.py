@@ -1,4 +1,4 @@
-"""Documents that are rows, one a host or a job: shown as a table, or as the document itself; and who gave none."""
+"""Results with a row for each host or job, as a table or as a document such as JSON; and the hosts that gave none."""
 
 from __future__ import annotations
 

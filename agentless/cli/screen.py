@@ -1,4 +1,4 @@
-"""The terminal, or what stands in its place: results on stdout, everything that is said about them on stderr."""
+"""The terminal, or the files in its place: results go to stdout, and what is said about them to stderr."""
 
 from __future__ import annotations
 

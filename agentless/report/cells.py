@@ -1,4 +1,4 @@
-"""How many columns of a terminal a text takes: wide characters take two, those that stand over others none.
+"""How many columns of a terminal a text takes: a wide character takes two, a combining mark takes none.
 
 rich knows that; it is loaded for texts that are not ASCII, which few are.
 """

@@ -1,4 +1,4 @@
-"""How the results of groups of hosts differ: the largest group whole, the others as what they have otherwise."""
+"""How the results of groups of hosts differ: the largest group in full, and what differs from it in the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results as one HTML file that people mail: it loads nothing, is whole without its script, and dark where it is to be.
+"""Results as one HTML file that can be mailed: it loads nothing, needs no script, and is dark where the reader is.
 
 What hosts, inventories and people say is text from outside: Jinja2 escapes all of it, after it went through the door of
 `printable`, so that no control character and no reordering of text is left in it. A policy in the page itself forbids

@@ -1,4 +1,4 @@
-"""Unknown host keys, in one table in which no key is torn, with the command that shows a host's own."""
+"""Unknown host keys, as a table in which no key is cut, with the command that shows the keys on the host itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When each host of a job worked, as bars on a line of time whose ticks are round numbers; and fires to come on one."""
+"""Lines of time whose ticks are round numbers, and on them a bar for each host of a job: when it worked."""
 
 from __future__ import annotations
 

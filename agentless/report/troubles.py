@@ -1,4 +1,4 @@
-"""What went wrong on many hosts, by kind: hosts that stand alike are one entry, whatever address or key is told."""
+"""Hosts that did not end well, by reason: those with the same are one entry, whatever address or key it names."""
 
 from __future__ import annotations
 
@@ -114,9 +114,9 @@ def _common(texts: Iterable[str]) -> str:
     phrase = _phrase(different[0])
     if len(different) == 1 or not all(map(phrase.takes, different[1:])):
         return different[0]
-    said, way, command = str(phrase).rpartition(_OR)
+    common, way, command = str(phrase).rpartition(_OR)
     # A command in which something is left out cannot be typed.
-    return said if way and _DIFFERS in command else str(phrase)
+    return common if way and _DIFFERS in command else str(phrase)
 
 
 def troubles(results: Mapping[str, HostResult], *, whole: bool = False) -> list[Trouble]:

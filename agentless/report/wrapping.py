@@ -1,4 +1,4 @@
-"""Lines of ours on a terminal that is narrower than they are: no word is cut, and no command has a line's end in it."""
+"""Our own lines on a narrow terminal: they are wrapped between words, and never within a command to be copied."""
 
 from __future__ import annotations
 

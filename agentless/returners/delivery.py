@@ -1,4 +1,4 @@
-"""Handing over: what returners have not had goes to each of them at once, in bounded time, and is noted as had."""
+"""Handing returns over: all returners get what they lack at once, in bounded time; who has had what is noted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a returner is handed: the end of one job on one host; and what it says when it does not take that."""
+"""What a returner gets: the end of one job on one host; and the errors by which it says that it has not taken it."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ class Register:
 
     def _read(self, read: Callable[[], T]) -> T:
         try:
-            with self._database.told():
+            with self._database.errors_translated():
                 return read()
         except (NotTaken, Unavailable) as error:
             raise CacheError(f"the register {self._settings.name} cannot be read: {error}") from None

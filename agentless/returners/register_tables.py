@@ -114,7 +114,7 @@ class Database:
         return all(names.has_table(table.name) for table in (jids, returns))
 
     @contextmanager
-    def told(self) -> Iterator[None]:
+    def errors_translated(self) -> Iterator[None]:
         """Let errors of the database come out as NotTaken or Unavailable, without what was sent and without secrets."""
         try:
             yield

@@ -47,7 +47,7 @@ class Sql:
         self._made = False
 
     def give(self, ends: Sequence[HostEnd], until: float) -> None:
-        with self._database.told():
+        with self._database.errors_translated():
             if not self._made:
                 self._database.make_tables()
                 self._made = True

@@ -1,4 +1,4 @@
-"""One exec on a host, and the connection that carries it: what a session needs, whatever is beneath."""
+"""The protocols of connections: a `Connector` makes a `Link` to a host, and the link a `Channel` for each command."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ class HostConnector:
                 link: Link = self._ssh.connect(settings, spent)
             else:
                 link = self._keeper.connect(name, settings, lambda: self._ssh.connect(settings, spent), spent)
-            self._note(f"{name}: {_told(settings)}: {getattr(link, 'way', 'connected')}")
+            self._note(f"{name}: {_destination(settings)}: {getattr(link, 'way', 'connected')}")
             return link
 
         return self.masters.link(name, settings, unridden, spent) or unridden(time.monotonic() - began)
@@ -167,7 +167,7 @@ def _not_given(endpoint: Endpoint, settings: Settings) -> str:
     return ", ".join(word for word, by_ssh in by_ssh_config.items() if by_ssh)
 
 
-def _told(settings: Settings) -> str:
+def _destination(settings: Settings) -> str:
     """Where a connection leads."""
     via = ""
     if settings.bastion is not None:

@@ -80,7 +80,7 @@ def test_of_many_who_make_them_at_once_all_succeed(file: Path) -> None:
 def test_a_file_that_is_no_database_is_not_available(file: Path) -> None:
     file.write_bytes(b"not a database, and longer than the header of one\n" * 100)
     broken = database(f"sqlite:///{file}")
-    with pytest.raises(Unavailable, match=r"^sqlite: "), broken.told():
+    with pytest.raises(Unavailable, match=r"^sqlite: "), broken.errors_translated():
         broken.make_tables()
     broken.close()
 
@@ -89,7 +89,7 @@ def test_what_breaks_a_rule_of_the_table_is_not_taken(file: Path) -> None:
     made = database(f"sqlite:///{file}")
     made.make_tables()
     twice = [{"jid": "1", "load": "{}"}] * 2
-    with pytest.raises(NotTaken), made.told(), made.engine.begin() as connection:
+    with pytest.raises(NotTaken), made.errors_translated(), made.engine.begin() as connection:
         connection.execute(jids.insert(), twice)
     made.close()
 
@@ -97,7 +97,7 @@ def test_what_breaks_a_rule_of_the_table_is_not_taken(file: Path) -> None:
 def test_an_error_does_not_tell_the_url(file: Path) -> None:
     url = f"sqlite:///{file}?timeout=1"
     made = database(url)
-    with pytest.raises(Unavailable) as caught, made.told(), made.engine.connect() as connection:
+    with pytest.raises(Unavailable) as caught, made.errors_translated(), made.engine.connect() as connection:
         connection.execute(text(f'SELECT * FROM "{url}"'))
     assert "no such table: …" in str(caught.value)
     assert caught.value.__cause__ is None

@@ -64,7 +64,7 @@ class KeeperClient:
         self._place = place
         self._lease: Line | None = None
         self._command = os.urandom(8).hex()
-        self._given_up = self._told = False
+        self._given_up = self._explained = False
         self._unusable: Unusable | None = None
         self._asking = threading.Lock()
         self._ask_again = 0.0
@@ -126,9 +126,9 @@ class KeeperClient:
     def _leased(self, place: Place) -> Line:
         lease = greeted(place)
         with kept_open(lease, "it does not answer"):
-            self.tell(lease, messages.said(messages.LEASE, 0, messages.Lease(self._command, self._keep)))
+            self.tell(lease, messages.message(messages.LEASE, 0, messages.Lease(self._command, self._keep)))
             # It loads what connects first.
-            if not isinstance(self.heard(lease), Alive):
+            if not isinstance(self.next_message(lease), Alive):
                 raise Unusable("it hung up")
         return lease
 
@@ -137,7 +137,7 @@ class KeeperClient:
         """Send the keeper a message; raises OSError, ValueError."""
         line.send(message, descriptors=descriptors, until=time.monotonic() + TAKE_WITHIN)
 
-    def heard(self, line: Line) -> Message | None:
+    def next_message(self, line: Line) -> Message | None:
         """What the keeper says next, however long it takes; None where it has hung up.
 
         Raises:
@@ -169,9 +169,9 @@ class KeeperClient:
         """From now on, this command connects without a keeper."""
         with self._lock:
             self._given_up = True
-            told, self._told = self._told, True
+            explained, self._explained = self._explained, True
             place = self._place
-        if told:
+        if explained:
             return
         if not isinstance(problem, Hangs):
             self._explain(f"connections are not kept: {problem}")
@@ -179,7 +179,7 @@ class KeeperClient:
             hint = "" if place is None else problem.passed_over(place)
             self.warn(f"connecting without the keeper of connections: {problem}. {hint}".rstrip())
 
-    def told(self, connected: messages.Connected) -> str:
+    def described(self, connected: messages.Connected) -> str:
         """What a person hears of a connection."""
         stays = f"stays {self._keep:g} s after its last use"
         if connected.kept:
@@ -189,7 +189,7 @@ class KeeperClient:
     def close(self) -> None:
         """The command is over; the keeper forgets its passphrases."""
         with self._lock:
-            self._given_up = self._told = True
+            self._given_up = self._explained = True
             lease, self._lease = self._lease, None
         if lease is not None:
             lease.close()
@@ -231,13 +231,13 @@ class _KeeperLink(Link):
         line = self._client.line()
         with kept_open(line, "it broke off"):
             wanted = self._client.request(self._name, self._settings, self._spent)
-            self._client.tell(line, messages.said(messages.CONNECT, 1, wanted))
+            self._client.tell(line, messages.message(messages.CONNECT, 1, wanted))
             message = self._answer(line)
             if message.kind != messages.CONNECTED:
                 raise Unusable(f"it answers {message.kind:#x}")
             connected = messages.value(message, messages.Connected)
             self.kept = connected.kept
-            self.way = self._client.told(connected)
+            self.way = self._client.described(connected)
         return line
 
     def _answer(self, line: Line) -> Message:
@@ -248,13 +248,13 @@ class _KeeperLink(Link):
             HostError: it failed on the host.
         """
         while True:
-            message = self._client.heard(line)
+            message = self._client.next_message(line)
             if message is None:
                 raise Unusable("it is gone")
             if message.kind == messages.ASK:
                 ask = self._client.ask
                 secret = ask(messages.value(message, messages.Text).text) if ask is not None else None
-                self._client.tell(line, messages.said(messages.ANSWER, 1, messages.Answer(secret)))
+                self._client.tell(line, messages.message(messages.ANSWER, 1, messages.Answer(secret)))
             elif message.kind == messages.WARN:
                 self._client.warn(messages.value(message, messages.Text).text)
             elif message.kind == messages.FAILED:
@@ -305,7 +305,7 @@ class _KeeperLink(Link):
             theirs, stdin, outputs = streams(False, undo)
         except OSError as problem:
             raise Unusable(str(problem)) from None
-        asked = NewSession(
+        request = NewSession(
             2,
             line.encode("utf-8", "surrogateescape"),
             want_tty=pty,
@@ -313,7 +313,7 @@ class _KeeperLink(Link):
             environment=(messages.ONCE,) if once else (),
         )
         try:
-            self._client.tell(control, asked, theirs)
+            self._client.tell(control, request, theirs)
         except (OSError, ValueError) as problem:
             raise Unusable(f"it broke off: {problem}") from None
         finally:

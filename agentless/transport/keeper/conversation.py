@@ -146,7 +146,7 @@ class _Conversation:
 
     def _say(self, kind: int, value: object = None) -> None:
         """A word of ours, about the request that is served."""
-        self._send(messages.said(kind, self._number, value))
+        self._send(messages.message(kind, self._number, value))
 
     def _fail(self, reason: str) -> None:
         self._send(Failure(self._number, reason.encode()))
@@ -203,8 +203,8 @@ class _Conversation:
         self._pool.drop(meant)
         self._say(messages.HELD, messages.HeldAll(os.getpid(), held))
 
-    def _session(self, asked: NewSession) -> None:
-        command = asked.command.decode("utf-8", "surrogateescape")
+    def _session(self, request: NewSession) -> None:
+        command = request.command.decode("utf-8", "surrogateescape")
         descriptors = self._line.receive_descriptors(3)
         way = self._way
         attempt: Attempt | None = None
@@ -213,7 +213,7 @@ class _Conversation:
             if way is None:
                 return self._fail("connect first")
             try:
-                attempt, relay = way.start(command, pty=asked.want_tty, once=messages.ONCE in asked.environment)
+                attempt, relay = way.start(command, pty=request.want_tty, once=messages.ONCE in request.environment)
             except HostError as problem:
                 return self._say(messages.FAILED, messages.Failed.of(problem))
             self._send(SessionOpened(self._number, _SESSION))
@@ -221,7 +221,7 @@ class _Conversation:
             stdin, stdout, stderr = descriptors
             descriptors = []
             try:
-                status = relay.run(stdin, stdout, stderr, self._line.sock.fileno(), self._heard)
+                status = relay.run(stdin, stdout, stderr, self._line.sock.fileno(), self._on_message)
             except HostError as problem:
                 return self._say(messages.FAILED, messages.Failed.of(problem))
             if status is None:
@@ -236,7 +236,7 @@ class _Conversation:
                 attempt.kept.done()
                 attempt.kept.prepare()
 
-    def _heard(self) -> bool:
+    def _on_message(self) -> bool:
         """The command said something while its session runs: it hung up, or wants to know whether we live."""
         message = self._line.receive()
         if message is None:

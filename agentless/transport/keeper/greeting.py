@@ -50,16 +50,16 @@ def greeted(place: Place, *, start: bool = True, silent_for: float = 0.0) -> Lin
     """
     line = messages.line(place.connect(start=start))
     with kept_open(line, "it does not say hello"):
-        asked = time.monotonic()
+        asked_at = time.monotonic()
         silence: Silence | None = None
-        line.send(Hello(), until=asked + SILENCE)
+        line.send(Hello(), until=asked_at + SILENCE)
         while True:
             try:
                 hello = line.receive(time.monotonic() + _LOOK)
                 break
             except TimeoutError:
                 # Nearly always it answers at once, and nobody needs to know how its process fares.
-                silence = silence or Silence(listener_pid(line.sock), silent_for + time.monotonic() - asked)
+                silence = silence or Silence(listener_pid(line.sock), silent_for + time.monotonic() - asked_at)
                 if silence.hopeless:
                     raise Hangs(silence) from None
         if not isinstance(hello, Hello) or hello.version != VERSION:
@@ -86,7 +86,7 @@ def kept_open(line: Line, fault: str) -> Iterator[None]:
 
 def held(place: Place | None = None) -> messages.HeldAll | None:
     """What this user's keeper keeps; None where no keeper runs. Raises AgentlessError where it does not answer."""
-    return _asked(place, messages.LIST, None)
+    return _answer(place, messages.LIST, None)
 
 
 def let_go(ways: Sequence[tuple[str, str, int]] | None, place: Place | None = None) -> messages.HeldAll | None:
@@ -100,15 +100,15 @@ def let_go(ways: Sequence[tuple[str, str, int]] | None, place: Place | None = No
     Raises:
         AgentlessError: it does not answer.
     """
-    return _asked(place, messages.CLOSE, messages.Close(None if ways is None else tuple(ways)))
+    return _answer(place, messages.CLOSE, messages.Close(None if ways is None else tuple(ways)))
 
 
-def _asked(place: Place | None, kind: int, value: object) -> messages.HeldAll | None:
+def _answer(place: Place | None, kind: int, value: object) -> messages.HeldAll | None:
     """What the keeper answers; None where none runs. Raises AgentlessError: it hangs."""
     place = place or Place()
     try:
         with contextlib.closing(greeted(place, start=False)) as line:
-            line.send(messages.said(kind, 1, value), until=time.monotonic() + SILENCE)
+            line.send(messages.message(kind, 1, value), until=time.monotonic() + SILENCE)
             # One that says hello and nothing else is still being loaded.
             message = line.receive(time.monotonic() + TAKE_WITHIN)
             return None if message is None else messages.value(message, messages.HeldAll)

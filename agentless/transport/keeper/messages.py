@@ -45,7 +45,7 @@ __all__ = [
     "Surroundings",
     "Text",
     "line",
-    "said",
+    "message",
     "value",
 ]
 
@@ -67,8 +67,8 @@ def line(sock: socket.socket) -> Line:
     return Line(sock, _LONGEST)
 
 
-def said(kind: int, request: int, of: object = None) -> Unknown:
-    """A message of ours: one of these values, or none."""
+def message(kind: int, request: int, of: object = None) -> Unknown:
+    """A message of ours about a request, with a value of one of these types, or none."""
     text = "" if of is None else json.dumps(to_json(of))
     return Unknown(kind, request.to_bytes(4, "big") + text.encode("ascii"))
 

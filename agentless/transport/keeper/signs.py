@@ -1,4 +1,4 @@
-"""Whether a keeper that is silent gets on: a machine may be busy, and then its silence means nothing.
+"""Whether a keeper that says nothing is still working: on a busy machine, silence alone means nothing.
 
 What the system tells of processes (proc(5)) decides, where there is that; else a second's silence does.
 """

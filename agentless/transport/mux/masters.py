@@ -42,7 +42,7 @@ class Masters:
         self._passed_over: set[Path] = set()
         # Whoever has a master can perhaps not log in without it.
         self._room = Room(rest=_REST)
-        self._told_of_room = False
+        self._warned_of_room = False
 
     def link(self, name: str, settings: Settings, direct: Callable[[float], Link], spent: float) -> RiddenLink | None:
         """A link over the master of a host; None where there is none.
@@ -116,8 +116,8 @@ class Masters:
 
     def _tell_of_room(self, name: str) -> None:
         with self._lock:
-            told, self._told_of_room = self._told_of_room, True
-        if not told:
+            warned, self._warned_of_room = self._warned_of_room, True
+        if not warned:
             self._warn(
                 f"{name}, and perhaps others: connecting without their masters of ssh, for this process may open no "
                 "more files. Raise `ulimit -n`, or take fewer hosts at once"

@@ -52,7 +52,7 @@ class MuxChannel:
         self._outputs = outputs
         self._ours = [stdin, *outputs]
         self._outputs_ended: float | None = None
-        self._heard = time.monotonic()
+        self._heard_at = time.monotonic()
         self._status: int | None = None
         # The server has hung up, with a status or without one: a signal ended the command, or the connection is lost.
         self._hung_up = False
@@ -121,16 +121,16 @@ class MuxChannel:
     def _wait(self, descriptors: dict[int, int], until: float) -> dict[int, int]:
         """As `wait`; a server that has been silent for long, and does not answer, has gone."""
         while True:
-            ready = wait(descriptors, min(until, self._heard + self._ask_after))
+            ready = wait(descriptors, min(until, self._heard_at + self._ask_after))
             now = time.monotonic()
             if ready:
-                self._heard = now
+                self._heard_at = now
             if ready or now >= until:
                 return ready
             if self._closed or not self._lives():
                 self._hung_up = self._lost = True
                 return ready
-            self._heard = time.monotonic()
+            self._heard_at = time.monotonic()
 
     def _end(self, until: float) -> tuple[int, bytes] | None:
         """Both streams have ended, which is the command's end unless the connection is lost."""

@@ -110,7 +110,7 @@ class _Opening:
 
     def __init__(self, kept: Kept, ring: Callable[[], None]) -> None:
         self._kept = kept
-        self.asked = time.monotonic()
+        self.asked_at = time.monotonic()
         self.answered = Ringing(ring)
         self.channel = kept.link.transport.ask_for_session(self.answered)
         self._refusal: paramiko.ChannelException | None = None
@@ -149,7 +149,7 @@ class Attempt:
         self._line = line
         self._pty = pty
         self._ring = ring
-        self._asked = time.monotonic()
+        self._asked_at = time.monotonic()
         self._opening = kept.session(ring, new=prove)
         self._proving = prove
         self._relay: Relay | None = None
@@ -164,12 +164,12 @@ class Attempt:
     def silent(self) -> bool:
         """Whether nothing was heard from the host for as long as it may be silent."""
         wire = self.kept.link.transport.wire
-        return wire.heard < self._asked and time.monotonic() - self._asked > self.kept.grace
+        return wire.heard_at < self._asked_at and time.monotonic() - self._asked_at > self.kept.grace
 
     @property
     def patience(self) -> float:
         """Seconds until `silent` may be true."""
-        return max(0.0, self._asked + self.kept.grace - time.monotonic())
+        return max(0.0, self._asked_at + self.kept.grace - time.monotonic())
 
     def step(self) -> Relay | None:
         """Go on as far as is possible without waiting.
@@ -185,8 +185,8 @@ class Attempt:
         if self._relay is None:
             if not self._opening.answered.is_set():
                 return None
-            if not self.kept.round_trip and self._opening.asked > self._asked:
-                self.kept.round_trip = time.monotonic() - self._opening.asked
+            if not self.kept.round_trip and self._opening.asked_at > self._asked_at:
+                self.kept.round_trip = time.monotonic() - self._opening.asked_at
             if self._opening.refused:
                 if not self._proving or not link.alive:
                     raise self._opening.refusal()

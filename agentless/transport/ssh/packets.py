@@ -1,4 +1,4 @@
-"""The bytes beneath a transport under bounds: packets of sane size, and no silence nor waiting for ever."""
+"""The bytes beneath a transport, with bounds: on the size of a packet, on silence, and on every wait."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Wire(SocketInnards):
 
     def __init__(self, sock: socket.socket | paramiko.Channel) -> None:
         self.sock = sock
-        self.heard = time.monotonic()
+        self.heard_at = time.monotonic()
         self.verdict = ""
 
     def recv(self, size: int) -> bytes:
         data = self.sock.recv(size)
-        self.heard = time.monotonic()
+        self.heard_at = time.monotonic()
         return data
 
     def send(self, data: bytes) -> int:
@@ -87,7 +87,7 @@ class Packets(PacketInnards):
         self.wire = wire
         self.preamble: list[str] = []
         self.ask: Callable[[], None] | None = None
-        self._asked = 0.0
+        self._asked_at = 0.0
         self._early = 0
 
     def start_handshake(self, timeout: float) -> None:
@@ -129,12 +129,12 @@ class Packets(PacketInnards):
 
     def look_after(self) -> None:
         now = time.monotonic()
-        silence = now - self.wire.heard
+        silence = now - self.wire.heard_at
         if self.ask is None or silence < _ASK_AFTER:
             return
         if silence > GONE_AFTER:
             self.wire.verdict = f"no sign of life for {silence:.0f} s"
             raise EOFError
-        if now - self._asked > _ASK_AGAIN and self.wire.writable():
-            self._asked = now
+        if now - self._asked_at > _ASK_AGAIN and self.wire.writable():
+            self._asked_at = now
             self.ask()

@@ -168,17 +168,17 @@ class Relay:
             with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
                 self.link.transport.send_in_turn(packed(cMSG_CHANNEL_WINDOW_ADJUST, self.channel.remote_chanid, owed))
 
-    def run(self, stdin: int, stdout: int, stderr: int, control: int, heard: Callable[[], bool]) -> int | None:
+    def run(self, stdin: int, stdout: int, stderr: int, control: int, on_message: Callable[[], bool]) -> int | None:
         """Pass everything on until the command has ended and its output is taken, or the other process has left.
 
         The descriptors are closed on the way.
 
         Args:
             control: becomes readable when the other process says something, or leaves.
-            heard: called then; False ends the command.
+            on_message: called then; False ends the command.
 
         Returns:
-            The command's exit status; None where it has none, or `heard` said so.
+            The command's exit status; None where it has none, or `on_message` said so.
 
         Raises:
             Unreachable: `connection-lost`; the descriptors are still open, and `close` closes them.
@@ -200,11 +200,11 @@ class Relay:
             done = self.stdout.descriptor < 0 and self.stderr.descriptor < 0
             if done and (status >= 0 or self.channel.closed):
                 return status if status >= 0 else None
-            held, left = self._turn(held, control, heard)
+            held, left = self._turn(held, control, on_message)
             if left:
                 return None
 
-    def _turn(self, held: bytes, control: int, heard: Callable[[], bool]) -> tuple[bytes, bool]:
+    def _turn(self, held: bytes, control: int, on_message: Callable[[], bool]) -> tuple[bytes, bool]:
         """Wait for something to do, and do it; what of stdin is held back, and whether the other process left."""
         poll = select.poll()
         poll.register(control, select.POLLIN)
@@ -229,7 +229,7 @@ class Relay:
             held = self._read_stdin()
         if held and self._stdin >= 0 and self.channel.send_ready():
             held = self._send(held)
-        left = control in events and not heard()
+        left = control in events and not on_message()
         return held, left
 
     def _read_stdin(self) -> bytes:

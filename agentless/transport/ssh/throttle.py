@@ -1,4 +1,4 @@
-"""Not too many at once: places for handshakes with one sshd, and one connection to a bastion for all behind it."""
+"""Limits on connecting: places for handshakes with one sshd; one connection to a bastion for all hosts behind it."""
 
 from __future__ import annotations
 

@@ -186,7 +186,7 @@ class Transport(TransportInnards):
 
     def watch(self) -> None:
         """From now on, notice when the other side is gone."""
-        self.wire.heard = time.monotonic()
+        self.wire.heard_at = time.monotonic()
         self.packetizer.ask = self._ask
 
     def _ask(self) -> None:

@@ -42,7 +42,7 @@ class Login(AuthInnards):
         self._deadline = deadline
         self.methods: tuple[str, ...] | None = None
         self.outcome = ""
-        self._asked = False
+        self._service_requested = False
         self._done = threading.Event()
         self._answer: Callable[[list[tuple[str, bool]]], list[str]] = lambda prompts: []
 
@@ -90,8 +90,8 @@ class Login(AuthInnards):
         self.auth_method, self.username, self.outcome = method, self.user, ""
         self._done.clear()
         try:
-            if not self._asked:
-                self._asked = True
+            if not self._service_requested:
+                self._service_requested = True
                 # The server reads one message after the other, so the first request need not wait for its consent.
                 transport.send(packed(cMSG_SERVICE_REQUEST, "ssh-userauth"))
             transport.send(packed(cMSG_USERAUTH_REQUEST, self.user, "ssh-connection", method, *fields))

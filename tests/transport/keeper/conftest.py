@@ -93,7 +93,7 @@ def started(place: Place) -> int:
 def needed(place: Place) -> Iterator[int]:
     """The PID of a keeper there that a command needs for as long as this goes on."""
     with contextlib.closing(messages.line(place.connect())) as line:
-        line.send(Hello(), messages.said(messages.LEASE, 0, messages.Lease("00", 600.0)))
+        line.send(Hello(), messages.message(messages.LEASE, 0, messages.Lease("00", 600.0)))
         assert line.receive(time.monotonic() + patience(10)) == Hello()
         assert isinstance(line.receive(time.monotonic() + patience(10)), Alive)
         yield started(place)

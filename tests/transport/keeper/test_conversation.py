@@ -129,9 +129,9 @@ def test_nothing_in_a_keeper_has_a_password_whose_command_has_ended(home: Home, 
         return any(one.reveal() == password for one in held)
 
     (lease, leased), (line, connected) = begin(), begin()
-    lease.send(messages.said(messages.LEASE, 0, messages.Lease("command", 60.0)))
+    lease.send(messages.message(messages.LEASE, 0, messages.Lease("command", 60.0)))
     assert isinstance(lease.receive(time.monotonic() + patience(30)), Alive)
-    line.send(messages.said(messages.CONNECT, 1, messages.Connect("command", "web1", settings, 0.0, None)))
+    line.send(messages.message(messages.CONNECT, 1, messages.Connect("command", "web1", settings, 0.0, None)))
     answer = line.receive(time.monotonic() + patience(60))
     assert answer is not None
     assert messages.value(answer, messages.Connected).kept is False

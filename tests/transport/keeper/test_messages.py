@@ -16,7 +16,7 @@ from tests.hosts.client import ROOT
 
 def sent(kind: int, value: object) -> Message:
     """A word of ours as the other side gets it."""
-    message = messages.said(kind, 7, value)
+    message = messages.message(kind, 7, value)
     arrived = unpack(pack(message)[4:])
     assert arrived == message
     assert message.request == 7
@@ -93,8 +93,8 @@ def test_the_page_of_the_protocol_tells_every_word_of_ours_and_its_fields() -> N
 def test_what_holds_no_value_is_none_of_ours() -> None:
     for message in (
         SessionOpened(1, 2),
-        messages.said(messages.ENDED, 1),
-        messages.said(messages.ASK, 1, messages.Answer(None)),
+        messages.message(messages.ENDED, 1),
+        messages.message(messages.ASK, 1, messages.Answer(None)),
     ):
         with pytest.raises(ValueError):
             messages.value(message, messages.Text)

@@ -39,7 +39,7 @@ try:
 except Unusable as problem:
     print(problem)
 else:
-    line.send(messages.said(messages.LEASE, 0, messages.Lease("00", 600.0)))
+    line.send(messages.message(messages.LEASE, 0, messages.Lease("00", 600.0)))
     line.receive()
     print(held(place).pid, flush=True)
     sys.stdin.read()
