@@ -385,8 +385,7 @@ def connections(result: Connections) -> Iterator[Row]:
     """One row for each connection that is kept."""
     for one in result.connections:
         address = f"[{one.host}]:{one.port}" if ":" in one.host else f"{one.host}:{one.port}"
-        sessions = "" if one.sessions is None else str(one.sessions)
         closes = "in use" if one.in_use else "" if one.closes_in is None else duration(one.closes_in)
         if one.kind == "master":
             closes = "ssh decides"
-        yield fold(one.names), one.kind, one.user, address, one.via or "", local(one.since), sessions, closes
+        yield fold(one.names), one.kind, one.user, address, one.via or "", local(one.since), _text(one.sessions), closes
