@@ -52,11 +52,11 @@ class Interrupts:
     one is raised at once, because a held block may hang on a full pipe. In an import a signal waits for a moment, too.
 
     Args:
-        heard: called for each signal, in its handler: it must not wait for anything.
+        on_signal: called for each signal, in its handler: it must not wait for anything.
     """
 
-    def __init__(self, heard: Callable[[], None] = lambda: None) -> None:
-        self._heard = heard
+    def __init__(self, on_signal: Callable[[], None] = lambda: None) -> None:
+        self._on_signal = on_signal
         self._before: dict[int, signal._HANDLER] = {}
         self._holding = False
         self._pending: int | None = None
@@ -90,7 +90,7 @@ class Interrupts:
             if before is not None and self._terminated - before < _TWICE:
                 return
         if number != signal.SIGALRM:
-            self._heard()
+            self._on_signal()
         if self._holding and (self._pending is None or number == signal.SIGALRM):
             self._pending = number if self._pending is None else self._pending
             return

@@ -59,13 +59,13 @@ class Progress:
     """The line of one command, drawn by a thread of its own, so that the seconds go on while nothing happens.
 
     Args:
-        write: what writes to stderr, at once; raises OSError.
-        waiting: tells the hosts still waited for, whenever a line is drawn.
+        write: writes to stderr, at once; raises OSError.
+        waiting: gives the hosts that are waited for, whenever a line is drawn.
         total: how many hosts there are in all.
         terminal: whether it can be drawn over itself.
-        width: asks for the terminal's columns, now.
+        width: gives the terminal's columns, as they are now.
         lock: held while anything is written to the terminal.
-        standing: tells how many hosts of a job stand where; None where that is not known.
+        standing: gives how many hosts of a job are in which state; None where that is not known.
         colour: whether the bar may have colours.
     """
 

@@ -10,7 +10,7 @@ __all__ = ["wrapped"]
 
 # Narrower terminals wrap for themselves: there is no room to indent in.
 _NARROWEST = 20
-# A line's end in a command would have the shell run half of it. It ends with the clause, or before two spaces.
+# A command, whole: with a newline in it, the shell would run half of it. It ends with its clause, or before two spaces.
 _PIECE = regex(
     r"`[^`]*`\S*|for \w+ in .*?; done|echo '[^']*' >> \S+|"
     r"(?:agentless|ssh-key(?:gen|scan)|chmod|crontab|(?:system|login)ctl|pipx?) (?:\S*[^\s,;:.)?] (?! ))*\S+|\S+"

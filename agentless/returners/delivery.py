@@ -241,8 +241,8 @@ class ReturnDelivery:
         returners: the returners of the configuration, by name.
         source: the configuration's file, as messages name it.
         environ: where URLs and headers may stand, and the environment of commands.
-        warn: told, in a line for each returner, what it has not had and why.
-        note: told the same in more detail, and what was handed over.
+        warn: shows a line for each returner that lacks something: what, and why.
+        note: shows the same in more detail, and what was handed over.
     """
 
     cache: JobCache

@@ -57,12 +57,14 @@ class Pool:
     ) -> tuple[Kept, bool]:
         """A connection, which is made where none is kept; of several who ask at once, one makes it.
 
+        Args:
+            identity: the connection's, as its files are when this is called.
+            make: connects.
+            keep: seconds for which the connection stays after its last use.
+            deadline: how long to wait for a connection that another caller makes, on the monotonic clock.
+
         Returns:
             The connection, and whether it was made for this call.
-
-        Args:
-            identity: of the connection, as things are when it is called.
-            deadline: until when another one's connecting is waited for.
 
         Raises:
             Exception: what `make` raised.

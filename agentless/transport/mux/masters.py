@@ -50,8 +50,8 @@ class Masters:
         A password is there to be proved, so with one no master is ridden.
 
         Args:
-            direct: makes a connection without it, given the seconds of the connect timeout that are gone.
-            spent: of these until now.
+            direct: makes a connection without the master, given the seconds of the connect timeout that are gone then.
+            spent: seconds of the connect timeout that are gone now.
         """
         if settings.password is not None:
             return None

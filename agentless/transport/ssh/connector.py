@@ -49,10 +49,10 @@ class SshConnector:
     """Connects as Settings say; owns what the connections share: keys, bastions, known_hosts. Thread safe.
 
     Args:
-        bastions: the connections to bastions, where others share them, too; closed with the connector.
-        handshakes: counts them, where others connect to the same hosts.
+        bastions: connections to bastions that it shares with other connectors; they are closed with it.
+        handshakes: places for handshakes that it shares with other connectors.
         masters: finds the masters of ssh that bastions have.
-        known: the index of known_hosts, where others look into it, too.
+        known: an index of known_hosts that it shares with others.
 
     Attributes:
         surroundings: environment and working directory of a ProxyCommand; None are those of this process.

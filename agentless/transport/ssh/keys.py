@@ -76,9 +76,9 @@ class Keys:
         self._worked: set[bytes] = set()
 
     def offered(self, settings: Settings, deadline: float) -> tuple[list[OfferedKey], list[str]]:
-        """The keys to offer, the likeliest first, and why others that were named are not among them.
+        """The keys to offer, the likeliest first, and notes on why others that were named are not among them.
 
-        In the order of those that are named, the agent's others, those of the usual names; what worked elsewhere leads.
+        A key that worked elsewhere comes first; then the named ones, the agent's others, and those of the usual names.
         An agent is listed once, and waited for during half of what is left until the deadline.
         """
         listed = self._agent(settings.agent, (deadline - time.monotonic()) / 2)
