@@ -93,7 +93,11 @@ class HostConnector:
             if self._keeper is None:
                 link: Link = self._ssh.connect(settings, spent)
             else:
-                link = self._keeper.connect(name, settings, lambda: self._ssh.connect(settings, spent), spent)
+                from agentless.transport.keeper import kept_link
+
+                link = kept_link.connect(
+                    self._keeper, name, settings, lambda: self._ssh.connect(settings, spent), spent
+                )
             self._note(f"{name}: {_destination(settings)}: {getattr(link, 'way', 'connected')}")
             return link
 

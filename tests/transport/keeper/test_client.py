@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from agentless.errors import CarrierLost, NoSession, Unreachable
+from agentless.errors import CarrierLost, Unreachable
 from agentless.model.endpoint import Endpoint
 from agentless.model.secret import Secret
 from agentless.openssh.resolver import Resolver
 from agentless.transport.channel import Link
-from agentless.transport.keeper import client
 from agentless.transport.keeper.client import KeeperClient
 from agentless.transport.keeper.greeting import let_go
+from agentless.transport.keeper.kept_link import connect
 from agentless.transport.keeper.place import Place
 from agentless.transport.local import LocalLink
 from tests.hosts import Proxy, need, patience, until
@@ -96,94 +96,6 @@ def test_an_error_is_word_for_word_that_of_a_connection_without_a_keeper(
             errors.append((caught.value.kind, caught.value.message, caught.value.hint))
             connector.close()
         assert errors[0] == errors[1]
-
-
-def test_a_keeper_that_is_killed_costs_a_connection_and_nothing_else(
-    home: Home, server: Server, keeper: Make, place: Place
-) -> None:
-    told: list[str] = []
-    connector = connector_over(keeper(explain=told.append), home)
-    with connector.connect(home.to(server)) as link:
-        os.kill(running(place).pid, signal.SIGKILL)
-        assert drain(link.exec("echo hi")) == (b"hi\n", b"")
-    assert len(told) == 1
-    with connector.connect(home.to(server)) as link:
-        assert drain(link.exec("echo hi")) == (b"hi\n", b"")
-    connector.close()
-    assert run(keeper(), home, home.to(server)) == b"hi\n"
-
-
-def test_where_keeper_and_host_are_gone_nothing_was_sent(
-    home: Home, server: Server, keeper: Make, place: Place
-) -> None:
-    """So that the job of it is not one that the host may have."""
-    connector = connector_over(keeper(explain=lambda line: None), home)
-    with connector.connect(home.to(server)) as link:
-        pid = running(place).pid
-        os.kill(pid, signal.SIGKILL)
-        until(lambda: not os.path.exists(f"/proc/{pid}"), "it is gone")
-        server.end()
-        with pytest.raises(NoSession) as caught:
-            link.exec("true")
-    connector.close()
-    assert caught.value.kind == "connect"
-
-
-def test_a_second_command_on_a_link_whose_host_is_gone_was_not_sent_either(
-    home: Home, server: Server, keeper: Make, place: Place
-) -> None:
-    connector = connector_over(keeper(), home)
-    with connector.connect(home.to(server)) as link:
-        assert drain(link.exec("echo hi")) == (b"hi\n", b"")
-        server.hang_up()
-        server.end()
-        # A command that goes out before the break is noticed may have arrived.
-        until(lambda: not connections(place), "the keeper knows")
-        with pytest.raises(NoSession) as caught:
-            link.exec("true")
-    connector.close()
-    assert caught.value.kind == "connect"
-
-
-def test_a_keeper_that_is_killed_while_it_connects_costs_a_connection_and_nothing_else(
-    home: Home, server: Server, keeper: Make, place: Place, start_proxy: Callable[..., Proxy]
-) -> None:
-    proxy = start_proxy("127.0.0.1", server.port)
-    home.knows(server.known_line(f"[127.0.0.1]:{proxy.port}"))
-    endpoint = home.to(server, port=proxy.port)
-    for hole in ("server", "client"):
-        # The host hears nothing, or is not heard: no banner came, or it stops in the middle of the handshake.
-        proxy.forget()
-        proxy.hole(to=hole)
-        with ThreadPoolExecutor(1) as thread:
-            output = thread.submit(run, keeper(explain=lambda line: None), home, endpoint)
-            until(lambda: proxy.connections == 1, "the keeper connects")
-            os.kill(running(place).pid, signal.SIGKILL)
-            until(lambda: proxy.connections == 2, "the command connects by itself")
-            proxy.heal()
-            assert output.result(patience(60)) == b"hi\n"
-    assert run(keeper(), home, endpoint) == b"hi\n"
-
-
-@pytest.mark.parametrize("once", [False, True])
-def test_a_keeper_that_is_killed_while_the_host_is_silent_starts_nothing_twice(
-    once: bool, home: Home, server: Server, keeper: Make, place: Place, start_proxy: Callable[..., Proxy]
-) -> None:
-    proxy = start_proxy("127.0.0.1", server.port)
-    home.knows(server.known_line(f"[127.0.0.1]:{proxy.port}"))
-    connector = connector_over(keeper(explain=lambda line: None), home)
-    with connector.connect(home.to(server, port=proxy.port)) as link, ThreadPoolExecutor(1) as thread:
-        proxy.hole()
-        channel = thread.submit(link.exec, "echo hi", once=once)
-        until(lambda: [one.sessions for one in connections(place)] == [1], "it was asked for")
-        os.kill(running(place).pid, signal.SIGKILL)
-        if once:
-            with pytest.raises(CarrierLost):
-                channel.result(patience(60))
-        else:
-            proxy.heal()
-            assert drain(channel.result(patience(60))) == (b"hi\n", b"")
-    connector.close()
 
 
 def test_bastions_are_kept_like_hosts_and_named(
@@ -306,27 +218,6 @@ def test_a_keeper_that_hangs_at_any_step_starts_nothing_twice(
     assert len(warnings) == 1
 
 
-def test_a_keeper_that_hangs_under_a_command_is_noticed(
-    home: Home, server: Server, keeper: Make, place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client, "_FOLLOWED_ASK_AFTER", 0.2)
-    told: list[str] = []
-    connector = connector_over(keeper(warn=told.append), home)
-    with connector.connect(home.to(server)) as link:
-        channels = [link.exec("echo begun; sleep 600") for _ in range(2)]
-        assert [channel.recv(patience(20)) for channel in channels] == [(1, b"begun\n")] * 2
-        # One that only has nothing to say is not given up.
-        assert channels[0].recv(1.0) is None
-        pid = stopped(place)
-        for channel in channels:
-            with pytest.raises(CarrierLost):
-                drain(channel)
-        assert len(told) == 1
-        assert drain(link.exec("echo on")) == (b"on\n", b"")
-        os.kill(pid, signal.SIGCONT)
-    connector.close()
-
-
 def test_a_hundred_commands_at_once_share_one_connection(
     home: Home, start_sshd: Callable[..., Server], keeper: Make, place: Place
 ) -> None:
@@ -394,6 +285,6 @@ def test_connections_without_a_keeper_are_made_side_by_side(keeper: Make, tmp_pa
         both.wait()
         return LocalLink()
 
-    client.connect("web1", settings, LocalLink)
+    connect(client, "web1", settings, LocalLink)
     with ThreadPoolExecutor(2) as threads:
-        list(threads.map(lambda name: client.connect(name, settings, direct), ["web1", "web2"]))
+        list(threads.map(lambda name: connect(client, name, settings, direct), ["web1", "web2"]))
