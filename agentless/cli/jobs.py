@@ -17,11 +17,11 @@ from agentless.cli.completion import (
     complete_target,
 )
 from agentless.cli.invocation import Formats, Invocation
-from agentless.cli.options import TARGET, shared_options, verb
+from agentless.cli.options import TARGET, job_and_target, shared_options, verb
 from agentless.cli.report_files import DIFF, GROUP, ReportOptions, report_options
 from agentless.cli.reports import printer, render
 from agentless.cli.rows import FORMATS, Sheet
-from agentless.cli.word_types import DURATION, JID, MOMENT, pairs
+from agentless.cli.word_types import DURATION, MOMENT, pairs
 from agentless.model.job import Report
 from agentless.model.states import State
 from agentless.report import tables
@@ -88,8 +88,7 @@ _FROM = option(
         ("agentless jobs lookup 20260203040506070809 --from archive", "from a register, a year later"),
     ]
 )
-@click.argument("jid", type=JID)
-@TARGET
+@job_and_target
 @option("--failed", is_flag=True, help="Only hosts that failed, are lost, or never got it.")
 @_FROM
 @GROUP
@@ -199,8 +198,7 @@ def list_jobs(
 
 
 @verb("show", examples=[("agentless jobs show last", "what was sent where, and where it stands")])
-@click.argument("jid", type=JID)
-@TARGET
+@job_and_target
 def show_job(invocation: Invocation, /, jid: str, target: str | None) -> int:
     """A job and where each of its hosts stands, as this machine knows it. Contacts nobody."""
     return _show_job(invocation, jid, target)
@@ -224,8 +222,7 @@ def _show_job(invocation: Invocation, jid: str, target: str | None = None) -> in
 
 
 @verb(examples=[("agentless jobs wait last --wait 10m", "come back to a detached job")])
-@click.argument("jid", type=JID)
-@TARGET
+@job_and_target
 @option(
     "--wait",
     "seconds",
@@ -258,8 +255,7 @@ _TAIL_FORMATS: Formats = ("text", "json", "jsonl", "yaml")
 
 
 @verb(examples=[("agentless jobs tail last web1 -f", "watch one host")], taken="f")
-@click.argument("jid", type=JID)
-@TARGET
+@job_and_target
 @option("-f", "--follow", "following", is_flag=True, help="Go on until it ends.")
 def tail(invocation: Invocation, /, jid: str, target: str | None, following: bool) -> int:
     """A job's output so far, and with -f what it writes from now on. Several hosts: each line behind a host's name."""
@@ -277,8 +273,7 @@ def tail(invocation: Invocation, /, jid: str, target: str | None, following: boo
 
 
 @verb("exit-success", examples=[("agentless jobs exit-success last && deploy", "in a script")])
-@click.argument("jid", type=JID)
-@TARGET
+@job_and_target
 def exit_success(invocation: Invocation, /, jid: str, target: str | None) -> int:
     """Whether the job succeeded on each host (0, and not cut off). The exit code is 0 when on all, else lookup's."""
     sheet = Sheet(invocation)

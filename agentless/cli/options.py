@@ -14,11 +14,12 @@ from agentless.cli.commands import Command, Example, Option, option
 from agentless.cli.completion import complete_limit, complete_spread, complete_target
 from agentless.cli.interrupts import ON_INTERRUPT
 from agentless.cli.invocation import FORMATS, Invocation
-from agentless.cli.word_types import CONNECT_SECONDS, DURATION
+from agentless.cli.word_types import CONNECT_SECONDS, DURATION, JID
 
-__all__ = ["SCHEDULE_FILE", "TARGET", "on_interrupt_option", "shared_options", "verb"]
+__all__ = ["SCHEDULE_FILE", "TARGET", "job_and_target", "on_interrupt_option", "shared_options", "verb"]
 
 C = TypeVar("C", bound=click.Command)
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -135,6 +136,13 @@ def verb(
 
 
 TARGET = click.argument("target", required=False, shell_complete=complete_target)
+
+
+def job_and_target(function: F) -> F:
+    """The arguments JID and, after it, [TARGET]."""
+    return click.argument("jid", type=JID)(TARGET(function))
+
+
 on_interrupt_option = functools.partial(
     option,
     "--on-interrupt",

@@ -10,7 +10,7 @@ import click
 
 from agentless.cli.completion import complete_signal
 from agentless.cli.invocation import Invocation
-from agentless.cli.options import TARGET, verb
+from agentless.cli.options import TARGET, job_and_target, verb
 from agentless.cli.rows import Sheet
 from agentless.cli.word_types import JID
 from agentless.report import tables
@@ -45,8 +45,7 @@ def running(invocation: Invocation, /, target: str | None) -> int:
 
 
 @verb("find-job", examples=[("agentless find-job last", "where the newest job still runs")])
-@click.argument("jid", type=JID)
-@TARGET
+@job_and_target
 def find_job(invocation: Invocation, /, jid: str, target: str | None) -> int:
     """On which hosts a job runs. Exit code 0: somewhere, 1: nowhere, 3: a host could not be asked."""
     sheet = Sheet(invocation)
@@ -67,16 +66,14 @@ def signal_job(invocation: Invocation, /, jid: str, signal: str, target: str | N
 
 
 @verb("term-job", examples=[("agentless term-job last", "on all its hosts")])
-@click.argument("jid", type=JID)
-@TARGET
+@job_and_target
 def term_job(invocation: Invocation, /, jid: str, target: str | None) -> int:
     """Send SIGTERM to all processes of a job; it may clean up before it ends."""
     return _signal(invocation, jid, lambda fleet, jid: fleet.term_job(jid, target))
 
 
 @verb("kill-job", examples=[("agentless kill-job last db1", "on one host only")])
-@click.argument("jid", type=JID)
-@TARGET
+@job_and_target
 def kill_job(invocation: Invocation, /, jid: str, target: str | None) -> int:
     """Kill all processes of a job, with what they started. Exit code 1 when something survived."""
     return _signal(invocation, jid, lambda fleet, jid: fleet.kill_job(jid, target))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import click
-
 from agentless.cli.commands import option
 from agentless.cli.invocation import Invocation
-from agentless.cli.options import TARGET, on_interrupt_option, verb
+from agentless.cli.options import job_and_target, on_interrupt_option, verb
 from agentless.cli.report_files import DIFF, GROUP, ReportOptions, report_options
-from agentless.cli.word_types import DURATION, JID
+from agentless.cli.word_types import DURATION
 from agentless.errors import UsageError
 from agentless.hostlist import fold
 from agentless.model.job_spec import Delivery
@@ -23,8 +21,7 @@ __all__ = ["retry"]
         ("agentless jobs retry 20260203040506070809 'web*' --unreachable", "of these, to those that were not reached"),
     ],
 )
-@click.argument("jid", type=JID)
-@TARGET
+@job_and_target
 @option("--failed", is_flag=True, help="Only to hosts that failed, are lost, or never got it.")
 @option("--unreachable", is_flag=True, help="Only to hosts that were not reached.")
 @option("--detach", is_flag=True, help="Leave as soon as every host has accepted it; prints the JID.")
