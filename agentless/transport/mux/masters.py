@@ -108,10 +108,7 @@ class Masters:
 
     def _silent(self, path: Path) -> None:
         """Say that a master, or its connection, does not answer, and do not try it again."""
-        with self._lock:
-            known = path in self._passed_over
-            self._passed_over.add(path)
-        if not known:
+        if self._pass_over(path):
             self._warn(f"the master of ssh at {path} does not answer, and is not ridden. {HANGS}")
 
     def _tell_of_room(self, name: str) -> None:
@@ -123,9 +120,12 @@ class Masters:
                 "more files. Raise `ulimit -n`, or take fewer hosts at once"
             )
 
-    def _pass_over(self, path: Path) -> None:
+    def _pass_over(self, path: Path) -> bool:
+        """Whether it was not passed over before."""
         with self._lock:
+            new = path not in self._passed_over
             self._passed_over.add(path)
+        return new
 
     def _leads_there(self, path: Path, settings: Settings) -> bool:
         """Whether no other host, port or user has the same socket: one connection cannot lead to both."""
