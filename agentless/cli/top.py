@@ -47,7 +47,7 @@ def top(invocation: Invocation, /, target: str | None) -> int:
         invocation.screen.occupant = watcher.note
         for line in notes:
             watcher.note(line)
-        app = TopApp(fleet, watcher, target)
+        app = TopApp(fleet, watcher)
         ended: list[int] = []
 
         def end(number: int, _: object) -> None:

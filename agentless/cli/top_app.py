@@ -46,7 +46,6 @@ class TopApp(App[None]):
     Args:
         fleet: what acts.
         watcher: what keeps the snapshot; it is started and closed here.
-        target: as the watcher's.
         clock: Unix seconds.
     """
 
@@ -71,13 +70,10 @@ class TopApp(App[None]):
         Binding("ctrl+c", "quit", "quit", show=False, priority=True),
     ]
 
-    def __init__(
-        self, fleet: Fleet, watcher: Watcher, target: str | None = None, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, fleet: Fleet, watcher: Watcher, clock: Callable[[], float] = time.time) -> None:
         super().__init__()
         self._fleet = fleet
         self._watcher = watcher
-        self._target = target
         self._clock = clock
         self._wanted = ""
         self._rows: list[TopRow] = []
@@ -136,7 +132,7 @@ class TopApp(App[None]):
         snapshot, now = self._watcher.snapshot(), self._clock()
         self._show_rows(rows(snapshot, now, self._wanted))
         base = self.screen_stack[0]
-        texts = {"heading": heading(snapshot, now, self._target), "fires": fires(snapshot, now)}
+        texts = {"heading": heading(snapshot, now, self._watcher.target), "fires": fires(snapshot, now)}
         wanted = f"filter: {one_line(self._wanted)}" if self._wanted else ""
         texts["status"] = " · ".join(filter(None, (wanted, status(snapshot, now))))
         for name, text in texts.items():

@@ -53,13 +53,11 @@ class Watcher:
     Args:
         fleet: whose public methods are called, from threads.
         target: only jobs and parts of jobs on these hosts; None is all.
-        clock: Unix seconds.
     """
 
-    def __init__(self, fleet: Fleet, target: str | None = None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, fleet: Fleet, target: str | None = None) -> None:
         self._fleet = fleet
-        self._target = target
-        self._clock = clock
+        self.target = target
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._room = threading.Semaphore(_AT_ONCE)
@@ -104,7 +102,7 @@ class Watcher:
     def note(self, line: str) -> None:
         """Something to be shown to the person."""
         with self._lock:
-            self._notes = [*self._notes[-20:], Note(self._clock(), line)]
+            self._notes = [*self._notes[-20:], Note(time.time(), line)]
 
     def job(self, jid: str) -> JobPart | None:
         """One job as it is known now."""
@@ -172,7 +170,7 @@ class Watcher:
 
     def _read_cache(self) -> None:
         """Jobs that are not over or were lately: those of which something was learned are read again."""
-        now = self._clock()
+        now = time.time()
         rows: dict[str, JobRow] = {}
         for row in self._fleet.list_jobs(limit=4 * _JOBS_MAX).rows:
             counts = row.summary
@@ -187,7 +185,7 @@ class Watcher:
                 reports[jid] = self._reports[jid]
                 continue
             try:
-                reports[jid] = self._fleet.show(jid, self._target)
+                reports[jid] = self._fleet.show(jid, self.target)
             except TargetError:
                 # It was sent to other hosts.
                 continue
@@ -233,7 +231,7 @@ class Watcher:
 
     def _look(self) -> None:
         """Ask hosts what runs: those that answer often, the others seldom."""
-        names = tuple(self._fleet.endpoints(self._target))
+        names = tuple(self._fleet.endpoints(self.target))
         with self._lock:
             self._hosts = names
         # At first in many parts, so that a host that does not answer holds up few.
@@ -283,7 +281,7 @@ class Watcher:
             self._spawn(f"follow-{jid}", partial(self._follow, jid))
 
     def _follow(self, jid: str) -> None:
-        with self._fleet.tail(jid, self._target, follow=True) as run:
+        with self._fleet.tail(jid, self.target, follow=True) as run:
             with self._lock:
                 if jid in self._runs or self._stop.is_set():
                     return
