@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 
 from agentless.model.states import HostResult
 from agentless.regex import regex
-from agentless.report.text import PLAIN, Look, body, folded, grouped, paint
+from agentless.report.text import PLAIN, Look, body, encoded_line, folded, grouped, paint
 
 __all__ = ["differences"]
 
@@ -31,14 +31,14 @@ def differences(results: Mapping[str, HostResult], look: Look = PLAIN) -> Iterat
     state, names = largest
     base = body(results[names[0]], look)
     base_is_binary = len(groups) > 1 and _is_binary(results[names[0]])
-    yield _line(f"{folded(names)}{state}") + base
+    yield encoded_line(f"{folded(names)}{state}") + base
     for group in groups:
         if group is not largest:
             other = body(results[group[1][0]], look)
-            yield _line(f"{folded(group[1])}{group[0]} | differs from {folded(names)}")
+            yield encoded_line(f"{folded(group[1])}{group[0]} | differs from {folded(names)}")
             if base_is_binary or _is_binary(results[group[1][0]]):
                 # Line by line it would be pages of what nobody can read.
-                yield _line(f"({len(other):,} bytes here, {len(base):,} there: not all of it is text)")
+                yield encoded_line(f"({len(other):,} bytes here, {len(base):,} there: not all of it is text)")
             else:
                 yield _differing(base, other, look)
 
@@ -47,10 +47,6 @@ def _is_binary(result: HostResult) -> bool:
     """Whether an output is no text: it holds a NUL, as `diff` and `grep` have it."""
     output = result.output
     return output is not None and any(b"\0" in piece for each in (output.out, output.err) for piece in each.pieces())
-
-
-def _line(text: str) -> bytes:
-    return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _differing(base: bytes, other: bytes, look: Look) -> bytes:
@@ -66,7 +62,7 @@ def _differing(base: bytes, other: bytes, look: Look) -> bytes:
     right = theirs[begin : len(theirs) - max(0, until - _CONTEXT)]
     if len(left) > _LINES_MAX or len(right) > _LINES_MAX:
         text = f"({len(right)} lines from line {same + 1} on differ: too many to be compared)"
-        return _line(text)
+        return encoded_line(text)
     return b"".join(_hunks(left, right, begin, look))
 
 
@@ -84,7 +80,7 @@ def _hunks(left: Sequence[bytes], right: Sequence[bytes], begin: int, look: Look
     for group in SequenceMatcher(None, left, right, autojunk=False).get_grouped_opcodes(_CONTEXT):
         first, last = group[0], group[-1]
         place = f"@@ -{begin + first[1] + 1},{last[2] - first[1]} +{begin + first[3] + 1},{last[4] - first[3]} @@"
-        yield _line(paint(place, "cyan", look))
+        yield encoded_line(paint(place, "cyan", look))
         for tag, from_left, to_left, from_right, to_right in group:
             if tag == "equal":
                 yield from (b" " + line + b"\n" for line in left[from_left:to_left])

@@ -25,6 +25,7 @@ __all__ = [
     "body",
     "colour",
     "duration",
+    "encoded_line",
     "ending",
     "folded",
     "gap",
@@ -189,10 +190,11 @@ def body(result: HostResult, look: Look) -> bytes:
 
 def block(name: str, result: HostResult, look: Look = PLAIN) -> bytes:
     """One of many hosts: a heading, its stdout as it is, its stderr line by line behind `stderr: `, and notes."""
-    return _encode(heading(name, result, look)) + body(result, look)
+    return encoded_line(heading(name, result, look)) + body(result, look)
 
 
-def _encode(line: str) -> bytes:
+def encoded_line(line: str) -> bytes:
+    """A line of ours as bytes, with its newline; what UTF-8 cannot hold becomes visible."""
     return line.encode("utf-8", "backslashreplace") + b"\n"
 
 
@@ -202,7 +204,7 @@ def groups(results: Mapping[str, HostResult], look: Look = PLAIN) -> Iterator[by
     Those that went well come first, and large groups before small ones.
     """
     for state, names in grouped(results, look):
-        yield _encode(f"{folded(names)}{state}") + body(results[names[0]], look)
+        yield encoded_line(f"{folded(names)}{state}") + body(results[names[0]], look)
 
 
 def grouped(results: Mapping[str, HostResult], look: Look = PLAIN) -> list[tuple[str, list[str]]]:
