@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import (
     URL,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     create_engine,
+    event,
     func,
     inspect,
     make_url,
@@ -25,7 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.mysql import LONGTEXT
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
-from agentless.model.returner import SqlReturner
+from agentless.config_returners import PathBase
+from agentless.model.returner import SecretSource, SqlReturner
 from agentless.returners.handover import NotTaken, Unavailable
 
 __all__ = ["Database", "column", "jids", "returns"]
@@ -81,7 +84,7 @@ class Database:
         source = settings.url
         secret = source.read(environ).reveal()
         try:
-            url = make_url(secret)
+            url = _placed(make_url(secret), source, environ)
             self._secrets = [text for text in (secret, url.password) if text]
             self.engine = create_engine(url, hide_parameters=True, connect_args=_limits(url, settings.timeout))
         except (SQLAlchemyError, ValueError):
@@ -90,6 +93,14 @@ class Database:
         except ImportError as error:
             raise source.error(f"its driver is not installed: {error.name}", "Install it beside agentless.") from None
         self._url = url
+        event.listen(self.engine, "do_connect", self._connect)
+
+    def _connect(self, dialect: Any, _record: Any, words: Any, options: Any) -> Any:
+        """A connection of the driver; SQLAlchemy knows its errors, and this those that come from below it."""
+        try:
+            return dialect.connect(*words, **options)
+        except (OSError, TypeError, ValueError) as error:
+            raise Unavailable(self._plain(error)) from None
 
     def make_tables(self) -> None:
         """Make the tables that are missing; of many who do so at once, all succeed."""
@@ -107,8 +118,7 @@ class Database:
     def has_tables(self) -> bool:
         """Whether both are there. A file of SQLite that is not there is not made for that."""
         url, file = self._url, self._url.database
-        on_disk = url.get_backend_name() == "sqlite" and file and file != ":memory:" and "uri" not in url.query
-        if on_disk and not os.path.exists(file or ""):
+        if url.get_backend_name() == "sqlite" and file and "uri" not in url.query and not os.path.exists(file):
             return False
         names = inspect(self.engine)
         return all(names.has_table(table.name) for table in (jids, returns))
@@ -123,7 +133,7 @@ class Database:
         except SQLAlchemyError as error:
             raise Unavailable(self._plain(error)) from None
 
-    def _plain(self, error: SQLAlchemyError) -> str:
+    def _plain(self, error: Exception) -> str:
         cause = error.orig if isinstance(error, StatementError) and error.orig is not None else error
         text = next((line.strip() for line in str(cause).splitlines() if line.strip()), type(cause).__name__)
         for secret in self._secrets:
@@ -133,6 +143,19 @@ class Database:
     def close(self) -> None:
         """Let go of the connection."""
         self.engine.dispose()
+
+
+def _placed(url: URL, source: SecretSource, environ: Mapping[str, str]) -> URL:
+    """The URL, a file of SQLite in it by its whole path; raises ConfigError where nothing would be kept."""
+    if url.get_backend_name() != "sqlite":
+        return url
+    file = url.database or ""
+    if not file or ":memory:" in file or url.query.get("mode") == "memory":
+        raise source.error("a database in memory keeps nothing", "sqlite:////PATH")
+    if file.startswith("file:"):
+        return url
+    place = PathBase(os.path.dirname(os.path.abspath(source.file)), environ.get("HOME", "~"))
+    return url.set(database=place.path(file))
 
 
 def _limits(url: URL, timeout: float) -> dict[str, object]:

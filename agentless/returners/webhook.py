@@ -53,6 +53,8 @@ class Webhook:
         try:
             parts = urlsplit(url)
             scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
+            # As every lookup of a name does first, with an error of its own.
+            (host or "").encode("idna")
         except ValueError:
             raise source.error("it is no URL") from None
         if scheme not in ("http", "https") or not host or not url.isascii() or re.search(r"[\x00-\x20\x7f]", url):

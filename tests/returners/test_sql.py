@@ -6,14 +6,17 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
 
+from agentless.errors import CacheError
 from agentless.model.problem import Problem
 from agentless.model.returner import SqlReturner
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.returners.handover import HostEnd
+from agentless.returners.register import Register
 from agentless.returners.register_tables import column
 from agentless.returners.sql import Sql
 from tests.cache.results import returned
@@ -199,6 +202,9 @@ def test_a_wrong_password_is_told_without_it(bench: Bench, postgres: Postgres) -
         ("nosuch://ada:pw-4711@h/db", "it is no URL that SQLAlchemy knows"),
         ("mysql+pymysql://ada:pw-4711@h/db", "its driver is not installed: pymysql"),
         ("postgresql+psycopg://ada:pw-4711@h:port/db", "it is no URL that SQLAlchemy knows"),
+        ("sqlite://", "a database in memory keeps nothing"),
+        ("sqlite:///:memory:", "a database in memory keeps nothing"),
+        ("sqlite:///file:pw-4711?mode=memory&uri=true", "a database in memory keeps nothing"),
     ],
 )
 def test_a_url_that_is_none_is_told_without_it(bench: Bench, url: str, words: str) -> None:
@@ -208,3 +214,31 @@ def test_a_url_that_is_none_is_told_without_it(bench: Bench, url: str, words: st
     assert words in warning
     assert f"{bench.root}/config.yaml:1: returners: archive: url_env:" in warning
     assert "4711" not in warning
+
+
+def test_what_a_driver_raises_besides_its_own_errors_is_an_answer_of_the_database(bench: Bench) -> None:
+    archive(bench, "postgresql+psycopg://ada:pw-4711@a..b/db")
+    bench.job()
+    (warning,) = bench.deliver()
+    assert "the returner archive has yet to get 2 returns: postgresql: " in warning
+    assert "4711" not in warning
+    returner = bench.config.returners["archive"]
+    assert isinstance(returner, SqlReturner)
+    register = Register(returner, bench.environ)
+    with pytest.raises(CacheError, match="the register archive cannot be read: postgresql: ") as raised:
+        list(register.rows())
+    register.close()
+    assert "4711" not in str(raised.value)
+
+
+@pytest.mark.parametrize("path", ["kept/../register.db", "~/register.db"])
+def test_a_file_is_where_the_configuration_says_wherever_the_command_is_given(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    archive(bench, f"sqlite:///{path}")
+    bench.job()
+    assert bench.deliver() == []
+    assert rows(f"sqlite:///{tmp_path}/register.db", "SELECT count(*) FROM agentless_returns") == [(2,)]
+    assert list((tmp_path / "elsewhere").iterdir()) == []

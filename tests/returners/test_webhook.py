@@ -193,6 +193,8 @@ def test_tokens_come_from_a_file_or_the_environment_and_stand_in_no_message(
         ("https:///x", "", "it is no URL of a webhook"),
         ("https://h:99999/", "", "it is no URL"),
         ("https://h/a b", "", "it is no URL of a webhook"),
+        ("https://a..b/tok-4711", "", "it is no URL"),
+        (f"https://{'a' * 64}.example/tok-4711", "", "it is no URL"),
         ("https://tok-4711@h/", "", "a login stands in it"),
         ("https://h/", "Authorization tok-4711", "line 1 of it is no header"),
         ("https://h/", "A: b\nX: tok-4711\x07", "line 2 of it is no header"),
