@@ -181,7 +181,8 @@ class Arrival:
         folder, name = os.path.split(place)
         self._sweep(folder)
         room = os.statvfs(folder)
-        if item["size"] > room.f_frsize * (room.f_bavail if os.geteuid() else room.f_bfree):
+        # ramfs and many of FUSE have no size at all.
+        if room.f_blocks and item["size"] > room.f_frsize * (room.f_bavail if os.geteuid() else room.f_bfree):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         part = os.path.join(folder, b".%s.%s%s" % (name[:100], os.urandom(4).hex().encode(), paths.PART))
         fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -168,7 +168,8 @@ class _Part:
             if not stat.S_ISREG(kind) and not stat.S_ISLNK(kind):
                 raise OSError(0, "a file goes there, and something else is there")
         room = os.statvfs(folder)
-        if size > room.f_bavail * room.f_frsize:
+        # ramfs and many of FUSE have no size at all.
+        if room.f_blocks and size > room.f_bavail * room.f_frsize:
             raise OSError(0, f"{size} bytes are to come, and there is no room for them")
         self._mode = mode
         self._temporary = os.path.join(folder, f".{self.name[:60]}.{os.urandom(4).hex()}{PART}")

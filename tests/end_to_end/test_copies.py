@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -185,6 +187,23 @@ def test_a_disk_that_gets_full_is_told_and_has_no_half_file(fleet: Fleet) -> Non
         fleet.node.run("chown -R ada: /home/ada/.local")
         host = fleet("put", "a", "node1:drop/", code=1)["node1"]
         assert host["error"]["kind"] in ("disk-full", "state-dir")
+
+
+def test_a_file_system_that_tells_no_size_has_room(fleet: Fleet) -> None:
+    """As ramfs and many of FUSE do; they were full."""
+    fleet.node.run("mkdir -p /var/lib/ram && mount -t ramfs ramfs /var/lib/ram && chown ada: /var/lib/ram")
+    try:
+        assert fleet("put", "a", "node1:/var/lib/ram/")["node1"]["state"] == "copied"
+        assert fleet.node.path("/var/lib/ram/a").read_text() == "hello\n"
+    finally:
+        fleet.node.run("umount /var/lib/ram")
+    (fleet.home / "ram").mkdir(exist_ok=True)
+    get = shlex.join(fleet.client.command("get", "node1:/etc/hostname", "ram"))
+    own = ["unshare", "--mount", "sh", "-ec", f"mount -t ramfs ramfs ram; {get}; cat ram/node1/hostname"]
+    done = subprocess.run(
+        own, env=fleet.client.environ, cwd=fleet.home, capture_output=True, text=True, timeout=patience(60)
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_one_host_that_is_off_is_no_matter_to_the_other(fleet: Fleet) -> None:
