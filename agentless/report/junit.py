@@ -11,14 +11,15 @@ two steps of a pipeline do not overwrite each other, and the same step of two pi
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from xml.etree import ElementTree
+from xml.sax.saxutils import escape
 
 from agentless.model.job import Job, Report
 from agentless.model.problem import Problem
 from agentless.model.states import HostResult, State
 from agentless.model.times import iso
-from agentless.report.printable import one_line, plain
+from agentless.report.printable import one_line, plain, plain_pieces
 from agentless.report.spelling import as_typed
 from agentless.report.tables import command, error
 from agentless.report.text import ending, heading, notes, outcome
@@ -56,15 +57,31 @@ def as_junit(report: Report) -> Iterator[str]:
     opening, end, closing = ElementTree.tostring(root, encoding="unicode").partition("</testsuite>")
     yield f'<?xml version="1.0" encoding="UTF-8"?>\n{opening.rstrip()}\n'
     for name, result in report.results.items():
-        yield _text(_case(job, name, result, report.detached))
+        yield from _written(_case(job, name, result, report.detached), _streams(result))
     for name, problem in report.unknown_hosts.items():
-        yield _text(_unknown(job, name, problem))
+        yield from _written(_unknown(job, name, problem), {})
     yield f"  {end}{closing}\n"
 
 
-def _text(case: ElementTree.Element) -> str:
+def _streams(result: HostResult) -> dict[str, bytes]:
+    """What a host printed, by the element that gets it."""
+    if (output := result.output) is None:
+        return {}
+    return {tag: data for tag, data in (("system-out", output.stdout), ("system-err", output.stderr)) if data}
+
+
+def _written(case: ElementTree.Element, streams: Mapping[str, bytes]) -> Iterator[str]:
+    """A case with these further elements, whose texts are much longer in memory than they come from the host."""
+    for tag in streams:
+        ElementTree.SubElement(case, tag)
     ElementTree.indent(case)
-    return ElementTree.tostring(case, encoding="unicode") + "\n"
+    rest = ElementTree.tostring(case, encoding="unicode") + "\n"
+    for tag, data in streams.items():
+        before, _, rest = rest.partition(f"<{tag} />")
+        yield f"{before}<{tag}>"
+        yield from map(escape, plain_pieces(data))
+        yield f"</{tag}>"
+    yield rest
 
 
 def _verdict(result: HostResult, detached: bool) -> str:
@@ -101,10 +118,6 @@ def _case(job: Job, name: str, result: HostResult, detached: bool) -> ElementTre
         _problem(case, verdict, message, _body(job, name, result))
     elif verdict:
         _problem(case, verdict, outcome(ret), _body(job, name, result))
-    if (output := result.output) is not None:
-        for tag, data in (("system-out", output.stdout), ("system-err", output.stderr)):
-            if data:
-                ElementTree.SubElement(case, tag).text = plain(data.decode("utf-8", "backslashreplace"))
     return case
 
 

@@ -8,7 +8,7 @@ stands there. Bytes that are not UTF-8 become `\\xNN`.
 | function | for | colours | lines |
 | --- | --- | --- | --- |
 | `Printable`, `printable` | a job's output on a terminal | the host's | kept |
-| `plain` | texts of several lines: JUnit, tracebacks | none | kept |
+| `plain`, `plain_pieces` | texts of several lines: JUnit, tracebacks | none | kept |
 | `note` | what we say on stderr | ours only | one |
 | `one_line` | names, messages, cells | none | one |
 """
@@ -17,12 +17,16 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator
 
 from agentless.regex import regex
 
-__all__ = ["COLOURS", "RESET", "Printable", "note", "one_line", "plain", "printable"]
+__all__ = ["COLOURS", "RESET", "Printable", "note", "one_line", "plain", "plain_pieces", "printable"]
 
 RESET = "\x1b[0m"
+
+# Bytes.
+_PIECE = 1 << 18
 
 _SGR = r"\x1b\[[0-9;:]{0,64}m"
 # The colours of `text.paint`.
@@ -65,9 +69,14 @@ def _visible(match: re.Match[str]) -> str:
 
 
 class Printable:
-    """An incremental filter for one stream of output: pieces may end inside a character, a colour or a line's end."""
+    """An incremental filter for one stream of output: pieces may end inside a character, a colour or a line's end.
 
-    def __init__(self) -> None:
+    Args:
+        colours: whether the host's colours stay.
+    """
+
+    def __init__(self, *, colours: bool = True) -> None:
+        self._shown = _OUTPUT if colours else _PLAIN
         self._decode = codecs.getincrementaldecoder("utf-8")("backslashreplace").decode
         self._held = ""
 
@@ -77,7 +86,7 @@ class Printable:
         self._held = ""
         if not final and (cut := _UNFINISHED.search(text)):
             text, self._held = text[: cut.start()], text[cut.start() :]
-        return _OUTPUT.sub(_visible, _RETURN.sub("\n", text))
+        return self._shown.sub(_visible, _RETURN.sub("\n", text))
 
 
 def printable(data: bytes) -> str:
@@ -89,6 +98,14 @@ def printable(data: bytes) -> str:
 def plain(text: str) -> str:
     """A text of several lines without colours or any character that XML 1.0 can't hold."""
     return _PLAIN.sub(_visible, _RETURN.sub("\n", text))
+
+
+def plain_pieces(data: bytes) -> Iterator[str]:
+    """`plain` of a whole stream, in pieces: most of it is never in memory as text."""
+    feed = Printable(colours=False).feed
+    for start in range(0, len(data), _PIECE):
+        yield feed(data[start : start + _PIECE])
+    yield feed(b"", final=True)
 
 
 def note(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -54,3 +55,18 @@ def test_junit_is_read_by_the_field_s_library() -> None:
         [("Failure", "failed (3)")],
         [("Error", "lost: reboot: the host rebooted")],
     ]
+
+
+def test_no_output_is_in_memory_as_text() -> None:
+    """Escapes and wide characters used to make it sixty times as large there."""
+    data = "\x1b[31m<red> \U0001f4a5\x1b[0m\n".encode() * 200_000
+    some = report(web1=returned(data, data))
+    tracemalloc.start()
+    try:
+        pieces = sum(len(piece) for piece in as_junit(some))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert pieces > 2 * len(data)
+    # Both streams, as bytes.
+    assert peak < 3 * len(data)

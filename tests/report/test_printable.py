@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentless.report.printable import Printable, note, one_line, plain, printable
+from agentless.report.printable import Printable, note, one_line, plain, plain_pieces, printable
 from agentless.report.text import Look, paint
 from tests.report.harmless import harmless, hidden
 from tests.report.values import outputs, quick, texts
@@ -78,3 +78,11 @@ def test_a_name_never_breaks_its_line(text: str) -> None:
     assert "\x1b" not in line
     assert not re.search(r"[\t\n\r]", line)
     line.encode("utf-8")
+
+
+@quick
+@given(st.integers(0, 8), outputs)
+def test_a_stream_in_pieces_is_plain_as_in_one(before: int, data: bytes) -> None:
+    # The first piece ends somewhere in it.
+    data = b"x" * ((1 << 18) - before) + data
+    assert "".join(plain_pieces(data)) == plain(data.decode("utf-8", "backslashreplace"))
