@@ -61,9 +61,13 @@ class ReportOptions:
                 raise UsageError(f"--detach leaves before there is any output: it does not go with {name}", hint)
         if self.diff and out != "text":
             raise UsageError(f"--diff is for people: it does not go with --out {out}")
+        taken: dict[str, str] = {}
         for name, path in (("--junit", self.junit), ("--html", self.html), ("--summary", self.summary)):
-            if path is not None:
-                _check(name, path)
+            if path is None:
+                continue
+            _check(name, path)
+            if not files.is_special(path) and (other := taken.setdefault(os.path.realpath(path), name)) != name:
+                raise UsageError(f"{name} {path}: {other} goes into the same file")
         outputs = OutputFiles.given(self.outdir)
         annotate = invocation.environ.get("GITHUB_ACTIONS") == "true"
 
@@ -150,6 +154,9 @@ class _Filed(Printer):
 
 
 def _check(name: str, path: Path) -> None:
+    if path == Path("-"):
+        hint = "" if name == "--summary" else f"--out {name.removeprefix('--')} goes to stdout."
+        raise UsageError(f"{name} writes a file, and - is none", hint)
     if path.is_dir():
         raise UsageError(f"{name} {path}: it is a directory")
     if files.is_special(path):

@@ -136,6 +136,20 @@ def test_a_file_that_cannot_be_written_is_told_before_anything_is_sent(run: Run,
     assert run("jobs", "list", "--out", "json").stdout == "{}\n"
 
 
+def test_dash_is_no_file_and_two_reports_are_not_written_into_one(run: Run, tmp_path: Path) -> None:
+    one, same = str(tmp_path / "report"), f"{tmp_path}/./report"
+    for words, reason in (
+        (("--junit", "-"), "--junit writes a file, and - is none"),
+        (("--summary", "-"), "--summary writes a file, and - is none"),
+        (("--junit", one, "--html", same), f"--html {one}: --junit goes into the same file"),
+        (("--html", one, "--summary", one), f"--summary {one}: --html goes into the same file"),
+    ):
+        done = run("run", "web1", *words, "--", f"touch {tmp_path}/ran")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"agentless: {reason}" in done.stderr
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_disk_that_is_full_by_then_is_told_beside_the_results(run: Run) -> None:
     done = run("run", "web1", "--summary", "/dev/full", "--", "echo here")
     assert (done.returncode, printed(done)) == (2, "here\n")
