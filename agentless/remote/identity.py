@@ -30,6 +30,7 @@ def find(state_dir: str) -> str:
     name = os.uname().nodename.replace("/", "_").lstrip(".")
     name = "node" if name in ("", "helper") else name
     path = state_dir + "/" + name
+    number = 1
     while True:
         claims = []
         for each in sorted(os.listdir(state_dir)):
@@ -53,8 +54,10 @@ def find(state_dir: str) -> str:
             disk.remove(new)
             if e.errno in disk.FULL:
                 raise
-            # Another machine has this name, too; or another call of this one was faster, and will be found.
-            path = "%s/%s-%s" % (state_dir, name, os.urandom(2).hex())
+            # Another machine has this name, too; or another call of this one was faster, and will be found: all try the
+            # same names in the same order, so that none makes a second directory beside it.
+            number += 1
+            path = "%s/%s.%d" % (state_dir, name, number)
 
 
 def claimed(path: str) -> str:
@@ -70,13 +73,7 @@ def mark(path: str, here: "dict[str, Any] | None" = None) -> None:
     """Write down that a directory is this machine's."""
     here = here or evidence()
     if here["local"] is None:
-        here["local"] = (disk.load(path + "/" + FILE) or {}).get("local") or os.urandom(8).hex()
-        place = _local()
-        try:
-            os.makedirs(os.path.dirname(place), exist_ok=True)
-            disk.write(place, {"id": here["local"]})
-        except OSError:
-            here["local"] = None
+        here["local"] = _settle((disk.load(path + "/" + FILE) or {}).get("local") or os.urandom(8).hex())
     disk.write(path + "/" + FILE, here)
 
 
@@ -125,6 +122,28 @@ def _local_id() -> "str | None":
     except OSError:
         return None
     return (disk.load(place) or {}).get("id")
+
+
+def _settle(proposed: str) -> "str | None":
+    """The local id, written down if there was none: calls at once come to the same. None where it cannot be written."""
+    place = _local()
+    new = "%s.%d" % (place, os.getpid())
+    try:
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        disk.put(new, {"id": proposed})
+        try:
+            os.link(new, place)
+        except OSError:
+            # Another call was faster; or what is there is of no use, or nothing can be linked here.
+            written = _local_id()
+            if written:
+                return written
+            os.rename(new, place)
+        return proposed
+    except OSError:
+        return None
+    finally:
+        disk.remove(new)
 
 
 def _macs() -> "list[str]":

@@ -6,6 +6,7 @@ import json
 import os
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +22,24 @@ ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it renames host
 HERE: dict[str, Any] = {"space": "boot 2", "local": "a", "machine": "m", "macs": ["02", "03"]}
 
 
-def machine(folder: Path, *, name: str, boot: str | None = None, other: bool = False) -> tuple[str, ...]:
+def machine(
+    folder: Path, *, name: str, boot: str | None = None, other: bool = False, var_tmp: Path | None = None
+) -> tuple[str, ...]:
     """The words that run a command on a machine of this name.
 
     Args:
         boot: its boot id; None is this machine's.
         other: another machine, which shares all but the network and /var/tmp.
+        var_tmp: its /var/tmp, where that is to outlive the command.
     """
     words = ["unshare", "--uts", "--mount", *(["--net"] if other else []), "/bin/sh", "-c"]
     line = f"hostname {name}"
     if boot:
         (folder / boot).write_text(f"{uuid.uuid5(uuid.NAMESPACE_OID, boot)}\n")
         line += f" && mount --bind {folder / boot} /proc/sys/kernel/random/boot_id"
-    if other:
+    if var_tmp:
+        line += f" && mount --bind {var_tmp} /var/tmp"
+    elif other:
         line += " && mount -t tmpfs -o mode=1777 tmpfs /var/tmp"
     return (*words, f'{line} && exec /bin/sh -c "$0"')
 
@@ -137,6 +143,25 @@ def test_first_calls_at_once_come_to_one_directory(start_host: Callable[..., Hos
     calls = [host.begin_run("echo hi") for _ in range(6)]
     assert {call.end().bytes("rec", 1) for call in calls} == {b"hi\n"}
     assert len(nodes(host)) == 1
+
+
+@ROOT
+def test_first_calls_at_once_come_to_one_directory_for_good_where_another_machine_has_the_name(
+    one_host: Host, tmp_path: Path
+) -> None:
+    one_host.call("ping")
+    (tmp_path / "var_tmp").mkdir(mode=0o777)
+    another = partial(machine, tmp_path, name=os.uname().nodename, other=True, var_tmp=tmp_path / "var_tmp")
+    here, one_host.argv = one_host.argv, another(boot="one")
+    calls = [one_host.begin_run("echo hi") for _ in range(6)]
+    answers = [call.end() for call in calls]
+    assert {answer.bytes("rec", 1) for answer in answers} == {b"hi\n"}
+    assert len(nodes(one_host)) == 2
+    # Also after a boot, of which an id in /var/tmp that all of them agree upon tells.
+    one_host.argv = another(boot="two")
+    assert {state_of(one_host, answer.one("return")["jid"])[0] for answer in answers} == {"returned"}
+    assert len(nodes(one_host)) == 2
+    one_host.argv = here
 
 
 @ROOT
