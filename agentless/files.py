@@ -7,7 +7,7 @@ import errno
 import os
 import select
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -22,6 +22,7 @@ __all__ = [
     "replace_file",
     "replace_file_by",
     "sync_directory",
+    "unless_full",
     "write_all",
     "write_stream",
 ]
@@ -121,6 +122,16 @@ def sync_directory(directory: StrPath) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def unless_full() -> Iterator[None]:
+    """Leave undone what finds no room on the disk; raises every other OSError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
 
 
 def is_special(path: StrPath) -> bool:

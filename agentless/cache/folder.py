@@ -7,7 +7,7 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from agentless import files
 from agentless.cache import file_names
@@ -29,10 +29,12 @@ class Folder:
 
     Args:
         root: the directory, made 0700 at the first write.
+        warn: told, in one line, of what had to be set aside to write a file in its place.
     """
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
+    def __init__(self, root: str | os.PathLike[str], warn: Callable[[str], None]) -> None:
         self.root = os.fspath(root)
+        self._warn = warn
         self._thread = threading.RLock()
         self._lock: Lock | None = None
 
@@ -186,7 +188,13 @@ class Folder:
             return os.dup(handle)
 
     def replace(self, name: str, data: bytes, *, sync: bool = True) -> None:
-        """Write a file whole, on disk when this returns if `sync`; only under the lock. Raises OSError."""
+        """Write a file whole, on disk when this returns if `sync`; only under the lock. Raises OSError.
+
+        What stands in its place and is no file is set aside.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG(os.lstat(self.path(name)).st_mode):
+                self._warn(f"set aside {self.set_aside(name)}, which is no file of the job cache")
         files.replace_file(self.path(name), data, sync=sync)
 
     def append(self, name: str, lines: Iterable[bytes], *, create: bool = False) -> tuple[int, int, int]:

@@ -17,7 +17,7 @@ from agentless.cache.json_line import DamagedRecord, dump, parse, time_of
 from agentless.cache.listing import Listing
 from agentless.cache.owed import Owed, debt_of
 from agentless.cache.record_lines import AT
-from agentless.files import TEMPORARY
+from agentless.files import TEMPORARY, unless_full
 from agentless.model.jid import JID, new_jid
 from agentless.model.job import Origin
 from agentless.values import dataclass
@@ -121,12 +121,19 @@ def prune(
         if (record := journal.readable(jid)) is None:
             opened.remove(jid)
             continue
-        if record.settled():
-            if not folder.is_live(jid):
+        if folder.is_live(jid):
+            continue
+        settled = record.settled()
+        if settled:
+            # To write it anew needs room, and what is removed below makes it.
+            with unless_full():
                 journal.finish(record)
                 opened.remove(jid)
                 finished.append(jid)
-        elif record.last + max(keep_jobs, record.job.keep_returns) * HOUR < now and not folder.is_live(jid):
+            if finished[-1:] == [jid]:
+                continue
+        keep = keep_jobs if settled and jid not in owing else max(keep_jobs, record.job.keep_returns)
+        if record.last + keep * HOUR < now:
             over.append(jid)
     for jid in finished:
         perhaps = (jid < old or jid > future) and not folder.is_live(jid)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,6 +24,7 @@ from agentless.cache.scratch import Scratch
 from agentless.cache.sent import decode_sent, encode_sent
 from agentless.cache.turns import Turns
 from agentless.errors import CacheError, JobExists
+from agentless.files import unless_full
 from agentless.model.jid import JID, new_jid
 from agentless.model.job import Job, JobRow, Origin, Report
 from agentless.model.job_spec import Sent
@@ -83,7 +83,7 @@ class JobCache:
         self._returners = tuple(returners)
         self._owed = Owed(Path(root).parent / "returners")
         self._clock = clock
-        self._folder = Folder(root)
+        self._folder = Folder(root, warn)
         self._journal = Journal(self._folder, warn)
         self._listing = Listing(self._folder, self._journal)
         self._live: dict[JID, Lock] = {}
@@ -228,7 +228,7 @@ class JobCache:
             if not record.not_final:
                 unsynced.close()
                 # where the disk is too full to write it anew it stays open, whole and safe, and prune comes back to it
-                with _unless_full():
+                with unless_full():
                     self._journal.finish(record)
         return kept
 
@@ -279,7 +279,7 @@ class JobCache:
                 self._folder.remove(jid + file_names.LIVE)
             finally:
                 lock.release()
-            with _unless_full():
+            with unless_full():
                 record = self._journal.opened(jid)
                 if record is not None and record.settled():
                     self._journal.finish(record)
@@ -431,7 +431,7 @@ class JobCache:
                 places = self._folder, self._journal, self._listing, self._owed
                 pruned, finished = prune(*places, now, keep_jobs=self.keep_jobs, max_bytes=self.max_bytes)
                 self._journal.appended = 0
-                with _unless_full():
+                with unless_full():
                     self._listing.gather(finished)
                     stamp(self._folder, now)
         for where in pruned.set_aside:
@@ -442,12 +442,3 @@ class JobCache:
 
 
 _SENT = HostResult(State.RUNNING, Dispatched.YES)
-
-
-@contextlib.contextmanager
-def _unless_full() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise

@@ -233,3 +233,54 @@ def test_a_full_disk_is_told_and_loses_nothing_that_was_recorded(small_disk: Pat
     assert report.results == {**expected, "web2": returned(b"y" * 2000), "web3": returned()}
     assert [row.summary["returned"] for row in bench.cache.rows()] == [3]
     assert bench.warnings == []
+
+
+def test_a_full_disk_is_pruned_also_where_a_record_has_ended_and_finds_no_room_to_be_written_anew(
+    small_disk: Path,
+) -> None:
+    def fill() -> None:
+        with (small_disk / "filler").open("ab") as file:
+            room = os.statvfs(small_disk)
+            file.write(b"x" * room.f_bavail * room.f_bsize)
+
+    bench = Bench(small_disk / "jobs")
+    old = bench.job()
+    bench.cache.record(old.jid, "web1", returned(b"x" * 60_000))
+    bench.now += 25 * 3600.0
+    young = bench.job("web1", "web2", release=False)
+    bench.cache.record(young.jid, "web1", returned())
+    fill()
+    bench.cache.record(young.jid, "web2", returned())
+    bench.cache.release(young.jid)
+    assert bench.another().prune(force=True).jobs == (old.jid,)
+    fill()
+    assert (bench.root / f"{young.jid}.open.jsonl").exists()
+    bench.now += 25 * 3600.0
+    assert bench.another().prune(force=True).jobs == (young.jid,)
+    assert bench.files() == ["lock", "pruned"]
+
+
+@pytest.mark.parametrize("name", ["last", "pruned", "heads"])
+@pytest.mark.parametrize("odd", ["a directory", "a pipe", "a link to a device"])
+def test_what_is_no_file_where_the_cache_writes_one_is_set_aside_and_named(bench: Bench, name: str, odd: str) -> None:
+    bench.root.mkdir(parents=True, mode=0o700)
+    path = bench.root / name
+    if odd == "a directory":
+        path.mkdir()
+        (path / "somebody's").touch()
+    elif odd == "a pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/null")
+    for _ in range(101):
+        job = bench.job()
+        bench.cache.record(job.jid, "web1", returned())
+    assert len(list(bench.cache.rows())) == 101
+    bench.cache.prune(force=True)
+    assert len(list(bench.cache.rows())) == 101
+    assert bench.cache.last() == job.jid
+    aside = bench.root / "set-aside" / name
+    assert os.path.lexists(aside)
+    assert path.is_file()
+    assert not path.is_symlink()
+    assert bench.warnings == [f"set aside {aside}, which is no file of the job cache"]

@@ -30,7 +30,7 @@ class Two:
         self.one, self.other = self.journal(), self.journal()
 
     def journal(self) -> Journal:
-        return Journal(Folder(self.root), self.warnings.append)
+        return Journal(Folder(self.root, self.warnings.append), self.warnings.append)
 
     def append(self, journal: Journal, host: str, result: HostResult) -> None:
         record = journal.opened(THE_JID)

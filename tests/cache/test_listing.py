@@ -16,7 +16,7 @@ from tests.cache.results import returned
 
 
 def listing_of(bench: Bench) -> Listing:
-    folder = Folder(bench.root)
+    folder = Folder(bench.root, bench.warnings.append)
     return Listing(folder, Journal(folder, bench.warnings.append))
 
 
