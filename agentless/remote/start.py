@@ -199,11 +199,12 @@ class JobProcess:
             disk.remove(path)
 
     def restore(self) -> None:
-        """Write the records anew where somebody has deleted them; their output is what it was, and goes on."""
+        """Write the records anew where somebody deleted or damaged them; their output is what it was, and goes on."""
         folder = self.book.job(self.jid)
+        told = (disk.load(self.book.proc(self.jid)) or {}).get("jid") == self.jid
         # An end that somebody recorded is not taken back.
         ended = os.path.exists(folder + "/" + records.RETURN) or os.path.isfile(folder)
-        if ended or (os.path.exists(self.book.proc(self.jid)) and self._whole()):
+        if ended or (told and self._whole()):
             return
         os.makedirs(self.book.state_dir, exist_ok=True)
         # The directory that was ours may be another machine's by now.
@@ -220,6 +221,8 @@ class JobProcess:
             if os.path.isdir(book.job(self.jid)):
                 disk.remove(book.job(self.jid))
             os.rename(new, book.job(self.jid))
+        if os.path.isdir(book.proc(self.jid)):
+            disk.remove(book.proc(self.jid))
         disk.write(book.proc(self.jid), self.record)
 
     def _kept(self) -> "dict[str, Any]":

@@ -403,6 +403,28 @@ def test_a_job_whose_records_somebody_deleted_is_found_and_its_return_comes_home
     assert one_host.ended(left).one("return")["signal"] == 9
 
 
+@pytest.mark.parametrize("damage", ["cut off", "NUL bytes", "a directory", "a pipe", "a link", "another job's"])
+def test_a_job_whose_proc_file_somebody_damaged_is_found_and_killed(one_host: Host, damage: str) -> None:
+    jid, pid = one_host.start("exec sleep 300")
+    path = one_host.root / "proc" / jid
+    whole = path.read_bytes()
+    path.unlink()
+    if damage == "a directory":
+        path.mkdir()
+        (path / "somebody's").touch()
+    elif damage == "a pipe":
+        os.mkfifo(path)
+    elif damage == "a link":
+        path.symlink_to("/etc/passwd")
+    elif damage == "another job's":
+        path.write_bytes(whole.replace(jid.encode(), b"20260101000000000000"))
+    else:
+        path.write_bytes(whole[:100] if damage == "cut off" else b"\0" * 900)
+    until(lambda: one_host.call("find", jid=jid).one("found")["proc"].get("pid") == pid, "its record is there again")
+    assert one_host.kill(jid)["delivered"]
+    assert one_host.ended(jid).one("return")["signal"] == 9
+
+
 def test_who_follows_before_the_record_is_there_again_has_the_output_while_it_grows(
     one_host: Host, tmp_path: Path
 ) -> None:
