@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from agentless.model.secret import Secret
@@ -53,6 +54,8 @@ class Settings:
         proxy_command: a command to reach the host through, tokens expanded.
         control_paths: sockets at which a master of ssh may listen: that of ControlPath, and where it has `%C` and the
             host a ProxyJump, what releases of ssh before 9.6 make of it.
+        by_itself: the user as whom ssh logs in where nobody but its configuration names one, if that is another one and
+            has the same `control_paths`; empty where it is not.
         connect_timeout: seconds for every phase of connecting together.
         family, bind: AddressFamily, BindAddress.
         host_key_algorithms, key_algorithms, kex_algorithms, ciphers, macs: as written; empty takes the defaults.
@@ -80,6 +83,7 @@ class Settings:
     bastion: Settings | None
     proxy_command: str | None
     control_paths: tuple[str, ...]
+    by_itself: str
     connect_timeout: float
     family: str
     bind: str | None
@@ -122,21 +126,23 @@ def resolve(
 
     host = check_host(text("hostname", given.host))
     port = given.port or port_number(text("port", "22"))
-    user = check_user(given.user or text("user", local_user))
+    by_itself = text("user", local_user)
+    user = check_user(given.user or by_itself)
     alias = text("hostkeyalias")
     route = way(options)
     if "%k" in route.value:
         check_host(alias)
-    tokens = table(
+    tokens_of = partial(
+        table,
         home=str(home),
         local_user=local_user,
         name=given.host,
         host=host,
         port=port,
-        user=user,
         alias=alias or given.host,
         jump=route.bastion,
     )
+    tokens = tokens_of(user=user)
     user_files = paths(options.get("userknownhostsfile", _USER_FILES))
     system_files = tuple(
         os.path.expanduser(file)
@@ -144,6 +150,15 @@ def resolve(
         if file.lower() != "none"
     )
     identities = (*given.key_files, *options.get("identityfile", ()))
+    control_path = text("controlpath", "none")
+    control_paths = _control_paths(control_path, tokens, str(home))
+    # Nobody else's, or told apart.
+    if (
+        not control_paths
+        or by_itself == user
+        or control_paths != _control_paths(control_path, tokens_of(user=by_itself), str(home))
+    ):
+        by_itself = ""
     jumps, proxy_command = _way(route, given.config_file, {token: tokens[token] for token in OF_COMMANDS}, host, port)
     checking = host_key_checking or text("stricthostkeychecking", "ask").lower()
     return Settings(
@@ -168,7 +183,8 @@ def resolve(
         jumps=jumps,
         bastion=None,
         proxy_command=proxy_command,
-        control_paths=_control_paths(text("controlpath", "none"), tokens, str(home)),
+        control_paths=control_paths,
+        by_itself=by_itself,
         connect_timeout=connect_timeout(text("connecttimeout", "none")) or CONNECT_TIMEOUT,
         family=text("addressfamily", "any").lower(),
         bind=text("bindaddress") or None,

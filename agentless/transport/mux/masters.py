@@ -40,6 +40,7 @@ class Masters:
         # Whom each socket is known to lead to, and those that did not answer.
         self._ways: dict[Path, tuple[str, str, int]] = {}
         self._passed_over: set[Path] = set()
+        self._doubtful: set[tuple[Path, str]] = set()
         # Whoever has a master can perhaps not log in without it.
         self._room = Room(rest=_REST)
         self._warned_of_room = False
@@ -100,16 +101,30 @@ class Masters:
             if path in self._passed_over or not self._leads_there(path, settings):
                 continue
             try:
-                return Control(path, min(until, time.monotonic() + _HELLO_WITHIN)), path
+                control = Control(path, min(until, time.monotonic() + _HELLO_WITHIN))
             except NotServed as problem:
                 if problem.silent:
                     self._silent(path)
+                continue
+            if settings.by_itself:
+                self._tell_of_user(path, settings)
+            return control, path
         return None, Path()
 
     def _silent(self, path: Path) -> None:
         """Say that a master, or its connection, does not answer, and do not try it again."""
         if self._pass_over(path):
             self._warn(f"the master of ssh at {path} does not answer, and is not ridden. {HANGS}")
+
+    def _tell_of_user(self, path: Path, settings: Settings) -> None:
+        with self._lock:
+            new = (path, settings.user) not in self._doubtful
+            self._doubtful.add((path, settings.user))
+        if new:
+            self._warn(
+                f"the master of ssh at {path} may be logged in as {settings.by_itself}, as ssh is by itself, and not "
+                f"as {settings.user}: ControlPath does not tell them apart; add %C to it"
+            )
 
     def _tell_of_room(self, name: str) -> None:
         with self._lock:

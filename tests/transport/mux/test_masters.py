@@ -92,6 +92,28 @@ def test_two_hosts_with_one_socket_are_told_and_the_second_does_not_get_the_firs
         assert [("%C" in line, str(held.path) in line) for line in warnings] == [(True, True)]
 
 
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ("User somebody\nControlPath {}/master", True),
+        ("User somebody\nControlPath {}/%r", False),
+        ("ControlPath {}/master", False),
+    ],
+)
+def test_a_master_that_may_be_another_users_is_ridden_and_told(
+    home: Home, server: Server, short: Path, config: str, told: bool
+) -> None:
+    """The inventory names the user, and ssh by itself logs in as somebody, at the same ControlPath."""
+    warnings: list[str] = []
+    home.config(config.format(short) + "\n")
+    connector = HostConnector(home=home.path, system_config=home.path / "none", warn=warnings.append)
+    path = short / (USER if "%r" in config else "master")
+    with contextlib.closing(connector), master(home, server, path):
+        for _ in range(2):
+            assert run(connector, home.to(server)) == (b"hi\n", True)
+    assert [(str(path) in line, "as somebody" in line, "%C" in line) for line in warnings] == [(True,) * 3] * told
+
+
 def test_a_host_behind_a_bastion_that_has_a_master_itself_needs_no_bastion(
     home: Home, server: Server, connector: HostConnector, held: Master
 ) -> None:
