@@ -19,7 +19,7 @@ from agentless.errors import AgentlessError
 from agentless.hostlist import fold
 from agentless.model.answers import Output
 from agentless.model.job import Job, Report
-from agentless.model.states import State
+from agentless.model.states import Dispatched, State
 from agentless.report.spelling import as_typed
 from agentless.report.text import heading
 from agentless.values import dataclass
@@ -376,11 +376,13 @@ def _known(
 
 def _say_what_goes_on(screen: Screen, report: Report) -> None:
     jid = report.job.jid
-    left = {host: result.state for host, result in report.results.items() if not result.settled}
-    between = [host for host, state in left.items() if state is State.PENDING]
-    running = [host for host in left if host not in between]
-    facts = [f"goes on on {fold(running)}"] if running else []
-    facts += [f"was on its way to {fold(between)}"] if between else []
+    left: dict[str, list[str]] = {"goes on on": [], "may have reached": [], "was on its way to": []}
+    for host, result in report.results.items():
+        if result.state is State.PENDING:
+            left["was on its way to"].append(host)
+        elif not result.settled:
+            left["may have reached" if result.dispatched is Dispatched.MAYBE else "goes on on"].append(host)
+    facts = [f"{what} {fold(hosts)}" for what, hosts in left.items() if hosts]
     if not facts:
         screen.error(f"interrupted; job {jid} has ended")
         return

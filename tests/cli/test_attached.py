@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -12,9 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from agentless.cli import attached
+from agentless.cli.screen import Screen
+from agentless.model.states import Dispatched, HostResult, State
 from tests.cli.conftest import Cli, hosts, state
 from tests.cli.terminal import Terminal, agentless
 from tests.hosts import Sshd, over_every_link, patience
+from tests.report.values import report, returned
 
 
 def begin(sshd: Sshd, *options: str) -> subprocess.Popen[bytes]:
@@ -186,6 +191,22 @@ def test_interrupted_when_the_job_was_just_made_it_names_it_and_what_to_type(
     if "running" in states:
         assert f"agentless jobs wait {jid}" in done.stderr
         assert agentless("kill-job", "last", environ=sshd.client.environ).returncode == 0
+
+
+def test_what_is_left_of_a_job_says_of_no_host_more_than_is_known() -> None:
+    stderr = io.TextIOWrapper(io.BytesIO())
+    left = report(
+        web1=HostResult(State.RUNNING, Dispatched.YES),
+        web2=HostResult(State.UNREACHABLE, Dispatched.YES),
+        web3=HostResult(State.UNREACHABLE, Dispatched.MAYBE),
+        web4=HostResult(State.UNREACHABLE, Dispatched.NO),
+        web5=HostResult(State.PENDING, Dispatched.NO),
+        web6=returned(),
+    )
+    attached._say_what_goes_on(Screen({}, stdout=io.TextIOWrapper(io.BytesIO()), stderr=stderr), left)
+    stderr.flush()
+    said = stderr.buffer.getvalue().decode()
+    assert f"job {left.job.jid} goes on on web[1-2] and may have reached web3 and was on its way to web5\n" in said
 
 
 def test_interrupted_when_the_job_was_just_made_it_asks_on_a_terminal(sshd: Sshd) -> None:
