@@ -52,7 +52,7 @@ def find(state_dir: str) -> str:
             return path
         except OSError as e:
             disk.remove(new)
-            if e.errno in disk.FULL:
+            if e.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
                 raise
             # Another machine has this name, too; or another call of this one was faster, and will be found: all try the
             # same names in the same order, so that none makes a second directory beside it.
@@ -143,7 +143,8 @@ def _settle(proposed: str) -> "str | None":
     except OSError:
         return None
     finally:
-        disk.remove(new)
+        if os.path.lexists(new):
+            disk.remove(new)
 
 
 def _macs() -> "list[str]":

@@ -165,6 +165,20 @@ def test_first_calls_at_once_come_to_one_directory_for_good_where_another_machin
 
 
 @ROOT
+def test_a_place_in_var_tmp_that_another_user_has_taken_is_done_without(one_host: Host, tmp_path: Path) -> None:
+    """Also one where root has no rights, as in a user namespace."""
+    taken = tmp_path / "var_tmp" / f"agentless-{os.geteuid()}"
+    taken.mkdir(parents=True)
+    os.chown(taken, 12345, 12345)
+    here = one_host.argv
+    one_host.argv = machine(tmp_path, name="here", other=True, var_tmp=tmp_path / "var_tmp")
+    one_host.argv = (*one_host.argv[:-1], one_host.argv[-1].replace("exec ", "exec setpriv --bounding-set=-all ", 1))
+    assert one_host.run("echo hi").bytes("rec", 1) == b"hi\n"
+    assert json.loads((one_host.state / "here" / "node.json").read_text())["local"] is None
+    one_host.argv = here
+
+
+@ROOT
 def test_a_directory_that_was_deleted_and_is_anothers_by_now_is_left_to_it(one_host: Host, tmp_path: Path) -> None:
     """The supervisor of a job on the one, after the shared home was emptied and the other came first."""
     go = tmp_path / "go"
