@@ -52,7 +52,7 @@ def find(state_dir: str) -> str:
             return path
         except OSError as e:
             disk.remove(new)
-            if e.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+            if e.errno in disk.FULL or not os.path.lexists(path):
                 raise
             # Another machine has this name, too; or another call of this one was faster, and will be found: all try the
             # same names in the same order, so that none makes a second directory beside it.
