@@ -169,6 +169,7 @@ def test_a_place_in_var_tmp_that_another_user_has_taken_is_done_without(one_host
     """Also one where root has no rights, as in a user namespace."""
     taken = tmp_path / "var_tmp" / f"agentless-{os.geteuid()}"
     taken.mkdir(parents=True)
+    taken.chmod(0o700)
     os.chown(taken, 12345, 12345)
     here = one_host.argv
     one_host.argv = machine(tmp_path, name="here", other=True, var_tmp=tmp_path / "var_tmp")
