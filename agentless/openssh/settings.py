@@ -54,8 +54,8 @@ class Settings:
         proxy_command: a command to reach the host through, tokens expanded.
         control_paths: sockets at which a master of ssh may listen: that of ControlPath, and where it has `%C` and the
             host a ProxyJump, what releases of ssh before 9.6 make of it.
-        by_itself: the user as whom ssh logs in where nobody but its configuration names one, if that is another one and
-            has the same `control_paths`; empty where it is not.
+        masters_user: as whom ssh by itself logs in, where that is another user with the same `control_paths`: a master
+            there may be theirs. Else empty.
         connect_timeout: seconds for every phase of connecting together.
         family, bind: AddressFamily, BindAddress.
         host_key_algorithms, key_algorithms, kex_algorithms, ciphers, macs: as written; empty takes the defaults.
@@ -83,7 +83,7 @@ class Settings:
     bastion: Settings | None
     proxy_command: str | None
     control_paths: tuple[str, ...]
-    by_itself: str
+    masters_user: str
     connect_timeout: float
     family: str
     bind: str | None
@@ -126,8 +126,8 @@ def resolve(
 
     host = check_host(text("hostname", given.host))
     port = given.port or port_number(text("port", "22"))
-    by_itself = text("user", local_user)
-    user = check_user(given.user or by_itself)
+    user_by_itself = text("user", local_user)
+    user = check_user(given.user or user_by_itself)
     alias = text("hostkeyalias")
     route = way(options)
     if "%k" in route.value:
@@ -152,13 +152,11 @@ def resolve(
     identities = (*given.key_files, *options.get("identityfile", ()))
     control_path = text("controlpath", "none")
     control_paths = _control_paths(control_path, tokens, str(home))
-    # Nobody else's, or told apart.
-    if (
-        not control_paths
-        or by_itself == user
-        or control_paths != _control_paths(control_path, tokens_of(user=by_itself), str(home))
-    ):
-        by_itself = ""
+    shared = (
+        bool(control_paths)
+        and user != user_by_itself
+        and control_paths == _control_paths(control_path, tokens_of(user=user_by_itself), str(home))
+    )
     jumps, proxy_command = _way(route, given.config_file, {token: tokens[token] for token in OF_COMMANDS}, host, port)
     checking = host_key_checking or text("stricthostkeychecking", "ask").lower()
     return Settings(
@@ -184,7 +182,7 @@ def resolve(
         bastion=None,
         proxy_command=proxy_command,
         control_paths=control_paths,
-        by_itself=by_itself,
+        masters_user=user_by_itself if shared else "",
         connect_timeout=connect_timeout(text("connecttimeout", "none")) or CONNECT_TIMEOUT,
         family=text("addressfamily", "any").lower(),
         bind=text("bindaddress") or None,

@@ -40,10 +40,9 @@ class Masters:
         # Whom each socket is known to lead to, and those that did not answer.
         self._ways: dict[Path, tuple[str, str, int]] = {}
         self._passed_over: set[Path] = set()
-        self._doubtful: set[tuple[Path, str]] = set()
+        self._warned: set[str] = set()
         # Whoever has a master can perhaps not log in without it.
         self._room = Room(rest=_REST)
-        self._warned_of_room = False
 
     def link(self, name: str, settings: Settings, direct: Callable[[float], Link], spent: float) -> RiddenLink | None:
         """A link over the master of a host; None where there is none.
@@ -62,7 +61,11 @@ class Masters:
             return None
         if not self._room.take():
             control.close()
-            self._tell_of_room(name)
+            self._warn_once(
+                "room",
+                f"{name}, and perhaps others: connecting without their masters of ssh, for this process may open no "
+                "more files. Raise `ulimit -n`, or take fewer hosts at once",
+            )
             return None
         note = f"{name}: over the master of ssh at {path}"
         return RiddenLink(
@@ -106,8 +109,12 @@ class Masters:
                 if problem.silent:
                     self._silent(path)
                 continue
-            if settings.by_itself:
-                self._tell_of_user(path, settings)
+            if settings.masters_user:
+                self._warn_once(
+                    f"{settings.user} at {path}",
+                    f"the master of ssh at {path} may be logged in as {settings.masters_user}, as ssh is by itself, "
+                    f"and not as {settings.user}: ControlPath does not tell them apart; add %C to it",
+                )
             return control, path
         return None, Path()
 
@@ -116,24 +123,12 @@ class Masters:
         if self._pass_over(path):
             self._warn(f"the master of ssh at {path} does not answer, and is not ridden. {HANGS}")
 
-    def _tell_of_user(self, path: Path, settings: Settings) -> None:
+    def _warn_once(self, about: str, line: str) -> None:
         with self._lock:
-            new = (path, settings.user) not in self._doubtful
-            self._doubtful.add((path, settings.user))
+            new = about not in self._warned
+            self._warned.add(about)
         if new:
-            self._warn(
-                f"the master of ssh at {path} may be logged in as {settings.by_itself}, as ssh is by itself, and not "
-                f"as {settings.user}: ControlPath does not tell them apart; add %C to it"
-            )
-
-    def _tell_of_room(self, name: str) -> None:
-        with self._lock:
-            warned, self._warned_of_room = self._warned_of_room, True
-        if not warned:
-            self._warn(
-                f"{name}, and perhaps others: connecting without their masters of ssh, for this process may open no "
-                "more files. Raise `ulimit -n`, or take fewer hosts at once"
-            )
+            self._warn(line)
 
     def _pass_over(self, path: Path) -> bool:
         """Whether it was not passed over before."""
