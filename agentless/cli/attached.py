@@ -376,13 +376,16 @@ def _known(
 
 def _say_what_goes_on(screen: Screen, report: Report) -> None:
     jid = report.job.jid
-    left: dict[str, list[str]] = {"goes on on": [], "may have reached": [], "was on its way to": []}
+    left: dict[str, list[str]] = {}
     for host, result in report.results.items():
+        if result.settled:
+            continue
         if result.state is State.PENDING:
-            left["was on its way to"].append(host)
-        elif not result.settled:
-            left["may have reached" if result.dispatched is Dispatched.MAYBE else "goes on on"].append(host)
-    facts = [f"{what} {fold(hosts)}" for what, hosts in left.items() if hosts]
+            what = "was on its way to"
+        else:
+            what = "may have reached" if result.dispatched is Dispatched.MAYBE else "goes on on"
+        left.setdefault(what, []).append(host)
+    facts = [f"{what} {fold(hosts)}" for what, hosts in left.items()]
     if not facts:
         screen.error(f"interrupted; job {jid} has ended")
         return
