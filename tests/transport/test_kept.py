@@ -152,6 +152,20 @@ def test_a_connection_that_broke_is_not_alive_and_one_that_is_stale_is_not_eithe
     assert not kept.alive
 
 
+def test_of_a_connection_that_breaks_between_the_session_and_the_command_is_said_at_once_that_nothing_was_sent(
+    server: Server, keep: Callable[[Server], Kept]
+) -> None:
+    kept = keep(server)
+    one = attempt(kept)
+    until(one._opening.answered.is_set, "the session is there")
+    server.hang_up()
+    until(lambda: one._opening.channel.closed, "the end was seen")
+    with pytest.raises(NoSession) as caught:
+        one.step()
+    assert caught.value.kind == "connection-lost"
+    assert not one.sent
+
+
 def test_a_command_that_is_given_up_before_the_host_has_answered_leaves_a_place_for_the_next(
     server: Server, keep: Callable[[Server], Kept]
 ) -> None:

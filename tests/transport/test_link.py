@@ -14,10 +14,11 @@ from pathlib import Path
 
 import paramiko
 import pytest
-from paramiko.common import AUTH_SUCCESSFUL, OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
+from paramiko.common import AUTH_SUCCESSFUL, OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED, cMSG_IGNORE
 
-from agentless.errors import Unreachable
+from agentless.errors import NoSession, Unreachable
 from agentless.transport.host_connector import HostConnector
+from agentless.transport.ssh.innards import packed
 from agentless.transport.ssh.link import SshLink
 from tests.hosts import patience, until
 from tests.hosts.needs import need
@@ -192,3 +193,39 @@ def test_a_connection_that_breaks_before_a_command_is_confirmed_does_not_say_tha
         assert type(caught.value) is Unreachable
         assert caught.value.kind == "connection-lost"
         seen.set()
+
+
+def a_session(link: SshLink) -> paramiko.Channel:
+    opened = threading.Event()
+    channel = link.transport.ask_for_session(opened)
+    assert opened.wait(patience(20))
+    return channel
+
+
+def test_of_a_session_that_was_closed_before_the_command_no_answer_is_waited_for(
+    home: Home, connector: HostConnector, server: Server
+) -> None:
+    with connector.connect(home.to(server)) as link:
+        assert isinstance(link, SshLink)
+        channel = a_session(link)
+        channel.close()
+        with pytest.raises(NoSession, match="closed the session before a command was sent") as caught:
+            link.ask_to_run(channel, "true", pty=False)
+        assert caught.value.kind == "connect"
+
+
+def test_of_a_connection_that_broke_before_the_command_no_answer_is_waited_for(
+    home: Home, connector: HostConnector, server: Server
+) -> None:
+    """paramiko drops what is sent then, and says nothing."""
+    with connector.connect(home.to(server)) as link:
+        assert isinstance(link, SshLink)
+        channel = a_session(link)
+        server.hang_up()
+        until(lambda: channel.closed, "the end was seen")
+        with pytest.raises(NoSession) as caught:
+            link.ask_to_run(channel, "true", pty=False)
+        assert caught.value.kind == "connection-lost"
+        until(lambda: not link.transport.active, "it has ended for paramiko, too")
+        with pytest.raises(EOFError):
+            link.transport.send_in_turn(packed(cMSG_IGNORE, ""))

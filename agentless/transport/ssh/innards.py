@@ -178,8 +178,11 @@ class TransportInnards(ServiceRequestingTransport):
         return self._refused.pop(channel.chanid, None)
 
     def send_in_turn(self, message: paramiko.Message) -> None:
-        """Send it when no exchange of keys is under way."""
+        """Send it when no exchange of keys is under way; raises EOFError where the connection is no more."""
         self._send_user_message(message)
+        if not self.active:
+            # paramiko drops it then, and says nothing.
+            raise EOFError
 
     # paramiko's names
     def _really_parse_kex_init(self, m: paramiko.Message, ignore_first_byte: bool = False) -> Mapping[str, object]:

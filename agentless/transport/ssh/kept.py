@@ -116,14 +116,9 @@ class _Opening:
         self._refusal: paramiko.ChannelException | None = None
 
     @property
-    def refused(self) -> bool:
-        """Whether the host has answered, and not opened it."""
-        return self.answered.is_set() and not self.channel.active
-
-    @property
     def gone(self) -> bool:
-        """Whether no command can ride it: the host has refused it, or closed it since."""
-        return self.refused or self.channel.closed
+        """Whether no command can ride it: the host has refused it, or it was closed since."""
+        return self.channel.closed or (self.answered.is_set() and not self.channel.active)
 
     def give_back(self) -> None:
         """Close it. One that the host has not opened yet is closed when it is: else it would be in use for ever."""
@@ -132,7 +127,7 @@ class _Opening:
 
     def refusal(self) -> NoSession:
         self._refusal = self._refusal or self._kept.link.transport.refusal_of(self.channel)
-        return self._kept.link.no_session(self._refusal)
+        return self._kept.link.no_session(self._refusal, closed=self.channel.closed)
 
 
 class Attempt:
@@ -187,7 +182,7 @@ class Attempt:
                 return None
             if not self.kept.round_trip and self._opening.asked_at > self._asked_at:
                 self.kept.round_trip = time.monotonic() - self._opening.asked_at
-            if self._opening.refused:
+            if self._opening.gone:
                 if not self._proving or not link.alive:
                     raise self._opening.refusal()
                 # It has no room, but it lives.

@@ -138,7 +138,7 @@ class SshLink(Link):
         channel = self.transport.ask_for_session(opened)
         opened.wait(max(0.1, until - time.monotonic()))
         if not channel.active:
-            raise self.no_session(self.transport.refusal_of(channel))
+            raise self.no_session(self.transport.refusal_of(channel), closed=channel.closed)
         self.ask_to_run(channel, line, pty=pty)
         answered = channel.event.wait(max(0.0, until - time.monotonic()))
         if channel.event_ready:
@@ -149,8 +149,15 @@ class SshLink(Link):
         """Send the command; `channel.event` tells that the host has answered, `event_ready` that it runs.
 
         paramiko's own exec_command waits for the answer without an end.
+
+        Raises:
+            NoSession: the channel was closed before; nothing was sent.
+            Unreachable: the connection broke.
         """
         expect_answer(channel)
+        if channel.closed:
+            # It told so before an answer was expected, and will not again.
+            raise self.no_session(None, closed=True)
         if pty:
             self._request(channel, "pty-req", False, "vt100", 80, 24, 0, 0, _RAW)
         self._request(channel, "exec", True, line)
@@ -166,14 +173,15 @@ class SshLink(Link):
             )
         return slow(host, "did not start the command")
 
-    def no_session(self, refusal: paramiko.ChannelException | None) -> NoSession:
-        """Why a session that was asked for is not there: the host's words, or no answer in time (None)."""
+    def no_session(self, refusal: paramiko.ChannelException | None, *, closed: bool) -> NoSession:
+        """Why a session that was asked for is not there: the host's words, `closed` since, or no answer in time."""
         host = self.transport.settings.host
         if refusal is not None:
             return NoSession("connect", f"{host}: no session: {printable(refusal.text)}", NO_SESSION)
         if self.transport.is_active():
-            problem = slow(host, "did not open a session")
-            return NoSession(problem.kind, problem.message, problem.hint)
+            if closed:
+                return NoSession("connect", f"{host}: it closed the session before a command was sent", NO_SESSION)
+            return NoSession.of(slow(host, "did not open a session"))
         problem = self.transport.lost()
         message = f"{problem.message}; {self.user} was logged in, and got no session"
         return NoSession(problem.kind, message, NO_SESSION)
