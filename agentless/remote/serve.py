@@ -1,7 +1,6 @@
 """What the loader starts: one request, the room of its operation, and the answers, the last of them `end`."""
 # ruff: noqa: SIM105 (contextlib costs an import)
 
-import errno
 import os
 import sys
 import time
@@ -56,15 +55,7 @@ def main(state_dir: str, nonce: str, locale: str, umask: int, fresh: bool, reque
                 call.request.update(locale=locale, umask=umask, fresh=fresh)
                 getattr(load(room), name)(call)
         except OSError as e:
-            kind, message, hint = "os-error", str(e), ""
-            if e.errno in disk.FULL:
-                kind, hint = "disk-full", "make room on that file system, or set agentless_state_dir"
-            elif e.errno == errno.EROFS:
-                # As where it is so at the first call, of which the loader speaks.
-                kind, hint = "state-dir", "set agentless_state_dir"
-            if hint:
-                message = "state directory %s: %s" % (state_dir, e.strerror)
-            call.refuse(kind, message, hint)
+            call.refuse(*disk.refusal(e, state_dir))
         except (ValueError, KeyError, TypeError, AttributeError) as e:
             call.refuse("bad-request", "%s: %s" % (type(e).__name__, e))
         except DamagedHelper as e:

@@ -107,7 +107,7 @@ def start(
 ) -> "str | None":
     """Start one fire as a job; return why it could not be."""
     from .launch import launch
-    from .start import Start
+    from .start import CannotStart, Start
 
     job = entry["job"]
     request = {key: job.get(key) for key in wire.JOB}
@@ -138,7 +138,7 @@ def start(
             disk.remove(new)
             raise
     except OSError as e:
-        reply = {"t": "refused", "kind": "disk-full" if e.errno in disk.FULL else "state-dir", "message": str(e)}
+        reply = CannotStart(*disk.refusal(e, book.state_dir, "state-dir")).reply
     if reply["t"] == "exists":
         state = book.state(jid)
         if state.get("nonce") != request["nonce"]:
