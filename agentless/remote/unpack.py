@@ -44,8 +44,10 @@ def make(path):
     if p:
         raise OSError(0, "another user can write " + p)
     os.makedirs(path, exist_ok=True)
-    if alien(os.lstat(path)):
-        raise OSError(0, "it's a link, another user's, or open to others")
+    s = os.lstat(path)
+    if alien(s):
+        why = "is a link" if s.st_mode >> 12 == 10 else "can be written by others"
+        raise OSError(0, path + " " + (why if s.st_uid == me else "is another user's (uid %d)" % s.st_uid))
     return path
 
 

@@ -137,6 +137,7 @@ def test_a_state_directory_that_is_a_link_is_refused(one_host: Host, tmp_path: P
     assert one_host.call("ping").one("error")["kind"] == "state-dir"
     refused = one_host.run("true").one("refused")
     assert refused["kind"] == "state-dir"
+    assert f"{one_host.state} is a link" in refused["message"]
     assert "agentless_state_dir" in refused["hint"]
     one_host.state.unlink()
     (tmp_path / "elsewhere").rename(one_host.state)
@@ -145,7 +146,8 @@ def test_a_state_directory_that_is_a_link_is_refused(one_host: Host, tmp_path: P
 @ROOT
 def test_a_state_directory_of_another_user_is_refused(one_host: Host) -> None:
     os.chown(one_host.state, 65534, 65534)
-    assert one_host.run("true").one("refused")["kind"] == "state-dir"
+    refused = one_host.run("true").one("refused")
+    assert (refused["kind"], "is another user's (uid 65534)" in refused["message"]) == ("state-dir", True)
     os.chown(one_host.state, 0, 0)
 
 
@@ -159,7 +161,7 @@ def test_the_mode_of_a_directory_that_was_there_stays_as_it_is(one_host: Host, m
         assert answer.one("pong")
     else:
         error = answer.one("error")
-        assert (error["kind"], "open to others" in error["message"]) == ("state-dir", True)
+        assert (error["kind"], "can be written by others" in error["message"]) == ("state-dir", True)
     one_host.state.chmod(0o700)
 
 
