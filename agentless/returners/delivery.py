@@ -287,7 +287,10 @@ class ReturnDelivery:
                 self.warn(f"the returner {name} has yet to get {_returns(left[name])}: {reason}")
         for name, count in left.items():
             if name not in self.returners:
-                self.warn(f"{self.source} has no returner {name!r} any more, which has yet to get {_returns(count)}")
+                self.warn(
+                    f"{self.source} has no returner {name!r} any more, which has yet to get {_returns(count)}: name it "
+                    "there again, or this is told until their jobs are pruned (`jobs prune`)"
+                )
 
 
 def _count(debts: Iterator[Debt]) -> dict[str, int]:
