@@ -31,6 +31,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Thousands of tests live to the end: the garbage collector would walk over them again and again.
+    gc.disable()
     quick = config.getoption("--quick")
     be_quick(quick)
     # A `python3` of pyenv's is a script that looks for one at each call, and takes longer than what it then runs.
@@ -56,9 +58,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 
 def pytest_collection_finish() -> None:
-    # Thousands of tests live to the end: the garbage collector would walk over them again and again.
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
