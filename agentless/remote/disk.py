@@ -14,15 +14,15 @@ ROOM = 4096
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-def refusal(e: OSError, state_dir: str, otherwise: str = "os-error") -> "tuple[str, str, str]":
-    """Kind, message and hint of what could not be written there, or be done `otherwise`."""
+def refusal(kind: str, e: OSError, state_dir: str) -> "tuple[str, str, str]":
+    """Kind, message and hint of what could not be done; of another kind where there is no place for what is written."""
     if e.errno in FULL:
         kind, hint = "disk-full", "make room on that file system, or set agentless_state_dir"
     elif e.errno == errno.EROFS:
         # As where it is so at the first call, of which the loader speaks.
         kind, hint = "state-dir", "set agentless_state_dir"
     else:
-        return otherwise, str(e), ""
+        return kind, str(e), ""
     return kind, "state directory %s: %s" % (state_dir, e.strerror), hint
 
 

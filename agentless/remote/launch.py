@@ -133,7 +133,7 @@ def supervise(job: JobProcess, tell: int) -> None:
         reply = refusal.reply
     except OSError as e:
         job.undo()
-        reply = CannotStart(*disk.refusal(e, job.book.state_dir, "state-dir")).reply
+        reply = CannotStart(*disk.refusal("state-dir", e, job.book.state_dir)).reply
     try:
         disk.write_all(tell, wire.dumps(reply).encode("ascii") + b"\n")
     except OSError:

@@ -55,7 +55,7 @@ def main(state_dir: str, nonce: str, locale: str, umask: int, fresh: bool, reque
                 call.request.update(locale=locale, umask=umask, fresh=fresh)
                 getattr(load(room), name)(call)
         except OSError as e:
-            call.refuse(*disk.refusal(e, state_dir))
+            call.refuse(*disk.refusal("os-error", e, state_dir))
         except (ValueError, KeyError, TypeError, AttributeError) as e:
             call.refuse("bad-request", "%s: %s" % (type(e).__name__, e))
         except DamagedHelper as e:

@@ -138,7 +138,7 @@ def start(
             disk.remove(new)
             raise
     except OSError as e:
-        reply = CannotStart(*disk.refusal(e, book.state_dir, "state-dir")).reply
+        reply = CannotStart(*disk.refusal("state-dir", e, book.state_dir)).reply
     if reply["t"] == "exists":
         state = book.state(jid)
         if state.get("nonce") != request["nonce"]:

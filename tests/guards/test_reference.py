@@ -179,6 +179,7 @@ MAKERS = {
     "Refused",
     "Unfit",
     "Unreachable",
+    "refusal",
     "refuse",
 }
 # Strings at such a place that are no kinds of errors.
