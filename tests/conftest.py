@@ -52,9 +52,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Half as many workers again as there are cores: a third of the time of quick tests is waiting for processes."""
+    """Half as many workers again as there are cores, and two more at least: quick tests often wait for processes."""
     cores = os.cpu_count() or 1
-    return cores + (cores + 1) // 2 if config.getoption("--quick") else None
+    return cores + max(2, cores // 2) if config.getoption("--quick") else None
 
 
 def pytest_collection_finish() -> None:

@@ -203,6 +203,11 @@ def test_lower_bounds_only() -> None:
         assert "<" not in wanted or wanted == "paramiko>=5,<6"
 
 
+def tops(distribution: str) -> set[str]:
+    """The modules and packages that an installed distribution brings."""
+    return {file.parts[0].removesuffix(".py") for file in metadata.distribution(distribution).files or ()}
+
+
 def test_what_is_imported_is_declared() -> None:
     """Every library that the controller imports is in pyproject's dependencies or extras, and none is for nothing."""
     from tests.guards.test_floors import MODULES, imported
@@ -212,12 +217,12 @@ def test_what_is_imported_is_declared() -> None:
     extras = [line for name in ("dask", "sql", "top") for line in project["optional-dependencies"][name]]
     declared = [*project["dependencies"], *extras]
     wanted = {line.split(">")[0].split("[")[0].strip().lower() for line in declared}
-    providers = metadata.packages_distributions()
+    providers = {top: name for name in wanted for top in tops(name)}
     used = set()
     for module in MODULES:
         for name in imported(module):
             top = name.split(".")[0]
             # `_sha2` is the standard library's from Python 3.12 on.
             if top not in sys.stdlib_module_names and top not in ("agentless", "__future__", "_sha2"):
-                used |= {provider.lower() for provider in providers.get(top, [top])}
+                used.add(providers.get(top, top))
     assert used == wanted

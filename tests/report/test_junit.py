@@ -13,6 +13,7 @@ from agentless.model.job import Report
 from agentless.model.problem import Problem
 from agentless.model.states import Dispatched, HostResult, State
 from agentless.report.junit import as_junit
+from tests.hosts.needs import need
 from tests.report.harmless import harmless
 from tests.report.values import quick, report, reports, returned
 
@@ -59,6 +60,7 @@ def test_junit_is_read_by_the_field_s_library() -> None:
 
 def test_no_output_is_in_memory_as_text() -> None:
     """Escapes and wide characters used to make it sixty times as large there."""
+    need("some seconds")
     data = "\x1b[31m<red> \U0001f4a5\x1b[0m\n".encode() * 200_000
     some = report(web1=returned(data, data))
     tracemalloc.start()
