@@ -97,8 +97,8 @@ def test_what_must_not_run_twice_waits_for_the_master(
     assert "ssh -O exit" in caught.value.hint
     proxy.heal()
     # It may run now, and does so once.
-    until(lambda: (tmp_path / "count").exists(), "the master has gone on")
-    assert (tmp_path / "count").read_text() == "x\n"
+    count = tmp_path / "count"
+    assert until(lambda: count.exists() and count.read_text(), "the master has gone on") == "x\n"
 
 
 def test_a_master_that_answers_late_wins_over_a_login_that_fails(
