@@ -14,7 +14,7 @@ from agentless.transport.ssh import kept as kept_module
 from agentless.transport.ssh.kept import Attempt, Kept
 from agentless.transport.ssh.link import SshLink
 from agentless.transport.ssh.relay import Relay
-from tests.hosts import patience, until
+from tests.hosts import until
 from tests.transport.conftest import Home, Server, known_server
 
 
@@ -104,7 +104,7 @@ def test_what_has_to_be_proved_is_asked_anew_and_takes_the_ready_session_where_t
 def test_a_host_that_says_nothing_is_silent_after_a_while_and_the_error_says_whether_it_may_have_the_command(
     server: Server, keep: Callable[[Server], Kept], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept_module, "_SILENCE", patience(0.3))
+    monkeypatch.setattr(kept_module, "_SILENCE", 1e9)
     kept = keep(server)
     kept.prepare()
     until(lambda: kept.ready, "a session stands ready")
@@ -117,6 +117,7 @@ def test_a_host_that_says_nothing_is_silent_after_a_while_and_the_error_says_whe
         assert rides.step() is None
         assert waits.step() is None
         assert (rides.sent, waits.sent) == (True, False)
+        monkeypatch.setattr(kept_module, "_SILENCE", 0.3)
         until(lambda: rides.silent and waits.silent, "it was silent for long enough")
         assert rides.patience == 0
         assert not isinstance(rides.overdue(), NoSession)
