@@ -15,7 +15,7 @@ from agentless.model.endpoint import Endpoint
 from agentless.transport.channel import Channel, Link
 from agentless.transport.host_connector import HostConnector
 from agentless.transport.keeper.client import KeeperClient
-from tests.hosts import patience
+from tests.hosts import patience, until
 from tests.transport.conftest import USER, Home, Server, drain, master
 from tests.transport.mux.conftest import Ride
 
@@ -84,6 +84,7 @@ def test_a_command_that_a_signal_ended_has_no_status(link: Link) -> None:
 
 def test_input_for_a_command_that_has_ended_is_a_broken_pipe_and_its_output_stays(link: Link) -> None:
     channel = link.exec("echo said")
+    until(lambda: channel.exit_status() is not None, "it has ended")
     assert channel.exit_status() == 0
     with pytest.raises(BrokenPipeError):
         channel.send(b"x" * 16 * 1024 * 1024, patience(5))
