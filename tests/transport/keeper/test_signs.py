@@ -83,6 +83,8 @@ def test_one_that_is_being_started_is_waited_for(monkeypatch: pytest.MonkeyPatch
 
 
 def test_where_nothing_is_known_of_it_a_second_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Silence(None, signs.SILENCE).hopeless
+    monkeypatch.setattr(signs, "SILENCE", 1e9)
+    monkeypatch.setattr(signs, "_PATIENCE", 1e9)
     silence = Silence(None)
     assert not silence.hopeless
-    assert Silence(None, signs.SILENCE).hopeless
