@@ -71,17 +71,16 @@ class RiddenLink(Link):
             until = began + self._timeout
             try:
                 opening = self._ask(line, until, pty=pty)
-                channel = self._opened(opening, min(until, began + _SILENCE))
-            except NoSession as refusal:
-                self._own = self._own_after(refusal, time.monotonic() - began)
-            else:
                 with contextlib.ExitStack() as undo:
                     undo.callback(opening.close)
+                    channel = self._opened(opening, min(until, began + _SILENCE))
                     channel = channel or self._late(opening, until, once=once)
                     if channel is not None:
                         self._ridden()
                         undo.pop_all()
                         return channel
+            except NoSession as refusal:
+                self._own = self._own_after(refusal, time.monotonic() - began)
         assert self._own is not None
         return self._own.exec(line, pty=pty, once=once)
 

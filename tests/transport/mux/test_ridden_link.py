@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agentless.errors import NoSession, Unreachable
 from agentless.transport.host_connector import HostConnector
+from agentless.transport.mux import ridden_link
 from agentless.transport.mux.ridden_link import RiddenLink
+from agentless.transport.mux.session_channel import MuxChannel
 from tests.hosts import Master, Proxy, patience, until
 from tests.transport.conftest import Home, Server, drain, logins, master, open_descriptors
 from tests.transport.mux.conftest import run
@@ -57,6 +60,34 @@ def test_a_master_that_goes_away_before_it_knew_what_to_run_costs_a_connection_o
         assert drain(link.exec("echo ridden"))[0] == b"ridden\n"
         held.kill()
         assert drain(link.exec("echo own"))[0] == b"own\n"
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_a_master_whose_host_refuses_a_session_late_costs_a_connection_of_our_own_too(
+    once: bool,
+    home: Home,
+    start_sshd: Callable[..., Server],
+    connector: HostConnector,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = start_sshd("MaxSessions 1", authorized=home.key)
+    home.knows(server.known_line())
+    late = RiddenLink._late
+    with Proxy("127.0.0.1", server.port) as proxy:
+        home.knows(server.known_line(f"[127.0.0.1]:{proxy.port}"))
+
+        def answered_now(link: RiddenLink, *given: Any, **named: Any) -> MuxChannel | None:
+            proxy.heal()
+            return late(link, *given, **named)
+
+        monkeypatch.setattr(ridden_link, "_SILENCE", 0.1)
+        monkeypatch.setattr(RiddenLink, "_late", answered_now)
+        with master(home, replace(server, port=proxy.port)) as held:
+            endpoint = home.to(server, options=[("controlpath", str(held.path))])
+            with connector.connect(endpoint) as first, connector.connect(endpoint) as second:
+                first.exec("sleep 1000")
+                proxy.hole()
+                assert drain(second.exec("echo hi", once=once)) == (b"hi\n", b"")
 
 
 @pytest.fixture
