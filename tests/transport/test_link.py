@@ -20,6 +20,7 @@ from agentless.errors import NoSession, Unreachable
 from agentless.transport.host_connector import HostConnector
 from agentless.transport.ssh.innards import packed
 from agentless.transport.ssh.link import SshLink
+from agentless.transport.ssh.relay import Ringing
 from tests.hosts import patience, until
 from tests.hosts.needs import need
 from tests.transport.conftest import Home, Listen, Server, drain, fails, open_descriptors
@@ -229,3 +230,23 @@ def test_of_a_connection_that_broke_before_the_command_no_answer_is_waited_for(
         until(lambda: not link.transport.active, "it has ended for paramiko, too")
         with pytest.raises(EOFError):
             link.transport.send_in_turn(packed(cMSG_IGNORE, ""))
+
+
+def test_of_a_connection_that_breaks_all_who_wait_for_sessions_hear_also_while_somebody_asks_for_one(
+    home: Home, connector: HostConnector, server: Server
+) -> None:
+    with connector.connect(home.to(server)) as link:
+        assert isinstance(link, SshLink)
+        transport = link.transport
+        server.hang_up(signal.SIGSTOP)
+        third = threading.Event()
+
+        def ask() -> None:
+            """Between the first and the second that is told."""
+            transport.ask_for_session(third)
+
+        first, second = Ringing(ask), threading.Event()
+        for event in (first, second):
+            transport.ask_for_session(event)
+        server.hang_up()
+        assert all(event.wait(patience(20)) for event in (first, second, third))

@@ -96,6 +96,7 @@ class TransportInnards(ServiceRequestingTransport):
 
     def __init__(self, sock: SocketInnards, packetizer_class: type[PacketInnards]) -> None:
         super().__init__(sock, packetizer_class=packetizer_class)  # type: ignore[arg-type]
+        self.channel_events = _Events()
         self.torn = False
         self._opening = threading.local()
         self._refused: dict[int, paramiko.ChannelException] = {}
@@ -218,6 +219,13 @@ class TransportInnards(ServiceRequestingTransport):
     def get_exception(self) -> Exception | None:
         refusal = self._refused.pop(getattr(self._opening, "number", -1), None)
         return refusal or super().get_exception()
+
+
+class _Events(dict[int, threading.Event]):
+    """Who waits for a channel, by its number. paramiko tells them all of the end while others come to wait."""
+
+    def values(self) -> list[threading.Event]:  # type: ignore[override]
+        return list(super().values())
 
 
 class _SessionChannel(paramiko.Channel):
