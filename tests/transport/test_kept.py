@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 
+import paramiko
 import pytest
 
 from agentless.errors import NoSession, Unreachable
@@ -165,6 +166,24 @@ def test_of_a_connection_that_breaks_between_the_session_and_the_command_is_said
         one.step()
     assert caught.value.kind == "connection-lost"
     assert not one.sent
+
+
+def test_of_a_session_that_is_closed_when_its_command_is_about_to_be_sent_is_said_that_nothing_was(
+    server: Server, keep: Callable[[Server], Kept], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = keep(server)
+    one = attempt(kept)
+
+    def relay(link: SshLink, channel: paramiko.Channel) -> Relay:
+        channel.close()
+        return Relay(link, channel)
+
+    monkeypatch.setattr(kept_module, "Relay", relay)
+    with pytest.raises(NoSession):
+        until(one.step, "it runs")
+    assert not one.sent
+    one.give_up()
+    assert kept.sessions == 0
 
 
 def test_a_command_that_is_given_up_before_the_host_has_answered_leaves_a_place_for_the_next(

@@ -194,9 +194,14 @@ class Attempt:
             if not (link.transport.may_send and link.transport.wire.writable()):
                 return None
             channel = self._opening.channel
-            self._relay = Relay(link, channel)
+            self._relay = relay = Relay(link, channel)
             channel.event = Ringing(self._ring)
-            link.ask_to_run(channel, self._line, pty=self._pty)
+            try:
+                link.ask_to_run(channel, self._line, pty=self._pty)
+            except NoSession:
+                self._relay = None
+                relay.close()
+                raise
             return None
         channel = self._relay.channel
         if not channel.event.is_set():
