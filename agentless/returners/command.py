@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import tempfile
@@ -18,6 +19,8 @@ from agentless.returners.handover import HostEnd, NotTaken, Unavailable
 __all__ = ["CommandHandover"]
 
 _TAIL = 2048
+# As much as a pipe holds.
+_PIPE = 65536
 _REAPED = 5.0
 
 
@@ -112,15 +115,33 @@ class _StderrTail:
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
         self._data = b""
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
+        # Held while something is taken out of the pipe, and until it stands in `_data`.
+        self._taking = threading.Lock()
+        os.set_blocking(stream.fileno(), False)
+        threading.Thread(target=self._run, daemon=True).start()
 
-    def _read(self) -> None:
-        with self._stream, contextlib.suppress(OSError, ValueError):
-            while data := os.read(self._stream.fileno(), 65536):
-                self._data = (self._data + data)[-_TAIL:]
+    def _run(self) -> None:
+        poll = select.poll()
+        poll.register(self._stream, select.POLLIN)
+        while poll.poll() and self._take():
+            continue
+        with self._taking:
+            self._stream.close()
+
+    def _take(self) -> bool:
+        """Take what is there; False at its end."""
+        with self._taking:
+            try:
+                data = os.read(self._stream.fileno(), _PIPE)
+            except BlockingIOError:
+                return True
+            except (OSError, ValueError):
+                return False
+            self._data = (self._data + data)[-_TAIL:]
+            return bool(data)
 
     def last_line(self) -> str:
-        self._thread.join(0.2)
+        """The last of a command that has ended: all that it wrote is taken, or in the pipe."""
+        self._take()
         lines = self._data.decode("utf-8", "replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
