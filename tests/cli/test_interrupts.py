@@ -61,7 +61,8 @@ def test_the_first_signal_waits_for_the_end_of_a_held_block_and_the_second_does_
     assert done == [1, 0]
 
 
-def test_the_second_sigterm_of_timeout_is_the_same_one() -> None:
+def test_the_second_sigterm_of_timeout_is_the_same_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agentless.cli.interrupts._TWICE", 1e9)
     with Interrupts():
         with pytest.raises(Interrupted):
             send(signal.SIGTERM)
