@@ -25,6 +25,7 @@ from agentless.transport.host_connector import HostConnector
 from agentless.transport.keeper.client import KeeperClient
 from agentless.transport.keeper.greeting import held
 from agentless.transport.keeper.place import Place
+from agentless.transport.ssh import agent as agents
 from tests.hosts import Master, patience, until
 from tests.hosts.sshd import find_sshd
 
@@ -281,7 +282,8 @@ def keeper(tmp_path: Path) -> Iterator[Callable[..., KeeperClient]]:
 
 @pytest.fixture
 def agent(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Adds keys to an ssh-agent of the test's own."""
+    """Adds keys to an ssh-agent of the test's own, which on a busy machine may take its time."""
+    monkeypatch.setattr(agents, "_LISTS_WITHIN", patience(20))
     sock = home.path / "agent"
     process = subprocess.Popen(["ssh-agent", "-D", "-a", str(sock)], stdout=subprocess.DEVNULL)
     environment = {**os.environ, "SSH_AUTH_SOCK": str(sock)}

@@ -171,6 +171,14 @@ def test_a_proxy_command_carries_the_connection_and_ends_with_it(
     until(lambda: open_descriptors() <= before, "nothing stays open")
 
 
+@pytest.fixture
+def heard_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a ProxyCommand says, and how it ends, is waited for on a busy machine, too."""
+    for name in ("_ENDS_WITHIN", "_SAYS_WITHIN"):
+        monkeypatch.setattr(f"agentless.transport.ssh.dial.{name}", patience(10))
+
+
+@pytest.mark.usefixtures("heard_out")
 def test_a_proxy_command_that_fails_shows_what_it_said(home: Home, connector: HostConnector, start_sshd: Start) -> None:
     home.config("ProxyCommand echo no way >&2\n")
     with pytest.raises(Unreachable, match="no way") as caught:
@@ -178,6 +186,7 @@ def test_a_proxy_command_that_fails_shows_what_it_said(home: Home, connector: Ho
     assert caught.value.kind == "connect"
 
 
+@pytest.mark.usefixtures("heard_out")
 @pytest.mark.parametrize(
     ("command", "says"),
     [
@@ -192,12 +201,9 @@ def test_a_proxy_command_that_ends_is_told_at_once_by_its_exit_code(
     home: Home,
     connector: HostConnector,
     start_sshd: Start,
-    monkeypatch: pytest.MonkeyPatch,
     command: str,
     says: str,
 ) -> None:
-    for name in ("_ENDS_WITHIN", "_SAYS_WITHIN"):
-        monkeypatch.setattr(f"agentless.transport.ssh.dial.{name}", patience(10))
     home.config(f"ProxyCommand {command}\n")
     server = start_sshd()
     with pytest.raises(Unreachable) as caught:
