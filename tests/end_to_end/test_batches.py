@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.hosts import Nodes, User, kill, patience, soon, until
+from tests.hosts import Nodes, User, hardened, kill, patience, soon, until
 from tests.hosts.client import Client
-from tests.runner.test_sender import senders
 
 PASSWORD = "ada's $(password)"
 NAMES = ["node1", "node2", "node3"]
@@ -39,7 +38,7 @@ class Site:
             node.path("/tmp/go").touch()
 
     def senders(self) -> list[int]:
-        return senders(f"HOME={self.client.home}\0")
+        return hardened("agentless.runner.sender", f"HOME={self.client.home}\0")
 
     def states(self, jid: str) -> list[str]:
         return [host["state"] for host in self("jobs", "show", jid, code=None)["hosts"].values()]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.hosts import Nodes, Process, Proxy, Sshd, User, patience, serving, until
+from tests.hosts import Nodes, Process, Proxy, Sshd, User, need, patience, serving, until
 from tests.hosts.client import ROOT
 
 
@@ -51,6 +51,7 @@ def test_what_an_sshd_started_ends_with_it(start_sshd: Callable[..., Sshd]) -> N
 
 
 def test_a_killed_test_run_leaves_no_sshd_behind(tmp_path: Path) -> None:
+    need("an sshd")
     printed = _die_with("Sshd()", "sshd.client.ssh('host1', 'echo $PPID')", "sshd.port, sshd.directory")
     port, directory = printed.split()
 

@@ -8,7 +8,7 @@ from tests.hosts.links import Links, over_every_link
 from tests.hosts.master import Master
 from tests.hosts.needs import need
 from tests.hosts.nodes import Node, Nodes, User
-from tests.hosts.processes import Process, children
+from tests.hosts.processes import Process, children, hardened
 from tests.hosts.proxy import Proxy
 from tests.hosts.servers import serving
 from tests.hosts.sshd import Sshd
@@ -25,6 +25,7 @@ __all__ = [
     "Sshd",
     "User",
     "children",
+    "hardened",
     "in_time",
     "kill",
     "need",

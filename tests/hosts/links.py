@@ -13,6 +13,7 @@ import yaml
 from tests.hosts.client import Client
 from tests.hosts.killing import kill
 from tests.hosts.master import Master
+from tests.hosts.processes import hardened
 
 KINDS = ("direct", "master", "keeper")
 over_every_link = pytest.mark.parametrize("links", KINDS, indirect=True)
@@ -79,11 +80,4 @@ def _ways(client: Client) -> Iterator[tuple[str, Path]]:
 
 def keepers(mark: str) -> list[int]:
     """The PIDs of keepers whose environment has `mark`."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if b"agentless.transport.keeper" in (process / "cmdline").read_bytes() and (
-                mark.encode() in (process / "environ").read_bytes()
-            ):
-                found.append(int(process.name))
-    return found
+    return hardened("agentless.transport.keeper", mark)

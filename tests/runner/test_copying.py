@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -125,7 +126,7 @@ def test_a_file_where_a_directory_is_to_be_is_named_as_that(place: Place, source
 
 def test_a_relative_path_begins_at_home(place: Place, source: Path) -> None:
     name = f"agentless-files-test-{os.getpid()}"
-    home = Path(os.path.expanduser("~root")) if os.geteuid() == 0 else Path(os.environ["HOME"])
+    home = Path(pwd.getpwuid(os.geteuid()).pw_dir)
     try:
         assert place.put(source / "a", f"./{name}").path in (f"{home}/./{name}", f"{home}/{name}")
         assert (home / name).read_text() == "a\n"

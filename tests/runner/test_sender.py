@@ -21,21 +21,9 @@ from agentless.errors import UsageError
 from agentless.model.jid import JID
 from agentless.model.job import Report
 from tests.cli.terminal import Terminal, agentless
-from tests.hosts import kill, need, patience, until
+from tests.hosts import hardened, kill, need, patience, until
 
 HOSTS = [f"web{number}" for number in range(1, 7)]
-
-
-def senders(mark: str) -> list[int]:
-    """The PIDs of processes that send batches, whose environment has `mark`."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if b"agentless.runner.sender" in (process / "cmdline").read_bytes() and (
-                mark.encode() in (process / "environ").read_bytes()
-            ):
-                found.append(int(process.name))
-    return found
 
 
 class Desk:
@@ -87,7 +75,7 @@ class Desk:
         return {name: result.problem.kind if result.problem else None for name, result in results.items()}
 
     def senders(self) -> list[int]:
-        return senders(f"HOME={self.folder}\0")
+        return hardened("agentless.runner.sender", f"HOME={self.folder}\0")
 
     def processes(self) -> list[int]:
         """What runs on its hosts, and what supervises that."""
@@ -102,6 +90,7 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     made = Desk(tmp_path)
+    assert not made.senders()
     yield made
     kill(made.senders())
     (tmp_path / "go").touch()

@@ -54,6 +54,7 @@ def place(tmp_path: Path) -> Place:
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[int]]]:
     """The PIDs of all keepers that this test has started; they end with it."""
     monkeypatch.setenv("HOME", str(tmp_path))
+    assert not keepers(f"HOME={tmp_path}\0")
     yield lambda: keepers(f"HOME={tmp_path}\0")
     for pid in keepers(f"HOME={tmp_path}\0"):
         # One that nobody needs ends by itself.
