@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import paramiko
 import pytest
 
-from agentless.transport.ssh.relay import Outlet, Ringing
+from agentless.transport.host_connector import HostConnector
+from agentless.transport.ssh import relay
+from agentless.transport.ssh.link import SshLink
+from agentless.transport.ssh.relay import Outlet, Relay, Ringing
+from tests.transport.conftest import Home, Server
 
 
 @dataclass
@@ -95,3 +101,24 @@ def test_an_end_and_an_event_ring(pipe: Pipe) -> None:
     event.set()
     event.set()
     assert (event.is_set(), len(pipe.rings)) == (True, 3)
+
+
+def test_what_two_threads_have_passed_on_at_once_widens_the_window_by_both(
+    home: Home, connector: HostConnector, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that receives and the relay's own; what is lost of that, the host never sends."""
+    with connector.connect(home.to(server)) as link:
+        assert isinstance(link, SshLink)
+        made = Relay(link, link.transport.ask_for_session(threading.Event()))
+        others = [50]
+
+        def consumed(channel: paramiko.Channel, count: int) -> int:
+            if others:
+                made._took(others.pop())
+            return count
+
+        monkeypatch.setattr(relay, "consumed", consumed)
+        monkeypatch.setattr(link.transport.wire, "writable", lambda: False)
+        made._took(100)
+        assert made._owed == 150
+        made.close()

@@ -154,11 +154,15 @@ class Relay:
                     os.write(self._wake_write, b"!")
 
     def _took(self, count: int) -> None:
-        self._owed += consumed(self.channel, count)
+        more = consumed(self.channel, count)
+        with self._lock:
+            # The thread that receives and the relay's own come here at once.
+            self._owed += more
+            owed = self._owed
         # The thread that receives must not wait: for the other side to read, or for keys that it is to exchange itself.
-        if self._owed and self.link.transport.may_send and self.link.transport.wire.writable():
+        if owed and self.link.transport.may_send and self.link.transport.wire.writable():
             self._widen()
-        elif self._owed:
+        elif owed:
             self.wake()
 
     def _widen(self) -> None:
