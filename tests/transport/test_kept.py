@@ -186,6 +186,17 @@ def test_of_a_session_that_is_closed_when_its_command_is_about_to_be_sent_is_sai
     assert kept.sessions == 0
 
 
+def test_a_command_that_is_let_go_of_while_the_host_takes_nothing_is_closed_once_it_does(
+    server: Server, keep: Callable[[Server], Kept], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = keep(server)
+    relay = ran(attempt(kept, "cat"))
+    with monkeypatch.context() as full:
+        full.setattr(kept.link.transport.wire, "writable", lambda: False)
+        end(kept, relay)
+    until(lambda: not kept.in_use, "its session is closed")
+
+
 def test_a_command_that_is_given_up_before_the_host_has_answered_leaves_a_place_for_the_next(
     server: Server, keep: Callable[[Server], Kept]
 ) -> None:

@@ -223,9 +223,17 @@ class SshLink(Link):
 
 
 def let_go(transport: Transport, channel: paramiko.Channel) -> None:
-    """Close a channel, unless that would have to be waited for."""
-    if transport.is_active() and transport.wire.writable():
+    """Close a channel; where that has to be waited for, a thread of its own does."""
+
+    def close() -> None:
         try:
             channel.close()
         except (OSError, EOFError, paramiko.SSHException):
             transport.close()
+
+    if not transport.is_active():
+        return
+    if transport.wire.writable():
+        close()
+    else:
+        threading.Thread(target=close, name="close", daemon=True).start()
