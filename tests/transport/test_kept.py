@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 
 import paramiko
@@ -15,7 +16,7 @@ from agentless.transport.ssh import kept as kept_module
 from agentless.transport.ssh.kept import Attempt, Kept
 from agentless.transport.ssh.link import SshLink
 from agentless.transport.ssh.relay import Relay
-from tests.hosts import until
+from tests.hosts import patience, until
 from tests.transport.conftest import Home, Server, known_server
 
 
@@ -130,6 +131,30 @@ def test_a_host_that_says_nothing_is_silent_after_a_while_and_the_error_says_whe
     finally:
         for pid in frozen:
             os.kill(pid, signal.SIGCONT)
+
+
+def test_a_host_whose_answer_has_come_and_is_not_read_yet_is_not_silent(
+    server: Server, keep: Callable[[Server], Kept], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This machine is busy, or this process was stopped for a while."""
+    kept = keep(server)
+    monkeypatch.setattr(kept_module, "_SILENCE", 0.1)
+    wire = kept.link.transport.wire
+    stopped, goes_on, recv = threading.Event(), threading.Event(), wire.recv
+
+    def late(size: int) -> bytes:
+        stopped.set()
+        goes_on.wait(patience(60))
+        return recv(size)
+
+    monkeypatch.setattr(wire, "recv", late)
+    assert stopped.wait(patience(20))
+    one = attempt(kept)
+    until(lambda: not one.patience, "its time is over")
+    until(wire.readable, "the answer is there")
+    assert not one.silent
+    goes_on.set()
+    ran(one)
 
 
 def test_what_a_slow_host_may_be_silent_for_grows_with_its_round_trip(

@@ -159,7 +159,9 @@ class Attempt:
     def silent(self) -> bool:
         """Whether nothing was heard from the host for as long as it may be silent."""
         wire = self.kept.link.transport.wire
-        return wire.heard_at < self._asked_at and time.monotonic() - self._asked_at > self.kept.grace
+        over = wire.heard_at < self._asked_at and time.monotonic() - self._asked_at > self.kept.grace
+        # Where this machine was busy, or this process was stopped, the answer may be there and not read yet.
+        return over and not wire.readable()
 
     @property
     def patience(self) -> float:

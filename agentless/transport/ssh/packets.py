@@ -57,9 +57,18 @@ class Wire(SocketInnards):
         """Whether a small packet can be sent without waiting."""
         if isinstance(self.sock, paramiko.Channel):
             return self.sock.send_ready()
+        return self._is_ready(select.POLLOUT)
+
+    def readable(self) -> bool:
+        """Whether something has come that is not read yet, or the end."""
+        if isinstance(self.sock, paramiko.Channel):
+            return self.sock.recv_ready()
+        return self._is_ready(select.POLLIN)
+
+    def _is_ready(self, event: int) -> bool:
         poll = select.poll()
         try:
-            poll.register(self.sock, select.POLLOUT)
+            poll.register(self.sock, event)
         except ValueError:
             # It is closed.
             return False
