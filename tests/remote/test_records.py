@@ -20,7 +20,7 @@ from agentless.remote.records import Records
 from tests.hosts.needs import every, need
 from tests.hosts.waiting import patience, until
 from tests.remote.conftest import OUTERMOST
-from tests.remote.host import BEFORE_IT_STARTS, BEFORE_IT_TELLS, NONCE, Host, alive, die_at, new_jid
+from tests.remote.host import BEFORE_IT_STARTS, BEFORE_IT_TELLS, NONCE, Host, alive, die_at, file_with, new_jid
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it mounts file systems and acts as other users")
 HOUR = 3600.0
@@ -66,7 +66,7 @@ def test_a_job_whose_supervisor_died_before_it_told_is_running(host: Host, tmp_p
     """Its command runs: to call it not started would make somebody start a second one."""
     die_at(host.state, BEFORE_IT_TELLS)
     jid = new_jid()
-    answer = host.run(f"touch {tmp_path}/up; exec sleep 60", jid, detach=True)
+    answer = host.run(f": > {tmp_path}/up; exec sleep 60", jid, detach=True)
     until((tmp_path / "up").exists, "it runs")
     accepted = answer.one("accepted")
     assert (accepted["state"], accepted["warning"]["kind"]) == ("running", "unsupervised")
@@ -217,6 +217,7 @@ def test_a_signal_comes_once_also_where_its_answer_finds_no_room(one_host: Host,
             done.set()
             thread.join(patience(10))
         filler.unlink()
+        file_with(tmp_path / "got")
         one_host.kill(jid)
         assert (tmp_path / "got").read_text() == "got\n"
         assert not list((one_host.root / "jobs" / jid).glob("signal-*"))
