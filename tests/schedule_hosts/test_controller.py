@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.hosts import Client, Sshd, patience, until
+from tests.hosts import Client, Sshd, in_time, patience, until
 
 ENTRIES = """\
 schedule:
@@ -157,11 +158,18 @@ def test_run_detached_prints_the_jid_and_nothing_else(sshd: Sshd, file: Path) ->
 def test_fires_of_the_controller_have_the_jid_that_next_shows(sshd: Sshd, file: Path) -> None:
     """Their nominal time and the entry's digits: where what the evaluator noted is lost, no time is fired again."""
     client = sshd.client
-    soon = (datetime.now(timezone.utc) + timedelta(seconds=patience(2))).isoformat(timespec="seconds")
-    file.write_text(ENTRIES.replace("seconds: 1\n    metadata", f"once: {soon}\n    metadata"))
-    (ahead,) = json.loads(client.agentless("schedule", "next", "mark", "--out", "json").stdout)["mark"]
     histories = client.home / ".cache" / "agentless" / "scheduler"
-    assert " mark: fired " not in client.agentless("scheduler", "--once").stderr
+
+    def ahead_of(seconds: float) -> tuple[list[Any], str]:
+        """The fires to come of an entry whose time is in so many seconds, and what a scheduler says before it."""
+        shutil.rmtree(client.home / ".cache", ignore_errors=True)
+        at = (datetime.now(timezone.utc) + timedelta(seconds=seconds)).isoformat(timespec="seconds")
+        file.write_text(ENTRIES.replace("seconds: 1\n    metadata", f"once: {at}\n    metadata"))
+        to_come = json.loads(client.agentless("schedule", "next", "mark", "--out", "json").stdout)
+        return to_come.get("mark", []), client.agentless("scheduler", "--once").stderr
+
+    (ahead,), said = in_time(ahead_of, lambda seen: seen[0] and " mark: fired " not in seen[1], seconds=patience(2))
+    assert " mark: fired " not in said
     (kept,) = histories.glob("*.json")
     before = kept.read_bytes()
     until(lambda: " mark: fired " in client.agentless("scheduler", "--once").stderr, "it fires")
