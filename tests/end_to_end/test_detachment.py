@@ -122,9 +122,12 @@ def test_a_run_survives_a_lost_connection(sshd: Sshd, start_proxy: Callable[...,
 @over_every_link
 def test_a_killed_session_does_not_take_the_job_along(start_nodes: Callable[..., Nodes]) -> None:
     nodes = start_nodes(1)
-    with nodes.client.start("run", "node1", "--live", "--", COUNTING) as process:
+    # Its session is there to be killed, however late.
+    command = f"{COUNTING}; until [ -e /tmp/go ]; do sleep 0.05; done"
+    with nodes.client.start("run", "node1", "--live", "--", command) as process:
         read_line(process, "line 2")
         assert nodes["node1"].kill_sshd_sessions() > 0
+        nodes["node1"].path("/tmp/go").touch()
         output, errors = rest(process)
     assert output == said("node1", COUNTED[COUNTED.index("line 3") :]), errors
     assert process.returncode == 0
