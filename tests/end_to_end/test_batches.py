@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.hosts import Nodes, User, hardened, kill, patience, soon, until
+from tests.hosts import Nodes, User, hardened, in_time, kill, patience, soon, until
 from tests.hosts.client import Client
 
 PASSWORD = "ada's $(password)"
@@ -106,19 +107,30 @@ def test_a_command_that_is_killed_while_it_waits_for_the_first_batch_takes_nothi
     site.nodes["node1"].cut()
     try:
         for number, code in ((signal.SIGKILL, -9), (signal.SIGHUP, 130), (signal.SIGINT, 130)):
-            words = ("run", "all", "--detach", "--batch", "1", "-T", f"{patience(8 / 3)}", "--", "true")
-            before = set(site("jobs", "list"))
-            command = site.client.start(*words)
-            (jid,) = until(lambda before=before: set(site("jobs", "list")) - before, "the job is there")  # type: ignore[misc]
-            command.send_signal(number)
-            out, err = command.communicate(timeout=patience(60))
-            assert command.returncode == code
+
+            def signalled(seconds: float, number: signal.Signals = number) -> tuple[int, str, str, str]:
+                words = ("run", "all", "--detach", "--batch", "1", "-T", f"{seconds}", "--", "true")
+                before = set(site("jobs", "list"))
+                command = site.client.start(*words)
+                (jid,) = until(lambda: set(site("jobs", "list")) - before, "the job is there")
+                command.send_signal(number)
+                out, err = command.communicate(timeout=patience(60))
+                return command.returncode, jid, out, err
+
+            # It waits as long as connecting to a host that does not answer may take.
+            came = partial(_ended_with, code)
+            returncode, jid, out, err = in_time(signalled, came, seconds=patience(8 / 3))
+            assert returncode == code
             if code == 130:
                 assert out == f"{jid}\n"
                 assert f"agentless jobs wait {jid}" in err
             until(lambda jid=jid: site.states(jid)[1:] == ["returned"] * 2, "it goes on")  # type: ignore[misc]
     finally:
         site.nodes["node1"].heal()
+
+
+def _ended_with(code: int, done: tuple[int, str, str, str]) -> bool:
+    return done[0] == code
 
 
 def test_another_controller_sees_where_it_is_and_ends_what_runs(site: Site) -> None:
