@@ -48,6 +48,10 @@ class Prompts:
         return None if line is None else line.rstrip(b"\n").decode("utf-8", "surrogateescape")
 
     def _line(self, terminal: int, woken: int) -> bytes | None:
+        if self._over:
+            # It came before there was anything by which to wake us.
+            self.refused = True
+            return None
         line = b""
         poll = select.poll()
         for descriptor in (terminal, woken):

@@ -22,10 +22,22 @@ with open("/dev/tty") as terminal:
     print(answers, prompts.refused, bool(termios.tcgetattr(terminal)[3] & termios.ECHO), "end")
 """
 
+# The interruption comes when the question is about to be asked.
+INTERRUPTED = """
+import os
+from agentless.cli.prompt import Prompts
+prompts, pipe = Prompts(), os.pipe
+def interrupted():
+    prompts.end()
+    return pipe()
+os.pipe = interrupted
+print(prompts.ask("first: "), prompts.refused, "end")
+"""
 
-def asks(*prompts: str) -> Terminal:
+
+def asks(*prompts: str, program: str = PROGRAM) -> Terminal:
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    return Terminal(*prompts, environ=environ, program=("-c", PROGRAM))
+    return Terminal(*prompts, environ=environ, program=("-c", program))
 
 
 def test_what_is_typed_comes_back_and_is_not_shown() -> None:
@@ -54,3 +66,9 @@ def test_an_interruption_ends_the_question_and_nothing_is_asked_any_more() -> No
         terminal.until("end")
     assert "[None, None] True True end" in terminal.text
     assert "second: " not in terminal.text
+
+
+def test_an_interruption_in_the_moment_in_which_the_question_begins_ends_it() -> None:
+    with asks(program=INTERRUPTED) as terminal:
+        terminal.until("end")
+    assert "None True end" in terminal.text
