@@ -175,21 +175,20 @@ class Attachment:
         """Signal the job, and wait for its returns for a while; hosts that start it only now are signalled again."""
         jid, fleet = self.run.job.jid, self.invocation.fleet
         reached: set[str] = set()
-        target: str | None = None
+        late: list[str] | None = None
         self.invocation.screen.say(f"agentless: sending {action.upper()} to job {jid}")
-        for seconds in (_AGAIN, _AGAIN, _GRACE - 2 * _AGAIN):
-            signalled = (fleet.term_job if action == "term" else fleet.kill_job)(jid, target)
-            reached |= {host for host, answer in signalled.hosts.items() if answer.delivered}
-            if self._iterate_for(seconds):
+        for _ in range(round(_GRACE / _AGAIN)):
+            if late is None or late:
+                target = None if late is None else ",".join(late)
+                signalled = (fleet.term_job if action == "term" else fleet.kill_job)(jid, target)
+                reached |= {host for host, answer in signalled.hosts.items() if answer.delivered}
+            if self._iterate_for(_AGAIN):
                 return
+            # Also one that had said nothing when others were signalled: it may have had the request, and begin it now.
             results = self.run.report().results
             late = [
                 host for host in self.run.waiting_for() if results[host].state is State.RUNNING and host not in reached
             ]
-            if not late:
-                self._iterate_for(_GRACE - seconds)
-                return
-            target = ",".join(late)
 
     def _iterate_for(self, seconds: float) -> bool:
         """Whether the run ended within that time."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts import need, patience
+from tests.hosts import need, patience, until
 
 need("many seconds")
 
@@ -108,3 +108,32 @@ def test_a_run_that_is_interrupted_twice_while_it_sends_names_its_job(
         document = json.loads(ended.stdout)
         assert document["exit_code"] == 130
         assert document.get("jid", jid) == jid
+
+
+# A host that is slow to begin what it was sent, and with nothing else.
+SLOW = """\
+#!/bin/sh
+mkdir {folder}/first 2>/dev/null && sleep 4
+exec {python} "$@"
+"""
+
+
+def test_a_host_that_begins_the_job_long_after_the_interruption_is_signalled_too(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    """It had the request already, and has said nothing when the others were signalled."""
+    slow = tmp_path / "slow"
+    slow.write_text(SLOW.format(folder=tmp_path, python=sys.executable))
+    slow.chmod(0o755)
+    inventory = tmp_path / "inventory.yaml"
+    inventory.write_text(inventory.read_text().replace(f"_interpreter: {sys.executable}", f"_interpreter: {slow}"))
+    command = [sys.executable, "-m", "agentless", "run", "one", "--out", "json", "--", "exec sleep 60"]
+    with subprocess.Popen(
+        command, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        until((tmp_path / "first").exists, "the host has the request")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=patience(60))
+    assert process.returncode == 130, err
+    host = json.loads(out)["hosts"]["one"]
+    assert (host["state"], host["signal"]) == ("returned", 15), err
