@@ -168,8 +168,12 @@ def test_hosts_of_later_batches_may_be_rebooted_or_renamed_meanwhile(site: Site)
 
 def test_the_same_again_goes_in_batches_too(site: Site) -> None:
     site.go()
-    jid = site("run", "all", "--detach", "--batch", "1", "--batch-wait", "0.5", "--", "exit 3")["jid"]
+    command = f"{WAITS}; exit 3"
+    jid = site("run", "all", "--detach", "--batch", "1", "--batch-wait", "0.5", "--", command)["jid"]
     until(lambda: site.states(jid) == ["returned"] * 3, "all have returned")
+    for node in site.nodes:
+        node.path("/tmp/go").unlink()
     again = site("jobs", "retry", jid, "--detach")
     assert [host["state"] for host in again["hosts"].values()].count("pending") >= 1
+    site.go()
     until(lambda: site.states(again["jid"]) == ["returned"] * 3, "all have returned again")
