@@ -47,6 +47,7 @@ class Commands:
 def commands(sshd: Sshd) -> Iterator[Commands]:
     """Commands on the three names of an sshd."""
     made = Commands(sshd.client)
+    assert not made.keepers()
     yield made
     kill(made.keepers())
 

@@ -53,6 +53,7 @@ def locked(sshd: Sshd) -> Iterator[Person]:
     hosts = {name: {**host, **state[name], "ansible_ssh_private_key_file": str(key)} for name in state}
     sshd.client.write_inventory(hosts)
     person = Person(sshd.client)
+    assert not person.keepers()
     yield person
     kill(person.keepers())
 

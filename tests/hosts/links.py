@@ -41,13 +41,17 @@ class Links:
     ) -> None:
         for client in self._clients:
             client.keep = None
-            kill(keepers(f"HOME={client.home}\0"))
+            if self.kind == "keeper":
+                kill(keepers(f"HOME={client.home}\0"))
         self._ends.close()
 
     def lay(self, client: Client, *names: str) -> None:
         """Let the commands of a home take this way to the hosts that its inventory has now, or to these of them."""
         if self.kind is None:
             return
+        if self.kind == "keeper":
+            # Skips here what is to be cleared up then.
+            keepers(f"HOME={client.home}\0")
         self._clients.append(client)
         client.keep = "60" if self.kind == "keeper" else "0"
         if self.kind != "master":
