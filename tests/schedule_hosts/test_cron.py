@@ -67,6 +67,7 @@ def test_hosts_fire_by_their_cron_with_the_controller_away() -> None:
         # A second controller has its own place in the sequence.
         plan.client.agentless("schedule", "disable")
         plan.push()
+        until(lambda: not list(node.path("/var/lib/agentless").glob("*/proc/*")), "no fire is under way any more")
         plan.said("ping")
         known = set(plan.jobs())
         elsewhere = {**plan.client.environ, "XDG_CACHE_HOME": str(plan.client.home / "other")}
