@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import IO
 
+from agentless.last_words import LastWords
 from agentless.model.returner import CommandReturner
 from agentless.returners.handover import HostEnd, NotTaken, Unavailable
 
 __all__ = ["CommandHandover"]
 
-_TAIL = 2048
-# As much as a pipe holds.
-_PIPE = 65536
 _REAPED = 5.0
 
 
@@ -73,7 +69,8 @@ class CommandHandover:
                 self._process = process
         try:
             assert process.stderr is not None
-            tail = _StderrTail(process.stderr)
+            words = LastWords(process.stderr)
+            threading.Thread(target=words.follow, daemon=True).start()
             code = process.wait(max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
             _kill(process)
@@ -87,8 +84,7 @@ class CommandHandover:
             self._process = None
         if code:
             how = f"exit code {code}" if code > 0 else f"signal {-code}"
-            last = tail.last_line()
-            raise NotTaken(f"{how}: {last}" if last else how)
+            raise NotTaken(": ".join([how, *words.lines()[-1:]]))
 
     def cancel(self) -> None:
         self._canceled = True
@@ -107,41 +103,3 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_REAPED)
-
-
-class _StderrTail:
-    """The end of what a command writes to stderr, however much that is, and whoever holds it open afterwards."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self._data = b""
-        # Held while something is taken out of the pipe, and until it stands in `_data`.
-        self._taking = threading.Lock()
-        os.set_blocking(stream.fileno(), False)
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def _run(self) -> None:
-        poll = select.poll()
-        poll.register(self._stream, select.POLLIN)
-        while poll.poll() and self._take():
-            continue
-        with self._taking:
-            self._stream.close()
-
-    def _take(self) -> bool:
-        """Take what is there; False at its end."""
-        with self._taking:
-            try:
-                data = os.read(self._stream.fileno(), _PIPE)
-            except BlockingIOError:
-                return True
-            except (OSError, ValueError):
-                return False
-            self._data = (self._data + data)[-_TAIL:]
-            return bool(data)
-
-    def last_line(self) -> str:
-        """The last of a command that has ended: all that it wrote is taken, or in the pipe."""
-        self._take()
-        lines = self._data.decode("utf-8", "replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from agentless.report.documents import as_json
-from agentless.returners import command
 from agentless.returners.delivery import handover
 from agentless.returners.handover import HostEnd, NotTaken, Unavailable
 from tests.cache.results import returned
@@ -56,23 +54,6 @@ def test_what_it_refuses_is_told_with_its_last_words_and_handed_over_again(bench
     (bench.root / "here").touch()
     assert bench.deliver() == []
     assert bench.owed() == {}
-
-
-def test_its_last_words_are_told_also_where_nobody_has_come_to_read_them(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As on a busy machine."""
-    told, run = threading.Event(), command._StderrTail._run
-
-    def late(tail: command._StderrTail) -> None:
-        told.wait(patience(20))
-        run(tail)
-
-    monkeypatch.setattr(command._StderrTail, "_run", late)
-    bench.configure("returners: {cmd: {type: command, command: 'echo no >&2; exit 3'}}")
-    bench.job({"web1": returned()}, returners=("cmd",))
-    assert bench.deliver() == ["the returner cmd has yet to get 1 return: exit code 3: no"]
-    told.set()
 
 
 def test_one_that_hangs_is_killed_at_its_deadline_with_all_that_it_started(bench: Bench) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentless.errors import Unreachable
+from agentless.last_words import LastWords
 from agentless.openssh.names import FAMILIES, addresses
 
 __all__ = ["Proxy", "dial", "tune"]
@@ -23,8 +24,6 @@ __all__ = ["Proxy", "dial", "tune"]
 _STAGGER = 0.25
 # A command that has closed its stdout is about to end.
 _ENDS_WITHIN = 1.0
-# What it said on stderr is read by then, unless a process that it has left behind holds that open.
-_SAYS_WITHIN = 0.2
 _Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 
 
@@ -146,7 +145,6 @@ class Proxy:
 
     def __init__(self, command: str, environ: Mapping[str, str] | None = None, cwd: str | None = None) -> None:
         self.sock, theirs = socket.socketpair()
-        self._complaints: list[bytes] = []
         with theirs:
             # `exec`, as OpenSSH does, so that the signal at the end reaches the command and not a shell before it.
             self._process = subprocess.Popen(
@@ -158,14 +156,12 @@ class Proxy:
                 env=environ,
                 cwd=cwd,
             )
-        self._reader = threading.Thread(target=self._listen, name="ProxyCommand", daemon=True)
-        self._reader.start()
+        assert self._process.stderr is not None
+        self._words = LastWords(self._process.stderr)
+        threading.Thread(target=self._listen, name="ProxyCommand", daemon=True).start()
 
     def _listen(self) -> None:
-        assert self._process.stderr is not None
-        with self._process.stderr as stderr:
-            for line in stderr:
-                self._complaints = [*self._complaints[-4:], line[:400]]
+        self._words.follow()
         self._process.wait()
 
     @property
@@ -175,8 +171,7 @@ class Proxy:
             code = self._process.wait(_ENDS_WITHIN)
         except subprocess.TimeoutExpired:
             code = 0
-        self._reader.join(_SAYS_WITHIN)
-        stderr_tail = b"".join(self._complaints).decode("utf-8", "replace").strip()
+        stderr_tail = "\n".join(line[:400] for line in self._words.lines()[-5:])
         if not code:
             return f"says: {stderr_tail}" if stderr_tail else ""
         how = f"exit code {code}" if code > 0 else f"signal {-code}"
