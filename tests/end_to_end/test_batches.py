@@ -80,9 +80,11 @@ def test_passwords_get_there_and_stand_nowhere(site: Site) -> None:
     (site.client.home / "password").rename(site.client.home / "moved")
     try:
         site.go()
-        done = site("jobs", "wait", jid)
+        until(lambda: not site.senders(), "it is sent to all")
     finally:
         (site.client.home / "moved").rename(site.client.home / "password")
+    # The last batch is followed by nobody.
+    done = site("jobs", "wait", jid, *words, *no_keys)
     assert {host["stdout"] for host in done["hosts"].values()} == {"root\n"}
     for path in site.client.home.rglob("*"):
         if path.is_file() and path.name != "password":
